@@ -1,0 +1,153 @@
+"""Two-dimensional arrays, float64 or exact, and their conversions.
+
+An array is exact when every entry is an integer, a `Fraction` or a SymPy number
+without floats; it is then stored as an object array of SymPy numbers and reaches
+high-precision arithmetic without ever having been rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+
+from symflow.algebra.numbers import exact, is_exact, to_fixed, to_float, to_mpf
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+
+Array = NDArray[Any]
+
+
+def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
+    """Return `value` as a 2-d float64 array, or an object array of exact numbers.
+
+    Parameters
+    ----------
+    value : array_like, sympy.Matrix or pandas.DataFrame
+        Rows of finite real numbers; one dimension is read as a column.
+    what : str
+        Call and argument for the error message, ``"Dataset(X=…)"``.
+    integers_exact : bool, keyword-only
+        Whether an array of integers alone counts as exact.
+
+    Raises
+    ------
+    InvalidData
+        If an entry is not a finite real number.
+    ShapeMismatch
+        If the value is not one- or two-dimensional, or is empty.
+
+    Examples
+    --------
+    >>> as_array([[1.0, 2.0]], "f(x)").dtype.name
+    'float64'
+    >>> as_array([["1/3"]], "f(x)")
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidData: f(x): entry '1/3' is not a number
+    """
+    raw = _raw(value, what)
+    if raw.ndim == 1:
+        raw = raw.reshape(-1, 1)
+    if raw.ndim != 2 or 0 in raw.shape:
+        msg = f"{what}: needs a non-empty matrix; got an array of shape {raw.shape}"
+        raise ShapeMismatch(msg)
+    if raw.dtype != object:
+        return _as_floats(raw, what) if not integers_exact else _by_kind(raw, what)
+    for entry in raw.flat:
+        if isinstance(entry, str) or not _is_number(entry):
+            msg = f"{what}: entry {entry!r} is not a number"
+            raise InvalidData(msg)
+    counts_as_exact = all(is_exact(entry) for entry in raw.flat) and (
+        integers_exact or not all(isinstance(entry, int) for entry in raw.flat)
+    )
+    try:
+        if counts_as_exact:
+            return map_entries(exact, raw)
+        return _as_floats(map_entries(to_float, raw), what)
+    except InvalidArgument as problem:
+        msg = f"{what}: {problem}"
+        raise InvalidData(msg) from None
+
+
+def map_entries(function: Any, array: Array) -> Array:
+    """Apply `function` to every entry; the result is an object array of that shape.
+
+    Examples
+    --------
+    >>> map_entries(str, np.eye(1)).tolist()
+    [['1.0']]
+    """
+    result = np.empty(array.shape, dtype=object)
+    result.flat[:] = [function(entry) for entry in array.flat]
+    return result
+
+
+def is_exact_array(array: Array) -> bool:
+    """Say whether the array holds exact numbers rather than floats."""
+    return array.dtype == object and all(is_exact(entry) for entry in array.flat)
+
+
+def to_float_array(array: Array) -> NDArray[np.float64]:
+    """Return the array rounded to float64."""
+    if array.dtype == object:
+        array = map_entries(to_float, array)
+    return np.asarray(array, dtype=np.float64)
+
+
+def to_mpf_array(array: Array, context: Any) -> Array:
+    """Return the array with `mpf` entries of the mpmath `context`."""
+    return map_entries(lambda entry: to_mpf(entry, context), array)
+
+
+def to_fixed_array(array: Array, bits: int) -> list[int]:
+    """Return round(entry·2^bits) for all entries, row by row."""
+    return [to_fixed(entry, bits) for entry in array.flat]
+
+
+def to_exact_array(array: Array) -> Array:
+    """Return the array as exact numbers; a float is the rational that it is."""
+    return map_entries(exact, array)
+
+
+def _raw(value: Any, what: str) -> Array:
+    if isinstance(value, sympy.MatrixBase):
+        return np.array(value.tolist(), dtype=object)
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    try:
+        return np.asarray(value)
+    except ValueError as problem:
+        msg = f"{what}: needs rows of equal length; {problem}"
+        raise ShapeMismatch(msg) from None
+
+
+def _by_kind(raw: Array, what: str) -> Array:
+    if np.issubdtype(raw.dtype, np.integer):
+        return map_entries(lambda entry: sympy.Integer(int(entry)), raw)
+    return _as_floats(raw, what)
+
+
+def _as_floats(raw: Array, what: str) -> NDArray[np.float64]:
+    if raw.dtype.kind not in "fiubO":
+        entry = raw.flat[0]
+        kind = "a complex number" if raw.dtype.kind == "c" else "not a number"
+        msg = f"{what}: entry {entry.item()!r} is {kind}"
+        raise InvalidData(msg)
+    floats = np.array(raw, dtype=np.float64)
+    bad = np.argwhere(~np.isfinite(floats))
+    if len(bad):
+        row, column = (int(index) for index in bad[0])
+        msg = (
+            f"{what}: the entry in row {row}, column {column} is "
+            f"{floats[row, column]}; every entry has to be finite"
+        )
+        raise InvalidData(msg)
+    return floats
+
+
+def _is_number(entry: Any) -> bool:
+    if isinstance(entry, sympy.Expr):
+        return bool(entry.is_number)
+    return hasattr(entry, "__float__")

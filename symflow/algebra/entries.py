@@ -1,0 +1,84 @@
+"""Entrywise form: matrix expressions at integer sizes, as polynomials in scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from symflow.algebra.symbols import entry_symbol
+
+
+def explicit(symbol: sympy.MatrixSymbol) -> sympy.ImmutableDenseMatrix:
+    """Return the matrix of the scalar symbols of a matrix symbol of integer shape.
+
+    Examples
+    --------
+    >>> explicit(sympy.MatrixSymbol("A", 1, 2))
+    Matrix([[A_0_0, A_0_1]])
+    """
+    rows, columns = (int(size) for size in symbol.shape)
+    return sympy.ImmutableDenseMatrix(
+        rows, columns, lambda i, j: entry_symbol(symbol, int(i), int(j))
+    )
+
+
+def at_sizes(expression: Any, sizes: dict[sympy.Symbol, int]) -> Any:
+    """Return `expression` with every symbolic width replaced by an integer.
+
+    Parameters
+    ----------
+    expression : sympy.Basic
+        A matrix or scalar expression.
+    sizes : dict
+        The integer for every symbol that stands for a width.
+    """
+    return expression.xreplace({name: sympy.Integer(n) for name, n in sizes.items()})
+
+
+def entrywise(expression: Any) -> Any:
+    """Return a matrix expression of integer shape as an explicit matrix.
+
+    The entries of every matrix symbol are the plain scalars of `entry_symbol`; a
+    trace becomes a scalar.  This is plain substitution and multiplication, kept apart
+    from the derivation engine so that it can check it.
+
+    Parameters
+    ----------
+    expression : sympy.MatrixExpr or sympy.Expr
+        Built from symbols, sums, products, transposes and traces.
+
+    Returns
+    -------
+    sympy.ImmutableDenseMatrix or sympy.Expr
+        Not expanded.
+
+    Examples
+    --------
+    >>> A = sympy.MatrixSymbol("A", 2, 2)
+    >>> entrywise(sympy.Trace(A.T * A))
+    A_0_0**2 + A_0_1**2 + A_1_0**2 + A_1_1**2
+    """
+    if isinstance(expression, sympy.MatrixSymbol):
+        return explicit(expression)
+    if isinstance(expression, sympy.Transpose):
+        return entrywise(expression.arg).T
+    if isinstance(expression, sympy.Trace):
+        return sympy.Add(*entrywise(expression.arg).diagonal())
+    if isinstance(expression, sympy.ZeroMatrix):
+        return sympy.ImmutableDenseMatrix.zeros(*expression.shape)
+    if isinstance(expression, sympy.Identity):
+        return sympy.ImmutableDenseMatrix.eye(expression.shape[0])
+    parts = [entrywise(part) for part in expression.args]
+    if isinstance(expression, (sympy.MatAdd, sympy.Add)):
+        return _fold(parts, lambda left, right: left + right)
+    if isinstance(expression, (sympy.MatMul, sympy.Mul)):
+        return _fold(parts, lambda left, right: left * right)
+    return expression.func(*parts) if parts else expression
+
+
+def _fold(parts: list[Any], combine: Any) -> Any:
+    total = parts[0]
+    for part in parts[1:]:
+        total = combine(total, part)
+    return total

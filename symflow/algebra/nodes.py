@@ -1,0 +1,225 @@
+"""Matrix expressions as small immutable nodes: the structure behind every formula.
+
+A node remembers *how* a product is associated and which part is used twice, which a
+SymPy `MatMul` does not; it therefore prints as SymPy (`symflow.algebra.sympy_form`),
+expands into words for dimension-free proofs (`symflow.algebra.words`) and lowers to a
+program without any search for common subexpressions.  Nodes compare by structure, and
+a node that is used twice is meant to be the same Python object.
+
+The constructors are the functions `product`, `add`, `scale`, `transpose` and `trace`;
+they apply only the identities that never hide structure, such as (Aᵀ)ᵀ = A.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import sympy
+
+from symflow.algebra.symbols import SymmetricMatrixSymbol
+from symflow.errors import ShapeMismatch
+
+Shape = tuple[Any, Any]
+
+
+class Node(ABC):
+    """A matrix expression with a shape; scalars are 1×1 traces."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """Rows and columns, as integers or SymPy symbols."""
+
+    @property
+    @abstractmethod
+    def children(self) -> tuple[Node, ...]:
+        """The nodes this one is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Node):
+    """A matrix symbol: a weight matrix or a moment of the data."""
+
+    symbol: sympy.MatrixSymbol
+
+    @property
+    def shape(self) -> Shape:
+        rows, columns = self.symbol.shape
+        return rows, columns
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Node):
+    """The matrix product of two nodes."""
+
+    left: Node
+    right: Node
+
+    @property
+    def shape(self) -> Shape:
+        return self.left.shape[0], self.right.shape[1]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+
+@dataclass(frozen=True, slots=True)
+class Sum(Node):
+    """A sum of nodes of one shape."""
+
+    terms: tuple[Node, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return self.terms[0].shape
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.terms
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Node):
+    """A node times a commutative SymPy coefficient."""
+
+    coefficient: sympy.Expr
+    body: Node
+
+    @property
+    def shape(self) -> Shape:
+        return self.body.shape
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, slots=True)
+class Transposed(Node):
+    """The transpose of a node."""
+
+    body: Node
+
+    @property
+    def shape(self) -> Shape:
+        rows, columns = self.body.shape
+        return columns, rows
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, slots=True)
+class Traced(Node):
+    """The trace of a square node."""
+
+    body: Node
+
+    @property
+    def shape(self) -> Shape:
+        return 1, 1
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+def product(*factors: Node) -> Node:
+    """Return the product of `factors`, associated from the left.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the columns of a factor differ from the rows of the next one.
+    """
+    return reduce(_times, factors)
+
+
+def _times(left: Node, right: Node) -> Node:
+    if left.shape[1] != right.shape[0]:
+        msg = (
+            f"product(left, right): a {_size(left)} times a {_size(right)} matrix "
+            "is not defined; the inner sizes have to agree"
+        )
+        raise ShapeMismatch(msg)
+    if isinstance(left, Scaled):
+        return scale(left.coefficient, _times(left.body, right))
+    if isinstance(right, Scaled):
+        return scale(right.coefficient, _times(left, right.body))
+    return Product(left, right)
+
+
+def add(*terms: Node) -> Node:
+    """Return the sum of `terms`, flattened."""
+    flat = [
+        part
+        for term in terms
+        for part in (term.terms if isinstance(term, Sum) else (term,))
+    ]
+    for term in flat[1:]:
+        if term.shape != flat[0].shape:
+            msg = (
+                f"add(*terms): a {_size(flat[0])} and a {_size(term)} matrix "
+                "cannot be added"
+            )
+            raise ShapeMismatch(msg)
+    return flat[0] if len(flat) == 1 else Sum(tuple(flat))
+
+
+def scale(coefficient: Any, body: Node) -> Node:
+    """Return `coefficient` times `body`."""
+    factor = sympy.sympify(coefficient)
+    if isinstance(body, Scaled):
+        factor, body = factor * body.coefficient, body.body
+    return body if factor == 1 else Scaled(factor, body)
+
+
+def subtract(left: Node, right: Node) -> Node:
+    """Return `left` − `right`."""
+    return add(left, scale(-1, right))
+
+
+def transpose(body: Node) -> Node:
+    """Return the transpose; twice transposed and symmetric symbols come back bare."""
+    if isinstance(body, Transposed):
+        return body.body
+    if isinstance(body, Leaf) and isinstance(body.symbol, SymmetricMatrixSymbol):
+        return body
+    if isinstance(body, Scaled):
+        return scale(body.coefficient, transpose(body.body))
+    return Transposed(body)
+
+
+def trace(body: Node) -> Node:
+    """Return the trace of a square node."""
+    if body.shape[0] != body.shape[1]:
+        msg = f"trace(body): needs a square matrix; got {_size(body)}"
+        raise ShapeMismatch(msg)
+    return Traced(body)
+
+
+def symbols_of(*nodes: Node) -> tuple[sympy.MatrixSymbol, ...]:
+    """Return the distinct matrix symbols below `nodes`, in order of appearance."""
+    found: dict[sympy.MatrixSymbol, None] = {}
+    stack = list(reversed(nodes))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Leaf):
+            found.setdefault(node.symbol)
+        stack.extend(reversed(node.children))
+    return tuple(found)
+
+
+def _size(node: Node) -> str:
+    return "×".join(str(size) for size in node.shape)

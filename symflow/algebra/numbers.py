@@ -1,0 +1,184 @@
+"""The one gate through which an exact number becomes a float, an mpf or an integer.
+
+symflow keeps a number as it was given (an `int`, a `Fraction`, a SymPy number, or
+a binary float, which *is* a rational) until the arithmetic that will use it is
+known.  A number is rounded once, here, and never passes through a float on its way
+to more digits.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from numbers import Integral, Rational
+from typing import Any
+
+import sympy
+from mpmath.libmp import from_rational, mpf_pos
+
+from symflow.errors import InvalidArgument
+
+#: Bits kept beyond the asked ones when an irrational number is evaluated.
+GUARD_BITS = 16
+
+
+def exact(value: Any) -> sympy.Expr:
+    """Return `value` as a real SymPy number without rounding it.
+
+    Parameters
+    ----------
+    value : int, Fraction, float, mpf, str or SymPy number
+        A binary float stands for the rational number that it is; a string is
+        read as SymPy reads it (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10).
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is not a finite real number.
+
+    Examples
+    --------
+    >>> exact(0.5), exact("0.1"), exact(Fraction(1, 3))
+    (1/2, 1/10, 1/3)
+    """
+    ratio = _ratio(value)
+    if ratio is not None:
+        return sympy.Rational(*ratio)
+    number = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(number, sympy.Expr) or not number.is_number:
+        msg = f"exact(value): needs a real number; got {value!r}"
+        raise InvalidArgument(msg)
+    unreal = number.is_extended_real is False or number.is_finite is False
+    if unreal or number.has(sympy.nan):
+        msg = f"exact(value): needs a finite real number; got {value!r}"
+        raise InvalidArgument(msg)
+    return number
+
+
+def is_exact(value: Any) -> bool:
+    """Say whether `value` is meant exactly: anything but a binary or SymPy float.
+
+    Examples
+    --------
+    >>> is_exact(Fraction(1, 3)), is_exact(0.5), is_exact(sympy.sqrt(2))
+    (True, False, True)
+    """
+    if isinstance(value, sympy.Expr):
+        return not value.has(sympy.Float)
+    return isinstance(value, (Integral, Rational))
+
+
+def to_float(value: Any) -> float:
+    """Return the nearest float.
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is not a finite real number, or beyond the range of floats.
+
+    Examples
+    --------
+    >>> to_float(sympy.Rational(1, 3))
+    0.3333333333333333
+    """
+    ratio = _ratio(value)
+    if ratio is None:
+        ratio = _dyadic(_evaluate(value, 53 + GUARD_BITS))
+    try:
+        return float(Fraction(*ratio))
+    except OverflowError:
+        msg = f"to_float(value): {value!r} is beyond the range of floats"
+        raise InvalidArgument(msg) from None
+
+
+def to_mpf(value: Any, context: Any) -> Any:
+    """Return `value` as an `mpf` of the mpmath `context`, rounded once.
+
+    Examples
+    --------
+    >>> from mpmath import MPContext
+    >>> context = MPContext()
+    >>> context.dps = 30
+    >>> context.nstr(to_mpf(Fraction(1, 3), context), 25)
+    '0.3333333333333333333333333'
+    """
+    ratio = _ratio(value)
+    if ratio is not None:
+        return context.make_mpf(from_rational(*ratio, context.prec, "n"))
+    raw = _evaluate(value, context.prec + GUARD_BITS)
+    return context.make_mpf(mpf_pos(raw, context.prec, "n"))
+
+
+def to_fixed(value: Any, bits: int) -> int:
+    """Return round(value·2^bits), the fixed-point form of `value`.
+
+    Examples
+    --------
+    >>> to_fixed(Fraction(1, 3), 10)
+    341
+    """
+    ratio = _ratio(value)
+    if ratio is None:
+        _, _, exponent, length = _evaluate(value, GUARD_BITS)
+        magnitude = max(0, exponent + length)
+        ratio = _dyadic(_evaluate(value, max(0, bits) + magnitude + GUARD_BITS))
+    numerator, denominator = ratio
+    scaled = numerator << bits if bits >= 0 else numerator
+    if bits < 0:
+        denominator <<= -bits
+    return (2 * scaled + denominator) // (2 * denominator)
+
+
+def as_fraction(value: Any) -> Fraction | None:
+    """Return `value` as a `Fraction`, or None where it is irrational.
+
+    Examples
+    --------
+    >>> as_fraction(0.75), as_fraction(sympy.sqrt(2))
+    (Fraction(3, 4), None)
+    """
+    ratio = _ratio(value)
+    return None if ratio is None else Fraction(*ratio)
+
+
+def _ratio(value: Any) -> tuple[int, int] | None:
+    """Return numerator and denominator of a rational value, None for others."""
+    if isinstance(value, (Integral, Rational)):
+        return int(value.numerator), int(value.denominator)
+    if isinstance(value, sympy.Rational):
+        return int(value.p), int(value.q)
+    if isinstance(value, sympy.Float):
+        return _dyadic(value._mpf_)
+    if hasattr(value, "_mpf_"):
+        return _dyadic(value._mpf_)
+    if hasattr(value, "as_integer_ratio"):
+        try:
+            numerator, denominator = value.as_integer_ratio()
+        except (ValueError, OverflowError):
+            msg = f"a finite number is needed; got {value!r}"
+            raise InvalidArgument(msg) from None
+        return int(numerator), int(denominator)
+    return None
+
+
+def _dyadic(raw: Any) -> tuple[int, int]:
+    """Return the ratio of mpmath's raw (sign, mantissa, exponent, bits) form."""
+    sign, mantissa, exponent, bits = raw
+    if mantissa == 0 and (exponent or bits):
+        msg = "a finite number is needed; got an infinity or NaN"
+        raise InvalidArgument(msg)
+    signed = -int(mantissa) if sign else int(mantissa)
+    return (signed << exponent, 1) if exponent >= 0 else (signed, 1 << -exponent)
+
+
+def _evaluate(value: Any, bits: int) -> Any:
+    """Evaluate an irrational SymPy number to `bits` bits, as raw mpf."""
+    digits = int(bits * 0.30103) + 2
+    return sympy.Float(sympy.N(exact(value), digits), digits)._mpf_
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return sympy.sympify(text, rational=True)
+    except (sympy.SympifyError, TypeError, AttributeError):
+        msg = f"exact(value): needs a real number; got {text!r}"
+        raise InvalidArgument(msg) from None

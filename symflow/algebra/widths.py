@@ -1,0 +1,91 @@
+"""Widths: integers, or symbols that stand for any positive integer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import sympy
+
+from symflow.errors import InvalidArgument, ShapeMismatch
+
+Width = Any  # int or sympy.Symbol
+
+
+def as_width(value: Any, call: str) -> Width:
+    """Return a width as an `int` or as a positive integer symbol.
+
+    Parameters
+    ----------
+    value : int, str or sympy.Symbol
+        A positive integer, or a name.
+    call : str
+        The call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is neither.
+
+    Examples
+    --------
+    >>> as_width(3, "f"), as_width("h", "f").is_positive
+    (3, True)
+    """
+    if isinstance(value, (Integral, sympy.Integer)) and not isinstance(value, bool):
+        if int(value) >= 1:
+            return int(value)
+    elif isinstance(value, str) and value.isidentifier():
+        return sympy.Symbol(value, integer=True, positive=True)
+    elif isinstance(value, sympy.Symbol):
+        return sympy.Symbol(value.name, integer=True, positive=True)
+    msg = (
+        f"{call}: a width has to be a positive integer or a name; got {value!r}. "
+        "Give for example LinearNetwork(10, 5, 1) or LinearNetwork('d', 'h', 'm')"
+    )
+    raise InvalidArgument(msg)
+
+
+def solve_widths(
+    declared: Iterable[tuple[str, tuple[Width, Width], tuple[int, int]]],
+) -> dict[sympy.Symbol, int]:
+    """Return the integer of every symbolic width, from the shapes of actual arrays.
+
+    Parameters
+    ----------
+    declared : iterable of (str, shape, shape)
+        For each array what to call it, the shape it should have, in integers and
+        symbols, and the shape that it has.
+
+    Raises
+    ------
+    ShapeMismatch
+        If an integer differs, or a symbol would have two values.
+
+    Examples
+    --------
+    >>> h = as_width("h", "f")
+    >>> solve_widths([("W1", (h, 3), (5, 3))])
+    {h: 5}
+    """
+    sizes: dict[sympy.Symbol, int] = {}
+    origin: dict[sympy.Symbol, str] = {}
+    for what, expected, actual in declared:
+        for width, size in zip(expected, actual, strict=True):
+            known = sizes.get(width, width)
+            if isinstance(known, sympy.Symbol):
+                sizes[width], origin[width] = size, what
+            elif int(known) != size:
+                source = (
+                    f" ({width} = {known} by {origin[width]})"
+                    if width in origin
+                    else ""
+                )
+                rows, columns = (sizes.get(w, w) for w in expected)
+                msg = (
+                    f"{what} has shape {actual[0]}×{actual[1]} where "
+                    f"{rows}×{columns} is needed{source}"
+                )
+                raise ShapeMismatch(msg)
+    return sizes

@@ -1,0 +1,163 @@
+"""Claims: what symflow asserts, in a form that can be checked.
+
+A conserved quantity, a closed form, a limit or a rate is a claim: its hypotheses are
+checked on the given data and start, its statement is a SymPy equation, and its
+residual on a trajectory is a number.  Validation is one loop over claims.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import sympy
+
+from symflow.algebra.arrays import Array
+
+
+class Status(Enum):
+    """How firmly an assertion stands."""
+
+    PROVED = "proved"
+    ENCLOSED = "enclosed"
+    VERIFIED = "verified"
+    MEASURED = "measured"
+    HEURISTIC = "heuristic"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a result comes from.
+
+    Parameters
+    ----------
+    authors, title, venue : str
+        As one cites them.
+    year : int
+        Year of publication.
+    arxiv : str
+        Identifier, if there is one.
+    """
+
+    authors: str
+    title: str
+    venue: str
+    year: int
+    arxiv: str = ""
+
+    def __str__(self) -> str:
+        first = self.authors.split(",")[0].split(" and ")[0].split()[-1]
+        others = (
+            " et al."
+            if self.authors.count(",") + self.authors.count(" and ") > 1
+            else ""
+        )
+        return f"{first}{others} {self.year}"
+
+    @property
+    def bibtex(self) -> str:
+        """The entry for a bibliography."""
+        names = self.authors.replace(", ", " and ")
+        key = f"{str(self).split()[0].lower()}{self.year}"
+        lines = [
+            f"@article{{{key},",
+            f"  author = {{{names}}},",
+            f"  title = {{{self.title}}},",
+            f"  journal = {{{self.venue}}},",
+            f"  year = {{{self.year}}},",
+        ]
+        if self.arxiv:
+            lines.append(f"  eprint = {{{self.arxiv}}},\n  archiveprefix = {{arXiv}},")
+        return "\n".join([*lines, "}"])
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One condition of a theorem, checked on the data and start at hand.
+
+    Parameters
+    ----------
+    words : str
+        The condition, as one says it: ``"balanced initialization"``.
+    holds : bool
+        The verdict.
+    detail : str
+        What was measured: ``"‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31"``.
+    """
+
+    words: str
+    holds: bool
+    detail: str = ""
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.holds else "fails"
+        return f"{self.words}: {verdict}" + (f", {self.detail}" if self.detail else "")
+
+
+class Path(Protocol):
+    """What a claim may read of a trajectory, at any precision."""
+
+    @property
+    def flow(self) -> Any: ...
+    @property
+    def t(self) -> Array: ...
+    @property
+    def weights(self) -> tuple[Array, ...]: ...
+    @property
+    def end_to_end(self) -> Array: ...
+    @property
+    def digits(self) -> int: ...
+    @property
+    def context(self) -> Any: ...
+
+    def lift(self, array: Array) -> Array: ...
+    def number(self, value: Any) -> Any: ...
+
+
+class Claim(ABC):
+    """An assertion about a flow, with everything needed to doubt it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """A short name for tables."""
+
+    @property
+    @abstractmethod
+    def statement(self) -> sympy.Basic:
+        """The assertion as SymPy."""
+
+    @property
+    @abstractmethod
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Its conditions, checked."""
+
+    @property
+    @abstractmethod
+    def reference(self) -> Reference:
+        """Where the result comes from."""
+
+    @property
+    @abstractmethod
+    def status(self) -> Status:
+        """How firmly the statement itself stands, before any trajectory is seen."""
+
+    @abstractmethod
+    def residuals(self, path: Path) -> Array:
+        """Return by how much `path` contradicts the claim, relative, at every time."""
+
+
+def relative_size(difference: Array, scale: Array) -> Any:
+    """Return max|difference| / max|scale| in the arithmetic of the arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
+    0.25
+    """
+    top = max((abs(entry) for entry in difference.flat), default=0)
+    bottom = max((abs(entry) for entry in scale.flat), default=0)
+    return top / bottom if bottom else top

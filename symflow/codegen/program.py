@@ -1,0 +1,137 @@
+"""The program: a flow as single assignments between matrices, without repetition.
+
+This is the one form from which everything numeric is made: NumPy source, a
+stand-alone module, Taylor recurrences, fixed-point and ball arithmetic.  A program has
+a handful of operations, so that a new evaluator is a handful of functions:
+
+=============  =========================  ==========================================
+operation      operands                   value
+=============  =========================  ==========================================
+``matmul``     a, b                       a b
+``add``        a, b                       a + b
+``subtract``   a, b                       a − b
+``scale``      a (and `constant`)         constant · a, the constant an exact number
+``multiply``   s, a                       s · a for a scalar input s
+``transpose``  a                          aᵀ
+``inner``      a, b                       tr(aᵀ b), a scalar
+``trace``      a                          tr a, a scalar
+=============  =========================  ==========================================
+
+Operands are slots: the inputs come first, then one slot per instruction.
+"""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+#: Operations of a program and their number of operands.
+OPERATIONS = {
+    "matmul": 2,
+    "add": 2,
+    "subtract": 2,
+    "scale": 1,
+    "multiply": 2,
+    "transpose": 1,
+    "inner": 2,
+    "trace": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A named argument; `shape` is empty for a scalar."""
+
+    name: str
+    shape: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One assignment: an operation, the slots it reads, and an exact constant."""
+
+    operation: str
+    operands: tuple[int, ...]
+    constant: sympy.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named result and the slot that holds it."""
+
+    name: str
+    slot: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """Straight-line matrix code.
+
+    Parameters
+    ----------
+    name : str
+        What the program computes, as an identifier.
+    inputs : tuple of Input
+        Arguments, in the order of the generated functions.
+    instructions : tuple of Instruction
+        Each reads only slots before its own.
+    outputs : tuple of Output
+        Results, in order.
+    labels : tuple of (int, str)
+        Names for some of the slots, for readable source.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[Output, ...]
+    labels: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def first_slot(self) -> int:
+        """Slot of the first instruction."""
+        return len(self.inputs)
+
+    def uses(self) -> dict[int, int]:
+        """Return how often every slot is read, outputs included."""
+        counts: dict[int, int] = {}
+        reads = [
+            slot for instruction in self.instructions for slot in instruction.operands
+        ]
+        for slot in [*reads, *(output.slot for output in self.outputs)]:
+            counts[slot] = counts.get(slot, 0) + 1
+        return counts
+
+    def __str__(self) -> str:
+        names = {slot: argument.name for slot, argument in enumerate(self.inputs)}
+        names |= {slot: f"%{slot}" for slot in self.slots} | dict(self.labels)
+        lines = [f"program {self.name}({', '.join(a.name for a in self.inputs)})"]
+        for slot, step in zip(self.slots, self.instructions, strict=True):
+            operands = [names[operand] for operand in step.operands]
+            constant = [] if step.constant is None else [str(step.constant)]
+            lines.append(
+                f"  {names[slot]} = {step.operation} {', '.join(constant + operands)}"
+            )
+        results = (f"{out.name}={names[out.slot]}" for out in self.outputs)
+        return "\n".join([*lines, f"  return {', '.join(results)}"])
+
+    @property
+    def slots(self) -> range:
+        """Slots of the instructions."""
+        return range(self.first_slot, self.first_slot + len(self.instructions))
+
+
+def python_name(symbol: sympy.Basic) -> str:
+    """Return the Python argument name of a symbol: Sigma_xx gives sigma_xx.
+
+    Examples
+    --------
+    >>> [python_name(sympy.Symbol(name)) for name in ("Sigma_xx", "W1", "lambda")]
+    ['sigma_xx', 'W1', 'lambda_']
+    """
+    stem, underscore, index = symbol.name.partition("_")
+    name = f"{stem.lower()}{underscore}{index}" if underscore else str(symbol.name)
+    return f"{name}_" if keyword.iskeyword(name) else name

@@ -1,0 +1,118 @@
+"""Proofs as lists of identities that can be checked again by other means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    Product,
+    Scaled,
+    Sum,
+    Transposed,
+    add,
+    product,
+    scale,
+    subtract,
+    transpose,
+)
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.algebra.words import expand
+
+
+@dataclass(frozen=True)
+class ProofStep:
+    """An identity lhs = rhs between matrix expressions, and why it holds.
+
+    Parameters
+    ----------
+    lhs, rhs : sympy.MatrixExpr
+        The two sides, for symbolic widths; names of derivatives (Wdot1) may occur.
+    reason : str
+        The justification in words.
+    expanded : sympy.MatrixExpr
+        lhs − rhs with the names of derivatives replaced by their meaning.
+    nodes : tuple of Node
+        The structure of that difference.
+    """
+
+    lhs: sympy.MatrixExpr
+    rhs: sympy.MatrixExpr
+    reason: str
+    expanded: sympy.MatrixExpr
+    nodes: tuple[Node, ...]
+
+    @property
+    def equation(self) -> sympy.Eq:
+        """The identity as a SymPy equation."""
+        return sympy.Eq(self.lhs, self.rhs, evaluate=False)
+
+    def check(self) -> bool:
+        """Expand lhs − rhs into words again and say whether nothing is left."""
+        return all(not expand(node) for node in self.nodes)
+
+    def __str__(self) -> str:
+        right = "0" if isinstance(self.rhs, sympy.ZeroMatrix) else inline(self.rhs)
+        return f"{inline(self.lhs)} = {right}    [{self.reason}]"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {sympy.latex(self.equation)}$"
+
+
+def step(
+    lhs: Node, rhs: Node, reason: str, meaning: Mapping[sympy.MatrixSymbol, Node]
+) -> ProofStep:
+    """Make the step lhs = rhs and refuse if it is not an identity.
+
+    Parameters
+    ----------
+    lhs, rhs : Node
+        The two sides.
+    reason : str
+        The justification in words.
+    meaning : mapping
+        What the symbols of derivatives stand for.
+
+    Raises
+    ------
+    ArithmeticError
+        If the two sides differ: a proof with a false step is never returned.
+    """
+    difference = substitute(subtract(lhs, rhs), meaning)
+    if expand(difference):
+        msg = f"not an identity: {inline(to_sympy(lhs))} = {inline(to_sympy(rhs))}"
+        raise ArithmeticError(msg)
+    right: Any = to_sympy(rhs)
+    if isinstance(rhs, Scaled) and rhs.coefficient == 0:
+        right = sympy.ZeroMatrix(*lhs.shape)
+    return ProofStep(to_sympy(lhs), right, reason, to_sympy(difference), (difference,))
+
+
+def substitute(node: Node, meaning: Mapping[sympy.MatrixSymbol, Node]) -> Node:
+    """Replace matrix symbols in a node by other nodes.
+
+    Examples
+    --------
+    >>> A, B = (Leaf(sympy.MatrixSymbol(name, 2, 2)) for name in "AB")
+    >>> to_sympy(substitute(transpose(A), {A.symbol: product(A, B)}))
+    B.T*A.T
+    """
+    match node:
+        case Leaf(symbol):
+            return meaning.get(symbol, node)
+        case Product(left, right):
+            return product(substitute(left, meaning), substitute(right, meaning))
+        case Sum(terms):
+            return add(*(substitute(term, meaning) for term in terms))
+        case Scaled(coefficient, body):
+            return scale(coefficient, substitute(body, meaning))
+        case Transposed(body):
+            return transpose(substitute(body, meaning))
+    msg = f"substitute: not defined for a {type(node).__name__}"
+    raise TypeError(msg)

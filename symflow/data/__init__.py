@@ -1,0 +1,7 @@
+"""Data: samples, their moments, and three small real data sets."""
+
+from symflow.data.bundled import load_dataset
+from symflow.data.dataset import Dataset
+from symflow.data.moments import Moments, whitened
+
+__all__ = ["Dataset", "Moments", "load_dataset", "whitened"]

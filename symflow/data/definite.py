@@ -1,0 +1,91 @@
+"""Symmetric and positive semidefinite, decided exactly where the entries are exact.
+
+A real symmetric matrix has real roots λ_i of its characteristic polynomial, so by
+Descartes' rule none of them is negative if and only if the coefficients of
+∏(x − λ_i) alternate in sign (zeros allowed).  For rational entries this is decided
+in integers.
+"""
+
+from __future__ import annotations
+
+import flint
+import mpmath
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.numbers import as_fraction
+
+#: How far the entries of a float matrix may be from symmetric, relative to the largest.
+SYMMETRY = 1e-12
+#: How negative rounding may make the smallest eigenvalue, relative to the largest.
+DEFINITENESS = 1e-10
+#: Decimal digits for irrational exact entries; a third of them guard the decision.
+IRRATIONAL_DIGITS = 60
+
+
+def is_symmetric(matrix: Array) -> bool:
+    """Say whether a square matrix is symmetric: exactly, or to 1e-12 if of floats.
+
+    Parameters
+    ----------
+    matrix : ndarray
+        Floats, or SymPy numbers.
+
+    Examples
+    --------
+    >>> is_symmetric(np.array([[1.0, 2.0], [2.1, 1.0]]))
+    False
+    """
+    if matrix.dtype != object:
+        gap = np.abs(matrix - matrix.T).max()
+        return bool(gap <= SYMMETRY * np.abs(matrix).max())
+    upper = zip(*np.triu_indices(len(matrix), 1), strict=True)
+    return all(
+        matrix[i, j] == matrix[j, i] or sympy.simplify(matrix[i, j] - matrix[j, i]) == 0
+        for i, j in upper
+    )
+
+
+def smallest_eigenvalue_if_indefinite(matrix: Array) -> float | None:
+    """Return None for a positive semidefinite matrix, else its smallest eigenvalue.
+
+    Rational entries are decided exactly, other exact ones with 60 digits, floats up to
+    rounding.
+
+    Parameters
+    ----------
+    matrix : ndarray
+        Symmetric, of floats or SymPy numbers.
+
+    Examples
+    --------
+    >>> smallest_eigenvalue_if_indefinite(np.diag([1.0, -2.0]))
+    -2.0
+    """
+    eigenvalues = np.linalg.eigvalsh(to_float_array(matrix))
+    if matrix.dtype != object:
+        fine = eigenvalues[0] >= -DEFINITENESS * abs(eigenvalues[-1])
+    else:
+        fractions = map_entries(as_fraction, matrix)
+        rational = all(entry is not None for entry in fractions.flat)
+        fine = _rational(fractions) if rational else _irrational(matrix)
+    return None if fine else float(eigenvalues[0])
+
+
+def _rational(fractions: Array) -> bool:
+    rows = [[flint.fmpq(q.numerator, q.denominator) for q in row] for row in fractions]
+    polynomial = flint.fmpq_mat(rows).charpoly()
+    size = len(rows)
+    return all(polynomial[k] * (-1) ** (size - k) >= 0 for k in range(size + 1))
+
+
+def _irrational(matrix: Array) -> bool:
+    context = mpmath.MPContext()
+    context.dps = IRRATIONAL_DIGITS
+    entries = to_mpf_array(matrix, context)
+    eigenvalues = context.eigsy(context.matrix(entries.tolist()), eigvals_only=True)
+    largest = max(abs(value) for value in eigenvalues)
+    return bool(
+        min(eigenvalues) >= -largest * context.mpf(10) ** (-2 * IRRATIONAL_DIGITS // 3)
+    )

@@ -1,0 +1,225 @@
+"""The second moments of data: all that the squared loss sees.
+
+With samples as rows, Σ_xx = XᵀX/n, Σ_yx = YᵀX/n and Σ_yy = YᵀY/n.  They can be given
+without any samples, exactly or as floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.data.definite import is_symmetric, smallest_eigenvalue_if_indefinite
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Moments:
+    """Second moments Σ_xx, Σ_yx and, optionally, Σ_yy of some data.
+
+    The parts are exact (object arrays of SymPy numbers) if all of them are given by
+    integers, fractions or SymPy numbers; otherwise all are float64.  The arrays are
+    read-only.
+
+    Parameters
+    ----------
+    sigma_xx : array_like or sympy.Matrix, shape (d, d)
+        XᵀX/n, symmetric and positive semidefinite.
+    sigma_yx : array_like or sympy.Matrix, shape (m, d)
+        YᵀX/n.
+    sigma_yy : array_like or sympy.Matrix, shape (m, m), optional
+        YᵀY/n.  It shifts the loss by a constant and is needed only for its value.
+    n : int, optional
+        The number of samples.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether the parts are exact numbers.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes do not fit together.
+    InvalidData
+        If Σ_xx, Σ_yy or all of them together are not the moments of any data: not
+        symmetric, or not positive semidefinite.
+    InvalidArgument
+        If n is not a positive integer.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> moments = Moments([[2, 1], [1, 2]], [[Fraction(1, 3), 0]])
+    >>> moments.exact, moments.sigma_yx[0, 0]
+    (True, 1/3)
+    """
+
+    sigma_xx: Array
+    sigma_yx: Array
+    sigma_yy: Array | None
+    n: int | None
+    exact: bool
+
+    def __init__(
+        self, sigma_xx: Any, sigma_yx: Any, sigma_yy: Any = None, n: int | None = None
+    ) -> None:
+        given = {"sigma_xx": sigma_xx, "sigma_yx": sigma_yx, "sigma_yy": sigma_yy}
+        parts = _one_kind(
+            {
+                name: as_array(part, f"Moments({name}=…)")
+                for name, part in given.items()
+                if part is not None
+            }
+        )
+        _check_shapes(parts)
+        for name in parts.keys() - {"sigma_yx"}:
+            parts[name] = _symmetric(parts[name], name)
+        _check_definite(parts)
+        for name in given:
+            object.__setattr__(self, name, _read_only(parts.get(name)))
+        object.__setattr__(self, "n", _sample_count(n))
+        object.__setattr__(self, "exact", is_exact_array(parts["sigma_yx"]))
+
+    @property
+    def d(self) -> int:
+        """Number of inputs."""
+        return int(self.sigma_yx.shape[1])
+
+    @property
+    def m(self) -> int:
+        """Number of targets."""
+        return int(self.sigma_yx.shape[0])
+
+    def moments(self) -> Moments:
+        """Return the moments themselves, as `Dataset.moments` does for samples."""
+        return self
+
+    def __repr__(self) -> str:
+        kind = "exact numbers" if self.exact else "float64"
+        spectrum = np.linalg.eigvalsh(to_float_array(self.sigma_xx))
+        ends = f"eigenvalues {spectrum[0]:.3g} … {spectrum[-1]:.3g}"
+        yy = "not given" if self.sigma_yy is None else f"{self.m} × {self.m}"
+        lines = [
+            f"Moments of {counted(self.d, 'input')} and {counted(self.m, 'target')}, "
+            f"{kind}",
+            f"  Σ_xx  {self.d} × {self.d}, {ends}",
+            f"  Σ_yx  {self.m} × {self.d}",
+            f"  Σ_yy  {yy}",
+            f"  n     {'not given' if self.n is None else self.n}",
+        ]
+        return "\n".join(lines)
+
+
+def whitened(sigma_yx: Any) -> Moments:
+    """Return the moments of whitened input: Σ_xx = I and the given Σ_yx.
+
+    Parameters
+    ----------
+    sigma_yx : array_like or sympy.Matrix, shape (m, d)
+        YᵀX/n; integers, fractions and SymPy numbers are exact.
+
+    Returns
+    -------
+    Moments
+        Exact if `sigma_yx` is; without Σ_yy.
+
+    Raises
+    ------
+    InvalidData
+        If an entry is not a finite real number.
+
+    Examples
+    --------
+    >>> whitened([[3, 0], [0, 1]]).sigma_xx.tolist()
+    [[1, 0], [0, 1]]
+    """
+    array = as_array(sigma_yx, "whitened(sigma_yx=…)")
+    size = array.shape[1]
+    return Moments(sympy.eye(size) if is_exact_array(array) else np.eye(size), array)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, ``"1 input"`` or ``"2 inputs"``.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        What, in the singular.
+
+    Examples
+    --------
+    >>> counted(2, "input")
+    '2 inputs'
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _one_kind(parts: dict[str, Array]) -> dict[str, Array]:
+    if all(is_exact_array(part) for part in parts.values()):
+        return parts
+    return {name: to_float_array(part) for name, part in parts.items()}
+
+
+def _check_shapes(parts: dict[str, Array]) -> None:
+    m, d = parts["sigma_yx"].shape
+    expected = {"sigma_xx": (d, d), "sigma_yy": (m, m)}
+    for name in parts.keys() & expected.keys():
+        if parts[name].shape != expected[name]:
+            rows, columns = parts[name].shape
+            size = expected[name][0]
+            msg = (
+                f"Moments({name}=…): needs a {size}×{size} matrix because sigma_yx is "
+                f"{m}×{d} (targets × inputs); got {rows}×{columns}"
+            )
+            raise ShapeMismatch(msg)
+
+
+def _symmetric(matrix: Array, name: str) -> Array:
+    if not is_symmetric(matrix):
+        msg = f"Moments({name}=…): needs a symmetric matrix; this one is not"
+        raise InvalidData(msg)
+    return matrix if matrix.dtype == object else (matrix + matrix.T) / 2
+
+
+def _check_definite(parts: dict[str, Array]) -> None:
+    blocks = {
+        f"Moments({name}=…): the matrix": parts[name]
+        for name in sorted(parts.keys() - {"sigma_yx"})
+    }
+    if "sigma_yy" in parts:
+        yx = parts["sigma_yx"]
+        top = np.hstack([parts["sigma_xx"], yx.T])
+        joint = "Moments(…): the matrix [Σ_xx, Σ_yxᵀ; Σ_yx, Σ_yy]"
+        blocks[joint] = np.vstack([top, np.hstack([yx, parts["sigma_yy"]])])
+    for name, block in blocks.items():
+        negative = smallest_eigenvalue_if_indefinite(block)
+        if negative is not None:
+            msg = (
+                f"{name} has the negative eigenvalue {negative:.3g}, so no data "
+                "have these moments; a positive semidefinite matrix is needed"
+            )
+            raise InvalidData(msg)
+
+
+def _sample_count(n: Any) -> int | None:
+    if n is None:
+        return None
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        msg = f"Moments(n=…): needs the number of samples, at least 1; got {n!r}"
+        raise InvalidArgument(msg)
+    return int(n)
+
+
+def _read_only(array: Array | None) -> Array | None:
+    if array is not None:
+        array = array.copy()
+        array.flags.writeable = False
+    return array

@@ -1,0 +1,147 @@
+"""Numeric tables in comma separated files: a header line, then rows of numbers.
+
+Every way in which a file can be unusable ends in one line that names the file, the
+column, the line and the offending text.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symflow.errors import InvalidData
+
+NumberedRow = tuple[int, list[str]]
+
+_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+
+
+def read_table(
+    path: str | os.PathLike[str], call: str
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    r"""Return the column names and the numbers of a comma separated file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file; read through gzip where the name ends with ``.gz``.
+    call : str
+        Call to name in an error message.
+
+    Returns
+    -------
+    names : tuple of str
+        The header line.
+    values : ndarray of float64, shape (rows, columns)
+        The lines below it; blank lines are skipped.
+
+    Raises
+    ------
+    InvalidData
+        If the file is missing or unreadable, has no header, has lines of unequal
+        length, or has a cell that is empty or not a finite number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "table.csv")
+    ...     _ = path.write_text("a,b\n1,2\n3,4\n")
+    ...     names, values = read_table(path, "f(path)")
+    >>> names, values.sum()
+    (('a', 'b'), np.float64(10.0))
+    """
+    where = f"{call}: {Path(path).name!r}"
+    try:
+        with _open(path) as stream:
+            rows = list(_numbered(stream))
+    except FileNotFoundError:
+        msg = f"{call}: there is no file {os.fspath(path)!r}"
+        raise InvalidData(msg) from None
+    except _UNREADABLE as problem:
+        msg = f"{where} cannot be read as comma separated text: {problem}"
+        raise InvalidData(msg.replace("\n", " ")) from None
+    names = _header(rows, where)
+    return names, _numbers(names, rows[1:], where)
+
+
+def _open(path: str | os.PathLike[str]) -> IO[str]:
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name
+    if os.fspath(path).endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return open(path, encoding="utf-8-sig", newline="")
+
+
+def _numbered(stream: Iterable[str]) -> Iterator[NumberedRow]:
+    """Yield the line number and the stripped cells of every line that is not blank."""
+    reader = csv.reader(stream, strict=True)
+    for cells in reader:
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped) or len(stripped) > 1:
+            yield reader.line_num, stripped
+
+
+def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
+    if not rows:
+        msg = f"{where} is empty; a header line with the column names is needed"
+        raise InvalidData(msg)
+    names = tuple(rows[0][1])
+    if all(_number(name) is not None for name in names):
+        msg = (
+            f"{where} has no header: its first line holds numbers only. "
+            "Put the column names on the first line"
+        )
+        raise InvalidData(msg)
+    for position, name in enumerate(names):
+        if not name:
+            msg = f"{where}: column {position + 1} has no name in the header"
+            raise InvalidData(msg)
+        if name in names[:position]:
+            msg = f"{where}: the header names column {name!r} twice"
+            raise InvalidData(msg)
+    return names
+
+
+def _numbers(
+    names: tuple[str, ...], rows: list[NumberedRow], where: str
+) -> NDArray[np.float64]:
+    values = np.empty((len(rows), len(names)))
+    for index, (line, cells) in enumerate(rows):
+        if len(cells) != len(names):
+            msg = (
+                f"{where}, line {line}: {len(cells)} cells where the header has "
+                f"{len(names)} columns; every line has to have as many"
+            )
+            raise InvalidData(msg)
+        for column, text in enumerate(cells):
+            values[index, column] = _cell(text, f"{where}, line {line}", names[column])
+    return values
+
+
+def _cell(text: str, where: str, name: str) -> float:
+    number = _number(text)
+    if number is not None and math.isfinite(number):
+        return number
+    if not text:
+        problem = "the cell is empty"
+    else:
+        problem = f"{text!r} is not {'a' if number is None else 'a finite'} number"
+    msg = f"{where}, column {name!r}: {problem}. Remove or complete the line or column"
+    raise InvalidData(msg)
+
+
+def _number(text: str) -> float | None:
+    """Return the number that `text` is, or None; unlike in Python 1_000 is text."""
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,46 @@
+"""Every error that symflow raises on purpose.
+
+A message says which call, which argument, what came, why that is a problem, and
+what to do.  All derive from `SymflowError`, so that a caller (the command line
+included) can tell bad input from a bug.
+"""
+
+
+class SymflowError(Exception):
+    """Base class of everything symflow raises on purpose."""
+
+
+class InvalidArgument(SymflowError, ValueError):
+    """An argument has a value that makes no sense for the call."""
+
+
+class ShapeMismatch(InvalidArgument):
+    """Two shapes that have to agree do not."""
+
+
+class InvalidData(InvalidArgument):
+    """Data that cannot be used: NaN, non-numeric columns, a missing target …."""
+
+
+class OutputError(SymflowError, OSError):
+    """A file or a directory cannot be written."""
+
+
+class NoClosedForm(SymflowError):
+    """No catalogued closed form applies; the message lists what failed, per entry."""
+
+
+class HypothesisFailed(SymflowError):
+    """A theorem was asked for by name and its hypotheses do not hold."""
+
+
+class PrecisionLost(SymflowError, ArithmeticError):
+    """The digits that were asked for could not be reached."""
+
+
+class IntegrationFailed(SymflowError, ArithmeticError):
+    """A numerical integrator stopped before the last time point."""
+
+
+class ValidationFailed(SymflowError, AssertionError):
+    """At least one row of a validation report is out of its bound."""

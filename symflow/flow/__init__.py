@@ -1,0 +1,15 @@
+"""The flow: its equations, its end-to-end form, and its initial value problem."""
+
+from symflow.flow.end_to_end import EndToEndFlow
+from symflow.flow.entries import Entries
+from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
+from symflow.flow.times import as_times
+
+__all__ = [
+    "EndToEndFlow",
+    "Entries",
+    "GradientFlow",
+    "as_times",
+    "dotted",
+    "gradient_flow",
+]

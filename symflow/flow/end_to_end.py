@@ -1,0 +1,156 @@
+"""The flow that the layers induce on the end-to-end matrix W = W_L⋯W_1.
+
+For any weights, Ẇ = Σ_l (W_L⋯W_{l+1}) Ẇ_l (W_{l−1}⋯W_1).  For balanced weights
+(W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for every l) all partial Gram matrices are powers of WWᵀ and
+WᵀW, and the flow closes in W alone (Arora, Cohen, Hazan 2018):
+
+    Ẇ = Σ_l (WWᵀ)^{(L−l)/L} F(W) (WᵀW)^{(l−1)/L},
+
+with the zeroth power the identity, not the projection onto the range.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from symflow.algebra.nodes import Leaf, Node, add, product, scale
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.errors import NoClosedForm
+from symflow.losses import Loss
+from symflow.networks import AbstractNetwork, Dense, Network
+
+
+@dataclass(frozen=True)
+class EndToEndFlow:
+    """The induced flow of W = W_L⋯W_1, in general and for balanced weights.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        The model.
+    loss : Loss
+        The loss.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    >>> print(flow.end_to_end)
+    Ẇ = W₂W₂ᵀ(Σ_yx − W₂W₁Σ_xx) + (Σ_yx − W₂W₁Σ_xx)W₁ᵀW₁
+    """
+
+    network: AbstractNetwork
+    loss: Loss
+
+    @property
+    def matrix(self) -> sympy.MatrixExpr:
+        """The end-to-end matrix W in terms of the weights."""
+        return self.network.end_to_end
+
+    @cached_property
+    def symbol(self) -> sympy.MatrixSymbol:
+        """The symbol W for the end-to-end matrix."""
+        return sympy.MatrixSymbol("W", self.network.widths[-1], self.network.widths[0])
+
+    @cached_property
+    def rhs(self) -> sympy.MatrixExpr:
+        """Ẇ in terms of the weights, for any weights."""
+        network = self._product_network()
+        force = self.loss.force(network.end_to_end_node)
+        terms = _layer_terms(network, force)
+        if self.loss.l2 != 0:
+            decay = scale(-network.depth * self.loss.l2, network.end_to_end_node)
+            terms.append(decay)
+        return to_sympy(add(*terms))
+
+    @cached_property
+    def balanced(self) -> sympy.MatrixExpr:
+        """Ẇ in terms of W alone, for balanced weights of a fully-connected network.
+
+        Raises
+        ------
+        NoClosedForm
+            If a layer is not dense.
+        """
+        network = self._product_network()
+        if not all(isinstance(layer, Dense) for layer in network.layers):
+            msg = (
+                "EndToEndFlow.balanced: the closed form in W alone is for products of "
+                f"Dense layers; got {network!r}"
+            )
+            raise NoClosedForm(msg)
+        depth, W = network.depth, self.symbol
+        force = to_sympy(self.loss.force(Leaf(W)))
+        left, right = W * W.T, W.T * W
+        terms = [
+            sympy.MatMul(
+                *_power(left, sympy.Rational(depth - layer, depth)),
+                force,
+                *_power(right, sympy.Rational(layer - 1, depth)),
+            )
+            for layer in range(1, depth + 1)
+        ]
+        if self.loss.l2 != 0:
+            terms.append(sympy.MatMul(-depth * self.loss.l2, W))
+        return sympy.MatAdd(*terms) if len(terms) > 1 else terms[0]
+
+    @property
+    def equation(self) -> sympy.Eq:
+        """Ẇ = … for any weights."""
+        return sympy.Eq(self._dot, self.rhs, evaluate=False)
+
+    @property
+    def balanced_equation(self) -> sympy.Eq:
+        """Ẇ = … for balanced weights."""
+        return sympy.Eq(self._dot, self.balanced, evaluate=False)
+
+    def __str__(self) -> str:
+        return inline(self.equation)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {sympy.latex(self.equation)}$"
+
+    @property
+    def _dot(self) -> sympy.MatrixSymbol:
+        return sympy.MatrixSymbol("Wdot", *self.symbol.shape)
+
+    def _product_network(self) -> Network:
+        if not isinstance(self.network, Network):
+            msg = f"the end-to-end flow of {self.network!r} is not derived"
+            raise NoClosedForm(msg)
+        return self.network
+
+
+def _layer_terms(network: Network, force: Node) -> list[Node]:
+    """Return (W_L⋯W_{l+1}) Ẇ_l (W_{l−1}⋯W_1) for every layer, without decay."""
+    directions = network.pull_back(force)
+    after = _suffixes(network)
+    terms = []
+    for number, (direction, layer) in enumerate(
+        zip(directions, network.layers, strict=True)
+    ):
+        factors = [layer.matrix(direction)]
+        if number < network.depth - 1:
+            factors.insert(0, after[number])
+        if number:
+            factors.append(network.prefixes[number - 1])
+        terms.append(product(*factors))
+    return terms
+
+
+def _suffixes(network: Network) -> list[Node]:
+    """Return W_L⋯W_{l+1} for l = 1, …, L−1."""
+    suffixes = [network.matrices[-1]]
+    for matrix in reversed(network.matrices[1:-1]):
+        suffixes.append(product(suffixes[-1], matrix))
+    return list(reversed(suffixes))
+
+
+def _power(base: sympy.MatrixExpr, exponent: sympy.Rational) -> list[sympy.MatrixExpr]:
+    if exponent == 0:
+        return []
+    return [base] if exponent == 1 else [sympy.MatPow(base, exponent)]

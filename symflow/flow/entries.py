@@ -1,0 +1,77 @@
+"""The flow entry by entry: scalar polynomial ODEs at integer widths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from symflow.algebra.entries import at_sizes, entrywise, explicit
+from symflow.algebra.widths import as_width, solve_widths
+from symflow.errors import InvalidArgument, ShapeMismatch
+
+
+@dataclass(frozen=True)
+class Entries(Mapping[sympy.Symbol, sympy.Expr]):
+    """Scalar ODEs, as a mapping from each weight entry to its time derivative.
+
+    Parameters
+    ----------
+    state : tuple of sympy.Symbol
+        Entries of W1 row by row, then of W2, ….
+    rhs : tuple of sympy.Expr
+        Their time derivatives.
+    """
+
+    state: tuple[sympy.Symbol, ...]
+    rhs: tuple[sympy.Expr, ...]
+
+    def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:
+        return dict(zip(self.state, self.rhs, strict=True))[symbol]
+
+    def __iter__(self) -> Iterator[sympy.Symbol]:
+        return iter(self.state)
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+
+def entries(
+    declared: Sequence[Any],
+    state: Sequence[sympy.MatrixSymbol],
+    rhs: Sequence[sympy.MatrixExpr],
+    widths: Sequence[int],
+) -> Entries:
+    """Write matrix ODEs out entry by entry; see `GradientFlow.entries`."""
+    sizes = _sizes(declared, widths)
+    symbols = [explicit(at_sizes(symbol, sizes)) for symbol in state]
+    values = [entrywise(at_sizes(expression, sizes)) for expression in rhs]
+    return Entries(
+        tuple(entry for matrix in symbols for entry in matrix),
+        tuple(entry for matrix in values for entry in matrix),
+    )
+
+
+def _sizes(declared: Sequence[Any], widths: Sequence[int]) -> dict[sympy.Symbol, int]:
+    if not isinstance(widths, (list, tuple)):
+        msg = (
+            f"entries(widths): needs integers, one per width {declared}; got {widths!r}"
+        )
+        raise InvalidArgument(msg)
+    given = [as_width(width, f"entries({tuple(widths)!r})") for width in widths]
+    if not all(isinstance(width, int) for width in given):
+        msg = f"entries({tuple(widths)!r}): every width has to be an integer here"
+        raise InvalidArgument(msg)
+    if len(given) != len(declared):
+        msg = (
+            f"entries({tuple(widths)!r}): the network has {len(declared)} widths "
+            f"{tuple(declared)}; got {len(given)}"
+        )
+        raise ShapeMismatch(msg)
+    pairs = zip(declared, given, strict=True)
+    return solve_widths(
+        (f"entries(widths): width {number}", (expected, 1), (int(actual), 1))
+        for number, (expected, actual) in enumerate(pairs, start=1)
+    )

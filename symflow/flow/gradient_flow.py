@@ -1,0 +1,215 @@
+"""Gradient flow of a linear network: θ̇ = −∇ℒ(θ), derived for symbolic widths.
+
+With the force F = −∂ℓ/∂W at the end-to-end matrix W = W_L⋯W_1, the chain rule gives
+
+    Ẇ_l = Π_l[(W_L⋯W_{l+1})ᵀ F (W_{l−1}⋯W_1)ᵀ] − λ W_l,
+
+where Π_l projects onto what layer l can represent and λ is the weight decay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    add,
+    product,
+    scale,
+    trace,
+    transpose,
+)
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.errors import InvalidArgument
+from symflow.flow.end_to_end import EndToEndFlow
+from symflow.flow.entries import Entries, entries
+from symflow.losses import Loss
+from symflow.networks import AbstractNetwork
+
+#: Longer formulas are cut in notebooks, where big LaTeX freezes the page.
+LATEX_LIMIT = 20_000
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """The gradient flow of `loss` on the parameters of `network`.
+
+    Made by `gradient_flow`.  It is immutable, compares by its network and its loss,
+    and displays as its equations.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        The model, with integer or symbolic widths.
+    loss : Loss
+        The loss, as a function of the end-to-end matrix.
+    """
+
+    network: AbstractNetwork
+    loss: Loss
+
+    @property
+    def state(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The weights W1, …, WL as matrix symbols."""
+        return self.network.parameters
+
+    @cached_property
+    def data(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The data matrices that the equations read, in kernel order."""
+        widths = self.network.widths
+        return self.loss.data_symbols(widths[0], widths[-1])
+
+    @cached_property
+    def force(self) -> Node:
+        """F = −∂ℓ/∂W at the end-to-end matrix, as a node."""
+        return self.loss.force(self.network.end_to_end_node)
+
+    @cached_property
+    def directions(self) -> tuple[Node, ...]:
+        """The time derivative of every weight, as nodes that share their parts."""
+        pulled = self.network.pull_back(self.force)
+        if self.loss.l2 == 0:
+            return pulled
+        return tuple(
+            add(direction, scale(-self.loss.l2, Leaf(symbol)))
+            for direction, symbol in zip(pulled, self.state, strict=True)
+        )
+
+    @cached_property
+    def objective(self) -> Node:
+        """The training objective ℒ(θ), weight decay included, as a scalar node."""
+        value = self.loss.value(self.network.end_to_end_node)
+        if self.loss.l2 == 0:
+            return value
+        leaves = [Leaf(symbol) for symbol in self.state]
+        norms = [trace(product(transpose(leaf), leaf)) for leaf in leaves]
+        return add(value, *(scale(self.loss.l2 / 2, norm) for norm in norms))
+
+    @cached_property
+    def rhs(self) -> tuple[sympy.MatrixExpr, ...]:
+        """The time derivative of every weight, as SymPy matrix expressions."""
+        return tuple(to_sympy(direction) for direction in self.directions)
+
+    @cached_property
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """Ẇ_l = … for every layer; the left sides are symbols named Wdot1, Wdot2 …."""
+        return tuple(
+            sympy.Eq(dotted(symbol), rhs, evaluate=False)
+            for symbol, rhs in zip(self.state, self.rhs, strict=True)
+        )
+
+    @cached_property
+    def potential(self) -> sympy.Expr:
+        """The training objective as a SymPy expression in traces."""
+        return to_sympy(self.objective)
+
+    @cached_property
+    def end_to_end(self) -> EndToEndFlow:
+        """The induced flow of the end-to-end matrix W = W_L⋯W_1."""
+        return EndToEndFlow(self.network, self.loss)
+
+    def entries(self, widths: Sequence[int]) -> Entries:
+        """Return the scalar ODEs at integer widths.
+
+        Parameters
+        ----------
+        widths : sequence of int
+            Sizes from the input to the output, as for `LinearNetwork`.
+
+        Returns
+        -------
+        Entries
+            A mapping from every scalar weight to its time derivative, both in plain
+            SymPy symbols named like ``W1_0_2`` (layer, row, column).
+
+        Raises
+        ------
+        ShapeMismatch
+            If the widths contradict those of the network.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> flow.entries((1, 1, 1)).rhs[0]
+        W2_0_0*(-Sigma_xx_0_0*W1_0_0*W2_0_0 + Sigma_yx_0_0)
+        """
+        return entries(self.network.widths, self.state, self.rhs, widths)
+
+    def __str__(self) -> str:
+        return "\n".join(inline(equation) for equation in self.equations)
+
+    def __repr__(self) -> str:
+        header = f"GradientFlow of {self.loss!r} on {self.network!r}"
+        return "\n".join([header, *(f"  {inline(eq)}" for eq in self.equations)])
+
+    def _repr_latex_(self) -> str:
+        lines = [
+            sympy.latex(equation).replace("=", "&=", 1) for equation in self.equations
+        ]
+        body = r" \\ ".join(lines)
+        if len(body) > LATEX_LIMIT:
+            return (
+                f"`{self.network!r}`: {self.network.depth} equations; see `.equations`"
+            )
+        return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
+
+
+def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
+    """Derive the gradient flow θ̇ = −∇ℒ(θ) of a network and a loss.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        For example ``LinearNetwork("d", "h", "m")``; widths may be symbols.
+    loss : Loss
+        For example ``SquaredLoss()``.
+
+    Returns
+    -------
+    GradientFlow
+        The equations, as SymPy and as the structure from which code is made.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not a network or not a loss.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> print(sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
+    Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)
+    Ẇ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ
+    """
+    if not isinstance(network, AbstractNetwork):
+        msg = (
+            "gradient_flow(network, loss): network has to be a network such as "
+            f"LinearNetwork(10, 5, 1); got {network!r}"
+        )
+        raise InvalidArgument(msg)
+    if not isinstance(loss, Loss):
+        msg = (
+            "gradient_flow(network, loss): loss has to be a loss such as "
+            f"SquaredLoss(); got {loss!r}"
+        )
+        raise InvalidArgument(msg)
+    return GradientFlow(network, loss)
+
+
+def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
+    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁.
+
+    Examples
+    --------
+    >>> dotted(sympy.MatrixSymbol("W1", 2, 3))
+    Wdot1
+    """
+    stem = symbol.name.rstrip("0123456789")
+    return sympy.MatrixSymbol(f"{stem}dot{symbol.name[len(stem) :]}", *symbol.shape)

@@ -1,0 +1,147 @@
+"""A flow bound to data and a start: everything an integration needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.widths import solve_widths
+from symflow.errors import InvalidArgument
+from symflow.flow.gradient_flow import GradientFlow
+from symflow.inits import as_init
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The initial value problem θ̇ = −∇ℒ(θ), θ(0) given.
+
+    Made by `bind`.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow as the user gave it.
+    widths : tuple of int
+        Its widths as integers.
+    weights : tuple of arrays
+        Where the flow starts: float64, exact, or mpf.
+    data : mapping of str to array
+        The array of every data symbol, by name.
+    """
+
+    flow: GradientFlow
+    widths: tuple[int, ...]
+    weights: tuple[Array, ...]
+    data: dict[str, Array]
+
+    @property
+    def arguments(self) -> tuple[Array, ...]:
+        """The data arrays in kernel order."""
+        return tuple(self.data[symbol.name] for symbol in self.flow.data)
+
+    @cached_property
+    def floats(self) -> Problem:
+        """The same problem rounded to float64."""
+        return Problem(
+            self.flow,
+            self.widths,
+            tuple(to_float_array(weight) for weight in self.weights),
+            {name: to_float_array(array) for name, array in self.data.items()},
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of scalar weights."""
+        return sum(weight.size for weight in self.weights)
+
+
+def bind(
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    *,
+    rng: Any = None,
+    digits: int | None = None,
+) -> Problem:
+    """Bind a flow to data and to an initialization.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow; symbolic widths take their values from the data and the weights.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        A rule, or the weights (W_1, …, W_L) themselves.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the rule.
+    digits : int, keyword-only, optional
+        Draw the start correct to this many digits instead of in float64.
+
+    Returns
+    -------
+    Problem
+        With all shapes checked.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind, or a parameter is still symbolic.
+    ShapeMismatch
+        If data, weights and network do not fit together.
+    """
+    if not isinstance(flow, GradientFlow):
+        msg = (
+            "flow: needs a gradient flow, as from gradient_flow(network, loss); "
+            f"got {flow!r}"
+        )
+        raise InvalidArgument(msg)
+    if not hasattr(data, "moments"):
+        msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
+        raise InvalidArgument(msg)
+    if flow.loss.l2.free_symbols:
+        msg = (
+            f"flow: the weight decay {flow.loss.l2} is symbolic, and an integration "
+            "needs its value. Give for example SquaredLoss(l2=0.1)"
+        )
+        raise InvalidArgument(msg)
+    arrays = flow.loss.arrays(data)
+    declared = [
+        (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
+        for symbol in flow.data
+    ]
+    network = _Sized(flow.network, solve_widths(declared))
+    weights = as_init(init).draw(network, data, rng, digits=digits)
+    declared += _declare_weights(flow, weights)
+    sizes = solve_widths(declared)
+    widths = tuple(_integer(sizes, width) for width in flow.network.widths)
+    return Problem(flow, widths, tuple(weights), arrays)
+
+
+def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:
+    return int(sizes[width]) if width in sizes else int(width)
+
+
+def _declare_weights(flow: GradientFlow, weights: tuple[Array, ...]) -> list[Any]:
+    if len(weights) != len(flow.state):
+        msg = (
+            f"init: the network has {len(flow.state)} weight matrices; got "
+            f"{len(weights)} arrays"
+        )
+        raise InvalidArgument(msg)
+    return [
+        (f"init: {symbol.name}", symbol.shape, weight.shape)
+        for symbol, weight in zip(flow.state, weights, strict=True)
+    ]
+
+
+class _Sized:
+    """A network with those widths filled in that the data determine."""
+
+    def __init__(self, network: Any, sizes: dict[sympy.Symbol, int]) -> None:
+        self.widths = tuple(sizes.get(width, width) for width in network.widths)
+        self.depth = network.depth

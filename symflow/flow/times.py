@@ -1,0 +1,65 @@
+"""Time points: exact, increasing, and starting at or after zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from symflow.algebra.numbers import as_fraction
+from symflow.errors import InvalidArgument
+
+
+def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
+    """Return time points as exact rationals.
+
+    Parameters
+    ----------
+    t : number or sequence of numbers
+        A float stands for the binary rational that it is.
+    call : str
+        The call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If a time is not a finite rational, is negative, or does not increase.
+
+    Examples
+    --------
+    >>> as_times([0, 0.5, "1/3"], "f")
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidArgument: f(t=…): every time has to be a number; got '1/3'
+    >>> as_times(0.5, "f")
+    (Fraction(1, 2),)
+    """
+    points = list(t) if isinstance(t, Iterable) and not isinstance(t, str) else [t]
+    if not points:
+        msg = f"{call}(t=…): needs at least one time; got none"
+        raise InvalidArgument(msg)
+    times = tuple(_as_time(point, call) for point in points)
+    if times[0] < 0:
+        msg = f"{call}(t=…): the flow starts at t = 0; got the time {points[0]}"
+        raise InvalidArgument(msg)
+    for number, (first, second) in enumerate(pairwise(times), start=1):
+        if second <= first:
+            msg = (
+                f"{call}(t=…): times have to increase, but t[{number}] = "
+                f"{float(second):g} comes after t[{number - 1}] = {float(first):g}"
+            )
+            raise InvalidArgument(msg)
+    return times
+
+
+def _as_time(point: Any, call: str) -> Fraction:
+    try:
+        time = None if isinstance(point, str) else as_fraction(point)
+    except InvalidArgument:
+        msg = f"{call}(t=…): every time has to be finite; got {point!r}"
+        raise InvalidArgument(msg) from None
+    if time is None:
+        msg = f"{call}(t=…): every time has to be a number; got {point!r}"
+        raise InvalidArgument(msg)
+    return time

@@ -1,0 +1,22 @@
+"""Initialization rules: where the flow starts."""
+
+from symflow.inits.balanced import BalancedInit, balanced_init
+from symflow.inits.gaussian import GaussianInit, gaussian_init
+from symflow.inits.given import GivenInit, as_init
+from symflow.inits.init import Init
+from symflow.inits.singular import SingularFrames, singular_frames
+from symflow.inits.spectral import SpectralInit, spectral_init
+
+__all__ = [
+    "BalancedInit",
+    "GaussianInit",
+    "GivenInit",
+    "Init",
+    "SingularFrames",
+    "SpectralInit",
+    "as_init",
+    "balanced_init",
+    "gaussian_init",
+    "singular_frames",
+    "spectral_init",
+]

@@ -1,0 +1,105 @@
+"""Random balanced weights: W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for every layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from symflow.algebra.arrays import Array
+from symflow.inits.init import (
+    HasWidths,
+    Init,
+    context_for,
+    integer_widths,
+    lifted,
+    number,
+    positive,
+    product_form,
+)
+from symflow.inits.orthonormal import nearest_frame, random_frame
+from symflow.inits.seeds import generator_of, seed_of
+
+_CALL = "balanced_init(…)"
+
+
+@dataclass(frozen=True, repr=False)
+class BalancedInit(Init):
+    """Random balanced weights; made by `balanced_init`."""
+
+    scale: Any
+    seed: int
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Every draw is balanced."""
+        return frozenset({"balanced"})
+
+    def draw(
+        self,
+        network: HasWidths,
+        data: Any = None,
+        rng: Any = None,
+        *,
+        digits: int | None = None,
+    ) -> tuple[Array, ...]:
+        """Return weights that are balanced to rounding, or to `digits` digits.
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
+        >>> W1, W2 = balanced_init(rng=0).draw(network)
+        >>> bool(abs(W2.T @ W2 - W1 @ W1.T).max() < 1e-14)
+        True
+        """
+        widths = integer_widths(network, _CALL)
+        context = context_for(digits, _CALL)
+        generator = generator_of(self.seed if rng is None else rng, _CALL)
+        rank = min(widths)
+        frames = [
+            nearest_frame(random_frame(generator, width, rank), context)
+            for width in widths
+        ]
+        strengths = lifted(generator.uniform(0.5, 1.5, rank), context)
+        return product_form(frames, strengths * number(self.scale, context))
+
+    def __repr__(self) -> str:
+        return f"balanced_init({self.scale}, rng={self.seed})"
+
+
+def balanced_init(scale: Any = 1.0, *, rng: Any = None) -> BalancedInit:
+    """Draw W_l = R_l diag(s) R_{l−1}ᵀ with random frames R_l and strengths s.
+
+    The frames are Haar-distributed with r orthonormal columns, r the smallest width,
+    and the r strengths are uniform between scale/2 and 3·scale/2, so that
+    W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for any depth and widths.
+
+    Parameters
+    ----------
+    scale : float, Fraction or SymPy number
+        Size of the nonzero singular values of every layer, positive.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Fixes the draw; None takes fresh entropy, shown in the repr.
+
+    Returns
+    -------
+    BalancedInit
+        The rule; it draws the same weights each time for the same network.
+
+    Raises
+    ------
+    InvalidArgument
+        If the scale is not positive.
+
+    References
+    ----------
+    S. Arora, N. Cohen, E. Hazan, "On the optimization of deep networks: implicit
+    acceleration by overparameterization", ICML 2018.
+
+    Examples
+    --------
+    >>> balanced_init(0.1, rng=3)
+    balanced_init(0.1, rng=3)
+    """
+    checked = positive(scale, "balanced_init(scale=…)")
+    return BalancedInit(checked, seed_of(rng, _CALL))

@@ -1,0 +1,141 @@
+"""Weights that are given as arrays, exact or float."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Integral
+from typing import Any
+
+from symflow.algebra.arrays import Array, as_array, to_float_array, to_mpf_array
+from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.inits.init import HasWidths, Init, context_for
+
+_CALL = "init=(W_1, …, W_L)"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class GivenInit(Init):
+    """The weights W_1, …, W_L themselves.
+
+    Parameters
+    ----------
+    weights : sequence of array_like or sympy.Matrix
+        One matrix per layer; a layer of integers, fractions and SymPy numbers stays
+        exact and is rounded only to the digits that are asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        If this is not a sequence of matrices that can be multiplied.
+
+    Examples
+    --------
+    >>> init = GivenInit([[[1, 2], [0, 1]], [[0.5, 1.0]]])
+    >>> [W.dtype.name for W in init.weights]
+    ['object', 'float64']
+    """
+
+    weights: tuple[Array, ...]
+
+    def __init__(self, weights: Any) -> None:
+        if not isinstance(weights, (list, tuple)) or not weights:
+            msg = (
+                f"{_CALL}: needs an initialization rule or a list or tuple with one "
+                f"matrix per layer; got {type(weights).__name__}"
+            )
+            raise InvalidArgument(msg)
+        arrays = tuple(
+            as_array(weight, f"{_CALL}: W_{layer}")
+            for layer, weight in enumerate(weights, start=1)
+        )
+        _check_chain(arrays)
+        for array in arrays:
+            array.flags.writeable = False
+        object.__setattr__(self, "weights", arrays)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Nothing is declared of given weights; it is checked where it matters."""
+        return frozenset()
+
+    def draw(
+        self,
+        network: HasWidths,
+        data: Any = None,
+        rng: Any = None,
+        *,
+        digits: int | None = None,
+    ) -> tuple[Array, ...]:
+        """Return the weights; symbolic widths of the network take any size.
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> network = SimpleNamespace(widths=(1, 1), depth=1)
+        >>> GivenInit([[[3]]]).draw(network)[0].tolist()
+        [[3.0]]
+        """
+        self._check_network(network)
+        context = context_for(digits, _CALL)
+        if context is None:
+            return tuple(to_float_array(weight).copy() for weight in self.weights)
+        return tuple(to_mpf_array(weight, context) for weight in self.weights)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join("×".join(map(str, weight.shape)) for weight in self.weights)
+        return f"GivenInit({sizes})"
+
+    def _check_network(self, network: HasWidths) -> None:
+        widths = tuple(network.widths)
+        if len(self.weights) != network.depth:
+            msg = (
+                f"{_CALL}: needs one matrix per layer of the network "
+                f"({network.depth}); got {len(self.weights)}"
+            )
+            raise InvalidArgument(msg)
+        for layer, (before, after) in enumerate(pairwise(widths), start=1):
+            shape = self.weights[layer - 1].shape
+            for width, size in zip((after, before), shape, strict=True):
+                if isinstance(width, Integral) and width != size:
+                    msg = (
+                        f"{_CALL}: W_{layer} has to be {after}×{before} for this "
+                        f"network; got {shape[0]}×{shape[1]}"
+                    )
+                    raise ShapeMismatch(msg)
+
+
+def as_init(init: Any) -> Init:
+    """Return `init` as a rule: itself, or given weights.
+
+    Parameters
+    ----------
+    init : Init or sequence of array_like
+        A rule, or the weights (W_1, …, W_L).
+
+    Returns
+    -------
+    Init
+        The rule.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is neither.
+
+    Examples
+    --------
+    >>> as_init([[[1.0, 2.0]], [[3.0]]])
+    GivenInit(1×2, 1×1)
+    """
+    return init if isinstance(init, Init) else GivenInit(init)
+
+
+def _check_chain(arrays: tuple[Array, ...]) -> None:
+    for layer, (before, after) in enumerate(pairwise(arrays), start=1):
+        if after.shape[1] != before.shape[0]:
+            msg = (
+                f"{_CALL}: W_{layer + 1} has {after.shape[1]} columns and "
+                f"W_{layer} has {before.shape[0]} rows; these have to agree"
+            )
+            raise ShapeMismatch(msg)

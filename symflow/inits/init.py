@@ -1,0 +1,236 @@
+"""What an initialization rule is, and what every rule checks before it draws.
+
+A rule gives one point: its float64 weights are the rounding of its weights at any
+number of digits, so that a float run and a high-precision run start together.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from numbers import Integral
+from typing import Any, Protocol
+
+import mpmath
+
+from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.errors import InvalidArgument, SymflowError
+
+#: Decimal digits that weights carry beyond those asked for.
+GUARD_DIGITS = 10
+
+
+class HasWidths(Protocol):
+    """What a rule needs to know of a network."""
+
+    @property
+    def widths(self) -> tuple[Any, ...]:
+        """Sizes from the input to the output."""
+
+    @property
+    def depth(self) -> int:
+        """Number of weight layers."""
+
+
+class Init(ABC):
+    """An initialization rule: gives the weights of a network at t = 0."""
+
+    @property
+    @abstractmethod
+    def tags(self) -> frozenset[str]:
+        """Structure that every draw has: "balanced", "spectral"."""
+
+    @abstractmethod
+    def draw(
+        self,
+        network: HasWidths,
+        data: Any = None,
+        rng: Any = None,
+        *,
+        digits: int | None = None,
+    ) -> tuple[Array, ...]:
+        """Return the weights (W_1, …, W_L).
+
+        Parameters
+        ----------
+        network : Network
+            Anything with integer `widths` and a `depth`.
+        data : Dataset or Moments, optional
+            Needed by the rules that depend on the data.
+        rng : int or numpy.random.Generator, optional
+            Replaces the randomness that the rule was made with.
+        digits : int, keyword-only, optional
+            Decimal digits; without it the weights are float64.
+
+        Returns
+        -------
+        tuple of ndarray
+            W_l of shape (d_l, d_{l−1}): float64, or objects, mpmath numbers with a few
+            digits more than asked.
+
+        Raises
+        ------
+        InvalidArgument
+            If the widths are symbols, or the network is not made of dense layers.
+        """
+
+
+def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
+    """Return the widths of a network of dense layers, which have to be integers.
+
+    Parameters
+    ----------
+    network : Network
+        Anything with `widths`.
+    call : str
+        Call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If a width is a symbol, or the parameters are not the dense matrices.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> integer_widths(SimpleNamespace(widths=(3, 2, 1), depth=2), "f")
+    (3, 2, 1)
+    """
+    widths = tuple(network.widths)
+    if not all(isinstance(width, Integral) for width in widths):
+        listed = ", ".join(str(width) for width in widths)
+        msg = (
+            f"{call}: an initialization rule needs integer widths; got ({listed}). "
+            "Give the network its sizes, for example LinearNetwork(10, 5, 1)"
+        )
+        raise InvalidArgument(msg)
+    dense = [(after, before) for before, after in pairwise(widths)]
+    parameters = getattr(network, "parameters", None)
+    if parameters is not None and [tuple(p.shape) for p in parameters] != dense:
+        msg = (
+            f"{call}: this rule draws the matrices of dense layers, and the "
+            "parameters of this network are others. Give the weights as arrays"
+        )
+        raise InvalidArgument(msg)
+    return tuple(int(width) for width in widths)
+
+
+def positive(value: Any, call: str) -> Any:
+    """Return `value` as it was given, once it is known to be a positive number.
+
+    Parameters
+    ----------
+    value : float, Fraction or SymPy number
+        A scale.
+    call : str
+        Call and argument to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is not a positive finite real number.
+
+    Examples
+    --------
+    >>> positive(0.5, "f(scale=…)")
+    0.5
+    """
+    try:
+        fine = not isinstance(value, (str, bool)) and bool(exact(value) > 0)
+    except (SymflowError, TypeError, ValueError):
+        fine = False
+    if not fine:
+        msg = f"{call}: needs a positive number; got {value!r}"
+        raise InvalidArgument(msg)
+    return value
+
+
+def context_for(digits: Any, call: str) -> Any:
+    """Return a local mpmath context with guard digits, or None for float64.
+
+    Parameters
+    ----------
+    digits : int or None
+        Decimal digits asked for.
+    call : str
+        Call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If `digits` is not a positive integer.
+
+    Examples
+    --------
+    >>> context_for(50, "f").dps
+    60
+    """
+    if digits is None:
+        return None
+    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
+        msg = f"{call}: digits needs a positive integer or None; got {digits!r}"
+        raise InvalidArgument(msg)
+    context = mpmath.MPContext()
+    context.dps = int(digits) + GUARD_DIGITS
+    return context
+
+
+def lifted(array: Array, context: Any) -> Array:
+    """Return the array in the arithmetic of `context`; as it is where that is None.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any numbers.
+    context : mpmath.MPContext or None
+        The arithmetic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> lifted(np.eye(2), None).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return array if context is None else to_mpf_array(array, context)
+
+
+def number(value: Any, context: Any) -> Any:
+    """Return a number in the arithmetic of `context`; a float where that is None.
+
+    Parameters
+    ----------
+    value : float, Fraction or SymPy number
+        The number.
+    context : mpmath.MPContext or None
+        The arithmetic.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> number(Fraction(1, 3), None)
+    0.3333333333333333
+    """
+    return to_float(value) if context is None else to_mpf(value, context)
+
+
+def product_form(frames: list[Array], strengths: Any) -> tuple[Array, ...]:
+    """Return the weights W_l = R_l diag(s) R_{l−1}ᵀ for the frames R_0, …, R_L.
+
+    Neighbouring layers then share a frame and the strengths, which is why such weights
+    are balanced: W_{l+1}ᵀW_{l+1} = R_l diag(s²) R_lᵀ = W_lW_lᵀ.
+
+    Parameters
+    ----------
+    frames : list of ndarray
+        Orthonormal columns, as many in each.
+    strengths : number or ndarray
+        The s, one for all columns or one each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> product_form([np.eye(2), np.eye(3, 2)], 0.5)[0].tolist()
+    [[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]]
+    """
+    return tuple((after * strengths) @ before.T for before, after in pairwise(frames))

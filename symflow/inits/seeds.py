@@ -1,0 +1,69 @@
+"""Seeds: randomness that is fixed when a rule is made and can be repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.errors import InvalidArgument
+
+
+def seed_of(rng: Any, call: str) -> int:
+    """Return an integer that stands for `rng` (SPEC 7) from now on.
+
+    Parameters
+    ----------
+    rng : None, int or numpy.random.Generator
+        None takes fresh entropy; an integer is kept; a generator gives 128 bits and
+        moves on.
+    call : str
+        Call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is none of these.
+
+    Examples
+    --------
+    >>> seed_of(7, "f")
+    7
+    """
+    if rng is None:
+        return int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return int(rng)
+    return int.from_bytes(generator_of(rng, call).bytes(16), "little")
+
+
+def generator_of(rng: Any, call: str) -> np.random.Generator:
+    """Return the NumPy generator that `rng` stands for.
+
+    Parameters
+    ----------
+    rng : int or numpy.random.Generator
+        A generator is returned itself.
+    call : str
+        Call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is neither.
+
+    Examples
+    --------
+    >>> int(generator_of(0, "f").integers(10))
+    8
+    """
+    try:
+        if isinstance(rng, (bool, str, float)):
+            raise TypeError
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        msg = (
+            f"{call}: rng needs None, a non-negative integer or a "
+            f"numpy.random.Generator; got {rng!r}"
+        )
+        raise InvalidArgument(msg) from None

@@ -1,0 +1,196 @@
+"""Product networks f(x) = W_L ⋯ W_1 x and their chain rule."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Any
+
+import sympy
+
+from symflow.algebra.nodes import Leaf, Node, product, transpose
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.widths import Width
+from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.networks.layers import Dense, Layer
+
+
+class AbstractNetwork(ABC):
+    """A model f(x) = W(θ) x that is multilinear in its parameters θ."""
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[Width, ...]:
+        """Sizes from the input to the output."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The symbols of the parameters, first layer first."""
+
+    @property
+    @abstractmethod
+    def end_to_end_node(self) -> Node:
+        """The matrix W(θ) as a node."""
+
+    @abstractmethod
+    def pull_back(self, force: Node) -> tuple[Node, ...]:
+        """Return the adjoint of dW/dθ applied to `force`, one node per parameter."""
+
+    @property
+    def depth(self) -> int:
+        """Number of weight layers."""
+        return len(self.parameters)
+
+    @property
+    def end_to_end(self) -> sympy.MatrixExpr:
+        """The end-to-end matrix as a SymPy expression."""
+        return to_sympy(self.end_to_end_node)
+
+
+@dataclass(frozen=True, init=False)
+class Network(AbstractNetwork):
+    """A product of layers, f(x) = W_L ⋯ W_1 x.
+
+    Parameters
+    ----------
+    *layers : Layer
+        First the layer that meets the input.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the output of a layer is not the input of the next.
+
+    Examples
+    --------
+    >>> net = Network(Dense(10, 5), Dense(5, 1))
+    >>> net.end_to_end, net.widths
+    (W2*W1, (10, 5, 1))
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        _check_layers(layers)
+        object.__setattr__(self, "layers", layers)
+
+    @property
+    def widths(self) -> tuple[Width, ...]:
+        """Sizes from the input to the output."""
+        return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
+
+    @cached_property
+    def parameters(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The weight symbols W1, …, WL."""
+        return tuple(
+            layer.parameter(number) for number, layer in enumerate(self.layers, start=1)
+        )
+
+    @cached_property
+    def matrices(self) -> tuple[Node, ...]:
+        """The matrix of every layer, as nodes."""
+        return tuple(
+            layer.matrix(Leaf(parameter))
+            for layer, parameter in zip(self.layers, self.parameters, strict=True)
+        )
+
+    @cached_property
+    def prefixes(self) -> tuple[Node, ...]:
+        """The partial products W_1, W_2W_1, …, W_L⋯W_1, each using the one before."""
+        return tuple(accumulate(self.matrices, lambda done, nxt: product(nxt, done)))
+
+    @property
+    def end_to_end_node(self) -> Node:
+        """The matrix W = W_L⋯W_1 as a node."""
+        return self.prefixes[-1]
+
+    def pull_back(self, force: Node) -> tuple[Node, ...]:
+        """Return Π_l[(W_L⋯W_{l+1})ᵀ F (W_{l−1}⋯W_1)ᵀ] for every layer l.
+
+        Π_l is the projection onto what layer l can represent.  The left factors are
+        applied one after the other from the output down, and the right ones are the
+        prefixes of the forward product, so that the nodes are those of
+        backpropagation: each matrix product occurs once.
+
+        Parameters
+        ----------
+        force : Node
+            F, of the shape of the end-to-end matrix.
+        """
+        directions: list[Node] = []
+        incoming = force
+        for number in reversed(range(self.depth)):
+            before = self.prefixes[number - 1] if number else None
+            full = incoming if before is None else product(incoming, transpose(before))
+            directions.append(self.layers[number].project(full))
+            if number:
+                incoming = product(transpose(self.matrices[number]), incoming)
+        return tuple(reversed(directions))
+
+    def __repr__(self) -> str:
+        if all(isinstance(layer, Dense) for layer in self.layers):
+            return f"LinearNetwork({', '.join(repr_width(w) for w in self.widths)})"
+        return f"Network({', '.join(repr(layer) for layer in self.layers)})"
+
+
+def LinearNetwork(*widths: Any) -> Network:
+    """Return the fully-connected network with these widths, input to output.
+
+    Parameters
+    ----------
+    *widths : int, str or sympy.Symbol
+        At least two; a name stands for an arbitrary positive integer.
+
+    Returns
+    -------
+    Network
+        A product of `Dense` layers.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are fewer than two widths, or one is not positive.
+
+    Examples
+    --------
+    >>> LinearNetwork("d", "h", "m").end_to_end
+    W2*W1
+    """
+    if len(widths) < 2:
+        msg = (
+            "LinearNetwork(*widths): needs at least an input and an output width; got "
+            f"{len(widths)}. Give for example LinearNetwork(10, 5, 1)"
+        )
+        raise InvalidArgument(msg)
+    return Network(*(Dense(inputs, outputs) for inputs, outputs in pairwise(widths)))
+
+
+def repr_width(width: Width) -> str:
+    """Return a width as it would be typed.
+
+    Examples
+    --------
+    >>> repr_width(3), repr_width(sympy.Symbol("h"))
+    ('3', "'h'")
+    """
+    return repr(width) if isinstance(width, int) else repr(width.name)
+
+
+def _check_layers(layers: tuple[Layer, ...]) -> None:
+    if not layers:
+        msg = "Network(*layers): needs at least one layer"
+        raise InvalidArgument(msg)
+    for number, layer in enumerate(layers, start=1):
+        if not isinstance(layer, Layer):
+            msg = f"Network(*layers): layer {number} is not a Layer but {layer!r}"
+            raise InvalidArgument(msg)
+    for number, (first, second) in enumerate(pairwise(layers), start=1):
+        if first.outputs != second.inputs:
+            msg = (
+                f"Network(*layers): layer {number} has {first.outputs} outputs, but "
+                f"layer {number + 1} takes {second.inputs} inputs"
+            )
+            raise ShapeMismatch(msg)

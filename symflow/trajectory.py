@@ -1,0 +1,160 @@
+"""Trajectories: the weights along a flow, at any precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import to_float, to_mpf
+from symflow.codegen import evaluate, loss_program
+from symflow.errors import InvalidArgument
+from symflow.flow import EndToEndFlow, GradientFlow
+from symflow.flow.problem import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The weights of a flow at a sequence of times.
+
+    Entries are float64, or `mpf` numbers of the precision that was asked for; both
+    are indexed alike: ``traj[W1]`` (a symbol of ``flow.state``) has shape
+    (times, rows, columns).
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    t : array
+        The times.
+    weights : tuple of arrays
+        For each layer, shape (times, rows, columns).
+    route : str
+        How the numbers were made, as a report names it.
+    digits : int
+        Decimal digits that the route aims at.
+    error : float
+        Estimated largest absolute error of a weight.
+    stats : dict
+        Facts about the run: steps, drift of the conserved quantities, ….
+    context : mpmath context, optional
+        The arithmetic of the entries; None for float64.
+    interpolant : callable, optional
+        Dense output: maps a time to the weights at that time.
+    """
+
+    problem: Problem
+    t: Array
+    weights: tuple[Array, ...]
+    route: str
+    digits: int
+    error: float
+    stats: dict[str, Any] = field(default_factory=dict)
+    context: Any = None
+    interpolant: Callable[[Any], Sequence[Array]] | None = None
+
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow that was integrated."""
+        return self.problem.flow
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __getitem__(self, key: Any) -> Array:
+        """Return the history of a weight symbol, or of ``flow.end_to_end``."""
+        if isinstance(key, EndToEndFlow):
+            return self.end_to_end
+        names = [symbol.name for symbol in self.flow.state]
+        if isinstance(key, (sympy.MatrixSymbol, str)) and str(key) in names:
+            return self.weights[names.index(str(key))]
+        msg = f"trajectory[{key!r}]: not a weight of the flow; its weights are {names}"
+        raise InvalidArgument(msg)
+
+    @cached_property
+    def end_to_end(self) -> Array:
+        """W(t) = W_L⋯W_1, shape (times, outputs, inputs)."""
+        total = self.weights[0]
+        for weight in self.weights[1:]:
+            total = weight @ total
+        return total
+
+    @cached_property
+    def loss(self) -> Array:
+        """The training objective at every time, shape (times,).
+
+        Without Σ_yy in the data the constant ½ tr Σ_yy is left out.
+        """
+        program = loss_program(self.flow)
+        arrays = {name: self.lift(array) for name, array in self.problem.data.items()}
+        outputs = self.problem.widths[-1]
+        absent = self.lift(np.zeros((outputs, outputs)))
+        moments = program.inputs[len(self.weights) :]
+        inputs = [_find(arrays, moment.name, absent) for moment in moments]
+        (values,) = evaluate(program, [*self.weights, *inputs], self.number)
+        return values
+
+    def number(self, value: Any) -> Any:
+        """Return an exact number in the arithmetic of this trajectory."""
+        return to_float(value) if self.context is None else to_mpf(value, self.context)
+
+    def lift(self, array: Array) -> Array:
+        """Return an array in the arithmetic of this trajectory."""
+        if self.context is None:
+            return to_float_array(array)
+        return to_mpf_array(array, self.context)
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """Singular values of the end-to-end matrix in float64, largest first."""
+        stacked = to_float_array(self.end_to_end)
+        return np.asarray(np.linalg.svd(stacked, compute_uv=False))
+
+    def at(self, t: Any) -> tuple[Array, ...]:
+        """Return the weights at one time, by dense output.
+
+        Parameters
+        ----------
+        t : number
+            A time between the first and the last.
+
+        Raises
+        ------
+        InvalidArgument
+            If the time is outside the range, or this route has no dense output.
+        """
+        if self.interpolant is None:
+            msg = f"trajectory.at(t): the route {self.route!r} keeps no dense output"
+            raise InvalidArgument(msg)
+        first, last = to_float(self.t[0]), to_float(self.t[-1])
+        if not first <= to_float(t) <= last:
+            msg = f"trajectory.at({t!r}): needs a time from {first:g} to {last:g}"
+            raise InvalidArgument(msg)
+        return tuple(self.interpolant(t))
+
+    def __repr__(self) -> str:
+        first, last = to_float(self.t[0]), to_float(self.t[-1])
+        shapes = ", ".join("×".join(map(str, w.shape[1:])) for w in self.weights)
+        lines = [
+            f"Trajectory of {self.flow.network!r} by {self.route}",
+            f"  t        {len(self)} times from {first:g} to {last:g}",
+            f"  weights  {shapes}",
+            f"  loss     {to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}",
+            f"  error    {float(self.error):.1e} (estimated)",
+        ]
+        lines += [f"  {name:<8} {_short(value)}" for name, value in self.stats.items()]
+        return "\n".join(lines)
+
+
+def _find(arrays: dict[str, Array], name: str, absent: Array) -> Array:
+    matches = (array for key, array in arrays.items() if key.lower() == name)
+    return next(matches, absent)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

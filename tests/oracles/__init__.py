@@ -1,0 +1,1 @@
+"""Independent routes to the results of symflow: plain SymPy, plain NumPy, samples."""
