@@ -12,6 +12,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.text import scientific
 from symflow.codegen import evaluate, loss_program
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
@@ -38,7 +39,7 @@ class Trajectory:
         How the numbers were made, as a report names it.
     digits : int
         Decimal digits that the route aims at.
-    error : float
+    error : float or mpf
         Estimated largest absolute error of a weight.
     stats : dict
         Facts about the run: steps, drift of the conserved quantities, ….
@@ -53,7 +54,7 @@ class Trajectory:
     weights: tuple[Array, ...]
     route: str
     digits: int
-    error: float
+    error: Any
     stats: dict[str, Any] = field(default_factory=dict)
     context: Any = None
     interpolant: Callable[[Any], Sequence[Array]] | None = None
@@ -145,7 +146,7 @@ class Trajectory:
             f"  t        {len(self)} times from {first:g} to {last:g}",
             f"  weights  {shapes}",
             f"  loss     {to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}",
-            f"  error    {float(self.error):.1e} (estimated)",
+            f"  error    {scientific(self.error)} (estimated)",
         ]
         lines += [f"  {name:<8} {_short(value)}" for name, value in self.stats.items()]
         return "\n".join(lines)

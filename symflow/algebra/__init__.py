@@ -21,7 +21,7 @@ from symflow.algebra.numbers import (
 )
 from symflow.algebra.symbols import SymmetricMatrixSymbol, entry_symbol, weight
 from symflow.algebra.sympy_form import to_sympy
-from symflow.algebra.text import inline
+from symflow.algebra.text import inline, scientific
 from symflow.algebra.widths import Width, as_width, solve_widths
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "is_exact",
     "is_exact_array",
     "map_entries",
+    "scientific",
     "solve_widths",
     "to_exact_array",
     "to_fixed",

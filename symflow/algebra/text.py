@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+import mpmath
 import sympy
 from sympy.printing.pretty.pretty_symbology import pretty_symbol
 from sympy.printing.str import StrPrinter
+
+from symflow.algebra.numbers import to_mpf
 
 
 class _InlinePrinter(StrPrinter):  # type: ignore[misc]
@@ -64,6 +67,24 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
         for term in positive[1:]:
             text += f" − {term[1:]}" if term.startswith("−") else f" + {term}"
         return text
+
+
+def scientific(value: Any) -> str:
+    """Return a size in scientific notation, however small.
+
+    Parameters
+    ----------
+    value : float or mpf
+        The size; an mpf may be far below the smallest float.
+
+    Examples
+    --------
+    >>> scientific(0.00123), scientific(mpmath.mpf(10) ** -1000), scientific(0)
+    ('1.2e-3', '1.0e-1000', '0')
+    """
+    size = to_mpf(value, mpmath.mp)
+    text = mpmath.nstr(size, 2, min_fixed=0, max_fixed=0, strip_zeros=False)
+    return "0" if size == 0 else str(text)
 
 
 def inline(expression: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from symflow.algebra.text import scientific
 from symflow.errors import ValidationFailed
 
 
@@ -20,9 +21,9 @@ class Row:
         What is asserted.
     route : str
         What it was held against.
-    residual : float
+    residual : float or mpf
         By how much the route contradicts the claim, relative.
-    bound : float
+    bound : float or mpf
         The largest residual that the route's own error allows.
     status : str
         How firmly the claim stands now: ``"proved"``, ``"verified to 48 digits"``,
@@ -33,19 +34,20 @@ class Row:
 
     claim: str
     route: str
-    residual: float
-    bound: float
+    residual: Any
+    bound: Any
     status: str
     reference: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether the residual is within its bound."""
-        return self.residual <= self.bound
+        return bool(self.residual <= self.bound)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain values for JSON."""
-        return {**self.__dict__, "ok": self.ok}
+        numbers = {"residual": _plain(self.residual), "bound": _plain(self.bound)}
+        return {**self.__dict__, **numbers, "ok": self.ok}
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Report:
         """
         if self.failures:
             lines = [
-                f"  {row.claim} on {row.route}: residual {row.residual:.2e} "
-                f"exceeds {row.bound:.2e}"
+                f"  {row.claim} on {row.route}: residual {scientific(row.residual)} "
+                f"exceeds {scientific(row.bound)}"
                 for row in self.failures
             ]
             msg = f"{len(lines)} of {len(self.rows)} checks failed:\n" + "\n".join(
@@ -116,8 +118,8 @@ class Report:
             (
                 row.claim,
                 row.route,
-                f"{row.residual:.1e}",
-                f"{row.bound:.0e}",
+                scientific(row.residual),
+                scientific(row.bound),
                 "ok" if row.ok else "FAILS",
                 row.status,
             )
@@ -153,12 +155,18 @@ class Report:
         )
 
 
+def _plain(size: Any) -> float | str:
+    """Return a float for JSON, or text for what no float can hold."""
+    number = float(size)
+    return scientific(size) if number == 0 and size != 0 else number
+
+
 def _html_row(row: Row) -> str:
     cells = (
         row.claim,
         row.route,
-        f"{row.residual:.1e}",
-        f"{row.bound:.0e}",
+        scientific(row.residual),
+        scientific(row.bound),
         "holds" if row.ok else "FAILS",
         row.status,
         row.reference,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
@@ -76,7 +75,7 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
 
 
 def _claim_row(claim: Claim, route: Trajectory) -> Row:
-    residual = to_float(max(claim.residuals(route)))
+    residual = max(to_mpf(size, mpmath.mp) for size in claim.residuals(route))
     bound = route_bound(route)
     status = claim.status.value
     if claim.status is Status.VERIFIED or route.context is not None:
@@ -84,7 +83,7 @@ def _claim_row(claim: Claim, route: Trajectory) -> Row:
     return Row(claim.name, route.route, residual, bound, status, str(claim.reference))
 
 
-def _verified(claim: Claim, residual: float, bound: float) -> str:
+def _verified(claim: Claim, residual: Any, bound: Any) -> str:
     """Say how firmly a claim stands after a high-precision check."""
     digits = f"to {digits_of(residual)} digits" if residual <= bound else "refuted"
     if claim.status is Status.PROVED:
@@ -100,7 +99,7 @@ def _agreement_row(first: Trajectory, second: Trajectory) -> Row:
     return Row(name, f"{first.route} / {second.route}", residual, bound, "measured")
 
 
-def agreement(first: Trajectory, second: Trajectory) -> dict[float, float]:
+def agreement(first: Trajectory, second: Trajectory) -> dict[float, Any]:
     """Return the relative difference of two trajectories at their common times.
 
     Parameters
@@ -111,7 +110,7 @@ def agreement(first: Trajectory, second: Trajectory) -> dict[float, float]:
     Returns
     -------
     dict
-        From time to max|θ₁ − θ₂| / max|θ|, over all weights.
+        From time to max|θ₁ − θ₂| / max|θ| over all weights, as mpf.
     """
     context = mpmath.MPContext()
     context.dps = max(first.digits, second.digits) + 10
@@ -126,25 +125,25 @@ def agreement(first: Trajectory, second: Trajectory) -> dict[float, float]:
 
 def _gap(
     first: Trajectory, index: int, second: Trajectory, other: int, context: Any
-) -> float:
+) -> Any:
     def lifted(path: Trajectory, at: int) -> Any:
         flat = np.concatenate([weight[at].ravel() for weight in path.weights])
         return map_entries(lambda entry: to_mpf(entry, context), flat)
 
     reference = lifted(second, other)
-    return to_float(relative_size(lifted(first, index) - reference, reference))
+    return +relative_size(lifted(first, index) - reference, reference)
 
 
-def route_bound(route: Trajectory) -> float:
+def route_bound(route: Trajectory) -> Any:
     """Return the largest relative residual that a route's own error explains."""
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
-    by_error = float(route.error) / scale if scale else float(route.error)
+    by_error = to_mpf(route.error, mpmath.mp) / (scale or 1.0)
     if route.context is None:
-        return float(by_error)
-    return float(max(by_error, 10.0 ** (SPARE_DIGITS - route.digits)))
+        return by_error
+    return max(by_error, mpmath.mpf(10) ** (SPARE_DIGITS - route.digits))
 
 
-def digits_of(residual: float) -> int:
+def digits_of(residual: Any) -> int:
     """Return the number of decimal digits to which a relative residual vanishes.
 
     Examples
@@ -152,4 +151,4 @@ def digits_of(residual: float) -> int:
     >>> digits_of(3e-48)
     47
     """
-    return int(-math.log10(residual)) if residual > 0 else MANY_DIGITS
+    return int(-mpmath.log10(residual)) if residual > 0 else MANY_DIGITS
