@@ -5,6 +5,10 @@ what to do.  All derive from `SymflowError`, so that a caller (the command line
 included) can tell bad input from a bug.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class SymflowError(Exception):
     """Base class of everything symflow raises on purpose."""
@@ -20,6 +24,10 @@ class ShapeMismatch(InvalidArgument):
 
 class InvalidData(InvalidArgument):
     """Data that cannot be used: NaN, non-numeric columns, a missing target …."""
+
+
+class NotDifferentiable(InvalidArgument):
+    """An expression is outside the grammar of `symflow.gradient`."""
 
 
 class OutputError(SymflowError, OSError):
@@ -40,6 +48,26 @@ class PrecisionLost(SymflowError, ArithmeticError):
 
 class IntegrationFailed(SymflowError, ArithmeticError):
     """A numerical integrator stopped before the last time point."""
+
+
+class Interrupted(SymflowError, KeyboardInterrupt):
+    """A long integration was stopped by hand; `partial` is the trajectory so far.
+
+    Hand the exception to ``precise(…, resume=…)`` to go on from there.
+    """
+
+    def __init__(self, message: str, partial: Any, checkpoint: Any) -> None:
+        super().__init__(message)
+        self.partial = partial
+        self.checkpoint = checkpoint
+
+
+class WorkerLost(SymflowError, RuntimeError):
+    """Workers of a sweep ended before their runs did, again and again."""
+
+
+class NotInstalled(SymflowError, ImportError):
+    """A peer library or a compiler that was asked for is not there."""
 
 
 class ValidationFailed(SymflowError, AssertionError):

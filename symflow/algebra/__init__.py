@@ -11,6 +11,7 @@ from symflow.algebra.arrays import (
     to_mpf_array,
 )
 from symflow.algebra.entries import at_sizes, entrywise, explicit
+from symflow.algebra.gradient import gradient
 from symflow.algebra.numbers import (
     as_fraction,
     exact,
@@ -36,6 +37,7 @@ __all__ = [
     "entrywise",
     "exact",
     "explicit",
+    "gradient",
     "inline",
     "is_exact",
     "is_exact_array",

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+from sympy.matrices.expressions import diagonal as sympy_diagonal
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 
+from symflow.algebra.matrix_maps import MatrixMap
 from symflow.algebra.symbols import entry_symbol
 
 
@@ -31,9 +34,9 @@ def at_sizes(expression: Any, sizes: dict[sympy.Symbol, int]) -> Any:
     expression : sympy.Basic
         A matrix or scalar expression.
     sizes : dict
-        The integer for every symbol that stands for a width.
+        The integer (or another symbol) for every symbol that stands for a width.
     """
-    return expression.xreplace({name: sympy.Integer(n) for name, n in sizes.items()})
+    return expression.xreplace({name: sympy.sympify(n) for name, n in sizes.items()})
 
 
 def entrywise(expression: Any) -> Any:
@@ -69,12 +72,41 @@ def entrywise(expression: Any) -> Any:
         return sympy.ImmutableDenseMatrix.zeros(*expression.shape)
     if isinstance(expression, sympy.Identity):
         return sympy.ImmutableDenseMatrix.eye(expression.shape[0])
+    if isinstance(expression, ElementwiseApplyFunction):
+        return entrywise(expression.expr).applyfunc(expression.function)
+    if isinstance(expression, (sympy.MatrixBase, sympy.OneMatrix)):
+        return sympy.ImmutableDenseMatrix(expression.as_explicit())
+    if isinstance(expression, MatrixMap):
+        return expression.of(entrywise(expression.arg), int(expression.size))
     parts = [entrywise(part) for part in expression.args]
     if isinstance(expression, (sympy.MatAdd, sympy.Add)):
         return _fold(parts, lambda left, right: left + right)
     if isinstance(expression, (sympy.MatMul, sympy.Mul)):
         return _fold(parts, lambda left, right: left * right)
+    for kind, function in _FUNCTIONS.items():
+        if isinstance(expression, kind):
+            return function(*parts)
     return expression.func(*parts) if parts else expression
+
+
+def _hadamard(*parts: Any) -> Any:
+    return _fold(list(parts), lambda left, right: left.multiply_elementwise(right))
+
+
+def _kronecker(*parts: Any) -> Any:
+    return _fold(list(parts), lambda left, right: sympy.kronecker_product(left, right))
+
+
+_FUNCTIONS: dict[type, Any] = {
+    sympy.HadamardProduct: _hadamard,
+    sympy.HadamardPower: lambda base, power: base.applyfunc(lambda x: x**power),
+    sympy.Determinant: lambda matrix: matrix.det(method="berkowitz"),
+    sympy.Inverse: lambda matrix, _: matrix.inv(method="ADJ"),
+    sympy.MatPow: lambda base, power: base**power,
+    sympy.KroneckerProduct: _kronecker,
+    sympy_diagonal.DiagMatrix: lambda column: sympy.diag(*column),
+    sympy_diagonal.DiagonalOf: lambda matrix: matrix.diagonal().T,
+}
 
 
 def _fold(parts: list[Any], combine: Any) -> Any:

@@ -13,6 +13,7 @@ they apply only the identities that never hide structure, such as (Aᵀ)ᵀ = A.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -26,9 +27,15 @@ Shape = tuple[Any, Any]
 
 
 class Node(ABC):
-    """A matrix expression with a shape; scalars are 1×1 traces."""
+    """A matrix expression with a shape; scalars, such as traces, have shape 1×1."""
 
     __slots__ = ()
+
+    #: Whether this is a number, as a trace is, and not a matrix with one entry.
+    is_scalar: bool = False
+
+    #: Whether the node is known to equal its transpose.
+    is_symmetric: bool = False
 
     @property
     @abstractmethod
@@ -39,6 +46,18 @@ class Node(ABC):
     @abstractmethod
     def children(self) -> tuple[Node, ...]:
         """The nodes this one is made of."""
+
+    @abstractmethod
+    def rebuild(self, *children: Node) -> Node:
+        """Return the same operation applied to other nodes."""
+
+    def times(self, right: Node) -> Node | None:
+        """Return self·right in a simpler form than a product, or None."""
+        return None
+
+    def times_after(self, left: Node) -> Node | None:
+        """Return left·self in a simpler form than a product, or None."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,13 @@ class Leaf(Node):
     def children(self) -> tuple[Node, ...]:
         return ()
 
+    @property
+    def is_symmetric(self) -> bool:  # type: ignore[override]
+        return isinstance(self.symbol, SymmetricMatrixSymbol)
+
+    def rebuild(self, *children: Node) -> Node:
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Product(Node):
@@ -72,6 +98,9 @@ class Product(Node):
     def children(self) -> tuple[Node, ...]:
         return self.left, self.right
 
+    def rebuild(self, *children: Node) -> Node:
+        return product(*children)
+
 
 @dataclass(frozen=True, slots=True)
 class Sum(Node):
@@ -86,6 +115,13 @@ class Sum(Node):
     @property
     def children(self) -> tuple[Node, ...]:
         return self.terms
+
+    @property
+    def is_scalar(self) -> bool:  # type: ignore[override]
+        return self.terms[0].is_scalar
+
+    def rebuild(self, *children: Node) -> Node:
+        return add(*children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +139,13 @@ class Scaled(Node):
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 
+    @property
+    def is_scalar(self) -> bool:  # type: ignore[override]
+        return self.body.is_scalar
+
+    def rebuild(self, *children: Node) -> Node:
+        return scale(self.coefficient, *children)
+
 
 @dataclass(frozen=True, slots=True)
 class Transposed(Node):
@@ -119,6 +162,9 @@ class Transposed(Node):
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 
+    def rebuild(self, *children: Node) -> Node:
+        return transpose(*children)
+
 
 @dataclass(frozen=True, slots=True)
 class Traced(Node):
@@ -133,6 +179,11 @@ class Traced(Node):
     @property
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
+
+    is_scalar = True
+
+    def rebuild(self, *children: Node) -> Node:
+        return trace(*children)
 
 
 def product(*factors: Node) -> Node:
@@ -157,7 +208,10 @@ def _times(left: Node, right: Node) -> Node:
         return scale(left.coefficient, _times(left.body, right))
     if isinstance(right, Scaled):
         return scale(right.coefficient, _times(left, right.body))
-    return Product(left, right)
+    simpler = left.times(right)
+    if simpler is None:
+        simpler = right.times_after(left)
+    return Product(left, right) if simpler is None else simpler
 
 
 def add(*terms: Node) -> Node:
@@ -194,7 +248,7 @@ def transpose(body: Node) -> Node:
     """Return the transpose; twice transposed and symmetric symbols come back bare."""
     if isinstance(body, Transposed):
         return body.body
-    if isinstance(body, Leaf) and isinstance(body.symbol, SymmetricMatrixSymbol):
+    if body.is_symmetric:
         return body
     if isinstance(body, Scaled):
         return scale(body.coefficient, transpose(body.body))
@@ -219,6 +273,20 @@ def symbols_of(*nodes: Node) -> tuple[sympy.MatrixSymbol, ...]:
             found.setdefault(node.symbol)
         stack.extend(reversed(node.children))
     return tuple(found)
+
+
+def substitute(node: Node, meaning: Mapping[sympy.MatrixSymbol, Node]) -> Node:
+    """Replace matrix symbols in a node by other nodes.
+
+    Examples
+    --------
+    >>> A, B = (Leaf(sympy.MatrixSymbol(name, 2, 2)) for name in "AB")
+    >>> substitute(transpose(A), {A.symbol: B}) == transpose(B)
+    True
+    """
+    if isinstance(node, Leaf):
+        return meaning.get(node.symbol, node)
+    return node.rebuild(*(substitute(child, meaning) for child in node.children))
 
 
 def _size(node: Node) -> str:

@@ -7,6 +7,7 @@ the functions below.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -30,6 +31,36 @@ class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
         if row.is_Integer and column.is_Integer and row > column:
             row, column = column, row
         return super()._entry(row, column, **kwargs)
+
+
+class SampleCount(sympy.Symbol):  # type: ignore[misc]
+    """The number of samples; differs from a width of the same name.
+
+    Examples
+    --------
+    >>> SampleCount("n") == sympy.Symbol("n", integer=True, positive=True)
+    False
+    """
+
+    def __new__(cls, name: str) -> SampleCount:
+        """Return the positive integer symbol of that name."""
+        symbol: SampleCount = super().__new__(cls, name, integer=True, positive=True)
+        return symbol
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        return (self.name,), {}
+
+
+def sample_count(symbols: Sequence[sympy.MatrixSymbol]) -> SampleCount | None:
+    """Return the number of samples in the shapes of data matrices, if there is one.
+
+    Examples
+    --------
+    >>> sample_count([sympy.MatrixSymbol("X", SampleCount("n"), 2)])
+    n
+    """
+    sizes = (size for symbol in symbols for size in symbol.shape)
+    return next((size for size in sizes if isinstance(size, SampleCount)), None)
 
 
 def weight(layer: int, rows: Any, columns: Any) -> sympy.MatrixSymbol:

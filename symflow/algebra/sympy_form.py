@@ -6,6 +6,20 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra import matrix_maps
+from symflow.algebra.elementwise import (
+    Determinant,
+    Elementwise,
+    Hadamard,
+    Identity,
+    Inverse,
+    Number,
+    Ones,
+    Total,
+    Weighted,
+)
+from symflow.algebra.embeddings import LinearMap
+from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -15,6 +29,7 @@ from symflow.algebra.nodes import (
     Traced,
     Transposed,
 )
+from symflow.algebra.tensors import Constant, Contraction, Kronecker
 
 
 def to_sympy(node: Node) -> Any:
@@ -40,24 +55,31 @@ def to_sympy(node: Node) -> Any:
     >>> to_sympy(nodes.transpose(nodes.product(A, nodes.transpose(A))))
     A*A.T
     """
-    if isinstance(node, Traced):
-        return sympy.Trace(_matrix(node.body, flip=False))
-    if isinstance(node, Scaled) and _is_scalar(node.body):
-        return node.coefficient * to_sympy(node.body)
-    if isinstance(node, Sum) and _is_scalar(node.terms[0]):
-        return sympy.Add(*(to_sympy(term) for term in node.terms))
-    return _matrix(node, flip=False)
+    return _scalar(node) if node.is_scalar else _matrix(node, flip=False)
 
 
-def _is_scalar(node: Node) -> bool:
+def _scalar(node: Node) -> sympy.Expr:
     match node:
-        case Traced():
-            return True
-        case Scaled(_, body):
-            return _is_scalar(body)
+        case Traced(body):
+            return sympy.Trace(_matrix(body, flip=False))
+        case Total(body):
+            rows, columns = body.shape
+            ones = sympy.OneMatrix(columns, rows)
+            return sympy.Trace(sympy.MatMul(ones, _matrix(body, flip=False)))
+        case Determinant(body):
+            return sympy.Determinant(_matrix(body, flip=False))
+        case Number(value):
+            return value
+        case Scaled(coefficient, body):
+            return coefficient * _scalar(body)
         case Sum(terms):
-            return _is_scalar(terms[0])
-    return False
+            return sympy.Add(*map(_scalar, terms))
+        case Hadamard(left, right):
+            return _scalar(left) * _scalar(right)
+        case Elementwise(function, body):
+            return function.xreplace({Z: _scalar(body)})
+    msg = f"to_sympy: a {type(node).__name__} is not a scalar"
+    raise TypeError(msg)
 
 
 def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
@@ -68,10 +90,51 @@ def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
         case Transposed(body):
             return _matrix(body, flip=not flip)
         case Scaled(coefficient, body):
+            while isinstance(body, Weighted):
+                coefficient, body = coefficient * _scalar(body.weight), body.body
             return sympy.MatMul(coefficient, *_factors(body, flip=flip))
         case Sum(terms):
             return sympy.MatAdd(*(_matrix(term, flip=flip) for term in terms))
-    return sympy.MatMul(*_factors(node, flip=flip))
+        case Product():
+            return sympy.MatMul(*_factors(node, flip=flip))
+        case Weighted(weight, body):
+            return sympy.MatMul(_scalar(weight), *_factors(body, flip=flip))
+        case Hadamard():
+            parts = [_matrix(part, flip=flip) for part in _entrywise_factors(node)]
+            return sympy.HadamardProduct(*parts)
+        case Elementwise(function, body):
+            inner = _matrix(body, flip=flip)
+            return matrix_maps.Elementwise(sympy.Lambda(Z, function), inner)
+    form = _special(node)
+    return form.T if flip and not node.is_symmetric else form
+
+
+def _special(node: Node) -> sympy.MatrixExpr:
+    """Return what has a SymPy class of its own."""
+    match node:
+        case LinearMap():
+            return node.sympy_form(_matrix(node.body, flip=False))
+        case Inverse(body):
+            return sympy.Inverse(_matrix(body, flip=False))
+        case Identity(size):
+            return sympy.Identity(size)
+        case Ones(rows, columns):
+            return sympy.OneMatrix(rows, columns)
+        case Constant(matrix):
+            return matrix
+        case Kronecker(left, right):
+            pair = [_matrix(part, flip=False) for part in (left, right)]
+            return sympy.KroneckerProduct(*pair)
+        case Contraction():
+            return _matrix(node.lowered, flip=False)
+    msg = f"to_sympy: no SymPy form of a {type(node).__name__}"
+    raise TypeError(msg)
+
+
+def _entrywise_factors(node: Node) -> list[Node]:
+    if not isinstance(node, Hadamard):
+        return [node]
+    return [*_entrywise_factors(node.left), *_entrywise_factors(node.right)]
 
 
 def _factors(node: Node, *, flip: bool) -> list[sympy.MatrixExpr]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 import mpmath
 import sympy
-from sympy.printing.pretty.pretty_symbology import pretty_symbol
 from sympy.printing.str import StrPrinter
 
 from symflow.algebra.numbers import to_mpf
+
+#: Digits to subscript digits.
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class _InlinePrinter(StrPrinter):  # type: ignore[misc]
     """SymPy's string printer with juxtaposed matrix products and Unicode names."""
 
     def _print_Symbol(self, expr: Any) -> str:
-        stem, underscore, index = expr.name.partition("_")
-        return f"{pretty_symbol(stem)}{underscore}{index}"
+        return unicode_name(expr.name)
 
     _print_MatrixSymbol = _print_Symbol
 
@@ -26,7 +28,50 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
         return f"{self._factor(expr.arg)}ᵀ"
 
     def _print_Trace(self, expr: Any) -> str:
+        factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
+        if factors and isinstance(factors[0], sympy.OneMatrix):
+            return f"Σ {self._factor(sympy.MatMul(*factors[1:]))}"
         return f"tr({self._print(expr.arg)})"
+
+    def _print_HadamardProduct(self, expr: Any) -> str:
+        products = (sympy.MatMul, sympy.MatAdd)
+        parts = ((part, self._print(part)) for part in expr.args)
+        return "∘".join(f"({t})" if isinstance(p, products) else t for p, t in parts)
+
+    def _print_ElementwiseApplyFunction(self, expr: Any) -> str:
+        (variable,) = expr.function.variables
+        body, inner = expr.function.expr, self._print(expr.expr)
+        simple = isinstance(expr.expr, (sympy.MatrixSymbol, sympy.Transpose))
+        text = self._print(body).replace("-", "−").replace("**", "^")
+        called = isinstance(body, sympy.Function) and body.args[0] == variable
+        shown = inner if simple or called else f"({inner})"
+        return re.sub(rf"\b{variable}\b", lambda _: shown, text)
+
+    def _print_DiagMatrix(self, expr: Any) -> str:
+        return f"diag({self._print(expr.args[0])})"
+
+    _print_DiagonalOf = _print_DiagMatrix
+
+    def _print_MatrixMap(self, expr: Any) -> str:
+        return f"{expr.name}({self._print(expr.arg)})"
+
+    def _print_MatrixBase(self, expr: Any) -> str:
+        return f"[{expr.rows}×{expr.cols} numbers]"
+
+    def _print_KroneckerProduct(self, expr: Any) -> str:
+        return "⊗".join(self._factor(part) for part in expr.args)
+
+    def _print_Determinant(self, expr: Any) -> str:
+        return f"det({self._print(expr.arg)})"
+
+    def _print_Inverse(self, expr: Any) -> str:
+        return f"({self._print(expr.arg)})⁻¹"
+
+    def _print_Identity(self, expr: Any) -> str:
+        return "I"
+
+    def _print_OneMatrix(self, expr: Any) -> str:
+        return "𝟙"
 
     def _print_MatMul(self, expr: Any) -> str:
         coefficient, matrices = expr.as_coeff_matrices()
@@ -53,12 +98,14 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
 
     def _factor(self, matrix: Any) -> str:
         text = self._print(matrix)
-        return f"({text})" if isinstance(matrix, sympy.MatAdd) else text
+        sums = (sympy.MatAdd, sympy.HadamardProduct, sympy.KroneckerProduct)
+        return f"({text})" if isinstance(matrix, sums) else text
 
     def _scaled(self, coefficient: Any, text: str) -> str:
         if coefficient == -1:
             return f"−{text}"
-        return f"{self._print(coefficient)}·{text}".replace("-", "−").replace("*", "·")
+        factor = self._print(coefficient).replace("**2", "²").replace("**", "^")
+        return f"{factor}·{text}".replace("-", "−").replace("*", "·")
 
     @staticmethod
     def _joined(terms: list[str]) -> str:
@@ -67,6 +114,42 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
         for term in positive[1:]:
             text += f" − {term[1:]}" if term.startswith("−") else f" + {term}"
         return text
+
+
+def unicode_name(name: str) -> str:
+    """Return a symbol's name in Unicode, whatever the terminal can show.
+
+    SymPy's `pretty_symbol` answers in ASCII where the standard output is not Unicode,
+    and generated files must not depend on that.
+
+    Parameters
+    ----------
+    name : str
+        A stem with optional digits, and after an underscore an index.
+
+    Examples
+    --------
+    >>> [unicode_name(name) for name in ("W12", "Wdot1", "Sigma_xx", "lambda", "w0")]
+    ['W₁₂', 'Ẇ₁', 'Σ_xx', 'λ', 'w₀']
+    """
+    head, underscore, index = name.partition("_")
+    stem = head.rstrip("0123456789")
+    digits = head[len(stem) :].translate(_SUBSCRIPTS)
+    letter, dot = (stem[:-3], "\u0307") if stem[1:].endswith("dot") else (stem, "")
+    return unicodedata.normalize(
+        "NFC", f"{_greek(letter)}{dot}{digits}{underscore}{index}"
+    )
+
+
+def _greek(word: str) -> str:
+    """Return the Greek letter of that name, or the word itself."""
+    case = "CAPITAL" if word[:1].isupper() else "SMALL"
+    # Unicode spells it lamda.
+    spelled = word.upper().replace("LAMBDA", "LAMDA")
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {spelled}") if word else word
+    except KeyError:
+        return word
 
 
 def scientific(value: Any) -> str:

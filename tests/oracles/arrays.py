@@ -14,7 +14,7 @@ def derivatives(
     weights: Sequence[Any], sigma_xx: Any, sigma_yx: Any, decay: float = 0.0
 ) -> list[Any]:
     """Return Ẇ_l = (W_L⋯W_{l+1})ᵀ (Σ_yx − WΣ_xx) (W_{l−1}⋯W_1)ᵀ − λW_l, per layer."""
-    force = sigma_yx - chain(weights, sigma_yx.shape[-2]) @ sigma_xx
+    force = sigma_yx - chain(weights, sigma_xx.shape[-1]) @ sigma_xx
     results = []
     for layer, weight in enumerate(weights):
         after = chain(weights[layer + 1 :], weight.shape[-2])
@@ -27,10 +27,10 @@ def derivatives(
 
 
 def chain(weights: Sequence[Any], size: int) -> Any:
-    """Return the product, last weight leftmost; the identity if there is none."""
-    return reduce(lambda done, weight: weight @ done, weights, np.eye(size)) if (
-        weights
-    ) else np.eye(size)
+    """Return the product with the last weight leftmost; the identity for none."""
+    return (
+        reduce(lambda done, weight: weight @ done, weights) if weights else np.eye(size)
+    )
 
 
 def draw(
@@ -41,7 +41,8 @@ def draw(
 ) -> tuple[list[Any], Any, Any]:
     """Return Gaussian weights and the moments of Gaussian samples."""
     weights = [
-        rng.standard_normal((*batch, rows, columns)) for columns, rows in pairwise(widths)
+        rng.standard_normal((*batch, rows, columns))
+        for columns, rows in pairwise(widths)
     ]
     X = rng.standard_normal((*data_batch, 2 * widths[0], widths[0]))
     sigma_xx = np.swapaxes(X, -1, -2) @ X / X.shape[-2]

@@ -88,9 +88,14 @@ class Problem:
 
     @property
     def gradient(self) -> list[sympy.Expr]:
-        """∂loss/∂θ for every scalar weight, expanded."""
+        """∂loss/∂θ for every scalar weight, not expanded."""
         loss = self.loss
-        return [sympy.expand(sympy.diff(loss, variable)) for variable in self.variables]
+        return [sympy.diff(loss, variable) for variable in self.variables]
+
+    def vanishes(self, expression: sympy.Expr) -> bool:
+        """Say whether an expression in weights and moments is 0 for these samples."""
+        polynomial = sympy.Poly(expression.xreplace(self.moments()), *self.variables)
+        return bool(polynomial.is_zero)
 
     def moments(self) -> dict[sympy.Symbol, sympy.Expr]:
         """Return the value of every scalar symbol of the three moments."""
@@ -110,7 +115,7 @@ class Problem:
 
 
 def random_problem(
-    widths: Sequence[int], *, samples: int = 4, mean: bool = True, decay: Any = 0
+    widths: Sequence[int], *, samples: int = 3, mean: bool = True, decay: Any = 0
 ) -> Problem:
     """Return a problem with small random integers as samples."""
     random = Random(f"{widths}")

@@ -1,0 +1,245 @@
+"""Derivatives of nodes by the reverse chain rule, with symbolic shapes.
+
+A scalar is differentiated by carrying a *force* from it down to the symbols: if ds is
+the inner product of F with d(node), each operation says which forces act on its
+operands.  The nodes that come out share their parts with those that went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sympy
+
+from symflow.algebra.elementwise import (
+    Determinant,
+    Elementwise,
+    Hadamard,
+    Identity,
+    Inverse,
+    Number,
+    Ones,
+    Total,
+    Weighted,
+    elementwise,
+    hadamard,
+    inner_product,
+    weighted,
+)
+from symflow.algebra.embeddings import LinearMap
+from symflow.algebra.functions import Z
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    Product,
+    Scaled,
+    Sum,
+    Traced,
+    Transposed,
+    add,
+    product,
+    scale,
+    transpose,
+)
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.tensors import Constant, Contraction, Kronecker
+from symflow.errors import NotDifferentiable
+
+Force = tuple[Node, Node]
+
+
+def pull_back(
+    node: Node, force: Node, symbols: Sequence[sympy.MatrixSymbol]
+) -> tuple[Node | None, ...]:
+    """Return the adjoint of d(node)/d(symbol) applied to `force`, for every symbol.
+
+    Parameters
+    ----------
+    node : Node
+        What is differentiated.
+    force : Node
+        Of the shape of `node`; ``Number(1)`` for the gradient of a scalar.
+    symbols : sequence of sympy.MatrixSymbol
+        With respect to what.
+
+    Returns
+    -------
+    tuple of Node or None
+        None where the node does not depend on the symbol.
+
+    Raises
+    ------
+    NotDifferentiable
+        If a function has no derivative in closed form.
+
+    Examples
+    --------
+    >>> from symflow.algebra import to_sympy
+    >>> A, B = (sympy.MatrixSymbol(name, 2, 2) for name in "AB")
+    >>> node = inner_product(Leaf(A), product(Leaf(B), Leaf(A)))
+    >>> to_sympy(pull_back(node, Number(sympy.S.One), [B])[0])
+    A*A.T
+    """
+    collected: dict[Node, list[Node]] = {node: [force]}
+    wanted = set(symbols)
+    for current in _from_the_top(node):
+        if current not in collected or not _depends(current, wanted):
+            continue
+        total = collect(collected[current])
+        for operand, pushed in _forces(current, total):
+            if _depends(operand, wanted):
+                collected.setdefault(operand, []).append(pushed)
+    leaves = [collected.get(Leaf(symbol)) for symbol in symbols]
+    return tuple(None if terms is None else collect(terms) for terms in leaves)
+
+
+def collect(terms: Iterable[Node]) -> Node:
+    """Return the sum of nodes, those added up that are written alike."""
+    found: dict[Any, tuple[sympy.Expr, Node]] = {}
+    for term in terms:
+        for part in term.terms if isinstance(term, Sum) else (term,):
+            scaled = part if isinstance(part, Scaled) else Scaled(sympy.S.One, part)
+            form = to_sympy(scaled.body)
+            count, body = found.get(form, (sympy.S.Zero, scaled.body))
+            found[form] = count + scaled.coefficient, body
+    parts = [scale(count, body) for count, body in found.values() if count != 0]
+    return add(*parts) if parts else scale(0, next(iter(found.values()))[1])
+
+
+def _from_the_top(node: Node) -> list[Node]:
+    """Return all nodes below, each before its operands."""
+    order: dict[Node, None] = {}
+
+    def visit(current: Node) -> None:
+        if current in order:
+            return
+        for child in current.children:
+            visit(child)
+        order[current] = None
+
+    visit(node)
+    return list(reversed(order))
+
+
+def _depends(node: Node, symbols: set[sympy.MatrixSymbol]) -> bool:
+    if isinstance(node, Leaf):
+        return node.symbol in symbols
+    return any(_depends(child, symbols) for child in node.children)
+
+
+def _forces(node: Node, force: Node) -> list[Force]:
+    """Return the operands of a node with the force on each."""
+    match node:
+        case Leaf() | Number():
+            return []
+        case Product(left, right):
+            return [
+                (left, product(force, transpose(right))),
+                (right, product(transpose(left), force)),
+            ]
+        case Sum(terms):
+            return [(term, force) for term in terms]
+        case Scaled(coefficient, body):
+            return [(body, scale(coefficient, force))]
+        case Transposed(body):
+            terms = force.terms if isinstance(force, Sum) else (force,)
+            return [(body, add(*map(transpose, terms)))]
+        case LinearMap():
+            return [(node.body, node.adjoint(force))]
+        case Contraction(_, _, columns):
+            return [(c, node.adjoint(k, force)) for k, c in enumerate(columns)]
+    return _scalar_forces(node, force)
+
+
+def _scalar_forces(node: Node, force: Node) -> list[Force]:
+    match node:
+        case Traced(body):
+            return [(body, weighted(force, Identity(body.shape[0])))]
+        case Total(body):
+            if body.is_scalar:
+                return [(body, force)]
+            return [(body, weighted(force, Ones(*body.shape)))]
+        case Hadamard(left, right):
+            return [(left, hadamard(force, right)), (right, hadamard(force, left))]
+        case Elementwise(function, body):
+            return [(body, hadamard(force, elementwise(_slope(function), body)))]
+        case Weighted(weight, body):
+            return [
+                (weight, inner_product(force, body)),
+                (body, weighted(weight, force)),
+            ]
+        case Determinant(body):
+            cofactor = hadamard(force, node)
+            return [(body, weighted(cofactor, Inverse(transpose(body))))]
+        case Inverse(body):
+            turned = Inverse(transpose(body))
+            return [(body, scale(-1, product(turned, force, turned)))]
+    msg = f"no derivative of a {type(node).__name__} is known"
+    raise NotDifferentiable(msg)
+
+
+def push_forward(
+    node: Node, velocities: Mapping[sympy.MatrixSymbol, Node]
+) -> Node | None:
+    """Return the time derivative of a node whose symbols move with given velocities.
+
+    Parameters
+    ----------
+    node : Node
+        Polynomial in its symbols, up to elementwise functions.
+    velocities : mapping
+        The time derivative of every symbol that moves.
+
+    Returns
+    -------
+    Node or None
+        None where nothing below the node moves.
+
+    Examples
+    --------
+    >>> A, B = (sympy.MatrixSymbol(name, 2, 2) for name in "AB")
+    >>> to_sympy(push_forward(product(Leaf(A), Leaf(A)), {A: Leaf(B)}))
+    A*B + B*A
+    """
+    match node:
+        case Leaf(symbol):
+            return velocities.get(symbol)
+        case Sum(terms):
+            moving = [push_forward(term, velocities) for term in terms]
+            found = [term for term in moving if term is not None]
+            return add(*found) if found else None
+        case Elementwise(function, body):
+            inner = push_forward(body, velocities)
+            if inner is None:
+                return None
+            return hadamard(elementwise(_slope(function), body), inner)
+        case Product() | Hadamard() | Kronecker() | Contraction() | Weighted():
+            return _product_rule(node, velocities)
+        case Scaled() | Transposed() | Traced() | Total() | LinearMap():
+            inner = push_forward(node.children[0], velocities)
+            return None if inner is None else node.rebuild(inner)
+        case Constant() | Identity() | Ones() | Number():
+            return None
+    msg = f"no derivative of a {type(node).__name__} along a flow is known"
+    raise NotDifferentiable(msg)
+
+
+def _product_rule(
+    node: Node, velocities: Mapping[sympy.MatrixSymbol, Node]
+) -> Node | None:
+    children, terms = node.children, []
+    for place, child in enumerate(children):
+        moved = push_forward(child, velocities)
+        if moved is not None:
+            parts = (*children[:place], moved, *children[place + 1 :])
+            terms.append(node.rebuild(*parts))
+    return add(*terms) if terms else None
+
+
+def _slope(function: sympy.Expr) -> Any:
+    slope = function.diff(Z)
+    if slope.has(sympy.Derivative, sympy.Subs):
+        msg = f"the function {function} has no derivative in closed form"
+        raise NotDifferentiable(msg)
+    return slope

@@ -1,0 +1,196 @@
+"""SymPy matrix expressions as nodes: the grammar that symflow can differentiate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy
+from sympy.matrices.expressions import diagonal as sympy_diagonal
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+
+from symflow.algebra import matrix_maps
+from symflow.algebra.elementwise import (
+    Determinant,
+    Identity,
+    Inverse,
+    Number,
+    elementwise,
+    hadamard,
+    total,
+    weighted,
+)
+from symflow.algebra.embeddings import (
+    Circulant,
+    circulant_sums,
+    crop,
+    diag,
+    diagonal_of,
+    pad,
+)
+from symflow.algebra.functions import Z
+from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transpose
+from symflow.algebra.tensors import Constant
+from symflow.errors import NotDifferentiable
+
+
+def from_sympy(expression: Any) -> Node:
+    """Return a SymPy scalar or matrix expression as a node.
+
+    Parameters
+    ----------
+    expression : sympy.Expr or sympy.MatrixExpr
+        Matrix symbols, explicit matrices of numbers, sums, products, transposes,
+        integer powers, inverses, Hadamard products, elementwise functions, identities
+        and diagonal matrices; traces, determinants, and sums, products, powers and
+        functions of these.
+
+    Returns
+    -------
+    Node
+        A scalar node for a scalar expression.
+
+    Raises
+    ------
+    NotDifferentiable
+        If something else occurs, with its name.
+
+    Examples
+    --------
+    >>> from symflow.algebra import to_sympy
+    >>> A = sympy.MatrixSymbol("A", 2, 2)
+    >>> to_sympy(from_sympy(sympy.exp(sympy.Trace(A)) * A))
+    exp(Trace(A))*A
+    """
+    if getattr(expression, "is_Matrix", False) or isinstance(
+        expression, sympy.MatrixBase
+    ):
+        return _matrix(expression)
+    return _scalar(sympy.sympify(expression))
+
+
+def _matrix(expression: Any) -> Node:
+    match expression:
+        case sympy.MatrixSymbol():
+            return Leaf(expression)
+        case sympy.MatMul():
+            coefficient, factors = expression.as_coeff_matrices()
+            inner = product(*map(_matrix, factors))
+            return weighted(_scalar(coefficient), inner)
+        case sympy.MatAdd():
+            return add(*map(_matrix, expression.args))
+        case sympy.Transpose():
+            return transpose(_matrix(expression.arg))
+        case sympy.Inverse():
+            return Inverse(_matrix(expression.arg))
+        case sympy.MatPow():
+            return _power(expression)
+        case sympy.Identity():
+            return Identity(expression.shape[0])
+    return _entrywise(expression)
+
+
+def _entrywise(expression: Any) -> Node:
+    match expression:
+        case sympy.HadamardProduct():
+            first, *others = map(_matrix, expression.args)
+            for other in others:
+                first = hadamard(first, other)
+            return first
+        case sympy.HadamardPower():
+            return elementwise(Z**expression.exp, _matrix(expression.base))
+        case ElementwiseApplyFunction():
+            return elementwise(_body(expression.function), _matrix(expression.expr))
+        case sympy_diagonal.DiagMatrix():
+            return diag(_matrix(expression.args[0]))
+        case sympy_diagonal.DiagonalOf():
+            return diagonal_of(_matrix(expression.args[0]))
+        case sympy.MatrixBase():
+            if all(entry.is_number for entry in expression):
+                return Constant(sympy.ImmutableDenseMatrix(expression))
+        case matrix_maps.MatrixMap():
+            return _map(expression)
+    raise _outside(expression)
+
+
+def _map(expression: matrix_maps.MatrixMap) -> Node:
+    makers: dict[type, Any] = {
+        matrix_maps.Circulant: Circulant,
+        matrix_maps.CirculantSums: circulant_sums,
+        matrix_maps.Padded: pad,
+        matrix_maps.Cropped: crop,
+    }
+    node: Node = makers[type(expression)](_matrix(expression.arg), expression.size)
+    return node
+
+
+def _power(expression: sympy.MatPow) -> Node:
+    exponent = expression.exp
+    if not exponent.is_Integer or exponent == 0:
+        raise _outside(expression)
+    base = _matrix(expression.base)
+    return product(*[base if exponent > 0 else Inverse(base)] * abs(int(exponent)))
+
+
+def _scalar(expression: sympy.Expr) -> Node:
+    if not expression.has(sympy.MatrixExpr, sympy.MatrixBase):
+        return Number(expression)
+    match expression:
+        case sympy.Trace():
+            return _trace(expression.arg)
+        case sympy.Determinant():
+            return Determinant(_matrix(expression.arg))
+        case sympy.Add():
+            return _scalar_sum(expression.args)
+        case sympy.Mul():
+            first, *others = map(_scalar, expression.args)
+            for other in others:
+                first = weighted(first, other)
+            return first
+        case sympy.Pow():
+            if not expression.exp.has(sympy.MatrixExpr):
+                return elementwise(Z**expression.exp, _scalar(expression.base))
+            if not expression.base.has(sympy.MatrixExpr):
+                return elementwise(expression.base**Z, _scalar(expression.exp))
+        case sympy.Function():
+            if len(expression.args) == 1 and _is_known(expression):
+                return elementwise(expression.func(Z), _scalar(expression.args[0]))
+    raise _outside(expression)
+
+
+def _scalar_sum(terms: Sequence[sympy.Expr]) -> Node:
+    return add(*(scale(1, _scalar(term)) for term in terms))
+
+
+def _trace(argument: Any) -> Node:
+    factors = argument.args if isinstance(argument, sympy.MatMul) else ()
+    places = [n for n, f in enumerate(factors) if isinstance(f, sympy.OneMatrix)]
+    if len(places) == 1:
+        place = places[0]
+        rotated = (*factors[place + 1 :], *factors[:place])
+        return total(_matrix(sympy.MatMul(*rotated)))
+    return trace(_matrix(argument))
+
+
+def _is_known(expression: sympy.Function) -> bool:
+    undefined = isinstance(expression, sympy.core.function.AppliedUndef)
+    return not undefined and not isinstance(
+        expression, (sympy.Piecewise, sympy.conjugate, sympy.re, sympy.im)
+    )
+
+
+def _body(function: Any) -> sympy.Expr:
+    """Return a function of one variable as an expression in `Z`."""
+    value = function(Z)
+    if not isinstance(value, sympy.Expr) or value.has(sympy.core.function.AppliedUndef):
+        raise _outside(function)
+    return value
+
+
+def _outside(expression: Any) -> NotDifferentiable:
+    msg = (
+        f"gradient: {type(expression).__name__} is outside the grammar: {expression}. "
+        "Write the expression with traces of products, sums, Hadamard products, "
+        "elementwise functions, determinants and inverses of matrix symbols"
+    )
+    return NotDifferentiable(msg)

@@ -1,0 +1,151 @@
+"""SymPy matrix expressions for the embeddings that SymPy itself does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.matexpr import MatrixExpr
+
+
+class Elementwise(ElementwiseApplyFunction):  # type: ignore[misc]
+    """SymPy's elementwise function, also of a 1×1 matrix.
+
+    SymPy applies the function to a 1×1 matrix expression as if it were a scalar.
+
+    Examples
+    --------
+    >>> z, A = sympy.Symbol("z"), sympy.MatrixSymbol("A", 1, 1)
+    >>> Elementwise(sympy.Lambda(z, 1 + z), A).shape
+    (1, 1)
+    """
+
+    def __new__(cls, function: sympy.Lambda, expr: Any) -> Elementwise:
+        """Return the unevaluated expression, whatever the shape."""
+        made: Elementwise = MatrixExpr.__new__(cls, function, expr)
+        return made
+
+
+class MatrixMap(MatrixExpr):  # type: ignore[misc]
+    """A fixed linear map applied to a matrix, with a size as second argument."""
+
+    #: How the map is written in a formula.
+    name: str
+
+    @property
+    def arg(self) -> Any:
+        """The matrix that the map is applied to."""
+        return self.args[0]
+
+    @property
+    def size(self) -> Any:
+        """The size that the map needs."""
+        return self.args[1]
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the map of an explicit matrix."""
+        raise NotImplementedError
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\operatorname{{{self.name}}}\left({printer._print(self.arg)}\right)"
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> Any:
+        explicit = self.of(self.arg.as_explicit(), int(self.size))
+        return explicit[int(i), int(j)]
+
+
+class Circulant(MatrixMap):
+    """The d×d matrix whose first row is w, and every row the one above, shifted.
+
+    Examples
+    --------
+    >>> Circulant.of(sympy.Matrix([1, 2]), 3)
+    Matrix([
+    [1, 2, 0],
+    [0, 1, 2],
+    [2, 0, 1]])
+    """
+
+    name = "circ"
+
+    @property
+    def shape(self) -> Any:
+        return self.size, self.size
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the circulant matrix of an explicit column."""
+
+        def entry(i: Any, j: Any) -> Any:
+            shift = (int(j) - int(i)) % size
+            return matrix[shift, 0] if shift < matrix.rows else sympy.S.Zero
+
+        return sympy.ImmutableDenseMatrix(size, size, entry)
+
+
+class CirculantSums(MatrixMap):
+    """The sums over the first k cyclic diagonals, as a column.
+
+    Examples
+    --------
+    >>> CirculantSums.of(sympy.Matrix([[1, 2], [3, 4]]), 2).T
+    Matrix([[5, 5]])
+    """
+
+    name = "sums"
+
+    @property
+    def shape(self) -> Any:
+        return self.size, sympy.S.One
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the sums of an explicit matrix."""
+        d = matrix.rows
+        sums = [sum(matrix[i, (i + j) % d] for i in range(d)) for j in range(size)]
+        return sympy.ImmutableDenseMatrix(size, 1, sums)
+
+
+class Padded(MatrixMap):
+    """A column with zeros below, up to a size.
+
+    Examples
+    --------
+    >>> Padded.of(sympy.Matrix([1, 2]), 3).T
+    Matrix([[1, 2, 0]])
+    """
+
+    name = "pad"
+
+    @property
+    def shape(self) -> Any:
+        return self.size, sympy.S.One
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the padded column of an explicit one."""
+        zeros = sympy.ImmutableDenseMatrix.zeros(size - matrix.rows, 1)
+        return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
+
+
+class Cropped(MatrixMap):
+    """The first entries of a column.
+
+    Examples
+    --------
+    >>> Cropped.of(sympy.Matrix([1, 2, 3]), 2).T
+    Matrix([[1, 2]])
+    """
+
+    name = "crop"
+
+    @property
+    def shape(self) -> Any:
+        return self.size, sympy.S.One
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the first entries of an explicit column."""
+        return matrix[:size, :]

@@ -1,0 +1,125 @@
+"""Values of nodes over any ring of numbers, batched over leading dimensions.
+
+This is for polynomial nodes: laws at given weights, and models over finite rings.  It
+walks the nodes themselves and is slower than a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.array_maps import PRELUDE, kron
+from symflow.algebra.arrays import Array
+from symflow.algebra.elementwise import Hadamard, Total
+from symflow.algebra.embeddings import LinearMap
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    Product,
+    Scaled,
+    Sum,
+    Traced,
+    Transposed,
+)
+from symflow.algebra.numbers import as_fraction
+from symflow.algebra.tensors import Constant, Contraction, Kronecker
+
+#: The bilinear operations of a node.
+BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
+    Product: lambda a, b: a @ b,
+    Hadamard: lambda a, b: a * b,
+    Kronecker: lambda a, b: kron(np, a, b),
+}
+
+
+class Values:
+    """Evaluates nodes; the base class does so for floats, mpf and Python integers.
+
+    Parameters
+    ----------
+    leaves : mapping
+        The array of every matrix symbol that occurs.
+
+    Examples
+    --------
+    >>> A = sympy.MatrixSymbol("A", 1, 2)
+    >>> gram = Product(Leaf(A), Transposed(Leaf(A)))
+    >>> Values({A: np.array([[3, 4]])}).of(gram).item()
+    25
+    """
+
+    def __init__(self, leaves: Mapping[sympy.MatrixSymbol, Array]) -> None:
+        self._known: dict[Node, Array] = {Leaf(s): a for s, a in leaves.items()}
+
+    def of(self, node: Node) -> Array:
+        """Return the value of a node; numbers have no matrix dimensions."""
+        if node not in self._known:
+            self._known[node] = self._value(node)
+        return self._known[node]
+
+    def multiply(self, kind: type[Node], left: Array, right: Array) -> Array:
+        """Return one of the `BILINEAR` operations."""
+        return np.asarray(BILINEAR[kind](left, right))
+
+    def add(self, left: Array, right: Array) -> Array:
+        """Return the sum."""
+        return np.asarray(left + right)
+
+    def scale(self, coefficient: sympy.Expr, array: Array) -> Array:
+        """Return an exact rational number times an array."""
+        ratio = as_fraction(coefficient)
+        if ratio is None:
+            msg = f"Values: {coefficient} is not a rational number"
+            raise TypeError(msg)
+        scaled = array if ratio.numerator == 1 else ratio.numerator * array
+        return scaled if ratio.denominator == 1 else scaled / ratio.denominator
+
+    def constant(self, matrix: sympy.ImmutableDenseMatrix) -> Array:
+        """Return a constant matrix."""
+        return np.array(matrix.tolist(), dtype=float)
+
+    def total(self, array: Array) -> Array:
+        """Return the sum of all entries of every matrix."""
+        return np.asarray(array.sum(axis=(-2, -1)))
+
+    def _value(self, node: Node) -> Array:
+        match node:
+            case Product(left, right) | Hadamard(left, right) | Kronecker(left, right):
+                return self.multiply(type(node), self.of(left), self.of(right))
+            case Sum(terms):
+                result = self.of(terms[0])
+                for term in terms[1:]:
+                    result = self.add(result, self.of(term))
+                return result
+            case Scaled(coefficient, body):
+                return self.scale(coefficient, self.of(body))
+            case Transposed(body):
+                return np.swapaxes(self.of(body), -1, -2)
+            case Traced(body):
+                array = self.of(body)
+                return self.total(array * np.eye(array.shape[-1], dtype=array.dtype))
+            case Total(body):
+                return self.total(self.of(body))
+            case Constant(matrix):
+                return self.constant(matrix)
+            case Contraction():
+                return self.of(node.lowered)
+            case LinearMap():
+                return self.mapped(node)
+        msg = f"Values: a {type(node).__name__} is not polynomial"
+        raise TypeError(msg)
+
+    def mapped(self, node: LinearMap) -> Array:
+        """Return a fixed linear map of its operand."""
+        array = self.of(node.body)
+        if node.operation == "crop":
+            return array[..., : int(node.shape[0]), :]
+        size = sympy.sympify(node.size)
+        known = size is not None and size.is_Integer
+        return np.asarray(
+            PRELUDE[node.operation](np, array, *([int(size)] if known else []))
+        )

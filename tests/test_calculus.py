@@ -1,0 +1,215 @@
+"""Matrix calculus against entrywise differentiation by SymPy, and what is refused."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import sympy
+from sympy import (
+    Determinant,
+    HadamardProduct,
+    Identity,
+    Inverse,
+    Lambda,
+    MatrixSymbol,
+    OneMatrix,
+    Trace,
+    cos,
+    exp,
+    log,
+    sin,
+    sqrt,
+    tanh,
+)
+from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
+
+import symflow as sf
+from symflow.algebra import at_sizes
+from symflow.algebra.functions import sigmoid, softplus
+from symflow.algebra.matrix_maps import Elementwise
+from symflow.errors import NotDifferentiable, ShapeMismatch
+
+n, d, m = sympy.symbols("n d m", integer=True, positive=True)
+lam = sympy.Symbol("lambda", positive=True)
+z = sympy.Symbol("z")
+W, V = MatrixSymbol("W", m, d), MatrixSymbol("V", d, m)
+X, Y = MatrixSymbol("X", n, d), MatrixSymbol("Y", n, m)
+A, B = MatrixSymbol("A", d, d), MatrixSymbol("B", m, m)
+w = MatrixSymbol("w", d, 1)
+C = MatrixSymbol("C", 2, 2)
+R = X * W.T - Y
+square = Trace(R.T * R)
+
+
+def each(function, matrix):
+    return matrix.applyfunc(Lambda(z, function))
+
+
+CASES = {
+    "least squares": (square / 2, W),
+    "weight decay": (square / 2 + lam * Trace(W.T * W) / 2, W),
+    "loss plus constant": (square / 2 + 7, W),
+    "symbolic constant": (square + lam, W),
+    "exponential of a trace": (exp(-Trace(W.T * W) / 9), W),
+    "logarithm": (log(1 + square), W),
+    "square of a trace": (Trace(W * V) ** 2, W),
+    "product of traces": (Trace(W * V) * Trace(W.T * B * W), W),
+    "ratio of traces": (Trace(W * V) / (1 + Trace(W.T * W)), W),
+    "square root": (sqrt(2 + Trace(W.T * W)), W),
+    "inverse power": ((3 + Trace(W.T * W)) ** -2, W),
+    "two to the trace": (2 ** (Trace(W * V) / 5), W),
+    "linear": (Trace(V * W), W),
+    "transpose": (Trace(W * A * W.T * B), W),
+    "two factors": (Trace((Y - X * V).T * (Y - X * V)), V),
+    "fourth order": (Trace(W * W.T * W * W.T), W),
+    "power of a matrix": (Trace(A**3), A),
+    "inverse": (Trace(Inverse(Identity(m) + W * W.T) * B), W),
+    "inverse square": (Trace((Identity(d) + W.T * W) ** -2), W),
+    "determinant": (Determinant(Identity(m) + W * W.T), W),
+    "log determinant": (log(Determinant(Identity(d) + W.T * W)), W),
+    "determinant of the symbol": (Determinant(A), A),
+    "Hadamard": (Trace(HadamardProduct(W, W).T * W), W),
+    "Hadamard with data": (Trace(HadamardProduct(Y, X * W.T).T * Y), W),
+    "sum of squares": (Trace(OneMatrix(d, m) * HadamardProduct(W, W)), W),
+    "sum of entries": (Trace(OneMatrix(m, n) * X * W.T), W),
+    "exponential loss": (Trace(OneMatrix(m, n) * each(exp(-z), R)), W),
+    "softplus": (Trace(OneMatrix(m, n) * each(softplus(-z), R)), W),
+    "sigmoid": (Trace(OneMatrix(m, n) * each(sigmoid(z), X * W.T)), W),
+    "log of one plus exp": (Trace(OneMatrix(m, n) * each(log(1 + exp(-z)), R)), W),
+    "sine of a matrix": (Trace(each(sin(z), W) * V), W),
+    "hyperbolic tangent": (Trace(each(tanh(z), W * A).T * W), W),
+    "cosine of a trace": (cos(Trace(W * V)), W),
+    "diagonal matrix": (Trace(DiagMatrix(w) * A * DiagMatrix(w)), w),
+    "diagonal of a matrix": ((w.T * DiagonalOf(A)), A),
+    "one by one": (w.T * A * w, w),
+    "one by one, matrix": (w.T * A * w, A),
+    "nested": (log(1 + exp(Trace(W * V)) * Trace(W.T * W)), W),
+    "weighted matrix": (Trace(Trace(W * V) * W.T * W), W),
+    "explicit numbers": (Trace(sympy.Matrix([[1, 2], [3, 4]]) * C), C),
+    "independent": (Trace(A), W),
+    "coefficient with sizes": (square / (2 * n), W),
+    "sum inside a product": (Trace((W + 2 * V.T) * (V - 3 * W.T)), W),
+}  # fmt: skip
+
+
+def plain(expression):
+    """Expand by SymPy's own `as_explicit`, entries as its own matrix elements."""
+    if isinstance(expression, sympy.Expr) and not expression.is_Matrix:
+        traces = {t: plain(t.arg).trace() for t in expression.atoms(Trace)}
+        traces |= {t: plain(t.arg).det() for t in expression.atoms(Determinant)}
+        outermost = dict(sorted(traces.items(), key=lambda item: -len(str(item[0]))))
+        return expression.xreplace(outermost)
+    if isinstance(expression, sympy.MatMul):
+        scalar, matrices = expression.as_coeff_matrices()
+        result = plain(matrices[0])
+        for matrix in matrices[1:]:
+            result = result * plain(matrix)
+        return plain(scalar) * result
+    if isinstance(expression, sympy.MatAdd):
+        return sum(map(plain, expression.args[1:]), plain(expression.args[0]))
+    if isinstance(expression, sympy.Transpose):
+        return plain(expression.arg).T
+    if isinstance(expression, sympy.Inverse):
+        return plain(expression.arg).inv()
+    if isinstance(expression, sympy.MatPow):
+        return plain(expression.base) ** expression.exp
+    if isinstance(expression, HadamardProduct):
+        result = plain(expression.args[0])
+        for factor in expression.args[1:]:
+            result = result.multiply_elementwise(plain(factor))
+        return result
+    if isinstance(expression, sympy.HadamardPower):
+        return plain(expression.base).applyfunc(lambda x: x**expression.exp)
+    if isinstance(expression, DiagMatrix):
+        return sympy.diag(*plain(expression.args[0]))
+    if isinstance(expression, DiagonalOf):
+        return plain(expression.args[0]).diagonal().T
+    if hasattr(expression, "function"):
+        return plain(expression.expr).applyfunc(expression.function)
+    return sympy.Matrix(expression.as_explicit())
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_gradient_is_that_of_the_entries(name, seed):
+    expr, variable = CASES[name]
+    result = sf.gradient(expr, variable, check=False)
+    assert result.shape == variable.shape
+    random = Random(f"{name} {seed}")
+    sizes = {n: random.randint(1, 3), d: random.randint(1, 3), m: random.randint(1, 2)}
+    scalar = plain(at_sizes(expr.replace(ElementwiseApplyFunction, Elementwise), sizes))
+    scalar = scalar[0, 0] if isinstance(scalar, sympy.MatrixBase) else scalar
+    entries = sympy.Matrix(at_sizes(variable, sizes).as_explicit())
+    claimed = plain(at_sizes(result, sizes))
+    atoms = scalar.atoms(sympy.matrices.expressions.matexpr.MatrixElement)
+    atoms |= claimed.atoms(sympy.matrices.expressions.matexpr.MatrixElement)
+    names = {e: sympy.Dummy(str(e)) for e in sorted(atoms | set(entries), key=str)}
+    point = {s: sympy.Rational(random.randint(1, 30), 23) for s in names.values()}
+    point[lam] = sympy.Rational(2, 3)
+    scalar, claimed = scalar.xreplace(names), claimed.xreplace(names)
+    for entry, value in zip(entries, claimed, strict=True):
+        gap = scalar.diff(names[entry]).xreplace(point) - value.xreplace(point)
+        assert abs(sympy.N(gap, 40)) < 1e-30
+
+
+def test_there_are_forty_cases():
+    assert len(CASES) >= 40
+
+
+def test_check_finds_a_wrong_gradient(monkeypatch):
+    import sys
+
+    from symflow.algebra.sympy_form import to_sympy
+
+    module = sys.modules["symflow.algebra.gradient"]
+    monkeypatch.setattr(
+        module,
+        "to_sympy",
+        lambda node: to_sympy(node) if node.is_scalar else 2 * to_sympy(node),
+    )
+    assert sf.gradient(Trace(W.T * W), W, check=False) == 4 * W
+    with pytest.raises(NotDifferentiable, match="differs from entrywise"):
+        sf.gradient(Trace(W.T * W), W)
+
+
+def test_like_terms_are_collected():
+    assert (
+        sf.gradient(square / 2 + lam * Trace(W.T * W) / 2, W)
+        == lam * W + (W * X.T - Y.T) * X
+    )
+    assert sf.gradient(Trace(A), W) == sympy.ZeroMatrix(m, d)
+
+
+f = sympy.Function("f")
+OUTSIDE = [
+    W[0, 0],
+    f(Trace(W * V)),
+    sympy.Abs(Trace(W * V)).diff(z)
+    + sympy.Piecewise((Trace(W * V), lam > 1), (1, True)),
+    Trace(W.applyfunc(f) * V),
+    Trace(sympy.MatrixBase.exp(sympy.eye(2)) * sympy.Matrix([[lam, 1], [1, 2]]) * A),
+    Trace(sympy.ZeroMatrix(d, m) * W) + W[0, 1],
+    Trace(sympy.FunctionMatrix(d, m, Lambda((z, lam), z + lam)) * W),
+    Trace(A ** sympy.Rational(1, 2)),
+    Trace(A**m),
+    sympy.Max(Trace(W * V), 1),
+    sympy.Sum(Trace(A) ** z, (z, 0, 3)),
+    sympy.Integral(exp(z * Trace(A)), (z, 0, 1)),
+    Trace(A) ** Trace(A),
+]
+
+
+@pytest.mark.parametrize("expr", OUTSIDE, ids=lambda e: str(e)[:40])
+def test_everything_else_is_refused(expr):
+    variable = A if expr.has(A) and not expr.has(W) else W
+    with pytest.raises(NotDifferentiable):
+        sf.gradient(expr, variable)
+
+
+def test_matrices_and_other_variables_are_refused():
+    with pytest.raises(ShapeMismatch, match="needs a scalar"):
+        sf.gradient(W * V, W)
+    with pytest.raises(NotDifferentiable, match="matrix symbol"):
+        sf.gradient(Trace(W * V), lam)

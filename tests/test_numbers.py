@@ -1,0 +1,190 @@
+"""The gate from exact numbers to float, mpf and fixed point rounds once or refuses."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sympy.abc import x
+
+from symflow.algebra import (
+    as_fraction,
+    exact,
+    is_exact,
+    to_fixed,
+    to_float,
+    to_mpf,
+)
+from symflow.errors import InvalidArgument
+
+FRACTIONS = st.fractions() | st.builds(
+    Fraction, st.integers(-(10**40), 10**40), st.integers(1, 10**40)
+)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+PRECISIONS = st.integers(2, 300)
+
+#: Integers whose square roots are irrational; brackets of √n are integer algebra.
+SQUARE_ROOTS = st.integers(2, 10**12).filter(lambda n: math.isqrt(n) ** 2 != n)
+
+
+def context_of(bits):
+    context = mpmath.MPContext()
+    context.prec = bits
+    return context
+
+
+def as_ratio(number):
+    """Read an mpf as the fraction that it is, without symflow."""
+    sign, mantissa, exponent, _ = number._mpf_
+    return (-1) ** sign * int(mantissa) * Fraction(2) ** exponent
+
+
+@given(value=FLOATS)
+def test_a_float_is_the_dyadic_rational_that_it_is(value):
+    assert exact(value) == sympy.Rational(*value.as_integer_ratio())
+    assert as_fraction(value) == Fraction(value)
+    assert to_float(exact(value)) == value
+    assert not is_exact(value)
+
+
+@given(value=FRACTIONS)
+def test_a_fraction_survives_and_rounds_to_the_nearest_float(value):
+    assert exact(value) == sympy.Rational(value.numerator, value.denominator)
+    assert as_fraction(exact(value)) == value
+    assert to_float(value) == float(value)  # CPython rounds a Fraction correctly
+    assert is_exact(value)
+
+
+@given(value=FRACTIONS, bits=PRECISIONS)
+def test_an_mpf_is_the_fraction_rounded_once(value, bits):
+    rounded = as_ratio(to_mpf(value, context_of(bits)))
+    assume(value != 0)
+    # Half a unit in the last place; a second rounding would add to it.
+    exponent = _binary_exponent(abs(value))
+    assert abs(rounded - value) <= Fraction(2) ** (exponent - bits) / 2
+
+
+def _binary_exponent(value):
+    """Return e with 2^(e−1) ≤ value < 2^e."""
+    exponent = value.numerator.bit_length() - value.denominator.bit_length()
+    return exponent + 1 if value >= Fraction(2) ** exponent else exponent
+
+
+@given(value=FRACTIONS, bits=st.integers(-20, 300))
+def test_fixed_point_is_the_nearest_integer(value, bits):
+    scaled = value * Fraction(2) ** bits
+    assert abs(to_fixed(value, bits) - scaled) <= Fraction(1, 2)
+
+
+@given(radicand=SQUARE_ROOTS, bits=PRECISIONS)
+def test_an_irrational_number_is_the_nearest_mpf(radicand, bits):
+    number = to_mpf(sympy.sqrt(radicand), context_of(bits))
+    value = as_ratio(number)
+    ulp = Fraction(2) ** (number._mpf_[2] + number._mpf_[3] - bits)
+    # √n lies within half a unit iff the ends of that interval have squares around n.
+    assert (value - ulp / 2) ** 2 < radicand < (value + ulp / 2) ** 2
+
+
+@given(radicand=SQUARE_ROOTS, bits=st.integers(-5, 200))
+def test_an_irrational_number_is_the_nearest_fixed_point(radicand, bits):
+    number = to_fixed(sympy.sqrt(radicand), bits)
+    scaled = radicand * Fraction(4) ** bits
+    low, high = max(Fraction(0), number - Fraction(1, 2)), number + Fraction(1, 2)
+    assert low**2 <= scaled <= high**2
+    assert to_fixed(-sympy.sqrt(radicand), bits) == -number
+
+
+@given(radicand=SQUARE_ROOTS)
+def test_an_irrational_number_is_the_nearest_float(radicand):
+    value = to_float(sympy.sqrt(radicand))
+    below, above = (Fraction(math.nextafter(value, end)) for end in (-1, math.inf))
+    middle = [(Fraction(value) + neighbour) / 2 for neighbour in (below, above)]
+    assert middle[0] ** 2 < radicand < middle[1] ** 2
+
+
+def test_cancellation_does_not_cost_digits():
+    # 1/(√(10^40 + 1) + 10^20) by rationalizing: the difference has 20 digits fewer.
+    difference = sympy.sqrt(10**40 + 1) - 10**20
+    with mpmath.workdps(60):
+        expected = 1 / (mpmath.sqrt(mpmath.mpf(10) ** 40 + 1) + mpmath.mpf(10) ** 20)
+        error = abs(to_mpf(difference, context_of(100)) / expected - 1)
+    assert error < 2.0**-99
+
+
+@pytest.mark.parametrize(
+    ("given_as", "number"),
+    [
+        ("1/3", sympy.Rational(1, 3)),
+        ("0.1", sympy.Rational(1, 10)),
+        ("sqrt(2)", sympy.sqrt(2)),
+        (Decimal("0.1"), sympy.Rational(1, 10)),
+        (np.float32(0.1), sympy.Rational(13421773, 2**27)),
+        (np.int64(-7), sympy.Integer(-7)),
+        (mpmath.mpf("0.75"), sympy.Rational(3, 4)),
+        (sympy.Float("0.5", 50), sympy.Rational(1, 2)),
+        (True, sympy.Integer(1)),
+    ],
+)
+def test_numbers_of_other_kinds_are_read_exactly(given_as, number):
+    assert exact(given_as) == number
+    assert to_float(given_as) == float(number)
+
+
+NOT_NUMBERS = [
+    float("nan"),
+    float("inf"),
+    -math.inf,
+    np.float64("nan"),
+    mpmath.mpf("nan"),
+    mpmath.mpf("-inf"),
+    mpmath.mpc(1, 1),
+    sympy.nan,
+    sympy.oo,
+    sympy.zoo,
+    sympy.I,
+    sympy.sqrt(-2),
+    x,
+    1j,
+    "",
+    "nan",
+    "-inf",
+    "three",
+    "f(",
+    "1, 2",
+    None,
+    [1],
+    b"1",
+]
+
+
+@pytest.mark.parametrize("value", NOT_NUMBERS, ids=repr)
+def test_what_is_not_a_finite_real_number_is_refused_everywhere(value):
+    conversions = [
+        exact,
+        to_float,
+        lambda number: to_fixed(number, 20),
+        lambda number: to_mpf(number, context_of(50)),
+    ]
+    for convert in conversions:
+        with pytest.raises(InvalidArgument, match=r"finite|real number"):
+            convert(value)
+
+
+def test_a_number_beyond_the_range_of_floats_is_refused():
+    with pytest.raises(InvalidArgument, match="beyond the range"):
+        to_float(10**400)
+    assert to_float(Fraction(1, 10**400)) == 0.0
+
+
+def test_the_global_precision_of_mpmath_is_not_read():
+    with mpmath.workprec(10):
+        assert as_ratio(to_mpf(Fraction(1, 3), context_of(60))) != Fraction(1, 3)
+        assert to_fixed(sympy.sqrt(2), 100) == (math.isqrt(2 << 202) + 1) // 2
+        assert to_float(sympy.sqrt(2)) == math.sqrt(2)
