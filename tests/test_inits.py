@@ -116,7 +116,8 @@ def test_networks_of_other_parameters_are_refused() -> None:
     net = network(3, 3)
     net.parameters = (sympy.MatrixSymbol("u", 3, 1),)
     with pytest.raises(InvalidArgument, match="dense layers"):
-        inits.gaussian_init(rng=0).draw(net)
+        inits.balanced_init(rng=0).draw(net)
+    assert inits.gaussian_init(rng=0).draw(net)[0].shape == (3, 1)
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, "1", float("nan"), sympy.Symbol("a"), None])
@@ -414,7 +415,7 @@ def test_other_things_are_not_inits(init: Any) -> None:
 
 def test_given_weights_have_to_fit() -> None:
     with pytest.raises(ShapeMismatch, match="W_2 has 3 columns and W_1 has 2 rows"):
-        inits.as_init([np.eye(2), np.eye(3)])
+        inits.as_init([np.eye(2), np.eye(3)]).draw(network(*sympy.symbols("d h m")))
     with pytest.raises(InvalidArgument, match=r"init=.*W_2: entry 'a' is not a number"):
         inits.as_init([np.eye(1), [["a"]]])
     init = inits.as_init([np.eye(2)])

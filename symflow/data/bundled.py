@@ -19,6 +19,9 @@ _BUNDLED: dict[str, tuple[str, tuple[str, ...]]] = {
     "digits": ("digits.csv.gz", ()),
 }
 
+#: Names of the bundled data sets.
+BUNDLED = tuple(_BUNDLED)
+
 
 def load_dataset(name: str) -> Dataset:
     """Return one of the bundled data sets, in its raw units.

@@ -4,6 +4,7 @@ from symflow.inits.balanced import BalancedInit, balanced_init
 from symflow.inits.gaussian import GaussianInit, gaussian_init
 from symflow.inits.given import GivenInit, as_init
 from symflow.inits.init import Init
+from symflow.inits.lambda_balanced import LambdaBalancedInit, lambda_balanced_init
 from symflow.inits.singular import SingularFrames, singular_frames
 from symflow.inits.spectral import SpectralInit, spectral_init
 
@@ -12,11 +13,13 @@ __all__ = [
     "GaussianInit",
     "GivenInit",
     "Init",
+    "LambdaBalancedInit",
     "SingularFrames",
     "SpectralInit",
     "as_init",
     "balanced_init",
     "gaussian_init",
+    "lambda_balanced_init",
     "singular_frames",
     "spectral_init",
 ]

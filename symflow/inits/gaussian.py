@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 from symflow.algebra.arrays import Array
@@ -15,6 +15,7 @@ from symflow.inits.init import (
     context_for,
     integer_widths,
     lifted,
+    parameter_shapes,
     positive,
 )
 from symflow.inits.seeds import generator_of, seed_of
@@ -52,15 +53,16 @@ class GaussianInit(Init):
         >>> [W.shape for W in gaussian_init(0.1, rng=0).draw(network)]
         [(2, 3), (1, 2)]
         """
-        widths = integer_widths(network, _CALL)
+        shapes = _integer_shapes(network)
+        widths = network.widths
         context = context_for(digits, _CALL)
         generator = generator_of(self.seed if rng is None else rng, _CALL)
         deviation = to_float(self.scale) * max(widths[1:-1], default=1) ** (
             -to_float(self.width_exponent)
         )
         return tuple(
-            lifted(deviation * generator.standard_normal((after, before)), context)
-            for before, after in pairwise(widths)
+            lifted(deviation * generator.standard_normal(shape), context)
+            for shape in shapes
         )
 
     def __repr__(self) -> str:
@@ -106,3 +108,10 @@ def gaussian_init(
         raise InvalidArgument(msg) from None
     checked = positive(scale, "gaussian_init(scale=…)")
     return GaussianInit(checked, width_exponent, seed_of(rng, _CALL))
+
+
+def _integer_shapes(network: HasWidths) -> tuple[tuple[int, int], ...]:
+    shapes = parameter_shapes(network)
+    if not all(isinstance(size, Integral) for shape in shapes for size in shape):
+        integer_widths(network, _CALL)  # says what is missing
+    return shapes

@@ -9,7 +9,13 @@ from typing import Any
 
 from symflow.algebra.arrays import Array, as_array, to_float_array, to_mpf_array
 from symflow.errors import InvalidArgument, ShapeMismatch
-from symflow.inits.init import HasWidths, Init, context_for
+from symflow.inits.init import (
+    HasWidths,
+    Init,
+    context_for,
+    dense_shapes,
+    parameter_shapes,
+)
 
 _CALL = "init=(W_1, …, W_L)"
 
@@ -27,7 +33,7 @@ class GivenInit(Init):
     Raises
     ------
     InvalidArgument
-        If this is not a sequence of matrices that can be multiplied.
+        If this is not a sequence of matrices.
 
     Examples
     --------
@@ -49,7 +55,6 @@ class GivenInit(Init):
             as_array(weight, f"{_CALL}: W_{layer}")
             for layer, weight in enumerate(weights, start=1)
         )
-        _check_chain(arrays)
         for array in arrays:
             array.flags.writeable = False
         object.__setattr__(self, "weights", arrays)
@@ -94,15 +99,17 @@ class GivenInit(Init):
                 f"({network.depth}); got {len(self.weights)}"
             )
             raise InvalidArgument(msg)
-        for layer, (before, after) in enumerate(pairwise(widths), start=1):
-            shape = self.weights[layer - 1].shape
-            for width, size in zip((after, before), shape, strict=True):
+        for layer, shape in enumerate(parameter_shapes(network), start=1):
+            given = self.weights[layer - 1].shape
+            for width, size in zip(shape, given, strict=True):
                 if isinstance(width, Integral) and width != size:
                     msg = (
-                        f"{_CALL}: W_{layer} has to be {after}×{before} for this "
-                        f"network; got {shape[0]}×{shape[1]}"
+                        f"{_CALL}: W_{layer} has to be {shape[0]}×{shape[1]} for this "
+                        f"network; got {given[0]}×{given[1]}"
                     )
                     raise ShapeMismatch(msg)
+        if parameter_shapes(network) == dense_shapes(widths):
+            _check_chain(self.weights)
 
 
 def as_init(init: Any) -> Init:

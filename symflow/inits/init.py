@@ -105,15 +105,43 @@ def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
             "Give the network its sizes, for example LinearNetwork(10, 5, 1)"
         )
         raise InvalidArgument(msg)
-    dense = [(after, before) for before, after in pairwise(widths)]
-    parameters = getattr(network, "parameters", None)
-    if parameters is not None and [tuple(p.shape) for p in parameters] != dense:
+    if parameter_shapes(network) != dense_shapes(widths):
         msg = (
             f"{call}: this rule draws the matrices of dense layers, and the "
             "parameters of this network are others. Give the weights as arrays"
         )
         raise InvalidArgument(msg)
     return tuple(int(width) for width in widths)
+
+
+def dense_shapes(widths: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
+    """Return the shapes of the matrices between layers of these widths.
+
+    Examples
+    --------
+    >>> dense_shapes((3, 2, 1))
+    ((2, 3), (1, 2))
+    """
+    return tuple((after, before) for before, after in pairwise(widths))
+
+
+def parameter_shapes(network: HasWidths) -> tuple[tuple[Any, Any], ...]:
+    """Return the shapes of a network's parameters, integers where they are known.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> parameter_shapes(SimpleNamespace(widths=(3, 2, 1), depth=2))
+    ((2, 3), (1, 2))
+    """
+    parameters = getattr(network, "parameters", None)
+    if parameters is None:
+        return dense_shapes(tuple(network.widths))
+    return tuple((_plain(p.shape[0]), _plain(p.shape[1])) for p in parameters)
+
+
+def _plain(size: Any) -> Any:
+    return int(size) if getattr(size, "is_Integer", False) else size
 
 
 def positive(value: Any, call: str) -> Any:

@@ -9,7 +9,9 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Node
+from symflow.algebra.numbers import exact
 from symflow.algebra.widths import Width
+from symflow.errors import InvalidArgument
 
 
 class Loss(ABC):
@@ -24,16 +26,84 @@ class Loss(ABC):
     def data_symbols(
         self, inputs: Width, outputs: Width
     ) -> tuple[sympy.MatrixSymbol, ...]:
-        """Return the data matrices that the gradient reads, in argument order."""
+        """Return the data matrices that the gradient reads, in argument order.
+
+        They are as wide as the `inputs` and as high as the `outputs` of the network.
+        """
+
+    def value_symbols(
+        self, inputs: Width, outputs: Width
+    ) -> tuple[sympy.MatrixSymbol, ...]:
+        """Return further data matrices that only the value reads.
+
+        `inputs` and `outputs` are the sizes of the network.  Where the data do not
+        have such a matrix, it counts as zero in the value.
+        """
+        return ()
+
+    @property
+    def parameters(self) -> tuple[sympy.Symbol, ...]:
+        """The scalar symbols that are still without a value, in argument order."""
+        return tuple(sorted(self.l2.free_symbols, key=str))
+
+    def labels(self, end_to_end: Node) -> dict[Node, str]:
+        """Return names for parts of value and force at `end_to_end`."""
+        return {}
+
+    @property
+    def example_kinds(self) -> dict[str, str]:
+        """What example data look like, by symbol name, where not Gaussian.
+
+        "covariance" is a positive semidefinite matrix, "signs" has entries ±1.
+        """
+        return {}
 
     @abstractmethod
     def value(self, end_to_end: Node) -> Node:
-        """Return ℓ as a scalar node in W and the data (those of the loss included)."""
+        """Return ℓ at W = `end_to_end` as a scalar node, its data included."""
 
     @abstractmethod
     def force(self, end_to_end: Node) -> Node:
-        """Return −∂ℓ/∂W as a node."""
+        """Return −∂ℓ/∂W at W = `end_to_end` as a node."""
 
     @abstractmethod
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the array of every data symbol, by the symbol's name."""
+
+
+def as_decay(value: Any, loss: str) -> sympy.Expr:
+    """Return a weight decay as an exact number or a symbol.
+
+    Parameters
+    ----------
+    value : number, str or sympy.Symbol
+        A float is read as the decimal that it prints; a name becomes a symbol.
+    loss : str
+        Name of the loss, for the error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is negative or no number.
+
+    Examples
+    --------
+    >>> as_decay(0.1, "SquaredLoss")
+    1/10
+    """
+    if isinstance(value, str) and value.isidentifier():
+        return sympy.Symbol(value, nonnegative=True)
+    if isinstance(value, sympy.Symbol):
+        return value
+    decay = exact(repr(value) if isinstance(value, float) else value)
+    if decay.is_negative:
+        msg = f"{loss}(l2=…): weight decay cannot be negative; got {value!r}"
+        raise InvalidArgument(msg)
+    return decay
+
+
+def check_reduction(reduction: Any, loss: str) -> None:
+    """Raise `InvalidArgument` unless the reduction is "mean" or "sum"."""
+    if reduction not in ("mean", "sum"):
+        msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
+        raise InvalidArgument(msg)

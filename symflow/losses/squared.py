@@ -26,11 +26,10 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
-from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument
-from symflow.losses.loss import Loss
+from symflow.losses.loss import Loss, as_decay, check_reduction
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,8 @@ class SquaredLoss(Loss):
     l2: Any = 0
 
     def __post_init__(self) -> None:
-        if self.reduction not in ("mean", "sum"):
-            msg = (
-                "SquaredLoss(reduction=…): needs 'mean' or 'sum'; got "
-                f"{self.reduction!r}"
-            )
-            raise InvalidArgument(msg)
-        object.__setattr__(self, "l2", _as_decay(self.l2))
+        check_reduction(self.reduction, "SquaredLoss")
+        object.__setattr__(self, "l2", as_decay(self.l2, "SquaredLoss"))
 
     @property
     def prefix(self) -> str:
@@ -79,11 +73,22 @@ class SquaredLoss(Loss):
         """Return the symbols of Σ_xx (inputs × inputs) and Σ_yx (outputs × inputs)."""
         return self._sigma_xx(inputs), self._sigma_yx(outputs, inputs)
 
+    def value_symbols(
+        self, inputs: Width, outputs: Width
+    ) -> tuple[sympy.MatrixSymbol, ...]:
+        """Return the symbol of Σ_yy (outputs × outputs)."""
+        return (SymmetricMatrixSymbol(f"{self.prefix}_yy", outputs, outputs),)
+
+    @property
+    def example_kinds(self) -> dict[str, str]:
+        """Σ_xx and Σ_yy are covariances."""
+        return dict.fromkeys((f"{self.prefix}_xx", f"{self.prefix}_yy"), "covariance")
+
     def value(self, end_to_end: Node) -> Node:
         """Return ½ tr(W Σ_xx Wᵀ) − tr(W Σ_yxᵀ) + ½ tr Σ_yy."""
         outputs, inputs = end_to_end.shape
         sigma_xx, sigma_yx = (Leaf(s) for s in self.data_symbols(inputs, outputs))
-        sigma_yy = Leaf(SymmetricMatrixSymbol(f"{self.prefix}_yy", outputs, outputs))
+        (sigma_yy,) = (Leaf(s) for s in self.value_symbols(inputs, outputs))
         half = sympy.Rational(1, 2)
         fitted = product(product(end_to_end, sigma_xx), transpose(end_to_end))
         cross = product(end_to_end, transpose(sigma_yx))
@@ -130,18 +135,6 @@ class SquaredLoss(Loss):
 
     def _sigma_yx(self, outputs: Width, inputs: Width) -> sympy.MatrixSymbol:
         return sympy.MatrixSymbol(f"{self.prefix}_yx", outputs, inputs)
-
-
-def _as_decay(value: Any) -> sympy.Expr:
-    if isinstance(value, str) and value.isidentifier():
-        return sympy.Symbol(value, nonnegative=True)
-    if isinstance(value, sympy.Symbol):
-        return value
-    decay = exact(repr(value) if isinstance(value, float) else value)
-    if decay.is_negative:
-        msg = f"SquaredLoss(l2=…): weight decay cannot be negative; got {value!r}"
-        raise InvalidArgument(msg)
-    return decay
 
 
 def _times(part: Array, count: int) -> Array:

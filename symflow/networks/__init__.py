@@ -1,12 +1,36 @@
-"""Networks: products of linear layers."""
+"""Networks: products of linear layers, and tensors of parameter vectors."""
 
-from symflow.networks.layers import Dense, Layer
+from symflow.networks.decomposition import (
+    OrthogonalDecomposition,
+    orthogonal_decomposition,
+)
+from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 from symflow.networks.network import AbstractNetwork, LinearNetwork, Network
+from symflow.networks.parametrizations import (
+    HadamardDifference,
+    Parametrization,
+    SignedDiagonalNetwork,
+    SymmetricFactorization,
+)
+from symflow.networks.shorthands import ConvolutionalNetwork, DiagonalNetwork
+from symflow.networks.tensor import TensorNetwork
 
 __all__ = [
     "AbstractNetwork",
+    "Circulant",
+    "ConvolutionalNetwork",
     "Dense",
+    "Diagonal",
+    "DiagonalNetwork",
+    "HadamardDifference",
     "Layer",
     "LinearNetwork",
     "Network",
+    "OrthogonalDecomposition",
+    "Parametrization",
+    "Readout",
+    "SignedDiagonalNetwork",
+    "SymmetricFactorization",
+    "TensorNetwork",
+    "orthogonal_decomposition",
 ]

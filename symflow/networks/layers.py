@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
+import numpy as np
 import sympy
+from numpy.typing import NDArray
 
-from symflow.algebra.nodes import Node
+from symflow.algebra import embeddings
+from symflow.algebra.embeddings import circulant_sums, crop, diag, diagonal_of, pad
+from symflow.algebra.nodes import Node, transpose
 from symflow.algebra.symbols import weight
 from symflow.algebra.widths import Width, as_width
+from symflow.errors import InvalidArgument
 
 
 class Layer(ABC):
@@ -33,6 +40,23 @@ class Layer(ABC):
     @abstractmethod
     def project(self, matrix: Node) -> Node:
         """Return the adjoint of `matrix` (the method), applied to a full matrix."""
+
+    @abstractmethod
+    def embedding(self) -> NDArray[np.int64]:
+        """Return the embedding as an array of shape (outputs, inputs, parameters).
+
+        Raises
+        ------
+        InvalidArgument
+            If a size is a symbol.
+        """
+
+    def _sizes(self) -> tuple[int, int]:
+        """Return outputs and inputs as integers."""
+        if not all(isinstance(size, int) for size in (self.outputs, self.inputs)):
+            msg = f"{self!r}: needs integer sizes here"
+            raise InvalidArgument(msg)
+        return self.outputs, self.inputs
 
 
 @dataclass(frozen=True)
@@ -59,7 +83,7 @@ class Dense(Layer):
         object.__setattr__(self, "outputs", as_width(self.outputs, call))
 
     def parameter(self, layer: int) -> sympy.MatrixSymbol:
-        """Return the weight matrix W_layer."""
+        """Return the weight matrix of this number `layer`."""
         return weight(layer, self.outputs, self.inputs)
 
     def matrix(self, parameter: Node) -> Node:
@@ -69,3 +93,260 @@ class Dense(Layer):
     def project(self, matrix: Node) -> Node:
         """Return the matrix itself: a dense layer represents every matrix."""
         return matrix
+
+    def embedding(self) -> NDArray[np.int64]:
+        """Return the array that puts parameter number (i, j), row by row, at (i, j)."""
+        rows, columns = self._sizes()
+        return np.eye(rows * columns, dtype=np.int64).reshape(rows, columns, -1)
+
+
+@dataclass(frozen=True)
+class Diagonal(Layer):
+    """A layer that multiplies every coordinate by a number of its own.
+
+    Its parameters are one column (d×1), so that a one-dimensional array of weights
+    can be given as it is.
+
+    Parameters
+    ----------
+    inputs : int, str or sympy.Symbol
+        Number of coordinates, of the output too.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.Network(Diagonal(3), sf.Dense(3, 1)).end_to_end
+    HadamardProduct(w1.T, W2)
+    """
+
+    inputs: Width
+
+    def __post_init__(self) -> None:
+        width = as_width(self.inputs, f"Diagonal({self.inputs!r})")
+        object.__setattr__(self, "inputs", width)
+
+    @property
+    def outputs(self) -> Width:
+        """The number of coordinates."""
+        return self.inputs
+
+    def parameter(self, layer: int) -> sympy.MatrixSymbol:
+        """Return the column w_layer.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, counted from 1.
+        """
+        return sympy.MatrixSymbol(f"w{layer}", self.inputs, 1)
+
+    def matrix(self, parameter: Node) -> Node:
+        """Return diag(w).
+
+        Parameters
+        ----------
+        parameter : Node
+            The column w.
+        """
+        return diag(parameter)
+
+    def project(self, matrix: Node) -> Node:
+        """Return the diagonal.
+
+        Parameters
+        ----------
+        matrix : Node
+            Of shape outputs × inputs.
+        """
+        return diagonal_of(matrix)
+
+    def embedding(self) -> NDArray[np.int64]:
+        """Return the array with 1 at (i, i, i)."""
+        size, _ = self._sizes()
+        cube = np.zeros((size, size, size), dtype=np.int64)
+        cube[(np.arange(size),) * 3] = 1
+        return cube
+
+
+@dataclass(frozen=True)
+class Circulant(Layer):
+    """A circular convolution, (C(w)x)_i = Σ_j w_j x_{(i+j) mod d}.
+
+    Parameters
+    ----------
+    inputs : int, str or sympy.Symbol
+        Number d of coordinates; an integer where the support is smaller.
+    support : int, optional
+        Number of taps of the filter w; d without it.
+
+    Raises
+    ------
+    InvalidArgument
+        If the support is not between 1 and d.
+
+    Examples
+    --------
+    >>> Circulant(5, support=2).parameter(1).shape
+    (2, 1)
+    """
+
+    inputs: Width
+    support: int | None = None
+
+    def __post_init__(self) -> None:
+        call = f"Circulant({self.inputs!r}, support={self.support!r})"
+        object.__setattr__(self, "inputs", as_width(self.inputs, call))
+        object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
+
+    @property
+    def outputs(self) -> Width:
+        """The number of coordinates."""
+        return self.inputs
+
+    @property
+    def taps(self) -> Width:
+        """The number of parameters."""
+        return self.inputs if self.support is None else self.support
+
+    def parameter(self, layer: int) -> sympy.MatrixSymbol:
+        """Return the filter w_layer, a column.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, counted from 1.
+        """
+        return sympy.MatrixSymbol(f"w{layer}", self.taps, 1)
+
+    def matrix(self, parameter: Node) -> Node:
+        """Return the circulant matrix whose first row is wᵀ, continued by zeros.
+
+        Parameters
+        ----------
+        parameter : Node
+            The column w.
+        """
+        return embeddings.Circulant(parameter, self.inputs)
+
+    def project(self, matrix: Node) -> Node:
+        """Return the sums over the first cyclic diagonals.
+
+        Parameters
+        ----------
+        matrix : Node
+            Of shape outputs × inputs.
+        """
+        return circulant_sums(matrix, self.taps)
+
+    def embedding(self) -> NDArray[np.int64]:
+        """Return the array with 1 at (i, (i + j) mod d, j)."""
+        size, _ = self._sizes()
+        rows, taps = np.indices((size, int(self.taps)))
+        cube = np.zeros((size, size, int(self.taps)), dtype=np.int64)
+        cube[rows, (rows + taps) % size, taps] = 1
+        return cube
+
+
+@dataclass(frozen=True)
+class Readout(Layer):
+    """A layer with one output, x ↦ wᵀx, whose parameters are a column.
+
+    It is `Dense(d, 1)` in the shape of the parameters of `Diagonal` and `Circulant`,
+    and closes the networks made of these.
+
+    Parameters
+    ----------
+    inputs : int, str or sympy.Symbol
+        Number d of coordinates; an integer where the support is smaller.
+    support : int, optional
+        How many coordinates are read, the first ones; all without it.
+
+    Raises
+    ------
+    InvalidArgument
+        If the support is not between 1 and d.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.Network(Diagonal("d"), Readout("d")).end_to_end
+    HadamardProduct(w1.T, w2.T)
+    """
+
+    inputs: Width
+    support: int | None = None
+
+    def __post_init__(self) -> None:
+        call = f"Readout({self.inputs!r}, support={self.support!r})"
+        object.__setattr__(self, "inputs", as_width(self.inputs, call))
+        object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
+
+    @property
+    def outputs(self) -> Width:
+        """One."""
+        return 1
+
+    @property
+    def taps(self) -> Width:
+        """The number of parameters."""
+        return self.inputs if self.support is None else self.support
+
+    def parameter(self, layer: int) -> sympy.MatrixSymbol:
+        """Return the column w_layer.
+
+        Parameters
+        ----------
+        layer : int
+            Number of the layer, counted from 1.
+        """
+        return sympy.MatrixSymbol(f"w{layer}", self.taps, 1)
+
+    def matrix(self, parameter: Node) -> Node:
+        """Return the row wᵀ, continued by zeros.
+
+        Parameters
+        ----------
+        parameter : Node
+            The column w.
+        """
+        return transpose(pad(parameter, self.inputs))
+
+    def project(self, matrix: Node) -> Node:
+        """Return the first entries of the row, as a column.
+
+        Parameters
+        ----------
+        matrix : Node
+            Of shape outputs × inputs.
+        """
+        return crop(transpose(matrix), self.taps)
+
+    def embedding(self) -> NDArray[np.int64]:
+        """Return the array with 1 at (0, j, j)."""
+        _, inputs = self._sizes()
+        return np.eye(inputs, int(self.taps), dtype=np.int64)[None]
+
+
+def as_support(support: Any, inputs: Width, call: str) -> int | None:
+    """Return the support of a filter, None where it is all of the input.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is not between 1 and the number of inputs.
+
+    Examples
+    --------
+    >>> as_support(3, 3, "f") is None, as_support(2, 3, "f")
+    (True, 2)
+    """
+    if support is None:
+        return None
+    number = isinstance(support, Integral) and isinstance(inputs, int)
+    if not number or not 1 <= support <= inputs:
+        msg = (
+            f"{call}: the support has to be an integer from 1 to the number of "
+            f"coordinates, an integer too; got {support!r} of {inputs!r}"
+        )
+        raise InvalidArgument(msg)
+    return None if support == inputs else int(support)

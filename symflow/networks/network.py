@@ -8,13 +8,15 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import sympy
+from numpy.typing import NDArray
 
 from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
-from symflow.networks.layers import Dense, Layer
+from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 
 
 class AbstractNetwork(ABC):
@@ -130,7 +132,42 @@ class Network(AbstractNetwork):
                 incoming = product(transpose(self.matrices[number]), incoming)
         return tuple(reversed(directions))
 
+    def as_tensor(self) -> NDArray[np.int64]:
+        """Return the tensor M of f(x) = M(x) ∘ (w_1, …, w_L), for one output.
+
+        Returns
+        -------
+        ndarray, shape (d, k_1, …, k_L)
+            k_l is the number of parameters of layer l; those of a dense layer count
+            row by row.
+
+        Raises
+        ------
+        InvalidArgument
+            If there are several outputs, or a width is a symbol.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> sf.DiagonalNetwork(2, depth=2).as_tensor().tolist()
+        [[[1, 0], [0, 0]], [[0, 0], [0, 1]]]
+        """
+        if self.widths[-1] != 1:
+            msg = (
+                f"{self!r}.as_tensor(): needs a single output; got {self.widths[-1]}. "
+                "Take the tensor of each output alone"
+            )
+            raise InvalidArgument(msg)
+        tensor = np.moveaxis(self.layers[0].embedding(), 0, -1)
+        for layer in self.layers[1:]:
+            tensor = np.tensordot(tensor, layer.embedding(), axes=(-1, 1))
+            tensor = np.moveaxis(tensor, -2, -1)
+        return tensor[..., 0]
+
     def __repr__(self) -> str:
+        name = _shorthand(self.layers)
+        if name is not None:
+            return name
         if all(isinstance(layer, Dense) for layer in self.layers):
             return f"LinearNetwork({', '.join(repr_width(w) for w in self.widths)})"
         return f"Network({', '.join(repr(layer) for layer in self.layers)})"
@@ -177,6 +214,22 @@ def repr_width(width: Width) -> str:
     ('3', "'h'")
     """
     return repr(width) if isinstance(width, int) else repr(width.name)
+
+
+def _shorthand(layers: tuple[Layer, ...]) -> str | None:
+    """Return a diagonal or convolutional network as one types it, None for others."""
+    *inner, last = layers
+    if not isinstance(last, Readout):
+        return None
+    width = repr_width(last.inputs)
+    if last.support is None and all(isinstance(layer, Diagonal) for layer in inner):
+        return f"DiagonalNetwork({width}, depth={len(layers)})"
+    if inner and all(isinstance(layer, Circulant) for layer in inner):
+        taps = [
+            layer.taps for layer in layers if isinstance(layer, Circulant | Readout)
+        ]
+        return f"ConvolutionalNetwork({width}, filters={tuple(taps)})"
+    return None
 
 
 def _check_layers(layers: tuple[Layer, ...]) -> None:

@@ -1,0 +1,167 @@
+"""Random λ-balanced weights of two layers: W_2ᵀW_2 − W_1W_1ᵀ = λI.
+
+λ = 0 is the balanced start; a large |λ| leads to the lazy regime.  For λ > 0 the
+h × h matrix W_2ᵀW_2 = W_1W_1ᵀ + λI has full rank, which takes h ≤ m outputs, and for
+λ < 0 W_1W_1ᵀ has, which takes h ≤ d inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import exact
+from symflow.errors import InvalidArgument, SymflowError
+from symflow.inits.init import (
+    HasWidths,
+    Init,
+    context_for,
+    integer_widths,
+    lifted,
+    number,
+    positive,
+)
+from symflow.inits.orthonormal import nearest_frame, random_frame
+from symflow.inits.seeds import generator_of, seed_of
+
+_CALL = "lambda_balanced_init(…)"
+
+
+@dataclass(frozen=True, repr=False)
+class LambdaBalancedInit(Init):
+    """Random λ-balanced weights; made by `lambda_balanced_init`."""
+
+    lam: Any
+    scale: Any
+    seed: int
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Every draw is λ-balanced; with λ = 0 it is balanced."""
+        plain = {"balanced"} if exact(self.lam) == 0 else set()
+        return frozenset({"lambda-balanced", *plain})
+
+    def draw(
+        self,
+        network: HasWidths,
+        data: Any = None,
+        rng: Any = None,
+        *,
+        digits: int | None = None,
+    ) -> tuple[Array, ...]:
+        """Return two layers whose imbalance is λ times the identity.
+
+        Raises
+        ------
+        InvalidArgument
+            If the network has not two layers, or its widths do not allow this λ.
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
+        >>> W1, W2 = lambda_balanced_init(3, rng=0).draw(network)
+        >>> bool(abs(W2.T @ W2 - W1 @ W1.T - 3 * np.eye(2)).max() < 1e-14)
+        True
+        """
+        widths = integer_widths(network, _CALL)
+        self._check(widths)
+        context = context_for(digits, _CALL)
+        lam = number(self.lam, context)
+        if lam < 0:
+            second, first = self._rising(widths[::-1], -lam, rng, context)
+            return first.T, second.T
+        if lam == 0:
+            widths = (widths[0], min(widths), widths[2], widths[1])
+        return self._rising(widths, lam, rng, context)
+
+    def _rising(
+        self, widths: tuple[int, ...], lam: Any, rng: Any, context: Any
+    ) -> tuple[Array, Array]:
+        """Return W_1 and W_2 for λ ≥ 0; a fourth width embeds the hidden layer."""
+        generator = generator_of(self.seed if rng is None else rng, _CALL)
+        inputs, hidden, outputs = widths[:3]
+        rank = min(inputs, hidden)
+        sizes = [(inputs, rank), (widths[-1] if widths[3:] else hidden, hidden)]
+        before, inside, after = (
+            nearest_frame(random_frame(generator, rows, columns), context)
+            for rows, columns in [*sizes, (outputs, hidden)]
+        )
+        a = lifted(generator.uniform(0.5, 1.5, rank), context)
+        a = a * number(self.scale, context)
+        b = np.concatenate([a * a, lifted(np.zeros(hidden - rank), context)]) + lam
+        first = (inside[:, :rank] * a) @ before.T
+        return first, (after * b**0.5) @ inside.T
+
+    def _check(self, widths: tuple[int, ...]) -> None:
+        if len(widths) != 3:
+            msg = (
+                f"{_CALL}: needs a network of 2 layers; this one has {len(widths) - 1}"
+            )
+            raise InvalidArgument(msg)
+        inputs, hidden, outputs = widths
+        sign = exact(self.lam)
+        limit, side = (outputs, "outputs") if sign > 0 else (inputs, "inputs")
+        if sign != 0 and hidden > limit:
+            relation = "W₂ᵀW₂ = W₁W₁ᵀ + λI" if sign > 0 else "W₁W₁ᵀ = W₂ᵀW₂ + |λ|I"
+            msg = (
+                f"lambda_balanced_init(lam={self.lam}): {relation} has full rank, so "
+                f"the {hidden} hidden units may not outnumber the {limit} {side}. "
+                "Use lam=0, the other sign, or a narrower hidden layer"
+            )
+            raise InvalidArgument(msg)
+
+    def __repr__(self) -> str:
+        return f"lambda_balanced_init({self.lam}, {self.scale}, rng={self.seed})"
+
+
+def lambda_balanced_init(
+    lam: Any, scale: Any = 1.0, *, rng: Any = None
+) -> LambdaBalancedInit:
+    """Draw two layers with W_2ᵀW_2 − W_1W_1ᵀ = λI.
+
+    The weaker layer has singular values uniform between scale/2 and 3·scale/2 and Haar
+    random frames; those of the other are √(s² + |λ|).
+
+    Parameters
+    ----------
+    lam : float, Fraction or SymPy number
+        λ; positive values need at most as many hidden units as outputs, negative ones
+        at most as many as inputs.
+    scale : float, Fraction or SymPy number
+        Size of the singular values of the weaker layer, positive.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Fixes the draw; None takes fresh entropy, shown in the repr.
+
+    Returns
+    -------
+    LambdaBalancedInit
+        The rule; it draws the same weights each time for the same network.
+
+    Raises
+    ------
+    InvalidArgument
+        If λ is not a real number or the scale is not positive.
+
+    References
+    ----------
+    C. C. J. Dominé et al., "From lazy to rich: exact learning dynamics in deep linear
+    networks", ICLR 2025.
+
+    Examples
+    --------
+    >>> lambda_balanced_init(-0.5, rng=3)
+    lambda_balanced_init(-0.5, 1.0, rng=3)
+    """
+    try:
+        if isinstance(lam, (str, bool)):
+            raise TypeError
+        exact(lam)
+    except (SymflowError, TypeError, ValueError):
+        msg = f"lambda_balanced_init(lam=…): needs a real number; got {lam!r}"
+        raise InvalidArgument(msg) from None
+    checked = positive(scale, "lambda_balanced_init(scale=…)")
+    return LambdaBalancedInit(lam, checked, seed_of(rng, _CALL))
