@@ -2,14 +2,17 @@
 
 from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries
+from symflow.flow.gradient_descent import GradientDescent, gradient_descent
 from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
 from symflow.flow.times import as_times
 
 __all__ = [
     "EndToEndFlow",
     "Entries",
+    "GradientDescent",
     "GradientFlow",
     "as_times",
     "dotted",
+    "gradient_descent",
     "gradient_flow",
 ]

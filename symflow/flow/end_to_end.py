@@ -16,6 +16,7 @@ from functools import cached_property
 
 import sympy
 
+from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -59,8 +60,10 @@ class EndToEndFlow:
     @cached_property
     def rhs(self) -> sympy.MatrixExpr:
         """Ẇ in terms of the weights, for any weights."""
-        network = self._product_network()
+        network = self.network
         force = self.loss.force(network.end_to_end_node)
+        if not isinstance(network, Network):
+            return to_sympy(_moved(network, force, self.loss.l2))
         terms = _layer_terms(network, force)
         if self.loss.l2 != 0:
             decay = scale(-network.depth * self.loss.l2, network.end_to_end_node)
@@ -111,6 +114,8 @@ class EndToEndFlow:
     def __str__(self) -> str:
         return inline(self.equation)
 
+    __repr__ = __str__
+
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {sympy.latex(self.equation)}$"
 
@@ -123,6 +128,18 @@ class EndToEndFlow:
             msg = f"the end-to-end flow of {self.network!r} is not derived"
             raise NoClosedForm(msg)
         return self.network
+
+
+def _moved(network: AbstractNetwork, force: Node, decay: sympy.Expr) -> Node:
+    """Return Ẇ of a model that is no product, by the chain rule."""
+    pulled = network.pull_back(force)
+    directions = {
+        symbol: direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
+        for symbol, direction in zip(network.parameters, pulled, strict=True)
+    }
+    moved = push_forward(network.end_to_end_node, directions)
+    assert moved is not None
+    return moved
 
 
 def _layer_terms(network: Network, force: Node) -> list[Node]:

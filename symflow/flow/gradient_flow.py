@@ -24,6 +24,7 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
+from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.errors import InvalidArgument
@@ -33,7 +34,7 @@ from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
 #: Longer formulas are cut in notebooks, where big LaTeX freezes the page.
-LATEX_LIMIT = 20_000
+LATEX_LIMIT = 5_000
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,15 @@ class GradientFlow:
         """The induced flow of the end-to-end matrix W = W_L⋯W_1."""
         return EndToEndFlow(self.network, self.loss)
 
-    def entries(self, widths: Sequence[int]) -> Entries:
+    def entries(self, widths: Sequence[int], *, samples: int | None = None) -> Entries:
         """Return the scalar ODEs at integer widths.
 
         Parameters
         ----------
         widths : sequence of int
             Sizes from the input to the output, as for `LinearNetwork`.
+        samples : int, keyword-only, optional
+            Number of samples, where the loss reads samples.
 
         Returns
         -------
@@ -132,6 +135,8 @@ class GradientFlow:
         ------
         ShapeMismatch
             If the widths contradict those of the network.
+        InvalidArgument
+            If the number of samples is needed and not given.
 
         Examples
         --------
@@ -140,7 +145,18 @@ class GradientFlow:
         >>> flow.entries((1, 1, 1)).rhs[0]
         W2_0_0*(-Sigma_xx_0_0*W1_0_0*W2_0_0 + Sigma_yx_0_0)
         """
-        return entries(self.network.widths, self.state, self.rhs, widths)
+        declared = [*self.network.widths]
+        given = [*widths] if isinstance(widths, (list, tuple)) else widths
+        count = sample_count(self.data)
+        if count is not None and isinstance(given, list):
+            if samples is None:
+                msg = (
+                    "entries(widths): this loss reads samples. Say how many, for "
+                    "example entries((2, 1), samples=3)"
+                )
+                raise InvalidArgument(msg)
+            declared, given = [*declared, count], [*given, samples]
+        return entries(declared, self.state, self.rhs, given)
 
     def __str__(self) -> str:
         return "\n".join(inline(equation) for equation in self.equations)
@@ -150,14 +166,13 @@ class GradientFlow:
         return "\n".join([header, *(f"  {inline(eq)}" for eq in self.equations)])
 
     def _repr_latex_(self) -> str:
-        lines = [
-            sympy.latex(equation).replace("=", "&=", 1) for equation in self.equations
-        ]
+        lines: list[str] = []
+        for equation in self.equations:
+            lines.append(sympy.latex(equation).replace("=", "&=", 1))
+            if sum(map(len, lines)) > LATEX_LIMIT:
+                count = self.network.depth
+                return f"`{self.network!r}`: {count} equations; see `.equations`"
         body = r" \\ ".join(lines)
-        if len(body) > LATEX_LIMIT:
-            return (
-                f"`{self.network!r}`: {self.network.depth} equations; see `.equations`"
-            )
         return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.entries import at_sizes
 from symflow.algebra.widths import solve_widths
 from symflow.errors import InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
@@ -103,10 +104,12 @@ def bind(
     if not hasattr(data, "moments"):
         msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
         raise InvalidArgument(msg)
-    if flow.loss.l2.free_symbols:
+    if flow.loss.parameters:
+        first = flow.loss.parameters[0]
+        kind = "weight decay" if first in flow.loss.l2.free_symbols else "parameter"
         msg = (
-            f"flow: the weight decay {flow.loss.l2} is symbolic, and an integration "
-            "needs its value. Give for example SquaredLoss(l2=0.1)"
+            f"flow: the {kind} {first} is symbolic, and an integration needs its "
+            "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
     arrays = flow.loss.arrays(data)
@@ -145,3 +148,4 @@ class _Sized:
     def __init__(self, network: Any, sizes: dict[sympy.Symbol, int]) -> None:
         self.widths = tuple(sizes.get(width, width) for width in network.widths)
         self.depth = network.depth
+        self.parameters = tuple(at_sizes(p, sizes) for p in network.parameters)

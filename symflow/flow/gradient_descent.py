@@ -1,0 +1,116 @@
+"""Gradient descent θ⁺ = θ − η∇ℒ(θ), the discrete companion of gradient flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from symflow.algebra.nodes import Leaf, Node, add, scale
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.flow.gradient_flow import GradientFlow, gradient_flow
+from symflow.losses import Loss
+from symflow.networks import AbstractNetwork
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Gradient descent with a constant step size η; made by `gradient_descent`.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow that it discretizes: θ⁺ = θ + ηθ̇.
+    """
+
+    flow: GradientFlow
+
+    @property
+    def network(self) -> AbstractNetwork:
+        """The model."""
+        return self.flow.network
+
+    @property
+    def loss(self) -> Loss:
+        """The loss."""
+        return self.flow.loss
+
+    @property
+    def state(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The weights as matrix symbols."""
+        return self.flow.state
+
+    @property
+    def step_size(self) -> sympy.Symbol:
+        """The symbol η."""
+        return sympy.Symbol("eta", positive=True)
+
+    @cached_property
+    def steps(self) -> tuple[Node, ...]:
+        """The next weights, as nodes."""
+        return tuple(
+            add(Leaf(symbol), scale(self.step_size, direction))
+            for symbol, direction in zip(
+                self.flow.state, self.flow.directions, strict=True
+            )
+        )
+
+    @cached_property
+    def updates(self) -> tuple[sympy.MatrixExpr, ...]:
+        """The next weights, as SymPy matrix expressions."""
+        return tuple(map(to_sympy, self.steps))
+
+    @cached_property
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, …."""
+        return tuple(
+            sympy.Eq(_next(symbol), update, evaluate=False)
+            for symbol, update in zip(self.state, self.updates, strict=True)
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{inline(symbol)}⁺ = {inline(update)}"
+            for symbol, update in zip(self.state, self.updates, strict=True)
+        )
+
+    def __repr__(self) -> str:
+        header = f"GradientDescent of {self.loss!r} on {self.network!r}"
+        return "\n".join([header, *(f"  {line}" for line in str(self).splitlines())])
+
+
+def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:
+    """Derive gradient descent θ⁺ = θ − η∇ℒ(θ) of a network and a loss.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        For example ``LinearNetwork("d", "h", "m")``; widths may be symbols.
+    loss : Loss
+        For example ``SquaredLoss()``.
+
+    Returns
+    -------
+    GradientDescent
+        The update equations.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not a network or not a loss.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> print(sf.gradient_descent(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
+    W₁⁺ = W₁ + η·W₂ᵀ(Σ_yx − W₂W₁Σ_xx)
+    W₂⁺ = W₂ + η·(Σ_yx − W₂W₁Σ_xx)W₁ᵀ
+    """
+    return GradientDescent(gradient_flow(network, loss))
+
+
+def _next(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
+    stem = symbol.name.rstrip("0123456789")
+    return sympy.MatrixSymbol(f"{stem}next{symbol.name[len(stem) :]}", *symbol.shape)

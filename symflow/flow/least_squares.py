@@ -1,0 +1,132 @@
+"""The least-squares problem behind a flow of the squared loss.
+
+With Σ_xx = ΦΛΦᵀ (Λ the r positive eigenvalues) and Ŷ = Σ_yxΦΛ^{−1/2}, the loss exceeds
+its infimum by
+
+    ℓ(W) − ℓ* = ½ ‖Ŷ − WΦΛ^{1/2}‖²_F,
+
+its minimizer of least norm is Σ_yxΣ_xx⁺ = ŶΛ^{−1/2}Φᵀ, and the part W_1(I − ΦΦᵀ) of the
+first layer never moves.  The rest is the flow of a network with the r inputs Φᵀx.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import (
+    Array,
+    is_exact_array,
+    to_float_array,
+    to_mpf_array,
+)
+from symflow.flow.problem import Problem
+
+#: An eigenvalue of Σ_xx below this part of the largest counts as zero.
+RANK_TOLERANCE = 1e-11
+#: What rounding may put off the row space, relative.
+ALLOWED_OFF = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class LeastSquares:
+    """The reduced least-squares problem; made by `least_squares`.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray, shape (r,)
+        The positive eigenvalues of Σ_xx, largest first.
+    frame : ndarray, shape (d, r)
+        Φ, their eigenvectors.
+    target : ndarray, shape (m, r)
+        Ŷ = Σ_yxΦΛ^{−1/2}.
+    """
+
+    eigenvalues: Array
+    frame: Array
+    target: Array
+
+    @property
+    def rank(self) -> int:
+        """The rank r of the input correlation."""
+        return len(self.eigenvalues)
+
+    @cached_property
+    def least_norm(self) -> Array:
+        """The minimizer of least norm, Σ_yxΣ_xx⁺, shape (m, d)."""
+        return np.asarray(self.target / self.eigenvalues**0.5 @ self.frame.T)
+
+    @cached_property
+    def optimum(self) -> Array:
+        """The minimizer in reduced coordinates, ŶΛ^{−1/2}, shape (m, r)."""
+        return np.asarray(self.target / self.eigenvalues**0.5)
+
+    def misfit(self, end_to_end: Array) -> Array:
+        """Return E = Ŷ − WΦΛ^{1/2}, shape (…, m, r)."""
+        return np.asarray(
+            self.target - (end_to_end @ self.frame) * self.eigenvalues**0.5
+        )
+
+    def excess(self, end_to_end: Array) -> Array:
+        """Return ℓ(W) − ℓ* = ½‖E‖²_F, shape (…)."""
+        return np.asarray((self.misfit(end_to_end) ** 2).sum(axis=(-2, -1)) / 2)
+
+    def off(self, matrix: Array) -> Array:
+        """Return M(I − ΦΦᵀ), the part of M that the inputs do not see."""
+        return np.asarray(matrix - (matrix @ self.frame) @ self.frame.T)
+
+    def allowance(self, problem: Problem) -> float:
+        """Return how far off the row space rounded data alone may lead, relative.
+
+        The null space of a rounded Σ_xx is one up to rounding only; exact data have no
+        such excuse.
+        """
+        exact = all(map(is_exact_array, problem.arguments))
+        return 0.0 if exact or self.rank == len(self.frame) else ALLOWED_OFF
+
+    def reduced(self, weights: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return the weights with W_1 replaced by W_1Φ."""
+        return (weights[0] @ self.frame, *weights[1:])
+
+
+def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
+    """Reduce the squared loss of a problem to its nonzero input directions.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    context : mpmath.MPContext, optional
+        Arithmetic of the result; float64 without it.
+
+    Returns
+    -------
+    LeastSquares
+        Eigenvalues, frame and target.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
+    >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
+    array([[1.2, 1.6]])
+    """
+    sigma_xx, sigma_yx = problem.arguments
+    values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
+    rank = int(np.sum(values > RANK_TOLERANCE * max(values[-1], 0.0)))
+    if context is None:
+        sigma_yx = to_float_array(sigma_yx)
+    else:
+        matrix = context.matrix(to_mpf_array(sigma_xx, context).tolist())
+        fine, table = context.eigsy(matrix)
+        order = np.argsort(to_float_array(np.array(list(fine), dtype=object)))
+        values = np.array(list(fine), dtype=object)[order]
+        vectors = np.array(table.tolist(), dtype=object)[:, order]
+        sigma_yx = to_mpf_array(sigma_yx, context)
+    eigenvalues, frame = values[::-1][:rank], vectors[:, ::-1][:, :rank]
+    return LeastSquares(eigenvalues, frame, sigma_yx @ frame / eigenvalues**0.5)
