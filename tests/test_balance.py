@@ -45,7 +45,7 @@ def test_derivative_of_the_imbalance_along_the_entrywise_flow(l2):
 
 def test_proof_with_a_false_step_is_refused():
     from symflow.algebra.nodes import Leaf, product, transpose
-    from symflow.conserved.proof import step
+    from symflow.conservation.proof import step
 
     first, second = (Leaf(sympy.MatrixSymbol(name, 2, 2)) for name in "AB")
     with pytest.raises(ArithmeticError, match="not an identity"):
@@ -96,9 +96,13 @@ def test_value_keeps_the_arithmetic_of_the_weights():
 
 
 def test_single_layer_has_no_imbalance():
-    assert sf.conserved(sf.gradient_flow(sf.LinearNetwork(3, 2), sf.SquaredLoss())) == []
+    assert (
+        sf.conserved(sf.gradient_flow(sf.LinearNetwork(3, 2), sf.SquaredLoss())) == []
+    )
 
 
 def test_conserved_refuses_what_is_not_a_flow():
-    with pytest.raises(sf.InvalidArgument, match=r"conserved\(flow\): needs a gradient"):
+    with pytest.raises(
+        sf.InvalidArgument, match=r"conserved\(flow\): needs a gradient"
+    ):
         sf.conserved(sf.LinearNetwork(2, 2))

@@ -1,0 +1,96 @@
+"""Conserved quantities: found from the symmetries of the layers, and proved."""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from symflow.claims import Path
+from symflow.conservation.balance import Balance
+from symflow.conservation.count import Certificate, Count, count_conserved
+from symflow.conservation.descent import StepLaw, step_laws
+from symflow.conservation.law import Law
+from symflow.conservation.parameters import ParameterLaw, parameter_laws
+from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
+from symflow.conservation.proof import ProofStep
+from symflow.conservation.symmetry import MomentLaw, layer_laws
+from symflow.errors import InvalidArgument
+from symflow.flow import GradientDescent, GradientFlow
+
+#: What looks for laws; what each finds is listed one after the other.
+SEARCHES = (layer_laws, parameter_laws)
+
+
+@overload
+def conserved(flow: GradientFlow, *, search: None = None) -> list[Law]: ...
+@overload
+def conserved(
+    flow: GradientFlow, *, search: PolynomialSearch
+) -> list[PolynomialLaw]: ...
+@overload
+def conserved(flow: GradientDescent, *, search: None = None) -> list[StepLaw]: ...
+def conserved(flow: Any, *, search: PolynomialSearch | None = None) -> Any:
+    """Find the conserved quantities of a flow and prove them for every size.
+
+    Each adjacent pair of layers has the symmetry W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹ for
+    the g that keep both layers in their families; its law is the imbalance for dense
+    layers and a part of it for others.  Under weight decay these are not conserved;
+    they are then reported with their exact `rate` of decay.
+
+    Parameters
+    ----------
+    flow : GradientFlow or GradientDescent
+        Widths may be symbolic.
+    search : PolynomialSearch, keyword-only, optional
+        Find all polynomial laws of a degree instead, at integer widths.
+
+    Returns
+    -------
+    list of Law or of StepLaw
+        One law per adjacent pair of layers, first layers first; for gradient descent
+        by how much each changes in a step, which is of second order in the step size.
+
+    Raises
+    ------
+    InvalidArgument
+        If `flow` is not a flow.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2, 1), sf.SquaredLoss())
+    >>> [str(law.expr) for law in sf.conserved(flow)]
+    ['-W1*W1.T + W2.T*W2', '-W2*W2.T + W3.T*W3']
+    """
+    if isinstance(flow, GradientDescent) and search is None:
+        return step_laws(flow, conserved(flow.flow))
+    if not isinstance(flow, GradientFlow):
+        msg = f"conserved(flow): needs a gradient flow; got {flow!r}"
+        raise InvalidArgument(msg)
+    if search is not None:
+        return search(flow)
+    return [law for find in SEARCHES for law in find(flow)]
+
+
+def drifts(path: Path) -> dict[str, float]:
+    """Return the largest relative drift of every law along a trajectory, by name."""
+    return {
+        f"drift {law.name}": float(max(law.residuals(path)))
+        for law in conserved(path.flow)
+    }
+
+
+__all__ = [
+    "Balance",
+    "Certificate",
+    "Count",
+    "Law",
+    "MomentLaw",
+    "ParameterLaw",
+    "PolynomialLaw",
+    "PolynomialSearch",
+    "ProofStep",
+    "StepLaw",
+    "conserved",
+    "count_conserved",
+    "drifts",
+]

@@ -1,0 +1,170 @@
+"""What gradient descent does to the quantities that gradient flow conserves.
+
+Every law Q of `symflow.conservation` is a quadratic form of the weights with
+dQ(θ)[θ̇] = −2λQ(θ) along the flow, so that a step θ⁺ = θ + ηθ̇ changes it by exactly
+
+    Q(θ⁺) = (1 − 2ηλ) Q(θ) + η² Q(θ̇):
+
+without weight decay the change of a step is of second order in η, and the drift over a
+fixed time of first order (Du, Hu, Lee 2018; Arora et al. 2019 for the imbalance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.calculus import push_forward
+from symflow.algebra.nodes import Leaf, Node, add, scale, substitute, subtract
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.conservation.balance import Balance
+from symflow.conservation.law import Law
+from symflow.conservation.proof import ProofStep, step
+from symflow.flow import GradientDescent, dotted
+
+DU_HU_LEE = Reference(
+    "Simon S. Du, Wei Hu, Jason D. Lee",
+    "Algorithmic Regularization in Learning Deep Homogeneous Models: Layers are "
+    "Automatically Balanced",
+    "Advances in Neural Information Processing Systems",
+    2018,
+    "1806.00900",
+)
+
+
+@dataclass(frozen=True)
+class StepLaw(Claim):
+    """The exact change of a quantity in one step of gradient descent.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+        The dynamics.
+    law : Law
+        The quantity Q that the flow conserves, or lets decay at a known rate.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> gd = sf.gradient_descent(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> print(sf.conserved(gd)[0])
+    W₂ᵀW₂ − W₁W₁ᵀ changes by η²·(Ẇ₂ᵀẆ₂ − Ẇ₁Ẇ₁ᵀ) in a step
+    """
+
+    descent: GradientDescent
+    law: Law
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return f"step of {self.law.name}"
+
+    @property
+    def order(self) -> int:
+        """Order in η of the change in a step: 2, or 1 under weight decay."""
+        return 2 if self.law.is_conserved else 1
+
+    @cached_property
+    def change(self) -> Any:
+        """Q(θ̇), the factor of η², in the symbols Wdot1, … of the derivatives."""
+        return to_sympy(self._at_derivatives)
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """Q⁺ = (1 − 2ηλ) Q + η² Q(θ̇)."""
+        eta = self.descent.step_size
+        after = (1 - eta * self.law.rate) * self.law.expr + eta**2 * self.change
+        if self.law.node.is_scalar:
+            return sympy.Eq(sympy.Symbol("Qnext"), after, evaluate=False)
+        shape = self.law.node.shape
+        return sympy.Eq(sympy.MatrixSymbol("Qnext", *shape), after, evaluate=False)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Those of the law, and a constant step size."""
+        return (*self.law.hypotheses, Hypothesis("constant step size", holds=True))
+
+    @property
+    def reference(self) -> Reference:
+        """Where the identity is used."""
+        return DU_HU_LEE
+
+    @property
+    def status(self) -> Status:
+        """Proved, for every loss, data set and step size."""
+        return Status.PROVED
+
+    def proof(self) -> list[ProofStep]:
+        """Return the proof: that of the law, then the expansion of the step.
+
+        Returns
+        -------
+        list of ProofStep
+            The expansion is an identity of words, for every size, where Q is an
+            imbalance; for the others Q is a quadratic form by its definition.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> gd = sf.gradient_descent(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+        >>> print(sf.conserved(gd)[0].proof()[-1].reason)
+        the step, expanded in η
+        """
+        steps = self.law.proof()
+        if not isinstance(self.law, Balance):
+            return steps
+        eta, node = self.descent.step_size, self.law.node
+        velocities: dict[sympy.MatrixSymbol, Node] = {
+            symbol: Leaf(dotted(symbol)) for symbol in self.descent.state
+        }
+        moved = {s: add(Leaf(s), scale(eta, v)) for s, v in velocities.items()}
+        first = push_forward(node, velocities)
+        assert first is not None
+        left = subtract(substitute(node, moved), node)
+        right = add(scale(eta, first), scale(eta**2, self._at_derivatives))
+        return [*steps, step(left, right, "the step, expanded in η", {})]
+
+    def residuals(self, path: Path) -> Array:
+        """Return the violation of the identity between consecutive iterates.
+
+        The path has to hold every iterate, at times that are multiples of η.
+        """
+        values = self.law.value(path.weights)
+        size = np.asarray(
+            [max(abs(w) for w in path.weights[k].flat) ** 2 for k in self.law.involved]
+        )
+        gaps = [0 * size[0]]
+        for k in range(len(path.t) - 1):
+            change = self.law.value([w[k + 1] - w[k] for w in path.weights])
+            eta = path.t[k + 1] - path.t[k]
+            kept = 1 - eta * path.number(self.law.rate)
+            gap = np.asarray(values[k + 1] - kept * values[k] - change)
+            gaps.append(relative_size(gap, size))
+        return np.asarray(gaps)
+
+    @cached_property
+    def _at_derivatives(self) -> Node:
+        names = {symbol: Leaf(dotted(symbol)) for symbol in self.descent.state}
+        return substitute(self.law.node, dict(names))
+
+    def __str__(self) -> str:
+        quantity, change = inline(self.law.expr), inline(self.change)
+        if self.law.is_conserved:
+            return f"{quantity} changes by η²·({change}) in a step"
+        rate = inline(self.law.rate).replace("*", "·")
+        return (
+            f"{quantity} becomes (1 − η·{rate}) of itself plus η²·({change}) in a step"
+        )
+
+
+def step_laws(descent: GradientDescent, laws: Iterable[Law]) -> list[StepLaw]:
+    """Return the law of a step for every quantity that the flow conserves."""
+    return [StepLaw(descent, law) for law in laws]

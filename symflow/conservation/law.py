@@ -1,0 +1,118 @@
+"""What a conserved quantity can say of itself."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.nodes import Node
+from symflow.algebra.numbers import exact
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.algebra.values import Values
+from symflow.claims import Claim, Path, Status, relative_size
+from symflow.conservation.proof import ProofStep
+from symflow.flow import GradientFlow
+
+
+class Law(Claim):
+    """A quadratic quantity Q of the weights with dQ/dt = −2λQ, λ the weight decay.
+
+    Without weight decay it is conserved, for every loss and every data set.
+    """
+
+    flow: GradientFlow
+
+    @property
+    @abstractmethod
+    def node(self) -> Node:
+        """The quantity as a node."""
+
+    @property
+    @abstractmethod
+    def involved(self) -> tuple[int, ...]:
+        """Which weights occur, counted from 0."""
+
+    @abstractmethod
+    def proof(self) -> list[ProofStep]:
+        """Return the proof as identities that can be checked again."""
+
+    @property
+    def rate(self) -> sympy.Expr:
+        """The rate r in Q(t) = e^{−rt} Q(0): zero without weight decay, else 2λ."""
+        return 2 * self.flow.loss.l2
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether the quantity is constant, not merely decaying at a known rate."""
+        return bool(self.rate == 0)
+
+    @cached_property
+    def expr(self) -> Any:
+        """The quantity as a SymPy expression."""
+        return to_sympy(self.node)
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """dQ/dt = −rQ, with the right side zero when nothing decays."""
+        if self.node.is_scalar:
+            return sympy.Eq(
+                sympy.Symbol("Qdot"), -self.rate * self.expr, evaluate=False
+            )
+        shape = self.node.shape
+        derivative = sympy.MatrixSymbol("Qdot", *shape)
+        if self.is_conserved:
+            return sympy.Eq(derivative, sympy.ZeroMatrix(*shape), evaluate=False)
+        return sympy.Eq(derivative, -self.rate * self.expr, evaluate=False)
+
+    @property
+    def status(self) -> Status:
+        """Proved, for every loss and data set."""
+        return Status.PROVED
+
+    def value(self, weights: Any) -> Array:
+        """Return the quantity at given weights.
+
+        Parameters
+        ----------
+        weights : sequence of arrays
+            All weights of the network, of any arithmetic, with or without a leading
+            time axis.
+
+        Returns
+        -------
+        array
+            With the leading axis of the weights.
+        """
+        arrays = map(np.asarray, weights)
+        return Values(dict(zip(self.flow.state, arrays, strict=True))).of(self.node)
+
+    def residuals(self, path: Path) -> Array:
+        """Return |Q(t) − e^{−rt}Q(0)| relative to the largest squared weight."""
+        values = self.value(path.weights)
+        tops = [max(abs(w) for w in path.weights[k].flat) ** 2 for k in self.involved]
+        size = np.asarray(tops)
+        factors = [self._factor(path, time) for time in path.t]
+        drifts = [
+            relative_size(np.asarray(value - factor * values[0]), size)
+            for value, factor in zip(values, factors, strict=True)
+        ]
+        return np.asarray(drifts)
+
+    def _factor(self, path: Path, time: Any) -> Any:
+        if self.is_conserved:
+            return 1
+        return path.number(sympy.exp(-self.rate * (exact(time) - exact(path.t[0]))))
+
+    def __str__(self) -> str:
+        if self.is_conserved:
+            return (
+                f"{inline(self.expr)} is conserved, for every width, loss and data set"
+            )
+        exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
+        return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')})"

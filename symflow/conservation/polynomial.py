@@ -1,0 +1,247 @@
+"""All polynomial laws of a given degree, by exact linear algebra over ℚ.
+
+A polynomial Q of the weights is conserved for every loss and data set exactly when
+∇Q · ∇W_ij = 0 as polynomials, for every entry of the end-to-end matrix.  For a
+homogeneous Q this is a linear system for its coefficients.  Products of laws of lower
+degree are found again: the laws are linearly independent, not functionally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from math import comb
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy.polys.rings import PolyElement, ring
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.entries import entrywise, explicit
+from symflow.algebra.numbers import exact
+from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.conservation.symmetry import MARCOTTE
+from symflow.errors import InvalidArgument
+from symflow.flow import GradientFlow
+
+#: More monomials than this are refused: exact linear algebra would take hours.
+MOST_MONOMIALS = 3000
+
+
+@dataclass(frozen=True)
+class PolynomialSearch:
+    """Search for all homogeneous polynomial laws of one degree.
+
+    Parameters
+    ----------
+    degree : int
+        Degree of the polynomials in the entries of the weights.
+
+    Raises
+    ------
+    InvalidArgument
+        If the degree is not a positive integer.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> (law,) = sf.conserved(flow, search=PolynomialSearch(degree=2))
+    >>> law.expr
+    W1_0_0**2 + W1_0_1**2 - W2_0_0**2
+    """
+
+    degree: int
+
+    def __post_init__(self) -> None:
+        fine = isinstance(self.degree, int) and not isinstance(self.degree, bool)
+        if not fine or self.degree < 1:
+            msg = (
+                "PolynomialSearch(degree=…): needs a positive integer; got "
+                f"{self.degree!r}"
+            )
+            raise InvalidArgument(msg)
+
+    def __call__(self, flow: GradientFlow) -> list[PolynomialLaw]:
+        """Return a basis of the laws of this degree, for every loss and data set."""
+        variables = _variables(flow)
+        count = comb(len(variables) + self.degree - 1, self.degree)
+        if count > MOST_MONOMIALS:
+            msg = (
+                f"PolynomialSearch(degree={self.degree}): {len(variables)} weights "
+                f"have {count} monomials of this degree; {MOST_MONOMIALS} is the most. "
+                "Take a smaller network or degree, or count_conserved"
+            )
+            raise InvalidArgument(msg)
+        domain, *generators = ring(variables, sympy.QQ)
+        rows = entrywise(flow.network.end_to_end)
+        outputs = [domain.from_expr(sympy.expand(entry)) for entry in rows]
+        fields = [[phi.diff(x) for x in generators] for phi in outputs]
+        choices = combinations_with_replacement(generators, self.degree)
+        monomials = [_product(choice, domain.one) for choice in choices]
+        return [
+            PolynomialLaw(flow, _primitive(law, monomials, domain.zero).as_expr())
+            for law in _kernel([_rates(m, generators, fields) for m in monomials])
+        ]
+
+
+@dataclass(frozen=True)
+class PolynomialLaw(Claim):
+    """A homogeneous polynomial of the weights that is conserved; found by a search.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    expr : sympy.Expr
+        The polynomial, in the scalar symbols of `flow.entries`.
+    """
+
+    flow: GradientFlow
+    expr: sympy.Expr
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return f"polynomial of degree {self.degree}"
+
+    @cached_property
+    def degree(self) -> int:
+        """The degree."""
+        return int(sympy.Poly(self.expr, *_variables(self.flow)).total_degree())
+
+    @property
+    def rate(self) -> sympy.Expr:
+        """The rate r in Q(t) = e^{−rt} Q(0): the degree times the weight decay."""
+        return self.degree * self.flow.loss.l2
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether the quantity is constant, not merely decaying at a known rate."""
+        return bool(self.rate == 0)
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """dQ/dt = −rQ."""
+        return sympy.Eq(sympy.Symbol("Qdot"), -self.rate * self.expr, evaluate=False)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """None but the network itself."""
+        words = f"the network is {self.flow.network!r}"
+        return (Hypothesis(words, holds=True),)
+
+    @property
+    def reference(self) -> Reference:
+        """Where such searches are described."""
+        return MARCOTTE
+
+    @property
+    def status(self) -> Status:
+        """Proved: the coefficients solve the equations exactly."""
+        return Status.PROVED
+
+    def check(self) -> bool:
+        """Differentiate again by SymPy and say whether ∇Q · ∇W_ij = 0 for all."""
+        variables = _variables(self.flow)
+        return all(
+            sympy.expand(sum(self.expr.diff(v) * entry.diff(v) for v in variables)) == 0
+            for entry in entrywise(self.flow.network.end_to_end)
+        )
+
+    def value(self, weights: Any) -> Array:
+        """Return the quantity at given weights.
+
+        Parameters
+        ----------
+        weights : sequence of arrays
+            All weights, of any arithmetic, with or without a leading time axis.
+
+        Returns
+        -------
+        array
+            With the leading axis of the weights.
+        """
+        arrays = [np.asarray(w) for w in weights]
+        flat = [w.reshape(*w.shape[:-2], -1) for w in arrays]
+        entries = np.concatenate(flat, axis=-1)
+        polynomial = sympy.Poly(self.expr, *_variables(self.flow))
+        total: Any = 0
+        for powers, coefficient in polynomial.terms():
+            term: Any = int(coefficient)
+            for place, power in enumerate(powers):
+                for _ in range(power):
+                    term = term * entries[..., place]
+            total = total + term
+        return np.asarray(total)
+
+    def residuals(self, path: Path) -> Array:
+        """Return |Q(t) − e^{−rt}Q(0)| relative to the largest weight to the degree."""
+        values = self.value(path.weights)
+        top = max(abs(w) for weight in path.weights for w in weight.flat)
+        size = np.asarray([top**self.degree])
+        gaps = []
+        for time, value in zip(path.t, values, strict=True):
+            elapsed = exact(time) - exact(path.t[0])
+            kept = path.number(sympy.exp(-self.rate * elapsed))
+            gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
+        return np.asarray(gaps)
+
+    def __str__(self) -> str:
+        if self.is_conserved:
+            return f"{self.expr} is conserved, for every loss and data set"
+        return f"{self.expr} decays at the rate {self.rate}"
+
+
+def _variables(flow: GradientFlow) -> list[sympy.Symbol]:
+    if not all(s.shape[0].is_Integer and s.shape[1].is_Integer for s in flow.state):
+        msg = (
+            "PolynomialSearch(…): needs integer widths, because polynomials in the "
+            f"entries depend on them; got {flow.network!r}"
+        )
+        raise InvalidArgument(msg)
+    return [entry for symbol in flow.state for entry in explicit(symbol)]
+
+
+def _product(factors: Any, one: PolyElement) -> PolyElement:
+    result = one
+    for factor in factors:
+        result = result * factor
+    return result
+
+
+def _rates(monomial: Any, generators: list[Any], fields: list[Any]) -> dict[Any, Any]:
+    """Return the coefficients of ∇monomial · ∇φ for all φ, by φ and monomial."""
+    slopes = [(k, s) for k, x in enumerate(generators) if (s := monomial.diff(x))]
+    found: dict[Any, Any] = {}
+    for number, field in enumerate(fields):
+        total: Any = sum((slope * field[k] for k, slope in slopes), monomial.ring.zero)
+        found |= {(number, powers): value for powers, value in total.terms()}
+    return found
+
+
+def _kernel(columns: list[dict[Any, Any]]) -> Iterator[list[int]]:
+    """Yield a basis of the integer combinations of the columns that vanish."""
+    from flint import fmpz_mat
+
+    keys = dict.fromkeys(key for column in columns for key in column)
+    rows = {key: number for number, key in enumerate(keys)}
+    table = [[0] * len(columns) for _ in range(max(1, len(rows)))]
+    scale = sympy.ilcm(*(int(v.denominator) for c in columns for v in c.values()), 1)
+    for place, column in enumerate(columns):
+        for key, value in column.items():
+            table[rows[key]][place] = int(value * int(scale))
+    basis, nullity = fmpz_mat(table).nullspace()
+    for number in range(nullity):
+        yield [int(basis[place, number]) for place in range(len(columns))]
+
+
+def _primitive(law: list[int], monomials: list[Any], zero: Any) -> Any:
+    """Return a combination of monomials without common factor, first sign positive."""
+    pairs = [(c, m) for c, m in zip(law, monomials, strict=True) if c]
+    factor = int(sympy.igcd(*(c for c, _ in pairs), 0)) or 1
+    factor = -factor if pairs[0][0] < 0 else factor
+    return sum((m * (c // factor) for c, m in pairs), zero)

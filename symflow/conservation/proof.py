@@ -1,0 +1,119 @@
+"""Proofs as lists of identities that can be checked again by other means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from symflow.algebra.entries import entrywise
+from symflow.algebra.nodes import Node, Scaled, substitute, subtract
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.algebra.words import expand
+
+
+@dataclass(frozen=True)
+class ProofStep:
+    """An identity lhs = rhs between matrix expressions, and why it holds.
+
+    Parameters
+    ----------
+    lhs, rhs : sympy.MatrixExpr
+        The two sides, for symbolic widths; names of derivatives (Wdot1) may occur.
+    reason : str
+        The justification in words.
+    expanded : sympy.MatrixExpr
+        lhs − rhs with the names of derivatives replaced by their meaning.
+    nodes : tuple of Node
+        The structure of that difference.
+    """
+
+    lhs: sympy.MatrixExpr
+    rhs: sympy.MatrixExpr
+    reason: str
+    expanded: sympy.MatrixExpr
+    nodes: tuple[Node, ...]
+
+    @property
+    def equation(self) -> sympy.Eq:
+        """The identity as a SymPy equation."""
+        return sympy.Eq(self.lhs, self.rhs, evaluate=False)
+
+    def check(self) -> bool:
+        """Expand lhs − rhs into words again and say whether nothing is left."""
+        return all(not expand(node) for node in self.nodes)
+
+    def __str__(self) -> str:
+        zero = self.rhs == 0 or isinstance(self.rhs, sympy.ZeroMatrix)
+        right = "0" if zero else inline(self.rhs)
+        return f"{inline(self.lhs)} = {right}    [{self.reason}]"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {sympy.latex(self.equation)}$"
+
+
+def step(
+    lhs: Node, rhs: Node, reason: str, meaning: Mapping[sympy.MatrixSymbol, Node]
+) -> ProofStep:
+    """Make the step lhs = rhs and refuse if it is not an identity.
+
+    Parameters
+    ----------
+    lhs, rhs : Node
+        The two sides.
+    reason : str
+        The justification in words.
+    meaning : mapping
+        What the symbols of derivatives stand for.
+
+    Raises
+    ------
+    ArithmeticError
+        If the two sides differ: a proof with a false step is never returned.
+    """
+    difference = substitute(subtract(lhs, rhs), meaning)
+    if expand(difference):
+        msg = f"not an identity: {inline(to_sympy(lhs))} = {inline(to_sympy(rhs))}"
+        raise ArithmeticError(msg)
+    right: Any = to_sympy(rhs)
+    if isinstance(rhs, Scaled) and rhs.coefficient == 0:
+        right = sympy.ZeroMatrix(*lhs.shape)
+    return ProofStep(to_sympy(lhs), right, reason, to_sympy(difference), (difference,))
+
+
+@dataclass(frozen=True)
+class EntrywiseStep(ProofStep):
+    """An identity that is checked entry by entry, at the sizes that it is given in."""
+
+    def check(self) -> bool:
+        """Multiply out every entry of lhs − rhs and say whether nothing is left."""
+        entries = entrywise(self.expanded)
+        listed = entries if isinstance(entries, sympy.MatrixBase) else [entries]
+        return all(sympy.expand(entry) == 0 for entry in listed)
+
+
+def entrywise_step(node: Node, reason: str) -> EntrywiseStep:
+    """Make the step node = 0, for a node of integer sizes.
+
+    Parameters
+    ----------
+    node : Node
+        What vanishes.
+    reason : str
+        The justification in words, for all sizes.
+
+    Raises
+    ------
+    ArithmeticError
+        If an entry does not vanish.
+    """
+    form = to_sympy(node)
+    zero = sympy.S.Zero if node.is_scalar else sympy.ZeroMatrix(*node.shape)
+    result = EntrywiseStep(form, zero, reason, form, (node,))
+    if not result.check():
+        msg = f"not an identity: {inline(form)} = 0"
+        raise ArithmeticError(msg)
+    return result

@@ -1,0 +1,282 @@
+"""The laws of adjacent layers, from the symmetry that acts between them.
+
+Between layers l and l + 1 an invertible g acts by W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹ and
+leaves the end-to-end matrix alone.  The generators S that keep both layers in their
+families form an algebra: all matrices between dense layers, the diagonal ones at a
+diagonal layer, the circulant ones at a circulant layer, the multiples of the identity
+where only these are common to both.  Noether's law of the symmetric S says that the
+difference of the moments of W_{l+1}ᵀW_{l+1} and W_lW_lᵀ is conserved:
+
+=============  =========================================================
+algebra        moment of a parameter
+=============  =========================================================
+all            WᵀW, or WWᵀ: the imbalance, see `symflow.conservation.balance`
+diagonal       diag(WᵀW), w∘w
+circulant      Σ_i (WᵀW)_{i,i+j}, and the autocorrelation Σ_i w_i w_{i+j}
+multiples      ‖w‖²
+=============  =========================================================
+
+The autocorrelations say in the time domain that |ŵ_{l+1}(k)|² − |ŵ_l(k)|² is conserved
+at every frequency k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from itertools import pairwise
+
+import sympy
+
+from symflow.algebra import embeddings
+from symflow.algebra.calculus import push_forward
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    product,
+    subtract,
+    trace,
+    transpose,
+)
+from symflow.claims import Hypothesis, Reference
+from symflow.conservation.balance import Balance
+from symflow.conservation.law import Law
+from symflow.conservation.proof import ProofStep, entrywise_step, step
+from symflow.flow import GradientFlow
+from symflow.networks import Circulant, Dense, Diagonal, Layer, Network, Readout
+
+MARCOTTE = Reference(
+    "Sibylle Marcotte, Rémi Gribonval, Gabriel Peyré",
+    "Abide by the Law and Follow the Flow: Conservation Laws for Gradient Flows",
+    "Advances in Neural Information Processing Systems",
+    2023,
+    "2307.00144",
+)
+
+#: Sizes at which the entrywise step of a proof is multiplied out.
+CHECKED_SIZES = (2, 3)
+
+
+class Symmetry(Enum):
+    """An algebra of generators between two layers."""
+
+    ALL = "all matrices"
+    DIAGONAL = "diagonal matrices"
+    CIRCULANT = "circulant matrices"
+    MULTIPLES = "multiples of the identity"
+
+
+_REASONS = {
+    Symmetry.DIAGONAL: "at every size: both derivatives are 2 Σ_k (W₊ᵀK)_jk W_jk",
+    Symmetry.CIRCULANT: "at every size: shifts commute with circulant matrices",
+    Symmetry.MULTIPLES: "at every size: both derivatives are 2 tr((W₊ᵀK)Wᵀ)",
+}
+
+
+def symmetry_of(layer: Layer) -> Symmetry:
+    """Return the generators that keep a layer in its family, from either side."""
+    match layer:
+        case Dense():
+            return Symmetry.ALL
+        case Diagonal():
+            return Symmetry.DIAGONAL
+        case Readout(support=None):
+            return Symmetry.ALL
+        case Circulant(support=None):
+            return Symmetry.CIRCULANT
+    return Symmetry.MULTIPLES
+
+
+def common_symmetry(first: Layer, second: Layer) -> Symmetry:
+    """Return the generators that keep two adjacent layers in their families.
+
+    Examples
+    --------
+    >>> common_symmetry(Dense(2, 3), Diagonal(3)).value
+    'diagonal matrices'
+    """
+    one, other = symmetry_of(first), symmetry_of(second)
+    if one is other or other is Symmetry.ALL:
+        return one
+    return other if one is Symmetry.ALL else Symmetry.MULTIPLES
+
+
+def moment(layer: Layer, parameter: Node, symmetry: Symmetry, *, before: bool) -> Node:
+    """Return the moment of a layer, as the one before or after the symmetry acts.
+
+    Parameters
+    ----------
+    layer : Layer
+        The layer.
+    parameter : Node
+        Its parameter.
+    symmetry : Symmetry
+        Not `Symmetry.ALL`.
+    before : bool, keyword-only
+        Whether the generators act on its outputs, rather than on its inputs.
+    """
+    if symmetry is Symmetry.MULTIPLES:
+        return trace(product(transpose(parameter), parameter))
+    if symmetry is Symmetry.CIRCULANT and not isinstance(layer, Dense):
+        shifts = embeddings.Circulant(parameter, layer.inputs)
+        return product(shifts, parameter)
+    matrix = layer.matrix(parameter)
+    pair = (matrix, transpose(matrix)) if before else (transpose(matrix), matrix)
+    gram = product(*pair)
+    if symmetry is Symmetry.DIAGONAL:
+        return embeddings.diagonal_of(gram)
+    return embeddings.circulant_sums(gram, gram.shape[0])
+
+
+@dataclass(frozen=True)
+class MomentLaw(Law):
+    """The law of two adjacent layers with fewer symmetries than dense ones.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Of a product network.
+    layer : int
+        The first of the two layers, counted from 1.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.DiagonalNetwork("d", depth=3), sf.SquaredLoss())
+    >>> print(sf.conserved(flow)[0])
+    w₂∘w₂ − (w₁∘w₁) is conserved, for every width, loss and data set
+    """
+
+    flow: GradientFlow
+    layer: int
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        kind = {
+            Symmetry.DIAGONAL: "squares",
+            Symmetry.CIRCULANT: "autocorrelations",
+            Symmetry.MULTIPLES: "norms",
+        }[self.symmetry]
+        return f"{kind} Δ{self.layer}"
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """The generators that act between the two layers."""
+        return common_symmetry(*self._pair)
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """The two layers, counted from 0."""
+        return self.layer - 1, self.layer
+
+    @cached_property
+    def node(self) -> Node:
+        """The difference of the moments."""
+        first, second = (Leaf(symbol) for symbol in self._symbols)
+        return _difference(self._pair, (first, second), self.symmetry)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Which generators keep the two layers in their families."""
+        words = (
+            f"the {self.symmetry.value} act between layers {self.layer} and "
+            f"{self.layer + 1}"
+        )
+        return (Hypothesis(words, holds=True),)
+
+    @property
+    def reference(self) -> Reference:
+        """Where such laws are studied."""
+        return MARCOTTE
+
+    def proof(self) -> list[ProofStep]:
+        """Return the proof: a dimension-free identity, then its moments entry by entry.
+
+        Returns
+        -------
+        list of ProofStep
+            With K = (W_L⋯W_{l+2})ᵀ F (W_{l−1}⋯W_1)ᵀ any matrix, W and W₊ those of the
+            two layers.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.DiagonalNetwork("d", depth=3), sf.SquaredLoss())
+        >>> all(step.check() for step in sf.conserved(flow)[0].proof())
+        True
+        """
+        first, second = self._pair
+        sizes = (first.inputs, first.outputs, second.outputs)
+        before, after, k = (
+            Leaf(sympy.MatrixSymbol(name, *shape))
+            for name, shape in (
+                ("W", (sizes[1], sizes[0])),
+                ("V", (sizes[2], sizes[1])),
+                ("K", (sizes[2], sizes[0])),
+            )
+        )
+        left = product(transpose(after), product(k, transpose(before)))
+        right = product(product(transpose(after), k), transpose(before))
+        core = step(left, right, "the forces on W and on V = W₊, seen between them", {})
+        return [core, *(self._entrywise(size) for size in CHECKED_SIZES)]
+
+    def _entrywise(self, size: int) -> ProofStep:
+        """Prove that the derivative of the law vanishes, layers of a small size."""
+        pair = tuple(_resized(layer, size) for layer in self._pair)
+        first, second = pair
+        symbols = [layer.parameter(number) for number, layer in enumerate(pair, 1)]
+        matrices = [
+            layer.matrix(Leaf(symbol))
+            for layer, symbol in zip(pair, symbols, strict=True)
+        ]
+        k = Leaf(sympy.MatrixSymbol("K", second.outputs, first.inputs))
+        velocities = {
+            symbols[0]: first.project(product(transpose(matrices[1]), k)),
+            symbols[1]: second.project(product(k, transpose(matrices[0]))),
+        }
+        leaves = (Leaf(symbols[0]), Leaf(symbols[1]))
+        rate = push_forward(_difference(pair, leaves, self.symmetry), velocities)
+        assert rate is not None
+        return entrywise_step(rate, _REASONS[self.symmetry])
+
+    @property
+    def _pair(self) -> tuple[Layer, Layer]:
+        network = self.flow.network
+        assert isinstance(network, Network)
+        return network.layers[self.layer - 1], network.layers[self.layer]
+
+    @property
+    def _symbols(self) -> tuple[sympy.MatrixSymbol, sympy.MatrixSymbol]:
+        return self.flow.state[self.layer - 1], self.flow.state[self.layer]
+
+
+def _difference(
+    pair: tuple[Layer, ...], leaves: tuple[Node, Node], symmetry: Symmetry
+) -> Node:
+    later = moment(pair[1], leaves[1], symmetry, before=False)
+    return subtract(later, moment(pair[0], leaves[0], symmetry, before=True))
+
+
+def _resized(layer: Layer, size: int) -> Layer:
+    """Return a layer of the same kind at a small size; supports stay proper."""
+    if isinstance(layer, Dense):
+        return Dense(size, size)
+    if isinstance(layer, Circulant | Readout) and layer.support is not None:
+        return replace(layer, inputs=size, support=size - 1)
+    assert isinstance(layer, Diagonal | Circulant | Readout)
+    return replace(layer, inputs=size)
+
+
+def layer_laws(flow: GradientFlow) -> list[Law]:
+    """Return the law of every adjacent pair of layers of a product network."""
+    network = flow.network
+    if not isinstance(network, Network):
+        return []
+    return [
+        Balance(flow, number)
+        if common_symmetry(first, second) is Symmetry.ALL
+        else MomentLaw(flow, number)
+        for number, (first, second) in enumerate(pairwise(network.layers), start=1)
+    ]
