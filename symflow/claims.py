@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import to_float
 
 
 class Status(Enum):
@@ -85,11 +87,15 @@ class Hypothesis:
         The verdict.
     detail : str
         What was measured: ``"‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31"``.
+    defect : float
+        How far the condition is from holding exactly, relative; floats that satisfy
+        it up to rounding leave a small one.
     """
 
     words: str
     holds: bool
     detail: str = ""
+    defect: float = 0.0
 
     def __str__(self) -> str:
         verdict = "ok" if self.holds else "fails"
@@ -147,6 +153,71 @@ class Claim(ABC):
     @abstractmethod
     def residuals(self, path: Path) -> Array:
         """Return by how much `path` contradicts the claim, relative, at every time."""
+
+    def slack(self, path: Path) -> Array:
+        """Return what hypotheses that hold only to rounding add to each residual.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory; the answer has one number per time.
+        """
+        return np.zeros(len(path.t))
+
+
+class Bound(Claim):
+    """An inequality smaller(t) ≤ larger(t) along a flow, proved under its hypotheses.
+
+    Both sides are quadratic in the weights.  The residual is the positive part of
+    √smaller − √larger, relative to the largest √larger: linear in an error of the
+    weights, so that the error of a route decides what counts as a violation.
+    """
+
+    @abstractmethod
+    def sides(self, path: Path) -> tuple[Array, Array]:
+        """Return the smaller and the larger side at every time of `path`."""
+
+    @property
+    def status(self) -> Status:
+        """Proved, under the hypotheses."""
+        return Status.PROVED
+
+    def margin(self, path: Path) -> Array:
+        """Return larger/smaller at every time: at least 1 where the bound holds.
+
+        Parameters
+        ----------
+        path : Trajectory
+            What is measured.
+
+        Returns
+        -------
+        ndarray of float, shape (times,)
+            Infinite where the smaller side vanishes.
+        """
+        pairs = zip(*self.sides(path), strict=True)
+        ratios = [to_float(high / low) if low > 0 else np.inf for low, high in pairs]
+        return np.array(ratios)
+
+    def residuals(self, path: Path) -> Array:
+        """Return by how much the inequality is violated, relative, at every time."""
+        smaller, larger = self.sides(path)
+        low, high = smaller**0.5, larger**0.5
+        scale = max(high) if max(high) > 0 else 1
+        return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a catalogued result does not apply here."""
+
+    name: str
+    reference: Reference
+    hypotheses: tuple[Hypothesis, ...]
+
+    def __str__(self) -> str:
+        verdicts = " · ".join(str(hypothesis) for hypothesis in self.hypotheses)
+        return f"  {self.name:<18} {self.reference!s:<21} {verdicts}"
 
 
 def relative_size(difference: Array, scale: Array) -> Any:

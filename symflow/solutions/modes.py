@@ -3,9 +3,9 @@
 The right vectors V are eigenvectors of a generic combination of Σ_xx, Σ_yxᵀΣ_yx,
 W(0)ᵀW(0) and the symmetric part of Σ_yxᵀW(0): where these commute, a generic
 combination separates all their common eigenspaces, repeated values included.  The
-left vector of a mode is W(0)v/‖W(0)v‖, so that its strength w is never negative, and
-Σ_yx v/‖Σ_yx v‖ for a mode that starts at zero.  Whether the bases do diagonalize is
-then measured, not assumed.
+left vector of a mode lies along W(0)v, so that its strength w is never negative, and
+along Σ_yx v where the mode starts at zero.  Whether the bases do diagonalize is then
+measured, not assumed.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float
+from symflow.solutions.case import CHECK_DIGITS, context_of
 
 #: Coefficients of the generic combination; any rationally independent ones would do.
-_MIX = (1.0, 0.618, 0.414, 0.271)
+_MIX = (1.0, 0.618, 0.414, 0.271, 0.732, 0.236)
+
+#: Up to this many inputs, modes are checked with more digits than float64 has.
+FINE_SIZE = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,18 @@ class JointModes:
     start: Array
     defect: float
 
+    def lift(self, array: Array) -> Array:
+        """Return an array in the arithmetic of the modes."""
+        return lifted(array, getattr(self.right.flat[0], "context", None))
+
 
 def joint_modes(
-    sigma_xx: Array, sigma_yx: Array, start: Array, digits: int
+    sigma_xx: Array,
+    sigma_yx: Array,
+    start: Array,
+    digits: int = CHECK_DIGITS,
+    *,
+    also: tuple[Array, ...] = (),
 ) -> JointModes:
     """Find the joint modes of the data and an end-to-end matrix.
 
@@ -57,7 +69,9 @@ def joint_modes(
     sigma_xx, sigma_yx, start : arrays
         Σ_xx, Σ_yx and W(0), of any kind of number.
     digits : int
-        Digits of the arithmetic.
+        Digits of the arithmetic; beyond `FINE_SIZE` inputs, a check is in float64.
+    also : tuple of arrays, keyword-only
+        Further symmetric matrices that the right vectors should diagonalize.
 
     Returns
     -------
@@ -66,23 +80,27 @@ def joint_modes(
 
     Examples
     --------
-    >>> modes = joint_modes(np.eye(2), np.diag([3.0, 1.0]), np.eye(2) / 8, digits=30)
+    >>> modes = joint_modes(np.eye(2), np.diag([3.0, 1.0]), np.eye(2) / 8)
     >>> sorted(map(float, modes.sigma)), modes.defect < 1e-25
     ([1.0, 3.0], True)
     """
-    context = mpmath.MPContext()
-    context.dps = digits + 5
-    xx, yx, w0 = (to_mpf_array(a, context) for a in (sigma_xx, sigma_yx, start))
-    right = _eigenvectors(_combination(xx, yx, w0), context)
+    coarse = digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE
+    context, noise = (None, 1e-13) if coarse else (context_of(digits + 5), None)
+    if context is not None:
+        noise = context.mpf(10) ** (5 - digits)
+    xx, yx, w0, *rest = (lifted(a, context) for a in (sigma_xx, sigma_yx, start, *also))
+    right = _eigenvectors(_combination(xx, yx, w0, *rest), context)
     moved, pushed = w0 @ right, yx @ right
-    tiny = context.mpf(10) ** (-digits // 2) * (_norm(w0) + context.eps)
-    columns = [
-        _unit(moved[:, k] if _norm(moved[:, k]) > tiny else pushed[:, k], tiny)
-        for k in range(right.shape[1])
-    ]
-    left = np.stack(columns, axis=1)
-    sigma, strength = (left * pushed).sum(axis=0), (left * moved).sum(axis=0)
-    lam = (right * (xx @ right)).sum(axis=0)
+    left = np.stack(
+        [
+            _left(m / (_norm(w0) or 1), p / (_norm(yx) or 1), noise)
+            for m, p in zip(moved.T, pushed.T, strict=True)
+        ],
+        axis=1,
+    )
+    sigma = _cleaned((left * pushed).sum(axis=0), noise * _norm(yx))
+    strength = _cleaned((left * moved).sum(axis=0), noise * _norm(w0))
+    lam = _cleaned((right * (xx @ right)).sum(axis=0), noise * _norm(xx))
     gaps = (
         _ratio(yx - (left * sigma) @ right.T, yx),
         _ratio(w0 - (left * strength) @ right.T, w0),
@@ -92,15 +110,38 @@ def joint_modes(
     return JointModes(left, right, sigma, lam, strength, to_float(max(gaps)))
 
 
-def _combination(xx: Array, yx: Array, w0: Array) -> Array:
-    parts = (xx, yx.T @ yx, w0.T @ w0, yx.T @ w0 + w0.T @ yx)
+def _left(moved: Array, pushed: Array, noise: Any) -> Array:
+    """Return u along the clearer of W(0)v and Σ_yx v, on the side of W(0)v."""
+    by_start, by_data = _length(moved), _length(pushed)
+    if max(by_start, by_data) <= noise:
+        return moved * 0
+    if by_start >= by_data:
+        return np.asarray(moved / by_start)
+    flipped = by_start > noise and (moved * pushed).sum() < 0
+    return np.asarray(pushed / (-by_data if flipped else by_data))
+
+
+def _cleaned(values: Array, noise: Any) -> Array:
+    """Return the values with those at the level of rounding set to zero."""
+    return np.array([value if abs(value) > noise else value * 0 for value in values])
+
+
+def _length(vector: Array) -> Any:
+    return (vector * vector).sum() ** 0.5
+
+
+def _combination(xx: Array, yx: Array, w0: Array, *rest: Array) -> Array:
+    parts = (xx, yx.T @ yx, w0.T @ w0, yx.T @ w0 + w0.T @ yx, *rest)
     scaled = [
-        part * (mix / (_norm(part) or 1)) for mix, part in zip(_MIX, parts, strict=True)
+        part * (mix / (_norm(part) or 1))
+        for mix, part in zip(_MIX, parts, strict=False)
     ]
     return np.asarray(sum(scaled[1:], scaled[0]))
 
 
 def _eigenvectors(symmetric: Array, context: Any) -> Array:
+    if context is None:
+        return np.asarray(np.linalg.eigh(symmetric)[1])
     _, vectors = context.eigsy(context.matrix(symmetric.tolist()))
     return np.array(vectors.tolist(), dtype=object)
 
@@ -113,15 +154,20 @@ def _ratio(difference: Array, whole: Array) -> Any:
     return _norm(difference) / (_norm(whole) or 1)
 
 
-def _unit(vector: Array, tiny: Any) -> Array:
-    length = (vector * vector).sum() ** 0.5
-    return vector / length if length > tiny else vector * 0
+def defect_of(given: Array, rebuilt: Array, frame: Array) -> float:
+    """Return by how much a rebuilt array and the frame it is made of are off."""
+    return to_float(max(_ratio(given - rebuilt, given), _overlap(frame)))
 
 
 def _overlap(left: Array) -> Any:
     """Return the largest scalar product of two different left vectors."""
     gram = left.T @ left
     return max((abs(gram[i, j]) for i in range(len(gram)) for j in range(i)), default=0)
+
+
+def lifted(array: Array, context: Any) -> Array:
+    """Return the array in an mpmath context, or in float64 where that is None."""
+    return to_float_array(array) if context is None else to_mpf_array(array, context)
 
 
 def quick_defect(sigma_xx: Array, sigma_yx: Array, start: Array) -> float:

@@ -1,0 +1,147 @@
+"""The catalogue: every closed form, asked in order."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+from symflow.claims import Refusal
+from symflow.errors import InvalidArgument, NoClosedForm
+from symflow.flow import GradientFlow
+from symflow.solutions.case import Case
+from symflow.solutions.deep import DeepMode
+from symflow.solutions.hyperbolic import HyperbolicMode
+from symflow.solutions.logistic import LogisticMode
+from symflow.solutions.regression import LinearRegression
+from symflow.solutions.riccati import Riccati
+from symflow.solutions.solution import Solution
+
+#: The catalogue, most specific first; the first entry that applies is the answer.
+SOLUTIONS: tuple[type[Solution], ...] = (
+    LinearRegression,
+    LogisticMode,
+    HyperbolicMode,
+    DeepMode,
+    Riccati,
+)
+
+
+@overload
+def solve(
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    *,
+    rng: Any = None,
+    all: Literal[False] = False,
+) -> Solution: ...
+@overload
+def solve(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None, all: Literal[True]
+) -> tuple[Solution, ...]: ...
+
+
+def solve(
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    *,
+    rng: Any = None,
+    all: bool = False,
+) -> Solution | tuple[Solution, ...]:
+    """Return the closed form of a trajectory, if the catalogue has it.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+    all : bool, keyword-only
+        Return every solution that applies, most specific first.
+
+    Returns
+    -------
+    Solution, or tuple of Solution with ``all=True``
+        With its hypotheses as checked on this data and start.
+
+    Raises
+    ------
+    NoClosedForm
+        If no entry applies; the message lists, for each, what fails and by how much.
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> sol = sf.solve(flow, sf.whitened([[3, 0], [0, 1]]), sf.spectral_init(0.1))
+    >>> sol.verify(), round(sol.end_to_end(1.0)[0, 0].item(), 6)
+    (0, 1.723002)
+    """
+    answers = attempts(flow, data, init, rng=rng)
+    found = tuple(answer for answer in answers if isinstance(answer, Solution))
+    if not found:
+        refusals = [_line(answer) for answer in answers if isinstance(answer, Refusal)]
+        msg = "\n".join(
+            [
+                "solve(flow, data, init): no catalogued solution applies.",
+                *refusals,
+                "  Use simulate(...) or precise(...), or an initialization that "
+                "satisfies one of these.",
+            ]
+        )
+        raise NoClosedForm(msg)
+    return found if all else found[0]
+
+
+def attempts(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> tuple[Solution | Refusal, ...]:
+    """Return the answer of every catalogued closed form: a solution or a refusal.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    tuple of Solution or Refusal
+        In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2), sf.SquaredLoss())
+    >>> data = sf.whitened([[3, 0], [0, 1]])
+    >>> answers = attempts(flow, data, [[[1, 0], [0, 1]]])
+    >>> answers[0].name, sum(isinstance(a, sf.Solution) for a in answers)
+    ('LinearRegression', 1)
+    """
+    if not isinstance(flow, GradientFlow):
+        msg = f"solve(flow, …): needs a gradient flow; got {flow!r}"
+        raise InvalidArgument(msg)
+    case = Case(flow, data, init, rng)
+    return tuple(entry.attempt(case) for entry in SOLUTIONS)
+
+
+def _line(refusal: Refusal) -> str:
+    """Say what keeps an entry from applying; what holds needs no words."""
+    failed = [str(h) for h in refusal.hypotheses if not h.holds]
+    return f"  {refusal.name:<16} {refusal.reference!s:<20} {' · '.join(failed)}"

@@ -1,0 +1,127 @@
+"""P = e^{Ft}Q₀ (I + κ Q₀ᵀ(∫₀ᵗ e^{2Fs}ds) Q₀)⁻¹ Q₀ᵀ e^{Ft} for any t, without overflow.
+
+In the eigenvectors of F the bracket is I + Σ κφ_i c_i c_iᵀ with the rows c_i of Q₀ and
+φ_i = (e^{2f_it} − 1)/(2f_i), numbers of very different size.  The hidden basis is
+therefore chosen along c_1, c_2, … in falling order of f (Gram–Schmidt), so that column
+j begins in its own pivot row.  Divided by the size of that row, the stacked matrix
+[√(κφ) c; I] has entries of at most order one and a well conditioned triangular factor.
+Then P = YYᵀ with Y = e^{ft} c R⁻¹.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class GradedStart:
+    """The start in the eigenvectors of F, fastest first, and in a graded hidden basis.
+
+    Parameters
+    ----------
+    rates : array, shape (n,)
+        Eigenvalues f of F, falling.
+    rows : array, shape (n, r)
+        c, with rank r: row i has no entry beyond the rank of the first i rows.
+    frame : array, shape (hidden, r)
+        The hidden basis: Q₀ = vectors · rows · frameᵀ.
+    vectors : array, shape (n, n)
+        Eigenvectors of F.
+    """
+
+    rates: Array
+    rows: Array
+    frame: Array
+    vectors: Array
+
+
+def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> GradedStart:
+    """Choose the hidden basis; entries below `noise`, relative, count as zero."""
+    rows = vectors.T @ start
+    scale = max(abs(entry) for entry in rows.flat) * noise
+    frame: list[Array] = []
+    for row in rows:
+        rest = row
+        for _ in range(2):  # twice is enough
+            for unit in frame:
+                rest = rest - unit * (unit * rest).sum()
+        length = (rest * rest).sum() ** 0.5
+        if length > scale:
+            frame.append(rest / length)
+    basis = np.stack(frame, axis=1) if frame else start.T[:, :0]
+    inside = rows @ basis
+    clean = [entry if abs(entry) > scale else entry * 0 for entry in inside.flat]
+    return GradedStart(rates, np.array(clean).reshape(inside.shape), basis, vectors)
+
+
+def graded_factor(start: GradedStart, kappa: float, times: Array) -> Array:
+    """Return Y in float64, shape (times, n, r), with P = vectors Y Yᵀ vectorsᵀ."""
+    rates, rows, t = start.rates, start.rows, times[:, None]
+    rising, falling = np.maximum(rates, 0), np.minimum(rates, 0)
+    speed = np.abs(rates)
+    safe = np.where(speed > 0, 2 * speed, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        grown = np.where(speed > 0, -np.expm1(-2 * speed * t) / safe, t)
+        mass = np.log(kappa * grown) / 2
+        level = rising * t + mass  # ln √(κφ)
+        pivot = np.argmax(rows != 0, axis=0)
+        scaled = level[:, pivot] > 0
+        # not level − level[pivot]: large numbers would cancel
+        ahead = (rising[:, None] - rising[pivot]) * t[..., None]
+        ahead = ahead + mass[..., None] - mass[:, None, pivot]
+        behind = np.where(scaled[:, None], ahead, level[..., None])
+        top = np.where(scaled, level[:, pivot], 0.0)
+        late = (falling * t - mass)[..., None] + behind
+        early = (rates * t)[..., None] - top[:, None]
+        used = np.where((level > 0)[..., None], late, early)
+        stacked = np.where(rows != 0, np.exp(behind) * rows, 0.0)
+        lifted = np.where(rows != 0, np.exp(used) * rows, 0.0)
+    unit = np.exp(-top)[..., None] * np.eye(rows.shape[1])
+    whole = np.concatenate([stacked, unit], axis=1)
+    upper = np.asarray(np.linalg.qr(whole, mode="r"))
+    signs = np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)
+    return solve_right(lifted, upper * signs[..., None])
+
+
+def solve_right(left: Array, upper: Array) -> Array:
+    """Return left · upper⁻¹ for upper triangular matrices, by substitution.
+
+    Examples
+    --------
+    >>> solve_right(np.array([[[2.0, 3.0]]]), np.array([[[2.0, 1.0], [0.0, 1.0]]]))
+    array([[[1., 2.]]])
+    """
+    columns: list[Array] = []
+    for k in range(upper.shape[-1]):
+        rest = left[..., k]
+        for j, column in enumerate(columns):
+            rest = rest - column * upper[..., j, k][..., None]
+        columns.append(rest / upper[..., k, k][..., None])
+    return np.stack(columns, axis=-1) if columns else left
+
+
+def graded_factor_mpf(start: GradedStart, kappa: Any, time: Any, context: Any) -> Array:
+    """Return Y at one time in an mpmath context, shape (n, r)."""
+    phi = [
+        kappa * (context.expm1(2 * rate * time) / (2 * rate) if rate else time)
+        for rate in start.rates
+    ]
+    weighted = start.rows * np.array(phi, dtype=object)[:, None]
+    bracket = start.rows.T @ weighted + np.eye(start.rows.shape[1], dtype=int)
+    grown = np.array([context.exp(rate * time) for rate in start.rates], dtype=object)
+    lifted = grown[:, None] * start.rows
+    return np.asarray(solve_right(lifted[None], _cholesky(bracket)[None])[0])
+
+
+def _cholesky(matrix: Array) -> Array:
+    """Return the upper triangular R with matrix = RᵀR."""
+    upper = matrix * 0
+    for k in range(len(matrix)):
+        row = matrix[k, k:] - (upper[:k, k][:, None] * upper[:k, k:]).sum(axis=0)
+        upper[k, k:] = row / row[0] ** 0.5
+    return upper

@@ -1,0 +1,300 @@
+"""Spectral start, two layers of any imbalance: each mode follows a hyperbola.
+
+Where the layers are W_1 = R diag(a) Vᵀ and W_2 = U diag(b) Rᵀ in the singular vectors
+of the data, the amplitudes of a mode obey
+
+    ȧ = b (σ − λab),    ḃ = a (σ − λab),    so that  δ = b² − a²  is conserved
+
+(Saxe et al. 2014; Tarmoun et al. 2021 for λ = 1).  The pair q = (a, b) satisfies
+q̇ = Fq − ½λ|q|²q with the constant matrix F = [[−λδ/2, σ], [σ, λδ/2]], hence
+
+    q(t) = e^{Ft}q₀ / √(1 + λ q₀ᵀ(∫₀ᵗ e^{2Fs}ds) q₀),      ρ = √(σ² + λ²δ²/4),
+
+where ±ρ are the eigenvalues of F.  This form needs no sign rules and has no
+singularity: balanced (δ = 0), σ = 0, σ < 0 and opposite signs of a and b are included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, ClassVar, final
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.claims import Hypothesis, relative_size
+from symflow.flow.problem import Problem
+from symflow.solutions.case import CHECK_DIGITS, Case, context_of
+from symflow.solutions.conditions import (
+    ROUNDING,
+    TOLERANCE,
+    dense_layers,
+    moments,
+    product,
+    squared_loss,
+)
+from symflow.solutions.modes import JointModes, defect_of, joint_modes, quick_defect
+from symflow.solutions.references import TARMOUN
+from symflow.solutions.solution import Step
+from symflow.solutions.spectral import LAM, SIGMA, SpectralSolution, T
+
+#: Strength ab and size a² + b² of a mode at the start; the rate ρ.
+W0, P0, RHO = sympy.symbols("w0 p0 rho", positive=True)
+
+
+#: A point where ρ is rational, to tell a wrong formula before expanding it.
+SAMPLE = {SIGMA: 3, LAM: 2, W0: sympy.Rational(3, 2), P0: 5, RHO: 5}
+MOMENT = sympy.Rational(1, 7)
+SEEN = 1e-20
+
+
+@dataclass(frozen=True, eq=False)
+class LayerModes(JointModes):
+    """Joint modes with the amplitudes of both layers.
+
+    Parameters
+    ----------
+    hidden : array, shape (hidden, inputs)
+        r_i in column i.
+    first, second : arrays, shape (inputs,)
+        a_i and b_i: W_1v_i = a_ir_i and W_2ᵀu_i = b_ir_i.
+    idle : array, shape (outputs, hidden)
+        The part of W_2 that belongs to no mode and never moves.
+    """
+
+    hidden: Array
+    first: Array
+    second: Array
+    idle: Array
+
+
+def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
+    """Find the joint modes of the data and of both layers."""
+    context = context_of(digits + 5)
+    first, second = problem.weights
+    sigma_xx, sigma_yx = problem.arguments
+    modes = joint_modes(
+        sigma_xx,
+        sigma_yx,
+        product(problem),
+        digits,
+        also=(first.T @ first, sigma_yx.T @ second @ second.T @ sigma_yx),
+    )
+    noise = context.mpf(10) ** (5 - digits)
+    inward, outward = modes.lift(first) @ modes.right, modes.lift(second).T @ modes.left
+    scale = max(abs(entry) for entry in (*inward.flat, *outward.flat))
+    columns = [
+        a if _size(a) > noise * scale else b * (_size(b) > noise * scale)
+        for a, b in zip(inward.T, outward.T, strict=True)
+    ]
+    hidden = np.stack([c / (_size(c) or 1) for c in columns], axis=1)
+    a, b = (hidden * inward).sum(axis=0), (hidden * outward).sum(axis=0)
+    rebuilt = (hidden * a) @ modes.right.T, (modes.left * b) @ hidden.T
+    idle = modes.lift(second) - rebuilt[1]
+    # what is left of W_2 never moves if it meets no mode on either side
+    met = np.concatenate([(idle @ hidden).ravel(), (modes.left.T @ idle).ravel()])
+    defect = max(
+        modes.defect,
+        defect_of(modes.lift(first), rebuilt[0], hidden),
+        to_float(relative_size(met, modes.lift(second))),
+    )
+    known = {**modes.__dict__, "defect": defect}
+    return LayerModes(**known, hidden=hidden, first=a, second=b, idle=idle)
+
+
+def aligned_layers(case: Case) -> Hypothesis:
+    """Require both layers to be diagonal in singular vectors of the data."""
+    words = "W₁ and W₂ are diagonal in singular vectors of the data"
+    floats = case.problem.floats
+    size = quick_defect(*moments(floats), product(floats))
+    if size <= 1e3 * TOLERANCE:
+        size = layer_modes(case.sharp).defect
+        size = 0.0 if size < ROUNDING else size
+    detail = f"they are off by {size:.2g} relative" if size else ""
+    return Hypothesis(words, size <= TOLERANCE, detail, size)
+
+
+@final
+class HyperbolicMode(SpectralSolution):
+    """The two-layer flow from a spectral start of any imbalance; made by `solve`."""
+
+    source: ClassVar = TARMOUN
+    conditions: ClassVar = (
+        squared_loss,
+        partial(dense_layers, least=2, most=2),
+        aligned_layers,
+    )
+
+    @property
+    def formulas(self) -> tuple[sympy.Expr, ...]:
+        """The strength w = ab and the size p = a² + b² of a mode."""
+        decayed = sympy.exp(-2 * RHO * T)
+        cosh, sinh = (1 + decayed) / 2, (1 - decayed) / (2 * RHO)
+        push = SIGMA * P0
+        energy = 2 * SIGMA * W0 + LAM * (P0**2 - 4 * W0**2) / 2
+        below = decayed + LAM * sinh * (cosh * P0 + sinh * energy)
+        twist = LAM * (P0**2 - 4 * W0**2) * (2 * SIGMA - LAM * W0) / 4
+        half = SIGMA**2 * W0 + twist
+        w = (cosh**2 * W0 + cosh * sinh * push + sinh**2 * half) / below
+        whole = RHO**2 * P0
+        p = (cosh**2 * P0 + 2 * cosh * sinh * energy + sinh**2 * whole) / below
+        return w, p
+
+    @property
+    def formula(self) -> sympy.Expr:
+        """The strength of one mode, in t, σ, λ, w₀ = a₀b₀, p₀ = a₀² + b₀² and ρ."""
+        return self.formulas[0]
+
+    @classmethod
+    def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
+        """Return the squared residuals of ẇ = p(σ − λw), ṗ = 4w(σ − λw) and of t = 0.
+
+        With e^{−2ρt} as a variable these are rational functions, and ρ² is replaced by
+        σ² + λ²(p₀² − 4w₀²)/4.
+        """
+        w, p = formulas
+        force = SIGMA - LAM * w
+        parts: list[sympy.Expr] = []
+        for value, speed, first in ((w, p * force, W0), (p, 4 * w * force, P0)):
+            parts += [value.subs(T, 0) - first, value.diff(T) - speed]
+            for part in parts[-2:]:
+                sample = sympy.N(part.subs(SAMPLE).subs(T, MOMENT), 30)
+                if abs(sample) > SEEN:
+                    return sample**2
+        return sympy.Add(*(_reduced(part) ** 2 for part in parts))
+
+    def derivation(self) -> tuple[Step, ...]:
+        """Return the equations of w and p, what they conserve, and the solution."""
+        a, b = (sympy.Function(name)(T) for name in "ab")
+        force = SIGMA - LAM * a * b
+        speeds = {a.diff(T): b * force, b.diff(T): a * force}
+        w, p = (sympy.Function(name)(T) for name in "wp")
+        pull = SIGMA - LAM * w
+        gaps = (
+            (a * b).diff(T) - (a**2 + b**2) * force,
+            (a**2 + b**2).diff(T) - 4 * a * b * force,
+            (b**2 - a**2).diff(T),
+        )
+        strength, size, kept = (sympy.expand(gap.subs(speeds)) for gap in gaps)
+        conserved = sympy.Eq((b**2 - a**2).diff(T), 0, evaluate=False)
+        rate = sympy.Eq(RHO**2, SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4)
+        return (
+            Step("w = ab obeys", sympy.Eq(w.diff(T), p * pull), strength),
+            Step("p = a² + b² obeys", sympy.Eq(p.diff(T), 4 * w * pull), size),
+            Step("b² − a² is conserved", conserved, kept),
+            Step("with the rate", rate),
+            Step("so that", self.statement, self.verify()),
+        )
+
+    def modes_at(self, digits: int) -> LayerModes:
+        """Return the joint modes with the amplitudes of the layers."""
+        return layer_modes(self.case.at(digits + 5), digits)
+
+    def parameters(self, modes: JointModes) -> tuple[Array, ...]:
+        """Return λ, ρ, the eigenvector of F for ρ, and q₀ in both bases."""
+        assert isinstance(modes, LayerModes)
+        known = zip(modes.sigma, modes.lam, modes.first, modes.second, strict=True)
+        rows = [_eigen(*mode) for mode in known]
+        return tuple(np.array(column) for column in zip(*rows, strict=True))
+
+    def _amplitudes(self, times: Array, *parameters: Any) -> tuple[Array, Array]:
+        """Return a and b in float64, shape (times, modes)."""
+        lam, rho, x, y, up, down, a0, b0, pull_a, pull_b = parameters
+        m = np.exp(-2 * rho * times)
+        safe = np.where(rho > 0, 2 * rho, 1.0)
+        u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
+        lost = up == 0
+        # near t = 0 in the given amplitudes, later in those along eigenvectors
+        early, late = (1 + m) / 2, np.where(lost, 0.0, up)
+        a = np.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
+        b = np.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
+        below = np.where(lost, 1.0, m) + lam * u * (
+            up * up + np.where(lost, 1.0, m) * down * down
+        )
+        scale = 1 / np.sqrt(below)
+        # a mode without a growing part: numerator and root both carry e^{−ρt}
+        root = np.exp(-rho * times)
+        a = np.where(lost, -root * down * y, a) * scale
+        b = np.where(lost, root * down * x, b) * scale
+        return a, b
+
+    def curve(self, times: Array, *parameters: Any) -> Array:
+        """Return ab in float64."""
+        a, b = self._amplitudes(times, *parameters)
+        return a * b
+
+    def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
+        """Return ab at one time."""
+        lam, rho, x, y, up, down, *_ = parameters
+        rise, fall = context.exp(rho * time), context.exp(-rho * time)
+        grown = context.expm1(2 * rho * time) / (2 * rho) if rho else time
+        decayed = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
+        a, b = rise * up * x - fall * down * y, rise * up * y + fall * down * x
+        return a * b / (1 + lam * (up**2 * grown + down**2 * decayed))
+
+    def weights(self, t: Any) -> tuple[Array, ...]:
+        """Return W_1(t) and W_2(t) in float64.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        tuple of arrays
+            Shapes (…, hidden, inputs) and (…, outputs, hidden).
+        """
+        times = np.asarray(t, dtype=float)
+        a, b = (
+            part.reshape(*times.shape, 1, -1)
+            for part in self._amplitudes(times.reshape(-1, 1), *self._floats)
+        )
+        left, right = self._bases
+        hidden = self._hidden
+        return (hidden * a) @ right.T, (left * b) @ hidden.T + self._idle
+
+    @cached_property
+    def _hidden(self) -> Array:
+        assert isinstance(self.modes, LayerModes)
+        return to_float_array(self.modes.hidden)
+
+    @cached_property
+    def _idle(self) -> Array:
+        assert isinstance(self.modes, LayerModes)
+        return to_float_array(self.modes.idle)
+
+    def final(self, *parameters: Array) -> Array:
+        """Return σ/λ = 2ρxy/λ where F has a growing part in the start, else zero."""
+        lam, rho, x, y, up, *_ = parameters
+        learned = (up != 0) & (rho > 0)
+        return np.where(learned, 2 * rho * x * y / np.where(lam > 0, lam, np.nan), 0.0)
+
+
+def _eigen(sigma: Any, lam: Any, a: Any, b: Any) -> tuple[Any, ...]:
+    """Return λ, ρ, the eigenvector (x, y) of F, q₀ along and across it, and Fq₀."""
+    tilt = lam * (b * b - a * a) / 2
+    rho = (sigma * sigma + tilt * tilt) ** 0.5
+    x, y = (sigma, rho + tilt) if tilt >= 0 else (rho - tilt, sigma)
+    length = (x * x + y * y) ** 0.5
+    x, y = (x / length, y / length) if length else (1 + 0 * a, 0 * a)
+    up, down = x * a + y * b, x * b - y * a
+    if abs(up) < ROUNDING * (abs(a) + abs(b)):
+        up = 0 * a
+    return lam, rho, x, y, up, down, a, b, sigma * b - tilt * a, sigma * a + tilt * b
+
+
+def _reduced(expression: sympy.Expr) -> sympy.Expr:
+    """Return the numerator over a common denominator, with ρ² replaced."""
+    m = sympy.Symbol("m", positive=True)
+    rational = expression.subs(sympy.exp(-2 * RHO * T), m)
+    above = sympy.numer(sympy.together(rational))
+    square = SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4
+    return sympy.rem(sympy.expand(above), RHO**2 - square, RHO)
+
+
+def _size(vector: Array) -> Any:
+    return (vector * vector).sum() ** 0.5

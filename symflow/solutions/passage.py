@@ -1,0 +1,58 @@
+"""When a singular value of W(t) passes a given part of its limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+
+#: Times scanned, relative to the fastest rate of the data, and halvings of a bracket.
+FIRST, LAST, SCAN, HALVINGS = 1e-6, 1e8, 600, 60
+
+#: Relative size below which a singular value of the limit counts as zero.
+NOTHING = 1e-12
+
+
+def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
+    """Return, for each part, when the singular values of W(t) reach it, by order.
+
+    Parameters
+    ----------
+    solution : Solution
+        Gives W(t) and its limit.
+    parts : tuple of float
+        Fractions of the final singular value.
+
+    Returns
+    -------
+    list of arrays, shape (rank of the limit,)
+        Zero where the start is beyond already, infinite where the scan ends before.
+    """
+    final = np.linalg.svd(solution.limit, compute_uv=False)
+    final = final[final > NOTHING * max(final.max(initial=0.0), 1e-300)]
+    data = solution.problem.floats.arguments
+    rate = max(float(np.linalg.norm(part, 2)) for part in data) or 1.0
+    grid = np.concatenate([[0.0], np.geomspace(FIRST, LAST, SCAN) / rate])
+
+    def values(times: Array) -> Array:
+        matrices = solution.end_to_end(times)
+        found = np.linalg.svd(matrices, compute_uv=False)[..., : len(final)]
+        return np.asarray(found / final)
+
+    scanned = values(grid)
+    return [_firsts(values, grid, scanned, part) for part in parts]
+
+
+def _firsts(values: Any, grid: Array, scanned: Array, part: float) -> Array:
+    """Refine the first passage of every column of `scanned` by bisection."""
+    passed = scanned >= part
+    place = np.argmax(passed, axis=0)
+    columns = np.arange(scanned.shape[1])
+    high, low = grid[place], grid[np.maximum(place - 1, 0)]
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        below = values(middle)[columns, columns] < part
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.where(passed.any(axis=0), high, np.inf)

@@ -1,0 +1,140 @@
+"""Spectral solutions: the flow falls apart into scalar modes.
+
+Where Σ_xx, Σ_yx and W(0) share singular vectors u_i, v_i and the layers are aligned,
+W(t) = Σ w_i(t) u_i v_iᵀ, and each strength w_i obeys a scalar equation with its own
+σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i and w_i(0).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import to_mpf
+from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.conditions import moments, product
+from symflow.solutions.modes import JointModes, joint_modes
+from symflow.solutions.solution import Solution
+
+T, SIGMA = sympy.symbols("t sigma", real=True)
+LAM, START = sympy.symbols("lambda w0", positive=True)
+
+
+class SpectralSolution(Solution):
+    """A solution by modes."""
+
+    @property
+    def statement(self) -> sympy.Eq:
+        """w(t) = …, for every mode."""
+        return sympy.Eq(sympy.Function("w")(T), self.formula, evaluate=False)
+
+    @cached_property
+    def modes(self) -> JointModes:
+        """The joint modes of data and start, correct to float64."""
+        return self.modes_at(CHECK_DIGITS)
+
+    def modes_at(self, digits: int) -> JointModes:
+        """Return the joint modes of data and start at any precision."""
+        sharp = self.case.at(digits + 5)
+        return joint_modes(*moments(sharp), product(sharp), digits)
+
+    def parameters(self, modes: JointModes) -> tuple[Array, ...]:
+        """Return what the scalar formula takes of each mode, besides the time."""
+        return modes.sigma, modes.lam, modes.start
+
+    @abstractmethod
+    def curve(self, times: Array, *parameters: Any) -> Array:
+        """Return the strength of a mode at float64 times, shape (times, modes)."""
+
+    @abstractmethod
+    def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
+        """Return the strength of one mode at one time, in an mpmath context."""
+
+    @cached_property
+    def _floats(self) -> tuple[Array, ...]:
+        return tuple(to_float_array(part) for part in self.parameters(self.modes))
+
+    @cached_property
+    def _bases(self) -> tuple[Array, Array]:
+        return to_float_array(self.modes.left), to_float_array(self.modes.right)
+
+    def strengths(self, t: Any) -> Array:
+        """Return the mode strengths w_i(t) in float64, shape (…, inputs)."""
+        times = np.asarray(t, dtype=float)
+        flat = self.curve(times.reshape(-1, 1), *self._floats)
+        return np.asarray(flat.reshape(*times.shape, -1))
+
+    def end_to_end(self, t: Any) -> Array:
+        """Return W(t) = Σ w_i(t) u_i v_iᵀ in float64.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        array
+            Shape (…, outputs, inputs) for t of shape (…).
+        """
+        left, right = self._bases
+        return np.asarray((left * self.strengths(t)[..., None, :]) @ right.T)
+
+    def precise(self, t: Any, *, digits: int = 50) -> Array:
+        """Return W(t) at one time as mpf numbers.
+
+        Parameters
+        ----------
+        t : number
+            The time; a float is taken as the rational that it is.
+        digits : int, keyword-only
+            Correct decimal digits, relative to the largest entry.
+
+        Returns
+        -------
+        array
+            Shape (outputs, inputs), entries of an mpmath context with spare digits.
+        """
+        # a rate times a long time keeps fewer digits than the rate has
+        spare = 15 + len(str(int(abs(to_mpf(t, context_of(15))))))
+        modes, context = self.modes_at(digits + spare), context_of(digits + spare + 5)
+        time = to_mpf(t, context)
+        left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
+        columns = (to_mpf_array(a, context) for a in self.parameters(modes))
+        strengths = [
+            self.curve_mpf(context, time, *mode) for mode in zip(*columns, strict=True)
+        ]
+        return np.asarray((left * np.array(strengths, dtype=object)) @ right.T)
+
+    @property
+    def limit(self) -> Array:
+        """The end-to-end matrix as t → ∞, in float64."""
+        left, right = self._bases
+        return np.asarray((left * self.final(*self._floats)) @ right.T)
+
+    def final(self, *parameters: Array) -> Array:
+        """Return the strengths as t → ∞: σ/λ where a mode is learned, else zero."""
+        sigma, lam, start = parameters
+        learned = (sigma > 0) & (start > 0)
+        return np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
+
+    def _grown(self, t: Any, root: float) -> tuple[Array, ...]:
+        """Return the balanced weights: amplitude i has grown by (w_i(t)/w_i(0))^root.
+
+        The first layer is W_1(0) V diag(g) Vᵀ, the last U diag(g) Uᵀ W_L(0).
+        """
+        left, right = self._bases
+        start = to_float_array(self.modes.start)
+        safe = np.where(start > 0, start, 1.0)
+        ratio = np.where(start > 0, self.strengths(t) / safe, 1.0)[..., None, :] ** root
+        first, *_, last = self.problem.floats.weights
+        idle = last - left @ (left.T @ last)
+        return (
+            first @ ((right * ratio) @ right.T),
+            ((left * ratio) @ left.T) @ last + idle,
+        )

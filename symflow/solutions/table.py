@@ -1,0 +1,132 @@
+"""A table of the catalogue: what is proved, and to how many digits it was checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.claims import relative_size
+from symflow.solutions.case import context_of
+from symflow.solutions.modes import lifted
+from symflow.solutions.solution import Solution
+
+#: Maps flow, data, init and times to W at these times.
+Oracle = Callable[[Any, Any, Any, Any], Array]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One solution, held against an independent integration.
+
+    Parameters
+    ----------
+    name, reference : str
+        What, and where it comes from.
+    proof : str
+        ``"0"`` where the residual vanishes exactly.
+    digits : int
+        Digits to which W(t) agrees with the integration at every time.
+    float_digits : int
+        The same for the float64 evaluation.
+    times : tuple of float
+        The first and the last time.
+    """
+
+    name: str
+    reference: str
+    proof: str
+    digits: int
+    float_digits: int
+    times: tuple[float, float]
+
+
+def table(
+    solutions: Iterable[Solution], times: Sequence[Any], oracle: Oracle, *, digits: int
+) -> tuple[Entry, ...]:
+    """Hold solutions against an independent high-precision integration.
+
+    Parameters
+    ----------
+    solutions : iterable of Solution
+        What to check.
+    times : sequence of numbers
+        When.
+    oracle : callable
+        ``oracle(flow, data, init, times)`` returns W at the times, shape (times,
+        outputs, inputs), to `digits` digits; for example through `symflow.precise`.
+    digits : int, keyword-only
+        Digits that the oracle has.
+
+    Returns
+    -------
+    tuple of Entry
+        One per solution.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.precision import precise
+    >>> def oracle(flow, data, init, times):
+    ...     return precise(flow, data, init, times, digits=30).end_to_end
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> sol = sf.solve(flow, sf.whitened([[2]]), [[[1]], [[1]]])
+    >>> (row,) = table([sol], [1, 2], oracle, digits=30)
+    >>> row.proof, row.digits >= 28
+    ('0', True)
+    """
+    return tuple(_entry(sol, times, oracle, digits) for sol in solutions)
+
+
+def _entry(
+    solution: Solution, times: Sequence[Any], oracle: Oracle, digits: int
+) -> Entry:
+    case, context = solution.case, context_of(digits + 10)
+    truth = [lifted(w, context) for w in oracle(case.flow, case.data, case.init, times)]
+    exact = [lifted(solution.precise(t, digits=digits), context) for t in times]
+    ends = to_float(times[0]), to_float(times[-1])
+    floats = [solution.end_to_end(to_float(t)) for t in times]
+    rounded = [to_float_array(w) for w in truth]
+    return Entry(
+        solution.name,
+        str(solution.reference),
+        str(solution.verify()),
+        _digits(exact, truth, digits),
+        _digits(floats, rounded, 16),
+        ends,
+    )
+
+
+def _digits(values: Sequence[Array], truth: Sequence[Array], most: int) -> int:
+    pairs = zip(values, truth, strict=True)
+    gap = max(relative_size(value - true, true) for value, true in pairs)
+    if gap == 0:
+        return most
+    logarithm = -math.log10(gap) if to_float(gap) > 0 else float(most)
+    return min(most, int(logarithm))
+
+
+def as_markdown(entries: Iterable[Entry]) -> str:
+    """Return the table as Markdown.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        As from `table`.
+
+    Examples
+    --------
+    >>> row = Entry("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
+    >>> print(as_markdown([row]).splitlines()[-1])
+    | LogisticMode | Saxe et al. 2014 | 0 | 48 | 15 | 0 … 10 |
+    """
+    head = "| solution | reference | residual | digits | float64 digits | t |"
+    lines = [
+        f"| {e.name} | {e.reference} | {e.proof} | {e.digits} | {e.float_digits} | "
+        f"{e.times[0]:g} … {e.times[1]:g} |"
+        for e in entries
+    ]
+    return "\n".join([head, "|---|---|---|---|---|---|", *lines])

@@ -1,0 +1,143 @@
+"""Gradient descent by modes, and the limit of vanishing initialization."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import symflow as sf
+from symflow.solutions import recurrence, solve, staircase
+
+
+def _flow(*widths):
+    return sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss())
+
+
+def _descend(weights, sigma_xx, sigma_yx, step, count):
+    """Run gradient descent on the layers themselves."""
+    weights = [weight.copy() for weight in weights]
+    path = []
+    for number in range(count + 1):
+        total = np.linalg.multi_dot(weights[::-1]) if len(weights) > 1 else weights[0]
+        path.append(total)
+        force = sigma_yx - total @ sigma_xx
+        steps = []
+        for layer in range(len(weights)):
+            after, before = np.eye(len(weights[layer])), np.eye(force.shape[1])
+            for weight in weights[layer + 1 :]:
+                after = weight @ after
+            for weight in weights[:layer]:
+                before = weight @ before
+            steps.append(after.T @ force @ before.T)
+        if number < count:
+            weights = [w + step * s for w, s in zip(weights, steps, strict=True)]
+    return np.stack(path)
+
+
+@pytest.mark.parametrize("widths", [(3, 3, 2), (2, 3, 3, 2), (3, 3, 4, 3, 3)])
+def test_descent_on_the_layers_follows_the_recurrence_of_its_modes(widths):
+    flow = _flow(*widths)
+    target = np.random.default_rng(0).normal(size=(widths[-1], widths[0]))
+    init = sf.spectral_init(0.6, rng=1)
+    gd = recurrence(flow, sf.whitened(target), init, 0.05)
+    path = _descend(gd.flow.problem.weights, np.eye(widths[0]), target, 0.05, 100)
+    assert np.abs(gd.end_to_end(100) - path).max() < 1e-12
+    assert gd.verify() == 0
+
+
+def test_ten_steps_give_the_published_digits():
+    data = sf.Moments([[Fraction(7, 10)]], [[Fraction(13, 10)]])
+    root = 0.05**0.5
+    gd = recurrence(_flow(1, 1, 1), data, ([[root]], [[root]]), 0.1)
+    assert gd.strengths(10)[-1, 0] == pytest.approx(0.464311256850647935541, rel=1e-14)
+
+
+@pytest.mark.parametrize("pace", [0.02, 0.2, 0.45, 0.5])
+def test_two_logistic_curves_enclose_the_descent(pace):
+    data = sf.whitened(np.diag([2.0, 0.7]))
+    gd = recurrence(_flow(2, 2, 2), data, sf.spectral_init(0.05), pace / 2)
+    low, high = gd.enclosure(300)
+    path = gd.strengths(300)
+    slop = 1e-12
+    assert np.all(low <= path * (1 + slop))
+    assert np.all(path <= high * (1 + slop))
+    assert gd.monotone
+
+
+def test_the_step_size_conditions_are_sharp():
+    data, init, flow = sf.whitened([[2.0]]), ([[0.3]], [[0.3]]), _flow(1, 1, 1)
+    calm, wild = (recurrence(flow, data, init, step) for step in (0.49, 0.51))
+    assert calm.stable
+    assert not wild.stable
+    assert abs(calm.strengths(4000)[-1, 0] - 2) < 1e-9
+    assert abs(wild.strengths(4000)[-1, 0] - 2) > 1e-2
+    assert recurrence(flow, data, init, 0.25).monotone
+    assert not recurrence(flow, data, init, 0.26).monotone
+
+
+def test_the_gap_to_the_flow_is_of_first_order_in_the_step():
+    data, init = sf.whitened([[1.3]]), ([[0.3]], [[0.3]])
+    gaps = [
+        recurrence(_flow(1, 1, 1), data, init, 0.02 / k).gap(50 * k)[-1]
+        for k in (1, 2, 4)
+    ]
+    # halving the step halves the gap, up to the next order
+    assert gaps[0] / gaps[1] == pytest.approx(2, rel=0.02)
+    assert gaps[1] / gaps[2] == pytest.approx(2, rel=0.02)
+
+
+def test_descent_needs_a_spectral_start():
+    with pytest.raises(sf.HypothesisFailed, match="balanced"):
+        recurrence(_flow(2, 2, 2), sf.whitened(np.eye(2)), sf.gaussian_init(rng=0), 0.1)
+    with pytest.raises(sf.InvalidArgument, match="positive step"):
+        recurrence(_flow(2, 2, 2), sf.whitened(np.eye(2)), sf.spectral_init(1), 0.0)
+
+
+def _jumping():
+    return sf.Moments(np.diag([4.0, 1.0, 2.0]), np.diag([2.0, 1.43, 0.5]))
+
+
+def test_the_staircase_is_the_limit_of_the_flow():
+    steps = staircase(_jumping())
+    assert steps.verify() == 0
+    clock = np.array([0.2, 0.45, 0.55, 0.65, 0.75, 1.5, 2.3])
+    distances = []
+    for delta in (20, 40, 80):
+        scale = np.exp(-delta / 1.0)
+        flow = _flow(3, 3, 3)
+        start = (scale * np.eye(3), scale * np.eye(3))
+        path = solve(flow, _jumping(), start).end_to_end(delta * clock)
+        seen = np.abs(path - steps.end_to_end(clock)) / np.max(steps.final)
+        said = steps.distance(delta, clock)
+        assert np.all(seen.max(axis=(1, 2)) <= said * (1 + 1e-6) + 1e-14)
+        distances.append(said.max())
+    assert distances[0] > distances[1] > distances[2]
+    assert distances[2] < 1e-2
+
+
+def test_the_value_at_a_jump():
+    steps = staircase(_jumping())
+    flow, delta = _flow(3, 3, 3), 60
+    start = (np.exp(-delta) * np.eye(3), np.exp(-delta) * np.eye(3))
+    solution = solve(flow, _jumping(), start)
+    value = solution.end_to_end(delta * steps.jumps[0])[0, 0]
+    assert value == pytest.approx(2.0 / (4.0 + 2.0), rel=1e-10)
+
+
+def test_the_staircase_visits_reduced_rank_regressions_only_in_the_right_order():
+    assert not staircase(_jumping()).is_reduced_rank_path
+    ordered = sf.Moments(np.diag([1.0, 2.0]), np.diag([3.0, 1.0]))
+    steps = staircase(ordered)
+    assert steps.is_reduced_rank_path
+    root = np.diag([1.0, 2.0]) ** 0.5
+    whitened = np.diag([3.0, 1.0]) @ np.linalg.inv(root)
+    u, s, vt = np.linalg.svd(whitened)
+    best = np.outer(u[:, 0], vt[0]) * s[0] @ np.linalg.inv(root)
+    assert np.allclose(steps.visited[1], best, atol=1e-14)
+
+
+def test_the_staircase_needs_common_singular_vectors():
+    with pytest.raises(sf.HypothesisFailed, match="common singular vectors"):
+        staircase(sf.Moments([[2.0, 0.5], [0.5, 1.0]], [[1.0, 0.0], [0.0, 3.0]]))
