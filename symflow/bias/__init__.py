@@ -1,0 +1,168 @@
+"""Implicit bias: which of many minimizers a flow picks, predicted from its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symflow.bias.diagonal import DiagonalPotential
+from symflow.bias.distance import DistanceBound, width_bound
+from symflow.bias.dual import least_potential
+from symflow.bias.frozen import FrozenPart
+from symflow.bias.least_norm import LeastNorm
+from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
+from symflow.bias.prediction import Prediction
+from symflow.claims import Claim, Refusal
+from symflow.errors import HypothesisFailed
+from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
+
+#: The catalogue of predictions, tried in order, and the claims that go with them.
+PREDICTIONS: tuple[Any, ...] = (LeastNorm, DiagonalPotential)
+COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound)
+
+
+def implicit_bias(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> Prediction:
+    """Predict which minimizer the flow converges to, without integrating it.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    Prediction
+        With `.limit`, `.potential`, `.kkt_residual(W)` and its hypotheses.
+
+    Raises
+    ------
+    HypothesisFailed
+        If no prediction applies; the message says, for each, what fails.
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
+    >>> bias = sf.implicit_bias(flow, data, ([[3.0, 4.0], [0.0, 0.0]], [[1.0, 0.0]]))
+    >>> bias.limit.round(6)
+    array([[1.2, 1.6]])
+    """
+    answers = attempts(flow, data, init, rng=rng)
+    for answer in answers:
+        if isinstance(answer, Prediction):
+            return answer
+    refusals = [str(answer) for answer in answers if isinstance(answer, Refusal)]
+    msg = "\n".join(
+        [
+            "implicit_bias(flow, data, init): no prediction of the limit applies.",
+            *refusals,
+            "  What can be said nevertheless: bias.companions(flow, data, init).",
+        ]
+    )
+    raise HypothesisFailed(msg)
+
+
+def attempts(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> tuple[Prediction | Refusal, ...]:
+    """Return the answer of every catalogued prediction: itself or a refusal.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    tuple of Prediction or Refusal
+        In the order of the catalogue.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
+    >>> print(attempts(flow, data, sf.gaussian_init(1, rng=0))[0].hypotheses[-1].words)
+    the start keeps W in the row space of X
+    """
+    problem = bind(flow, data, init, rng=rng)
+    return tuple(entry.attempt(problem) for entry in PREDICTIONS)
+
+
+def companions(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> list[Claim]:
+    """Return what can be said of the limit where it is not determined beforehand.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    list of Claim
+        The frozen part of the first layer, and bounds on the distance from the
+        minimizer of least norm.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
+    >>> [claim.name for claim in companions(flow, data, sf.gaussian_init(1, rng=0))]
+    ['FrozenPart', 'DistanceBound']
+    """
+    problem = bind(flow, data, init, rng=rng)
+    answers = (entry.attempt(problem) for entry in COMPANIONS)
+    return [answer for answer in answers if isinstance(answer, Claim)]
+
+
+__all__ = [
+    "DiagonalPotential",
+    "DifferenceMap",
+    "DistanceBound",
+    "FrozenPart",
+    "LeastNorm",
+    "MirrorMap",
+    "Prediction",
+    "ProductMap",
+    "attempts",
+    "companions",
+    "implicit_bias",
+    "least_potential",
+    "width_bound",
+]

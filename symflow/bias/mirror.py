@@ -1,0 +1,263 @@
+"""The scalar maps by which diagonal networks turn a force into a coefficient.
+
+With ξ(t) = −∫∇ℓ(β), every coefficient of a diagonal network of depth L is β_j = c_j^L
+h(c_j^{L−2} ξ_j), c_j the size of its weights at the start.  In terms of x,
+
+    product w_1∘⋯∘w_L, w_L(0) = 0:   h = x(1+x²)^{(L−1)/2},  t = ∫₀ˣ(1+y²)^{−(L−1)/2}dy,
+    difference u_1∘⋯∘u_L − v_1∘⋯∘v_L:  h = 2 sinh 2t for L = 2, else with z = (L−2)t
+                                       h = (1−z)^{−L/(L−2)} − (1+z)^{−L/(L−2)}.
+
+For L = 2 the first is ½ sinh 2t, for L = 3 tan t/cos² t, for L = 4 t/(1−t²)².  H =
+∫h⁻¹ is the potential; its conjugate ∫h is x²/2 for the product, and elementary for the
+difference (Yun, Krishnan, Mobahi 2021; Woodworth et al. 2020; elementary forms derived
+here).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, map_entries, to_float_array
+
+#: Newton steps that take 15 correct digits to any practical number of them.
+REFINEMENTS, MOST_STEPS = 12, 200
+
+
+@dataclass(frozen=True)
+class MirrorMap(ABC):
+    """An odd increasing function h of the force, with its inverse and potential.
+
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
+    """
+
+    depth: int
+
+    @property
+    @abstractmethod
+    def end(self) -> float:
+        """The force at which h becomes infinite; infinite itself for L = 2."""
+
+    @abstractmethod
+    def value(self, t: Array) -> Array:
+        """Return h(t) in float64, for |t| below `end`."""
+
+    @abstractmethod
+    def slope(self, t: Array) -> Array:
+        """Return h′(t) in float64."""
+
+    @abstractmethod
+    def conjugate(self, t: Array) -> Array:
+        """Return ∫₀ᵗ h in float64."""
+
+    @abstractmethod
+    def inverse(self, tau: Array, context: Any = None) -> Array:
+        """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
+
+    def potential(self, tau: Array) -> Array:
+        """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
+
+        Parameters
+        ----------
+        tau : array_like
+            Coefficients in units of c^L.
+
+        Returns
+        -------
+        ndarray
+            H(τ) = τ·h⁻¹(τ) − ∫₀^{h⁻¹(τ)} h.
+
+        Examples
+        --------
+        >>> [ProductMap(L).potential(2.0).round(12).item() for L in (2, 3, 4)]
+        [1.313936140857, 1.070796326795, 0.934308313293]
+        """
+        t = self.inverse(np.asarray(tau, dtype=float))
+        return np.asarray(tau * t - self.conjugate(t))
+
+
+@dataclass(frozen=True)
+class ProductMap(MirrorMap):
+    """The map of β = w_1∘⋯∘w_L from w_1 = … = w_{L−1} = c, w_L = 0.
+
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
+
+    Examples
+    --------
+    >>> ProductMap(3).inverse(ProductMap(3).value(np.array(0.4))).round(12).item()
+    0.4
+    """
+
+    @property
+    def end(self) -> float:
+        """The integral ∫₀^∞(1+y²)^{−(L−1)/2}dy: ∞, π/2, 1, π/4, ….
+
+        Examples
+        --------
+        >>> [round(ProductMap(depth).end, 4) for depth in (2, 3, 4, 5)]
+        [inf, 1.5708, 1.0, 0.7854]
+        """
+        if self.depth == 2:
+            return np.inf
+        even = self.depth % 2 == 0
+        total = 1.0 if even else np.pi / 2
+        for power in range(3 if even else 2, self.depth - 1, 2):
+            total *= (power - 1) / power
+        return float(total)
+
+    def value(self, t: Array) -> Array:
+        """Return h(t) = x(1+x²)^{(L−1)/2}."""
+        x = self._x(t)
+        return np.asarray(x * (1 + x * x) ** ((self.depth - 1) / 2))
+
+    def slope(self, t: Array) -> Array:
+        """Return h′(t) = (1+x²)^{L−2}(1 + Lx²)."""
+        x = self._x(t)
+        return np.asarray((1 + x * x) ** (self.depth - 2) * (1 + self.depth * x * x))
+
+    def conjugate(self, t: Array) -> Array:
+        """Return x²/2."""
+        return np.asarray(self._x(t) ** 2 / 2)
+
+    def inverse(self, tau: Array, context: Any = None) -> Array:
+        """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
+        size = np.abs(tau)
+        x = self._solve(to_float_array(size))
+        if context is None:
+            return np.asarray(np.sign(tau) * self._t(x))
+        fine = map_entries(context.mpf, x)
+        power = context.mpf(self.depth - 1) / 2
+        for _ in range(REFINEMENTS):
+            square = 1 + fine * fine
+            gap = fine * square**power - size
+            fine = fine - gap / (square ** (power - 1) * (1 + self.depth * fine * fine))
+        return self._t(fine, context) * map_entries(context.sign, tau)
+
+    def _solve(self, size: Array) -> Array:
+        """Return x ≥ 0 with x(1+x²)^{(L−1)/2} = size, by Newton's method for ln x."""
+        with np.errstate(divide="ignore"):
+            goal = np.log(size)
+        start = np.minimum(goal, goal / self.depth)
+        y = np.where(np.isfinite(goal), start, 0.0)
+        target = np.where(np.isfinite(goal), goal, 0.0)
+        for _ in range(60):
+            # ln(1 + x²) without overflow; the function is convex with slope in [1, L]
+            squares, part = np.logaddexp(0, 2 * y), 1 / (1 + np.exp(-2 * y))
+            gap = y + (self.depth - 1) / 2 * squares - target
+            y = y - gap / (1 + (self.depth - 1) * part)
+        return np.where(np.isfinite(goal), np.exp(y), 0.0)
+
+    def _t(self, x: Array, context: Any = None) -> Array:
+        """Return I_{L−1}(x), by I_{k+2} = x/(k(1+x²)^{k/2}) + (k−1)/k·I_k."""
+        odd = self.depth % 2 == 0
+        if context is None:
+            total = np.arcsinh(x) if odd else np.arctan(x)
+            root = np.sqrt(1 + x * x)
+        else:
+            total = map_entries(context.asinh if odd else context.atan, x)
+            root = map_entries(context.sqrt, 1 + x * x)
+        for k in range(1 if odd else 2, self.depth - 1, 2):
+            total = x / (k * root**k) + (k - 1) * total / k
+        return np.asarray(total)
+
+    def _x(self, t: Array) -> Array:
+        """Return the x that belongs to t."""
+        t = np.asarray(t, dtype=float)
+        if self.depth == 2:
+            return np.asarray(np.sinh(t))
+        if self.depth == 3:
+            return np.asarray(np.tan(t))
+        if self.depth == 4:
+            return np.asarray(t / np.sqrt(1 - t * t))
+        size = np.abs(t)
+        x = size
+        for _ in range(MOST_STEPS):
+            # t(x) is concave, so that these steps approach the solution from below
+            change = (size - self._t(x)) * (1 + x * x) ** ((self.depth - 1) / 2)
+            x = x + change
+            if np.all(np.abs(change) <= 1e-15 * (1 + x)):
+                break
+        return np.sign(t) * x
+
+
+@dataclass(frozen=True)
+class DifferenceMap(MirrorMap):
+    """The map of β = u_1∘⋯∘u_L − v_1∘⋯∘v_L from u_l = v_l = c.
+
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
+
+    Examples
+    --------
+    >>> DifferenceMap(2).potential(np.array(2.0)).round(12).item()
+    0.467160024646
+    """
+
+    @property
+    def end(self) -> float:
+        """1/(L − 2)."""
+        return np.inf if self.depth == 2 else 1 / (self.depth - 2)
+
+    @property
+    def _power(self) -> float:
+        return self.depth / (self.depth - 2)
+
+    def value(self, t: Array) -> Array:
+        """Return h(t)."""
+        if self.depth == 2:
+            return np.asarray(2 * np.sinh(2 * np.asarray(t)))
+        z = (self.depth - 2) * np.asarray(t)
+        return np.asarray((1 - z) ** -self._power - (1 + z) ** -self._power)
+
+    def slope(self, t: Array) -> Array:
+        """Return h′(t)."""
+        if self.depth == 2:
+            return np.asarray(4 * np.cosh(2 * np.asarray(t)))
+        z, power = (self.depth - 2) * np.asarray(t), -self._power - 1
+        return np.asarray(self.depth * ((1 - z) ** power + (1 + z) ** power))
+
+    def conjugate(self, t: Array) -> Array:
+        """Return ∫₀ᵗ h."""
+        if self.depth == 2:
+            return np.asarray(2 * np.sinh(np.asarray(t)) ** 2)
+        z, power = (self.depth - 2) * np.asarray(t), -2 / (self.depth - 2)
+        return np.asarray(((1 - z) ** power + (1 + z) ** power - 2) / 2)
+
+    def inverse(self, tau: Array, context: Any = None) -> Array:
+        """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
+        if self.depth == 2:
+            if context is None:
+                return np.asarray(np.arcsinh(np.asarray(tau) / 2) / 2)
+            return map_entries(partial(_half_asinh, context), tau)
+        size = np.abs(tau)
+        z = self._newton(to_float_array(size), None, self._power, MOST_STEPS)
+        if context is None:
+            return np.asarray(np.sign(tau) * z / (self.depth - 2))
+        power = context.mpf(self.depth) / (self.depth - 2)
+        fine = self._newton(size, map_entries(context.mpf, z), power, REFINEMENTS)
+        return fine / (self.depth - 2) * map_entries(context.sign, tau)
+
+    def _newton(self, size: Array, z: Any, power: Any, steps: int) -> Array:
+        """Solve (1−z)^{−a} − (1+z)^{−a} = size, convex in z, from the right."""
+        z = 1 - (1 + size) ** (-1 / power) if z is None else z
+        for _ in range(steps):
+            gap = (1 - z) ** -power - (1 + z) ** -power - size
+            change = gap / (power * ((1 - z) ** (-power - 1) + (1 + z) ** (-power - 1)))
+            z = z - change
+        return np.asarray(z)
+
+
+def _half_asinh(context: Any, tau: Any) -> Any:
+    return context.asinh(tau / 2) / 2

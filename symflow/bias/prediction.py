@@ -1,0 +1,40 @@
+"""What a prediction of the limit has to answer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.theorem import Theorem
+
+
+class Prediction(Theorem):
+    """Which minimizer a flow picks if its loss converges to the infimum."""
+
+    @property
+    @abstractmethod
+    def limit(self) -> Array:
+        """The predicted end-to-end matrix W(∞) in float64, shape (m, d)."""
+
+    @property
+    @abstractmethod
+    def potential(self) -> sympy.Expr:
+        """The function of W whose smallest value among the minimizers is picked."""
+
+    @abstractmethod
+    def kkt_residual(self, end_to_end: Any) -> float:
+        """Return by how much W fails the optimality conditions of the prediction.
+
+        Parameters
+        ----------
+        end_to_end : array_like, shape (m, d)
+            The end-to-end matrix W.
+
+        Returns
+        -------
+        float
+            Relative; zero at the predicted limit alone.
+        """

@@ -1,0 +1,185 @@
+"""Convergence bounds: how fast a flow learns, predicted before it is integrated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symflow.claims import Bound, Claim, Refusal
+from symflow.convergence.alignment import Alignment
+from symflow.convergence.bound import LossBound, RateBound
+from symflow.convergence.deep import HomogeneousRate, UnimodalRate
+from symflow.convergence.descent import descend, descent_curves, monotone_step
+from symflow.convergence.far_away import FarAway
+from symflow.convergence.phases import Staircase
+from symflow.convergence.rank_one import RankOneRate
+from symflow.convergence.regression import closest_approach, reduced_rank_solutions
+from symflow.convergence.stable_set import StableSet
+from symflow.convergence.three_layers import ThreeLayerRate
+from symflow.convergence.two_layers import (
+    ConvexityRate,
+    ImbalanceRate,
+    InstantaneousRate,
+    MarginRate,
+)
+from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
+
+#: The catalogue of bounds.
+BOUNDS: tuple[Any, ...] = (
+    MarginRate,
+    ConvexityRate,
+    ImbalanceRate,
+    InstantaneousRate,
+    ThreeLayerRate,
+    HomogeneousRate,
+    UnimodalRate,
+    RankOneRate,
+)
+
+#: Further claims about speed, which are not rates.
+COMPANIONS: tuple[Any, ...] = (StableSet, Alignment, FarAway, Staircase)
+
+
+def rates(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> list[RateBound]:
+    """Return the convergence bounds that apply, the fastest guaranteed rate first.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    list of RateBound
+        Each with `.rate`, `.bound(t)`, `.margin(path)` and its hypotheses as checked;
+        empty if none applies (`symflow.convergence.attempts` says why).
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> bounds = sf.rates(flow, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]])
+    >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
+    ('MarginRate', 6.5, 0.000188)
+    """
+    answers = attempts(flow, data, init, rng=rng)
+    bounds = [answer for answer in answers if isinstance(answer, RateBound)]
+    return sorted(bounds, key=lambda bound: -bound.rate)
+
+
+def attempts(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> tuple[RateBound | Refusal, ...]:
+    """Return the answer of every catalogued bound: the bound or a refusal.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    tuple of RateBound or Refusal
+        In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> answers = attempts(flow, sf.whitened([[2.0]]), [[[1.0]], [[1.0]]])
+    >>> print(answers[2].hypotheses[-1])
+    a positive rate: fails, rate 0
+    """
+    problem = bind(flow, data, init, rng=rng)
+    return tuple(entry.attempt(problem) for entry in BOUNDS)
+
+
+def companions(
+    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
+) -> list[Claim]:
+    """Return the claims about speed that are not exponential rates.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+
+    Returns
+    -------
+    list of Claim
+        Stable set, alignment and far-away phase of a one-neuron layer; the stages of
+        sequential learning.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    >>> start = ([[1.0, 0.5]], [[1.0], [0.5]])
+    >>> [claim.name for claim in companions(flow, sf.whitened([[2, 0], [0, 1]]), start)]
+    ['StableSet', 'Alignment']
+    """
+    problem = bind(flow, data, init, rng=rng)
+    answers = (entry.attempt(problem) for entry in COMPANIONS)
+    return [answer for answer in answers if isinstance(answer, Claim)]
+
+
+__all__ = [
+    "Alignment",
+    "Bound",
+    "ConvexityRate",
+    "FarAway",
+    "HomogeneousRate",
+    "ImbalanceRate",
+    "InstantaneousRate",
+    "LossBound",
+    "MarginRate",
+    "RankOneRate",
+    "RateBound",
+    "StableSet",
+    "Staircase",
+    "ThreeLayerRate",
+    "UnimodalRate",
+    "attempts",
+    "closest_approach",
+    "companions",
+    "descend",
+    "descent_curves",
+    "monotone_step",
+    "rates",
+    "reduced_rank_solutions",
+]

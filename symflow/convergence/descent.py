@@ -1,0 +1,120 @@
+"""Gradient descent on one balanced mode of two layers: steps and two-sided curves.
+
+With step η the mode strength obeys w⁺ = w(1 + η(σ − λw))² (Gidel, Bach, Lacoste-Julien
+2019).  Let a = ησ ≤ ½, u = λw/σ < 1 and the odds q = u/(1 − u).  Per step
+
+    (1 + a)² ≤ q⁺/q = (1 + a(1−u))²/(1 − 2au − a²u(1−u)) ≤ 1/(1 − 2a),
+
+so that after k steps q is between q_0(1 + a)^{2k} and q_0(1 − 2a)^{−k}: w is between
+two logistic curves.  Descent is monotone for ησ ≤ ½, locally stable for ησ < 1, and
+for w_0 = e^{−2δ}, δ → ∞, a mode is learned after δ/ln(1 + ησ) steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.errors import InvalidArgument
+from symflow.inits import singular_frames
+
+
+def monotone_step(data: Any) -> float:
+    """Return the largest step 1/(2σ_1) for which no mode overshoots.
+
+    Parameters
+    ----------
+    data : Dataset or Moments
+        σ_1 is the largest singular value of its Σ_yx.
+
+    Returns
+    -------
+    float
+        Twice of it is where the strongest mode loses stability.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> monotone_step(sf.whitened([[4.0, 0.0], [0.0, 1.0]]))
+    0.125
+    """
+    values = singular_frames(to_float_array(data.moments().sigma_yx)).values
+    return 1 / (2 * float(values[0]))
+
+
+def descend(
+    start: float, steps: int, *, step: float, sigma: float, lam: float = 1.0
+) -> Array:
+    """Return w_0, …, w_k of gradient descent on one mode.
+
+    Parameters
+    ----------
+    start : float
+        w_0.
+    steps : int
+        k.
+    step, sigma, lam : float, keyword-only
+        η, σ and λ.
+
+    Returns
+    -------
+    ndarray, shape (k + 1,)
+        The mode strengths.
+
+    Examples
+    --------
+    >>> round(descend(0.05, 10, step=0.1, sigma=1.3, lam=0.7)[-1].item(), 12)
+    0.464311256851
+    """
+    values = [start]
+    for _ in range(steps):
+        values.append(values[-1] * (1 + step * (sigma - lam * values[-1])) ** 2)
+    return np.array(values)
+
+
+def descent_curves(
+    start: float, steps: int, *, step: float, sigma: float, lam: float = 1.0
+) -> tuple[Array, Array]:
+    """Return the logistic curves below and above gradient descent on one mode.
+
+    Parameters
+    ----------
+    start : float
+        w_0, between 0 and σ/λ.
+    steps : int
+        k.
+    step, sigma, lam : float, keyword-only
+        η, σ and λ.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (k + 1,)
+        Bounds on w_0, …, w_k.
+
+    Raises
+    ------
+    InvalidArgument
+        If not 0 < ησ ≤ ½, or the start is not between 0 and σ/λ.
+
+    Examples
+    --------
+    >>> low, high = descent_curves(0.05, 10, step=0.1, sigma=1.3, lam=0.7)
+    >>> low[-1].round(4).item(), high[-1].round(4).item()
+    (0.449, 0.6681)
+    """
+    growth, part = step * sigma, lam * start / sigma
+    if not (0 < growth <= 0.5 and 0 < part < 1):
+        msg = (
+            "descent_curves(start, …, step, sigma): needs 0 < step·sigma ≤ 1/2 and "
+            f"0 < start < sigma/lam; got step·sigma = {growth:g}, start = {start:g}"
+        )
+        raise InvalidArgument(msg)
+    count = np.arange(steps + 1)
+    logit = np.log(part / (1 - part))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        fastest = np.where(count > 0, count * -np.log1p(-2 * growth), 0.0)
+        slowest = 2 * np.log1p(growth) * count
+        curves = [sigma / lam / (1 + np.exp(-(logit + x))) for x in (slowest, fastest)]
+    return curves[0], curves[1]

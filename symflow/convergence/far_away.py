@@ -1,0 +1,98 @@
+"""One-neuron layer: from however far, the size returns in a time that depth shortens.
+
+Eftekhari (2020); notation of `rates/one_neuron.py`.  As ρ ≤ z_1, ṡ ≤ −L s^{2−2/L}(s −
+z_1), hence s ≤ 2z_1 after the time ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to s_0.  It
+stays bounded as s_0 → ∞ and falls with the depth L.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import exact
+from symflow.claims import Hypothesis, Path, Refusal
+from symflow.convergence.bound import ROUNDED_DOWN
+from symflow.convergence.one_neuron import EFTEKHARI, conditions, one_neuron, start_of
+from symflow.flow.problem import Problem
+from symflow.theorem import Theorem, all_hold
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FarAway(Theorem):
+    """However large the start, s ≤ 2z_1 after a time that falls with depth.
+
+    Parameters
+    ----------
+    time : float
+        The time after which s ≤ 2z_1.
+    """
+
+    time: float
+
+    source = EFTEKHARI
+
+    @classmethod
+    def attempt(cls, problem: Problem) -> Self | Refusal:
+        """Return the claim, or the hypotheses that fail."""
+        found = conditions(problem)
+        if all_hold(found):
+            frame, strength, _ = start_of(problem)
+            far = strength > 2 * frame.first
+            detail = f"s = {strength:.3g}, z₁ = {frame.first:.3g}"
+            found.append(Hypothesis("a start with s > 2z₁", far, detail))
+            if far:
+                time = return_time(frame.depth, frame.first, strength)
+                return cls(problem, tuple(found), time * (1 + ROUNDED_DOWN))
+        return cls.refuse(found)
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """The time from which s ≤ 2z_1 holds, as an implication."""
+        t, z1 = sympy.symbols("t z1", positive=True)
+        late = sympy.Ge(t, sympy.Float(self.time, 6))
+        return sympy.Implies(late, sympy.Le(sympy.Function("s")(t), 2 * z1))
+
+    def residuals(self, path: Path) -> Array:
+        """Return s − 2z_1 relative to z_1 where it is positive after the time."""
+        frame = one_neuron(self.problem, path)
+        gaps = frame.strength(path.end_to_end) / frame.first - 2
+        late = [exact(time) >= exact(self.time) for time in path.t]
+        pairs = zip(gaps, late, strict=True)
+        excess = [max(gap, 0 * gap) if after else 0 * gap for gap, after in pairs]
+        return np.asarray(excess)
+
+
+def return_time(depth: int, first: float, strength: float = np.inf) -> float:
+    """Return ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to `strength`.
+
+    Parameters
+    ----------
+    depth : int
+        L.
+    first : float
+        z_1.
+    strength : float
+        The size at the start; infinite by default.
+
+    Returns
+    -------
+    float
+        The time after which s ≤ 2z_1.
+
+    Examples
+    --------
+    >>> [round(return_time(depth, 2.0), 4) for depth in (2, 3, 4, 8)]
+    [0.1733, 0.0571, 0.0308, 0.0096]
+    """
+    from scipy.integrate import quad
+
+    power = 2 - 2 / depth
+    ends = first / strength, 0.5
+    # with s = z_1/x the integrand is x^{power−1}/(1 − x), smooth on [0, 1/2]
+    value, _ = quad(lambda x: x ** (power - 1) / (1 - x), *ends, epsabs=0, epsrel=1e-13)
+    return float(value / (depth * first**power))

@@ -1,0 +1,84 @@
+"""Reduced-rank regression, and whether a flow passes through its solutions.
+
+The best matrix of rank k, argmin ‖Y − XWᵀ‖ over rank W ≤ k, is [Σ_yxΣ_xx^{−1/2}]_k
+Σ_xx^{−1/2} with [·]_k the truncated singular value decomposition.  It keeps the k
+largest σ_i/√λ_i, while two-layer flows from small starts learn in the order of σ_i
+(`rates/phases.py`): the two sequences agree where the two orders do, as for whitened
+inputs and for autoencoders (Gidel, Bach, Lacoste-Julien 2019).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.errors import InvalidData
+from symflow.flow.least_squares import RANK_TOLERANCE
+
+
+def reduced_rank_solutions(data: Any) -> Array:
+    """Return the reduced-rank regression solutions of rank 0, 1, 2, ….
+
+    Parameters
+    ----------
+    data : Dataset or Moments
+        With Σ_xx of full rank.
+
+    Returns
+    -------
+    ndarray, shape (min(m, d) + 1, m, d)
+        The last is the least-squares solution.
+
+    Raises
+    ------
+    InvalidData
+        If Σ_xx is singular.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> reduced_rank_solutions(sf.whitened([[3.0, 0.0], [0.0, 1.0]]))[1].tolist()
+    [[3.0, 0.0], [0.0, 0.0]]
+    """
+    moments = data.moments()
+    values, vectors = np.linalg.eigh(to_float_array(moments.sigma_xx))
+    if values[0] <= RANK_TOLERANCE * values[-1]:
+        msg = "reduced_rank_solutions(data): Σ_xx is singular; drop redundant inputs"
+        raise InvalidData(msg)
+    whitening = (vectors / np.sqrt(values)) @ vectors.T
+    left, sizes, right = np.linalg.svd(
+        to_float_array(moments.sigma_yx) @ whitening, full_matrices=False
+    )
+    terms = np.einsum("ik,k,kj->kij", left, sizes, right) @ whitening
+    return np.concatenate([np.zeros_like(terms[:1]), np.cumsum(terms, axis=0)])
+
+
+def closest_approach(path: Any, targets: Array) -> Array:
+    """Return how close a trajectory comes to each of some end-to-end matrices.
+
+    Parameters
+    ----------
+    path : Trajectory
+        What is measured.
+    targets : ndarray, shape (k, m, d)
+        For example `reduced_rank_solutions`.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        The least ‖W(t) − target‖_F over the times, relative to the largest ‖target‖_F.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> data = sf.whitened([[3.0, 0.0], [0.0, 1.0]])
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, data, sf.spectral_init(1e-3), np.linspace(0, 15, 151))
+    >>> closest_approach(run, reduced_rank_solutions(data)).round(3).tolist()
+    [0.0, 0.001, 0.0]
+    """
+    products = to_float_array(path.end_to_end)
+    gaps = np.linalg.norm(products[None] - targets[:, None], axis=(-2, -1))
+    return np.asarray(gaps.min(axis=1) / np.linalg.norm(targets, axis=(-2, -1)).max())

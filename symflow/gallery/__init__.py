@@ -1,0 +1,79 @@
+"""The atlas: every claim of symflow on a reference instance, with a false version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from symflow.errors import InvalidArgument
+from symflow.gallery.bias import BIAS
+from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
+from symflow.gallery.errata import ERRATA, Erratum
+from symflow.gallery.known import KNOWN
+from symflow.gallery.measured import MEASURED
+from symflow.gallery.rates import RATES
+from symflow.gallery.table import Atlas
+from symflow.gallery.width import WidthExperiment, width_experiment
+
+#: Everything that is in the atlas.
+ENTRIES: tuple[Entry, ...] = (*KNOWN, *RATES, *BIAS, *MEASURED, *ERRATA)
+
+
+def atlas(
+    only: str | None = None,
+    *,
+    digits: int = 50,
+    progress: Callable[[float], None] | None = None,
+) -> Atlas:
+    """Hold every claim against its reference instance.
+
+    Parameters
+    ----------
+    only : str, optional
+        Keep the entries whose key contains this: ``"min"``, ``"gidel"``, ``"erratum"``.
+    digits : int, keyword-only
+        Digits for the instances that are exact.
+    progress : callable, keyword-only, optional
+        Called with the fraction of entries that is done.
+
+    Returns
+    -------
+    Atlas
+        A table with `.ok`, `.to_html()` and `.to_json()`.
+
+    Raises
+    ------
+    InvalidArgument
+        If no entry has such a key.
+
+    Examples
+    --------
+    >>> table = atlas("erratum")
+    >>> table.ok, [line.measured for line in table.lines]
+    (True, ['1', '1'])
+    """
+    chosen = [entry for entry in ENTRIES if only is None or only in entry.key]
+    if not chosen:
+        keys = ", ".join(entry.key for entry in ENTRIES)
+        msg = f"atlas(only={only!r}): no such entry; there are {keys}"
+        raise InvalidArgument(msg)
+    lines = []
+    for number, entry in enumerate(chosen, start=1):
+        lines.append(entry.run(digits))
+        if progress is not None:
+            progress(number / len(chosen))
+    return Atlas(tuple(lines))
+
+
+__all__ = [
+    "ENTRIES",
+    "Atlas",
+    "Entry",
+    "Erratum",
+    "Instance",
+    "Line",
+    "NumberEntry",
+    "PathEntry",
+    "WidthExperiment",
+    "atlas",
+    "width_experiment",
+]

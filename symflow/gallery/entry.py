@@ -1,0 +1,226 @@
+"""Entries of the atlas: a claim, an instance to hold it against, and a false version.
+
+Every entry is checked twice: the claim has to hold, and a mutated version of it, with
+a wrong constant or a dropped hypothesis, has to fail.  An entry whose mutant survives
+says nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.text import inline, scientific
+from symflow.claims import Bound, Claim, Reference
+from symflow.flow import GradientFlow
+from symflow.precision import precise
+from symflow.simulation import simulate
+from symflow.trajectory import Trajectory
+from symflow.validation.validate import digits_of, route_bound
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the atlas.
+
+    Parameters
+    ----------
+    key, claim : str
+        Short name and what is asserted.
+    paper : Reference
+        Where it comes from.
+    hypotheses : tuple of str
+        The conditions, with what was found.
+    predicted, measured : str
+        Both sides, as text.
+    agreement : str
+        Digits to which they agree, or the margin by which a bound holds.
+    status : str
+        Proved, verified or measured.
+    ok : bool
+        Whether it holds.
+    """
+
+    key: str
+    claim: str
+    paper: Reference
+    hypotheses: tuple[str, ...]
+    predicted: str
+    measured: str
+    agreement: str
+    status: str
+    ok: bool
+
+
+class Entry(ABC):
+    """One claim of the atlas on its reference instance."""
+
+    key: str
+
+    @abstractmethod
+    def run(self, digits: int) -> Line:
+        """Hold the claim against its instance; `digits` is for those that are exact."""
+
+    @abstractmethod
+    def mutant_fails(self) -> bool:
+        """Say whether the mutated version is refuted, as it has to be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A flow with data, start and times.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of arrays
+        Where the flow starts.
+    t : sequence of numbers
+        When it is looked at.
+    """
+
+    flow: GradientFlow
+    data: Any
+    init: Any
+    t: tuple[Any, ...]
+
+    @cached_property
+    def run(self) -> Trajectory:
+        """The float64 trajectory."""
+        return simulate(self.flow, self.data, self.init, self.t)
+
+    def sharp(self, digits: int) -> Trajectory:
+        """Return the trajectory to many digits."""
+        return precise(self.flow, self.data, self.init, self.t, digits=digits)
+
+
+@dataclass(frozen=True)
+class PathEntry(Entry):
+    """A claim about every time of a trajectory, proved for its instance.
+
+    Parameters
+    ----------
+    key : str
+        Short name.
+    instance : callable
+        Makes the instance.
+    claim, mutant : callable
+        Make the claim, and its false version, from the instance.
+    exact : bool
+        Whether the instance is exact, so that any number of digits makes sense.
+    elsewhere : callable, optional
+        Makes the instance whose trajectory refutes the mutant, where it is another one:
+        the mutant then is the claim without one of its hypotheses.
+    """
+
+    key: str
+    instance: Callable[[], Instance]
+    claim: Callable[[Instance], Claim]
+    mutant: Callable[[Instance], Claim]
+    exact: bool = False
+    elsewhere: Callable[[], Instance] | None = None
+
+    def run(self, digits: int) -> Line:
+        """Hold the claim against the trajectory."""
+        instance = self.instance()
+        claim = self.claim(instance)
+        path = instance.sharp(digits) if self.exact else instance.run
+        sizes = [to_mpf(size, mpmath.mp) for size in claim.residuals(path)]
+        allowed = route_bound(path) + float(max(claim.slack(path)))
+        residual = max(sizes)
+        return Line(
+            key=self.key,
+            claim=claim.name,
+            paper=claim.reference,
+            hypotheses=tuple(str(hypothesis) for hypothesis in claim.hypotheses),
+            predicted=inline(claim.statement),
+            measured=f"contradicted by {scientific(residual)} ({path.route})",
+            agreement=_agreement(claim, path, residual),
+            status=claim.status.value,
+            ok=bool(residual <= allowed),
+        )
+
+    def mutant_fails(self) -> bool:
+        """Say whether the mutated claim contradicts the float64 trajectory."""
+        instance = self.instance()
+        path = (instance if self.elsewhere is None else self.elsewhere()).run
+        residual = max(to_float(r) for r in self.mutant(instance).residuals(path))
+        return residual > 100 * float(route_bound(path))
+
+
+@dataclass(frozen=True)
+class NumberEntry(Entry):
+    """Numbers that a theorem predicts and an experiment measures.
+
+    Parameters
+    ----------
+    key, claim : str
+        Short name and what is asserted.
+    paper : Reference
+        Where it comes from.
+    hypotheses : tuple of str
+        The conditions, which the instance meets by construction.
+    predicted, measured : callable
+        Make both arrays.
+    mutant : callable
+        Makes a false prediction from the true one.
+    tolerance : float
+        Relative difference that the experiment explains.
+    """
+
+    key: str
+    claim: str
+    paper: Reference
+    hypotheses: tuple[str, ...]
+    predicted: Callable[[], Any]
+    measured: Callable[[], Any]
+    mutant: Callable[[Any], Any]
+    tolerance: float
+
+    def run(self, digits: int) -> Line:
+        """Compare the prediction with the measurement."""
+        predicted, measured = np.asarray(self.predicted()), np.asarray(self.measured())
+        gap = _gap(predicted, measured)
+        return Line(
+            key=self.key,
+            claim=self.claim,
+            paper=self.paper,
+            hypotheses=self.hypotheses,
+            predicted=_text(predicted),
+            measured=_text(measured),
+            agreement=f"relative difference {scientific(gap)}",
+            status="measured",
+            ok=gap <= self.tolerance,
+        )
+
+    def mutant_fails(self) -> bool:
+        """Say whether the false prediction is outside the tolerance."""
+        wrong = np.asarray(self.mutant(np.asarray(self.predicted())))
+        return _gap(wrong, np.asarray(self.measured())) > self.tolerance
+
+
+def _gap(predicted: Any, measured: Any) -> float:
+    scale = float(np.max(np.abs(predicted))) or 1.0
+    return float(np.max(np.abs(predicted - measured))) / scale
+
+
+def _text(values: Any) -> str:
+    return ", ".join(f"{value:.6g}" for value in np.ravel(values))
+
+
+def _agreement(claim: Claim, path: Trajectory, residual: Any) -> str:
+    if isinstance(claim, Bound):
+        margin = claim.margin(path)
+        least, median = float(margin.min()), float(np.median(margin))
+        return f"margin {least:.4g}, median {median:.4g}"
+    return f"{min(digits_of(residual), path.digits)} digits"

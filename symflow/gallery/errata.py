@@ -1,0 +1,90 @@
+"""Formulas that need a correction, each with an exact counterexample in rationals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from symflow.claims import Reference
+from symflow.convergence.two_layers import MIN_2023
+from symflow.gallery.entry import Entry, Line
+
+
+@dataclass(frozen=True)
+class Erratum(Entry):
+    """An inequality measured ≥ bound that fails as printed and holds as corrected.
+
+    Parameters
+    ----------
+    key, claim, correction : str
+        Short name, the formula as printed, and what it should say.
+    paper : Reference
+        Where it is printed.
+    sides : callable
+        Returns (measured, printed bound, corrected bound) as exact numbers.
+    """
+
+    key: str
+    claim: str
+    correction: str
+    paper: Reference
+    sides: Callable[[], tuple[Fraction, Fraction, Fraction]]
+
+    def run(self, digits: int) -> Line:
+        """Evaluate both versions of the inequality exactly."""
+        measured, printed, corrected = self.sides()
+        return Line(
+            key=self.key,
+            claim=f"erratum: {self.claim}",
+            paper=self.paper,
+            hypotheses=(f"corrected: {self.correction}",),
+            predicted=f"at least {printed} as printed, {corrected} as corrected",
+            measured=str(measured),
+            agreement="counterexample in rational numbers",
+            status="proved",
+            ok=corrected <= measured < printed,
+        )
+
+    def mutant_fails(self) -> bool:
+        """Say whether the printed version fails."""
+        measured, printed, _ = self.sides()
+        return measured < printed
+
+
+def _margin_rate() -> tuple[Fraction, Fraction, Fraction]:
+    """Return loss rates of the scalar network w = ab, a = b = 1/2, with target 1.
+
+    −ℒ̇/ℒ = 2(a² + b²); D = 0 and ν = 1 − |w − 1| = w give the bracket 4ν, which is
+    printed as a bound on λ_min and is one on 2λ_min; the loss rate is 2λ_min.
+    """
+    a = b = Fraction(1, 2)
+    bracket = 4 * (1 - abs(a * b - 1))
+    return 2 * (a * a + b * b), 2 * bracket, bracket
+
+
+def _rectangular() -> tuple[Fraction, Fraction, Fraction]:
+    """Return λ_min of F ↦ W_2W_2ᵀF + FW_1ᵀW_1 for W_1 = (1 0), W_2 = (1), balanced."""
+    first, second = (Fraction(1), Fraction(0)), Fraction(1)
+    # the operator is diagonal here: it multiplies F = (f_1 f_2) entry by entry
+    smallest = min(second * second + entry * entry for entry in first)
+    sigma = Fraction(1)
+    return smallest, 2 * sigma, sigma
+
+
+ERRATA = (
+    Erratum(
+        "erratum-half",
+        "α₂ = −Δ₊ + √((Δ₊+Δ)² + 4ν²) − Δ₋ + √((Δ₋+Δ)² + 4ν²) bounds λ_min",
+        "with a factor ½ in front",
+        MIN_2023,
+        _margin_rate,
+    ),
+    Erratum(
+        "erratum-square",
+        "balanced layers have λ_min = Lσ_min^(2−2/L)",
+        "only with as many outputs as inputs; otherwise without the factor L",
+        MIN_2023,
+        _rectangular,
+    ),
+)

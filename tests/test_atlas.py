@@ -1,0 +1,55 @@
+"""Every claim of the atlas holds, and every mutant of it fails."""
+
+import json
+
+import numpy as np
+import pytest
+
+import symflow as sf
+from symflow.gallery import ENTRIES, atlas, width_experiment
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.key)
+def test_claim_holds_and_its_mutant_fails(entry):
+    line = entry.run(30)
+    assert line.ok, line
+    assert entry.mutant_fails()
+
+
+def test_table_as_text_html_and_json():
+    fractions = []
+    table = atlas("erratum", progress=fractions.append)
+    assert fractions == [0.5, 1.0]
+    assert "all 2 claims hold" in str(table)
+    assert table.raise_if_failed() is table
+    content = json.loads(table.to_json())
+    assert content["ok"]
+    assert [row["paper"] for row in content["claims"]] == ["Min et al. 2023"] * 2
+    assert table.to_html().count("<tr>") == 3
+    with pytest.raises(sf.InvalidArgument, match="min-margin"):
+        atlas("nobody")
+
+
+def test_command_line_writes_the_atlas(tmp_path, capsys):
+    from symflow.cli import main
+
+    assert main(["atlas", "--only", "erratum", "--out", str(tmp_path)]) == 0
+    assert "all 2 claims hold" in capsys.readouterr().out
+    assert json.loads((tmp_path / "atlas.json").read_text())["ok"]
+    assert "<table>" in (tmp_path / "atlas.html").read_text()
+
+
+def test_width_experiment_does_not_depend_on_the_reduction(rng):
+    """The narrow network with the same Gram matrix follows the wide one."""
+    data = sf.Dataset(rng.standard_normal((3, 6)), rng.standard_normal((3, 2)))
+    wide = [rng.standard_normal((40, 6)) / 6, rng.standard_normal((2, 40)) / 6]
+    narrow = np.linalg.qr(np.hstack([wide[0], wide[1].T]), mode="r")
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    ends = [
+        sf.simulate(flow, data, start, [0, 1, 3]).end_to_end
+        for start in (wide, (narrow[:, :6], narrow[:, 6:].T))
+    ]
+    assert ends[0] == pytest.approx(ends[1], abs=1e-8)
+    found = width_experiment(data, [64, 256], runs=3, rng=0)
+    assert np.all(found.distances <= found.bounds)
+    assert np.all(np.median(found.distances, axis=1) <= found.theorem)
