@@ -13,7 +13,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
-from symflow.codegen import evaluate, loss_program
+from symflow.codegen import end_to_end_program, evaluate, loss_arguments, loss_program
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
 from symflow.flow.problem import Problem
@@ -79,10 +79,9 @@ class Trajectory:
 
     @cached_property
     def end_to_end(self) -> Array:
-        """W(t) = W_L⋯W_1, shape (times, outputs, inputs)."""
-        total = self.weights[0]
-        for weight in self.weights[1:]:
-            total = weight @ total
+        """W(t), shape (times, outputs, inputs)."""
+        program = end_to_end_program(self.flow)
+        (total,) = evaluate(program, self.weights, self.number)
         return total
 
     @cached_property
@@ -91,21 +90,36 @@ class Trajectory:
 
         Without Σ_yy in the data the constant ½ tr Σ_yy is left out.
         """
-        program = loss_program(self.flow)
-        arrays = {name: self.lift(array) for name, array in self.problem.data.items()}
-        outputs = self.problem.widths[-1]
-        absent = self.lift(np.zeros((outputs, outputs)))
-        moments = program.inputs[len(self.weights) :]
-        inputs = [_find(arrays, moment.name, absent) for moment in moments]
-        (values,) = evaluate(program, [*self.weights, *inputs], self.number)
+        program, inputs = loss_program(self.flow), list(self.weights)
+        for symbol in loss_arguments(self.flow)[len(self.weights) :]:
+            known = self.problem.data.get(symbol.name)
+            inputs.append(self.lift(self._absent(symbol) if known is None else known))
+        (values,) = evaluate(program, inputs, self.number)
         return values
 
+    def _absent(self, symbol: sympy.MatrixSymbol) -> Array:
+        """Return zeros for a matrix that only the value of the loss reads."""
+        sizes = dict(zip(self.flow.network.widths, self.problem.widths, strict=True))
+        return np.zeros([int(sizes.get(width, width)) for width in symbol.shape])
+
     def number(self, value: Any) -> Any:
-        """Return an exact number in the arithmetic of this trajectory."""
+        """Return an exact number in the arithmetic of this trajectory.
+
+        Parameters
+        ----------
+        value : int, Fraction, float or SymPy number
+            The number, as it was given.
+        """
         return to_float(value) if self.context is None else to_mpf(value, self.context)
 
     def lift(self, array: Array) -> Array:
-        """Return an array in the arithmetic of this trajectory."""
+        """Return an array in the arithmetic of this trajectory.
+
+        Parameters
+        ----------
+        array : array
+            Float64, exact or mpf entries.
+        """
         if self.context is None:
             return to_float_array(array)
         return to_mpf_array(array, self.context)
@@ -150,11 +164,6 @@ class Trajectory:
         ]
         lines += [f"  {name:<8} {_short(value)}" for name, value in self.stats.items()]
         return "\n".join(lines)
-
-
-def _find(arrays: dict[str, Array], name: str, absent: Array) -> Array:
-    matches = (array for key, array in arrays.items() if key.lower() == name)
-    return next(matches, absent)
 
 
 def _short(value: Any) -> str:

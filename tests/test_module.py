@@ -52,8 +52,10 @@ def test_module_tests_itself_with_numpy_alone(tmp_path, widths, loss):
 def test_self_test_fails_when_a_sign_is_wrong(tmp_path):
     path = sf.write_module(flow_of(("d", "h", "m"), {}), tmp_path / "flow.py")
     source = path.read_text()
-    assert "sigma_yx - W @ sigma_xx" in source
-    path.write_text(source.replace("sigma_yx - W @ sigma_xx", "sigma_yx + W @ sigma_xx"))
+    assert "sigma_yx - W2 @ W1 @ sigma_xx" in source
+    path.write_text(
+        source.replace("sigma_yx - W2 @ W1 @ sigma_xx", "sigma_yx + W2 @ W1 @ sigma_xx")
+    )
     done = subprocess.run([sys.executable, path], capture_output=True, check=False)
     assert done.returncode == 1
     assert b"FAIL" in done.stdout

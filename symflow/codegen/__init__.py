@@ -1,9 +1,12 @@
 """Code: the program of a flow, its kernel, and files that need NumPy alone."""
 
+from symflow.codegen.bound import BoundKernel
+from symflow.codegen.compiled import compile
 from symflow.codegen.evaluate import evaluate
-from symflow.codegen.kernel import Kernel, compile
+from symflow.codegen.kernel import Kernel
 from symflow.codegen.lower import (
     end_to_end_program,
+    loss_arguments,
     loss_program,
     lower,
     rhs_program,
@@ -12,6 +15,7 @@ from symflow.codegen.module import module_source, write_module
 from symflow.codegen.program import Input, Instruction, Output, Program
 
 __all__ = [
+    "BoundKernel",
     "Input",
     "Instruction",
     "Kernel",
@@ -20,6 +24,7 @@ __all__ = [
     "compile",
     "end_to_end_program",
     "evaluate",
+    "loss_arguments",
     "loss_program",
     "lower",
     "module_source",

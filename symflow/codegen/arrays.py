@@ -1,7 +1,8 @@
 """Array source: a program as a readable Python function of `@`, `.mT`, `+` and `*`.
 
-The source uses only operators that the array API standard defines, so the same text
-runs on NumPy, PyTorch, JAX or CuPy arrays, and on batches with leading dimensions.
+The source uses only what the array API standard defines, so the same text runs on
+NumPy, PyTorch, JAX or CuPy arrays, and on batches with leading dimensions.  Where
+operators do not suffice, `xp` is the namespace of the first argument.
 """
 
 from __future__ import annotations
@@ -10,14 +11,20 @@ from dataclasses import dataclass
 
 import sympy
 
+from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.numbers import to_float
-from symflow.codegen.program import Instruction, Program
+from symflow.codegen.program import FUNCTIONS, Instruction, Program
 
 #: How tightly each operation binds, for parentheses.
 _ADDITION, _PRODUCT, _ATOM = 1, 2, 3
 
 #: Operations whose result always gets a line of its own: scalars, long to write.
-_STATEMENTS = ("inner", "trace")
+_STATEMENTS = ("inner", "trace", "total", "determinant")
+
+#: Operations that need the array namespace.
+_NAMESPACE = frozenset(
+    (*PRELUDE, *FUNCTIONS, "determinant", "inverse", "identity", "constant")
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,12 @@ class Text:
 
 
 def array_source(
-    program: Program, docstring: str, *, transpose: str = ".mT", bare: bool = False
+    program: Program,
+    docstring: str,
+    *,
+    transpose: str = ".mT",
+    bare: bool = False,
+    namespace: str = "namespace({})",
 ) -> str:
     """Return the Python source of a function that runs `program` on arrays.
 
@@ -47,6 +59,8 @@ def array_source(
         How a transpose is written: ``".mT"`` for batches, ``".T"`` for plain matrices.
     bare : bool, keyword-only
         Return the only result itself instead of a tuple with one element.
+    namespace : str, keyword-only
+        How the array namespace of the first argument is written.
 
     Returns
     -------
@@ -61,8 +75,7 @@ def array_source(
     >>> print(array_source(rhs_program(flow), "The flow."))
     def gradient_flow(W1, W2, sigma_xx, sigma_yx):
         \"\"\"The flow.\"\"\"
-        W = W2 @ W1
-        F = sigma_yx - W @ sigma_xx
+        F = sigma_yx - W2 @ W1 @ sigma_xx
         dW1 = W2.mT @ F
         dW2 = F @ W1.mT
         return dW1, dW2
@@ -70,28 +83,38 @@ def array_source(
     """
     names = ", ".join(argument.name for argument in program.inputs)
     lines = [f"def {program.name}({names}):", f'    """{_indented(docstring)}"""']
+    if any(step.operation in _NAMESPACE for step in program.instructions):
+        lines.append(f"    xp = {namespace.format(program.inputs[0].name)}")
     texts = [Text(argument.name, _ATOM) for argument in program.inputs]
     uses, labels = program.uses(), dict(program.labels)
+    taken = {"xp", *(argument.name for argument in program.inputs)}
+    # A product that is used once gets no name: that would keep its memory, and large
+    # arrays are 10 % slower when the next product cannot have it.
+    results = {output.slot for output in program.outputs}
     for slot, step in zip(program.slots, program.instructions, strict=True):
         text = _write(step, texts, transpose)
+        is_passing = step.operation == "matmul" and slot not in results
         if (
-            slot in labels
+            (slot in labels and not (is_passing and uses[slot] == 1))
             or step.operation in _STATEMENTS
             or _is_shared(step, uses[slot])
         ):
             name = labels.get(slot, f"v{slot}")
+            while name in taken:
+                name += "_"
+            taken.add(name)
             lines.append(f"    {name} = {text.code}")
             text = Text(name, _ATOM)
         texts.append(text)
-    results = ", ".join(texts[output.slot].code for output in program.outputs)
+    returned = ", ".join(texts[output.slot].code for output in program.outputs)
     if len(program.outputs) == 1 and not bare:
-        results += ","
-    return "\n".join([*lines, f"    return {results}", ""])
+        returned += ","
+    return "\n".join([*lines, f"    return {returned}", ""])
 
 
 def _is_shared(step: Instruction, uses: int) -> bool:
-    """Say whether a value deserves a name: a transpose is a view and costs nothing."""
-    return uses > 1 and step.operation != "transpose"
+    """Say whether a value deserves a name: a view or a size costs nothing."""
+    return uses > 1 and step.operation not in ("transpose", "rows", "columns", "crop")
 
 
 def _write(step: Instruction, texts: list[Text], transpose: str) -> Text:
@@ -120,6 +143,53 @@ def _write(step: Instruction, texts: list[Text], transpose: str) -> Text:
         case "trace":
             code = f"{operands[0].within(_ATOM)}.diagonal(0, -2, -1).sum(axis=-1)"
             return Text(code, _ATOM)
+    if step.operation in PRELUDE or step.operation in FUNCTIONS:
+        return _call(step, operands)
+    return _write_entrywise(step, operands)
+
+
+def _write_entrywise(step: Instruction, operands: list[Text]) -> Text:
+    match step.operation:
+        case "total":
+            return Text(f"{operands[0].within(_ATOM)}.sum(axis=(-2, -1))", _ATOM)
+        case "weigh":
+            number, matrix = operands
+            spread = f"{number.within(_ATOM)}[..., None, None]"
+            return Text(f"{spread} * {matrix.within(_ATOM)}", _PRODUCT)
+        case "rows" | "columns":
+            axis = -2 if step.operation == "rows" else -1
+            return Text(f"{operands[0].within(_ATOM)}.shape[{axis}]", _ATOM)
+        case "divide":
+            matrix, scalar = operands
+            return Text(f"{matrix.within(_PRODUCT)} / {scalar.within(_ATOM)}", _PRODUCT)
+        case "hadamard":
+            left, right = operands
+            return Text(f"{left.within(_PRODUCT)} * {right.within(_ATOM)}", _PRODUCT)
+        case "shift":
+            written = f"{operands[0].code} + {to_float(step.constant)!r}"
+            return Text(written.replace("+ -", "- "), _ADDITION)
+        case "power":
+            return _power(step.constant, operands[0])
+        case "crop":
+            return Text(f"{operands[0].within(_ATOM)}[..., :{step.constant}, :]", _ATOM)
+    return _write_linear_algebra(step, operands)
+
+
+def _write_linear_algebra(step: Instruction, operands: list[Text]) -> Text:
+    match step.operation:
+        case "determinant":
+            return Text(f"xp.linalg.det({operands[0].code})", _ATOM)
+        case "inverse":
+            return Text(f"xp.linalg.inv({operands[0].code})", _ATOM)
+        case "identity":
+            size = operands[0].code if operands else str(step.constant)
+            return Text(f"xp.eye({size})", _ATOM)
+        case "constant":
+            assert step.constant is not None
+            rows = [
+                [to_float(entry) for entry in row] for row in step.constant.tolist()
+            ]
+            return Text(f"xp.asarray({rows!r})", _ATOM)
     msg = f"array_source: no Python text for the operation {step.operation!r}"
     raise NotImplementedError(msg)
 
@@ -128,6 +198,24 @@ def _scaled(constant: sympy.Expr | None, matrix: Text) -> Text:
     if constant == -1:
         return Text(f"-{matrix.within(_ATOM)}", _PRODUCT)
     return Text(f"{to_float(constant)!r} * {matrix.within(_ATOM)}", _PRODUCT)
+
+
+def _call(step: Instruction, operands: list[Text]) -> Text:
+    arguments = [operand.code for operand in operands]
+    if step.constant is not None:
+        arguments.append(str(step.constant))
+    if step.operation in PRELUDE:
+        return Text(f"{step.operation}({', '.join(['xp', *arguments])})", _ATOM)
+    return Text(f"xp.{step.operation}({', '.join(arguments)})", _ATOM)
+
+
+def _power(exponent: sympy.Expr | None, base: Text) -> Text:
+    if exponent == -1:
+        return Text(f"1 / {base.within(_ATOM)}", _PRODUCT)
+    assert exponent is not None
+    written = int(exponent) if exponent.is_Integer else to_float(exponent)
+    text = f"({written!r})" if written < 0 else repr(written)
+    return Text(f"{base.within(_ATOM)} ** {text}", _PRODUCT)
 
 
 def _indented(docstring: str) -> str:

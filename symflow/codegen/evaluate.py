@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import sympy
 
+from symflow.algebra import functions
+from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.codegen.program import Program
+from symflow.codegen.program import FUNCTIONS, Instruction, Program
 
 
 def evaluate(
@@ -48,11 +51,99 @@ def evaluate(
     values: list[Any] = list(arrays)
     for step in program.instructions:
         operands = [values[slot] for slot in step.operands]
-        if step.operation == "scale":
-            values.append(number(step.constant) * operands[0])
-        else:
-            values.append(_APPLY[step.operation](*operands))
-    return tuple(values[output.slot] for output in program.outputs)
+        values.append(_apply(step, operands, number))
+    return tuple(np.asarray(values[output.slot]) for output in program.outputs)
+
+
+def _apply(step: Instruction, operands: list[Any], number: Callable[[Any], Any]) -> Any:
+    constant: Any = step.constant
+    match step.operation:
+        case "scale":
+            return number(constant) * operands[0]
+        case "shift":
+            return operands[0] + number(constant)
+        case "power":
+            whole = constant.is_Integer
+            return operands[0] ** (int(constant) if whole else number(constant))
+        case "identity":
+            return np.eye(int(constant) if constant is not None else operands[0])
+        case "constant":
+            return np.array(
+                [[number(entry) for entry in row] for row in constant.tolist()]
+            )
+        case name if name in FUNCTIONS:
+            return elementwise(name, operands[0])
+        case name if name in PRELUDE:
+            sizes = [] if constant is None else [int(constant)]
+            return PRELUDE[name](np, *operands, *sizes)
+        case "crop":
+            return operands[0][..., : int(constant), :]
+    return _APPLY[step.operation](*operands)
+
+
+def elementwise(name: str, array: Any) -> Any:
+    """Apply one of `FUNCTIONS` to floats, or to the entries of an object array.
+
+    Examples
+    --------
+    >>> float(elementwise("sigmoid", np.array([[0.0]]))[0, 0])
+    0.5
+    """
+    array = np.asarray(array)
+    if array.dtype != object:
+        if name in PRELUDE:
+            return PRELUDE[name](np, array)
+        return getattr(np, {"asinh": "arcsinh", "atan": "arctan"}.get(name, name))(
+            array
+        )
+    result = np.empty(array.shape, dtype=object)
+    result.flat[:] = [_entry(name, entry) for entry in array.flat]
+    return result
+
+
+def _entry(name: str, entry: Any) -> Any:
+    """Apply a function to an mpf, a SymPy number or a float."""
+    context = getattr(entry, "context", None)
+    if context is None and isinstance(entry, sympy.Basic):
+        module = functions if name in PRELUDE else sympy
+        return getattr(module, name)(entry)
+    if context is None:
+        return elementwise(name, np.asarray(float(entry)))[()]
+    if name == "sigmoid":
+        return 1 / (1 + context.exp(-entry))
+    if name == "softplus":
+        return context.log1p(context.exp(-abs(entry))) + max(entry, context.zero)
+    return getattr(context, name)(entry)
+
+
+def _determinant(matrix: Array) -> Any:
+    return np.linalg.det(matrix) if matrix.dtype != object else _eliminate(matrix)[0]
+
+
+def _inverse(matrix: Array) -> Any:
+    return np.linalg.inv(matrix) if matrix.dtype != object else _eliminate(matrix)[1]
+
+
+def _eliminate(matrix: Array) -> tuple[Any, Any]:
+    """Return determinant and inverse of one object matrix, by Gauss and Jordan."""
+    if matrix.ndim > 2:
+        pairs = [_eliminate(part) for part in matrix]
+        determinants = np.array([pair[0] for pair in pairs], dtype=object)
+        return determinants, np.stack([pair[1] for pair in pairs])
+    size = len(matrix)
+    work = np.hstack([matrix.copy(), np.eye(size, dtype=int).astype(object)])
+    determinant: Any = 1
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda row: abs(work[row, column]))
+        if pivot != column:
+            work[[column, pivot]] = work[[pivot, column]]
+            determinant = -determinant
+        determinant = determinant * work[column, column]
+        work[column] = work[column] / work[column, column]
+        for row in range(size):
+            if row != column:
+                work[row] = work[row] - work[row, column] * work[column]
+    return np.asarray(determinant), work[:, size:]
 
 
 def _inner(left: Array, right: Array) -> Array:
@@ -67,4 +158,12 @@ _APPLY: dict[str, Callable[..., Any]] = {
     "transpose": lambda a: np.swapaxes(a, -1, -2),
     "inner": _inner,
     "trace": lambda a: np.asarray(np.trace(a, axis1=-2, axis2=-1)),
+    "total": lambda a: np.asarray(a.sum(axis=(-2, -1))),
+    "weigh": lambda s, a: np.asarray(s)[..., None, None] * a,
+    "rows": lambda a: a.shape[-2],
+    "columns": lambda a: a.shape[-1],
+    "divide": lambda a, s: a / s,
+    "hadamard": lambda a, b: a * b,
+    "determinant": _determinant,
+    "inverse": _inverse,
 }

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
-import hashlib
-import linecache
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from symflow.algebra.text import inline
-from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import array_source
+from symflow.codegen.loading import guarded, load
 from symflow.codegen.lower import rhs_program
 from symflow.codegen.program import Program
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.codegen.writer import Writer
 from symflow.flow import GradientFlow
 
 
@@ -31,6 +29,8 @@ class Kernel:
         What the kernel computes.
     docstring : str
         Shown by `help`.
+    bare : bool
+        Return the only result itself instead of a tuple.
 
     Examples
     --------
@@ -45,12 +45,12 @@ class Kernel:
     __slots__ = ("__call__", "__dict__")
     __call__: Callable[..., tuple[Any, ...]]
 
-    def __init__(self, program: Program, docstring: str) -> None:
-        self.program = program
-        self.source = array_source(program, docstring)
+    def __init__(self, program: Program, docstring: str, bare: bool = False) -> None:
+        self.program, self.bare = program, bare
+        self.source = array_source(program, docstring, bare=bare)
         self.__doc__ = docstring
-        self.__wrapped__ = _load(self.source, program.name)
-        self.__call__ = _guarded(program, self.__wrapped__)
+        self.__wrapped__ = load(self.source, program.name)
+        self.__call__ = guarded(program, self.__wrapped__)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -62,38 +62,30 @@ class Kernel:
         return f"<Kernel {self.program.name}({', '.join(self.arguments)}) -> {results}>"
 
     def __reduce__(self) -> Any:
-        return Kernel, (self.program, self.__doc__)
+        return Kernel, (self.program, self.__doc__, self.bare)
 
+    def into(self, out: Any, *arrays: Any) -> None:
+        """Write the results into given NumPy arrays, without allocating memory.
 
-def compile(flow: GradientFlow) -> Kernel:
-    """Compile the right-hand side of a flow to an array function.
+        Parameters
+        ----------
+        out : sequence of arrays
+            One per result, contiguous float64, none of them an argument.
+        *arrays : arrays
+            The arguments, contiguous float64 matrices.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow; widths may be symbolic, the kernel then takes any sizes that fit.
+        Raises
+        ------
+        ShapeMismatch
+            If a shape does not fit.
+        InvalidArgument
+            If the arrays are of another kind.
+        """
+        self._writer(out, arrays)
 
-    Returns
-    -------
-    Kernel
-        ``kern(W1, …, WL, sigma_xx, sigma_yx)`` returns the tuple (dW1, …, dWL).
-
-    Raises
-    ------
-    InvalidArgument
-        If `flow` is not a flow.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
-    >>> sf.compile(flow)
-    <Kernel gradient_flow(W1, W2, sigma_xx, sigma_yx) -> dW1, dW2>
-    """
-    if not isinstance(flow, GradientFlow):
-        msg = f"compile(flow): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
-    return Kernel(rhs_program(flow), kernel_docstring(flow))
+    @cached_property
+    def _writer(self) -> Any:
+        return Writer(self.program)
 
 
 def kernel_docstring(flow: GradientFlow) -> str:
@@ -107,75 +99,3 @@ def kernel_docstring(flow: GradientFlow) -> str:
         f"Time derivatives of the weights along the gradient flow.\n\n{equations}\n\n"
         f"Arguments: {', '.join(shapes)}; leading dimensions are batches."
     )
-
-
-def _load(source: str, name: str) -> Any:
-    """Compile source text; one linecache entry per distinct text."""
-    digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    filename = f"<symflow {name} {digest}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    namespace: dict[str, Any] = {"__name__": "symflow.generated"}
-    exec(builtins.compile(source, filename, "exec"), namespace)
-    return namespace[name]
-
-
-#: The array code broadcasts in its sums: shapes that do not fit could give a result.
-_GUARD = """
-def call({parameters}, *more):
-    try:
-        shapes = ({shapes},)
-    except AttributeError:
-        shapes = None
-    if shapes != checked.shapes or more:
-        checked.check(({names}, *more), shapes)
-    return function({names})
-"""
-
-
-class _Checked:
-    """The shapes that were found to fit in the last call."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.shapes: tuple[tuple[int, ...], ...] = ()
-
-    def check(self, arrays: tuple[Any, ...], shapes: tuple[Any, ...] | None) -> None:
-        """Remember the shapes, or raise the readable error if they do not fit."""
-        inputs = self.program.inputs
-        call = f"{self.program.name}({', '.join(argument.name for argument in inputs)})"
-        count = sum(array is not _ABSENT for array in arrays)
-        if count != len(inputs):
-            msg = f"{call}: takes {len(inputs)} arrays; got {count}"
-            raise InvalidArgument(msg)
-        declared = []
-        for argument, array in zip(inputs, arrays, strict=True):
-            if argument.shape:
-                shape = tuple(getattr(array, "shape", ()))
-                if len(shape) < 2:
-                    msg = f"{call}: {argument.name} has to be a matrix; got {array!r}"
-                    raise ShapeMismatch(msg)
-                declared.append(
-                    (f"{call}: {argument.name}", argument.shape, shape[-2:])
-                )
-        solve_widths(declared)
-        assert shapes is not None
-        self.shapes = shapes
-
-
-_ABSENT = object()
-
-
-def _guarded(program: Program, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` behind a check of the shapes that is quick when they recur."""
-    matrices = [argument.name for argument in program.inputs if argument.shape]
-    names = [argument.name for argument in program.inputs]
-    source = _GUARD.format(
-        parameters=", ".join(f"{name}=absent" for name in names),
-        shapes=", ".join(f"{name}.shape" for name in matrices),
-        names=", ".join(names),
-    )
-    namespace: dict[str, Any] = {"function": function, "absent": _ABSENT}
-    namespace["checked"] = _Checked(program)
-    exec(source, namespace)
-    call: Callable[..., Any] = namespace["call"]
-    return call

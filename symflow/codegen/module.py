@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from importlib.resources import files
-from itertools import pairwise
+from inspect import getsource
 from pathlib import Path
 from string import Template
 
 import sympy
 
-from symflow.algebra.nodes import Leaf, product, subtract, transpose
+from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
 from symflow.codegen.arrays import array_source
 from symflow.codegen.lower import (
     end_to_end_program,
+    loss_arguments,
     loss_program,
     lower,
     rhs_program,
 )
-from symflow.codegen.program import Program
+from symflow.codegen.program import Program, python_name
+from symflow.conservation import Law, conserved
 from symflow.errors import InvalidArgument, OutputError
 from symflow.flow import GradientFlow
 
@@ -84,24 +87,31 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     if not isinstance(flow, GradientFlow):
         msg = f"write_module(flow, path): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
-    program = rhs_program(flow)
+    program, program_of_loss = rhs_program(flow), loss_program(flow)
     count = len(flow.state)
+    from importlib.metadata import version  # slow to import
+
     template = files("symflow.codegen").joinpath("module_template.txt")
     return Template(template.read_text(encoding="utf-8")).substitute(
         summary=f"Gradient flow of a {count}-layer linear network.",
         equations="\n".join(f"    {inline(eq)}" for eq in flow.equations),
         shapes=_shape_lines(program),
-        product="".join(inline(symbol) for symbol in reversed(flow.state)),
+        product=inline(flow.network.end_to_end),
         decay_note=_decay_note(flow),
         version=version("symflow"),
         flow=f"gradient_flow({flow.network!r}, {flow.loss!r})",
         filename=filename,
         weights=repr(tuple(a.name for a in program.inputs[:count])),
         data=repr(tuple(a.name for a in program.inputs[count:])),
-        rates=repr(tuple(_rate(flow) for _ in range(count - 1))),
-        example_shapes=_example_shapes(program),
+        rates=repr(tuple(_rate(law) for law in conserved(flow))),
+        loss_data=repr(
+            tuple(a.name for a in program_of_loss.inputs[len(program.inputs) :])
+        ),
+        example_shapes=_example_shapes(program_of_loss),
+        example_kinds=repr(_example_kinds(flow)),
+        prelude=_prelude_source((program, program_of_loss, _conserved_program(flow))),
         rhs=_function(replace(program, name="rhs"), _rhs_doc(flow)),
-        loss=_function(loss_program(flow), _loss_doc(flow), bare=True),
+        loss=_function(program_of_loss, _loss_doc(flow), bare=True),
         end_to_end=_function(
             end_to_end_program(flow), "Return the end-to-end matrix W.", bare=True
         ),
@@ -110,7 +120,22 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
 
 
 def _function(program: Program, docstring: str, *, bare: bool = False) -> str:
-    return array_source(program, docstring, transpose=".T", bare=bare)
+    return array_source(program, docstring, transpose=".T", bare=bare, namespace="np")
+
+
+def _prelude_source(programs: Sequence[Program]) -> str:
+    """Return the text of the functions that the programs call."""
+    used = {step.operation for program in programs for step in program.instructions}
+    texts = [getsource(PRELUDE[name]) for name in PRELUDE if name in used]
+    plain = [re.sub(r": Any| -> Any|: int( \| None)?(?= =|[,)])", "", t) for t in texts]
+    return "".join(f"{text}\n\n" for text in plain).replace(" = None", "=None")
+
+
+def _example_kinds(flow: GradientFlow) -> dict[str, str]:
+    """Return what example data look like, by argument name."""
+    kinds = flow.loss.example_kinds
+    symbols = [s for s in loss_arguments(flow) if s.name in kinds]
+    return {python_name(symbol): kinds[symbol.name] for symbol in symbols}
 
 
 def _rhs_doc(flow: GradientFlow) -> str:
@@ -123,18 +148,20 @@ def _loss_doc(flow: GradientFlow) -> str:
 
 
 def _conserved_source(flow: GradientFlow) -> str:
-    """Return the source of `conserved`, one imbalance per adjacent pair of layers."""
-    results = {}
-    for number, (first, second) in enumerate(pairwise(map(Leaf, flow.state)), start=1):
-        inner = product(transpose(second), second)
-        results[f"delta{number}"] = subtract(inner, product(first, transpose(first)))
-    if not results:
+    """Return the source of `conserved`, one result per law."""
+    laws = conserved(flow)
+    if not laws:
         names = ", ".join(symbol.name for symbol in flow.state)
         return "\n".join(
             [f"def conserved({names}):", '    """Nothing."""', "    return ()", ""]
         )
-    program = lower("conserved", flow.state, results)
-    return _function(program, "Return W_{l+1}.T W_{l+1} - W_l W_l.T for every l.")
+    listed = "\n".join(f"    {inline(law.expr)}" for law in laws)
+    return _function(_conserved_program(flow), f"Return the following.\n\n{listed}")
+
+
+def _conserved_program(flow: GradientFlow) -> Program:
+    results = {f"law{n}": law.node for n, law in enumerate(conserved(flow), start=1)}
+    return lower("conserved", flow.state, results)
 
 
 def _decay_note(flow: GradientFlow) -> str:
@@ -145,10 +172,10 @@ def _decay_note(flow: GradientFlow) -> str:
     )
 
 
-def _rate(flow: GradientFlow) -> float:
-    decay: sympy.Expr = flow.loss.l2
+def _rate(law: Law) -> float:
+    rate: sympy.Expr = law.rate
     # A symbolic λ is 0.1 in the self-test.
-    return float(2 * decay.subs(dict.fromkeys(decay.free_symbols, 0.1)))
+    return float(rate.subs(dict.fromkeys(rate.free_symbols, 0.1)))
 
 
 def _shape_lines(program: Program) -> str:

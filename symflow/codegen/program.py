@@ -4,19 +4,40 @@ This is the one form from which everything numeric is made: NumPy source, a
 stand-alone module, Taylor recurrences, fixed-point and ball arithmetic.  A program has
 a handful of operations, so that a new evaluator is a handful of functions:
 
-=============  =========================  ==========================================
-operation      operands                   value
-=============  =========================  ==========================================
-``matmul``     a, b                       a b
-``add``        a, b                       a + b
-``subtract``   a, b                       a − b
-``scale``      a (and `constant`)         constant · a, the constant an exact number
-``multiply``   s, a                       s · a for a scalar input s
-``transpose``  a                          aᵀ
-``inner``      a, b                       tr(aᵀ b), a scalar
-``trace``      a                          tr a, a scalar
-=============  =========================  ==========================================
+==================  ================  =============================================
+operation           operands          value
+==================  ================  =============================================
+``matmul``          a, b              a b
+``add``             a, b              a + b
+``subtract``        a, b              a − b
+``scale``           a (constant)      constant · a, the constant an exact number
+``multiply``        s, a              s · a for a scalar input s
+``transpose``       a                 aᵀ
+``inner``           a, b              tr(aᵀ b), a number
+``trace``           a                 tr a, a number
+``total``           a                 the sum of all entries, a number
+``weigh``           s, a              s · a for a number s that was computed
+``rows``            a                 the number of rows of an input
+``columns``         a                 the number of columns of an input
+``divide``          a, s              a / s for a scalar input, rows or columns
+``hadamard``        a, b              the entrywise product
+``shift``           a (constant)      a + constant, entrywise
+``power``           a (constant)      a to an exact power, entrywise
+``exp``, ``log`` …  a                 a function of every entry, see `FUNCTIONS`
+``diag``            a                 the diagonal matrix of a column
+``diagonal``        a                 the diagonal of a matrix as a column
+``circulant``       a (constant: d)   the d×d circulant matrix with first row aᵀ, 0 …
+``circulant_sums``  a (constant: k)   sums over the first k cyclic diagonals
+``pad``             a (constant: d)   a column continued by zeros to d rows
+``crop``            a (constant: k)   the first k rows of a column
+``kron``            a, b              the Kronecker product of two columns
+``determinant``     a                 det a, a number
+``inverse``         a                 a⁻¹
+``identity``        n or (constant)   the identity matrix of that size
+``constant``        (constant)        a matrix of exact numbers
+==================  ================  =============================================
 
+A ``circulant`` or ``circulant_sums`` without constant has the size of its operand.
 Operands are slots: the inputs come first, then one slot per instruction.
 """
 
@@ -28,17 +49,21 @@ from typing import Any
 
 import sympy
 
-#: Operations of a program and their number of operands.
-OPERATIONS = {
-    "matmul": 2,
-    "add": 2,
-    "subtract": 2,
-    "scale": 1,
-    "multiply": 2,
-    "transpose": 1,
-    "inner": 2,
-    "trace": 1,
-}
+#: Elementwise functions, by their names in a program and in SymPy.
+FUNCTIONS = (
+    "exp",
+    "log",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "atan",
+    "sigmoid",
+    "softplus",
+)
 
 
 @dataclass(frozen=True, slots=True)

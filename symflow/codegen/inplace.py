@@ -1,0 +1,207 @@
+"""In-place NumPy code: a program at integer sizes that allocates nothing when it runs.
+
+Every instruction writes into an array that was allocated beforehand, or straight into
+the array of a result.  Plain matrices are multiplied by ``a.dot(b, out)``, the
+shortest way to BLAS, and batches by ``numpy.matmul``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.numbers import to_float
+from symflow.algebra.widths import solve_widths
+from symflow.codegen.arrays import array_source
+from symflow.codegen.loading import load
+from symflow.codegen.program import Instruction, Program
+
+Shape = tuple[int, ...]
+
+#: What fixed-size code can be written for; a program with more runs on array source.
+FIXED_SIZE = frozenset(
+    (
+        "matmul",
+        "add",
+        "subtract",
+        "scale",
+        "multiply",
+        "transpose",
+        "inner",
+        "trace",
+    )
+)
+
+
+def has_fixed_size_code(program: Program) -> bool:
+    """Say whether every operation of a program can be written at fixed sizes."""
+    return all(step.operation in FIXED_SIZE for step in program.instructions)
+
+
+def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
+    """Return the integer shape of every slot, from those of the inputs.
+
+    Parameters
+    ----------
+    program : Program
+        A program for which `has_fixed_size_code` holds.
+    shapes : sequence of tuple of int
+        One shape per input, without batch dimensions.
+
+    Raises
+    ------
+    ShapeMismatch
+        If the shapes contradict those that the program declares.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.codegen.lower import end_to_end_program
+    >>> net = sf.LinearNetwork("d", "h", "m")
+    >>> flow = sf.gradient_flow(net, sf.SquaredLoss())
+    >>> slot_shapes(end_to_end_program(flow), [(2, 3), (1, 2)])[-1]
+    (1, 3)
+    """
+    declared: list[Any] = [
+        (f"{program.name}: {argument.name}", argument.shape, shape)
+        for argument, shape in zip(program.inputs, shapes, strict=True)
+        if argument.shape
+    ]
+    solve_widths(declared)
+    found = [tuple(shape) for shape in shapes]
+    for step in program.instructions:
+        found.append(_shape(step, [found[slot] for slot in step.operands]))
+    return found
+
+
+def _shape(step: Instruction, operands: list[Shape]) -> Shape:
+    match step.operation:
+        case "matmul":
+            return operands[0][0], operands[1][1]
+        case "transpose":
+            return operands[0][::-1]
+        case "inner" | "trace":
+            return ()
+    return max(operands, key=len)
+
+
+def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ()) -> str:
+    """Return source of ``make(empty)``, which returns the in-place function.
+
+    The function takes the arrays of the results first and the inputs after them.
+
+    Parameters
+    ----------
+    program : Program
+        A program for which `has_fixed_size_code` holds.
+    shapes : sequence of tuple of int
+        One shape per input, without batch dimensions.
+    batch : tuple of int
+        Leading dimensions of every array that is not plain.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.codegen.lower import rhs_program
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> shapes = [(2, 3), (1, 2), (3, 3), (1, 3)]
+    >>> print(inplace_source(rhs_program(flow), shapes))
+    def make(empty):
+        v5 = empty((1, 3))
+        v6 = empty((1, 3))
+        v7 = empty((1, 3))
+        def gradient_flow(out0, out1, W1, W2, sigma_xx, sigma_yx):
+            W2.dot(W1, v5)
+            v5.dot(sigma_xx, v6)
+            subtract(sigma_yx, v6, v7)
+            W2.T.dot(v7, out0)
+            v7.dot(W1.T, out1)
+        return gradient_flow
+    <BLANKLINE>
+    """
+    sizes = slot_shapes(program, shapes)
+    names = [argument.name for argument in program.inputs]
+    targets = {
+        out.slot: f"out{k}" for k, out in reversed([*enumerate(program.outputs)])
+    }
+    allocations, body = [], []
+    for slot, step in zip(program.slots, program.instructions, strict=True):
+        operands = [names[operand] for operand in step.operands]
+        if step.operation == "transpose":
+            names.append(f"{operands[0]}.{'mT' if batch else 'T'}")
+            continue
+        name = targets.get(slot, f"v{slot}")
+        if slot not in targets:
+            allocations.append(f"    {name} = empty({(*batch, *sizes[slot])!r})")
+        names.append(name)
+        body.append(f"        {_statement(step, operands, name, batched=bool(batch))}")
+    for k, out in enumerate(program.outputs):
+        if names[out.slot] != f"out{k}":
+            body.append(f"        out{k}[...] = {names[out.slot]}")
+    outs = [f"out{k}" for k in range(len(program.outputs))]
+    parameters = ", ".join([*outs, *(argument.name for argument in program.inputs)])
+    head = f"    def {program.name}({parameters}):"
+    end = f"    return {program.name}"
+    return "\n".join(["def make(empty):", *allocations, head, *body, end, ""])
+
+
+def _statement(
+    step: Instruction, operands: list[str], out: str, *, batched: bool
+) -> str:
+    listed = ", ".join(operands)
+    match step.operation:
+        case "matmul" if not batched:
+            return f"{operands[0]}.dot({operands[1]}, {out})"
+        case "matmul" | "add" | "subtract" | "multiply":
+            return f"{step.operation}({listed}, {out})"
+        case "scale":
+            return f"multiply({operands[0]}, {to_float(step.constant)!r}, {out})"
+        case "inner":
+            return f"einsum('...ij,...ij->...', {listed}, out={out})"
+    return f"einsum('...ii->...', {listed}, out={out})"
+
+
+def inplace_function(
+    program: Program, shapes: Sequence[Shape], batch: Shape = ()
+) -> Callable[..., None]:
+    """Compile a program at fixed sizes to ``f(*outs, *inputs)``, which returns nothing.
+
+    Parameters
+    ----------
+    program : Program
+        What to compute.  An operation without fixed-size code makes the function run
+        array source and copy its results.
+    shapes : sequence of tuple of int
+        One shape per input, without batch dimensions.
+    batch : tuple of int
+        Leading dimensions of the results and of everything computed on the way.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.codegen.lower import end_to_end_program
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> multiply = inplace_function(end_to_end_program(flow), [(1, 1), (1, 1)])
+    >>> out = np.empty((1, 1))
+    >>> multiply(out, np.eye(1) * 2, np.eye(1) * 3)
+    >>> out.item()
+    6.0
+    """
+    if has_fixed_size_code(program):
+        names = ("matmul", "add", "subtract", "multiply", "einsum")
+        namespace: dict[str, Any] = {name: getattr(np, name) for name in names}
+        exec(inplace_source(program, shapes, batch), namespace)
+        function: Callable[..., None] = namespace["make"](np.empty)
+        return function
+    compute = load(array_source(program, ""), program.name)
+    return _copying(compute, len(program.outputs))
+
+
+def _copying(compute: Callable[..., Any], count: int) -> Callable[..., None]:
+    def run(*arrays: Any) -> None:
+        for out, value in zip(arrays[:count], compute(*arrays[count:]), strict=True):
+            out[...] = value
+
+    return run

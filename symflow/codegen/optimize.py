@@ -1,0 +1,319 @@
+"""Cheaper programs at integer sizes: folded constants and the best association.
+
+Matrix products are associative and distribute over sums; which form is cheapest
+depends on the sizes.  A few forms of the same nodes are lowered, and the one with the
+fewest floating-point operations is kept: the nodes as they were derived, every chain
+associated by dynamic programming, and every product of sums written out first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.nodes import Leaf, Node, Product, add, product, scale, transpose
+from symflow.algebra.words import expand
+from symflow.codegen.evaluate import evaluate
+from symflow.codegen.inplace import Shape, has_fixed_size_code, slot_shapes
+from symflow.codegen.program import Input, Instruction, Output, Program
+
+#: Longest chain that is associated by dynamic programming.
+CHAIN = 40
+
+
+def forms(outputs: Mapping[str, Node]) -> list[dict[str, Node]]:
+    """Return the same outputs written in several ways, the derived one first.
+
+    Parameters
+    ----------
+    outputs : mapping of str to Node
+        Expressions whose shapes are integers.
+
+    Examples
+    --------
+    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
+    >>> len(forms({"y": product(A, A, x)}))
+    3
+    """
+    ways: list[Callable[[Node], Node]] = [lambda node: node, associated, distributed]
+    found = []
+    for way in ways:
+        try:
+            found.append({name: way(node) for name, node in outputs.items()})
+        except (TypeError, ValueError):  # a node that is not a polynomial in matrices
+            continue
+    return found
+
+
+def associated(node: Node) -> Node:
+    """Return a node with each chain of products in its cheapest order.
+
+    Parameters
+    ----------
+    node : Node
+        Its shapes have to be integers.
+
+    Examples
+    --------
+    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
+    >>> associated(product(A, A, x)) == product(A, product(A, x))
+    True
+    """
+    if isinstance(node, Product):
+        return _cheapest([associated(factor) for factor in _factors(node)])
+    if not node.children:
+        return node
+    rebuild: Any = getattr(node, "rebuild", None)
+    if rebuild is None:
+        msg = f"associated(node): a {type(node).__name__} cannot be rebuilt"
+        raise TypeError(msg)
+    rebuilt: Node = rebuild(*map(associated, node.children))
+    return rebuilt
+
+
+def distributed(node: Node) -> Node:
+    """Return a node as a sum of chains, each in its cheapest order.
+
+    Parameters
+    ----------
+    node : Node
+        A polynomial in matrices of integer shapes.
+
+    Examples
+    --------
+    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
+    >>> distributed(product(A, add(A, A), x)) == scale(2, product(A, product(A, x)))
+    True
+    """
+    terms = [
+        scale(coefficient, _cheapest([_letter(*letter) for letter in word]))
+        for word, coefficient in expand(node).items()
+    ]
+    if not terms:
+        msg = "distributed(node): the node is zero"
+        raise ValueError(msg)
+    return add(*terms)
+
+
+def cost(program: Program, shapes: Sequence[Shape]) -> int:
+    """Return the number of floating-point operations of one run.
+
+    Parameters
+    ----------
+    program : Program
+        With fixed-size code.
+    shapes : sequence of tuple of int
+        One per input.
+
+    Examples
+    --------
+    >>> from symflow.codegen.lower import lower
+    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 9, 9), ("x", 9, 1)))
+    >>> cost(lower("f", [A, x], {"y": product(Leaf(A), Leaf(x))}), [(9, 9), (9, 1)])
+    162
+    """
+    sizes = slot_shapes(program, shapes)
+    total = 0
+    for slot, step in zip(program.slots, program.instructions, strict=True):
+        if step.operation == "matmul":
+            rows, inner = sizes[step.operands[0]]
+            total += 2 * rows * inner * sizes[step.operands[1]][1]
+        elif step.operation != "transpose":
+            total += max(prod(sizes[k]) for k in (slot, *step.operands))
+    return total
+
+
+def folded(
+    program: Program, constants: Mapping[str, Array]
+) -> tuple[Program, dict[str, Array]]:
+    """Compute everything that depends on constants alone, and drop what is not used.
+
+    A product with an identity matrix is its other factor.
+
+    Parameters
+    ----------
+    program : Program
+        What to fold.
+    constants : mapping of str to array
+        Values of some inputs, which have to be its last.
+
+    Returns
+    -------
+    Program
+        Its inputs are the others, then the constants that are left.
+    dict
+        The values of these.
+
+    Examples
+    --------
+    >>> from symflow.codegen.lower import lower
+    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 2, 2), ("x", 2, 1)))
+    >>> program = lower("f", [x, A], {"y": product(Leaf(A), Leaf(A), Leaf(x))})
+    >>> small, values = folded(program, {"A": 2 * np.eye(2)})
+    >>> len(small.instructions), values["c2"].tolist()
+    (1, [[4.0, 0.0], [0.0, 4.0]])
+    """
+    free = [a for a in program.inputs if a.name not in constants]
+    known: dict[int, Array] = {
+        slot: constants[a.name]
+        for slot, a in enumerate(program.inputs)
+        if a.name in constants
+    }
+    alias: dict[int, int] = {}
+    for slot, step in zip(program.slots, program.instructions, strict=True):
+        operands = tuple(alias.get(k, k) for k in step.operands)
+        same = _unchanged(step, operands, known)
+        if all(k in known for k in operands):
+            known[slot] = _compute(replace(step, operands=operands), known)
+        elif same is not None:
+            alias[slot] = same
+    return _compacted(program, (free, known), alias)
+
+
+def _compacted(
+    program: Program, parts: tuple[list[Input], dict[int, Array]], alias: dict[int, int]
+) -> tuple[Program, dict[str, Array]]:
+    """Renumber the slots that are still needed."""
+    free, known = parts
+    steps = dict(zip(program.slots, program.instructions, strict=True))
+    results = [alias.get(output.slot, output.slot) for output in program.outputs]
+    needed, stack = set(), list(results)
+    while stack:
+        slot = stack.pop()
+        if slot not in needed:
+            needed.add(slot)
+            if slot in steps and slot not in known:
+                stack.extend(alias.get(k, k) for k in steps[slot].operands)
+    names = dict(program.labels) | {k: a.name for k, a in enumerate(program.inputs)}
+    kept = sorted(slot for slot in needed if slot in known)
+    inputs = [*free, *(Input(names.get(k, f"c{k}"), known[k].shape) for k in kept)]
+    order = [k for k, a in enumerate(program.inputs) if a in free] + kept
+    order += sorted(k for k in needed if k in steps and k not in known)
+    number = {slot: place for place, slot in enumerate(order)}
+    instructions = [
+        replace(
+            steps[k], operands=tuple(number[alias.get(j, j)] for j in steps[k].operands)
+        )
+        for k in order[len(inputs) :]
+    ]
+    outputs = [
+        Output(output.name, number[slot])
+        for output, slot in zip(program.outputs, results, strict=True)
+    ]
+    computed = set(order[len(inputs) :])
+    labels = [(number[k], name) for k, name in program.labels if k in computed]
+    values = {names.get(k, f"c{k}"): np.array(known[k], order="C") for k in kept}
+    small = Program(
+        program.name, tuple(inputs), tuple(instructions), tuple(outputs), tuple(labels)
+    )
+    return small, values
+
+
+def _unchanged(
+    step: Instruction, operands: tuple[int, ...], known: Mapping[int, Array]
+) -> int | None:
+    """Return the operand that a product with the identity leaves as it is."""
+    if step.operation == "matmul":
+        for place in (0, 1):
+            matrix = known.get(operands[place])
+            if matrix is not None and _is_identity(matrix):
+                return operands[1 - place]
+    return None
+
+
+def _is_identity(matrix: Array) -> bool:
+    rows, columns = matrix.shape[-2:]
+    return rows == columns and np.array_equal(matrix, np.eye(rows))
+
+
+def _compute(step: Instruction, known: Mapping[int, Array]) -> Array:
+    inputs = tuple(Input(f"x{k}", ()) for k in range(len(step.operands)))
+    local = replace(step, operands=tuple(range(len(inputs))))
+    program = Program("fold", inputs, (local,), (Output("y", len(inputs)),))
+    return np.asarray(evaluate(program, [known[k] for k in step.operands])[0])
+
+
+def _factors(node: Node) -> list[Node]:
+    if isinstance(node, Product):
+        return [*_factors(node.left), *_factors(node.right)]
+    return [node]
+
+
+def _letter(symbol: sympy.MatrixSymbol, transposed: bool) -> Node:
+    leaf = Leaf(symbol)
+    return transpose(leaf) if transposed else leaf
+
+
+def _cheapest(factors: list[Node]) -> Node:
+    """Return the product in its cheapest order, by dynamic programming."""
+    if len(factors) > CHAIN:
+        return product(*factors)
+    sizes = [int(factors[0].shape[0]), *(int(factor.shape[1]) for factor in factors)]
+
+    @cache
+    def best(first: int, last: int) -> tuple[int, int]:
+        if first == last:
+            return 0, first
+        choices = [
+            (
+                best(first, k)[0]
+                + best(k + 1, last)[0]
+                + sizes[first] * sizes[k + 1] * sizes[last + 1],
+                k,
+            )
+            for k in range(first, last)
+        ]
+        return min(choices)
+
+    def build(first: int, last: int) -> Node:
+        if first == last:
+            return factors[first]
+        _, cut = best(first, last)
+        return product(build(first, cut), build(cut + 1, last))
+
+    return build(0, len(factors) - 1)
+
+
+def best_program(
+    programs: Sequence[tuple[Program, dict[str, Array]]], shapes: Mapping[str, Shape]
+) -> tuple[Program, dict[str, Array]]:
+    """Return the cheapest of some folded programs; the first where costs are equal.
+
+    Parameters
+    ----------
+    programs : sequence of (Program, dict)
+        As from `folded`.
+    shapes : mapping of str to tuple of int
+        Shapes of the inputs that are not constants.
+
+    Examples
+    --------
+    >>> from symflow.codegen.lower import lower
+    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 9, 9), ("x", 9, 1)))
+    >>> ways = forms({"y": product(Leaf(A), Leaf(A), Leaf(x))})
+    >>> programs = [(lower("f", [A, x], way), {}) for way in ways]
+    >>> print(best_program(programs, {"A": (9, 9), "x": (9, 1)})[0])
+    program f(A, x)
+      %2 = matmul A, x
+      %3 = matmul A, %2
+      return y=%3
+    """
+
+    def price(pair: tuple[Program, dict[str, Array]]) -> float:
+        program, values = pair
+        if not has_fixed_size_code(program):
+            return float("inf")
+        sizes = [
+            values[a.name].shape if a.name in values else shapes[a.name]
+            for a in program.inputs
+        ]
+        return cost(program, sizes)
+
+    return min(programs, key=price)

@@ -1,0 +1,341 @@
+"""How every operation of a program acts on power series.
+
+A rule looks at the operands' slots (shapes, and which of them are constant) and returns
+the slot of the result with a node, which makes the next coefficient from theirs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.codegen.program import Instruction
+from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
+from symflow.errors import NoClosedForm
+
+
+class Node(ABC):
+    """One slot of the program as a series: the next coefficient from its operands'."""
+
+    @abstractmethod
+    def next(self, *operands: Any) -> Any:
+        """Return the coefficient of the next order; None is zero."""
+
+
+class Linear(Node):
+    """An operation that acts on every coefficient alone."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def next(self, *operands: Any) -> Any:
+        """Apply the operation; a linear operation maps zeros to zero."""
+        return None if _any_zero(operands) else self._function(*operands)
+
+
+class Sum(Node):
+    """A sum or a difference, where one operand may have run out of terms."""
+
+    def __init__(self, arithmetic: Arithmetic, *, negative: bool) -> None:
+        self._arithmetic, self._negative = arithmetic, negative
+
+    def next(self, *operands: Any) -> Any:
+        """Return left ± right."""
+        left, right = operands
+        if right is None:
+            return left
+        if left is None:
+            return self._arithmetic.negate(right) if self._negative else right
+        if self._negative:
+            return self._arithmetic.subtract(left, right)
+        return self._arithmetic.add(left, right)
+
+
+class First(Linear):
+    """A linear operation on the first operand; the others are known numbers."""
+
+    def next(self, *operands: Any) -> Any:
+        """Apply the operation to the first operand."""
+        return super().next(operands[0])
+
+
+class Fixed(Node):
+    """A product in which one factor is constant: it stays as it came at order 0."""
+
+    def __init__(self, function: Callable[..., Any], constant: int) -> None:
+        self._function, self._constant = function, constant
+        self._value: Any = None
+
+    def next(self, *operands: Any) -> Any:
+        """Multiply the moving factor's coefficient by the constant one."""
+        if self._value is None:
+            self._value = operands[self._constant]
+        pair = list(operands)
+        pair[self._constant] = self._value
+        return None if _any_zero(pair) else self._function(*pair)
+
+
+class Product(Node):
+    """A product of two series."""
+
+    def __init__(self, convolution: Convolution) -> None:
+        self._convolution = convolution
+
+    def next(self, *operands: Any) -> Any:
+        """Push both coefficients."""
+        return self._convolution.push(*operands)
+
+
+def _any_zero(coefficients: Sequence[Any]) -> bool:
+    return any(coefficient is None for coefficient in coefficients)
+
+
+class Slot:
+    """What is known about a slot before any number: shape, and whether it moves."""
+
+    def __init__(
+        self, shape: Shape, *, constant: bool, value: int | None = None
+    ) -> None:
+        self.shape, self.constant, self.value = shape, constant, value
+
+
+Rule = Callable[[Arithmetic, Instruction, Sequence[Slot], int], tuple[Slot, Node]]
+
+
+def _matmul(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    left, right = slots
+    constant = left.constant and right.constant
+    slot = Slot((left.shape[0], right.shape[1]), constant=constant)
+    return slot, _bilinear(arithmetic, arithmetic.matmul, left, right, order)
+
+
+def _bilinear(
+    arithmetic: Arithmetic,
+    function: Callable[..., Any],
+    left: Slot,
+    right: Slot,
+    order: int,
+) -> Node:
+    if left.constant or right.constant:
+        return Fixed(function, 0 if left.constant else 1)
+    return Product(arithmetic.convolution(left.shape, right.shape, order))
+
+
+def _inner(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    left, right = slots
+    flipped = Slot(left.shape[::-1], constant=left.constant)
+    product = _bilinear(arithmetic, arithmetic.matmul, flipped, right, order)
+
+    class Inner(Node):
+        def next(self, *operands: Any) -> Any:
+            first, second = operands
+            turned = None if first is None else arithmetic.transpose(first)
+            value = product.next(turned, second)
+            return None if value is None else arithmetic.trace(value)
+
+    return Slot((1, 1), constant=left.constant and right.constant), Inner()
+
+
+def _sum(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    constant = all(slot.constant for slot in slots)
+    negative = step.operation == "subtract"
+    return Slot(slots[0].shape, constant=constant), Sum(arithmetic, negative=negative)
+
+
+def _scale(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    scalar = arithmetic.scalar(step.constant)
+    node = Linear(lambda matrix: arithmetic.scale(scalar, matrix))
+    return Slot(slots[0].shape, constant=slots[0].constant), node
+
+
+def _transpose(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    slot = Slot(slots[0].shape[::-1], constant=slots[0].constant)
+    return slot, Linear(arithmetic.transpose)
+
+
+def _trace(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    return Slot((1, 1), constant=slots[0].constant), Linear(arithmetic.trace)
+
+
+def _hadamard(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    left, right = slots
+    slot = Slot(left.shape, constant=left.constant and right.constant)
+    if left.constant or right.constant:
+        return slot, Fixed(arithmetic.hadamard, 0 if left.constant else 1)
+    return slot, Product(arithmetic.entrywise(left.shape, order))
+
+
+def _count(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    """Count rows or columns, which needs no arithmetic."""
+    value = slots[0].shape[0 if step.operation == "rows" else 1]
+    return Slot((1, 1), constant=True, value=value), Linear(lambda matrix: None)
+
+
+def _divide(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    matrix, divisor = slots
+    if divisor.value is None:
+        msg = "taylor: a division by a symbolic number has no series recurrence"
+        raise NoClosedForm(msg)
+    scalar = arithmetic.scalar(sympy.Rational(1, divisor.value))
+    node = First(lambda operand: arithmetic.scale(scalar, operand))
+    return Slot(matrix.shape, constant=matrix.constant), node
+
+
+def _places(operation: str, shape: Shape, size: int) -> Array:
+    """Return where the entries of a rearranged matrix come from; −1 is zero."""
+    rows, columns = shape
+    match operation:
+        case "diag":
+            places = np.full((rows, rows), -1)
+            np.fill_diagonal(places, np.arange(rows))
+        case "diagonal":
+            places = np.arange(min(shape))[:, None] * (columns + 1)
+        case "circulant":
+            offsets = (np.arange(size)[None, :] - np.arange(size)[:, None]) % size
+            places = np.where(offsets < rows, offsets, -1)
+        case "pad":
+            places = np.full((size, 1), -1)
+            places[:rows, 0] = np.arange(rows)
+        case _:
+            places = np.arange(size * columns).reshape(size, columns)
+    return places
+
+
+def _moved(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    (slot,) = slots
+    size = slot.shape[0] if step.constant is None else int(step.constant)
+    places = _places(step.operation, slot.shape, size)
+    rows, columns = places.shape
+    node = Linear(lambda matrix: arithmetic.rearrange(matrix, places))
+    return Slot((rows, columns), constant=slot.constant), node
+
+
+def _circulant_sums(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    (slot,) = slots
+    rows = slot.shape[0]
+    size = rows if step.constant is None else int(step.constant)
+    lines = [
+        (row * rows + (row + np.arange(size)) % rows)[:, None] for row in range(rows)
+    ]
+
+    def total(matrix: Any) -> Any:
+        parts = (arithmetic.rearrange(matrix, places) for places in lines)
+        return reduce(arithmetic.add, parts)
+
+    return Slot((size, 1), constant=slot.constant), Linear(total)
+
+
+class Exponential(Node):
+    """y = exp u entrywise, from y' = u' y."""
+
+    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
+        self._arithmetic = arithmetic
+        self._product = arithmetic.entrywise(shape, order)
+        self._order = 0
+        self._value: Any = None
+
+    def next(self, *operands: Any) -> Any:
+        """Return the next coefficient of exp u."""
+        if self._order == 0:
+            self._value = self._arithmetic.function("exp", operands[0])
+        else:
+            slope = differentiated(self._arithmetic, operands[0], self._order)
+            rate = self._product.push(slope, self._value)
+            self._value = self._arithmetic.integrate(rate, self._order, Fraction(1))
+        self._order += 1
+        return self._value
+
+
+class Sigmoid(Node):
+    """y = 1 / (1 + exp(−u)) entrywise, from y' = (y − y²) u'."""
+
+    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
+        self._arithmetic = arithmetic
+        self._square = arithmetic.entrywise(shape, order)
+        self._product = arithmetic.entrywise(shape, order)
+        self._order = 0
+        self._value: Any = None
+
+    def next(self, *operands: Any) -> Any:
+        """Return the next coefficient of the logistic function of u."""
+        if self._order == 0:
+            self._value = self._arithmetic.function("sigmoid", operands[0])
+        else:
+            square = self._square.push(self._value, self._value)
+            factor = self._arithmetic.subtract(self._value, square)
+            slope = differentiated(self._arithmetic, operands[0], self._order)
+            rate = self._product.push(slope, factor)
+            self._value = self._arithmetic.integrate(rate, self._order, Fraction(1))
+        self._order += 1
+        return self._value
+
+
+def differentiated(arithmetic: Arithmetic, coefficient: Any, order: int) -> Any:
+    """Return the coefficient of a derivative, order · u_order."""
+    return arithmetic.scale(arithmetic.scalar(sympy.Integer(order)), coefficient)
+
+
+def _function(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    (slot,) = slots
+    name = step.operation
+    if slot.constant:
+        node: Node = Linear(lambda matrix: arithmetic.function(name, matrix))
+    else:
+        kind = Exponential if name == "exp" else Sigmoid
+        node = kind(arithmetic, slot.shape, order)
+    return Slot(slot.shape, constant=slot.constant), node
+
+
+#: How each operation acts on series; a new operation needs one entry here.
+RULES: dict[str, Rule] = {
+    "matmul": _matmul,
+    "add": _sum,
+    "subtract": _sum,
+    "scale": _scale,
+    "transpose": _transpose,
+    "inner": _inner,
+    "trace": _trace,
+    "hadamard": _hadamard,
+    "rows": _count,
+    "columns": _count,
+    "divide": _divide,
+    "diag": _moved,
+    "diagonal": _moved,
+    "circulant": _moved,
+    "pad": _moved,
+    "crop": _moved,
+    "circulant_sums": _circulant_sums,
+    "exp": _function,
+    "sigmoid": _function,
+}

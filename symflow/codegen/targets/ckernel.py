@@ -1,0 +1,164 @@
+"""Compiling the C text and calling it through ctypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symflow.codegen.targets.c import source_of
+from symflow.codegen.targets.sizes import sized
+from symflow.errors import NotInstalled, OutputError, ShapeMismatch
+from symflow.flow import GradientFlow
+
+Floats = NDArray[np.float64]
+
+#: Compilers that are looked for, in order, and how they are called.
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+
+
+class CKernel:
+    """A compiled C function on NumPy arrays; made by `c_kernel`.
+
+    Parameters
+    ----------
+    source : str
+        The C text.
+    name : str
+        Of the function.
+    shapes : tuple of tuple of int
+        Of the arguments.
+    results : tuple of tuple of int
+        Shapes of the results.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        name: str,
+        shapes: tuple[tuple[int, ...], ...],
+        results: tuple[tuple[int, ...], ...],
+    ) -> None:
+        self.source, self.name = source, name
+        self.shapes, self.results = shapes, results
+        import ctypes
+
+        self._library = _compiled(source)
+        self._function = getattr(self._library, name)
+        self._function.restype = None
+        self._function.argtypes = [ctypes.c_void_p] * (len(shapes) + len(results))
+
+    def __call__(self, *arrays: Any) -> tuple[Floats, ...]:
+        """Return the results in new arrays."""
+        out = tuple(np.empty(shape) for shape in self.results)
+        self.bind(out, *arrays)()
+        return out
+
+    def bind(self, out: Sequence[Floats], *arrays: Any) -> Callable[[], None]:
+        """Return a function without arguments that computes into `out`.
+
+        Parameters
+        ----------
+        out : sequence of arrays
+            One per result, contiguous float64; their memory is written by each call.
+        *arrays : arrays
+            The arguments, whose memory is read by each call if they are contiguous
+            float64, and a copy of it otherwise.
+
+        Raises
+        ------
+        ShapeMismatch
+            If a shape does not fit, or a result is not contiguous float64.
+        """
+        given = [np.ascontiguousarray(array, np.float64) for array in arrays]
+        shapes = tuple(array.shape for array in given)
+        fits = all(o.flags.c_contiguous and o.dtype == np.float64 for o in out)
+        if shapes != self.shapes or tuple(o.shape for o in out) != self.results:
+            msg = (
+                f"{self.name}: needs the shapes {self.shapes} and results "
+                f"{self.results}; got {shapes} and {tuple(o.shape for o in out)}"
+            )
+            raise ShapeMismatch(msg)
+        if not fits:
+            msg = f"{self.name}: needs contiguous float64 arrays for the results"
+            raise ShapeMismatch(msg)
+        call = partial(self._function, *(a.ctypes.data for a in (*given, *out)))
+        # The addresses are good as long as the arrays are.
+        return _Bound(call, (*given, *out))
+
+    def __reduce__(self) -> Any:
+        return CKernel, (self.source, self.name, self.shapes, self.results)
+
+
+class _Bound:
+    __slots__ = ("__call__", "_arrays")
+    __call__: Callable[[], None]
+
+    def __init__(self, call: Callable[[], None], arrays: tuple[Floats, ...]) -> None:
+        self.__call__, self._arrays = call, arrays
+
+
+def c_kernel(flow: GradientFlow, widths: Sequence[int] | None = None) -> CKernel:
+    """Compile the right-hand side of a flow with the C compiler of this machine.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    widths : sequence of int, optional
+        Integers for its widths, needed where they are symbols.
+
+    Returns
+    -------
+    CKernel
+        ``kern(W1, …, WL, sigma_xx, sigma_yx)`` returns (dW1, …, dWL), and
+        ``kern.bind(out, …)`` the fastest call.
+
+    Raises
+    ------
+    NotInstalled
+        If there is no C compiler.
+    InvalidArgument
+        If a width stays a symbol, or the matrices are too large for the stack.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> kern = sf.c_kernel(flow)  # doctest: +SKIP
+    >>> kern([[0.5]], [[2.0]], [[1.0]], [[3.0]])[0].item()  # doctest: +SKIP
+    4.0
+    """
+    program = sized(flow, widths, "c_kernel(flow, widths)")
+    results = program.shapes[: len(flow.state)]
+    name = program.program.name
+    return CKernel(source_of(flow, program), name, program.shapes, results)
+
+
+def _compiled(source: str) -> Any:
+    import ctypes
+    import shutil
+    import subprocess
+    import tempfile
+
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        msg = (
+            f"c_kernel(flow): needs a C compiler, one of {', '.join(COMPILERS)}; none "
+            "is on the PATH. Install one, or use compile(flow)"
+        )
+        raise NotInstalled(msg)
+    with tempfile.TemporaryDirectory(prefix="symflow-") as folder:
+        text, library = Path(folder, "flow.c"), Path(folder, "flow.so")
+        text.write_text(source, encoding="utf-8")
+        command = [compiler, *FLAGS, str(text), "-o", str(library)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            msg = f"c_kernel(flow): {compiler} failed: {result.stderr.strip()[:400]}"
+            raise OutputError(msg)
+        return ctypes.CDLL(str(library))

@@ -1,0 +1,118 @@
+"""Numba: the loops of a program as Python text that Numba compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symflow.codegen.inplace import Shape
+from symflow.codegen.loading import load
+from symflow.codegen.targets.loops import Language, loops
+from symflow.codegen.targets.peers import peer
+from symflow.codegen.targets.sizes import sized
+from symflow.flow import GradientFlow
+
+
+class PythonLoops(Language):
+    """Python on two-dimensional arrays."""
+
+    def entry(self, name: str, row: str, column: str, shape: Shape) -> str:
+        """Return ``A[i, j]``."""
+        return f"{name}[{row}, {column}]"
+
+    def number(self, name: str) -> str:
+        """Return the name itself."""
+        return name
+
+    def loop(self, index: str, count: int, body: list[str]) -> list[str]:
+        """Return the lines of a for loop."""
+        return [
+            f"for {index} in range({count}):",
+            *(f"    {line}" for line in body),
+        ]
+
+    def assign(self, target: str, operator: str, value: str) -> str:
+        """Return ``target = value``."""
+        return f"{target} {operator} {value}"
+
+
+def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str:
+    """Return the right-hand side of a flow as loops that Numba can compile.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    widths : sequence of int, optional
+        Integers for its widths, needed where they are symbols.
+
+    Returns
+    -------
+    str
+        A function ``gradient_flow(W1, …, sigma_yx)`` of contiguous float64 arrays,
+        which needs ``numpy`` by its name.
+
+    Raises
+    ------
+    InvalidArgument
+        If a width stays a symbol.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> print(sf.numba_source(flow).splitlines()[0])
+    def gradient_flow(W1, W2, sigma_xx, sigma_yx):
+    """
+    program = sized(flow, widths, "numba_source(flow, widths)")
+    body, scratch = loops(program, PythonLoops())
+    outs = {f"out{k}": program.shapes[k] for k in range(len(program.program.outputs))}
+    arrays = [
+        f"{name} = numpy.empty({shape!r})"
+        for name, shape in {**outs, **scratch}.items()
+        if shape
+    ]
+    parameters = ", ".join(argument.name for argument in program.program.inputs)
+    lines = [*arrays, *body, f"return {', '.join(outs)},"]
+    head = f"def {program.program.name}({parameters}):"
+    return "\n".join([head, *(f"    {line}" for line in lines), ""])
+
+
+def numba_kernel(
+    flow: GradientFlow, widths: Sequence[int] | None = None
+) -> Callable[..., Any]:
+    """Compile the right-hand side of a flow with Numba.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    widths : sequence of int, optional
+        Integers for its widths, needed where they are symbols.
+
+    Returns
+    -------
+    callable
+        ``kern(W1, …, WL, sigma_xx, sigma_yx)`` returns (dW1, …, dWL); it can be called
+        from other compiled functions.
+
+    Raises
+    ------
+    NotInstalled
+        Without Numba.
+    InvalidArgument
+        If a width stays a symbol.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> sf.numba_kernel(flow)  # doctest: +SKIP
+    CPUDispatcher(<function gradient_flow>)
+    """
+    numba = peer("numba", "numba_kernel(flow)", "bench")
+    import numpy as np
+
+    function = load(numba_source(flow, widths), "gradient_flow", {"numpy": np})
+    compiled: Callable[..., Any] = numba.njit(fastmath={"contract"})(function)
+    return compiled

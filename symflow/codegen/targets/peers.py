@@ -1,0 +1,41 @@
+"""Importing libraries that symflow does not depend on."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from symflow.errors import NotInstalled
+
+
+def peer(name: str, call: str, extra: str = "") -> Any:
+    """Return a library that may be absent.
+
+    Parameters
+    ----------
+    name : str
+        Module to import.
+    call : str
+        What needs it.
+    extra : str
+        The extra of symflow that brings it, if there is one.
+
+    Raises
+    ------
+    NotInstalled
+        With the command that installs it.
+
+    Examples
+    --------
+    >>> peer("no_such_library", "f()", "bench")
+    Traceback (most recent call last):
+        ...
+    symflow.errors.NotInstalled: f(): needs no_such_library, which is not installed. \
+Do pip install "symflow[bench]"
+    """
+    try:
+        return import_module(name)
+    except ImportError:
+        wanted = f'"symflow[{extra}]"' if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {wanted}"
+        raise NotInstalled(msg) from None

@@ -1,0 +1,386 @@
+"""Every target of a program against code written by hand, and against each other."""
+
+import inspect
+import pickle
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import sympy
+from scipy.integrate import solve_ivp
+
+import symflow as sf
+from symflow.codegen.tangent import directional, has_tangent
+from symflow.codegen.targets.heyoka import constant
+
+RNG = np.random.default_rng(7)
+
+
+def flow_of(*widths, **loss):
+    return sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss(**loss))
+
+
+def sample(widths, seed=0):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((9, widths[0])), rng.standard_normal((9, widths[-1]))
+    weights = [
+        rng.standard_normal((after, before)) for before, after in pairwise(widths)
+    ]
+    return sf.Dataset(X, Y), weights
+
+
+def by_hand(weights, xx, yx, decay=0.0):
+    """The chain rule of a deep linear network, one layer after the other."""
+    total = np.eye(weights[0].shape[1])
+    befores = []
+    for W in weights:
+        befores.append(total)
+        total = W @ total
+    force = yx - total @ xx
+    rates = []
+    for number, W in enumerate(weights):
+        after = np.eye(W.shape[0])
+        for later in weights[number + 1 :]:
+            after = later @ after
+        rates.append(after.T @ force @ befores[number].T - decay * W)
+    return rates
+
+
+SHAPES = [(3, 2), (1, 1, 1), (3, 4, 2), (5, 1, 4, 2), (2, 3, 3, 3, 1), (40, 2, 40)]
+
+
+@pytest.mark.parametrize("widths", SHAPES, ids=str)
+@pytest.mark.parametrize("decay", [0, 0.25])
+def test_bound_kernels_give_the_gradient_whatever_the_cheapest_form(widths, decay):
+    data, weights = sample(widths)
+    moments = data.moments()
+    kern = sf.compile(flow_of(*widths, l2=decay), data)
+    expected = by_hand(weights, moments.sigma_xx, moments.sigma_yx, decay)
+    out = [np.empty_like(W) for W in weights]
+    kern.into(out, *weights)
+    for found, written, hand in zip(kern(*weights), out, expected, strict=True):
+        scale = np.max(np.abs(hand)) + 1
+        assert np.max(np.abs(found - hand)) < 1e-12 * scale
+        assert np.max(np.abs(written - hand)) < 1e-12 * scale
+
+
+def test_a_narrow_network_is_not_multiplied_out():
+    """W₂W₁Σ_xx costs 2·40³ operations more than the products with two rows."""
+    kern = sf.compile(flow_of(40, 2, 40), sample((40, 2, 40))[0])
+    from symflow.codegen.optimize import cost
+
+    shapes = {"W1": (2, 40), "W2": (40, 2)} | {
+        name: array.shape for name, array in kern.constants.items()
+    }
+    price = cost(kern.program, [shapes[a.name] for a in kern.program.inputs])
+    assert price < 2 * 40**3
+
+
+def test_whitened_data_leave_no_product_with_the_identity():
+    kern = sf.compile(flow_of(3, 2, 2), sf.whitened(np.ones((2, 3))))
+    assert list(kern.constants) == ["sigma_yx"]
+    assert kern.source.count("@") == 3
+
+
+@pytest.mark.parametrize("widths", [(3, 4, 2), (2, 3, 3, 1)], ids=str)
+def test_all_outputs_of_a_kernel(widths):
+    data, weights = sample(widths)
+    moments, count = data.moments(), len(weights)
+    flow = flow_of(*widths)
+    names = ("rhs", "loss", "end_to_end", "conserved")
+    results = sf.compile(flow, data, outputs=names)(*weights)
+    total = weights[0]
+    for W in weights[1:]:
+        total = W @ total
+    for rate, hand in zip(
+        results[:count],
+        by_hand(weights, moments.sigma_xx, moments.sigma_yx),
+        strict=True,
+    ):
+        assert np.allclose(rate, hand)
+    residual = data.Y - data.X @ total.T
+    assert float(results[count]) == pytest.approx(0.5 * np.sum(residual**2) / 9)
+    assert np.allclose(results[count + 1], total)
+    for delta, first, second in zip(
+        results[count + 2 :], weights, weights[1:], strict=False
+    ):
+        assert np.allclose(delta, second.T @ second - first @ first.T)
+    free = sf.compile(flow, outputs="end_to_end")
+    assert np.allclose(free(*weights), total)
+    assert np.allclose(sf.compile(flow, data, outputs="end_to_end")(*weights), total)
+
+
+def test_bound_kernels_take_batches_and_pickle_and_show_their_source():
+    data, _ = sample((3, 4, 2))
+    kern = sf.compile(flow_of(3, 4, 2), data)
+    batch = [RNG.standard_normal((6, 4, 3)), RNG.standard_normal((6, 2, 4))]
+    whole = kern(*batch)
+    copied = pickle.loads(pickle.dumps(kern))
+    for k in range(6):
+        one = copied(batch[0][k], batch[1][k])
+        assert all(
+            np.allclose(w[k], o, rtol=1e-13) for w, o in zip(whole, one, strict=True)
+        )
+    assert "Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)" in inspect.getsource(kern)
+    with pytest.raises(sf.ShapeMismatch, match="W2 has shape"):
+        kern(np.ones((4, 3)), np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_the_in_place_variant_allocates_nothing(bound):
+    widths = (40, 30, 20)
+    data, weights = sample(widths)
+    flow, moments = flow_of(*widths), data.moments()
+    kern = sf.compile(flow, data) if bound else sf.compile(flow)
+    arguments = weights if bound else [*weights, moments.sigma_xx, moments.sigma_yx]
+    out = [np.empty_like(W) for W in weights]
+    kern.into(out, *arguments)
+    tracemalloc.start()
+    for _ in range(10):
+        kern.into(out, *arguments)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < min(W.nbytes for W in weights) / 2
+    hand = by_hand(weights, moments.sigma_xx, moments.sigma_yx)
+    assert all(np.allclose(o, h) for o, h in zip(out, hand, strict=True))
+
+
+def test_in_place_mistakes_are_named():
+    data, weights = sample((3, 4, 2))
+    kern = sf.compile(flow_of(3, 4, 2), data)
+    good = [np.empty_like(W) for W in weights]
+    with pytest.raises(sf.ShapeMismatch, match="needs 2 arrays in out and 2 arguments"):
+        kern.into(good[:1], *weights)
+    with pytest.raises(sf.ShapeMismatch):
+        kern.into([good[1], good[0]], *weights)
+    with pytest.raises(sf.InvalidArgument, match="contiguous float64"):
+        kern.into([np.empty((4, 3), np.float32), good[1]], *weights)
+
+
+@pytest.mark.parametrize("outputs", ["gradient", (), ("rhs", "rhs")])
+def test_unknown_outputs_are_refused(outputs):
+    with pytest.raises(sf.InvalidArgument, match="rhs, loss, end_to_end, conserved"):
+        sf.compile(flow_of(2, 1), outputs=outputs)
+
+
+needs_compiler = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="needs a C compiler"
+)
+
+
+@needs_compiler
+@pytest.mark.parametrize("widths", SHAPES, ids=str)
+@pytest.mark.parametrize("decay", [0, 0.25])
+def test_c_code_is_the_gradient(widths, decay):
+    data, weights = sample(widths)
+    moments = data.moments()
+    kern = sf.c_kernel(flow_of(*widths, l2=decay))
+    expected = by_hand(weights, moments.sigma_xx, moments.sigma_yx, decay)
+    found = kern(*weights, moments.sigma_xx, moments.sigma_yx)
+    for rate, hand in zip(found, expected, strict=True):
+        assert np.max(np.abs(rate - hand)) < 1e-12 * (np.max(np.abs(hand)) + 1)
+
+
+@needs_compiler
+def test_c_code_is_strict_c99_without_a_warning(tmp_path):
+    source = sf.c_source(flow_of("d", "h", "m", l2=0.5), widths=(3, 4, 2))
+    path = tmp_path / "flow.c"
+    path.write_text(source)
+    strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-c"]
+    subprocess.run(
+        [shutil.which("cc") or "gcc", *strict, str(path), "-o", str(tmp_path / "f.o")],
+        check=True,
+    )
+
+
+@needs_compiler
+def test_c_kernels_pickle_and_check_shapes():
+    data, weights = sample((3, 4, 2))
+    moments = data.moments()
+    kern = pickle.loads(pickle.dumps(sf.c_kernel(flow_of(3, 4, 2))))
+    arguments = [*weights, moments.sigma_xx, moments.sigma_yx]
+    out = [np.zeros_like(W) for W in weights]
+    run = kern.bind(out, *arguments)
+    run()
+    assert np.allclose(out[0], kern(*arguments)[0])
+    weights[0][:] = 0  # the bound memory is read again
+    run()
+    assert np.all(out[1] == 0)
+    with pytest.raises(sf.ShapeMismatch, match="needs the shapes"):
+        kern(*arguments[::-1])
+    with pytest.raises(sf.ShapeMismatch, match="contiguous"):
+        kern.bind([o.T.copy().T for o in out], *arguments)
+
+
+def test_targets_of_fixed_size_ask_for_widths():
+    for make in (sf.c_source, sf.numba_source):
+        with pytest.raises(sf.InvalidArgument, match="an integer for every width"):
+            make(flow_of("d", "h", "m"))
+        with pytest.raises(sf.InvalidArgument, match="an integer for every width"):
+            make(flow_of(3, "h", 1), widths=(2, 2, 1))
+    with pytest.raises(sf.InvalidArgument, match="fit the stack"):
+        sf.c_source(flow_of(400, 400, 400))
+
+
+def test_a_missing_compiler_is_named(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(sf.NotInstalled, match="needs a C compiler"):
+        sf.c_kernel(flow_of(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("library", "command", "call"),
+    [
+        ("numba", r'"symflow\[bench\]"', lambda: sf.numba_kernel(flow_of(2, 1))),
+        ("heyoka", r'"symflow\[bench\]"', lambda: sf.to_heyoka(flow_of(2, 1))),
+        ("torch", "torch", lambda: sf.from_torch(None)),
+    ],
+)
+def test_a_missing_library_is_named(monkeypatch, library, command, call):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(sf.NotInstalled, match=f"{library}, .* pip install {command}"):
+        call()
+
+
+@pytest.mark.parametrize("widths", [(1, 1, 1), (5, 1, 4, 2)], ids=str)
+def test_loops_for_numba_are_the_gradient_even_without_numba(widths):
+    """The text is plain Python: here it runs uncompiled."""
+    data, weights = sample(widths)
+    moments = data.moments()
+    names = {"numpy": np}
+    exec(sf.numba_source(flow_of(*widths, l2=0.25)), names)
+    found = names["gradient_flow"](*weights, moments.sigma_xx, moments.sigma_yx)
+    expected = by_hand(weights, moments.sigma_xx, moments.sigma_yx, 0.25)
+    assert all(np.allclose(f, e) for f, e in zip(found, expected, strict=True))
+
+
+def test_numba_compiles_the_loops():
+    pytest.importorskip("numba")
+    data, weights = sample((3, 4, 2))
+    moments = data.moments()
+    kern = sf.numba_kernel(flow_of(3, 4, 2))
+    found = kern(*weights, moments.sigma_xx, moments.sigma_yx)
+    expected = by_hand(weights, moments.sigma_xx, moments.sigma_yx)
+    assert all(np.allclose(f, e) for f, e in zip(found, expected, strict=True))
+
+
+@pytest.mark.slow  # its compiler takes seconds
+def test_heyoka_integrates_the_flow():
+    heyoka = pytest.importorskip("heyoka")
+    data, weights = sample((2, 2, 1))
+    flow = flow_of(2, 2, 1)
+    tight = sf.DOP853(rtol=1e-13, atol=1e-15)
+    run = sf.simulate(flow, data, weights, [1.0], method=tight)
+    start = np.concatenate([W.ravel() for W in weights])
+    moments = data.moments()
+    pars = np.concatenate([moments.sigma_xx.ravel(), moments.sigma_yx.ravel()])
+    for system, options in (
+        (sf.to_heyoka(flow, data), {}),
+        (sf.to_heyoka(flow), {"pars": pars}),
+    ):
+        solver = heyoka.taylor_adaptive(system, start, compact_mode=True, **options)
+        solver.propagate_until(1.0)
+        flat = np.concatenate([W[-1].ravel() for W in run.weights])
+        assert np.max(np.abs(solver.state - flat)) < 1e-12
+
+
+class Rationals:
+    """Stands in for heyoka: expressions are exact fractions."""
+
+    @staticmethod
+    def expression(value):
+        assert isinstance(value, float)
+        return Floating(Fraction(value))
+
+
+class Floating(Fraction):
+    """A fraction that meets floats exactly."""
+
+    def __mul__(self, other):
+        return Floating(Fraction(self) * Fraction(other))
+
+    def __add__(self, other):
+        return Floating(Fraction(self) + Fraction(other))
+
+    def __truediv__(self, other):
+        return Floating(Fraction(self) / Fraction(other))
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, -7, Fraction(1, 3), 0.1, 3**80, Fraction(-(7**50), 11**40), 10**200]
+)
+def test_heyoka_gets_every_digit_of_a_constant(value):
+    assert Fraction(constant(Rationals, value)) == Fraction(value)
+
+
+def test_torch_layers_become_a_network_with_their_weights():
+    torch = pytest.importorskip("torch")
+    layers = [torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(4, 2, bias=False)]
+    network, weights = sf.from_torch(torch.nn.Sequential(*layers))
+    assert network == sf.LinearNetwork(3, 4, 2)
+    x = torch.ones(1, 3)
+    expected = torch.nn.Sequential(*layers)(x).detach().numpy()
+    assert np.allclose(weights[1] @ weights[0] @ np.ones(3), expected[0], atol=1e-6)
+    with pytest.raises(sf.InvalidArgument, match="layer 0 has a bias"):
+        sf.from_torch(torch.nn.Sequential(torch.nn.Linear(3, 1)))
+    with pytest.raises(sf.InvalidArgument, match="layer 1 is a ReLU"):
+        sf.from_torch(torch.nn.Sequential(layers[0], torch.nn.ReLU()))
+    with pytest.raises(sf.InvalidArgument, match="needs a torch"):
+        sf.from_torch(torch.nn.ReLU())
+
+
+@pytest.mark.parametrize("widths", [None, (3, 4, 2)])
+def test_scipy_integrates_the_flow_with_its_jacobian(widths):
+    data, weights = sample((3, 4, 2))
+    flow = flow_of(3, 4, 2) if widths is None else flow_of("d", "h", "m")
+    peer = sf.to_scipy(flow, data, widths=widths)
+    y0 = peer.pack(weights)
+    end = solve_ivp(peer.fun, (0, 3), y0, "Radau", jac=peer.jac, rtol=1e-9, atol=1e-12)
+    run = sf.simulate(flow, data, weights, [3])
+    for found, own in zip(peer.unpack(end.y[:, -1]), run.weights, strict=True):
+        assert np.max(np.abs(found - own[-1])) < 1e-7
+    assert peer.unpack(end.y)[0].shape == (len(end.t), 4, 3)
+    with pytest.raises(sf.ShapeMismatch, match="needs the shapes"):
+        peer.pack(weights[::-1])
+    with pytest.raises(sf.InvalidArgument, match="an integer for every width"):
+        sf.to_scipy(flow_of("d", "h", "m"), data)
+
+
+def test_lambdify_takes_matrix_expressions_of_any_size():
+    m, n = sympy.symbols("m n")
+    A, B = sympy.MatrixSymbol("A", m, n), sympy.MatrixSymbol("B", n, m)
+    a, b = RNG.standard_normal((2, 3)), RNG.standard_normal((3, 2))
+    value = sf.lambdify(sympy.Trace(A * B) / 3, [A, B])(a, b)
+    assert float(value) == pytest.approx(np.trace(a @ b) / 3)
+    first, second = sf.lambdify([A * B, 2 * B.T], [A, B])(a, b)
+    assert np.allclose(first, a @ b)
+    assert np.allclose(second, 2 * b.T)
+    with pytest.raises(sf.InvalidArgument, match="B occurs in the expression"):
+        sf.lambdify(A * B, [A])
+
+
+def test_lambdify_of_the_rhs_is_the_kernel():
+    flow = flow_of("d", "h", "m")
+    data, weights = sample((3, 4, 2))
+    moments = data.moments()
+    arguments = [*weights, moments.sigma_xx, moments.sigma_yx]
+    entry = sf.lambdify(flow.rhs[1], [*flow.state, *flow.data])
+    assert np.allclose(entry(*arguments), sf.compile(flow)(*arguments)[1], rtol=1e-12)
+
+
+def test_tangents_of_elementwise_functions_follow_the_chain_rule():
+    A = sympy.MatrixSymbol("A", 2, 3)
+    kern = sf.lambdify(
+        sympy.Trace(A.T * A) ** 2 / 2 + sympy.exp(sympy.Trace(A * A.T)), [A]
+    )
+    if not has_tangent(kern.program):
+        pytest.skip("an operation of this program has no rule")
+    a, d = 0.3 * RNG.standard_normal((2, 2, 3))
+    (rate,) = directional(kern.program, [a], [d])
+    numeric = (kern(a + 1e-6 * d) - kern(a - 1e-6 * d)) / 2e-6
+    assert float(rate) == pytest.approx(float(numeric), rel=1e-7)
