@@ -104,8 +104,18 @@ def test_time_points_that_make_no_sense(t, message):
 @pytest.mark.parametrize(
     ("data", "init", "error", "message"),
     [
-        (GOOD[0], [[[0.1]]], sf.InvalidArgument, r"one matrix per layer of the network \(2\); got 1"),
-        (GOOD[0], [[[0.1, 1]], [[1]]], sf.ShapeMismatch, "W_1 has to be 1×1 for this network; got 1×2"),
+        (
+            GOOD[0],
+            [[[0.1]]],
+            sf.InvalidArgument,
+            r"one matrix per layer of the network \(2\); got 1",
+        ),
+        (
+            GOOD[0],
+            [[[0.1, 1]], [[1]]],
+            sf.ShapeMismatch,
+            "W_1 has to be 1×1 for this network; got 1×2",
+        ),
         (GOOD[0], [[[0.1]], [[np.nan]]], sf.InvalidData, "is nan"),
         (np.eye(2), GOOD[1], sf.InvalidArgument, "needs a Dataset or Moments"),
         (sf.whitened(np.eye(2)), GOOD[1], sf.ShapeMismatch, "Sigma_xx has shape 2×2"),
@@ -123,7 +133,7 @@ def test_symbolic_decay_cannot_be_integrated():
 
 
 def test_blow_up_is_an_error_that_says_where():
-    """A target that is no optimum of anything: Σ_xx = 0 makes the scalar flow escape."""
+    """Without Σ_xx there is no optimum, and the scalar flow escapes to infinity."""
     data = sf.Moments([[0.0]], [[1.0]])
     with pytest.raises((sf.IntegrationFailed, sf.InvalidData), match=r"t = |finite"):
         sf.simulate(flow_of(1, 1, 1, 1), data, [[[1.0]], [[1.0]], [[1.0]]], [5.0])

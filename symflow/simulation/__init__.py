@@ -1,0 +1,33 @@
+"""Simulation in float64."""
+
+from symflow.simulation.bridge import ScipyFlow, to_scipy
+from symflow.simulation.descend import descend
+from symflow.simulation.dop853 import DOP853
+from symflow.simulation.ensemble import Ensemble, ensemble
+from symflow.simulation.events import Event, LossBelow, ModeCrosses
+from symflow.simulation.gauss import GaussLegendre
+from symflow.simulation.methods import Method
+from symflow.simulation.radau import Radau
+from symflow.simulation.runs import Sweep
+from symflow.simulation.simulate import simulate
+from symflow.simulation.sweep import sweep
+from symflow.simulation.taylor import Taylor
+
+__all__ = [
+    "DOP853",
+    "Ensemble",
+    "Event",
+    "GaussLegendre",
+    "LossBelow",
+    "Method",
+    "ModeCrosses",
+    "Radau",
+    "ScipyFlow",
+    "Sweep",
+    "Taylor",
+    "descend",
+    "ensemble",
+    "simulate",
+    "sweep",
+    "to_scipy",
+]

@@ -1,0 +1,135 @@
+"""SciPy: a flow as functions for `scipy.integrate.solve_ivp`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
+from symflow.simulation.system import Floats, System
+
+
+@dataclass(frozen=True, eq=False)
+class ScipyFlow:
+    """What `solve_ivp` needs of a flow; made by `to_scipy`.
+
+    Parameters
+    ----------
+    system : System
+        The flow with its data.
+    """
+
+    system: System
+
+    def fun(self, t: float, y: Floats) -> Floats:
+        """Return the derivative of the state.
+
+        Parameters
+        ----------
+        t : float
+            The time, on which nothing depends.
+        y : array of shape (size,)
+            The state.
+        """
+        return self.system.rhs(t, y)
+
+    def jac(self, t: float, y: Floats) -> Floats:
+        """Return the Jacobian, which is minus the Hessian of the loss.
+
+        Parameters
+        ----------
+        t : float
+            The time, on which nothing depends.
+        y : array of shape (size,)
+            The state.
+        """
+        return self.system.jacobian(y)
+
+    def pack(self, weights: Sequence[Any]) -> Floats:
+        """Return weights as one state vector.
+
+        Parameters
+        ----------
+        weights : sequence of arrays
+            W_1, …, W_L.
+
+        Raises
+        ------
+        ShapeMismatch
+            If a shape does not fit.
+        """
+        arrays = [np.asarray(weight, dtype=np.float64) for weight in weights]
+        if tuple(array.shape for array in arrays) != self.system.shapes:
+            msg = (
+                f"to_scipy(…).pack(weights): needs the shapes {self.system.shapes}; "
+                f"got {tuple(array.shape for array in arrays)}"
+            )
+            raise ShapeMismatch(msg)
+        return np.concatenate([array.ravel() for array in arrays])
+
+    def unpack(self, y: Floats) -> tuple[Floats, ...]:
+        """Return the weights of a state, or of the columns of ``solution.y``.
+
+        Parameters
+        ----------
+        y : array of shape (size,) or (size, times)
+            As SciPy gives it.
+        """
+        return self.system.matrices(np.asarray(y).T)
+
+
+def to_scipy(
+    flow: GradientFlow, data: Any, *, widths: Sequence[int] | None = None
+) -> ScipyFlow:
+    """Return right-hand side and Jacobian of a flow for `solve_ivp`.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    widths : sequence of int, keyword-only, optional
+        Integers for the widths, needed where they are symbols.
+
+    Returns
+    -------
+    ScipyFlow
+        With ``fun``, ``jac``, ``pack`` and ``unpack``.
+
+    Raises
+    ------
+    InvalidArgument
+        If a width stays a symbol.
+    ShapeMismatch
+        If data and flow do not fit together.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from scipy.integrate import solve_ivp
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> peer = sf.to_scipy(flow, sf.whitened([[2.0]]))
+    >>> start = peer.pack([[[0.1]], [[0.1]]])
+    >>> end = solve_ivp(peer.fun, (0, 9), start, "BDF", jac=peer.jac, rtol=1e-9).y
+    >>> W1, W2 = peer.unpack(end[:, -1])
+    >>> round((W2 @ W1).item(), 4)
+    2.0
+    """
+    given = tuple(flow.network.widths if widths is None else widths)
+    sizes = dict(zip(flow.network.widths, given, strict=False))
+    shapes = [tuple(sizes.get(w, w) for w in symbol.shape) for symbol in flow.state]
+    if not all(isinstance(size, int) for shape in shapes for size in shape):
+        listed = ", ".join(map(str, flow.network.widths))
+        msg = (
+            f"to_scipy(flow, data): needs an integer for every width ({listed}); got "
+            f"{given}. Give for example widths=(10, 5, 1)"
+        )
+        raise InvalidArgument(msg)
+    zeros = [np.zeros(shape) for shape in shapes]
+    return ScipyFlow(System(bind(flow, data, zeros).floats))

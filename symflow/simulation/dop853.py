@@ -1,0 +1,240 @@
+"""The explicit Runge–Kutta method of order 8 of Dormand and Prince, in fixed memory.
+
+The state and all stages are rows of one array, so that a stage is a single product
+with the row (1, h a_s1, …) of the tableau.  Steps are controlled as in Hairer, Nørsett
+and Wanner, Solving Ordinary Differential Equations I, section II.10; the tableau is
+SciPy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from symflow.errors import IntegrationFailed
+from symflow.simulation.methods import WHOLE, Method, Step, check_tolerances, stuck
+from symflow.simulation.system import Floats, System
+
+SAFETY, SHRINK, GROW, STAGES = 0.9, 0.2, 10.0, 12
+
+
+@dataclass(frozen=True)
+class DOP853(Method):
+    """Explicit Runge–Kutta method of order 8 with dense output.
+
+    Parameters
+    ----------
+    rtol : float
+        Relative tolerance per step.
+    atol : float
+        Absolute tolerance per step, in units of the weights.
+
+    Raises
+    ------
+    InvalidArgument
+        If a tolerance is not between 0 and 1.
+
+    Examples
+    --------
+    >>> DOP853().rtol
+    1e-10
+    """
+
+    rtol: float = 1e-10
+    atol: float = 1e-13
+
+    def __post_init__(self) -> None:
+        check_tolerances("DOP853", rtol=self.rtol, atol=self.atol)
+
+    def steps(
+        self, system: System, end: float, stats: dict[str, Any]
+    ) -> Iterator[Step]:
+        """Yield steps; the local error of each is below rtol·|y| + atol."""
+        stages = Stages(system)
+        time, state = 0.0, system.start.copy()
+        stages.start(state)
+        size = self._first_step(stages, state, end)
+        stats.update(steps=0, rejected=0, evaluations=2)
+        grow = GROW
+        while time < end:
+            done = size >= (end - time) * WHOLE
+            size = end - time if done else size
+            if size <= 10 * np.spacing(time) or not size > 0:
+                raise IntegrationFailed(stuck(time, end))
+            error = self._error(stages, state, size)
+            stats["evaluations"] += STAGES
+            factor = SAFETY * error ** (-1 / 8) if error > 0 else GROW
+            if not error < 1:
+                stats["rejected"] += 1
+                size *= max(SHRINK, factor) if np.isfinite(factor) else SHRINK
+                grow = 1.0
+                continue
+            stats["steps"] += 1
+            reached = end if done else time + size
+            step = ExplicitStep(time, reached, size, state, stages.end.copy(), stages)
+            stages.current = step
+            yield step
+            stages.current = None
+            time, state, size = reached, step.after, size * min(grow, factor)
+            stages.advance()
+            grow = GROW
+
+    def _error(self, stages: Stages, state: Floats, size: float) -> float:
+        """Try a step and return its error in units of the tolerance."""
+        stages.run(size)
+        fifth, third = stages.errors()
+        top = np.maximum(np.abs(state), np.abs(stages.end))
+        scale = self.atol + self.rtol * top
+        fifth /= scale
+        third /= scale
+        squared, other = float(fifth @ fifth), float(third @ third)
+        if squared == 0:
+            return 0.0
+        return size * squared / sqrt((squared + 0.01 * other) * state.size)
+
+    def _first_step(self, stages: Stages, state: Floats, end: float) -> float:
+        """Choose the first step by algorithm II.4.14 of Hairer, Nørsett and Wanner."""
+        scale = self.atol + self.rtol * np.abs(state)
+        rate = stages.rate.copy()
+        d0, d1 = _norm(state / scale), _norm(rate / scale)
+        trial = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
+        trial = min(trial, end)
+        d2 = _norm((stages.evaluate(state + trial * rate) - rate) / scale) / trial
+        top = max(d1, d2)
+        second = max(1e-6, 1e-3 * trial) if top <= 1e-15 else (0.01 / top) ** (1 / 8)
+        return min(100 * trial, second, end)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplicitStep(Step):
+    """A step that can compute its stages again, instead of keeping them."""
+
+    t: float
+    end: float
+    size: float
+    before: Floats
+    after: Floats
+    stages: Stages
+
+    @property
+    def state(self) -> Floats:
+        """The state at the end of the step."""
+        return self.after
+
+    def at(self, time: float) -> Floats:
+        """Return the state by the method's polynomial of degree 7."""
+        x = (time - self.t) / (self.end - self.t)
+        total = np.zeros_like(self.before)
+        for k, row in enumerate(reversed(self.stages.polynomial(self))):
+            total += row
+            total *= x if k % 2 == 0 else 1 - x
+        return total + self.before
+
+
+class Stages:
+    """The memory of one integration: row 0 the state, row k + 1 the stage k."""
+
+    def __init__(self, system: System) -> None:
+        from scipy.integrate import DOP853 as Tableau
+
+        self.table = Tableau
+        rows = Tableau.A_EXTRA.shape[1]
+        self.rows = np.empty((rows + 1, system.size))
+        self.end, self._point = np.empty(system.size), np.empty(system.size)
+        self._coefficients = np.zeros((rows + 1, rows + 1))
+        self._weights = np.vstack([Tableau.E5, Tableau.E3])
+        self.current: ExplicitStep | None = None
+        self._made: tuple[ExplicitStep, Floats] | None = None
+        self._unit = self._tableau()
+        self._places = [system.bind(self._point, self.rows[k]) for k in (1, 2)]
+        self._run = [self._stage(system, k) for k in range(1, rows)]
+
+    @property
+    def rate(self) -> Floats:
+        """The derivative at the start of the step."""
+        return np.asarray(self.rows[1])
+
+    def start(self, state: Floats) -> None:
+        """Place a state at the start of the first step."""
+        self.rows[0] = state
+        self._point[:] = state
+        self._places[0]()
+
+    def evaluate(self, state: Floats) -> Floats:
+        """Return the derivative at a state, without touching the step."""
+        self._point[:] = state
+        self._places[1]()
+        return np.array(self.rows[2])
+
+    def run(self, size: float) -> None:
+        """Compute all stages of a step, its end and the derivative there."""
+        np.multiply(self._unit, size, self._coefficients)
+        self._coefficients[:, 0] = 1.0
+        for combine, compute in self._run[: STAGES - 1]:
+            combine()
+            compute()
+        combine, compute = self._run[STAGES - 1]
+        combine()
+        self.end[:] = self._point
+        compute()
+
+    def errors(self) -> Floats:
+        """Return the differences to the embedded results, of orders 5 and 3."""
+        return np.asarray(self._weights @ self.rows[1 : STAGES + 2])
+
+    def advance(self) -> None:
+        """Make the end of the step the start of the next: the last stage is reused."""
+        self.rows[0] = self.end
+        self.rows[1] = self.rows[STAGES + 1]
+
+    def polynomial(self, step: ExplicitStep) -> Floats:
+        """Return the coefficients of the dense output of a step."""
+        if self._made is None or self._made[0] is not step:
+            kept = self.rows.copy(), self.end.copy()
+            if step is not self.current:
+                self.start(step.before)
+                self.run(step.size)
+            for combine, compute in self._run[STAGES:]:
+                combine()
+                compute()
+            self._made = step, self._dense(step)
+            self.rows[:], self.end[:] = kept
+        return self._made[1]
+
+    def _dense(self, step: ExplicitStep) -> Floats:
+        stages = self.rows[1:]
+        change = step.after - step.before
+        first, last = stages[0], stages[STAGES]
+        top = np.stack(
+            [
+                change,
+                step.size * first - change,
+                2 * change - step.size * (last + first),
+            ]
+        )
+        return np.concatenate([top, step.size * (self.table.D @ stages)])
+
+    def _tableau(self) -> Floats:
+        """Return the rows of all stages, shifted by the column of the state."""
+        table, unit = self.table, np.zeros_like(self._coefficients)
+        unit[:STAGES, 1 : STAGES + 1] = table.A[:STAGES, :STAGES]
+        unit[STAGES, 1 : STAGES + 1] = table.B
+        for k, row in enumerate(table.A_EXTRA):
+            unit[STAGES + 1 + k, 1 : 1 + len(row)] = row
+        return unit
+
+    def _stage(
+        self, system: System, number: int
+    ) -> tuple[Callable[[], Any], Callable[[], None]]:
+        row = self._coefficients[number, : number + 1]
+        combine = partial(row.dot, self.rows[: number + 1], self._point)
+        return combine, system.bind(self._point, self.rows[number + 1])
+
+
+def _norm(vector: Floats) -> float:
+    return float(np.linalg.norm(vector)) / sqrt(vector.size)

@@ -1,0 +1,189 @@
+"""Many starts of one flow in one call, each with its own steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.flow import GradientFlow, as_times
+from symflow.flow.problem import Problem, bind
+from symflow.simulation.batch import integrate_many
+from symflow.simulation.dop853 import DOP853
+from symflow.simulation.system import Floats, System
+from symflow.trajectory import Trajectory
+
+#: Scalars per block: its stages then stay in the cache of a core.
+BLOCK = 12_000
+
+_CALL = "ensemble(init=(W_1, …, W_L))"
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Trajectories of one flow from many starts; made by `ensemble`.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data; its weights are all the starts, stacked.
+    t : array
+        The times.
+    weights : tuple of arrays
+        For each layer, shape (starts, times, rows, columns).
+    rtol : float
+        Relative tolerance of the integration.
+    stats : dict
+        Totals over all starts, and the numbers of the starts that failed.
+    route : str
+        How the numbers were made, as a report names it.
+    """
+
+    problem: Problem
+    t: Floats
+    weights: tuple[Floats, ...]
+    rtol: float
+    stats: dict[str, Any] = field(default_factory=dict)
+    route: str = "float64 (ensemble)"
+
+    def __len__(self) -> int:
+        return len(self.weights[0])
+
+    def __getitem__(self, start: int) -> Trajectory:
+        """Return the trajectory of one start."""
+        given = tuple(weight[start] for weight in self.problem.weights)
+        problem = Problem(
+            self.problem.flow, self.problem.widths, given, self.problem.data
+        )
+        return self._trajectory(problem, tuple(w[start] for w in self.weights))
+
+    @property
+    def final(self) -> tuple[Floats, ...]:
+        """The weights at the last time, for each layer (starts, rows, columns)."""
+        return tuple(weight[:, -1] for weight in self.weights)
+
+    @property
+    def end_to_end(self) -> Floats:
+        """W(t) of every start, shape (starts, times, outputs, inputs)."""
+        return self._stacked.end_to_end
+
+    @property
+    def loss(self) -> Floats:
+        """The objective of every start, shape (starts, times), as of `Trajectory`."""
+        return self._stacked.loss
+
+    @property
+    def singular_values(self) -> Floats:
+        """Singular values of W(t), largest first, shape (starts, times, modes)."""
+        good = np.isfinite(self.end_to_end).all(axis=(-2, -1))
+        modes = min(self.end_to_end.shape[-2:])
+        values = np.full((*good.shape, modes), np.nan)
+        values[good] = np.linalg.svd(self.end_to_end[good], compute_uv=False)
+        return values
+
+    @cached_property
+    def _stacked(self) -> Trajectory:
+        return self._trajectory(self.problem, self.weights)
+
+    def _trajectory(self, problem: Problem, weights: tuple[Floats, ...]) -> Trajectory:
+        scale = max(float(np.nanmax(np.abs(w), initial=0.0)) for w in weights)
+        return Trajectory(
+            problem=problem,
+            t=self.t,
+            weights=weights,
+            route=self.route,
+            digits=10,
+            error=1e3 * self.rtol * scale,
+        )
+
+    def __repr__(self) -> str:
+        failed = len(self.stats.get("failed", ()))
+        return (
+            f"Ensemble of {len(self)} starts of {self.problem.flow.network!r}, "
+            f"{failed} failed\n"
+            f"  t        {len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}"
+        )
+
+
+def ensemble(
+    flow: GradientFlow, data: Any, init: Any, t: Any, *, method: DOP853 | None = None
+) -> Ensemble:
+    """Integrate a gradient flow from many starts in one call.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned, the same for all.
+    init : sequence of arrays
+        For each layer an array (starts, rows, columns) of float64 weights at t = 0.
+    t : number or sequence of numbers
+        Increasing times at which the weights are returned.
+    method : DOP853, keyword-only, optional
+        Its tolerances hold for each trajectory by itself.
+
+    Returns
+    -------
+    Ensemble
+        A start whose trajectory cannot be followed to the last time has NaN from there
+        on, and its number stands in ``.stats["failed"]``.
+
+    Raises
+    ------
+    ShapeMismatch
+        If data, weights and network do not fit together.
+    InvalidData
+        If a weight is not finite.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> starts = np.array([0.1, 0.2, 0.3]).reshape(3, 1, 1)
+    >>> runs = ensemble(flow, sf.whitened([[2]]), [starts, starts], [0, 1])
+    >>> runs.end_to_end[:, -1].ravel().round(4).tolist()
+    [0.4306, 1.054, 1.4402]
+    """
+    times = np.array([float(time) for time in as_times(t, "ensemble")])
+    chosen = DOP853() if method is None else method
+    if not isinstance(chosen, DOP853):
+        msg = f"ensemble(method=…): needs a DOP853(); got {chosen!r}"
+        raise InvalidArgument(msg)
+    stacks = _stacks(init)
+    first = bind(flow, data, [stack[0] for stack in stacks])
+    system = System(first.floats)
+    starts = np.concatenate([s.reshape(len(s), -1) for s in stacks], axis=1)
+    slots = max(1, BLOCK // system.size)
+    states, stats = integrate_many(system, starts, times, chosen, slots)
+    problem = Problem(flow, first.widths, stacks, first.data)
+    return Ensemble(problem, times, system.matrices(states), chosen.rtol, stats)
+
+
+def _stacks(init: Any) -> tuple[Floats, ...]:
+    """Return float64 stacks of one length, one per layer."""
+    if not isinstance(init, (list, tuple)) or not init:
+        msg = f"{_CALL}: needs one array per layer; got {type(init).__name__}"
+        raise InvalidArgument(msg)
+    stacks = tuple(np.array(stack, dtype=np.float64) for stack in init)
+    shapes = [stack.shape for stack in stacks]
+    if any(len(shape) != 3 for shape in shapes) or len({s[0] for s in shapes}) > 1:
+        msg = (
+            f"{_CALL}: needs arrays of shape (starts, rows, columns) with as many "
+            f"starts each; got the shapes {shapes}"
+        )
+        raise ShapeMismatch(msg)
+    if shapes[0][0] == 0:
+        msg = f"{_CALL}: needs at least one start; got none"
+        raise InvalidArgument(msg)
+    for layer, stack in enumerate(stacks, start=1):
+        bad = np.flatnonzero(~np.isfinite(stack).all(axis=(1, 2)))
+        if len(bad):
+            msg = (
+                f"{_CALL}: W_{layer} of start {bad[0]} has an entry that is not finite"
+            )
+            raise InvalidData(msg)
+    return stacks

@@ -1,0 +1,218 @@
+"""Events: times at which a function of the weights changes sign."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.codegen import end_to_end_program, evaluate, loss_program
+from symflow.errors import InvalidArgument
+from symflow.flow.problem import Problem
+
+#: Gives an event's function at (time, weights) for one problem.
+Watch = Callable[[float, Any], float]
+
+
+class Event(ABC):
+    """Something that happens when a number changes sign along the flow."""
+
+    terminal: bool
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the statistics of a trajectory call it."""
+
+    @abstractmethod
+    def watch(self, problem: Problem) -> Watch:
+        """Return the function whose sign is watched.
+
+        Parameters
+        ----------
+        problem : Problem
+            With weights and data in float64.
+        """
+
+
+@dataclass(frozen=True)
+class LossBelow(Event):
+    """The training loss falls below a level.
+
+    Parameters
+    ----------
+    level : float
+        Of the objective, weight decay included.
+    terminal : bool
+        Whether the integration stops there.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> data = sf.Moments([[1]], [[2]], [[4]])
+    >>> start = [[[0.1]], [[0.1]]]
+    >>> run = sf.simulate(flow, data, start, [9], events=[LossBelow(1e-3)])
+    >>> [round(time, 4) for time in run.stats["loss below 0.001"]]
+    [2.2678]
+    """
+
+    level: float
+    terminal: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the statistics of a trajectory call it."""
+        return f"loss below {self.level:g}"
+
+    def watch(self, problem: Problem) -> Watch:
+        """Return loss − level.
+
+        Parameters
+        ----------
+        problem : Problem
+            With weights and data in float64.
+
+        Raises
+        ------
+        InvalidArgument
+            If the data leave the constant of the loss unknown.
+        """
+        program = loss_program(problem.flow)
+        known = {name.lower(): array for name, array in problem.data.items()}
+        moments = program.inputs[len(problem.weights) :]
+        missing = [moment.name for moment in moments if moment.name not in known]
+        if missing:
+            msg = (
+                f"LossBelow({self.level:g}): needs the value of the loss, and without "
+                f"{missing[0]} it is known up to a constant. "
+                "Give Moments(…, sigma_yy=…)"
+            )
+            raise InvalidArgument(msg)
+        constants = [known[moment.name] for moment in moments]
+
+        def excess(_time: float, weights: Any) -> float:
+            (value,) = evaluate(program, [*weights, *constants])
+            return float(value) - self.level
+
+        return excess
+
+
+@dataclass(frozen=True)
+class ModeCrosses(Event):
+    """A singular value of the end-to-end matrix crosses a level.
+
+    Parameters
+    ----------
+    mode : int
+        Which singular value, the largest being 1.
+    level : float
+        The strength.
+    terminal : bool
+        Whether the integration stops there.
+
+    Raises
+    ------
+    InvalidArgument
+        If the mode is below 1.
+
+    Examples
+    --------
+    >>> ModeCrosses(1, 0.5).name
+    'mode 1 crosses 0.5'
+    """
+
+    mode: int
+    level: float
+    terminal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode < 1:
+            msg = f"ModeCrosses(mode=…): modes count from 1; got {self.mode!r}"
+            raise InvalidArgument(msg)
+
+    @property
+    def name(self) -> str:
+        """What the statistics of a trajectory call it."""
+        return f"mode {self.mode} crosses {self.level:g}"
+
+    def watch(self, problem: Problem) -> Watch:
+        """Return strength − level.
+
+        Parameters
+        ----------
+        problem : Problem
+            With weights and data in float64.
+
+        Raises
+        ------
+        InvalidArgument
+            If the end-to-end matrix has fewer modes.
+        """
+        count = min(problem.widths[0], problem.widths[-1])
+        if self.mode > count:
+            msg = (
+                f"ModeCrosses(mode={self.mode}): the end-to-end matrix has {count} "
+                "singular values"
+            )
+            raise InvalidArgument(msg)
+        program = end_to_end_program(problem.flow)
+
+        def excess(_time: float, weights: Any) -> float:
+            (matrix,) = evaluate(program, list(weights))
+            values = np.linalg.svd(matrix, compute_uv=False)
+            return float(values[self.mode - 1]) - self.level
+
+        return excess
+
+
+@dataclass(frozen=True)
+class _UserEvent(Event):
+    function: Watch
+    label: str
+    terminal: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.label
+
+    def watch(self, problem: Problem) -> Watch:
+        return self.function
+
+
+def as_events(events: Any) -> tuple[Event, ...]:
+    """Return events; a function g(t, weights) becomes one, of its own name.
+
+    Parameters
+    ----------
+    events : sequence of Event or callable
+        A callable stops the integration if it has an attribute ``terminal = True``.
+
+    Raises
+    ------
+    InvalidArgument
+        If an entry is neither.
+
+    Examples
+    --------
+    >>> as_events([LossBelow(0.5)])
+    (LossBelow(level=0.5, terminal=False),)
+    """
+    found: list[Event] = []
+    for event in events:
+        if isinstance(event, Event):
+            found.append(event)
+        elif callable(event):
+            name = getattr(event, "__name__", type(event).__name__)
+            stops = bool(getattr(event, "terminal", False))
+            found.append(_UserEvent(event, f"event {name}", stops))
+        else:
+            msg = (
+                "simulate(events=…): needs events such as LossBelow(1e-3), or "
+                f"functions g(t, weights); got {event!r}"
+            )
+            raise InvalidArgument(msg)
+    return tuple(found)

@@ -1,0 +1,168 @@
+"""The loop around a method: output times, events, convergence, dense output."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symflow.simulation.events import Event, Watch
+from symflow.simulation.methods import Method, Step
+from symflow.simulation.steady import SteadyState
+from symflow.simulation.system import Floats, System
+
+#: Event times are located to this many units in the last place of the time.
+ROOT_ULPS = 4
+
+
+@dataclass(frozen=True)
+class Path:
+    """The result of an integration: times, states, dense output, statistics."""
+
+    times: Floats
+    states: Floats
+    interpolant: Dense
+    stats: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Dense output: the steps, each of which knows its inside."""
+
+    start: Floats
+    steps: list[Step] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+
+    def append(self, step: Step) -> None:
+        """Add the next step."""
+        self.steps.append(step)
+        self.ends.append(step.end)
+
+    def __call__(self, time: float) -> Floats:
+        """Return the state at a time that a step covers."""
+        if not self.steps or time <= 0:
+            return self.start.copy()
+        place = min(bisect_left(self.ends, time), len(self.steps) - 1)
+        with np.errstate(all="ignore"):
+            return self.steps[place].at(min(time, self.ends[place]))
+
+
+def follow(
+    method: Method,
+    system: System,
+    times: Floats,
+    *,
+    events: Sequence[Event] = (),
+    steady: SteadyState | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Path:
+    """Integrate a system and return its states at the times.
+
+    Parameters
+    ----------
+    method : Method
+        Yields the steps.
+    system : System
+        What to integrate.
+    times : array
+        Increasing; the integration goes from 0 to the last.
+    events : sequence of Event, keyword-only
+        A terminal one ends the path, and its time becomes the last.
+    steady : SteadyState, keyword-only, optional
+        Ends the path where the flow has converged.
+    progress : callable, keyword-only, optional
+        Called with the fraction of the time that is done.
+
+    Returns
+    -------
+    Path
+        With the located times of every event in its statistics.
+    """
+    run = _Run(system, times, events)
+    if progress is not None:
+        progress(0.0)
+    with np.errstate(all="ignore"):
+        end = float(times[-1])
+        for step in method.steps(system, end, run.stats) if end > 0 else ():
+            run.dense.append(step)
+            stop = run.cross(step)
+            if stop is None and steady is not None and steady.holds(step.state):
+                stop = step.end
+                run.stats["steady"] = steady.verdict(stop)
+            run.record(step, stop)
+            if progress is not None:
+                progress(step.end / float(times[-1]))
+            if stop is not None:
+                break
+    if steady is not None:
+        run.stats.setdefault("steady", f"not reached by t = {times[-1]:g}")
+    return run.path()
+
+
+class _Run:
+    """What an integration has collected so far."""
+
+    def __init__(self, system: System, times: Floats, events: Sequence[Event]) -> None:
+        self.system, self.waiting = system, list(map(float, times))
+        self.dense = Dense(system.start)
+        self.times: list[float] = []
+        self.states: list[Floats] = []
+        self.stats: dict[str, Any] = {"steps": 0, "evaluations": 0}
+        self.events = events
+        self._watches = [event.watch(system.problem) for event in events]
+        start = system.matrices(system.start)
+        self._signs = [watch(0.0, start) for watch in self._watches]
+        self.stats |= {event.name: () for event in events}
+        while self.waiting and self.waiting[0] <= 0:
+            self._keep(self.waiting.pop(0), system.start)
+
+    def record(self, step: Step, stop: float | None) -> None:
+        """Keep the states at those times that the step covers, up to a stop."""
+        last = step.end if stop is None else stop
+        while self.waiting and self.waiting[0] <= last:
+            time = self.waiting.pop(0)
+            self._keep(time, step.state if time == step.end else step.at(time))
+        if stop is not None and (not self.times or self.times[-1] < stop):
+            self._keep(stop, step.at(stop))
+
+    def cross(self, step: Step) -> float | None:
+        """Locate the events of a step; return the time of the first that stops."""
+        if not self.events:
+            return None
+        stops = []
+        after = self.system.matrices(step.state)
+        for number, (event, watch) in enumerate(
+            zip(self.events, self._watches, strict=True)
+        ):
+            before, self._signs[number] = self._signs[number], watch(step.end, after)
+            if before * self._signs[number] < 0 or (before != 0 == self._signs[number]):
+                time = self._locate(watch, step, before)
+                self.stats[event.name] += (time,)
+                if event.terminal:
+                    stops.append(time)
+        return min(stops, default=None)
+
+    def _locate(self, watch: Watch, step: Step, before: float) -> float:
+        from scipy.optimize import brentq
+
+        def value(time: float) -> float:
+            if time == step.t:
+                return before
+            state = step.state if time == step.end else step.at(time)
+            return float(watch(time, self.system.matrices(state)))
+
+        precision = ROOT_ULPS * np.finfo(float).eps
+        return float(
+            brentq(value, step.t, step.end, xtol=precision * step.end, rtol=precision)
+        )
+
+    def _keep(self, time: float, state: Floats) -> None:
+        self.times.append(time)
+        self.states.append(state)
+
+    def path(self) -> Path:
+        """Return what was collected."""
+        return Path(np.array(self.times), np.stack(self.states), self.dense, self.stats)

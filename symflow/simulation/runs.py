@@ -1,0 +1,181 @@
+"""The runs of a sweep: as arrays, as a table, as labelled arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symflow.simulation.ensemble import Ensemble
+from symflow.simulation.system import Floats
+from symflow.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The runs of a sweep; made by `sweep`.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        All runs stacked, with NaN for those that failed.
+    failures : dict
+        Number of the run to the error that ended it.
+    stats : tuple of dict
+        Statistics of each run.
+    entropy : int
+        What the generators of the runs were spawned from.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> data, init = sf.whitened([[1.0, 0.5]]), sf.gaussian_init(0.5, rng=0)
+    >>> with ThreadPoolExecutor(1) as pool:
+    ...     runs = sf.sweep(flow, data, init, [0, 9], runs=4, executor=pool)
+    >>> runs.end_to_end.shape, runs.failures
+    ((4, 2, 1, 2), {})
+    """
+
+    ensemble: Ensemble
+    failures: dict[int, str] = field(default_factory=dict)
+    stats: tuple[dict[str, Any], ...] = ()
+    entropy: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ensemble)
+
+    def __getitem__(self, run: int) -> Trajectory:
+        """Return the trajectory of one run."""
+        return self.ensemble[run]
+
+    @property
+    def t(self) -> Floats:
+        """The times."""
+        return self.ensemble.t
+
+    @property
+    def weights(self) -> tuple[Floats, ...]:
+        """For each layer, shape (runs, times, rows, columns)."""
+        return self.ensemble.weights
+
+    @property
+    def end_to_end(self) -> Floats:
+        """W(t) of every run, shape (runs, times, outputs, inputs)."""
+        return self.ensemble.end_to_end
+
+    @property
+    def final(self) -> Floats:
+        """W at the last time of every run, shape (runs, outputs, inputs)."""
+        return self.end_to_end[:, -1]
+
+    @property
+    def loss(self) -> Floats:
+        """The objective of every run, shape (runs, times), as of `Trajectory`."""
+        return self.ensemble.loss
+
+    @property
+    def singular_values(self) -> Floats:
+        """Singular values of W(t), largest first, shape (runs, times, modes)."""
+        return self.ensemble.singular_values
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Counts, and the spread of the last loss and of the drift over the runs."""
+        losses = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
+        drifts = [
+            value
+            for stats in self.stats
+            for key, value in stats.items()
+            if key.startswith("drift")
+        ]
+        return {
+            "runs": len(self),
+            "failed": len(self.failures),
+            "loss at the end": _spread(losses),
+            "largest drift": max(drifts, default=0.0),
+        }
+
+    def to_frame(self) -> Any:
+        """Return a pandas table with a row per run and time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``run``, ``t``, ``loss``, ``mode_1`` … and ``error``.
+
+        Raises
+        ------
+        NotInstalled
+            Without pandas.
+        """
+        pandas = _imported("pandas")
+        runs, times = self.loss.shape
+        columns = {
+            "run": np.repeat(np.arange(runs), times),
+            "t": np.tile(self.t, runs),
+            "loss": self.loss.ravel(),
+        }
+        modes = self.singular_values
+        for mode in range(modes.shape[-1]):
+            columns[f"mode_{mode + 1}"] = modes[..., mode].ravel()
+        errors = [self.failures.get(run, "") for run in range(runs)]
+        return pandas.DataFrame({**columns, "error": np.repeat(errors, times)})
+
+    def to_xarray(self) -> Any:
+        """Return labelled arrays over the dimensions run and t.
+
+        Returns
+        -------
+        xarray.Dataset
+            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
+
+        Raises
+        ------
+        NotInstalled
+            Without xarray.
+        """
+        xarray = _imported("xarray")
+        arrays: dict[str, Any] = {
+            symbol.name: (
+                ("run", "t", f"{symbol.name}_row", f"{symbol.name}_column"),
+                w,
+            )
+            for symbol, w in zip(
+                self.ensemble.problem.flow.state, self.weights, strict=True
+            )
+        }
+        arrays["end_to_end"] = (("run", "t", "output", "input"), self.end_to_end)
+        arrays["loss"] = (("run", "t"), self.loss)
+        arrays["singular_values"] = (("run", "t", "mode"), self.singular_values)
+        return xarray.Dataset(
+            arrays,
+            coords={"run": np.arange(len(self)), "t": self.t},
+            attrs={"rng": str(self.entropy), "failed": list(self.failures)},
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"Sweep of {self.ensemble.problem.flow.network!r}"]
+        lines += [f"  {key:<16} {value}" for key, value in self.summary.items()]
+        return "\n".join(lines)
+
+
+def _spread(values: Floats) -> dict[str, float]:
+    if not len(values):
+        return {}
+    names = ("smallest", "median", "largest")
+    return dict(zip(names, np.quantile(values, [0, 0.5, 1]).tolist(), strict=True))
+
+
+def _imported(name: str) -> Any:
+    from importlib import import_module
+
+    from symflow.errors import NotInstalled
+
+    try:
+        return import_module(name)
+    except ImportError:
+        msg = f"Sweep: needs {name}, which is not installed. Do pip install {name}"
+        raise NotInstalled(msg) from None

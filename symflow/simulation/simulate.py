@@ -1,0 +1,135 @@
+"""Trajectories in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.conservation import drifts
+from symflow.errors import InvalidArgument
+from symflow.flow import GradientFlow, as_times
+from symflow.flow.problem import bind
+from symflow.simulation.dop853 import DOP853
+from symflow.simulation.events import as_events
+from symflow.simulation.follow import Dense, follow
+from symflow.simulation.methods import Method
+from symflow.simulation.steady import SteadyState
+from symflow.simulation.system import Floats, System
+from symflow.trajectory import Trajectory
+
+#: The global error of an integrator is taken as this many times its step tolerance.
+ERROR_PER_TOLERANCE = 1e3
+
+
+def simulate(
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    t: Any,
+    *,
+    method: Method | None = None,
+    events: Sequence[Any] = (),
+    steady_state: bool = False,
+    rng: Any = None,
+    progress: Callable[[float], None] | None = None,
+) -> Trajectory:
+    """Integrate a gradient flow in float64.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        A rule, or the weights (W_1, …, W_L) at t = 0.
+    t : number or sequence of numbers
+        Increasing times at which the weights are returned.
+    method : Method, keyword-only
+        `DOP853()` by default, with a relative tolerance of 1e-10; `Radau()` for stiff
+        flows, `GaussLegendre()` to keep the quadratic invariants, `Taylor()` for
+        rounding error.
+    events : sequence of Event or callable, keyword-only
+        `LossBelow`, `ModeCrosses`, or functions g(t, weights): the times at which they
+        change sign are located and stand in `.stats` under the event's name.
+    steady_state : bool, keyword-only
+        Stop where the flow has converged: its derivative is below 10 times the
+        method's tolerance and nothing grows.  `.stats["steady"]` says so, and the time
+        of the stop is the last.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+    progress : callable, keyword-only, optional
+        Called with the fraction of the time interval that is done.
+
+    Returns
+    -------
+    Trajectory
+        With the drift of every conserved quantity in `.stats`.
+
+    Raises
+    ------
+    InvalidArgument
+        If the times do not increase, or an argument is of the wrong kind.
+    ShapeMismatch
+        If data, weights and network do not fit together.
+    IntegrationFailed
+        If the integrator cannot reach the last time.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.1]]], [0, 1, 10])
+    >>> [round(w, 6) for w in run.end_to_end.ravel().tolist()]
+    [0.01, 0.430588, 2.0]
+    """
+    times = np.array([float(time) for time in as_times(t, "simulate")])
+    chosen = _checked(method)
+    problem = bind(flow, data, init, rng=rng)
+    system = System(problem.floats)
+    path = follow(
+        chosen,
+        system,
+        times,
+        events=as_events(events),
+        steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
+        progress=progress,
+    )
+    weights = system.matrices(path.states)
+    scale = max(float(np.max(np.abs(weight))) for weight in weights)
+    trajectory = Trajectory(
+        problem=problem,
+        t=path.times,
+        weights=weights,
+        route=f"float64 ({type(chosen).__name__})",
+        digits=10,
+        error=ERROR_PER_TOLERANCE * chosen.rtol * scale,
+        stats=path.stats,
+        interpolant=_Interpolant(system, path.interpolant),
+    )
+    trajectory.stats.update(drifts(trajectory))
+    return trajectory
+
+
+@dataclass(frozen=True)
+class _Interpolant:
+    system: System
+    dense: Dense
+
+    def __call__(self, time: Any) -> tuple[Floats, ...]:
+        return self.system.matrices(self.dense(float(time)))
+
+
+def _checked(method: Any) -> Method:
+    if method is None:
+        return DOP853()
+    if not isinstance(method, Method):
+        msg = (
+            "simulate(method=…): needs a method such as DOP853() or Radau(); "
+            f"got {method!r}"
+        )
+        raise InvalidArgument(msg)
+    return method

@@ -1,0 +1,87 @@
+"""Has the flow converged?  A small derivative alone says no: plateaus have it, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.simulation.system import Floats, System
+
+#: Sizes up to which the whole Jacobian is formed.
+DENSE = 400
+
+
+@dataclass
+class SteadyState:
+    """Decides that a state is stationary and that nothing near it grows.
+
+    The derivative has to be small against the weights, and the Jacobian of the flow
+    (minus the Hessian of the loss) may not have an eigenvalue that is positive beyond
+    rounding, so that the plateau at a saddle does not count.
+
+    Parameters
+    ----------
+    system : System
+        What is integrated.
+    rtol : float
+        Bound of |f| relative to |weights| times the largest curvature.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> saddle = bind(flow, sf.whitened([[2.0]]), [[[0.0]], [[0.0]]])
+    >>> SteadyState(System(saddle), 1e-9).holds(np.zeros(2))
+    False
+    """
+
+    system: System
+    rtol: float
+    growth: float = np.nan
+    rate: float = np.nan
+
+    def holds(self, state: Floats) -> bool:
+        """Say whether the flow has converged at `state`."""
+        size = float(np.max(np.abs(state)))
+        self.rate = float(np.max(np.abs(self.system.rhs(0.0, state))))
+        if (
+            not np.isfinite(self.rate)
+            or self.rate > self.rtol * max(size, 1e-300) * 1e3
+        ):
+            return False
+        self.growth, curvature = self._spectrum(state)
+        if curvature == 0:
+            return False
+        small = self.rate <= self.rtol * size * curvature
+        return bool(small and self.growth <= 1e-6 * curvature)
+
+    def _spectrum(self, state: Floats) -> tuple[float, float]:
+        """Return the largest eigenvalue of the Jacobian and the largest modulus."""
+        if self.system.size <= DENSE:
+            values = np.linalg.eigvalsh(self.system.jacobian(state))
+            return float(values[-1]), float(np.max(np.abs(values)))
+        return self._iterated(state)
+
+    def _iterated(self, state: Floats) -> tuple[float, float]:
+        from scipy.sparse.linalg import LinearOperator, eigsh
+
+        operator: Any = LinearOperator(
+            (self.system.size, self.system.size),
+            matvec=lambda vector: self.system.along(state, np.ravel(vector)),
+            dtype=float,
+        )
+        start = np.random.default_rng(0).standard_normal(self.system.size)
+        lowest, highest = eigsh(
+            operator, k=2, which="BE", return_eigenvectors=False, v0=start, tol=1e-4
+        )
+        return float(highest), float(max(abs(lowest), abs(highest)))
+
+    def verdict(self, time: float) -> str:
+        """Return the words for the statistics."""
+        return (
+            f"stationary at t = {time:.6g}: |rate| = {self.rate:.1e}, "
+            f"largest growth rate {self.growth:.1e}"
+        )

@@ -1,0 +1,165 @@
+"""A problem as a system y' = f(y) of one flat state: what the methods integrate.
+
+The right-hand side writes into given memory: `System.bind` ties the matrices of the
+program to slices of a state and of a result once, and what it returns costs one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symflow.algebra.arrays import Array
+from symflow.codegen import rhs_program
+from symflow.codegen.inplace import inplace_function
+from symflow.codegen.program import Program
+from symflow.codegen.tangent import directional, has_tangent
+from symflow.flow import GradientFlow
+from symflow.flow.problem import Problem
+
+Floats = NDArray[np.float64]
+
+#: Step of a central difference relative to the weights, eps^(1/3).
+DIFFERENCE = 6e-6
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """The flow of a problem on one vector of all weights.
+
+    Parameters
+    ----------
+    problem : Problem
+        With weights and data in float64.
+    """
+
+    problem: Problem
+
+    @cached_property
+    def program(self) -> Program:
+        """The program of the right-hand side."""
+        return _program_of(self.problem.flow)
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the weights."""
+        return tuple(weight.shape for weight in self.problem.weights)
+
+    @cached_property
+    def start(self) -> Floats:
+        """All weights at t = 0, one after the other."""
+        return np.concatenate([np.ravel(weight) for weight in self.problem.weights])
+
+    @property
+    def size(self) -> int:
+        """Number of scalar weights."""
+        return self.start.size
+
+    def matrices(self, states: Floats) -> tuple[Floats, ...]:
+        """Return the weights as views of a state, or of many in leading dimensions."""
+        return unflatten(states, self.problem.weights)
+
+    def bind(self, state: Floats, out: Floats) -> Callable[[], None]:
+        """Return a function that writes f(state) into `out`, both fixed memory.
+
+        Parameters
+        ----------
+        state, out : arrays of shape (…, size)
+            Leading dimensions are batches.
+        """
+        compute = self._function(state.shape[:-1])
+        arrays = (*self.matrices(out), *self.matrices(state), *self.problem.arguments)
+        return partial(compute, *arrays)
+
+    def rhs(self, _time: float, state: Floats) -> Floats:
+        """Return f(state) in new memory."""
+        memory, derivative, run = self._single
+        memory[:] = state
+        run()
+        return derivative.copy()
+
+    def jacobian(self, state: Floats) -> Floats:
+        """Return ∂f/∂y at a state: exactly, or by central differences."""
+        if not has_tangent(self.program):
+            return self._differences(state)
+        units = self.matrices(np.eye(self.size))
+        arguments = self.problem.arguments
+        columns = directional(
+            self.program,
+            [*self.matrices(state), *arguments],
+            [*units, *(None for _ in arguments)],
+        )
+        return np.concatenate([c.reshape(self.size, -1) for c in columns], axis=1).T
+
+    def along(self, state: Floats, direction: Floats) -> Floats:
+        """Return the derivative of f along a direction: the Jacobian times it."""
+        if not has_tangent(self.program):
+            step = DIFFERENCE * max(1.0, float(np.max(np.abs(state))))
+            step /= float(np.max(np.abs(direction))) or 1.0
+            ahead = self.rhs(0.0, state + step * direction)
+            return (ahead - self.rhs(0.0, state - step * direction)) / (2 * step)
+        arguments = self.problem.arguments
+        blocks = directional(
+            self.program,
+            [*self.matrices(state), *arguments],
+            [*self.matrices(direction), *(None for _ in arguments)],
+        )
+        return np.concatenate([block.ravel() for block in blocks])
+
+    def _differences(self, state: Floats) -> Floats:
+        step = DIFFERENCE * max(1.0, float(np.max(np.abs(state))))
+        columns = [
+            self.rhs(0.0, state + step * unit) - self.rhs(0.0, state - step * unit)
+            for unit in np.eye(self.size)
+        ]
+        return np.stack(columns, axis=1) / (2 * step)
+
+    @cached_property
+    def _single(self) -> tuple[Floats, Floats, Callable[[], None]]:
+        memory, derivative = np.empty(self.size), np.empty(self.size)
+        return memory, derivative, self.bind(memory, derivative)
+
+    @cached_property
+    def _functions(self) -> dict[tuple[int, ...], Callable[..., None]]:
+        return {}
+
+    def _function(self, batch: tuple[int, ...]) -> Callable[..., None]:
+        # Functions of one batch size share their scratch memory; they run in turn.
+        if batch not in self._functions:
+            arrays = (*self.problem.weights, *self.problem.arguments)
+            shapes = [array.shape for array in arrays]
+            self._functions[batch] = inplace_function(self.program, shapes, batch)
+        return self._functions[batch]
+
+
+@lru_cache(maxsize=16)
+def _program_of(flow: GradientFlow) -> Program:
+    # The runs of a sweep differ in their starts only.
+    return rhs_program(flow)
+
+
+def unflatten(states: Floats, like: tuple[Array, ...]) -> tuple[Floats, ...]:
+    """Cut state vectors into matrices shaped like the given ones.
+
+    Parameters
+    ----------
+    states : array of shape (…, size)
+        One or more states; the results are views where NumPy can make them.
+    like : tuple of arrays
+        Whose shapes to take.
+
+    Examples
+    --------
+    >>> unflatten(np.arange(3.0), (np.eye(1), np.zeros((1, 2))))[1]
+    array([[1., 2.]])
+    """
+    pieces, first = [], 0
+    for array in like:
+        piece = states[..., first : first + array.size]
+        pieces.append(piece.reshape(*states.shape[:-1], *array.shape))
+        first += array.size
+    return tuple(pieces)

@@ -1,0 +1,71 @@
+"""Taylor series in float64 as a method: the longest steps, to rounding error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.codegen.float_series import ORDER, FloatStep, float_steps
+from symflow.errors import InvalidArgument
+from symflow.simulation.methods import Method, Step, check_tolerances
+from symflow.simulation.system import Floats, System
+
+
+@dataclass(frozen=True)
+class Taylor(Method):
+    """Taylor series of high order, for tolerances down to rounding error.
+
+    Parameters
+    ----------
+    rtol : float
+        Size of the last terms kept, relative to the largest weight.
+    order : int
+        Order of the series, at least 8.
+
+    Raises
+    ------
+    InvalidArgument
+        If the tolerance is not between 0 and 1, or the order below 8.
+
+    Examples
+    --------
+    >>> Taylor().rtol
+    1e-15
+    """
+
+    rtol: float = 1e-15
+    order: int = ORDER
+
+    def __post_init__(self) -> None:
+        check_tolerances("Taylor", rtol=self.rtol)
+        if self.order < 8:
+            msg = f"Taylor(order=…): needs an order of at least 8; got {self.order!r}"
+            raise InvalidArgument(msg)
+
+    def steps(
+        self, system: System, end: float, stats: dict[str, Any]
+    ) -> Iterator[Step]:
+        """Yield the steps of the series."""
+        stats.update(steps=0, order=self.order)
+        for step in float_steps(system.problem, end, self.rtol, self.order):
+            stats["steps"] += 1
+            # The last step ends at `end` itself, not at a rounded sum.
+            last = step.t + step.h >= end
+            yield _TaylorStep(step.t, end if last else step.t + step.h, step)
+
+
+@dataclass(frozen=True, eq=False)
+class _TaylorStep(Step):
+    t: float
+    end: float
+    series: FloatStep
+
+    @property
+    def state(self) -> Floats:
+        return self.at(self.end)
+
+    def at(self, time: float) -> Floats:
+        return np.concatenate([weight.ravel() for weight in self.series.at(time)])
