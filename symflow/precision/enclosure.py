@@ -1,0 +1,199 @@
+"""Proven balls around the weights of a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.flow import GradientFlow
+from symflow.flow.problem import Problem
+from symflow.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """The flow is proven to pass within `radius` of these weights.
+
+    Made by `enclose`.  It reads like a trajectory: `t`, `weights`, `end_to_end` and
+    indexing give the midpoints.
+
+    Parameters
+    ----------
+    midpoints : Trajectory
+        The computed weights; the last time is SymPy's oo for an enclosed limit.
+    radius : array
+        For each time, a proven bound on the Frobenius distance of all weights together.
+    end_to_end_radius : array
+        The same for the end-to-end matrix W.
+    proof : tuple of str
+        What is proven, and what it rests on.
+    """
+
+    midpoints: Trajectory
+    radius: Array
+    end_to_end_radius: Array
+    proof: tuple[str, ...]
+
+    @property
+    def problem(self) -> Problem:
+        """The flow with its data and start, all exact numbers."""
+        return self.midpoints.problem
+
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow that is enclosed."""
+        return self.midpoints.flow
+
+    @property
+    def t(self) -> Array:
+        """The times, exact."""
+        return self.midpoints.t
+
+    @property
+    def weights(self) -> tuple[Array, ...]:
+        """The midpoints of the weights, shape (times, rows, columns)."""
+        return self.midpoints.weights
+
+    @property
+    def end_to_end(self) -> Array:
+        """The midpoints of W(t), shape (times, outputs, inputs)."""
+        return self.midpoints.end_to_end
+
+    @property
+    def loss(self) -> Array:
+        """The training objective at the midpoints."""
+        return self.midpoints.loss
+
+    @property
+    def digits(self) -> int:
+        """Decimal digits that were asked for."""
+        return self.midpoints.digits
+
+    @property
+    def route(self) -> str:
+        """How the numbers were made."""
+        return self.midpoints.route
+
+    @property
+    def context(self) -> Any:
+        """The mpmath context of the midpoints."""
+        return self.midpoints.context
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Facts about the run."""
+        return self.midpoints.stats
+
+    @cached_property
+    def error(self) -> float:
+        """The largest radius: a proven absolute error."""
+        return float(max(self.radius))
+
+    @property
+    def limit(self) -> Array:
+        """The midpoint of lim W(t) for t → ∞.
+
+        Raises
+        ------
+        InvalidArgument
+            If the limit was not enclosed.
+        """
+        if getattr(self.t[-1], "is_finite", True):
+            msg = "enclosure.limit: only times were enclosed. Call enclose(…, t=oo)"
+            raise InvalidArgument(msg)
+        return np.asarray(self.end_to_end[-1])
+
+    def lift(self, array: Array) -> Array:
+        """Return `array` in the arithmetic of the midpoints."""
+        return self.midpoints.lift(array)
+
+    def number(self, value: Any) -> Any:
+        """Return an exact `value` in the arithmetic of the midpoints."""
+        return self.midpoints.number(value)
+
+    def __getitem__(self, key: Any) -> Array:
+        """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
+        return self.midpoints[key]
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def contains(self, value: Any, index: int = -1) -> bool:
+        """Say whether a value is proven to lie in the ball.
+
+        Parameters
+        ----------
+        value : array_like or sequence of array_like
+            An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
+        index : int
+            Which of the times.
+        """
+        distance, radius = self._compare(value, index)
+        return bool(distance <= radius)
+
+    def excludes(self, value: Any, index: int = -1) -> bool:
+        """Say whether a value is proven to differ from the flow.
+
+        Parameters
+        ----------
+        value : array_like or sequence of array_like
+            An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
+        index : int
+            Which of the times.
+        """
+        distance, radius = self._compare(value, index)
+        return bool(distance > radius)
+
+    def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
+        """Return the distance from the midpoint as a ball, and the radius."""
+        from flint import arb, ctx
+
+        from symflow.precision.balls import distance_between
+
+        given = _matrices(value)
+        whole = len(given) == 1 and given[0].shape == self.end_to_end.shape[1:]
+        whole = whole and len(self.weights) > 1
+        middle = [self.end_to_end] if whole else list(self.weights)
+        if [m.shape[1:] for m in middle] != [g.shape for g in given]:
+            msg = (
+                "enclosure.contains(value): needs an end-to-end matrix of shape "
+                f"{self.end_to_end.shape[1:]}, or {len(self.weights)} weights; got "
+                f"shapes {[g.shape for g in given]}"
+            )
+            raise ShapeMismatch(msg)
+        radii = self.end_to_end_radius if whole else self.radius
+        with ctx.workprec(2 * self.context.prec + 64):
+            balls = distance_between(given, [m[index] for m in middle])
+            return balls, arb(float(radii[index]))
+
+    def __repr__(self) -> str:
+        lines = [f"Enclosure of {self.flow.network!r} by {self.route}"]
+        lines += [
+            f"  t = {_short(t)}  |θ − midpoint| ≤ {r:.1e}  |W − midpoint| ≤ {w:.1e}"
+            for t, r, w in zip(self.t, self.radius, self.end_to_end_radius, strict=True)
+        ]
+        return "\n".join([*lines, *(f"  {line}" for line in self.proof)])
+
+
+def _short(t: Any) -> str:
+    return f"{float(t):g}" if float(t) < inf else "∞"
+
+
+def _matrices(value: Any) -> list[Array]:
+    """Read one matrix, or a sequence of them."""
+    if hasattr(value, "tolist") and not isinstance(value, np.ndarray):
+        return [np.array(value.tolist(), dtype=object)]
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        return [value]
+    parts: Sequence[Any] = list(value)
+    first = np.asarray(parts[0], dtype=object)
+    if first.ndim == 2:
+        return [np.asarray(part, dtype=object) for part in parts]
+    return [np.asarray(parts, dtype=object)]

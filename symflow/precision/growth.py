@@ -1,0 +1,258 @@
+r"""How fast errors of a gradient flow can grow.
+
+The Jacobian of f = −∇ℒ is minus the Hessian.  For ℒ(θ) = ℓ(W_L⋯W_1) + ½λ|θ|² with
+convex ℓ and F = −∂ℓ/∂W, in a direction E = (E_1, …, E_L),
+
+.. math::
+    D²ℒ[E, E] = D²ℓ[DW E, DW E] + λ|E|²
+                − 2 Σ_{i<j} ⟨F, P_{Lj} E_j P_{ji} E_i P_{i0}⟩
+
+where P_{ab} is the product of the layers strictly between.  The first term is not
+negative, and ⟨F, A E_j B E_i C⟩ ≤ ‖F‖₂ ‖A‖₂ ‖B‖₂ ‖C‖₂ ‖E_j‖_F ‖E_i‖_F.  So with the
+symmetric matrix M_ij = ‖F‖₂ ‖P_{Lj}‖₂ ‖P_{ji}‖₂ ‖P_{i0}‖₂, M_ii = 0,
+
+.. math:: ⟨E, Df(θ) E⟩ ≤ (λ_max(M) − λ) |E|² = μ(θ) |E|²,
+
+and two solutions separate at most like exp ∫ μ dt.  For two layers μ = ‖F‖₂ − λ.
+
+Here μ is evaluated in float64, to plan an integration; `enclose` does it in balls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symflow.algebra.numbers import to_float
+from symflow.codegen import Output, Program, evaluate, lower, rhs_program
+from symflow.codegen.float_series import FloatStep, float_steps
+from symflow.codegen.lower import arguments
+from symflow.flow import GradientFlow
+from symflow.flow.problem import Problem
+from symflow.networks import Dense, Network
+
+Floats = NDArray[np.float64]
+
+
+def force_program(flow: GradientFlow) -> Program:
+    """Return the program of F = −∂ℓ/∂W.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> force_program(flow).outputs[0].name
+    'F'
+    """
+    return lower("force", arguments(flow), {"F": flow.force})
+
+
+def matrices_program(flow: GradientFlow) -> Program:
+    """Return the program of the layers as matrices, first layer first.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> len(matrices_program(flow).outputs)
+    2
+    """
+    network = flow.network
+    assert isinstance(network, Network)
+    layers = enumerate(network.matrices, start=1)
+    return lower("layers", flow.state, {f"M{n}": node for n, node in layers})
+
+
+def is_dense(flow: GradientFlow) -> bool:
+    """Say whether the network is a product of dense layers.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> is_dense(sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss()))
+    True
+    """
+    network = flow.network
+    if not isinstance(network, Network):
+        return False
+    return all(isinstance(layer, Dense) for layer in network.layers)
+
+
+def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
+    """Return the norm of the product of layers first, …, last − 1; 1 if empty."""
+    if first >= last:
+        return 1.0
+    product = layers[first]
+    for layer in layers[first + 1 : last]:
+        product = layer @ product
+    return norms(product)
+
+
+def coupling(layers: list[Floats]) -> Floats:
+    """Return the matrix M of the module's docstring for ‖F‖₂ = 1.
+
+    Parameters
+    ----------
+    layers : list of arrays
+        W_1, …, W_L.
+
+    Examples
+    --------
+    >>> coupling([np.eye(2), 3 * np.eye(2), np.eye(2)])
+    array([[0., 1., 3.],
+           [1., 0., 1.],
+           [3., 1., 0.]])
+    """
+    depth = len(layers)
+    matrix = np.zeros((depth, depth))
+    for low, high in combinations(range(depth), 2):
+        spans = ((0, low), (low + 1, high), (high + 1, depth))
+        value = np.prod([between(_spectral, a, b, layers) for a, b in spans])
+        matrix[low, high] = matrix[high, low] = value
+    return matrix
+
+
+def lipschitz(layers: list[Floats], force: Floats, decay: float) -> float:
+    """Return the one-sided Lipschitz constant μ of the flow at a point.
+
+    Parameters
+    ----------
+    layers : list of arrays
+        W_1, …, W_L.
+    force : array
+        F = −∂ℓ/∂W there.
+    decay : float
+        Weight decay λ.
+
+    Examples
+    --------
+    >>> lipschitz([np.eye(2), np.eye(2)], 5 * np.eye(2), 1.0)
+    4.0
+    """
+    if len(layers) == 1:
+        return -decay
+    top = np.linalg.eigvalsh(coupling(layers))[-1]
+    return float(_spectral(force) * top) - decay
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A float64 run, for planning: error growth and sizes along the way.
+
+    Parameters
+    ----------
+    t : array
+        Ends of the steps, from 0 on.
+    growth : array
+        ∫ max(μ, 0) dt up to each of them.
+    magnitude : float
+        log2 of the largest number met.
+    steps : list of FloatStep
+        The steps themselves.
+    """
+
+    t: Floats
+    growth: Floats
+    magnitude: float
+    steps: list[FloatStep]
+
+    def growth_at(self, t: Any) -> float:
+        """Return ∫₀ᵗ max(μ, 0)."""
+        return float(np.interp(float(t), self.t, self.growth))
+
+    def size_at(self, t: Any) -> float:
+        """Return the largest weight at a time."""
+        number = int(np.searchsorted(self.t, float(t), side="right")) - 1
+        step = self.steps[min(max(number, 0), len(self.steps) - 1)]
+        return max(float(np.max(np.abs(w))) for w in step.at(float(t)))
+
+
+def forecast(problem: Problem, end: float) -> Forecast:
+    """Follow the flow in float64 and integrate its one-sided Lipschitz constant.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    end : float
+        Last time.
+
+    Raises
+    ------
+    IntegrationFailed
+        If the weights stop being finite.
+    """
+    measure = _Measure(problem)
+    t, growth, peak = [0.0], [0.0], measure.magnitude
+    steps = []
+    for step in float_steps(problem, end):
+        steps.append(step)
+        ends = [measure(step.at(step.t)), measure(step.at(step.t + step.h))]
+        rate = max(0.0, *(mu for mu, _ in ends))
+        peak = max(peak, *(size for _, size in ends))
+        t.append(step.t + step.h)
+        growth.append(growth[-1] + rate * step.h)
+    return Forecast(np.array(t), np.array(growth), log(peak or 1.0, 2), steps)
+
+
+class _Measure:
+    """μ and the largest number of the program at a point."""
+
+    def __init__(self, problem: Problem) -> None:
+        dense = is_dense(problem.flow)
+        self._force = force_program(problem.flow)
+        self._layers = matrices_program(problem.flow) if dense else None
+        self._rhs = rhs_program(problem.flow)
+        self._everything = _all_matrices(self._rhs)
+        self._data = problem.floats.arguments
+        self._decay = to_float(problem.flow.loss.l2)
+        self.magnitude = max(float(np.max(np.abs(array))) for array in self._data)
+
+    def __call__(self, weights: tuple[Floats, ...]) -> tuple[float, float]:
+        values = evaluate(self._everything, [*weights, *self._data])
+        size = max(float(np.max(np.abs(matrix))) for matrix in values)
+        if self._layers is None:
+            return self._numerically(weights), size
+        (force,) = evaluate(self._force, [*weights, *self._data])
+        return lipschitz(
+            list(evaluate(self._layers, weights)), force, self._decay
+        ), size
+
+    def _numerically(self, weights: tuple[Floats, ...]) -> float:
+        """Return the largest eigenvalue of the Jacobian, by differences."""
+        state = np.concatenate([weight.ravel() for weight in weights])
+        width = 1e-6 * (1 + float(np.max(np.abs(state))))
+        ends = np.cumsum([weight.size for weight in weights])[:-1]
+
+        def field(point: Floats) -> Floats:
+            parts = np.split(point, ends)
+            pairs = zip(parts, weights, strict=True)
+            matrices = [part.reshape(weight.shape) for part, weight in pairs]
+            rates = evaluate(self._rhs, [*matrices, *self._data])
+            return np.concatenate([rate.ravel() for rate in rates])
+
+        columns = [
+            (field(state + shift) - field(state - shift)) / (2 * width)
+            for shift in width * np.eye(len(state))
+        ]
+        jacobian = np.array(columns)
+        return float(np.linalg.eigvalsh((jacobian + jacobian.T) / 2)[-1])
+
+
+def _all_matrices(program: Program) -> Program:
+    """Return the program with every matrix that it computes as an output."""
+    outputs = tuple(
+        Output(f"slot{slot}", slot)
+        for slot, step in zip(program.slots, program.instructions, strict=True)
+        if step.operation not in ("rows", "columns")
+    )
+    return replace(program, outputs=outputs)
+
+
+def _spectral(matrix: Floats) -> float:
+    return float(np.linalg.norm(matrix, 2))

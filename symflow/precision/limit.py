@@ -1,0 +1,248 @@
+r"""Where a flow ends: the distance that is left after a time T, bounded.
+
+For the squared loss let Ẽ = (W* − W) Σ^{1/2} with W* Σ_xx = Σ_yx, so that ½‖Ẽ‖² is the
+loss above its minimum and F = Ẽ Σ^{1/2}.  With P = W_L⋯W_2 and Q = W_{L−1}⋯W_1,
+
+.. math:: −\tfrac{d}{dt} ½‖Ẽ‖² = |θ′|² ≥ ‖PᵀF‖² + ‖FQᵀ‖² ≥ c²‖F‖² ≥ c² λ_r ‖Ẽ‖²,
+
+where c² = λ_min(PPᵀ) + λ_min(QᵀQ on the range of Σ_xx) and λ_r is the smallest nonzero
+eigenvalue of Σ_xx (the first step of the rate theorem of Min et al. 2021).  Therefore
+|θ′| ≤ −‖Ẽ‖′ / (c √λ_r), and the path that is left is at most
+
+.. math:: ℓ = ‖Ẽ(T)‖ / (c √λ_r) ≤ ‖F(T)‖ / (c λ_r),
+
+as long as c is bounded below within ℓ of θ(T), which is checked in balls.  The flow
+then converges to a point with zero residual.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, inf, log
+from typing import Any
+
+import numpy as np
+from flint import arb, ctx, fmpq, fmpq_mat
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import as_fraction
+from symflow.codegen import evaluate
+from symflow.codegen.float_series import float_steps
+from symflow.errors import HypothesisFailed, PrecisionLost
+from symflow.flow.problem import Problem
+from symflow.precision.balls import (
+    NORM_BITS,
+    frobenius,
+    map_arrays,
+    smallest_ratio,
+    to_arb,
+    to_arb_array,
+)
+from symflow.precision.growth import force_program, matrices_program
+
+#: Float64 steps after which a flow counts as not converging.
+MOST_STEPS = 20_000
+#: … and the time after which it does.
+LATEST = 1e9
+#: Digits to spare, for the constants in the bound of the path that is left.
+SPARE_DIGITS = 3
+#: Relative residuals between which the rate of convergence is read off.
+RATE_WINDOW = (1e-6, 1e-9)
+
+
+def settling_time(problem: Problem, digits: int) -> Fraction:
+    """Return a time at which the residual is forecast to be below 10^(−digits).
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    digits : int
+        Decimal digits.
+
+    Raises
+    ------
+    PrecisionLost
+        If the residual does not decay within the steps that are allowed.
+    """
+    floats = problem.floats
+    force = force_program(problem.flow)
+    peak = 0.0
+    seen: list[tuple[float, float]] = []
+    for count, step in enumerate(float_steps(floats, inf)):
+        (residual,) = evaluate(force, [*step.at(step.t), *floats.arguments])
+        size = float(np.linalg.norm(residual))
+        peak = max(peak, size)
+        if size <= RATE_WINDOW[len(seen)] * peak:
+            seen.append((step.t, max(size, 1e-16 * peak)))
+        if len(seen) == len(RATE_WINDOW) or size == 0:
+            break
+        if count == MOST_STEPS or step.t > LATEST:
+            msg = (
+                f"enclose(t=oo): the residual is still {size:.1e} at t = {step.t:g}; "
+                "the flow does not settle. Enclose finite times"
+            )
+            raise PrecisionLost(msg)
+    if len(seen) < len(RATE_WINDOW):
+        return Fraction(ceil(step.t) + 1)
+    (early, high), (late, low) = seen
+    rate = log(high / low) / (late - early) if late > early else 1.0
+    ahead = (digits + SPARE_DIGITS) * log(10) + log(low / peak)
+    return Fraction(max(1, ceil(late + 1.05 * ahead / rate)))
+
+
+class Remainder:
+    """The bound ℓ of the module's docstring.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data, all exact numbers.
+
+    Raises
+    ------
+    HypothesisFailed
+        If there is weight decay, or Σ_xx is singular and not given exactly.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._force = force_program(problem.flow)
+        self._layers = matrices_program(problem.flow)
+        if problem.flow.loss.l2 != 0:
+            msg = (
+                "enclose(t=oo): the limit is enclosed without weight decay; got "
+                f"l2={problem.flow.loss.l2}. Enclose finite times"
+            )
+            raise HypothesisFailed(msg)
+        sigma_xx = problem.arguments[0]
+        if not bool(np.all(sigma_xx == sigma_xx.T)):
+            msg = (
+                "enclose(t=oo): Σ_xx has to be exactly symmetric; its entries differ "
+                "by rounding. Give (Σ_xx + Σ_xxᵀ) / 2, or a Dataset"
+            )
+            raise HypothesisFailed(msg)
+        with ctx.workprec(2 * NORM_BITS):
+            self._data = [to_arb_array(array) for array in problem.arguments]
+            self._basis = range_basis(*problem.arguments)
+            self._metric = self._basis.T @ self._basis
+            inner = self._basis.T @ self._data[0] @ self._basis
+            self._decay = self._least(inner, self._metric)
+        if not self._decay > 0:
+            msg = (
+                "enclose(t=oo): Σ_xx is not proven to be regular on its range. Give "
+                "the data as exact numbers, so that its rank is known"
+            )
+            raise HypothesisFailed(msg)
+
+    def length(self, weights: list[Array], error: Any) -> Any:
+        """Return ℓ for all starts within `error` of given weights.
+
+        Raises
+        ------
+        PrecisionLost
+            If convergence cannot be proven from there.
+        """
+        with ctx.workprec(self._problem_precision(weights)):
+            near = _inflated(weights, error)
+            (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
+            size = frobenius([force])
+        with ctx.workprec(NORM_BITS):
+            radius = arb(0)
+            for _ in range(4):
+                speed = self._speed(_inflated(weights, error + radius))
+                if not speed > 0:
+                    break
+                length = (size / (speed * self._decay)).upper()
+                if length <= radius:
+                    return length
+                radius = (2 * length).upper()
+        msg = (
+            f"enclose(t=oo): with a residual of {float(size):.1e} convergence cannot "
+            "be proven from the last time. Ask for more digits"
+        )
+        raise PrecisionLost(msg)
+
+    def _problem_precision(self, weights: list[Array]) -> int:
+        return max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
+
+    def _exact_data(self) -> list[Array]:
+        return [to_arb_array(array) for array in self._problem.arguments]
+
+    def _speed(self, weights: list[Array]) -> Any:
+        """Return a lower bound of c."""
+        layers = list(evaluate(self._layers, weights, to_arb))
+        if len(layers) == 1:
+            return arb(1)
+        after, before = layers[1], layers[0]
+        for layer in layers[2:]:
+            after = layer @ after
+        for layer in layers[1:-1]:
+            before = layer @ before
+        narrow = before @ self._basis
+        left = self._least(after @ after.T, _identity(len(after)))
+        right = self._least(narrow.T @ narrow, self._metric)
+        return (left + right).lower().max(arb(0)).sqrt().lower()
+
+    def _least(self, matrix: Array, metric: Array) -> Any:
+        middle = np.linalg.solve(_middle(metric), _middle(matrix))
+        guess = float(np.min(np.linalg.eigvals(middle).real))
+        symmetric = (matrix + matrix.T) / 2
+        return smallest_ratio(symmetric, metric, guess)
+
+
+def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
+    """Return a matrix of balls whose columns span the range of Σ_xx.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx : arrays
+        Moments; unless they are rational numbers Σ_xx is taken to be regular.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the rows of Σ_yx are not in the range of Σ_xx.
+    """
+    size = len(sigma_xx)
+    reduced, rank = _reduce(sigma_xx)
+    if rank == size:
+        return _identity(size)
+    _, full = _reduce(np.vstack([sigma_xx, sigma_yx]))
+    if full > rank:
+        msg = (
+            "enclose(t=oo): Σ_yx has rows outside the range of Σ_xx, so the loss has "
+            "no minimum. Give moments of one data set"
+        )
+        raise HypothesisFailed(msg)
+    rows = np.array(reduced.tolist(), dtype=object)[:rank]
+    basis = np.empty(rows.shape, dtype=object)
+    basis.flat[:] = [arb(entry) for entry in rows.flat]
+    return basis.T
+
+
+def _reduce(matrix: Array) -> tuple[Any, int]:
+    """Return the reduced row echelon form over the rationals, and the rank."""
+    ratios = [as_fraction(entry) for entry in matrix.flat]
+    known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
+    if len(known) < len(ratios):
+        return None, min(matrix.shape)
+    rows, columns = matrix.shape
+    reduced, rank = fmpq_mat(rows, columns, known).rref()
+    return reduced, int(rank)
+
+
+def _inflated(weights: list[Array], radius: Any) -> list[Array]:
+    spread = arb(0, radius.upper())
+    return map_arrays(lambda x: x + spread, weights)
+
+
+def _identity(size: int) -> Array:
+    return to_arb_array(np.eye(size))
+
+
+def _middle(matrix: Array) -> Array:
+    """Return float64 midpoints."""
+    return to_float_array(
+        np.vectorize(lambda x: float(x.mid()), otypes=[float])(matrix)
+    )

@@ -1,0 +1,111 @@
+"""How many bits an integration needs, from a forecast in float64.
+
+At every requested time t the error has to stay below 10^(−digits) · max|θ(t)|.  Each
+of N steps adds a truncation error of at most 2^(−tolerance), which later grows by at
+most exp ∫ max(μ, 0); rounding adds some more units in the last of `bits` places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil, inf, log, log2
+
+from symflow.errors import PrecisionLost
+from symflow.flow.problem import Problem
+from symflow.precision.growth import Forecast
+from symflow.precision.steps import best_order
+
+#: A float64 step of order 20 is about this much longer than one of high order.
+STEPS_PER_FLOAT_STEP = 2
+#: More bits than this are refused.
+MOST_BITS = 1_000_000
+#: Bits to spare, for what the forecast does not see.
+SPARE_BITS = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bits and order for an integration.
+
+    Parameters
+    ----------
+    tolerance : int
+        Truncation per step is below 2^(−tolerance).
+    bits : int
+        Places after the binary point.
+    order : int
+        Order of the series.
+    first : float
+        A guess at log2 of the first step.
+    forecast : Forecast
+        What it was made from.
+    """
+
+    tolerance: int
+    bits: int
+    order: int
+    first: float
+    forecast: Forecast
+
+    def tightened(self, shortfall: float) -> Plan:
+        """Return the plan with the missing bits added."""
+        more = ceil(shortfall) + SPARE_BITS
+        tolerance = self.tolerance + more
+        return replace(
+            self,
+            tolerance=tolerance,
+            bits=self.bits + more,
+            order=best_order(tolerance),
+        )
+
+    def noise(self, h: float) -> float:
+        """Return log2 of the rounding error of one step, in units of 2^(−bits)."""
+        return _noise(self.order, self.forecast.magnitude, h)
+
+
+def make_plan(
+    problem: Problem, times: Sequence[Fraction], digits: int, seen: Forecast
+) -> Plan:
+    """Choose tolerance, bits and order.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    times : sequence of Fraction
+        The requested times.
+    digits : int
+        Decimal digits wanted at each of them.
+    seen : Forecast
+        A float64 run up to the last time.
+    """
+    steps = 1 + STEPS_PER_FLOAT_STEP * len(seen.steps)
+    loss = max(seen.growth_at(t) / log(2) - _log2(seen.size_at(t)) for t in times)
+    tolerance = ceil(digits * log2(10) + loss + log2(steps)) + SPARE_BITS
+    if tolerance > MOST_BITS:
+        msg = (
+            f"precise: errors may grow by a factor of 2^{loss:.3g} up to the last "
+            f"time; at most {MOST_BITS} bits are used. Give an earlier last time"
+        )
+        raise PrecisionLost(msg)
+    order = best_order(tolerance)
+    longest = max((step.h for step in seen.steps), default=0.0)
+    first = seen.steps[0].h if seen.steps and seen.steps[0].h else 1.0
+    return Plan(
+        tolerance=tolerance,
+        bits=tolerance + ceil(_noise(order, seen.magnitude, longest)) + SPARE_BITS,
+        order=order,
+        first=log2(first),
+        forecast=seen,
+    )
+
+
+def _noise(order: int, magnitude: float, h: float) -> float:
+    """Bound the rounding of coefficients, carried through the products."""
+    return log2(order + 1) + log2(1 + h * 4 ** max(magnitude, 0.0)) + 2
+
+
+def _log2(value: float) -> float:
+    return log2(value) if 0 < value < inf else 0.0

@@ -1,0 +1,139 @@
+"""`precise`: a gradient flow to any number of digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any
+
+from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
+from symflow.flow import GradientFlow, as_times
+from symflow.flow.problem import bind
+from symflow.precision.arithmetics import Flint, HighPrecision
+from symflow.precision.growth import forecast
+from symflow.precision.plan import make_plan
+from symflow.precision.run import Run
+from symflow.trajectory import Trajectory
+
+#: A drawn start is correct to this many digits more than the trajectory.
+GUARD_DIGITS = 30
+#: How often an integration is repeated with more bits.
+ATTEMPTS = 3
+
+
+def precise(
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    t: Any,
+    *,
+    digits: int = 50,
+    rng: Any = None,
+    arithmetic: HighPrecision | None = None,
+    progress: Callable[[float], None] | None = None,
+    resume: Interrupted | None = None,
+) -> Trajectory:
+    r"""Integrate a gradient flow to a given number of digits.
+
+    Taylor series of order :math:`K ≈ ½ \ln 10 · digits` in exact time.  At every
+    returned time the error of each weight is below
+    :math:`10^{-digits} \max|θ(t)|`: the bits are planned from a float64 run and its
+    one-sided Lipschitz constant, and the error account is checked afterwards.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned; a float stands for the binary rational that it is.
+    init : Init or sequence of array_like
+        A rule, or the weights (W_1, …, W_L) at t = 0.
+    t : number or sequence of numbers
+        Increasing times, taken exactly.
+    digits : int, keyword-only
+        Decimal digits.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
+    arithmetic : HighPrecision, keyword-only
+        `Flint()` by default; `Mpmath()` is slow and independent.
+    progress : callable, keyword-only, optional
+        Called with the fraction of the time interval that is done.
+    resume : Interrupted, keyword-only, optional
+        The exception of an interrupted call; goes on from its last step.
+
+    Returns
+    -------
+    Trajectory
+        Its entries are `mpf` numbers of ``.context``, its times are exact, and
+        ``.error`` estimates the largest absolute error.
+
+    Raises
+    ------
+    InvalidArgument
+        If the times do not increase, or an argument is of the wrong kind.
+    ShapeMismatch
+        If data, weights and network do not fit together.
+    PrecisionLost
+        If the digits cannot be reached.
+    Interrupted
+        On Ctrl-C, with the trajectory so far.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = precise(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], [1, 2], digits=40)
+    >>> print(run.context.nstr(run.end_to_end[-1, 0, 0], 30))
+    1.99531452581973520123457415149
+    """
+    times = as_times(t, "precise")
+    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
+        msg = f"precise(digits=…): needs a positive integer; got {digits!r}"
+        raise InvalidArgument(msg)
+    chosen = Flint() if arithmetic is None else arithmetic
+    if not isinstance(chosen, HighPrecision):
+        msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
+        raise InvalidArgument(msg)
+    if resume is not None:
+        run = _continued(resume, flow, times, int(digits))
+        run.finish(progress)
+        return _checked(run, progress)
+    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
+    seen = forecast(problem.floats, float(times[-1]))
+    plan = make_plan(problem, times, int(digits), seen)
+    run = Run(problem, times, int(digits), chosen, plan)
+    run.finish(progress)
+    return _checked(run, progress)
+
+
+def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:
+    """Repeat with more bits until the error account is good enough."""
+    for _ in range(ATTEMPTS):
+        shortfall = run.shortfall()
+        if shortfall <= 0:
+            return run.trajectory()
+        plan = run.plan.tightened(shortfall)
+        run = Run(run.problem, run.times, run.digits, run.arithmetic, plan)
+        run.finish(progress)
+    reached = int(run.digits - run.shortfall() * 0.30103)
+    msg = (
+        f"precise(digits={run.digits}): the error account allows only {reached} digits "
+        f"after {ATTEMPTS} attempts with up to {run.plan.bits} bits. Ask for fewer "
+        "digits, or for an earlier last time"
+    )
+    raise PrecisionLost(msg)
+
+
+def _continued(resume: Any, flow: GradientFlow, times: Any, digits: int) -> Run:
+    if not isinstance(resume, Interrupted):
+        msg = f"precise(resume=…): needs the Interrupted exception; got {resume!r}"
+        raise InvalidArgument(msg)
+    run: Run = resume.checkpoint
+    same = run.problem.flow == flow and run.digits == digits
+    if not same or tuple(run.times) != tuple(times):
+        msg = (
+            "precise(resume=…): has to be called with the flow, the times and the "
+            "digits of the interrupted call"
+        )
+        raise InvalidArgument(msg)
+    return run

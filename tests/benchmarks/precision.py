@@ -1,0 +1,220 @@
+"""High precision side by side: time including compilation, and digits that are correct.
+
+    python tests/benchmarks/precision.py [--quick] [--sizes 2 5 8x8x8x8] [--digits 50]
+
+Every route integrates the same flow on t ∈ [0, 1] from the same start.  Digits are
+counted against our own run with 20 more digits.  Each run has a process of its own, and
+is stopped after --timeout seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing as mp
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from queue import Empty
+from typing import Any
+
+import mpmath
+import numpy as np
+
+import symflow as sf
+from symflow.algebra.arrays import map_entries
+from symflow.codegen import evaluate, rhs_program
+from symflow.flow.problem import bind
+from symflow.precision import Mpmath, enclose, precise
+
+Widths = tuple[int, ...]
+END = 1
+
+
+def case(widths: Widths) -> tuple[Any, Any, list[Any]]:
+    """Return flow, data and start: Gaussian data and weights of moderate size."""
+    rng = np.random.default_rng(sum(widths))
+    samples = 3 * max(widths)
+    X = rng.normal(size=(samples, widths[0]))
+    Y = rng.normal(size=(samples, widths[-1]))
+    shapes = zip(widths[1:], widths, strict=False)
+    start = [rng.normal(size=s) * 0.5 / np.sqrt(s[1]) for s in shapes]
+    flow = sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss())
+    return flow, sf.Dataset(X, Y), start
+
+
+def ours(widths: Widths, digits: int) -> list[str]:
+    """Integrate by `precise`."""
+    run = precise(*case(widths), END, digits=digits)
+    return printed(run.weights, run.context)
+
+
+def ours_mpmath(widths: Widths, digits: int) -> list[str]:
+    """Integrate by `precise` with mpmath numbers."""
+    run = precise(*case(widths), END, digits=digits, arithmetic=Mpmath())
+    return printed(run.weights, run.context)
+
+
+def ours_proven(widths: Widths, digits: int) -> list[str]:
+    """Integrate by `enclose`."""
+    ball = enclose(*case(widths), END, digits=digits)
+    return printed(ball.weights, ball.context)
+
+
+def odefun(widths: Widths, digits: int) -> list[str]:
+    """Integrate by `mpmath.odefun`."""
+    flow, data, start = case(widths)
+    problem = bind(flow, data, start)
+    program = rhs_program(flow)
+    with mpmath.workdps(digits + 5):
+        arrays = [map_entries(to_mpf, array) for array in problem.arguments]
+        ends = np.cumsum([weight.size for weight in problem.weights])[:-1]
+
+        def rates(_: Any, y: Any) -> list[Any]:
+            parts = np.split(np.array(y, dtype=object), ends)
+            pairs = zip(parts, problem.weights, strict=True)
+            weights = [part.reshape(weight.shape) for part, weight in pairs]
+            blocks = evaluate(program, [*weights, *arrays], mpmath.mpf)
+            return [x for block in blocks for x in block.flat]
+
+        begin = [to_mpf(x) for weight in problem.weights for x in weight.flat]
+        end = mpmath.odefun(rates, 0, begin)(END)
+        return [mpmath.nstr(x, digits + 5) for x in end]
+
+
+def heyoka(widths: Widths, digits: int) -> list[str]:
+    """Integrate by heyoka's arbitrary-precision `real`."""
+    import heyoka as hy
+
+    flow, data, start = case(widths)
+    problem = bind(flow, data, start)
+    bits = int((digits + 3) * 3.33) + 8
+    names = [f"w{k}" for k in range(problem.size)]
+    symbols = np.array(hy.make_vars(*names), dtype=object)
+    ends = np.cumsum([weight.size for weight in problem.weights])[:-1]
+    pairs = zip(np.split(symbols, ends), problem.weights, strict=True)
+    weights = [part.reshape(weight.shape) for part, weight in pairs]
+    exact = [map_entries(lambda x: hy.expression(hy.real(float(x), bits)), a)
+             for a in problem.arguments]  # fmt: skip
+    blocks = evaluate(rhs_program(flow), [*weights, *exact])
+    rates = [rate for block in blocks for rate in block.flat]
+    begin = [hy.real(float(x), bits) for weight in problem.weights for x in weight.flat]
+    system = list(zip(symbols.tolist(), rates, strict=True))
+    integrator = hy.taylor_adaptive(system, begin, fp_type=hy.real, prec=bits)
+    integrator.propagate_until(hy.real(END, bits))
+    return [str(x) for x in integrator.state]
+
+
+def to_mpf(value: Any) -> Any:
+    """Return a float in mpmath's current precision."""
+    return mpmath.mpf(float(value))
+
+
+def printed(weights: Sequence[Any], context: Any) -> list[str]:
+    """Return the last weights as decimal strings."""
+    entries = [x for weight in weights for x in weight[-1].flat]
+    return [context.nstr(x, context.dps) for x in entries]
+
+
+ROUTES: dict[str, Callable[[Widths, int], list[str]]] = {
+    "precise": ours,
+    "enclose": ours_proven,
+    "precise(Mpmath)": ours_mpmath,
+    "mpmath.odefun": odefun,
+    "heyoka real": heyoka,
+}
+
+
+def sensible(route: str, widths: Widths, digits: int) -> bool:
+    """Leave out what is known to take hours."""
+    size = sum(a * b for a, b in pairwise(widths))
+    if route == "mpmath.odefun":
+        return size <= 50 and digits <= 50
+    if route == "precise(Mpmath)":
+        return size * digits <= 2500
+    if route == "enclose":
+        return size <= 200 and digits <= 200
+    return True
+
+
+def worker(route: str, widths: Widths, digits: int, queue: Any) -> None:
+    """Run one route and report its wall time and result."""
+    begin = time.perf_counter()
+    try:
+        result = ROUTES[route](widths, digits)
+    except Exception as problem:  # noqa: BLE001 (a failed route is a row of the table)
+        queue.put((type(problem).__name__, []))
+        return
+    queue.put((time.perf_counter() - begin, result))
+
+
+def measure(
+    route: str, widths: Widths, digits: int, timeout: float
+) -> tuple[float | str, list[str]]:
+    """Return the wall time (or why there is none) and the result."""
+    context = mp.get_context("spawn")
+    queue = context.Queue()
+    process = context.Process(target=worker, args=(route, widths, digits, queue))
+    process.start()
+    try:
+        found: tuple[float | str, list[str]] = queue.get(timeout=timeout)
+    except Empty:
+        found = (f"> {timeout:.0f} s", [])
+    process.terminate()
+    process.join()
+    return found
+
+
+def correct(result: list[str], reference: list[str], digits: int) -> int:
+    """Return how many digits of all weights agree, relative to the largest."""
+    context = mpmath.MPContext()
+    context.dps = digits + 30
+    pairs = zip(result, reference, strict=True)
+    gap = max(abs(context.mpf(a) - context.mpf(b)) for a, b in pairs)
+    scale = max(abs(context.mpf(b)) for b in reference)
+    return digits + 20 if gap == 0 else int(-context.log10(gap / scale))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="*", default=["2", "5", "10", "32", "8x8x8x8"])
+    parser.add_argument("--digits", nargs="*", type=int, default=[30, 50, 200, 1000])
+    parser.add_argument("--routes", nargs="*", default=list(ROUTES), choices=ROUTES)
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--quick", action="store_true", help="d = 2, 5 at 50 digits")
+    options = parser.parse_args()
+    if options.quick:
+        options.sizes, options.digits, options.timeout = ["2", "5"], [50], 60
+    print(
+        f"{'widths':<12}{'digits':>7}  {'route':<18}{'time':>10}{'correct':>9}  ratio"
+    )
+    for size in options.sizes:
+        parts = tuple(int(part) for part in size.split("x"))
+        widths = parts * 3 if len(parts) == 1 else parts
+        for digits in options.digits:
+            table(widths, digits, options)
+
+
+def table(widths: Widths, digits: int, options: argparse.Namespace) -> None:
+    """Print the rows of one case; the ratio is against `precise`."""
+    _, reference = measure("precise", widths, digits + 20, 4 * options.timeout)
+    base: float | None = None
+    for route in options.routes:
+        if not sensible(route, widths, digits):
+            continue
+        wall, result = measure(route, widths, digits, options.timeout)
+        if route == "precise" and isinstance(wall, float):
+            base = wall
+        good = str(correct(result, reference, digits)) if result and reference else "-"
+        shown = f"{wall:.3f} s" if isinstance(wall, float) else wall
+        known = isinstance(wall, float) and base is not None
+        ratio = f"{float(wall) / float(base or 1):8.1f}×" if known else ""
+        name = "×".join(map(str, widths))
+        print(
+            f"{name:<12}{digits:>7}  {route:<18}{shown:>10}{good:>9}  {ratio}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""`enclose`: what is proven, and that it can refute."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import flint
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import symflow as sf
+from symflow.precision import enclose, precise
+from symflow.precision.balls import (
+    positive_definite,
+    product_radius,
+    spectral,
+    to_arb,
+    to_arb_array,
+)
+from symflow.precision.comparison import indefiniteness
+
+SCALAR = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+DENSE = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+
+
+def exact(rows):
+    return sympy.Matrix([[sympy.Rational(x) for x in row] for row in rows])
+
+
+def frame(seed, size):
+    """A rational orthogonal matrix, by Cayley's formula."""
+    rng = np.random.default_rng(seed)
+    raw = sympy.Matrix(rng.integers(-3, 4, size=(size, size)).tolist())
+    skew = (raw - raw.T) / 3
+    one = sympy.eye(size)
+    return (one - skew) * (one + skew).inv()
+
+
+def mode(sigma, start, t, mp):
+    """Saxe's mode w' = 2w(σ − w), also for σ = 0."""
+    sigma, start = mp.mpf(sigma.p) / sigma.q, mp.mpf(start.p) / start.q
+    if sigma == 0:
+        return start / (1 + 2 * start * t)
+    grown = mp.expm1(2 * sigma * t)
+    return sigma * start * (grown + 1) / (sigma + start * grown)
+
+
+def aligned(strengths, start, seed):
+    """Whitened data and a spectral start with known singular vectors."""
+    size = len(strengths)
+    left, right = frame(seed, size), frame(seed + 1, size)
+    sigma_yx = left * sympy.diag(*strengths) * right.T
+    weights = [start * right.T, left * start]
+    return sf.whitened(sigma_yx), weights, left, right
+
+
+def solution(strengths, start, left, right, t, mp):
+    modes = mp.diag([mode(s, start**2, t, mp) for s in strengths])
+    lift = [
+        mp.matrix([[mp.mpf(x.p) / x.q for x in m.row(i)] for i in range(m.rows)])
+        for m in (left, right)
+    ]
+    product = lift[0] * modes * lift[1].T
+    return np.array(product.tolist(), dtype=object).reshape(len(strengths), -1)
+
+
+STRENGTHS = st.one_of(
+    st.just(Fraction(0)),
+    st.just(Fraction(1, 10**12)),
+    st.fractions(Fraction(1, 10), 2, max_denominator=20),
+)
+
+
+def check_closed_form(strengths, start, seed, t, digits):
+    strengths = [sympy.Rational(s.numerator, s.denominator) for s in strengths]
+    start = sympy.Rational(start.numerator, start.denominator)
+    data, weights, left, right = aligned(strengths, start, seed)
+    ball = enclose(DENSE, data, weights, t, digits=digits)
+    mp = mpmath.MPContext()
+    mp.dps = digits + 40
+    true = solution(strengths, start, left, right, t, mp)
+    assert ball.error <= 10.0**-digits * max(float(abs(w).max()) for w in ball.weights)
+    assert ball.contains(true)
+    assert not ball.excludes(true)
+    # the same flow with one coefficient of the vector field changed by 1e-30
+    moved = [strengths[0] + sympy.Rational(1, 10**30), *strengths[1:]]
+    wrong = solution(moved, start, left, right, t, mp)
+    assert ball.excludes(wrong)
+    assert not ball.contains(wrong)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    strengths=st.lists(STRENGTHS, min_size=1, max_size=2),
+    start=st.fractions(Fraction(1, 100), 1, max_denominator=100),
+    seed=st.integers(0, 1000),
+)
+def test_contains_the_closed_form_and_refutes_a_wrong_field(strengths, start, seed):
+    check_closed_form(strengths, start, seed, 2, 40)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
+@given(
+    strengths=st.lists(STRENGTHS, min_size=1, max_size=3),
+    start=st.fractions(Fraction(1, 1000), 1, max_denominator=1000),
+    seed=st.integers(0, 10**6),
+)
+def test_contains_the_closed_form_in_two_hundred_cases(strengths, start, seed):
+    check_closed_form(strengths, start, seed, 3, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+@pytest.mark.parametrize("kind", ["spectral", "lambda", "random"])
+def test_radius_at_fifty_digits_and_late_time(kind, scale):
+    rng = np.random.default_rng(5)
+    target = rng.normal(size=(5, 5))
+    left, _, right = np.linalg.svd(target)
+    start = {
+        "spectral": [scale * right, scale * left],
+        "lambda": [scale * right, scale * np.sqrt(2) * left],
+        "random": list(rng.normal(size=(2, 5, 5)) * scale),
+    }[kind]
+    ball = enclose(DENSE, sf.whitened(target), start, 12)
+    assert ball.error <= 1e-40
+    finer = precise(DENSE, sf.whitened(target), start, 12, digits=75)
+    assert ball.contains([w[-1] for w in finer.weights])
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_contains_a_finer_run_at_every_depth_with_weight_decay(depth):
+    rng = np.random.default_rng(depth)
+    widths = [2, 3, 2, 3, 2][: depth + 1]
+    flow = sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss(l2="1/10"))
+    data = sf.Dataset(rng.normal(size=(6, 2)), rng.normal(size=(6, widths[-1])))
+    shapes = zip(widths[1:], widths, strict=False)
+    start = [rng.normal(size=shape) / 2 for shape in shapes]
+    times = [0, Fraction(1, 3), 2]
+    ball = enclose(flow, data, start, times, digits=30)
+    finer = precise(flow, data, start, times, digits=60)
+    for index in range(3):
+        assert ball.contains([w[index] for w in finer.weights], index)
+        assert ball.contains(finer.end_to_end[index], index)
+    shifted = [w[1] + finer.context.mpf(10) ** -25 for w in finer.weights]
+    assert ball.excludes(shifted, 1)
+    assert ball.digits == 30
+    assert len(ball) == 3
+    assert "radius" in repr(ball)
+
+
+def test_rounded_moments_of_few_samples_are_enclosed():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(2, 4)), rng.normal(size=(2, 1))
+    data = sf.Dataset(X, Y)  # Σ_xx has rank 2 up to rounding: it is indefinite
+    start = [rng.normal(size=(2, 4)), rng.normal(size=(1, 2))]
+    ball = enclose(DENSE, data, start, 2, digits=30)
+    finer = precise(DENSE, data, start, 2, digits=50)
+    assert ball.contains([w[0] for w in finer.weights])
+    small = to_arb_array(np.diag([1.0, -(2.0**-70)]))
+    assert float(indefiniteness(small)) >= 2.0**-70
+    with pytest.raises(sf.HypothesisFailed, match="not positive semidefinite"):
+        indefiniteness(to_arb_array(-np.eye(2)))
+
+
+def regression(seed=0):
+    X = sympy.Matrix([[3, -1, 2, 0], [1, 2, -2, 4]])
+    Y = sympy.Matrix([[2], [-3]])
+    least = (X.T * (X * X.T).inv() * Y).T
+    return sf.Dataset(X, Y), np.array(X.tolist(), dtype=float), least
+
+
+def test_the_limit_is_the_least_norm_solution_where_theory_says_so():
+    data, X, least = regression()
+    inside = [
+        np.array([[1.0, 0.5], [0.25, -1], [0.5, 0.5]]) @ X / 8,
+        [[0.25, 0.5, -0.125]],
+    ]
+    ball = enclose(DENSE, data, inside, sympy.oo, digits=20)
+    assert ball.contains(least)
+    assert not ball.excludes(least)
+    assert ball.error < 1e-19
+    assert ball.limit.shape == (1, 4)
+
+
+def test_the_limit_is_another_solution_for_a_generic_start():
+    data, X, least = regression()
+    rng = np.random.default_rng(3)
+    start = [rng.normal(size=(3, 4)) / 4, rng.normal(size=(1, 3)) / 4]
+    ball = enclose(DENSE, data, start, sympy.oo, digits=20)
+    assert ball.excludes(least)
+    fitted = X @ ball.end_to_end[-1].astype(float).ravel()
+    assert np.allclose(fitted, [2, -3])
+
+
+@pytest.mark.slow
+def test_the_limit_on_the_diabetes_data_is_least_squares():
+    data = sf.load_dataset("diabetes").standardized()
+    moments = data.moments()
+    rng = np.random.default_rng(0)
+    start = [rng.normal(size=(5, 10)) / 2, rng.normal(size=(1, 5)) / 2]
+    ball = enclose(DENSE, data, start, sympy.oo, digits=4)
+    ratios = [[Fraction(x) for x in row] for row in moments.sigma_xx.tolist()]
+    matrix = flint.fmpq_mat(
+        10, 10, [flint.fmpq(x.numerator, x.denominator) for row in ratios for x in row]
+    )
+    right = [Fraction(x) for x in moments.sigma_yx.ravel().tolist()]
+    column = flint.fmpq_mat(
+        10, 1, [flint.fmpq(x.numerator, x.denominator) for x in right]
+    )
+    best = [Fraction(int(x.p), int(x.q)) for x in matrix.solve(column).entries()]
+    assert ball.contains([best])
+    assert ball.excludes([[best[0] + Fraction(1, 1000), *best[1:]]])
+
+
+def test_start_and_global_state():
+    before = (flint.ctx.prec, flint.ctx.cap, mpmath.mp.prec)
+    ball = enclose(SCALAR, sf.whitened([[2]]), [[[0.5]], [[0.5]]], [0, 1], digits=20)
+    assert ball.contains([[[0.5]], [[0.5]]], 0)
+    assert ball.excludes([[[0.5]], [[0.5]]], 1)
+    assert (flint.ctx.prec, flint.ctx.cap, mpmath.mp.prec) == before
+    assert ball["W1"].shape == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "message"),
+    [
+        (
+            lambda: enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=0),
+            sf.InvalidArgument,
+            r"enclose\(digits=…\): needs a positive integer",
+        ),
+        (
+            lambda: enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], [1, 1]),
+            sf.InvalidArgument,
+            r"enclose\(t=…\): times have to increase",
+        ),
+        (
+            lambda: enclose(
+                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2="1/2")),
+                sf.whitened([[2]]),
+                [[[1]], [[1]]],
+                sympy.oo,
+            ),
+            sf.HypothesisFailed,
+            r"enclose\(t=oo\): the limit is enclosed without weight decay",
+        ),
+        (
+            lambda: enclose(
+                DENSE,
+                sf.Moments(
+                    sigma_xx=np.diag([1.0, 0.0]), sigma_yx=np.array([[1.0, 1.0]])
+                ),
+                [np.ones((1, 2)), [[1.0]]],
+                sympy.oo,
+            ),
+            sf.HypothesisFailed,
+            "outside the range",
+        ),
+        (
+            lambda: enclose(
+                sf.gradient_flow(sf.DiagonalNetwork(2, depth=2), sf.SquaredLoss()),
+                sf.whitened([[1.0, 2.0]]),
+                [np.ones((2, 1)), np.ones((2, 1))],
+                1,
+            ),
+            sf.HypothesisFailed,
+            r"enclose\(flow\): the error bound is proven for dense layers",
+        ),
+        (
+            lambda: enclose(
+                SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=9
+            ).contains(np.ones((2, 2))),
+            sf.ShapeMismatch,
+            r"enclosure.contains\(value\): needs an end-to-end matrix of shape",
+        ),
+        (
+            lambda: (
+                enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=9).limit
+            ),
+            sf.InvalidArgument,
+            "only times were enclosed",
+        ),
+    ],
+)
+def test_what_is_not_covered_is_refused(build, kind, message):
+    with pytest.raises(kind, match=message):
+        build()
+
+
+def test_a_flow_that_stays_at_a_saddle_has_no_enclosed_limit():
+    with pytest.raises(sf.PrecisionLost, match=r"enclose\(t=oo\)"):
+        enclose(SCALAR, sf.whitened([[2]]), [[[0]], [[0]]], sympy.oo, digits=9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), rows=st.integers(1, 5), columns=st.integers(1, 5))
+def test_bounds_of_balls(seed, rows, columns):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(rows, columns))
+    top = np.linalg.norm(matrix, 2)
+    assert top * (1 - 1e-12) <= float(spectral(to_arb_array(matrix))) <= top * 1.1
+    gram = matrix @ matrix.T
+    assert positive_definite(to_arb_array(gram + np.eye(rows)))
+    assert not positive_definite(to_arb_array(gram - (top**2 + 1) * np.eye(rows)))
+    moved = matrix + 0.1 * rng.normal(size=matrix.shape)
+    other = rng.normal(size=(columns, rows))
+    shift = np.linalg.norm(moved - matrix)
+    gap = np.linalg.norm(moved @ other - matrix @ other)
+    radius = float(product_radius([to_arb_array(matrix), to_arb_array(other)], shift))
+    assert gap <= radius * (1 + 1e-12)
+
+
+def test_irrational_numbers_become_balls_that_contain_them():
+    root = to_arb(sympy.sqrt(2))
+    assert (root * root).contains(flint.arb(2))
+    assert root.rad() > 0
