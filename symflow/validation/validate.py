@@ -1,0 +1,171 @@
+"""Validation: one loop over claims and trajectories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from symflow.algebra.arrays import map_entries
+from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.claims import Bound, Claim, Status, relative_size
+from symflow.errors import InvalidArgument
+from symflow.trajectory import Trajectory
+from symflow.validation.report import Report, Row
+
+#: Digits of a high-precision route that rounding in a residual may cost.
+SPARE_DIGITS = 3
+
+#: Digits reported for a residual that is exactly zero.
+MANY_DIGITS = 999
+
+
+def validate(claims: Iterable[Claim], *routes: Trajectory) -> Report:
+    """Hold claims against trajectories, and the trajectories against each other.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+        For example ``[*sf.conserved(flow), sf.solve(flow, data, init)]``.
+    *routes : Trajectory
+        What `simulate` and `precise` returned.
+
+    Returns
+    -------
+    Report
+        `.ok` says whether all residuals are within the error of their route.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no route, or an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], [0, 1, 10])
+    >>> sf.validate(sf.conserved(flow), run).ok
+    True
+    """
+    asserted = list(claims)
+    _check(asserted, routes)
+    rows = [_claim_row(claim, route) for claim in asserted for route in routes]
+    rows += [_agreement_row(first, second) for first, second in combinations(routes, 2)]
+    return Report(tuple(rows))
+
+
+def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
+    for claim in claims:
+        if not isinstance(claim, Claim):
+            msg = f"validate(claims, …): {claim!r} is not a claim"
+            raise InvalidArgument(msg)
+    if not routes:
+        msg = (
+            "validate(claims, *routes): needs at least one trajectory to check against"
+        )
+        raise InvalidArgument(msg)
+    for route in routes:
+        if not isinstance(route, Trajectory):
+            msg = f"validate(…, *routes): {type(route).__name__} is not a trajectory"
+            raise InvalidArgument(msg)
+
+
+def _claim_row(claim: Claim, route: Trajectory) -> Row:
+    own = route_bound(route)
+    residual, bound = max(
+        (
+            (to_mpf(size, mpmath.mp), own + float(extra))
+            for size, extra in zip(
+                claim.residuals(route), claim.slack(route), strict=True
+            )
+        ),
+        key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0],
+    )
+    status = claim.status.value
+    if isinstance(claim, Bound):
+        status = _held(claim, route, status)
+    elif claim.status is Status.VERIFIED or route.context is not None:
+        status = _verified(claim, residual, bound)
+    return Row(claim.name, route.route, residual, bound, status, str(claim.reference))
+
+
+def _verified(claim: Claim, residual: Any, bound: Any) -> str:
+    """Say how firmly a claim stands after a high-precision check."""
+    digits = f"to {digits_of(residual)} digits" if residual <= bound else "refuted"
+    if claim.status is Status.PROVED:
+        return f"proved; checked {digits}"
+    return f"verified {digits}"
+
+
+def _held(claim: Bound, route: Trajectory, status: str) -> str:
+    """Say by how much a bound holds."""
+    margin = claim.margin(route)
+    ends = f"{float(margin.min()):.4g} … {float(margin.max()):.3g}"
+    return f"{status}; margin {ends}"
+
+
+def _agreement_row(first: Trajectory, second: Trajectory) -> Row:
+    """Compare two routes at common times; the less precise one sets the bound."""
+    residual = max(agreement(first, second).values(), default=0.0)
+    bound = max(route_bound(first), route_bound(second))
+    name = f"agreement at {len(agreement(first, second))} common times"
+    return Row(name, f"{first.route} / {second.route}", residual, bound, "measured")
+
+
+def agreement(first: Trajectory, second: Trajectory) -> dict[float, Any]:
+    """Return the relative difference of two trajectories at their common times.
+
+    Parameters
+    ----------
+    first, second : Trajectory
+        Of one flow from one start, at any precision.
+
+    Returns
+    -------
+    dict
+        From time to max|θ₁ − θ₂| / max|θ| over all weights, as mpf.
+    """
+    context = mpmath.MPContext()
+    context.dps = max(first.digits, second.digits) + 10
+    places = {exact(time): index for index, time in enumerate(second.t)}
+    result = {}
+    for index, time in enumerate(first.t):
+        other = places.get(exact(time))
+        if other is not None:
+            result[to_float(time)] = _gap(first, index, second, other, context)
+    return result
+
+
+def _gap(
+    first: Trajectory, index: int, second: Trajectory, other: int, context: Any
+) -> Any:
+    def lifted(path: Trajectory, at: int) -> Any:
+        flat = np.concatenate([weight[at].ravel() for weight in path.weights])
+        return map_entries(lambda entry: to_mpf(entry, context), flat)
+
+    reference = lifted(second, other)
+    return +relative_size(lifted(first, index) - reference, reference)
+
+
+def route_bound(route: Trajectory) -> Any:
+    """Return the largest relative residual that a route's own error explains."""
+    scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
+    by_error = to_mpf(route.error, mpmath.mp) / (scale or 1.0)
+    if route.context is None:
+        return by_error
+    return max(by_error, mpmath.mpf(10) ** (SPARE_DIGITS - route.digits))
+
+
+def digits_of(residual: Any) -> int:
+    """Return the number of decimal digits to which a relative residual vanishes.
+
+    Examples
+    --------
+    >>> digits_of(3e-48)
+    47
+    """
+    return int(-mpmath.log10(residual)) if residual > 0 else MANY_DIGITS
