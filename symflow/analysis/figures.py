@@ -1,0 +1,201 @@
+"""The figures of an analysis, as files and as SVG for both light and dark pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symflow import plot
+from symflow.algebra.numbers import to_float
+from symflow.analysis.analysis import Analysis
+from symflow.analysis.study import Study
+from symflow.errors import OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: The colour of everything that is not a curve; a page replaces it by its own.
+INK = "#1f242b"
+
+_SIZE = (4.9, 3.3)
+_MARGINS = {"left": 0.18, "right": 0.97, "bottom": 0.16, "top": 0.96}
+
+_RC: Any = {
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "path",
+    # Fixed, so that the same analysis writes the same bytes.
+    "svg.hashsalt": "symflow",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure with its name and caption.
+
+    Parameters
+    ----------
+    name : str
+        Stem of its files.
+    caption : str
+        What it shows.
+    figure : matplotlib Figure
+        The picture.
+    """
+
+    name: str
+    caption: str
+    figure: Figure
+
+    @cached_property
+    def source(self) -> str:
+        """The picture as an SVG element without background, in the colour `INK`."""
+        import matplotlib as mpl
+
+        stream = StringIO()
+        with mpl.rc_context(_RC):
+            self.figure.savefig(
+                stream, format="svg", transparent=True, metadata={"Date": None}
+            )
+        text = stream.getvalue()
+        text = text[text.index("<svg") :].strip()
+        return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.S)
+
+    @property
+    def inline(self) -> str:
+        """The picture as part of a page, in the colour of the page's text."""
+        # Names of parts have to differ between the figures of one page.
+        text = re.sub(r'(\sid="|href="#|url\(#)', rf"\1{self.name}-", self.source)
+        label = escape(self.caption.split(". ")[0])
+        opening = f'<svg role="img" aria-label="{label}" '
+        return text.replace("<svg ", opening, 1).replace(INK, "currentColor")
+
+    @property
+    def file(self) -> str:
+        """The picture as an SVG file on white."""
+        paper = '<rect width="100%" height="100%" fill="#ffffff"/>'
+        return re.sub(r"(<svg [^>]*>)", rf"\1\n {paper}", self.source, count=1) + "\n"
+
+    def save(self, folder: Path) -> tuple[Path, Path]:
+        """Write NAME.png and NAME.svg and return their paths.
+
+        Parameters
+        ----------
+        folder : Path
+            An existing directory.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written.
+        """
+        png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
+        try:
+            self.figure.savefig(png, dpi=150, facecolor="white")
+            svg.write_text(self.file, encoding="utf-8")
+        except OSError as problem:
+            msg = f"{folder}: cannot write figures there: {problem.strerror}"
+            raise OutputError(msg) from None
+        return png, svg
+
+
+def drawings(analysis: Analysis) -> list[Drawing]:
+    """Draw the figures of an analysis.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+
+    Returns
+    -------
+    list of Drawing
+        Loss, modes, drift and agreement of both problems, as far as they were run.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context(_RC):
+        return [drawing for study in analysis.studies for drawing in _of_study(study)]
+
+
+def _of_study(study: Study) -> Iterator[Drawing]:
+    yield _loss(study)
+    yield _modes(study)
+    if study.laws:
+        yield _drift(study)
+    if study.sharp is not None:
+        yield _agreement(study, study.sharp)
+
+
+def _loss(study: Study) -> Drawing:
+    figure, axes = _canvas()
+    limit = study.horizon.limit
+    plot.loss(study.fast, axes, limit=limit)
+    about = "Training loss"
+    if limit is not None:
+        axes.axhline(
+            study.horizon.tolerance,
+            color="0.5",
+            linewidth=1.0,
+            linestyle="--",
+            label="counts as converged",
+        )
+        axes.legend(frameon=False, fontsize="small")
+        about = f"Training loss above its least possible value {limit:.6g}"
+    start = to_float(study.fast.loss[0])
+    caption = f"{about}, {study.title} data. From {start:.6g} to {study.convergence}."
+    return Drawing(f"{study.title}-loss", caption, figure)
+
+
+def _modes(study: Study) -> Drawing:
+    figure, axes = _canvas()
+    plot.modes(study.fast, study.solution, axes)
+    about = "no closed form applies here"
+    if study.solution is not None:
+        found = study.solution
+        about = f"dashed: closed form {found.name}, {found.reference}"
+    caption = f"Singular values of W(t), {study.title} data. Measured; {about}."
+    return Drawing(f"{study.title}-modes", caption, figure)
+
+
+def _drift(study: Study) -> Drawing:
+    figure, axes = _canvas()
+    routes = [study.fast] if study.sharp is None else [study.fast, study.sharp]
+    plot.drift(*routes, ax=axes)
+    caption = (
+        f"Drift of the conserved quantities, {study.title} data. Relative to the "
+        "largest squared weight; what is left is the error of the integrators."
+    )
+    return Drawing(f"{study.title}-drift", caption, figure)
+
+
+def _agreement(study: Study, sharp: Any) -> Drawing:
+    figure, axes = _canvas()
+    plot.agreement(study.fast, sharp, axes)
+    caption = (
+        f"Digits to which float64 and {sharp.digits}-digit arithmetic agree, "
+        f"{study.title} data. Over all weights; {study.covered}."
+    )
+    return Drawing(f"{study.title}-agreement", caption, figure)
+
+
+def _canvas() -> tuple[Figure, Axes]:
+    # Not through pyplot, which would keep every figure alive.
+    from matplotlib.figure import Figure
+
+    # Fixed margins: to compute them takes longer than to draw.
+    figure = Figure(figsize=_SIZE)
+    figure.subplots_adjust(**_MARGINS)
+    return figure, figure.subplots()

@@ -1,0 +1,261 @@
+"""How long to follow a flow until it has converged, from the spectra of the data.
+
+Let W* be the reduced-rank regression matrix, with singular values s_i, and σ_i those of
+W*Σ_xx.  A small start of end-to-end size w₀ leaves the saddle at zero along mode i at
+the escape time of the balanced flow (Saxe, McClelland, Ganguli 2014),
+
+    ln(s_i/w₀) / (2σ_i) for two layers,   w₀^{2/L−1} / (σ_i (L − 2)) for L ≥ 3.
+
+Near W* the balanced end-to-end flow linearizes to
+
+    Ė = −Σ_l (WWᵀ)^{(L−l)/L} E Σ_xx (WᵀW)^{(l−1)/L},
+
+whose first term alone contracts what lies along the eigenvector v_j of Σ_xx (eigenvalue
+λ_j) at least at the rate r_j = λ_j s_min^{2−2/L}: the curvature of the loss times the
+size of the tangent kernel of the weights.  That part of the loss is at first
+e_j = ½ λ_j ‖W* v_j‖² and falls to the tolerance within the time ln(e_j/tol) / (2r_j).
+Where the network has too small a rank k, its subspace turns to the best one at the rate
+σ_k s_k^{1−2/L} (1 − ρ_{k+1}/ρ_k), ρ the singular values of Σ_yxΣ_xx^{−1/2}.
+
+The horizon is the longest escape plus the longest relaxation; modes and directions
+that explain less of the loss than the tolerance are left out.  It is an estimate;
+whether the loss has converged is measured afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import log
+
+import numpy as np
+
+from symflow.analysis.optimum import (
+    Floats,
+    best_matrix,
+    constant_part,
+    inverse_root,
+    least_loss,
+)
+from symflow.errors import InvalidArgument
+from symflow.flow.problem import Problem
+from symflow.losses import SquaredLoss
+
+#: The loss counts as converged this close to its limit, relative.
+CONVERGED = 1e-10
+
+#: Largest product of time and fastest rate: explicit steps grow in proportion.
+LARGEST_STIFFNESS = 30_000.0
+
+#: Time points beside zero: geometric and even ones, and those of pictures.
+GEOMETRIC, EVEN, FINE = 48, 24, 240
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """The time to follow a flow, and what it should reach.
+
+    Parameters
+    ----------
+    escape : float
+        Longest escape time from the saddle at zero.
+    relaxation : float
+        Longest relaxation after it.
+    end : float
+        The last time, not beyond `cap`.
+    cap : float
+        The longest time that an explicit integrator can afford.
+    limit : float or None
+        The smallest loss that the network can represent; None where weight decay
+        leaves it without a formula.
+    tolerance : float
+        How close to its limit the loss counts as converged, absolute.
+    start : float
+        End-to-end size w₀ of the start.
+    """
+
+    escape: float
+    relaxation: float
+    end: float
+    cap: float
+    limit: float | None
+    tolerance: float
+    start: float
+
+    @property
+    def times(self) -> Floats:
+        """Zero, then times dense on logarithmic and on linear axes."""
+        even = np.linspace(0.0, self.end, EVEN + 1)[1:]
+        geometric = np.geomspace(1e-4 * self.end, self.end, GEOMETRIC)[:-1]
+        return np.concatenate([[0.0], np.union1d(geometric, even)])
+
+    @property
+    def fine_times(self) -> Floats:
+        """The same times and more between them, for smooth curves."""
+        return np.union1d(self.times, np.geomspace(1e-4 * self.end, self.end, FINE))
+
+    def longer(self, factor: float) -> Horizon:
+        """Return the same horizon with a later end, up to the cap.
+
+        Parameters
+        ----------
+        factor : float
+            By how much to lengthen it.
+        """
+        return replace(self, end=min(self.end * factor, self.cap))
+
+
+def horizon(problem: Problem) -> Horizon:
+    """Estimate how long a flow takes to converge.
+
+    Parameters
+    ----------
+    problem : Problem
+        A flow of the squared loss with its data and start, as `bind` returns it.
+
+    Returns
+    -------
+    Horizon
+        With time points for pictures.
+
+    Raises
+    ------
+    InvalidArgument
+        If the loss is not the squared loss.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> data = sf.whitened([[3, 0], [0, 1]])
+    >>> found = horizon(bind(flow, data, sf.spectral_init(0.1)))
+    >>> round(found.escape, 3), round(found.end, 1)
+    (2.303, 13.8)
+    """
+    if not isinstance(problem.flow.loss, SquaredLoss):
+        msg = f"horizon(problem): needs the squared loss; got {problem.flow.loss!r}"
+        raise InvalidArgument(msg)
+    floats, decay = problem.floats, float(problem.flow.loss.l2)
+    limit, start = least_loss(floats), start_size(floats)
+    # Where the data can be fitted exactly the limit is zero and cannot be the scale.
+    gained = constant_part(floats) or abs(limit)
+    tolerance = CONVERGED * max(abs(limit), 1e-3 * gained)
+    spectra = _Spectra.of(floats, tolerance)
+    escape = spectra.escape(start)
+    relaxation = spectra.relaxation(tolerance, decay)
+    cap = LARGEST_STIFFNESS / (spectra.fastest + decay)
+    return Horizon(
+        escape=escape,
+        relaxation=relaxation,
+        end=min(escape + relaxation, cap),
+        cap=cap,
+        limit=limit if decay == 0 else None,
+        tolerance=tolerance,
+        start=start,
+    )
+
+
+def start_size(problem: Problem) -> float:
+    """Return w₀ = s^L, with s the typical singular value of a layer at the start.
+
+    Parameters
+    ----------
+    problem : Problem
+        In float64.
+    """
+    return float(layer_size(problem) ** len(problem.weights))
+
+
+def layer_size(problem: Problem) -> float:
+    """Return the root mean square of the singular values of all layers.
+
+    Parameters
+    ----------
+    problem : Problem
+        In float64.
+    """
+    squares = [
+        float(np.sum(weight**2)) / min(weight.shape) for weight in problem.weights
+    ]
+    return float(np.sqrt(np.mean(squares)))
+
+
+@dataclass(frozen=True)
+class _Spectra:
+    """The numbers of the module's docstring, for the modes that matter."""
+
+    depth: int
+    strengths: Floats
+    forces: Floats
+    curvatures: Floats
+    explained: Floats
+    competing: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, problem: Problem, tolerance: float) -> _Spectra:
+        sigma_xx, sigma_yx = problem.arguments
+        rank = min(problem.widths)
+        best = best_matrix(sigma_xx, sigma_yx, rank)
+        _, strengths, right = np.linalg.svd(best, full_matrices=False)
+        losses = 0.5 * strengths**2 * np.einsum("ij,jk,ik->i", right, sigma_xx, right)
+        kept = losses > tolerance
+        forces = np.linalg.svd(best @ sigma_xx, compute_uv=False)
+        curvatures, vectors = np.linalg.eigh(sigma_xx)
+        explained: Floats = 0.5 * curvatures * np.sum((best @ vectors) ** 2, axis=0)
+        scores = np.linalg.svd(sigma_yx @ inverse_root(sigma_xx), compute_uv=False)
+        competing = None
+        if rank < len(scores) and scores[rank] > 1e-9 * scores[0]:
+            competing = (float(scores[rank - 1]), float(scores[rank]))
+        return cls(
+            len(problem.weights),
+            np.asarray(strengths[kept]),
+            np.asarray(forces[: int(np.sum(kept))]),
+            curvatures,
+            explained,
+            competing,
+        )
+
+    @property
+    def kernels(self) -> Floats:
+        """s^{2−2/L}, the size of the tangent kernel, per mode."""
+        if not self.strengths.size:
+            return np.ones(1)
+        return np.asarray(self.strengths ** (2 - 2 / self.depth))
+
+    @property
+    def fastest(self) -> float:
+        """The fastest rate at the optimum: it limits explicit steps."""
+        top = self.depth * float(self.curvatures[-1]) * float(np.max(self.kernels))
+        return max(top, float(np.finfo(float).tiny))
+
+    def escape(self, start: float) -> float:
+        """Return the longest escape time from the saddle at zero."""
+        if self.depth == 1 or not self.forces.size or start <= 0:
+            return 0.0
+        if self.depth == 2:
+            growth = np.log(np.maximum(self.strengths / start, 1.0))
+            return float(np.max(growth / (2 * self.forces)))
+        slowness = self.forces * (self.depth - 2)
+        return float(np.max(start ** (2 / self.depth - 1) / slowness))
+
+    def relaxation(self, tolerance: float, decay: float) -> float:
+        """Return the longest time to fall to the tolerance after the escape."""
+        kept = self.explained > tolerance
+        if not np.any(kept):
+            return 1.0 / self.fastest
+        rates = self.curvatures[kept] * float(np.min(self.kernels)) + decay
+        times = np.log(self.explained[kept] / tolerance) / (2 * rates)
+        return max(float(np.max(times)), self._turning(tolerance))
+
+    def _turning(self, tolerance: float) -> float:
+        """Return the time in which a too small subspace turns to the best one."""
+        if self.competing is None or not self.forces.size:
+            return 0.0
+        least, next_one = self.competing
+        gap = 1 - next_one / least
+        weight = float(self.strengths[-1]) ** (1 - 2 / self.depth)
+        stake = 0.5 * (least**2 - next_one**2)
+        if gap <= 0 or stake <= tolerance:
+            return 0.0
+        rate = float(self.forces[-1]) * weight * gap
+        return float(log(stake / tolerance) / (2 * rate))

@@ -1,0 +1,281 @@
+"""The report of an analysis as one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from symflow.algebra.text import scientific
+from symflow.analysis.analysis import Analysis
+from symflow.analysis.environment import environment
+from symflow.analysis.figures import Drawing
+from symflow.analysis.mathml import mathml
+from symflow.analysis.record import About, start_words
+from symflow.analysis.study import Study
+from symflow.conservation import Law
+from symflow.data.moments import counted
+from symflow.solutions import Refusal, Solution
+from symflow.validation import Row
+
+#: Equations with more layers than this are shown for the layers alone.
+_DEEP = 4
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -> str:
+    """Return the report of an analysis as HTML.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+    about : About
+        Name and preparation of the data, and the command that was run.
+    drawings : sequence of Drawing
+        Its figures.
+
+    Returns
+    -------
+    str
+        A whole document, with mathematics as MathML and figures as SVG.
+    """
+    template = files("symflow.analysis").joinpath("report_template.html")
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        title=escape(f"Gradient flow: {about.name}"),
+        mood="holds" if analysis.ok else "fails",
+        verdict=escape(_verdict(analysis)),
+        facts=_facts(analysis),
+        problem=_problem(analysis, about),
+        equations=_equations(analysis),
+        conserved=_conserved(analysis.raw.laws),
+        closed_forms=_closed_forms(analysis),
+        raw_figures=_figures(drawings, "raw"),
+        whitened_figures=_figures(drawings, "whitened"),
+        raw_rows=_rows(analysis.raw),
+        whitened_rows=_rows(analysis.whitened),
+        command=escape(about.command or "symflow.analysis.analyze(flow, data, init)"),
+        environment=_definitions(environment()),
+        seconds=f"{analysis.seconds:.1f}",
+    )
+
+
+def _verdict(analysis: Analysis) -> str:
+    verdict = analysis.report.verdict
+    return verdict[0].upper() + verdict[1:]
+
+
+def _facts(analysis: Analysis) -> str:
+    facts = [f"Conserved: {law}; proved." for law in analysis.raw.laws]
+    facts += [
+        f"{study.title.capitalize()} data in float64: {study.convergence}."
+        for study in analysis.studies
+    ]
+    facts += [
+        f"{study.title.capitalize()} data at {analysis.digits} digits: {study.covered}."
+        for study in analysis.studies
+    ]
+    return "".join(f"<li>{_text(fact)}</li>" for fact in facts)
+
+
+def _problem(analysis: Analysis, about: About) -> str:
+    data, moments = analysis.raw.data, analysis.raw.data.moments()
+    size = f"{counted(moments.d, 'input')}, {counted(moments.m, 'target')}"
+    if moments.n is not None:
+        size = f"{counted(moments.n, 'sample')}, {size}"
+    entries = {
+        "Data": f"{about.name}, {about.preparation}: {size}",
+        "Inputs": _listed(getattr(data, "inputs", ())),
+        "Targets": _listed(getattr(data, "targets", ())),
+        "Network": repr(analysis.flow.network),
+        "Loss": repr(analysis.flow.loss),
+        "Start": start_words(analysis.raw.init),
+        "Whitened problem": "the same targets after X → X Σ_xx^(−1/2), from "
+        + start_words(analysis.whitened.init),
+    }
+    return _definitions({name: text for name, text in entries.items() if text})
+
+
+def _listed(names: Sequence[str], most: int = 16) -> str:
+    hidden = len(names) - most
+    return ", ".join(names[:most]) + (f" … and {hidden} more" if hidden > 0 else "")
+
+
+def _text(text: str) -> str:
+    """Escape a text and set its indices and exponents."""
+    text = re.sub(r"Σ_(xx|yx|yy)", r"Σ<sub>\1</sub>", escape(text))
+    text = re.sub(r"(?<=\d)e-0*(\d+)", r"·10<sup>−\1</sup>", text)
+    return re.sub(r"\^\(([^)]*)\)", r"<sup>\1</sup>", text)
+
+
+def _definitions(entries: dict[str, str]) -> str:
+    return "".join(
+        f"<dt>{escape(name)}</dt><dd>{_text(text)}</dd>"
+        for name, text in entries.items()
+    )
+
+
+def _equations(analysis: Analysis) -> str:
+    flow = analysis.flow
+    parts = [_formula(equation) for equation in flow.equations]
+    if len(flow.state) <= _DEEP:
+        parts += [
+            "<p>They induce the flow of the end-to-end matrix "
+            f"{mathml(flow.end_to_end.symbol, block=False)},</p>",
+            _formula(flow.end_to_end.equation),
+            "<p>and descend the training objective</p>",
+            _formula(flow.potential),
+        ]
+    return "".join(parts)
+
+
+def _formula(expression: Any) -> str:
+    return f'<div class="formula">{mathml(expression)}</div>'
+
+
+def _conserved(laws: Iterable[Law]) -> str:
+    return "".join(_law(law) for law in laws) or "<p>A single layer has none.</p>"
+
+
+def _law(law: Law) -> str:
+    steps = "".join(
+        f"<li>{_formula(step.equation)}<span>{escape(step.reason)}</span></li>"
+        for step in law.proof()
+    )
+    about = "is constant" if law.is_conserved else f"decays at the rate {law.rate}"
+    return (
+        f"<h3>{escape(law.name)} {about} <small>{_pill(law.status.value)} "
+        f"{escape(str(law.reference))}</small></h3>{_formula(law.expr)}"
+        f'<ol class="proof">{steps}</ol>'
+    )
+
+
+def _closed_forms(analysis: Analysis) -> str:
+    columns = {
+        "raw data, given start": analysis.raw.attempts,
+        "whitened, given start": analysis.mixed,
+        "whitened, spectral start": analysis.whitened.attempts,
+    }
+    entries = zip(*columns.values(), strict=True)
+    tables = "".join(_hypotheses(entry, list(columns)) for entry in entries)
+    solution = analysis.raw.solution or analysis.whitened.solution
+    if solution is None:
+        return tables + "<p>No catalogued closed form applies to this network.</p>"
+    return tables + _solution(solution)
+
+
+def _hypotheses(entries: Sequence[Solution | Refusal], columns: list[str]) -> str:
+    words = list(dict.fromkeys(h.words for entry in entries for h in entry.hypotheses))
+    head = _cells("th", ["condition", *columns])
+    body = [
+        [_text(word), *(_checked(entry, word) for entry in entries)] for word in words
+    ]
+    verdicts = [
+        _pill("applies" if isinstance(entry, Solution) else "does not apply")
+        for entry in entries
+    ]
+    rows = [*body, ["<b>closed form</b>", *verdicts]]
+    labels = ["", *columns]
+    table = _table(head, [_labelled(row, labels) for row in rows])
+    applies = [isinstance(entry, Solution) for entry in entries]
+    scope = f"applies to {sum(applies)} of {len(applies)}" if any(applies) else ""
+    state = ' open="open"' if any(applies) else ""
+    summary = (
+        f"<b>{escape(entries[0].name)}</b> <small>{escape(str(entries[0].reference))}; "
+        f"{scope or 'does not apply'}</small>"
+    )
+    return f"<details{state}><summary>{summary}</summary>{table}</details>"
+
+
+def _checked(entry: Solution | Refusal, words: str) -> str:
+    for hypothesis in entry.hypotheses:
+        if hypothesis.words == words:
+            mark = _pill("holds" if hypothesis.holds else "fails")
+            return f"{mark} <small>{_text(hypothesis.detail)}</small>"
+    return "<small>not reached</small>"
+
+
+def _solution(solution: Solution) -> str:
+    steps = "".join(_derived(step) for step in solution.derivation())
+    return (
+        f"<p>Derivation of {escape(solution.name)}; the residual of its equation is "
+        f"{mathml(solution.verify(), block=False)}:</p>"
+        f'<ol class="proof">{steps}</ol>'
+    )
+
+
+def _derived(step: Any) -> str:
+    """Set an equation, or a step that says in words what is done."""
+    words = getattr(step, "words", "")
+    said = f"<span>{_text(words)}</span>" if words else ""
+    return f"<li>{said}{_formula(getattr(step, 'equation', step))}</li>"
+
+
+def _figures(drawings: Iterable[Drawing], title: str) -> str:
+    shown = (drawing for drawing in drawings if drawing.name.startswith(title))
+    return "".join(
+        f"<figure>{drawing.inline}<figcaption>{_text(drawing.caption)}</figcaption>"
+        "</figure>"
+        for drawing in shown
+    )
+
+
+def _rows(study: Study) -> str:
+    labels = ["claim", "route", "residual", "bound", "", "status", "source"]
+    rows = [_labelled(_row(row, study), labels) for row in study.report.rows]
+    return _table(_cells("th", labels), rows) + _routes(study)
+
+
+def _routes(study: Study) -> str:
+    routes = f"Routes: {study.fast.route}"
+    if study.sharp is not None:
+        routes += f"; {study.sharp.digits} digits: {study.sharp.route}"
+    return f"<p><small>{escape(routes)}</small></p>"
+
+
+def _row(row: Row, study: Study) -> list[str]:
+    return [
+        escape(row.claim),
+        escape(study.short_route(row.route)),
+        _number(row.residual),
+        _number(row.bound),
+        _pill("holds" if row.ok else "fails"),
+        escape(row.status),
+        escape(row.reference),
+    ]
+
+
+def _number(value: Any) -> str:
+    """Return 2.0e-12 as 2.0·10⁻¹²."""
+    mantissa, e, exponent = scientific(value).partition("e")
+    power = exponent.translate(_SUPERSCRIPT)
+    return f"{mantissa}·10{power}" if e else mantissa
+
+
+def _table(head: str, rows: Iterable[str]) -> str:
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        '<div class="wide"><table><thead><tr>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(tag: str, texts: Iterable[str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+
+def _labelled(cells: Sequence[str], labels: Sequence[str]) -> str:
+    return "".join(
+        f'<td data-label="{escape(label)}">{cell}</td>'
+        for cell, label in zip(cells, labels, strict=True)
+    )
+
+
+def _pill(word: str) -> str:
+    bad = word in ("fails", "refuted")
+    kind = "bad" if bad else "plain" if word.startswith("does not") else "good"
+    return f'<span class="pill {kind}">{escape(word)}</span>'

@@ -1,0 +1,131 @@
+"""Mathematics for browsers: SymPy expressions as MathML that needs no script."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import sympy
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+#: SymPy sets d and e double-struck, which few fonts have.
+_PLAIN = str.maketrans("ⅆⅇ", "de")
+_NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+_NAME = re.compile(
+    r"^(?P<stem>[A-Za-z]+?)(?P<dot>dot)?(?:_?(?P<index>\d*)|_(?P<word>\w+))$"
+)
+_ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)#?\w+;")
+
+
+class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
+    """SymPy's printer with Ẇ for Wdot, ᵀ set upright, and positive terms first."""
+
+    def _print_MatrixSymbol(self, expr: Any) -> Any:
+        stem, index = self._parts(expr.name)
+        return self._node("msub", stem, index) if index is not None else stem
+
+    def _print_SymmetricMatrixSymbol(self, expr: Any) -> Any:
+        return self._print_MatrixSymbol(expr)
+
+    def _print_Transpose(self, expr: Any) -> Any:
+        raised = self._leaf("mi", "⊤")
+        if isinstance(expr.arg, sympy.MatrixSymbol):
+            stem, index = self._parts(expr.arg.name)
+            if index is not None:
+                return self._node("msubsup", stem, index, raised)
+        return self._node("msup", self._factor(expr.arg), raised)
+
+    def _print_MatPow(self, expr: Any) -> Any:
+        base = self._fenced(self._print(expr.base))
+        return self._node("msup", base, self._print(expr.exp))
+
+    def _print_Trace(self, expr: Any) -> Any:
+        return self._node(
+            "mrow", self._leaf("mi", "tr"), self._fenced(self._print(expr.arg))
+        )
+
+    def _print_ZeroMatrix(self, expr: Any) -> Any:
+        return self._leaf("mn", "0")
+
+    def _print_MatMul(self, expr: Any) -> Any:
+        coefficient, matrices = expr.as_coeff_matrices()
+        factors = [self._factor(matrix) for matrix in matrices]
+        if coefficient not in (1, -1):
+            factors.insert(0, self._print(sympy.Abs(coefficient)))
+        row = self._node("mrow", *factors)
+        return self._node("mrow", self._leaf("mo", "−"), row) if _minus(expr) else row
+
+    def _print_MatAdd(self, expr: Any) -> Any:
+        return self._sum(expr.args)
+
+    def _print_Add(self, expr: Any, order: Any = None) -> Any:
+        return self._sum(self._as_ordered_terms(expr, order=order))
+
+    def _sum(self, terms: Any) -> Any:
+        row = self._node("mrow")
+        for number, term in enumerate(sorted(terms, key=_minus)):
+            if number:
+                row.appendChild(self._leaf("mo", "−" if _minus(term) else "+"))
+            positive = -term if number and _minus(term) else term
+            row.appendChild(self._print(positive))
+        return row
+
+    def _parts(self, name: str) -> tuple[Any, Any]:
+        """Return W and 1 for W1, Ẇ and 1 for Wdot1, Σ and xx for Sigma_xx."""
+        match = _NAME.match(name)
+        if match is None:
+            return self._leaf("mi", name), None
+        stem = self._print_Symbol(sympy.Symbol(match["stem"]))
+        if match["dot"]:
+            # Not marked as an accent: browsers then drop the dot.
+            stem = self._node("mover", stem, self._leaf("mo", "˙"))
+        index = match["index"] or match["word"]
+        if not index:
+            return stem, None
+        return stem, self._leaf("mn" if index.isdigit() else "mi", index)
+
+    def _factor(self, matrix: Any) -> Any:
+        shown = self._print(matrix)
+        return self._fenced(shown) if isinstance(matrix, sympy.MatAdd) else shown
+
+    def _fenced(self, node: Any) -> Any:
+        return self._node("mrow", self._leaf("mo", "("), node, self._leaf("mo", ")"))
+
+    def _leaf(self, tag: str, text: str) -> Any:
+        node = self.dom.createElement(tag)
+        node.appendChild(self.dom.createTextNode(text))
+        return node
+
+    def _node(self, tag: str, *children: Any) -> Any:
+        node = self.dom.createElement(tag)
+        for child in children:
+            node.appendChild(child)
+        return node
+
+
+def mathml(expression: sympy.Basic, *, block: bool = True) -> str:
+    """Return an expression as a MathML element for HTML5.
+
+    Parameters
+    ----------
+    expression : sympy.Basic
+        Equations, matrix expressions, traces and scalars.
+    block : bool, keyword-only
+        Whether it stands on a line of its own.
+
+    Examples
+    --------
+    >>> mathml(sympy.Symbol("x"), block=False)
+    '<math xmlns="http://www.w3.org/1998/Math/MathML"><mi>x</mi></math>'
+    """
+    body = _Printer().doprint(expression)
+    text = _ENTITY.sub(lambda match: unescape(match.group()), body).translate(_PLAIN)
+    display = ' display="block"' if block else ""
+    return f'<math xmlns="{_NAMESPACE}"{display}>{text}</math>'
+
+
+def _minus(term: Any) -> bool:
+    if isinstance(term, sympy.MatMul):
+        return bool(term.as_coeff_matrices()[0].could_extract_minus_sign())
+    return isinstance(term, sympy.Expr) and bool(term.could_extract_minus_sign())

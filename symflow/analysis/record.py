@@ -1,0 +1,194 @@
+"""An analysis as plain values for JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.numbers import to_float
+from symflow.algebra.text import inline
+from symflow.analysis.analysis import Analysis
+from symflow.analysis.environment import environment
+from symflow.analysis.study import Study
+from symflow.conservation import Law, conserved
+from symflow.flow import GradientFlow
+from symflow.solutions import Refusal, Solution
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report says about its making that the analysis itself does not know.
+
+    Parameters
+    ----------
+    name : str
+        What the data are called.
+    preparation : str
+        What was done to them: ``"standardized"``.
+    command : str
+        The command that makes this report again.
+    """
+
+    name: str = "data"
+    preparation: str = "as given"
+    command: str = ""
+
+
+def record(analysis: Analysis, about: About) -> dict[str, Any]:
+    """Return everything that an analysis found, as plain values.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+    about : About
+        Where it comes from.
+    """
+    flow, data = analysis.flow, analysis.raw.data
+    moments = data.moments()
+    return {
+        "finished": True,
+        "ok": analysis.ok,
+        "verdict": analysis.report.verdict,
+        "about": about.__dict__,
+        "problem": {
+            "network": repr(flow.network),
+            "widths": list(analysis.raw.fast.problem.widths),
+            "loss": repr(flow.loss),
+            "init": start_words(analysis.raw.init),
+            "samples": moments.n,
+            "inputs": list(getattr(data, "inputs", ())),
+            "targets": list(getattr(data, "targets", ())),
+        },
+        **derivation_record(flow),
+        "closed_forms": {
+            "raw": [_attempt(entry) for entry in analysis.raw.attempts],
+            "whitened": [_attempt(entry) for entry in analysis.mixed],
+            "whitened, spectral start": [
+                _attempt(entry) for entry in analysis.whitened.attempts
+            ],
+        },
+        "studies": [_study(study) for study in analysis.studies],
+        "rows": [row.as_dict() for row in analysis.report.rows],
+        "digits": analysis.digits,
+        "seconds": round(analysis.seconds, 3),
+        "environment": environment(),
+    }
+
+
+def derivation_record(flow: GradientFlow) -> dict[str, Any]:
+    """Return what holds before any number is computed, as plain values.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Widths may be symbolic.
+    """
+    return {
+        "flow": f"gradient_flow({flow.network!r}, {flow.loss!r})",
+        "equations": [inline(equation) for equation in flow.equations],
+        "end_to_end": inline(flow.end_to_end.equation),
+        "objective": inline(flow.potential),
+        "conserved": [law_record(law) for law in conserved(flow)],
+    }
+
+
+def to_json(content: Any) -> str:
+    """Return plain values as JSON text that every parser accepts.
+
+    Parameters
+    ----------
+    content : object
+        Dictionaries, lists, strings and numbers; NaN and infinities become null.
+
+    Examples
+    --------
+    >>> to_json({"residual": float("nan")}).replace(chr(10), "")
+    '{  "residual": null}'
+    """
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def start_words(init: Any) -> str:
+    """Return an initialization as one line.
+
+    Parameters
+    ----------
+    init : Init or sequence of arrays
+        As it was given.
+    """
+    if isinstance(init, (list, tuple)):
+        return "given arrays of shapes " + ", ".join(str(np.shape(w)) for w in init)
+    return repr(init)
+
+
+def law_record(law: Law) -> dict[str, Any]:
+    """Return a conserved quantity with its proof, as plain values.
+
+    Parameters
+    ----------
+    law : Law
+        As from `conserved`.
+    """
+    return {
+        "name": law.name,
+        "expr": inline(law.expr),
+        "rate": str(law.rate),
+        "words": str(law),
+        "status": law.status.value,
+        "reference": str(law.reference),
+        "proof": [str(step) for step in law.proof()],
+    }
+
+
+def _attempt(entry: Solution | Refusal) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "name": entry.name,
+        "applies": isinstance(entry, Solution),
+        "reference": str(entry.reference),
+        "hypotheses": [hypothesis.__dict__ for hypothesis in entry.hypotheses],
+    }
+    if isinstance(entry, Solution):
+        content["formula"] = str(entry.formula)
+    return content
+
+
+def _study(study: Study) -> dict[str, Any]:
+    return {
+        "title": study.title,
+        "init": start_words(study.init),
+        "horizon": {**study.horizon.__dict__, "points": len(study.horizon.times)},
+        "converged": study.converged,
+        "convergence": study.convergence,
+        "loss": [to_float(study.fast.loss[0]), to_float(study.fast.loss[-1])],
+        "gap": study.gap,
+        "float64": {**study.fast.stats, "error": to_float(study.fast.error)},
+        "covered": {
+            "end": study.covered.end,
+            "asked": study.covered.asked,
+            "complete": study.covered.complete,
+            "seconds": round(study.covered.seconds, 3),
+            "error": _sharp_error(study),
+        },
+    }
+
+
+def _sharp_error(study: Study) -> float | None:
+    return None if study.sharp is None else to_float(study.sharp.error)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    return str(value)

@@ -1,0 +1,234 @@
+"""One problem, studied: laws, closed forms, two routes, and their validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.numbers import to_float
+from symflow.algebra.text import scientific
+from symflow.analysis.budget import Covered, precise_within
+from symflow.analysis.horizon import Horizon, horizon
+from symflow.conservation import Law, conserved
+from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
+from symflow.simulation import DOP853, simulate
+from symflow.solutions import Refusal, Solution, attempts
+from symflow.trajectory import Trajectory
+from symflow.validation import Report, validate
+
+#: How often, and by how much, a horizon that was too short is lengthened.
+EXTENSIONS, LONGER = 2, 2.5
+
+#: Relative tolerance of the run that measures the error of the default one.
+ROUGH = 1e-9
+
+#: Called with a stage and the fraction of it that is done.
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What is known of one flow, on one data set, from one start.
+
+    Parameters
+    ----------
+    title : str
+        What a report calls it.
+    flow, data, init : object
+        The problem.
+    attempts : tuple of Solution or Refusal
+        The answer of every catalogued closed form.
+    laws : tuple of Law
+        The conserved quantities.
+    horizon : Horizon
+        The estimate, lengthened where it was too short.
+    fast : Trajectory
+        In float64, over the whole horizon.
+    covered : Covered
+        In high precision, over what the budget allowed.
+    report : Report
+        Every claim on every route.
+    """
+
+    title: str
+    flow: GradientFlow
+    data: Any
+    init: Any
+    attempts: tuple[Solution | Refusal, ...]
+    laws: tuple[Law, ...]
+    horizon: Horizon
+    fast: Trajectory
+    covered: Covered
+    report: Report
+
+    @property
+    def solution(self) -> Solution | None:
+        """The closed form that applies, if one does."""
+        found = (entry for entry in self.attempts if isinstance(entry, Solution))
+        return next(found, None)
+
+    @property
+    def sharp(self) -> Trajectory | None:
+        """The high-precision trajectory, if the budget allowed one."""
+        return self.covered.trajectory
+
+    def short_route(self, route: str) -> str:
+        """Return the name of a route, or of a pair of routes, for a narrow table.
+
+        Parameters
+        ----------
+        route : str
+            As a row of `report` has it.
+        """
+        text = route.replace(self.fast.route, "float64")
+        if self.sharp is not None:
+            text = text.replace(self.sharp.route, f"{self.sharp.digits} digits")
+        return text
+
+    @property
+    def gap(self) -> float | None:
+        """How far the float64 loss ends above its limit, absolute."""
+        if self.horizon.limit is None:
+            return None
+        return to_float(self.fast.loss[-1]) - self.horizon.limit
+
+    @property
+    def converged(self) -> bool:
+        """Whether the float64 loss is within the tolerance of its limit."""
+        gap = late_fall(self.fast) if self.gap is None else self.gap
+        return gap <= self.horizon.tolerance
+
+    @property
+    def convergence(self) -> str:
+        """What the float64 run reached, in words."""
+        end = f"at t = {self.horizon.end:.4g}"
+        loss = f"loss {to_float(self.fast.loss[-1]):.6g} {end}"
+        if self.gap is None:
+            verdict = "converged" if self.converged else "NOT converged"
+            fell = scientific(late_fall(self.fast))
+            return f"{loss}; {verdict}, fell by {fell} over the last half"
+        above = f"{scientific(max(self.gap, 0.0))} above least squares"
+        if self.converged:
+            return f"{loss}; converged, {above}"
+        if late_fall(self.fast) <= self.horizon.tolerance:
+            return f"{loss}; stands still {above}: a saddle"
+        why = "the time limit" if self.horizon.end >= self.horizon.cap else "slow modes"
+        return f"{loss}; NOT converged ({why}), {above}"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How many digits, and for how long.
+
+    Parameters
+    ----------
+    digits : int
+        Decimal digits of the high-precision route.
+    seconds : float
+        Time budget of that route.
+    """
+
+    digits: int
+    seconds: float
+
+
+def study(
+    title: str,
+    flow: GradientFlow,
+    data: Any,
+    init: Any,
+    precision: Precision,
+    progress: Progress,
+) -> Study:
+    """Study one problem.
+
+    Parameters
+    ----------
+    title : str
+        What a report calls it.
+    flow, data, init : object
+        The problem, as for `simulate`.
+    precision : Precision
+        Digits and budget of the high-precision route.
+    progress : callable
+        Called with a stage and its fraction.
+    """
+    answers = attempts(flow, data, init)
+    laws = tuple(conserved(flow))
+    estimate, fast = _converge(title, flow, data, init, progress)
+    stage = f"{title}: {precision.digits} digits"
+    covered = precise_within(
+        flow,
+        data,
+        init,
+        estimate.times,
+        digits=precision.digits,
+        seconds=precision.seconds,
+        progress=lambda fraction: progress(stage, fraction),
+    )
+    progress(f"{title}: validation", 0.0)
+    found = [entry for entry in answers if isinstance(entry, Solution)]
+    routes = [fast] if covered.trajectory is None else [fast, covered.trajectory]
+    report = validate([*laws, *found], *routes)
+    return Study(
+        title, flow, data, init, answers, laws, estimate, fast, covered, report
+    )
+
+
+def _converge(
+    title: str, flow: GradientFlow, data: Any, init: Any, progress: Progress
+) -> tuple[Horizon, Trajectory]:
+    """Simulate until the loss has converged, stands still, or the cap is reached."""
+    estimate, stage = horizon(bind(flow, data, init)), f"{title}: float64"
+    for attempt in range(EXTENSIONS + 1):
+        fast = simulate(
+            flow,
+            data,
+            init,
+            estimate.fine_times,
+            progress=lambda fraction: progress(stage, fraction),
+        )
+        fall = late_fall(fast)
+        gap = fall if estimate.limit is None else _last_loss(fast) - estimate.limit
+        done = min(gap, fall) <= estimate.tolerance or estimate.end >= estimate.cap
+        if done or attempt == EXTENSIONS:
+            break
+        estimate = estimate.longer(LONGER)
+    rough = simulate(flow, data, init, estimate.times, method=DOP853(rtol=ROUGH))
+    return estimate, replace(fast, error=max(fast.error, _difference(fast, rough)))
+
+
+def _difference(fast: Trajectory, rough: Trajectory) -> float:
+    """Return how far a less accurate run is off, which bounds the better one's error.
+
+    A step tolerance does not know how much a saddle amplifies; this does.  The
+    difference is taken relative to the weights of its time, where those are small too.
+    """
+    shared = np.isin(fast.t, rough.t)
+    pairs = list(zip(fast.weights, rough.weights, strict=True))
+    gaps = [np.abs(a[shared] - b).max(axis=(1, 2)) for a, b in pairs]
+    sizes = [np.abs(a[shared]).max(axis=(1, 2)) for a, _ in pairs]
+    size = np.maximum.reduce(sizes)
+    relative = np.max(np.maximum.reduce(gaps) / np.where(size > 0, size, 1.0))
+    # A product of L layers is off by up to L times as much, relative.
+    return float(len(pairs) * relative * np.max(size))
+
+
+def late_fall(path: Trajectory) -> float:
+    """Return by how much the loss fell over the last half of the time.
+
+    Parameters
+    ----------
+    path : Trajectory
+        A float64 run.
+    """
+    half = int((path.t <= path.t[-1] / 2).sum()) - 1
+    return to_float(path.loss[half]) - _last_loss(path)
+
+
+def _last_loss(path: Trajectory) -> float:
+    return to_float(path.loss[-1])

@@ -1,0 +1,143 @@
+"""An analysis in a terminal: sections of at most a hundred columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import shorten
+
+from symflow.algebra.text import inline, scientific
+from symflow.analysis.analysis import Analysis
+from symflow.analysis.study import Study
+from symflow.conservation import Law
+from symflow.flow import GradientFlow
+from symflow.solutions import Refusal, Solution
+from symflow.validation import Row
+
+#: Columns for a failed hypothesis.
+_ROOM = 60
+
+
+def equations_text(flow: GradientFlow) -> str:
+    """Return the equations of a flow, its end-to-end flow and its objective.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Widths may be symbolic.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "m"), sf.SquaredLoss())
+    >>> print(equations_text(flow))
+      Ẇ₁ = Σ_yx − W₁Σ_xx
+      Ẇ  = Σ_yx − W₁Σ_xx    (W = W₁)
+      ℒ  = 1/2·tr(W₁Σ_xxW₁ᵀ) + 1/2·tr(Σ_yy) − tr(W₁Σ_yxᵀ)
+    """
+    lines = [f"  {inline(equation)}" for equation in flow.equations]
+    induced = inline(flow.end_to_end.rhs)
+    lines.append(f"  Ẇ  = {induced}    (W = {inline(flow.end_to_end.matrix)})")
+    lines.append(f"  ℒ  = {inline(flow.potential)}")
+    return "\n".join(lines)
+
+
+def laws_text(laws: Iterable[Law]) -> str:
+    """Return the conserved quantities with their proofs.
+
+    Parameters
+    ----------
+    laws : iterable of Law
+        As from `conserved`.
+    """
+    return "\n".join(_law(law) for law in laws) or "  a single layer has none"
+
+
+def _law(law: Law) -> str:
+    steps = [
+        f"    {number}. {step}" for number, step in enumerate(law.proof(), start=1)
+    ]
+    source = f"    {law.status.value}; {law.reference}"
+    return "\n".join([f"  {law.name}: {law}", source, *steps])
+
+
+def summary(analysis: Analysis) -> str:
+    """Return closed forms, coverage, validation and verdict as text.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+    """
+    return "\n".join(
+        [
+            "Closed forms: hypotheses as measured",
+            *_closed_forms(analysis),
+            "",
+            "Trajectories",
+            *(line for study in analysis.studies for line in _runs(study, analysis)),
+            "",
+            validation_text(analysis),
+        ]
+    )
+
+
+def validation_text(analysis: Analysis) -> str:
+    """Return the rows of the validation, then the verdict.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+    """
+    lines = [["claim", "route", "residual", "bound", "", "status"]]
+    for study in analysis.studies:
+        lines += [[study.title, *[""] * 5]]
+        lines += [_row(row, study) for row in study.report.rows]
+    verdict = analysis.report.verdict
+    verdict = verdict[0].upper() + verdict[1:]
+    return "\n".join(["Validation", *_aligned(lines), "", verdict])
+
+
+def _closed_forms(analysis: Analysis) -> Iterator[str]:
+    columns = {
+        "raw, given start": analysis.raw.attempts,
+        "whitened, given start": analysis.mixed,
+        "whitened, spectral start": analysis.whitened.attempts,
+    }
+    for entries in zip(*columns.values(), strict=True):
+        yield f"  {entries[0].name} ({entries[0].reference})"
+        for title, entry in zip(columns, entries, strict=True):
+            yield f"    {title:<26}{_answer(entry)}"
+
+
+def _answer(entry: Solution | Refusal) -> str:
+    """Say that all hypotheses hold, or name the first that fails and how many more."""
+    failed = [hypothesis for hypothesis in entry.hypotheses if not hypothesis.holds]
+    if not failed:
+        return f"applies: all {len(entry.hypotheses)} hypotheses hold"
+    more = f" (+{len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{shorten(str(failed[0]), _ROOM, placeholder=' …')}{more}"
+
+
+def _runs(study: Study, analysis: Analysis) -> Iterator[str]:
+    name = f"{study.title:<9}"
+    yield f"  {name} float64     {study.convergence}"
+    yield f"  {name} {f'{analysis.digits} digits':<11} {study.covered}"
+
+
+def _row(row: Row, study: Study) -> list[str]:
+    verdict = "ok" if row.ok else "FAILS"
+    numbers = (scientific(row.residual), scientific(row.bound))
+    claim = f"  {row.claim.replace('common times', 'times')}"
+    return [claim, study.short_route(row.route), *numbers, verdict, row.status]
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]

@@ -1,0 +1,127 @@
+"""Writing an analysis down: report, record, figures and exported simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from symflow.analysis.analysis import Analysis
+from symflow.analysis.figures import drawings
+from symflow.analysis.html import html_report
+from symflow.analysis.record import About, derivation_record, record, to_json
+from symflow.codegen import write_module
+from symflow.errors import OutputError
+from symflow.flow import GradientFlow
+
+
+def write_report(
+    analysis: Analysis, folder: str | Path, *, about: About | None = None
+) -> list[Path]:
+    """Write report.html, report.json, the figures, and the exported simulator.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `analyze` found.
+    folder : str or Path
+        Directory to write into; it is made if it is not there.
+    about : About, keyword-only, optional
+        What the report says about the data and the command.
+
+    Returns
+    -------
+    list of Path
+        The files, the report first.
+
+    Raises
+    ------
+    OutputError
+        If the directory cannot be written into.
+
+    Examples
+    --------
+    >>> import symflow as sf, tempfile
+    >>> from symflow.analysis import analyze
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
+    >>> found = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
+    >>> [path.name for path in write_report(found, tempfile.mkdtemp())][:3]
+    ['report.html', 'report.json', 'gradient_flow_2_1_1.py']
+    """
+    target, source = prepare_folder(folder), about or About()
+    pictures = drawings(analysis)
+    written = [
+        _write(target / "report.html", html_report(analysis, source, pictures)),
+        _write(target / "report.json", to_json(record(analysis, source)) + "\n"),
+        write_module(analysis.flow, target / module_name(analysis.flow)),
+    ]
+    return written + [path for picture in pictures for path in picture.save(target)]
+
+
+def write_derivation(flow: GradientFlow, folder: str | Path) -> list[Path]:
+    """Write what needs no numbers: the simulator, and a report.json to be completed.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    folder : str or Path
+        An existing directory.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    target = Path(folder)
+    content = {"finished": False, **derivation_record(flow)}
+    return [
+        write_module(flow, target / module_name(flow)),
+        _write(target / "report.json", to_json(content) + "\n"),
+    ]
+
+
+def module_name(flow: GradientFlow) -> str:
+    """Return the name of the exported simulator: gradient_flow_10_5_1.py.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    """
+    widths = "_".join(str(width) for width in flow.network.widths)
+    return f"gradient_flow_{widths}.py"
+
+
+def prepare_folder(folder: str | Path) -> Path:
+    """Make a directory and check that files can be written into it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The directory.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written into.
+    """
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=target):
+            pass
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        msg = f"cannot write into the directory {str(folder)!r}: {reason}"
+        raise OutputError(msg) from None
+    return target
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        msg = f"cannot write {str(path)!r}: {problem.strerror}"
+        raise OutputError(msg) from None
+    return path

@@ -1,0 +1,162 @@
+"""What the verbs do; heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from symflow.analysis import Analysis
+    from symflow.cli.problem import Problem
+    from symflow.flow import GradientFlow
+
+
+def analyze(options: argparse.Namespace) -> int:
+    """Print the main job's findings and write its report."""
+    from symflow.analysis import About, prepare_folder, write_report
+    from symflow.analysis.record import record, to_json
+    from symflow.analysis.text import summary
+    from symflow.cli.problem import problem_of
+
+    problem = problem_of(options)
+    folder = prepare_folder(options.out)
+    if not options.json:
+        print(problem.headline)
+        _print_derivation(problem.flow)
+    _keep_derivation(options, problem.flow, folder)
+    analysis = _run(options, problem)
+    about = About(problem.name, problem.preparation, options.command)
+    if not options.json:
+        print(summary(analysis))
+    files = write_report(analysis, folder, about=about)
+    if options.json:
+        print(to_json(record(analysis, about)))
+    else:
+        print(f"{len(files)} files in {folder}, {files[0].name} first")
+    return _exit_code(options, analysis, files)
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Print the checks of the main job alone."""
+    from symflow.analysis.text import validation_text
+    from symflow.cli.problem import problem_of
+
+    analysis = _run(options, problem_of(options))
+    print(analysis.report.to_json() if options.json else validation_text(analysis))
+    return _exit_code(options, analysis, [])
+
+
+def _exit_code(
+    options: argparse.Namespace, analysis: Analysis, files: Sequence[Path]
+) -> int:
+    if analysis.interrupted:
+        options.kept[:] = files
+        raise KeyboardInterrupt
+    return 0 if analysis.ok else 1
+
+
+def _run(options: argparse.Namespace, problem: Problem) -> Analysis:
+    from symflow.analysis import analyze
+    from symflow.cli.progress import Progress
+
+    with Progress(sys.stderr) as progress:
+        return analyze(
+            problem.flow,
+            problem.data,
+            problem.init,
+            digits=options.digits,
+            budget=options.budget,
+            progress=progress,
+        )
+
+
+def _keep_derivation(
+    options: argparse.Namespace, flow: GradientFlow, folder: Path
+) -> None:
+    """Write what is known before the long run, so that Ctrl-C leaves it behind."""
+    from symflow.analysis.write import write_derivation
+
+    options.kept.extend(write_derivation(flow, folder))
+
+
+def _print_derivation(flow: GradientFlow) -> None:
+    from symflow.analysis.text import equations_text, laws_text
+    from symflow.conservation import conserved
+
+    print(f"\nEquations\n{equations_text(flow)}")
+    print(f"\nConserved quantities, with proof\n{laws_text(conserved(flow))}\n")
+
+
+def derive(options: argparse.Namespace) -> int:
+    """Print the equations."""
+    from symflow.analysis.record import derivation_record, to_json
+    from symflow.analysis.text import equations_text
+
+    flow = _flow(options)
+    if options.json:
+        print(to_json(derivation_record(flow)))
+        return 0
+    print(f"Gradient flow of {flow.loss!r} on {flow.network!r}")
+    print(equations_text(flow))
+    return 0
+
+
+def conserved(options: argparse.Namespace) -> int:
+    """Print the conserved quantities and their proofs."""
+    from symflow.analysis.record import law_record, to_json
+    from symflow.analysis.text import laws_text
+    from symflow.conservation import conserved as search
+
+    laws = search(_flow(options))
+    print(
+        to_json([law_record(law) for law in laws]) if options.json else laws_text(laws)
+    )
+    return 0
+
+
+def write(options: argparse.Namespace) -> int:
+    """Write the exported simulator and print its path."""
+    from symflow.codegen import write_module
+
+    print(write_module(_flow(options), options.file))
+    return 0
+
+
+def atlas(options: argparse.Namespace) -> int:
+    """Print the atlas, and write it where that is asked for."""
+    from symflow.analysis import prepare_folder
+    from symflow.cli.progress import Progress
+    from symflow.gallery import atlas as survey
+
+    folder = None if options.out is None else prepare_folder(options.out)
+    with Progress(sys.stderr) as progress:
+        table = survey(
+            options.only,
+            digits=options.digits,
+            progress=lambda fraction: progress("atlas", fraction),
+        )
+    if folder is not None:
+        (folder / "atlas.html").write_text(table.to_html(), encoding="utf-8")
+        (folder / "atlas.json").write_text(table.to_json(), encoding="utf-8")
+    print(table.to_json() if options.json else table)
+    return 0 if table.ok else 1
+
+
+def env(options: argparse.Namespace) -> int:
+    """Print versions."""
+    from symflow.analysis.environment import environment
+    from symflow.analysis.record import to_json
+
+    found = environment()
+    lines = (f"{name:<14}{value}" for name, value in found.items())
+    print(to_json(found) if options.json else "\n".join(lines))
+    return 0
+
+
+def _flow(options: argparse.Namespace) -> GradientFlow:
+    from symflow.cli.problem import flow_of
+
+    return flow_of(options.widths, options.l2)

@@ -1,0 +1,158 @@
+"""What all pictures share: colours, axes, time scales, and zeros on log scales."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.errors import InvalidArgument
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+#: Okabe and Ito (2008), without the yellow and black that vanish on white or dark.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+#: Times that span more than this factor are shown on a logarithmic axis.
+LOG_SPAN = 100.0
+
+#: More curves than this are not listed in a legend.
+LISTED = 8
+
+
+def colours(count: int) -> list[str]:
+    """Return `count` colours that colour-blind readers can tell apart.
+
+    Parameters
+    ----------
+    count : int
+        How many; after six they repeat.
+
+    Examples
+    --------
+    >>> colours(2)
+    ['#0072B2', '#D55E00']
+    """
+    return list(islice(cycle(COLOURS), count))
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return the given axes, or those of a new figure.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, optional
+        Where to draw.
+    """
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    _, fresh = pyplot.subplots(layout="constrained")
+    return fresh
+
+
+def check_trajectory(value: Any, call: str) -> None:
+    """Refuse anything that is not a trajectory.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    call : str
+        Call to name in the error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If `value` is not a `Trajectory`.
+    """
+    if not isinstance(value, Trajectory):
+        msg = f"{call}: needs a trajectory, as from simulate; got {value!r}"
+        raise InvalidArgument(msg)
+
+
+def float_times(path: Trajectory) -> Floats:
+    """Return the times of a trajectory as floats.
+
+    Parameters
+    ----------
+    path : Trajectory
+        At any precision.
+    """
+    return to_float_array(np.asarray(path.t))
+
+
+def route_name(path: Trajectory) -> str:
+    """Return a short name of the route of a trajectory, for a legend.
+
+    Parameters
+    ----------
+    path : Trajectory
+        At any precision.
+    """
+    return "float64" if path.context is None else f"{path.digits} digits"
+
+
+def time_axis(ax: Axes, times: Array) -> None:
+    """Label the time axis, logarithmic where the times span decades.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where.
+    times : array
+        All times that are drawn.
+    """
+    positive = times[times > 0]
+    if positive.size and positive.max() > LOG_SPAN * positive.min():
+        ax.set_xscale("log")
+    ax.set_xlabel("time $t$")
+
+
+def without_zeros(values: Array, floor: float) -> Floats:
+    """Return positive values for a logarithmic axis: zeros become gaps.
+
+    A curve that is zero throughout would vanish; it becomes flat at `floor` instead.
+
+    Parameters
+    ----------
+    values : array
+        Not negative.
+    floor : float
+        Where a curve of zeros is drawn.
+
+    Examples
+    --------
+    >>> without_zeros(np.array([0.0, 1.0]), 1e-50), without_zeros(np.zeros(2), 0.5)
+    (array([nan,  1.]), array([0.5, 0.5]))
+    """
+    floats = to_float_array(values)
+    if not np.any(floats > 0):
+        return np.full(floats.shape, floor)
+    return np.where(floats > 0, floats, np.nan)
+
+
+def finish(ax: Axes, curves: int, **legend: Any) -> Axes:
+    """Add grid and legend and return the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Where.
+    curves : int
+        How many are labelled; a legend of very many is left out.
+    **legend : Any
+        Passed to `Axes.legend`.
+    """
+    ax.grid(visible=True, alpha=0.25, linewidth=0.6)
+    if 0 < curves <= LISTED:
+        ax.legend(**{"frameon": False, "fontsize": "small", **legend})
+    return ax

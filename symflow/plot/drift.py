@@ -1,0 +1,90 @@
+"""How constant the conserved quantities are along computed trajectories."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symflow.conservation import Law, conserved
+from symflow.errors import InvalidArgument
+from symflow.plot.canvas import (
+    axes_or_new,
+    check_trajectory,
+    colours,
+    finish,
+    float_times,
+    route_name,
+    time_axis,
+    without_zeros,
+)
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_STYLES = ("-", "--", ":", "-.")
+
+
+def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
+    """Draw the relative drift of every conserved quantity, one line style per route.
+
+    Parameters
+    ----------
+    *trajectories : Trajectory
+        One or several routes, at any precision.
+    ax : matplotlib Axes, keyword-only, optional
+        Where to draw; a new figure by default.
+    **artist : Any
+        Passed to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a logarithmic axis; a drift of exactly zero is a gap, and one that is zero
+        throughout is drawn at the last digit of its route.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no trajectory.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow import plot
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], [0, 1, 2])
+    >>> plot.drift(run).get_yscale()
+    'log'
+    """
+    if not trajectories:
+        msg = "plot.drift(*trajectories): needs at least one trajectory"
+        raise InvalidArgument(msg)
+    for path in trajectories:
+        check_trajectory(path, "plot.drift(*trajectories)")
+    axes, count = axes_or_new(ax), 0
+    for path, style in zip(trajectories, _cycled(len(trajectories)), strict=True):
+        laws = conserved(path.flow)
+        count += len(laws)
+        for law, colour in zip(laws, colours(len(laws)), strict=True):
+            options = {"color": colour, "linestyle": style, "marker": ".", **artist}
+            _draw(axes, path, law, {"markersize": 3, **options})
+    axes.set_yscale("log")
+    axes.set_ylabel(r"$\|\Delta(t)-\Delta(0)\|$ over squared weights")
+    time_axis(axes, np.concatenate([float_times(path) for path in trajectories]))
+    return finish(axes, count)
+
+
+def _draw(axes: Axes, path: Trajectory, law: Law, options: dict[str, Any]) -> None:
+    values = law.residuals(path)
+    nothing = not any(value > 0 for value in values)
+    symbol = re.sub(r"(imbalance )?Δ(\d+)", r"$\\Delta_{\2}$", law.name)
+    label = f"{symbol}, {route_name(path)}"
+    options = {"label": f"{label}: exactly 0" if nothing else label, **options}
+    axes.plot(float_times(path), without_zeros(values, 10.0**-path.digits), **options)
+
+
+def _cycled(count: int) -> list[str]:
+    return [_STYLES[index % len(_STYLES)] for index in range(count)]

@@ -1,0 +1,79 @@
+"""The training objective over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symflow.algebra.arrays import to_float_array
+from symflow.plot.canvas import (
+    COLOURS,
+    axes_or_new,
+    check_trajectory,
+    finish,
+    float_times,
+    route_name,
+    time_axis,
+    without_zeros,
+)
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def loss(
+    traj: Trajectory,
+    ax: Axes | None = None,
+    *,
+    limit: float | None = None,
+    **artist: Any,
+) -> Axes:
+    """Draw the training objective over time, or by how much it exceeds its limit.
+
+    Parameters
+    ----------
+    traj : Trajectory
+        At any precision.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+    limit : float, keyword-only, optional
+        The smallest loss: draws the excess over it on a logarithmic axis.
+    **artist : Any
+        Passed to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib Axes
+        With a logarithmic axis where the objective falls over decades.
+
+    Raises
+    ------
+    InvalidArgument
+        If `traj` is not a trajectory.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow import plot
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1, 2])
+    >>> plot.loss(run).get_xlabel()
+    'time $t$'
+    """
+    check_trajectory(traj, "plot.loss(traj)")
+    axes = axes_or_new(ax)
+    values, times = to_float_array(traj.loss), float_times(traj)
+    label = r"training loss $\mathcal{L}(t)$"
+    if limit is not None:
+        values = without_zeros(np.maximum(values - limit, 0.0), np.finfo(float).eps)
+        label = r"excess $\mathcal{L}(t)-\min\,\mathcal{L}$"
+    axes.plot(
+        times, values, **{"color": COLOURS[0], "label": route_name(traj), **artist}
+    )
+    if limit is not None or 0 < 20 * np.min(values) < np.max(values):
+        axes.set_yscale("log")
+    axes.set_ylabel(label)
+    time_axis(axes, times)
+    return finish(axes, len(axes.lines))

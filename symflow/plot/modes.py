@@ -1,0 +1,120 @@
+"""The singular values of the end-to-end matrix over time, theory on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.plot.canvas import (
+    LISTED,
+    Floats,
+    axes_or_new,
+    check_trajectory,
+    colours,
+    finish,
+    float_times,
+    time_axis,
+)
+from symflow.solutions import Solution
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Points on which a closed form is drawn.
+POINTS = 400
+
+
+def modes(
+    traj: Trajectory,
+    theory: Solution | None = None,
+    ax: Axes | None = None,
+    **artist: Any,
+) -> Axes:
+    """Draw the singular values of W(t), and those of a closed form dashed on top.
+
+    Parameters
+    ----------
+    traj : Trajectory
+        At any precision.
+    theory : Solution, optional
+        A closed form of the same trajectory, as from `solve`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+    **artist : Any
+        Passed to `Axes.plot` for the measured curves.
+
+    Returns
+    -------
+    matplotlib Axes
+        One measured curve per singular value.
+
+    Raises
+    ------
+    InvalidArgument
+        If `traj` is not a trajectory.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow import plot
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> data, init = sf.whitened([[3, 0], [0, 1]]), sf.spectral_init(0.1)
+    >>> run = sf.simulate(flow, data, init, [0, 1, 2, 3])
+    >>> len(plot.modes(run, theory=sf.solve(flow, data, init)).lines)
+    4
+    """
+    check_trajectory(traj, "plot.modes(traj)")
+    axes, times = axes_or_new(ax), float_times(traj)
+    measured = traj.singular_values
+    _draw(axes, times, measured, {"linewidth": 3.0, **_shade(theory), **artist})
+    if theory is not None:
+        _draw_theory(axes, theory, times, measured.shape[1])
+    time_axis(axes, times)
+    axes.set_ylabel("singular values $s_i$ of $W(t)$")
+    return finish(axes, len([line for line in axes.lines if _is_labelled(line)]))
+
+
+def _shade(theory: Solution | None) -> dict[str, float]:
+    """Make room for the curve on top, if there will be one."""
+    return {} if theory is None else {"alpha": 0.65}
+
+
+def _draw(axes: Axes, times: Floats, values: Array, options: dict[str, Any]) -> None:
+    count = values.shape[1]
+    for index, colour in enumerate(colours(count)):
+        label = f"$s_{{{index + 1}}}$" if count <= LISTED else "_hidden"
+        chosen = {"color": colour, "label": label, **options}
+        axes.plot(times, values[:, index], **chosen)
+
+
+def _draw_theory(axes: Axes, theory: Solution, times: Floats, count: int) -> None:
+    fine = _fine(times)
+    values = np.linalg.svd(theory.end_to_end(fine), compute_uv=False)
+    label = f"{theory.name}, {theory.reference}"
+    for index in range(count):
+        # In the colour of the labels, which contrasts with any backdrop.
+        axes.plot(
+            fine,
+            values[:, index],
+            color=axes.yaxis.label.get_color(),
+            linewidth=1.2,
+            linestyle=(0, (4, 3)),
+            label=label if index == 0 else "_hidden",
+        )
+
+
+def _fine(times: Floats) -> Floats:
+    """Return many times, dense both where the axis is linear and where it is not."""
+    first, last = times[0], times[-1]
+    positive = times[times > 0]
+    if not positive.size or first == last:
+        return times
+    even = np.linspace(first, last, POINTS // 2)
+    return np.union1d(even, np.geomspace(positive[0], last, POINTS // 2).clip(first))
+
+
+def _is_labelled(line: Any) -> bool:
+    return not str(line.get_label()).startswith("_")

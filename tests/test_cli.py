@@ -1,0 +1,260 @@
+"""The command line: output, exit codes, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import symflow as sf
+from symflow.citation import cite
+from symflow.cli import main
+
+QUICK = ["--digits", "20", "--budget", "1"]
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 2))
+    y = x @ [1.0, -0.5] + 0.1 * rng.standard_normal(40)
+    path = tmp_path / "house.csv"
+    lines = [
+        "size,age,price",
+        *(f"{a},{b},{c}" for (a, b), c in zip(x, y, strict=True)),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "symflow", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, **options
+    )
+
+
+def mistakes(csv: Path, tmp_path: Path) -> dict[str, list[str]]:
+    text = tmp_path / "text.csv"
+    text.write_text("a,b,y\n1,red,2\n2,blue,3\n")
+    occupied = tmp_path / "occupied"
+    occupied.write_text("")
+    data = ["analyze", str(csv), "--target", "price", "--out", str(tmp_path / "out")]
+    return {
+        "no verb": [],
+        "unknown verb": ["frobnicate"],
+        "unknown option": ["derive", "--colour"],
+        "unknown data set": ["analyze", "diabetis"],
+        "missing file": ["analyze", str(tmp_path / "no.csv"), "--target", "y"],
+        "no target": ["analyze", str(csv)],
+        "bad target": ["analyze", str(csv), "--target", "prize"],
+        "target of bundled data": ["analyze", "diabetes", "--target", "age"],
+        "text column": ["analyze", str(text), "--target", "y"],
+        "digits": [*data, "--digits", "0"],
+        "digits that are no number": [*data, "--digits", "many"],
+        "budget": [*data, "--budget", "-1"],
+        "scale": [*data, "--scale", "0"],
+        "negative width": ["derive", "--widths", "3,-2,1"],
+        "negative hidden width": [*data, "--hidden=-2"],
+        "widths of other data": [*data, "--widths", "7,2,1"],
+        "widths and hidden": [*data, "--widths", "2,2,1", "--hidden", "2"],
+        "named widths": [*data, "--hidden", "h"],
+        "one width": ["derive", "--widths", "3"],
+        "negative decay": ["derive", "--l2=-1"],
+        "occupied out": [*data[:4], "--out", str(occupied)],
+        "unwritable module": ["write", str(tmp_path / "no" / "flow.py")],
+    }
+
+
+def test_every_mistake_is_one_line_and_exit_code_2(
+    csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, arguments in mistakes(csv, tmp_path).items():
+        code = main(arguments)
+        captured = capsys.readouterr()
+        lines = captured.err.splitlines()
+        assert code == 2, name
+        assert len(lines) == 1, (name, lines)
+        assert captured.out == "", name
+        assert lines[0].startswith("symflow: error: "), name
+
+
+def test_a_mistake_ends_the_process_with_2_and_without_a_traceback() -> None:
+    done = run("analyze", "diabetis")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("symflow: error: there is no data set")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root")
+def test_out_is_checked_before_the_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    begun = time.monotonic()
+    assert main(["analyze", "--out", str(tmp_path)]) == 2
+    assert time.monotonic() - begun < 3
+
+
+def test_analyze_prints_findings_and_writes_everything(
+    csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report"
+    arguments = ["analyze", str(csv), "--target", "price", "--hidden", "2", *QUICK]
+    assert main([*arguments, "--out", str(out)]) == 0
+    printed, progress = capsys.readouterr()
+    for part in (
+        "house.csv (standardized): 40 samples, 2 inputs, 1 target",
+        "Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)",
+        "W₂ᵀW₂ − W₁W₁ᵀ is conserved",
+        "LogisticMode (Saxe et al. 2014)",
+        "whitened, spectral start  applies: all ",
+        "balanced initialization: fails",
+        "converged",
+    ):
+        assert part in printed
+    assert "raw: 20 digits …" in progress.splitlines()
+    content = json.loads((out / "report.json").read_text("utf-8"))
+    assert content["problem"]["inputs"] == ["size", "age"]
+    assert content["about"]["command"].startswith("symflow analyze ")
+    names = {path.name for path in out.iterdir()}
+    assert {"report.html", "gradient_flow_2_2_1.py", "raw-loss.png"} <= names
+    assert content["about"]["command"].split()[-1] == str(out)
+
+
+def test_analyze_as_json_prints_the_record_alone(
+    csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["analyze", str(csv), "--target", "price", "--json", *QUICK]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] is True
+
+
+def test_validate_prints_the_rows(
+    csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["validate", str(csv), "--target", "price", *QUICK]
+    assert main(arguments) == 0
+    assert "  imbalance Δ1 " in capsys.readouterr().out
+    assert main([*arguments, "--json", "--init", "spectral"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_a_failed_check_ends_with_1(
+    csv: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from symflow.conservation import Law
+
+    monkeypatch.setattr(Law, "_factor", lambda self, path, time: 2)
+    assert main(["validate", str(csv), "--target", "price", *QUICK]) == 1
+    assert "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_main_job_takes_less_than_twenty_seconds(tmp_path: Path) -> None:
+    # Processor time, since other processes may take the machine.
+    before = os.times()
+    done = run("analyze", "--out", tmp_path)
+    after = os.times()
+    assert done.returncode == 0, done.stderr
+    spent = sum(after[2:4]) - sum(before[2:4])
+    assert spent < 20
+    assert "proved; checked to 5" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    arguments = ["analyze", "--budget", "60", "--digits", "300", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "symflow", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("whitened: 300 digits"):
+                break
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "symflow: interrupted; kept " in rest
+    assert "Traceback" not in rest
+    assert (tmp_path / "gradient_flow_10_5_1.py").exists()
+
+
+def test_derive_prints_the_equations(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["derive", "--widths", "d,h,m", "--l2", "lambda"]) == 0
+    assert "Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − λ·W₁" in capsys.readouterr().out
+    assert main(["derive", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["equations"]) == 2
+
+
+def test_conserved_prints_the_proof(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conserved", "--widths", "4,3,2,1"]) == 0
+    printed = capsys.readouterr().out
+    assert "W₃ᵀW₃ − W₂W₂ᵀ is conserved" in printed
+    assert "chain rule" in printed
+    assert main(["conserved", "--json", "--widths", "2,1,1", "--l2", "1/10"]) == 0
+    (law,) = json.loads(capsys.readouterr().out)
+    assert law["rate"] == "1/5"
+
+
+def test_write_prints_the_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "flow.py"
+    assert main(["write", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    assert "def simulate" in target.read_text("utf-8")
+
+
+def test_env_lists_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["env", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["symflow"] == sf.__version__
+
+
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert "examples:" in printed
+    assert max(map(len, printed.splitlines())) <= 88
+
+
+def test_starting_the_command_line_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from symflow.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('scipy.integrate', 'matplotlib', 'flint') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    heavy = done.stdout.splitlines()[-1]
+    assert "scipy.integrate" not in heavy
+    assert "matplotlib" not in heavy
+
+
+# --- citations ----------------------------------------------------------------------
+
+
+def test_cite_a_law_and_symflow_itself() -> None:
+    law = sf.conserved(sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss()))
+    assert "1802.06509" in cite(law[0])
+    assert cite(law[0].reference) == cite(law[0])
+    assert cite().startswith("@software{symflow,")
+    assert sf.__version__ in cite()
+
+
+def test_cite_refuses_what_has_no_source() -> None:
+    with pytest.raises(sf.InvalidArgument, match="has no reference"):
+        cite(3)
