@@ -1,0 +1,144 @@
+"""Every public name is documented, with all of its parameters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from enum import Enum
+
+import pytest
+
+import symflow as sf
+
+PUBLIC = [name for name in sf.__all__ if not name.startswith("__")]
+OBJECTS = {name: getattr(sf, name) for name in PUBLIC}
+
+
+def public_callables():
+    """Yield public functions, classes and the public methods written for them."""
+    for name, thing in OBJECTS.items():
+        if inspect.isclass(thing) and thing.__module__.startswith("symflow"):
+            if not issubclass(thing, (BaseException, Enum)):
+                yield name, thing
+            for method, function in vars(thing).items():
+                if not method.startswith("_") and inspect.isfunction(function):
+                    yield f"{name}.{method}", function
+        elif inspect.isfunction(thing):
+            yield name, thing
+
+
+CALLABLES = dict(public_callables())
+
+
+def parameters_of(thing):
+    """Return the names that a caller can give, as a docstring writes them."""
+    stars = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
+    return [
+        stars.get(parameter.kind, "") + parameter.name
+        for parameter in inspect.signature(thing).parameters.values()
+        if parameter.name != "self"
+    ]
+
+
+def documented_in(docstring):
+    """Return the names before the colons of a numpydoc Parameters section."""
+    _, _, section = docstring.partition("Parameters\n----------\n")
+    section = re.split(r"\n\n\w[\w ]*\n-{3,}", section)[0]
+    heads = re.findall(r"^([*\w][*\w, ]*?) ?(?::|$)", section, re.M)
+    return {name.strip() for head in heads for name in head.split(",")}
+
+
+def test_the_contents_page_lists_what_it_exports():
+    assert len(set(sf.__all__)) == len(sf.__all__)
+    assert all(hasattr(sf, name) for name in sf.__all__)
+    assert {"gradient_flow", "LinearNetwork", "SquaredLoss", "compile"} <= set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_have_a_docstring_of_one_sentence_first(name):
+    thing = OBJECTS[name]
+    if not (callable(thing) or inspect.ismodule(thing)):
+        return  # a constant such as sf.oo documents itself
+    docstring = inspect.getdoc(thing) or ""
+    first = docstring.split("\n\n")[0]
+    assert first, f"{name} has no docstring"
+    assert first.rstrip().endswith("."), f"{name}: {first!r} is no sentence"
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_every_parameter_is_documented(name):
+    """Functions and classes in a Parameters section; methods there or in a sentence."""
+    docstring = documentation(name)
+    assert docstring, f"{name} has no docstring"
+    if "." in name:
+        missing = [
+            p for p in parameters_of(CALLABLES[name]) if not mentions(docstring, p)
+        ]
+    else:
+        listed = documented_in(docstring)
+        missing = [p for p in parameters_of(CALLABLES[name]) if p not in listed]
+    assert not missing, f"{name}: undocumented {missing}"
+
+
+def documentation(name):
+    """Return the docstring, for an overriding method with those that it inherits."""
+    owner, _, method = name.partition(".")
+    if not method:
+        return inspect.getdoc(CALLABLES[name]) or ""
+    layers = [vars(base).get(method) for base in OBJECTS[owner].__mro__]
+    return "\n".join(layer.__doc__ or "" for layer in layers if layer is not None)
+
+
+def mentions(docstring, parameter):
+    return re.search(rf"\b{parameter.strip('*')}\b", docstring) is not None
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_no_parameter_is_documented_that_does_not_exist(name):
+    thing = CALLABLES[name]
+    extra = documented_in(inspect.getdoc(thing) or "") - set(parameters_of(thing))
+    assert not extra, f"{name}: documents {extra}"
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, t in OBJECTS.items() if inspect.isfunction(t)]
+)
+def test_public_functions_have_an_example(name):
+    assert ">>>" in (inspect.getdoc(OBJECTS[name]) or ""), f"{name} has no example"
+
+
+#: The field's word, and what it is not called here.
+SYNONYMS = {
+    "imbalance": ("unbalancedness", "balancedness", "gram_difference"),
+    "end_to_end": ("end2end", "e2e", "product_matrix", "effective_weight"),
+    "sigma_xx": ("cov_xx", "input_covariance", "c_xx", "sigma11", "corr_xx"),
+    "sigma_yx": ("cov_yx", "cross_covariance", "c_yx", "sigma31", "sigma_xy"),
+    "whitened": ("decorrelated", "sphered", "isotropic_input"),
+    "init": ("initialisation", "initializer", "starter"),
+    "mode": ("eigenmode", "singular_mode"),
+    "escape_time": ("exit_time", "breakout_time"),
+    "lazy": ("kernel_regime", "ntk_regime"),
+    "hypentropy": ("hyperbolic_entropy", "hyperentropy"),
+    "conserved": ("invariant", "first_integral", "constants_of_motion", "conserve"),
+    "layer": ("l", "idx", "layer_index", "layer_idx"),
+    "widths": ("dims", "layer_sizes", "hidden_sizes", "sizes"),
+    "digits": ("dps", "prec", "ndigits", "precision"),
+    "rng": ("seed", "random_state", "generator"),
+    "l2": ("weight_decay", "wd", "ridge"),
+    "gradient_flow": ("grad_flow", "gradient_descent_flow"),
+}
+
+
+@pytest.mark.parametrize("word", SYNONYMS)
+def test_the_glossary_has_one_word_per_concept(word):
+    names = {name.lower() for name in [*PUBLIC, *CALLABLES]}
+    names |= {part for name in names for part in name.split(".")}
+    for thing in CALLABLES.values():
+        names |= {parameter.strip("*") for parameter in parameters_of(thing)}
+    # Rooms are named after what they do: `precision` holds the high-precision routes.
+    names -= {name for name in PUBLIC if inspect.ismodule(OBJECTS[name])}
+    found = names & set(SYNONYMS[word])
+    assert not found, f"say {word!r} instead of {found}"
