@@ -4,80 +4,43 @@
 >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
 >>> print(sf.conserved(flow)[0])
 W₂ᵀW₂ − W₁W₁ᵀ is conserved, for every width, loss and data set
+
+The contents page is ``__init__.pyi``, next to this file.  A room is imported when one
+of its names is first used, so that ``import symflow`` costs what ``import sympy`` does.
 """
 
-from symflow.claims import Claim, Hypothesis, Reference, Status
-from symflow.codegen import Kernel, Program, compile, write_module
-from symflow.conserved import conserved
-from symflow.data import Dataset, Moments, load_dataset, whitened
-from symflow.errors import (
-    HypothesisFailed,
-    IntegrationFailed,
-    InvalidArgument,
-    InvalidData,
-    NoClosedForm,
-    OutputError,
-    PrecisionLost,
-    ShapeMismatch,
-    SymflowError,
-    ValidationFailed,
-)
-from symflow.flow import GradientFlow, gradient_flow
-from symflow.inits import (
-    Init,
-    balanced_init,
-    gaussian_init,
-    spectral_init,
-)
-from symflow.losses import Loss, SquaredLoss
-from symflow.networks import Dense, LinearNetwork, Network
-from symflow.simulate import DOP853, simulate
-from symflow.solutions import Solution, solve
-from symflow.trajectory import Trajectory
-from symflow.validate import Report, validate
+import ast as _ast
+from importlib import import_module as _import_module
+from importlib.resources import files as _files
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "DOP853",
-    "Claim",
-    "Dataset",
-    "Dense",
-    "GradientFlow",
-    "Hypothesis",
-    "HypothesisFailed",
-    "Init",
-    "IntegrationFailed",
-    "InvalidArgument",
-    "InvalidData",
-    "Kernel",
-    "LinearNetwork",
-    "Loss",
-    "Moments",
-    "Network",
-    "NoClosedForm",
-    "OutputError",
-    "PrecisionLost",
-    "Program",
-    "Reference",
-    "Report",
-    "ShapeMismatch",
-    "Solution",
-    "SquaredLoss",
-    "Status",
-    "SymflowError",
-    "Trajectory",
-    "ValidationFailed",
-    "balanced_init",
-    "compile",
-    "conserved",
-    "gaussian_init",
-    "gradient_flow",
-    "load_dataset",
-    "simulate",
-    "solve",
-    "spectral_init",
-    "validate",
-    "whitened",
-    "write_module",
-]
+
+def _contents() -> dict[str, str]:
+    """Return the module of every public name, as the contents page has it."""
+    page = _files(__name__).joinpath("__init__.pyi").read_text(encoding="utf-8")
+    imports = (
+        node for node in _ast.parse(page).body if isinstance(node, _ast.ImportFrom)
+    )
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+_MODULES = _contents()
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    home = _MODULES[name]
+    if home == __name__:
+        return _import_module(f"{home}.{name}")
+    value = globals()[name] = getattr(_import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "__doc__"]
