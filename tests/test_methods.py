@@ -321,3 +321,18 @@ def test_starts_that_make_no_sense(starts, error, message):
 def test_methods_and_events_check_their_arguments(make, message):
     with pytest.raises(sf.InvalidArgument, match=message):
         make()
+
+
+@pytest.mark.parametrize("delta", [20, 40, 60])
+@pytest.mark.parametrize("method", [None, sf.GaussLegendre()])
+def test_tiny_starts_keep_their_digits(delta, method):
+    """A start of size e^−δ escapes at t ≈ δ/σ; an absolute tolerance would lose it."""
+    size = np.exp(-delta).item()
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    t = np.array([0.9, 1.0, 1.1]) * delta / 2
+    run = sf.simulate(
+        flow, sf.whitened([[2.0]]), [[[size]], [[size]]], t, method=method
+    )
+    grown = size**2 * np.exp(4 * t)
+    exact = 2 * grown / (2 + grown - size**2)
+    assert np.allclose(run.end_to_end.ravel(), exact, rtol=1e-7, atol=0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES
-from symflow.simulation.methods import WHOLE
+from symflow.simulation.methods import WHOLE, absolute
 from symflow.simulation.system import Floats, System
 
 Indices = NDArray[np.intp]
@@ -104,7 +104,7 @@ class Block:
         self.point[:] = self.rows[0]
         self._rate()
         self.rate[slots] = self.last[slots]
-        scale = self.method.atol + self.method.rtol * np.abs(starts)
+        scale = absolute(self.method) + self.method.rtol * np.abs(starts)
         position = np.linalg.norm(starts / scale, axis=1)
         speed = np.linalg.norm(self.rate[slots] / scale, axis=1)
         first = np.where(speed > 0, 0.01 * position / speed, self.times[-1])
@@ -160,7 +160,7 @@ class Block:
 
     def _errors(self, after: Floats) -> Floats:
         top = np.maximum(np.abs(self.rows[0]), np.abs(after))
-        scale = self.method.atol + self.method.rtol * top
+        scale = absolute(self.method) + self.method.rtol * top
         both = (self._weights @ self.flat[1 : STAGES + 2]).reshape(2, *scale.shape)
         both /= scale
         fifth, third = np.einsum("kbi,kbi->kb", both, both)

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 
 from symflow.errors import IntegrationFailed
-from symflow.simulation.methods import WHOLE, Method, Step, check_tolerances, stuck
+from symflow.simulation.methods import (
+    WHOLE,
+    Method,
+    Step,
+    absolute,
+    check_tolerances,
+    stuck,
+)
 from symflow.simulation.system import Floats, System
 
 SAFETY, SHRINK, GROW, STAGES = 0.9, 0.2, 10.0, 12
@@ -31,8 +38,9 @@ class DOP853(Method):
     ----------
     rtol : float
         Relative tolerance per step.
-    atol : float
-        Absolute tolerance per step, in units of the weights.
+    atol : float, optional
+        Absolute tolerance per step; by default a thousandth of `rtol` times the
+        largest weight of the start, so that small starts keep their digits.
 
     Raises
     ------
@@ -46,7 +54,7 @@ class DOP853(Method):
     """
 
     rtol: float = 1e-10
-    atol: float = 1e-13
+    atol: float | None = None
 
     def __post_init__(self) -> None:
         check_tolerances("DOP853", rtol=self.rtol, atol=self.atol)
@@ -89,7 +97,7 @@ class DOP853(Method):
         stages.run(size)
         fifth, third = stages.errors()
         top = np.maximum(np.abs(state), np.abs(stages.end))
-        scale = self.atol + self.rtol * top
+        scale = absolute(self) + self.rtol * top
         fifth /= scale
         third /= scale
         squared, other = float(fifth @ fifth), float(third @ third)
@@ -99,7 +107,7 @@ class DOP853(Method):
 
     def _first_step(self, stages: Stages, state: Floats, end: float) -> float:
         """Choose the first step by algorithm II.4.14 of Hairer, Nørsett and Wanner."""
-        scale = self.atol + self.rtol * np.abs(state)
+        scale = absolute(self) + self.rtol * np.abs(state)
         rate = stages.rate.copy()
         d0, d1 = _norm(state / scale), _norm(rate / scale)
         trial = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1

@@ -13,6 +13,7 @@ from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.dop853 import DOP853
+from symflow.simulation.methods import fitted
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
 
@@ -158,7 +159,8 @@ def ensemble(
     system = System(first.floats)
     starts = np.concatenate([s.reshape(len(s), -1) for s in stacks], axis=1)
     slots = max(1, BLOCK // system.size)
-    states, stats = integrate_many(system, starts, times, chosen, slots)
+    fit = fitted(chosen, starts)
+    states, stats = integrate_many(system, starts, times, fit, slots)
     problem = Problem(flow, first.widths, stacks, first.data)
     return Ensemble(problem, times, system.matrices(states), chosen.rtol, stats)
 

@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 
 from symflow.errors import IntegrationFailed, InvalidArgument
-from symflow.simulation.methods import WHOLE, Method, Step, check_tolerances, stuck
+from symflow.simulation.methods import (
+    WHOLE,
+    Method,
+    Step,
+    absolute,
+    check_tolerances,
+    stuck,
+)
 from symflow.simulation.system import Floats, System
 
 #: Iterations after which a step is taken to be too long for its stages to converge.
@@ -38,8 +45,9 @@ class GaussLegendre(Method):
         2, 4, …, 20: twice the number of stages.
     rtol : float
         Relative tolerance per step.
-    atol : float
-        Absolute tolerance per step, in units of the weights.
+    atol : float, optional
+        Absolute tolerance per step; by default a thousandth of `rtol` times the
+        largest weight of the start, so that small starts keep their digits.
 
     Raises
     ------
@@ -59,7 +67,7 @@ class GaussLegendre(Method):
 
     order: int = 12
     rtol: float = 1e-10
-    atol: float = 1e-13
+    atol: float | None = None
 
     def __post_init__(self) -> None:
         if self.order not in range(2, 21, 2):
@@ -116,7 +124,7 @@ class GaussLegendre(Method):
         flow fall geometrically, so that its error to the power 2s/(s + 1) is of the
         size of the step's own.
         """
-        scale = self.atol + self.rtol * max(1e-300, float(np.max(np.abs(state))))
+        scale = absolute(self) + self.rtol * max(1e-300, float(np.max(np.abs(state))))
         low = solver.embedded_error(size) / float(np.max(np.abs(state)) or 1.0)
         high: float = low ** (self.order / (self.order // 2 + 1))
         return high * float(np.max(np.abs(state)) or 1.0) / scale

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
 
 from symflow.errors import InvalidArgument
 from symflow.simulation.system import Floats, System
@@ -12,6 +15,9 @@ from symflow.simulation.system import Floats, System
 #: A step that covers this part of what is left covers all of it, so that no sliver
 #: remains that is too short for a step.
 WHOLE = 1 - 1e-9
+
+
+AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
 class Step(ABC):
@@ -28,6 +34,10 @@ class Step(ABC):
     @abstractmethod
     def at(self, time: float) -> Floats:
         """Return the state at a time within the step, in new memory."""
+
+
+#: The absolute tolerance is this part of the relative one, at the size of the start.
+PART = 1e-3
 
 
 class Method(ABC):
@@ -57,15 +67,49 @@ class Method(ABC):
         """
 
 
-def check_tolerances(call: str, **tolerances: float) -> None:
+def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
+    """Return the method with an absolute tolerance that suits the size of a start.
+
+    Parameters
+    ----------
+    method : Method
+        Its tolerance is kept where it has one.
+    start : array
+        The weights at t = 0, or many such rows; the smallest row decides.
+
+    Examples
+    --------
+    >>> from symflow.simulation import DOP853
+    >>> import numpy as np
+    >>> round(fitted(DOP853(), np.array([1e-20, 3e-20])).atol / 1e-33, 6)
+    3.0
+    """
+    if getattr(method, "atol", 0) is not None:
+        return method
+    size = float(np.min(np.max(np.abs(start), axis=-1)))
+    return replace(method, atol=PART * method.rtol * (size or 1.0))  # type: ignore[type-var]
+
+
+def absolute(method: Any) -> float:
+    """Return the absolute tolerance of a method; `PART` of `rtol` where none is set.
+
+    Parameters
+    ----------
+    method : Method
+        With `rtol` and `atol`.
+    """
+    return float(PART * method.rtol if method.atol is None else method.atol)
+
+
+def check_tolerances(call: str, **tolerances: float | None) -> None:
     """Refuse tolerances that are not between 0 and 1.
 
     Parameters
     ----------
     call : str
         Whose tolerances these are.
-    **tolerances : float
-        By name.
+    **tolerances : float or None
+        By name; None is decided later.
 
     Raises
     ------
@@ -80,7 +124,7 @@ def check_tolerances(call: str, **tolerances: float) -> None:
     symflow.errors.InvalidArgument: Radau(rtol=…): needs a number between 0 and 1; got 0
     """
     for name, value in tolerances.items():
-        if not 0 < value < 1:
+        if value is not None and not 0 < value < 1:
             msg = f"{call}({name}=…): needs a number between 0 and 1; got {value!r}"
             raise InvalidArgument(msg)
 

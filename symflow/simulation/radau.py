@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symflow.errors import IntegrationFailed
-from symflow.simulation.methods import Method, Step, check_tolerances, stuck
+from symflow.simulation.methods import Method, Step, absolute, check_tolerances, stuck
 from symflow.simulation.system import Floats, System
 
 
@@ -23,8 +23,9 @@ class Radau(Method):
     ----------
     rtol : float
         Relative tolerance per step.
-    atol : float
-        Absolute tolerance per step, in units of the weights.
+    atol : float, optional
+        Absolute tolerance per step; by default a thousandth of `rtol` times the
+        largest weight of the start, so that small starts keep their digits.
 
     Raises
     ------
@@ -38,7 +39,7 @@ class Radau(Method):
     """
 
     rtol: float = 1e-9
-    atol: float = 1e-12
+    atol: float | None = None
 
     def __post_init__(self) -> None:
         check_tolerances("Radau", rtol=self.rtol, atol=self.atol)
@@ -55,7 +56,7 @@ class Radau(Method):
             system.start,
             end,
             rtol=self.rtol,
-            atol=self.atol,
+            atol=absolute(self),
             jac=lambda _time, state: system.jacobian(state),
         )
         stats["steps"] = 0

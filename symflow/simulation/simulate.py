@@ -15,7 +15,7 @@ from symflow.flow.problem import bind
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.events import as_events
 from symflow.simulation.follow import Dense, follow
-from symflow.simulation.methods import Method
+from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
@@ -87,9 +87,9 @@ def simulate(
     [0.01, 0.430588, 2.0]
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
-    chosen = _checked(method)
     problem = bind(flow, data, init, rng=rng)
     system = System(problem.floats)
+    chosen = fitted(_checked(method), system.start)
     path = follow(
         chosen,
         system,
