@@ -109,7 +109,8 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
 
     @staticmethod
     def _joined(terms: list[str]) -> str:
-        positive = sorted(terms, key=lambda term: term.startswith("−"))
+        signed = [f"−{term[1:]}" if term[0] == "-" else term for term in terms]
+        positive = sorted(signed, key=lambda term: term.startswith("−"))
         text = positive[0]
         for term in positive[1:]:
             text += f" − {term[1:]}" if term.startswith("−") else f" + {term}"

@@ -144,7 +144,7 @@ class PathEntry(Entry):
             paper=claim.reference,
             hypotheses=tuple(str(hypothesis) for hypothesis in claim.hypotheses),
             predicted=inline(claim.statement),
-            measured=f"contradicted by {scientific(residual)} ({path.route})",
+            measured=f"residual {scientific(residual)}, {path.route}",
             agreement=_agreement(claim, path, residual),
             status=claim.status.value,
             ok=bool(residual <= allowed),

@@ -9,6 +9,18 @@ from html import escape
 from symflow.errors import ValidationFailed
 from symflow.gallery.entry import Line
 
+#: Longest cell of the table in a terminal; HTML and JSON have the whole text.
+WIDEST = 36
+
+_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:90rem;"
+    "padding:0 1rem}"
+    "table{border-collapse:collapse;display:block;overflow-x:auto}"
+    "th,td{text-align:left;vertical-align:top;padding:.35rem .7rem;"
+    "border-bottom:1px solid #8884;min-width:7rem}"
+)
+
 _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 
 
@@ -58,7 +70,9 @@ class Atlas:
         """Return the table as one HTML page."""
         return (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-            f"<title>Atlas</title></head><body>{self._repr_html_()}</body></html>\n"
+            '<meta name="viewport" content="width=device-width">'
+            f"<title>Atlas of claims</title><style>{_STYLE}</style></head><body>"
+            f"<h1>Atlas of claims</h1>{self._repr_html_()}</body></html>\n"
         )
 
     def _repr_html_(self) -> str:
@@ -84,7 +98,7 @@ class Atlas:
         return f"all {count} claims hold" if not failed else f"{failed} of {count} FAIL"
 
     def __str__(self) -> str:
-        cells = [_HEADER, *(_cells(line) for line in self.lines)]
+        cells = [_HEADER, *(tuple(map(_cut, _cells(line))) for line in self.lines)]
         sizes = [max(len(row[k]) for row in cells) for k in range(len(_HEADER))]
         rows = [
             "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True))
@@ -93,6 +107,10 @@ class Atlas:
         return "\n".join([self._verdict, *(row.rstrip() for row in rows)])
 
     __repr__ = __str__
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
