@@ -319,3 +319,25 @@ def test_irrational_numbers_become_balls_that_contain_them():
     root = to_arb(sympy.sqrt(2))
     assert (root * root).contains(flint.arb(2))
     assert root.rad() > 0
+
+
+def test_enclosures_are_routes_of_a_validation():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    data, init = sf.whitened([[3, 1], [1, 2]]), sf.spectral_init(0.1)
+    sol = sf.solve(flow, data, init)
+    ball = sf.enclose(flow, data, init, [1, 3], digits=30)
+    run = sf.simulate(flow, data, init, [1, 3])
+    report = sf.validate([*sf.conserved(flow), sol], run, ball)
+    assert len(report.rows) == 5
+    assert report.ok
+    assert "proven radius" in report.rows[1].route
+
+
+def test_predicted_limits_are_held_against_the_enclosed_limit():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    data, init = sf.whitened([[3, 1], [1, 2]]), sf.spectral_init(0.5)
+    sol = sf.solve(flow, data, init)
+    ball = sf.enclose(flow, data, init, sf.oo, digits=30)
+    (row,) = sf.validate([*sf.conserved(flow), sol], ball).rows
+    assert row.ok
+    assert row.claim.endswith("limit")

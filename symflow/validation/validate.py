@@ -11,27 +11,36 @@ import numpy as np
 
 from symflow.algebra.arrays import map_entries
 from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
 from symflow.errors import InvalidArgument
+from symflow.precision.enclosure import Enclosure
 from symflow.trajectory import Trajectory
 from symflow.validation.report import Report, Row
 
 #: Digits of a high-precision route that rounding in a residual may cost.
 SPARE_DIGITS = 3
 
+#: What claims are held against.
+Route = Trajectory | Enclosure
+
+#: Relative error allowed for a limit that is known in float64.
+FLOAT_LIMIT = 1e-9
+
 #: Digits reported for a residual that is exactly zero.
 MANY_DIGITS = 999
 
 
-def validate(claims: Iterable[Claim], *routes: Trajectory) -> Report:
+def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     """Hold claims against trajectories, and the trajectories against each other.
 
     Parameters
     ----------
     claims : iterable of Claim
         For example ``[*sf.conserved(flow), sf.solve(flow, data, init)]``.
-    *routes : Trajectory
-        What `simulate` and `precise` returned.
+    *routes : Trajectory or Enclosure
+        What `simulate`, `precise` and `enclose` returned.  An enclosed limit (t = ∞)
+        is held against the claims that predict one.
 
     Returns
     -------
@@ -53,9 +62,21 @@ def validate(claims: Iterable[Claim], *routes: Trajectory) -> Report:
     """
     asserted = list(claims)
     _check(asserted, routes)
-    rows = [_claim_row(claim, route) for claim in asserted for route in routes]
-    rows += [_agreement_row(first, second) for first, second in combinations(routes, 2)]
+    finite = [route for route in routes if not _is_endless(route)]
+    rows = [_claim_row(claim, route) for claim in asserted for route in finite]
+    rows += [_agreement_row(first, second) for first, second in combinations(finite, 2)]
+    endless = [route for route in routes if isinstance(route, Enclosure)]
+    rows += [
+        _limit_row(claim, ball)
+        for claim in asserted
+        for ball in endless
+        if _is_endless(ball) and getattr(claim, "limit", None) is not None
+    ]
     return Report(tuple(rows))
+
+
+def _is_endless(route: Route) -> bool:
+    return getattr(route.t[-1], "is_infinite", False) is True
 
 
 def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
@@ -69,12 +90,12 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
         )
         raise InvalidArgument(msg)
     for route in routes:
-        if not isinstance(route, Trajectory):
+        if not isinstance(route, Trajectory | Enclosure):
             msg = f"validate(…, *routes): {type(route).__name__} is not a trajectory"
             raise InvalidArgument(msg)
 
 
-def _claim_row(claim: Claim, route: Trajectory) -> Row:
+def _claim_row(claim: Claim, route: Route) -> Row:
     own = route_bound(route)
     residual, bound = max(
         (
@@ -90,7 +111,28 @@ def _claim_row(claim: Claim, route: Trajectory) -> Row:
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
         status = _verified(claim, residual, bound)
-    return Row(claim.name, route.route, residual, bound, status, str(claim.reference))
+    name = claim.name
+    return Row(name, _route_name(route), residual, bound, status, str(claim.reference))
+
+
+def _route_name(route: Route) -> str:
+    if isinstance(route, Enclosure):
+        return f"enclosure of proven radius {scientific(route.error)}"
+    return route.route
+
+
+def _limit_row(claim: Any, ball: Enclosure) -> Row:
+    """Compare a predicted limit with the ball that contains the true one."""
+    predicted = np.asarray(claim.limit)
+    middle = ball.limit
+    gap = relative_size(ball.lift(predicted) - middle, middle)
+    size = to_float(max(abs(entry) for entry in middle.flat)) or 1.0
+    rounding = 0.0 if predicted.dtype == object else FLOAT_LIMIT
+    bound = float(ball.end_to_end_radius[-1]) / size + rounding
+    status = Status.MEASURED if rounding else Status.ENCLOSED
+    name = f"{claim.name}: limit"
+    source = str(claim.reference)
+    return Row(name, _route_name(ball), to_float(gap), bound, status.value, source)
 
 
 def _verified(claim: Claim, residual: Any, bound: Any) -> str:
@@ -101,27 +143,28 @@ def _verified(claim: Claim, residual: Any, bound: Any) -> str:
     return f"verified {digits}"
 
 
-def _held(claim: Bound, route: Trajectory, status: str) -> str:
+def _held(claim: Bound, route: Route, status: str) -> str:
     """Say by how much a bound holds."""
     margin = claim.margin(route)
     ends = f"{float(margin.min()):.4g} … {float(margin.max()):.3g}"
     return f"{status}; margin {ends}"
 
 
-def _agreement_row(first: Trajectory, second: Trajectory) -> Row:
+def _agreement_row(first: Route, second: Route) -> Row:
     """Compare two routes at common times; the less precise one sets the bound."""
     residual = max(agreement(first, second).values(), default=0.0)
     bound = max(route_bound(first), route_bound(second))
     name = f"agreement at {len(agreement(first, second))} common times"
-    return Row(name, f"{first.route} / {second.route}", residual, bound, "measured")
+    routes = f"{_route_name(first)} / {_route_name(second)}"
+    return Row(name, routes, residual, bound, "measured")
 
 
-def agreement(first: Trajectory, second: Trajectory) -> dict[float, Any]:
+def agreement(first: Route, second: Route) -> dict[float, Any]:
     """Return the relative difference of two trajectories at their common times.
 
     Parameters
     ----------
-    first, second : Trajectory
+    first, second : Trajectory or Enclosure
         Of one flow from one start, at any precision.
 
     Returns
@@ -140,10 +183,8 @@ def agreement(first: Trajectory, second: Trajectory) -> dict[float, Any]:
     return result
 
 
-def _gap(
-    first: Trajectory, index: int, second: Trajectory, other: int, context: Any
-) -> Any:
-    def lifted(path: Trajectory, at: int) -> Any:
+def _gap(first: Route, index: int, second: Route, other: int, context: Any) -> Any:
+    def lifted(path: Route, at: int) -> Any:
         flat = np.concatenate([weight[at].ravel() for weight in path.weights])
         return map_entries(lambda entry: to_mpf(entry, context), flat)
 
@@ -151,7 +192,7 @@ def _gap(
     return +relative_size(lifted(first, index) - reference, reference)
 
 
-def route_bound(route: Trajectory) -> Any:
+def route_bound(route: Route) -> Any:
     """Return the largest relative residual that a route's own error explains."""
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
     by_error = to_mpf(route.error, mpmath.mp) / (scale or 1.0)
