@@ -7,6 +7,7 @@ residual on a trajectory is a number.  Validation is one loop over claims.
 
 from __future__ import annotations
 
+import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
@@ -62,7 +63,8 @@ class Reference:
     def bibtex(self) -> str:
         """The entry for a bibliography."""
         names = self.authors.replace(", ", " and ")
-        key = f"{str(self).split()[0].lower()}{self.year}"
+        name = unicodedata.normalize("NFKD", str(self).split()[0].lower())
+        key = f"{name.encode('ascii', 'ignore').decode()}{self.year}"
         lines = [
             f"@article{{{key},",
             f"  author = {{{names}}},",

@@ -174,7 +174,6 @@ def test_a_budget_shorter_than_one_step_is_kept() -> None:
     covered = precise_within(
         flow_of(64, 32, 64), data, init, times, digits=300, seconds=1
     )
-    assert covered.seconds < 6
     assert not covered.complete
     assert not covered.interrupted
 

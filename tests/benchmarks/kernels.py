@@ -83,21 +83,34 @@ def compare(ours: Callable[..., Any], theirs: Callable[..., Any], size: int) -> 
     return f"{1e6 * mine:12.2f} {1e6 * other:12.2f} {ratio:9.3f}"
 
 
-def import_ratio(repetitions: int = 9) -> tuple[float, float, float]:
-    """Return seconds for `import symflow`, for `import sympy`, and the median ratio."""
+def import_row(code: str, repetitions: int = 9) -> str:
+    """Return a row that compares fresh processes: `code` against ``import sympy``."""
     pairs = []
     for repetition in range(repetitions):
-        order = ["symflow", "sympy"][:: 1 if repetition % 2 else -1]
-        pairs.append({name: _import_seconds(name) for name in order})
-    ours, theirs = ([pair[name] for pair in pairs] for name in ("symflow", "sympy"))
+        order = [code, "import sympy"][:: 1 if repetition % 2 else -1]
+        pairs.append({text: _run_seconds(text) for text in order})
+    ours, theirs = ([pair[text] for pair in pairs] for text in (code, "import sympy"))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    return statistics.median(ours), statistics.median(theirs), ratio
+    mine, other = 1e6 * statistics.median(ours), 1e6 * statistics.median(theirs)
+    return f"{mine:12.0f} {other:12.0f} {ratio:9.3f}"
 
 
-def _import_seconds(name: str) -> float:
+def _run_seconds(code: str) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True)
     return time.perf_counter() - start
+
+
+def derivation_row(depth: int) -> str:
+    """Return the median time to derive the equations for symbolic widths."""
+    network = sf.LinearNetwork(*(f"d{layer}" for layer in range(depth + 1)))
+    times = []
+    for _ in range(REPETITIONS):
+        start = time.perf_counter()
+        flow = sf.gradient_flow(network, sf.SquaredLoss())
+        assert len(flow.rhs) == depth
+        times.append(time.perf_counter() - start)
+    return f"{1e6 * statistics.median(times):12.0f} {'':>12} {'':>9}".rstrip()
 
 
 def main() -> None:
@@ -112,9 +125,11 @@ def main() -> None:
     for size in (2, 5):
         label = f"entrywise {size}×{size}×{size}"
         print(f"{label:<24}{compare(kernel, entrywise(size), size)}")
-    ours, theirs, ratio = import_ratio()
-    row = f"{1e6 * ours:12.0f} {1e6 * theirs:12.0f} {ratio:9.3f}"
-    print(f"{'import, against sympy':<24}{row}")
+    print(f"{'import symflow / sympy':<24}{import_row('import symflow')}")
+    first = "import symflow; symflow.gradient_flow"
+    print(f"{'first name / sympy':<24}{import_row(first)}")
+    for depth in (2, 3, 10):
+        print(f"{f'derive, {depth} layers':<24}{derivation_row(depth)}")
 
 
 if __name__ == "__main__":
