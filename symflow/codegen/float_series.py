@@ -8,7 +8,7 @@ tolerance, h = min_k (rtol · |θ| / |c_k|)^(1/k).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import frexp
@@ -198,59 +198,6 @@ def float_steps(
         state = list(step.at(t + h))
         t += h
         unit = 2.0 ** frexp(h)[1]
-
-
-def taylor_float(
-    problem: Problem,
-    times: Sequence[float],
-    rtol: float = 1e-15,
-    order: int = ORDER,
-    progress: Callable[[float], None] | None = None,
-) -> tuple[tuple[Floats, ...], list[FloatStep]]:
-    """Integrate in float64 by Taylor series.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    times : sequence of float
-        Increasing times from 0 on.
-    rtol : float
-        Size of the last terms kept, relative to the largest weight.
-    order : int
-        Order of the series.
-    progress : callable, optional
-        Called with the fraction of the time interval that is done.
-
-    Returns
-    -------
-    tuple of arrays
-        For each weight, shape (times, rows, columns).
-    list of FloatStep
-        The steps, for dense output.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = bind(flow, sf.whitened([[2]]), [[[0.1]], [[0.1]]])
-    >>> (w1, w2), steps = taylor_float(problem, [1.0])
-    >>> round((w1 * w2).item(), 6)
-    0.430588
-    """
-    end = float(times[-1])
-    waiting = list(times)
-    found: list[tuple[Floats, ...]] = []
-    steps: list[FloatStep] = []
-    for step in float_steps(problem, end, rtol, order):
-        steps.append(step)
-        reached = end if step.t + step.h >= end else step.t + step.h
-        while waiting and waiting[0] <= reached:
-            found.append(step.at(float(waiting.pop(0))))
-        if progress is not None:
-            progress(reached / end if end else 1.0)
-    return tuple(np.stack(column) for column in zip(*found, strict=True)), steps
 
 
 def _stack(terms: list[Any], order: int) -> Floats:

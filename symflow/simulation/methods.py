@@ -16,6 +16,8 @@ from symflow.simulation.system import Floats, System
 #: remains that is too short for a step.
 WHOLE = 1 - 1e-9
 
+#: The absolute tolerance is this part of the relative one, at the size of the start.
+PART = 1e-3
 
 AnyMethod = TypeVar("AnyMethod", bound="Method")
 
@@ -34,10 +36,6 @@ class Step(ABC):
     @abstractmethod
     def at(self, time: float) -> Floats:
         """Return the state at a time within the step, in new memory."""
-
-
-#: The absolute tolerance is this part of the relative one, at the size of the start.
-PART = 1e-3
 
 
 class Method(ABC):

@@ -26,7 +26,7 @@ from symflow.solutions.deep import DeepMode
 from symflow.solutions.logistic import LogisticMode
 from symflow.solutions.spectral import SpectralSolution
 
-SIGMA, LAM, STEP, W, DEPTH = sympy.symbols("sigma lambda eta w L", positive=True)
+SIGMA, LAM, STEP, W = sympy.symbols("sigma lambda eta w", positive=True)
 
 
 @dataclass(frozen=True, eq=False)

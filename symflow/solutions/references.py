@@ -19,12 +19,6 @@ GIDEL = Reference(
     2019,
     "1904.13262",
 )
-FUKUMIZU = Reference(
-    "Kenji Fukumizu",
-    "Effect of batch learning in multilayer neural networks",
-    "International Conference on Neural Information Processing",
-    1998,
-)
 DOMINE = Reference(
     "Clémentine C. J. Dominé, Nicolas Anguita, Alexandra M. Proca, Lukas Braun, "
     "Daniel Kunin, Pedro A. M. Mediano, Andrew M. Saxe",

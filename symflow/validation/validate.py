@@ -152,9 +152,10 @@ def _held(claim: Bound, route: Route, status: str) -> str:
 
 def _agreement_row(first: Route, second: Route) -> Row:
     """Compare two routes at common times; the less precise one sets the bound."""
-    residual = max(agreement(first, second).values(), default=0.0)
+    gaps = agreement(first, second)
+    residual = max(gaps.values(), default=0.0)
     bound = max(route_bound(first), route_bound(second))
-    name = f"agreement at {len(agreement(first, second))} common times"
+    name = f"agreement at {len(gaps)} common times"
     routes = f"{_route_name(first)} / {_route_name(second)}"
     return Row(name, routes, residual, bound, "measured")
 
