@@ -160,6 +160,12 @@ from symflow.inits import (
     lambda_balanced_init as lambda_balanced_init,
 )
 from symflow.inits import (
+    orthogonal_init as orthogonal_init,
+)
+from symflow.inits import (
+    rank_one_init as rank_one_init,
+)
+from symflow.inits import (
     spectral_init as spectral_init,
 )
 from symflow.io import (

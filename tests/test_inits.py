@@ -37,6 +37,8 @@ def rules() -> list[Any]:
     return [
         inits.gaussian_init(Fraction(1, 3), width_exponent=0.5, rng=2),
         inits.balanced_init(Fraction(1, 3), rng=2),
+        inits.orthogonal_init(Fraction(1, 3), rng=2),
+        inits.rank_one_init(Fraction(1, 3), rng=2),
         inits.spectral_init(Fraction(1, 3)),
         inits.spectral_init(sympy.sqrt(2) / 3, rng=2),
     ]
@@ -76,7 +78,15 @@ def test_fresh_entropy_is_kept_and_shown() -> None:
     assert (rule.draw(net)[0] != inits.balanced_init().draw(net)[0]).any()
 
 
-@pytest.mark.parametrize("make", [inits.gaussian_init, inits.balanced_init])
+@pytest.mark.parametrize(
+    "make",
+    [
+        inits.gaussian_init,
+        inits.balanced_init,
+        inits.orthogonal_init,
+        inits.rank_one_init,
+    ],
+)
 def test_a_draw_can_take_other_randomness(make: Any) -> None:
     net, rule = network(3, 4, 2), make(0.5, rng=1)
     other = rule.draw(net, rng=9)[0]
@@ -121,7 +131,16 @@ def test_networks_of_other_parameters_are_refused() -> None:
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, "1", float("nan"), sympy.Symbol("a"), None])
-@pytest.mark.parametrize("name", ["gaussian_init", "balanced_init", "spectral_init"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gaussian_init",
+        "balanced_init",
+        "orthogonal_init",
+        "rank_one_init",
+        "spectral_init",
+    ],
+)
 def test_scales_have_to_be_positive(name: str, scale: Any) -> None:
     with pytest.raises(InvalidArgument, match=rf"{name}\(scale=…\): needs a positive"):
         getattr(inits, name)(scale)
@@ -379,7 +398,74 @@ def test_spectral_start_needs_fitting_data() -> None:
 def test_rules_declare_what_holds_for_every_draw() -> None:
     assert inits.spectral_init(1).tags == {"balanced", "spectral"}
     assert inits.balanced_init(1).tags == {"balanced"}
+    assert inits.orthogonal_init(1).tags == {"orthogonal"}
+    assert inits.rank_one_init(1).tags == {"balanced", "rank-one"}
     assert inits.gaussian_init(1).tags == inits.as_init([[[1]]]).tags == frozenset()
+
+
+# orthogonal and rank one
+
+
+@pytest.mark.parametrize("widths", PATTERNS)
+def test_orthogonal_layers_are_isometries_to_the_digits_asked(
+    widths: tuple[int, ...],
+) -> None:
+    rule = inits.orthogonal_init(Fraction(2, 3), rng=5)
+    for weight in rule.draw(network(*widths), digits=60):
+        wide = weight if len(weight) <= len(weight.T) else weight.T
+        gram = wide @ wide.T
+        assert largest(gram * 9 - 4 * np.eye(len(gram), dtype=int)) < 1e-59
+
+
+def test_orthogonal_draws_of_equal_widths_are_balanced_and_of_both_signs() -> None:
+    signs = set()
+    for seed in range(8):
+        W1, W2 = inits.orthogonal_init(2, rng=seed).draw(network(3, 3, 3))
+        assert largest(W2.T @ W2 - W1 @ W1.T) < 1e-14
+        signs.add(bool(np.linalg.det(W1) > 0))
+    assert signs == {True, False}
+
+
+@pytest.mark.parametrize("widths", PATTERNS)
+def test_rank_one_draws_are_balanced_and_of_rank_one(widths: tuple[int, ...]) -> None:
+    weights = inits.rank_one_init(Fraction(1, 2), rng=1).draw(
+        network(*widths), digits=50
+    )
+    for before, after in pairwise(weights):
+        assert largest(after.T @ after - before @ before.T) < 1e-50
+    total = weights[0]
+    for weight in weights[1:]:
+        total = weight @ total
+    size = (total * total).sum()
+    assert abs(size - mpmath.mpf(0.25) ** len(weights)) < 1e-15
+    minors = np.multiply.outer(total, total) - np.einsum("il,kj->ijkl", total, total)
+    assert largest(minors) < 1e-50
+
+
+def test_rank_one_directions_can_be_given_exactly() -> None:
+    rule = inits.rank_one_init(
+        sympy.sqrt(Fraction(1, 2)), left=[3, 4], right=(5, 12), rng=0
+    )
+    W1, W2 = rule.draw(network(2, 1, 2), digits=60)
+    goal = np.array([[15, 36], [20, 48]])
+    assert largest(130 * (W2 @ W1) - goal) < 1e-58
+    free = inits.rank_one_init(1, rng=0).draw(network(2, 4, 2))
+    half = inits.rank_one_init(1, left=[0, 1], rng=0).draw(network(2, 4, 2))
+    assert (free[0] == half[0]).all()
+    assert (free[1] != half[1]).any()
+    again = eval(repr(rule), {"rank_one_init": inits.rank_one_init, "sqrt": sympy.sqrt})
+    assert again.draw(network(2, 1, 2))[0].tolist() == pytest.approx(
+        rule.draw(network(2, 1, 2))[0]
+    )
+
+
+def test_rank_one_directions_have_to_be_vectors_that_fit() -> None:
+    with pytest.raises(InvalidArgument, match=r"left=…\): the zero vector has no"):
+        inits.rank_one_init(left=[0, 0])
+    with pytest.raises(ShapeMismatch, match=r"right=…\): needs a vector; got shape"):
+        inits.rank_one_init(right=np.eye(2))
+    with pytest.raises(ShapeMismatch, match=r"left=…\): the network needs a vector of"):
+        inits.rank_one_init(left=[1, 2]).draw(network(2, 1, 3))
 
 
 # given
