@@ -84,6 +84,29 @@ def test_strict_array_api_arrays_with_weight_decay(rng):
     close(kernel(*arrays), derivatives(weights, sigma_xx, sigma_yx, 0.25))
 
 
+@given(widths=WIDTHS, seed=st.integers(0, 2**16), bound=st.booleans())
+def test_plain_matrices_and_the_source_that_is_shown_agree(widths, seed, bound):
+    weights, sigma_xx, sigma_yx = draw(np.random.default_rng(seed), widths)
+    flow, arrays = flow_of_depth(len(widths) - 1), [*weights, sigma_xx, sigma_yx]
+    kernel = sf.compile(flow)
+    if bound:
+        arrays, moments = list(weights), sf.Moments(sigma_xx, sigma_yx)
+        kernel = sf.compile(flow, moments)
+    close(kernel(*arrays), kernel.__wrapped__(*arrays))
+    close(kernel(*arrays), kernel.__wrapped__(*arrays))  # the shapes are known now
+
+
+def test_shapes_known_from_numpy_do_not_send_other_arrays_to_its_code(kernel, rng):
+    weights, sigma_xx, sigma_yx = draw(rng, (3, 2, 2))
+    arrays = [*weights, sigma_xx, sigma_yx]
+    expected = kernel(*arrays)
+    strict = kernel(*(array_api_strict.asarray(array) for array in arrays))
+    assert type(strict[0]) is type(array_api_strict.asarray(sigma_xx))
+    close(strict, expected)
+    with pytest.raises(InvalidArgument, match="takes 4 arrays; got 5"):
+        kernel(*arrays, sigma_yx)
+
+
 def test_precision_of_the_arrays_is_kept(kernel, rng):
     weights, sigma_xx, sigma_yx = draw(rng, (3, 2, 2))
     single = [a.astype(np.float32) for a in (*weights, sigma_xx, sigma_yx)]

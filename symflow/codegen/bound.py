@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from symflow.algebra.arrays import Array
@@ -56,8 +55,9 @@ class BoundKernel:
         self.source = _bound_source(program, docstring, self.arguments, bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name, self.constants)
-        shown = replace(program, inputs=free)
-        self.__call__ = guarded(shown, self.__wrapped__)
+        self.__call__ = guarded(
+            program, self.__wrapped__, constants=self.constants, bare=bare
+        )
         self._writer = Writer(program, tuple(self.constants.values()))
 
     def into(self, out: Sequence[Array], *weights: Array) -> None:

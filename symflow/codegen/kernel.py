@@ -19,9 +19,10 @@ class Kernel:
     """A function of arrays, generated from a program.
 
     Calling it runs plain array code, so it accepts whatever supports ``@`` and
-    ``.mT``, with any leading batch dimensions.  Shapes are checked whenever they
-    differ from those of the call before.  It pickles as its program, and
-    `inspect.getsource` shows its source.
+    ``.mT``, with any leading batch dimensions; NumPy's plain matrices are multiplied
+    by ``dot``, the shortest way to BLAS.  Shapes are checked whenever they differ from
+    those of the call before.  It pickles as its program, and `inspect.getsource` shows
+    its source.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class Kernel:
         self.source = array_source(program, docstring, bare=bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name)
-        self.__call__ = guarded(program, self.__wrapped__)
+        self.__call__ = guarded(program, self.__wrapped__, bare=bare)
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -6,11 +6,16 @@ import builtins
 import hashlib
 import linecache
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.array_maps import namespace as namespace_of
+from symflow.algebra.arrays import Array
 from symflow.algebra.widths import solve_widths
+from symflow.codegen.arrays import PLAIN, array_body
 from symflow.codegen.program import Program
 from symflow.errors import InvalidArgument, ShapeMismatch
 
@@ -37,15 +42,18 @@ def load(source: str, name: str, constants: Mapping[str, Any] | None = None) -> 
 
 
 #: The array code broadcasts in its sums: shapes that do not fit could give a result.
+#: Plain matrices whose shapes are known to fit run right here, without another frame.
 _GUARD = """
-def call({parameters}, *more):
+def call({parameters}, *_more):
+    if {is_plain} and ({shapes},) == _checked.plain and not _more:
+        {body}
     try:
-        shapes = ({shapes},)
+        _shapes = ({shapes},)
     except AttributeError:
-        shapes = None
-    if shapes != checked.shapes or more:
-        checked.check(({names}, *more), shapes)
-    return function({names})
+        _shapes = None
+    if _shapes != _checked.shapes or _more:
+        _checked.check(({names}, *_more), _shapes)
+    return _function({names})
 """
 
 
@@ -55,6 +63,7 @@ class _Checked:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.shapes: tuple[tuple[int, ...], ...] = ()
+        self.plain: tuple[tuple[int, ...], ...] = ()
 
     def check(self, arrays: tuple[Any, ...], shapes: tuple[Any, ...] | None) -> None:
         """Remember the shapes, or raise the readable error if they do not fit."""
@@ -77,30 +86,57 @@ class _Checked:
         solve_widths(declared)
         assert shapes is not None
         self.shapes = shapes
+        if all(len(shape) == 2 for shape in shapes):
+            self.plain = shapes
 
 
 _ABSENT = object()
 
 
-def guarded(program: Program, function: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(
+    program: Program,
+    function: Callable[..., Any],
+    *,
+    constants: Mapping[str, Array] | None = None,
+    bare: bool = False,
+) -> Callable[..., Any]:
     """Return `function` behind a check of the shapes that is quick when they recur.
+
+    NumPy's plain matrices do not reach `function`: they run the same program, written
+    with ``dot``.
 
     Parameters
     ----------
     program : Program
         Whose inputs declare the shapes.
     function : callable
-        Takes these inputs.
+        Takes those inputs that are not constants.
+    constants : mapping of str to array, keyword-only, optional
+        Values of the other inputs.
+    bare : bool, keyword-only
+        Return the only result itself instead of a tuple.
     """
-    matrices = [argument.name for argument in program.inputs if argument.shape]
-    names = [argument.name for argument in program.inputs]
+    bound = dict(constants or {})
+    free = tuple(argument for argument in program.inputs if argument.name not in bound)
+    matrices = [argument.name for argument in free if argument.shape]
+    names = [argument.name for argument in free]
+    types = [f"type({name})" for name in matrices]
+    present = [f"{name} is not _absent" for name in names if name not in matrices]
     source = _GUARD.format(
-        parameters=", ".join(f"{name}=absent" for name in names),
+        parameters=", ".join(f"{name}=_absent" for name in names),
+        is_plain=" and ".join([" is ".join([*types, "_ndarray"]), *present]),
         shapes=", ".join(f"{name}.shape" for name in matrices),
         names=", ".join(names),
+        body="\n        ".join(array_body(program, PLAIN, bare=bare)),
     )
-    namespace: dict[str, Any] = {"function": function, "absent": _ABSENT}
-    namespace["checked"] = _Checked(program)
+    checked = _Checked(replace(program, inputs=free))
+    namespace: dict[str, Any] = {
+        "numpy": np,
+        "_ndarray": np.ndarray,
+        **PRELUDE,
+        **bound,
+    }
+    namespace |= {"_function": function, "_absent": _ABSENT, "_checked": checked}
     exec(source, namespace)
     call: Callable[..., Any] = namespace["call"]
     return call

@@ -15,7 +15,7 @@ import sympy
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
-from symflow.codegen.arrays import array_source
+from symflow.codegen.arrays import Dialect, array_source
 from symflow.codegen.lower import (
     end_to_end_program,
     loss_arguments,
@@ -27,6 +27,9 @@ from symflow.codegen.program import Program, python_name
 from symflow.conservation import Law, conserved
 from symflow.errors import InvalidArgument, OutputError
 from symflow.flow import GradientFlow
+
+#: A module computes with plain matrices, and is read more often than it is run.
+MODULE = Dialect(transpose=".T", namespace="np")
 
 
 def write_module(flow: GradientFlow, path: str | Path) -> Path:
@@ -120,7 +123,7 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
 
 
 def _function(program: Program, docstring: str, *, bare: bool = False) -> str:
-    return array_source(program, docstring, transpose=".T", bare=bare, namespace="np")
+    return array_source(program, docstring, dialect=MODULE, bare=bare)
 
 
 def _prelude_source(programs: Sequence[Program]) -> str:
