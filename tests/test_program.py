@@ -26,7 +26,7 @@ from symflow.codegen import (
     rhs_program,
 )
 from symflow.codegen.arrays import array_source
-from symflow.codegen.program import python_name
+from symflow.codegen.program import Instruction, python_name
 from symflow.errors import InvalidArgument
 
 LETTERS = (A.symbol, B.symbol, S.symbol)
@@ -202,3 +202,10 @@ def test_names_are_python_names():
 def test_names_that_clash_or_cannot_be_written_are_refused(decay):
     with pytest.raises(InvalidArgument, match="cannot name an argument"):
         rhs_program(flow_of_depth(2, l2=decay))
+
+
+def test_an_operation_without_python_text_is_refused():
+    strange = Instruction("wedge", (0, 1))
+    program = Program("p", rhs_program(flow_of_depth(2)).inputs, (strange,), ())
+    with pytest.raises(InvalidArgument, match="'wedge' has no Python text"):
+        array_source(program, "")

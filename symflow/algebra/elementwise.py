@@ -13,12 +13,23 @@ from typing import Any
 import sympy
 
 from symflow.algebra.functions import Z
-from symflow.algebra.nodes import Node, Scaled, Shape, product, scale, transpose
+from symflow.algebra.nodes import (
+    Atom,
+    Binary,
+    Node,
+    Scalar,
+    Scaled,
+    Shape,
+    Unary,
+    product,
+    scale,
+    transpose,
+)
 from symflow.errors import ShapeMismatch
 
 
 @dataclass(frozen=True, slots=True)
-class Hadamard(Node):
+class Hadamard(Binary):
     """The entrywise product of two nodes of one shape, or of two numbers."""
 
     left: Node
@@ -27,10 +38,6 @@ class Hadamard(Node):
     @property
     def shape(self) -> Shape:
         return self.left.shape
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return self.left, self.right
 
     @property
     def is_scalar(self) -> bool:  # type: ignore[override]
@@ -45,7 +52,7 @@ class Hadamard(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Elementwise(Node):
+class Elementwise(Unary):
     """A function of one variable, an expression in `Z`, applied to every entry."""
 
     function: sympy.Expr
@@ -54,10 +61,6 @@ class Elementwise(Node):
     @property
     def shape(self) -> Shape:
         return self.body.shape
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
 
     @property
     def is_scalar(self) -> bool:  # type: ignore[override]
@@ -72,41 +75,20 @@ class Elementwise(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Total(Node):
+class Total(Scalar, Unary):
     """The sum of all entries."""
 
     body: Node
-    is_scalar = True
-
-    @property
-    def shape(self) -> Shape:
-        return 1, 1
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
 
     def rebuild(self, *children: Node) -> Node:
         return total(*children)
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Node):
+class Number(Scalar, Atom):
     """A number or a scalar symbol that stands alone, as the 1 in 1 + tr A."""
 
     value: sympy.Expr
-    is_scalar = True
-
-    @property
-    def shape(self) -> Shape:
-        return 1, 1
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return ()
-
-    def rebuild(self, *children: Node) -> Node:
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +184,7 @@ def weighted(weight: Node, body: Node) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Ones(Node):
+class Ones(Atom):
     """The matrix of ones, which the gradient of a sum of entries is made of."""
 
     rows: Any
@@ -213,19 +195,12 @@ class Ones(Node):
         return self.rows, self.columns
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return ()
-
-    @property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return bool(self.rows == self.columns)
 
-    def rebuild(self, *children: Node) -> Node:
-        return self
-
 
 @dataclass(frozen=True, slots=True)
-class Identity(Node):
+class Identity(Atom):
     """The identity matrix."""
 
     size: Any
@@ -235,13 +210,6 @@ class Identity(Node):
     def shape(self) -> Shape:
         return self.size, self.size
 
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return ()
-
-    def rebuild(self, *children: Node) -> Node:
-        return self
-
     def times(self, right: Node) -> Node | None:
         return right
 
@@ -250,26 +218,17 @@ class Identity(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Determinant(Node):
+class Determinant(Scalar, Unary):
     """The determinant of a square node."""
 
     body: Node
-    is_scalar = True
-
-    @property
-    def shape(self) -> Shape:
-        return 1, 1
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
 
     def rebuild(self, *children: Node) -> Node:
         return Determinant(*children)
 
 
 @dataclass(frozen=True, slots=True)
-class Inverse(Node):
+class Inverse(Unary):
     """The inverse of a square node."""
 
     body: Node
@@ -277,10 +236,6 @@ class Inverse(Node):
     @property
     def shape(self) -> Shape:
         return self.body.shape
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
 
     @property
     def is_symmetric(self) -> bool:  # type: ignore[override]

@@ -23,6 +23,7 @@ from symflow.algebra.nodes import (
     Product,
     Scaled,
     Shape,
+    Unary,
     product,
     scale,
     transpose,
@@ -30,16 +31,11 @@ from symflow.algebra.nodes import (
 from symflow.algebra.widths import Width
 
 
-class LinearMap(Node):
+class LinearMap(Unary):
     """A fixed linear map applied to a node; `operation` is its name in a program."""
 
     __slots__ = ()
     operation: ClassVar[str]
-    body: Node
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
 
     @property
     def size(self) -> Width | None:

@@ -27,7 +27,11 @@ Shape = tuple[Any, Any]
 
 
 class Node(ABC):
-    """A matrix expression with a shape; scalars, such as traces, have shape 1×1."""
+    """A matrix expression with a shape; scalars, such as traces, have shape 1×1.
+
+    How many nodes an operation takes is said by `Atom`, `Unary` and `Binary`, so that a
+    node states its shape and how it is made again.
+    """
 
     __slots__ = ()
 
@@ -60,8 +64,55 @@ class Node(ABC):
         return None
 
 
+class Atom(Node):
+    """A node that is made of no others."""
+
+    __slots__ = ()
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return ()
+
+    def rebuild(self, *children: Node) -> Node:
+        return self
+
+
+class Unary(Node):
+    """An operation on one node, its `body`."""
+
+    __slots__ = ()
+    body: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+class Binary(Node):
+    """An operation on two nodes, `left` and `right`."""
+
+    __slots__ = ()
+    left: Node
+    right: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+
+class Scalar(Node):
+    """A number that is computed, and not a matrix with one entry."""
+
+    __slots__ = ()
+    is_scalar = True
+
+    @property
+    def shape(self) -> Shape:
+        return 1, 1
+
+
 @dataclass(frozen=True, slots=True)
-class Leaf(Node):
+class Leaf(Atom):
     """A matrix symbol: a weight matrix or a moment of the data."""
 
     symbol: sympy.MatrixSymbol
@@ -72,19 +123,12 @@ class Leaf(Node):
         return rows, columns
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return ()
-
-    @property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return isinstance(self.symbol, SymmetricMatrixSymbol)
 
-    def rebuild(self, *children: Node) -> Node:
-        return self
-
 
 @dataclass(frozen=True, slots=True)
-class Product(Node):
+class Product(Binary):
     """The matrix product of two nodes."""
 
     left: Node
@@ -93,10 +137,6 @@ class Product(Node):
     @property
     def shape(self) -> Shape:
         return self.left.shape[0], self.right.shape[1]
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return self.left, self.right
 
     def rebuild(self, *children: Node) -> Node:
         return product(*children)
@@ -125,7 +165,7 @@ class Sum(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled(Node):
+class Scaled(Unary):
     """A node times a commutative SymPy coefficient."""
 
     coefficient: sympy.Expr
@@ -136,10 +176,6 @@ class Scaled(Node):
         return self.body.shape
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
-
-    @property
     def is_scalar(self) -> bool:  # type: ignore[override]
         return self.body.is_scalar
 
@@ -148,7 +184,7 @@ class Scaled(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Transposed(Node):
+class Transposed(Unary):
     """The transpose of a node."""
 
     body: Node
@@ -158,29 +194,15 @@ class Transposed(Node):
         rows, columns = self.body.shape
         return columns, rows
 
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
-
     def rebuild(self, *children: Node) -> Node:
         return transpose(*children)
 
 
 @dataclass(frozen=True, slots=True)
-class Traced(Node):
+class Traced(Scalar, Unary):
     """The trace of a square node."""
 
     body: Node
-
-    @property
-    def shape(self) -> Shape:
-        return 1, 1
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
-
-    is_scalar = True
 
     def rebuild(self, *children: Node) -> Node:
         return trace(*children)

@@ -13,11 +13,11 @@ from functools import reduce
 import numpy as np
 import sympy
 
-from symflow.algebra.nodes import Node, Product, Shape
+from symflow.algebra.nodes import Atom, Binary, Node, Product, Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Constant(Node):
+class Constant(Atom):
     """A matrix of exact numbers."""
 
     matrix: sympy.ImmutableDenseMatrix
@@ -26,16 +26,9 @@ class Constant(Node):
     def shape(self) -> Shape:
         return int(self.matrix.rows), int(self.matrix.cols)
 
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return ()
-
-    def rebuild(self, *children: Node) -> Node:
-        return self
-
 
 @dataclass(frozen=True, slots=True)
-class Kronecker(Node):
+class Kronecker(Binary):
     """The Kronecker product of two columns."""
 
     left: Node
@@ -44,10 +37,6 @@ class Kronecker(Node):
     @property
     def shape(self) -> Shape:
         return self.left.shape[0] * self.right.shape[0], 1
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return self.left, self.right
 
     def rebuild(self, *children: Node) -> Node:
         return Kronecker(*children)

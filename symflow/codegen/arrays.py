@@ -14,6 +14,7 @@ import sympy
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.numbers import to_float
 from symflow.codegen.program import FUNCTIONS, Instruction, Program
+from symflow.errors import InvalidArgument
 
 #: How tightly each operation binds, for parentheses.
 _ADDITION, _PRODUCT, _ATOM = 1, 2, 3
@@ -246,8 +247,11 @@ def _write_linear_algebra(step: Instruction, operands: list[Text]) -> Text:
                 [to_float(entry) for entry in row] for row in step.constant.tolist()
             ]
             return Text(f"xp.asarray({rows!r})", _ATOM)
-    msg = f"array_source: no Python text for the operation {step.operation!r}"
-    raise NotImplementedError(msg)
+    msg = (
+        f"array_source(program): the operation {step.operation!r} has no Python text; "
+        "give it one in symflow/codegen/arrays.py"
+    )
+    raise InvalidArgument(msg)
 
 
 def _scaled(constant: sympy.Expr | None, matrix: Text) -> Text:
