@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from symflow.bias.dense_margin import DenseMaxMargin
 from symflow.bias.diagonal import DiagonalPotential
 from symflow.bias.distance import DistanceBound, width_bound
 from symflow.bias.dual import least_potential
 from symflow.bias.frozen import FrozenPart
 from symflow.bias.least_norm import LeastNorm
+from symflow.bias.max_margin import Direction
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
+from symflow.bias.mode_margin import ModeMaxMargin
 from symflow.bias.prediction import Prediction
+from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
 
 #: The catalogue of predictions, tried in order, and the claims that go with them.
-PREDICTIONS: tuple[Any, ...] = (LeastNorm, DiagonalPotential)
+PREDICTIONS: tuple[Any, ...] = (
+    LeastNorm,
+    DiagonalPotential,
+    DenseMaxMargin,
+    ModeMaxMargin,
+    SingularVectors,
+)
 COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound)
 
 
@@ -152,14 +162,18 @@ def companions(
 
 
 __all__ = [
+    "DenseMaxMargin",
     "DiagonalPotential",
     "DifferenceMap",
+    "Direction",
     "DistanceBound",
     "FrozenPart",
     "LeastNorm",
     "MirrorMap",
+    "ModeMaxMargin",
     "Prediction",
     "ProductMap",
+    "SingularVectors",
     "attempts",
     "companions",
     "implicit_bias",
