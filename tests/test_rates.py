@@ -221,7 +221,10 @@ def test_printed_margin_rate_without_the_half_is_violated():
 
 def test_rates_are_sorted_and_refusals_say_why():
     flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss(l2=0.1))
-    assert rates(flow, sf.whitened([[2, 0], [0, 1]]), sf.gaussian_init(1, rng=1)) == []
+    none = rates(flow, sf.whitened([[2, 0], [0, 1]]), sf.gaussian_init(1, rng=1))
+    assert (len(none), none.rate) == (0, 0.0)
+    with pytest.raises(sf.HypothesisFailed, match="without weight decay: fails"):
+        none.bound(1.0)
     refusal = attempts(flow, sf.whitened([[2, 0], [0, 1]]), sf.gaussian_init(1, rng=1))[
         0
     ]
@@ -232,7 +235,14 @@ def test_rates_are_sorted_and_refusals_say_why():
     found = [bound.rate for bound in bounds]
     assert len(found) >= 4
     assert found == sorted(found, reverse=True)
-    run = sf.simulate(flow, sf.whitened(start[1] @ start[0] + 0.1), start, [0, 1, 2])
+    times = np.array([0.0, 1.0, 2.0])
+    assert bounds.rate == max(found)
+    assert bounds.bound(times) == pytest.approx(
+        np.min([b.bound(times) for b in bounds], 0)
+    )
+    assert f"{bounds[0].name:<18}" in str(bounds).splitlines()[1]
+    assert "ThreeLayerRate" in str(bounds)
+    run = sf.simulate(flow, sf.whitened(start[1] @ start[0] + 0.1), start, times)
     assert sf.validate(bounds, run).ok
 
 

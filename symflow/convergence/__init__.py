@@ -10,6 +10,7 @@ from symflow.convergence.bound import LossBound, RateBound
 from symflow.convergence.deep import HomogeneousRate, UnimodalRate
 from symflow.convergence.descent import descend, descent_curves, monotone_step
 from symflow.convergence.far_away import FarAway
+from symflow.convergence.guarantees import Guarantees
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
 from symflow.convergence.regression import closest_approach, reduced_rank_solutions
@@ -40,9 +41,7 @@ BOUNDS: tuple[Any, ...] = (
 COMPANIONS: tuple[Any, ...] = (StableSet, Alignment, FarAway, Staircase)
 
 
-def rates(
-    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
-) -> list[RateBound]:
+def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guarantees:
     """Return the convergence bounds that apply, the fastest guaranteed rate first.
 
     Parameters
@@ -58,9 +57,10 @@ def rates(
 
     Returns
     -------
-    list of RateBound
-        Each with `.rate`, `.bound(t)`, `.margin(path)` and its hypotheses as checked;
-        empty if none applies (`symflow.convergence.attempts` says why).
+    Guarantees
+        A sequence of bounds, each with `.rate`, `.bound(t)`, `.margin(path)` and its
+        hypotheses as checked.  Its own `.rate` and `.bound(t)` are the best of them; it
+        prints which bound is tightest here, and why the others do not apply.
 
     Raises
     ------
@@ -74,10 +74,13 @@ def rates(
     >>> bounds = sf.rates(flow, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]])
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
+    >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
+    (6.5, 6, 2)
     """
     answers = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in answers if isinstance(answer, RateBound)]
-    return sorted(bounds, key=lambda bound: -bound.rate)
+    refusals = tuple(answer for answer in answers if isinstance(answer, Refusal))
+    return Guarantees(tuple(sorted(bounds, key=lambda b: -b.rate)), refusals)
 
 
 def attempts(
@@ -163,6 +166,7 @@ __all__ = [
     "Bound",
     "ConvexityRate",
     "FarAway",
+    "Guarantees",
     "HomogeneousRate",
     "ImbalanceRate",
     "InstantaneousRate",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from symflow.errors import InvalidArgument
 from symflow.gallery.bias import BIAS
+from symflow.gallery.ensembles import ENSEMBLES, EnsembleEntry
 from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
 from symflow.gallery.errata import ERRATA, Erratum
 from symflow.gallery.known import KNOWN
@@ -15,7 +16,7 @@ from symflow.gallery.table import Atlas
 from symflow.gallery.width import WidthExperiment, width_experiment
 
 #: Everything that is in the atlas.
-ENTRIES: tuple[Entry, ...] = (*KNOWN, *RATES, *BIAS, *MEASURED, *ERRATA)
+ENTRIES: tuple[Entry, ...] = (*KNOWN, *RATES, *BIAS, *MEASURED, *ENSEMBLES, *ERRATA)
 
 
 def atlas(
@@ -49,7 +50,7 @@ def atlas(
     --------
     >>> table = atlas("erratum")
     >>> table.ok, [line.measured for line in table.lines]
-    (True, ['1', '1'])
+    (True, ['1', '1', '3/4', '8'])
     """
     chosen = [entry for entry in ENTRIES if only is None or only in entry.key]
     if not chosen:
@@ -67,6 +68,7 @@ def atlas(
 __all__ = [
     "ENTRIES",
     "Atlas",
+    "EnsembleEntry",
     "Entry",
     "Erratum",
     "Instance",

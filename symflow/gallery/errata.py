@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isqrt
 
 from symflow.claims import Reference
-from symflow.convergence.two_layers import MIN_2023
+from symflow.convergence.two_layers import MIN_2021, MIN_2023
 from symflow.gallery.entry import Entry, Line
 
 
@@ -72,6 +73,37 @@ def _rectangular() -> tuple[Fraction, Fraction, Fraction]:
     return smallest, 2 * sigma, sigma
 
 
+def _scaled_output() -> tuple[Fraction, Fraction, Fraction]:
+    """Return λ_min for the output cW_3W_2W_1, c = 1/√(mh_1h_2), of widths 1–2–2–1.
+
+    W_1 = (1 0)ᵀ, W_2 = diag(1, 0) and W_3 = (1 0) contribute 1 each without c.  The
+    operator is quadratic in the derivatives of the output, and each of these has one c.
+    """
+    scale, derivatives = Fraction(1, 2), (Fraction(1),) * 3
+    smallest = sum((scale * part) ** 2 for part in derivatives)
+    plain = sum(part**2 for part in derivatives)
+    return Fraction(smallest), scale * plain, scale**2 * plain
+
+
+def _pairing() -> tuple[Fraction, Fraction, Fraction]:
+    """Return 2(λ_r(W_1W_1ᵀ) + λ_m(W_2W_2ᵀ)) of two starts with the same D and W.
+
+    r = 3 and m = 2; D has the eigenvalues 15, 8, 1, −1, −1 and W the singular values
+    15, 6.  A pair (p, −n) of eigenvalues that carries σ has |w_2|² = ½(n − p +
+    √((p+n)² + 4σ²)); the eigenvalue 1 is alone and has |w_1|² = 1.
+    """
+
+    def outer(p: int, sigma: int) -> Fraction:
+        square = (p + 1) ** 2 + 4 * sigma**2
+        # where the root is not rational, its floor is a lower bound
+        return Fraction(1 - p + isqrt(square), 2)
+
+    crossed = min(outer(15, 6), outer(8, 15))
+    in_order = min(outer(15, 15), outer(8, 6))
+    bracket = Fraction(-14 + isqrt(16**2 + 4 * 6**2) + isqrt(2**2))
+    return 2 * (1 + crossed), 2 * (1 + in_order), bracket
+
+
 ERRATA = (
     Erratum(
         "erratum-half",
@@ -86,5 +118,19 @@ ERRATA = (
         "only with as many outputs as inputs; otherwise without the factor L",
         MIN_2023,
         _rectangular,
+    ),
+    Erratum(
+        "erratum-output",
+        "an output scaled by 1/√(mh₁h₂) scales the rate by 1/√(mh₁h₂)",
+        "by 1/(mh₁h₂), the square",
+        MIN_2023,
+        _scaled_output,
+    ),
+    Erratum(
+        "erratum-pairing",
+        "starts that pair λ_i(D), λ_i(−D) and σ_i(W) have the least λ_r + λ_m",
+        "pair λ₁(D) and λ_m(−D) with σ_m(W): only then it equals the bracket",
+        MIN_2021,
+        _pairing,
     ),
 )

@@ -1,0 +1,97 @@
+"""All bounds that apply to one problem, the fastest first, and why others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.claims import Refusal
+from symflow.convergence.bound import RateBound
+from symflow.errors import HypothesisFailed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Guarantees(Sequence[RateBound]):
+    """The rate bounds that apply; made by `rates`.
+
+    A sequence of bounds, the fastest guaranteed rate first.
+
+    Parameters
+    ----------
+    bounds : tuple of RateBound
+        Those that apply, the fastest first.
+    refusals : tuple of Refusal
+        Those that do not, with the hypotheses that fail.
+    """
+
+    bounds: tuple[RateBound, ...]
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def tightest(self) -> RateBound:
+        """The bound with the fastest rate.
+
+        Raises
+        ------
+        HypothesisFailed
+            If none applies.
+        """
+        if self.bounds:
+            return self.bounds[0]
+        reasons = "\n".join(map(str, self.refusals))
+        msg = f"rates(flow, data, init): no catalogued bound applies.\n{reasons}"
+        raise HypothesisFailed(msg)
+
+    @property
+    def rate(self) -> float:
+        """The fastest guaranteed rate; 0 where none is."""
+        return self.bounds[0].rate if self.bounds else 0.0
+
+    def bound(self, t: Any) -> Array:
+        """Return the least of the bounds on what the tightest one is about.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `t`.
+
+        Raises
+        ------
+        HypothesisFailed
+            If no bound applies.
+        """
+        quantity = self.tightest.quantity
+        same = [bound for bound in self.bounds if bound.quantity == quantity]
+        return np.asarray(np.min([bound.bound(t) for bound in same], axis=0))
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    @overload
+    def __getitem__(self, index: int) -> RateBound: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RateBound]: ...
+    def __getitem__(self, index: int | slice) -> RateBound | Sequence[RateBound]:
+        return self.bounds[index]
+
+    def __iter__(self) -> Iterator[RateBound]:
+        return iter(self.bounds)
+
+    def __repr__(self) -> str:
+        lines = [f"{len(self.bounds)} bounds apply, the tightest first:"]
+        for bound in self.bounds:
+            part = bound.rate / self.rate
+            lines.append(
+                f"  {bound.name:<18} {bound.reference!s:<21} {bound.quantity} falls at "
+                f"rate {bound.rate:.6g} ({part:.0%} of the fastest)"
+            )
+        return "\n".join([*lines, *map(str, self.refusals)])

@@ -1,0 +1,222 @@
+"""Random data with many random starts each, for `gallery/ensembles.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.claims import Claim
+from symflow.data import Moments, whitened
+from symflow.flow import gradient_flow
+from symflow.losses import SquaredLoss
+from symflow.networks import LinearNetwork
+from symflow.simulation import ensemble
+
+#: Starts per data set.
+STARTS = 25
+
+Weights = tuple[Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One data set with many starts.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the network.
+    data : Dataset or Moments
+        What is learned.
+    starts : tuple of ndarray
+        For each layer an array (starts, rows, columns).
+    t : float
+        The last time.
+    """
+
+    widths: tuple[int, ...]
+    data: Any
+    starts: Weights
+    t: float
+
+    def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the claim of every start to which it applies, with its trajectory."""
+        flow = gradient_flow(LinearNetwork(*self.widths), SquaredLoss())
+        runs = ensemble(flow, self.data, self.starts, np.linspace(0, self.t, 9))
+        for number in range(len(runs)):
+            path = runs[number]
+            claim = kind.attempt(path.problem)
+            if isinstance(claim, Claim):
+                yield claim, path
+
+
+def gaussian(
+    *widths: int, size: float = 0.7, t: float = 2.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of Gaussian data with independent Gaussian starts."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        data = _moments(generator, widths, generator.standard_normal)
+        shapes = [(STARTS, rows, columns) for columns, rows in pairwise(widths)]
+        starts = tuple(size * generator.standard_normal(shape) for shape in shapes)
+        return Batch(widths, data, starts, t)
+
+    return make
+
+
+def near(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of starts around one whose product almost fits the data."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        shapes = [(rows, columns) for columns, rows in pairwise(widths)]
+        middle = [generator.standard_normal(shape) for shape in shapes]
+
+        def target(shape: tuple[int, ...]) -> Array:
+            product = np.linalg.multi_dot(middle[::-1])
+            return np.asarray(product + 0.05 * generator.standard_normal(shape))
+
+        data = _moments(generator, widths, target)
+        starts = tuple(
+            weight + 0.05 * generator.standard_normal((STARTS, *weight.shape))
+            for weight in middle
+        )
+        return Batch(widths, data, starts, t)
+
+    return make
+
+
+def _moments(
+    generator: np.random.Generator, widths: tuple[int, ...], target: Any
+) -> Moments:
+    """Return moments of twice as many samples as inputs, and of a linear teacher."""
+    inputs, outputs = widths[0], widths[-1]
+    X = generator.standard_normal((2 * inputs, inputs))
+    sigma_xx = X.T @ X / len(X)
+    return Moments(sigma_xx, target((outputs, inputs)) @ sigma_xx)
+
+
+def balanced(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of balanced starts of full rank near a whitened target."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        rank = min(widths)
+        ends = [_frame(generator, width, rank) for width in (widths[-1], widths[0])]
+        values = generator.uniform(0.8, 1.5, rank)
+        noise = 0.1 * generator.standard_normal((widths[-1], widths[0]))
+        data = whitened((ends[0] * values) @ ends[1].T + noise)
+        starts = [
+            _chain(generator, widths, ends, values ** (1 / (len(widths) - 1)))
+            for _ in range(STARTS)
+        ]
+        return Batch(widths, data, _stacked(starts), t)
+
+    return make
+
+
+def unimodal(*widths: int, t: float = 1.0) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of starts whose layers shrink: D_l ⪰ 0 for all l."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        size = widths[0]
+        target = generator.standard_normal((widths[-1], size))
+        starts = []
+        for _ in range(STARTS):
+            steps = generator.uniform(0.1, 1, (len(widths) - 1, size))
+            squares = np.cumsum(steps, axis=0)[::-1]
+            frames = [_frame(generator, width, size) for width in widths]
+            starts.append(_layers(frames, np.sqrt(squares)))
+        return Batch(widths, whitened(target), _stacked(starts), t)
+
+    return make
+
+
+def one_neuron(
+    depth: int, *, size: float = 1.0, t: float = 6.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of balanced one-neuron starts for a 3×4 target."""
+    widths = (4, 1, *[2] * (depth - 2), 3)
+
+    def make(generator: np.random.Generator) -> Batch:
+        left, right = (_frame(generator, width, 3) for width in (3, 4))
+        values = np.array([1.0, generator.uniform(0, 0.6), 0.1])
+        values *= generator.uniform(0.7, 1.5)
+        starts = []
+        for _ in range(STARTS):
+            near = [
+                frame[:, :1] + 0.5 * generator.standard_normal((len(frame), 1))
+                for frame in (left, right)
+            ]
+            ends = [vector / np.linalg.norm(vector) for vector in near]
+            strength = size * values[0] * generator.uniform(0.3, 2)
+            root = np.array([strength ** (1 / depth)])
+            starts.append(_chain(generator, widths, ends, root))
+        data = whitened((left * values) @ right.T)
+        return Batch(widths, data, _stacked(starts), t)
+
+    return make
+
+
+def spectral(*widths: int, t: float = 12.0) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of small spectral starts for data with shared frames."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        modes = min(widths[0], widths[-1])
+        left = _frame(generator, widths[-1], modes)
+        right = _frame(generator, widths[0], widths[0])
+        lam = generator.uniform(0.5, 2, widths[0])
+        sigma = generator.uniform(0.5, 2, modes)
+        data = Moments((right * lam) @ right.T, (left * sigma) @ right[:, :modes].T)
+        starts = []
+        for _ in range(STARTS):
+            strengths = 10.0 ** generator.uniform(-4, -2, modes)
+            ends = [left, right[:, :modes]]
+            starts.append(_chain(generator, widths, ends, np.sqrt(strengths)))
+        return Batch(widths, data, _stacked(starts), t)
+
+    return make
+
+
+def underdetermined(
+    *widths: int, size: float = 1.0, t: float = 4.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of data with fewer samples than inputs, and Gaussian starts."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        given = gaussian(*widths, size=size, t=t)(generator)
+        X = generator.standard_normal((2, widths[0]))
+        Y = 0.2 * generator.standard_normal((2, widths[-1]))
+        return replace(given, data=Moments(X.T @ X / 2, Y.T @ X / 2))
+
+    return make
+
+
+def _frame(generator: np.random.Generator, rows: int, columns: int) -> Array:
+    """Return orthonormal columns."""
+    return np.asarray(np.linalg.qr(generator.standard_normal((rows, columns)))[0])
+
+
+def _chain(
+    generator: np.random.Generator,
+    widths: tuple[int, ...],
+    ends: list[Array],
+    strengths: Array,
+) -> list[Array]:
+    """Return balanced layers between given frames of the outputs and the inputs."""
+    middle = [_frame(generator, width, len(strengths)) for width in widths[1:-1]]
+    return _layers([ends[1], *middle, ends[0]], [strengths] * (len(widths) - 1))
+
+
+def _layers(frames: list[Array], strengths: Any) -> list[Array]:
+    return [
+        (after * size) @ before.T
+        for (before, after), size in zip(pairwise(frames), strengths, strict=True)
+    ]
+
+
+def _stacked(starts: list[list[Array]]) -> Weights:
+    return tuple(np.array(layer) for layer in zip(*starts, strict=True))

@@ -1,0 +1,169 @@
+"""Entries of the atlas that hold a bound against many random instances.
+
+No instance may violate the bound at any time by more than the integration explains;
+the line says how loose the bound is, as the median of larger/smaller over all
+instances and times, and how many instances there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.numbers import to_float
+from symflow.algebra.text import inline, scientific
+from symflow.bias import DistanceBound
+from symflow.claims import Bound, Claim
+from symflow.convergence import (
+    Alignment,
+    ConvexityRate,
+    FarAway,
+    HomogeneousRate,
+    ImbalanceRate,
+    InstantaneousRate,
+    MarginRate,
+    RankOneRate,
+    StableSet,
+    Staircase,
+    ThreeLayerRate,
+    UnimodalRate,
+)
+from symflow.gallery.batches import (
+    Batch,
+    balanced,
+    gaussian,
+    near,
+    one_neuron,
+    spectral,
+    underdetermined,
+    unimodal,
+)
+from symflow.gallery.entry import Entry, Line
+from symflow.validation.validate import route_bound
+
+#: Data sets per entry.
+DATA_SETS = 4
+
+
+@dataclass(frozen=True)
+class EnsembleEntry(Entry):
+    """A claim on random instances.
+
+    Parameters
+    ----------
+    key : str
+        Short name.
+    kind : type
+        The theorem; its `attempt` skips the instances to which it does not apply.
+    batch : callable
+        Makes a `Batch` from a random generator.
+    mutant : callable
+        Makes a false claim from a true one.
+    """
+
+    key: str
+    kind: Any
+    batch: Callable[[np.random.Generator], Batch]
+    mutant: Callable[[Any], Claim]
+
+    def run(self, digits: int) -> Line:
+        """Hold the claim against every instance."""
+        margins: list[float] = []
+        worst, count, claim = 0.0, 0, None
+        for claim, path in self._instances():
+            allowed = float(route_bound(path)) + claim.slack(path)
+            worst = max(worst, _largest(claim.residuals(path) / allowed))
+            count += 1
+            if isinstance(claim, Bound):
+                margins.extend(claim.margin(path))
+        assert claim is not None, f"{self.key}: no instance"
+        loose = f"median ratio {np.median(margins):.4g}" if margins else "no exception"
+        return Line(
+            key=self.key,
+            claim=f"{claim.name} on {count} random instances",
+            paper=claim.reference,
+            hypotheses=tuple(found.words for found in claim.hypotheses),
+            predicted=inline(claim.statement),
+            measured=f"largest violation {scientific(worst)} of what rounding explains",
+            agreement=f"{count} instances, {loose}",
+            status=claim.status.value,
+            ok=worst <= 1,
+        )
+
+    def mutant_fails(self) -> bool:
+        """Say whether the mutated claim is refuted on some instance."""
+        return any(
+            _largest(self.mutant(claim).residuals(path)) > 100 * route_bound(path)
+            for claim, path in self._instances()
+        )
+
+    def _instances(self) -> Iterator[tuple[Any, Any]]:
+        generator = np.random.default_rng(len(self.key))
+        for _ in range(DATA_SETS):
+            yield from self.batch(generator).claims(self.kind)
+
+
+def _largest(values: Any) -> float:
+    return max(to_float(value) for value in values)
+
+
+def wrong(**factors: float) -> Callable[[Any], Claim]:
+    """Return the mutation that multiplies constants of a claim by factors."""
+
+    def mutate(claim: Any) -> Claim:
+        changed = {name: getattr(claim, name) * by for name, by in factors.items()}
+        return replace(claim, **changed)  # type: ignore[no-any-return]
+
+    return mutate
+
+
+def elsewhere(factor: float) -> Callable[[Any], Claim]:
+    """Return the mutation that takes the constants of another start, a multiple."""
+
+    def mutate(claim: Any) -> Claim:
+        weights = tuple(factor * weight for weight in claim.problem.weights)
+        other = replace(claim.problem, weights=weights)
+        return replace(claim, problem=other)  # type: ignore[no-any-return]
+
+    return mutate
+
+
+def _without_second(claim: Any) -> Claim:
+    """Return the claim for a target of rank one, where z_2 = 0."""
+    name = claim.problem.flow.data[1].name
+    left, values, right = np.linalg.svd(claim.problem.data[name], full_matrices=False)
+    first = np.outer(left[:, 0] * values[0], right[0])
+    other = replace(claim.problem, data={**claim.problem.data, name: first})
+    return replace(claim, problem=other)  # type: ignore[no-any-return]
+
+
+ENSEMBLES = (
+    EnsembleEntry(
+        "many-imbalance", ImbalanceRate, gaussian(3, 6, 2), wrong(constant=40)
+    ),
+    EnsembleEntry("many-margin", MarginRate, near(3, 4, 2), wrong(constant=20)),
+    EnsembleEntry("many-convexity", ConvexityRate, near(3, 4, 2), wrong(constant=20)),
+    EnsembleEntry("many-instant", InstantaneousRate, gaussian(3, 4, 2), elsewhere(3)),
+    EnsembleEntry(
+        "many-three", ThreeLayerRate, gaussian(2, 7, 5, 2), wrong(constant=40)
+    ),
+    EnsembleEntry(
+        "many-unimodal", UnimodalRate, unimodal(2, 3, 2, 2), wrong(constant=9)
+    ),
+    EnsembleEntry(
+        "many-balanced", HomogeneousRate, balanced(2, 3, 2, 2), wrong(constant=3)
+    ),
+    EnsembleEntry("many-stable", StableSet, one_neuron(2), wrong(alpha=1.2)),
+    EnsembleEntry("many-alignment", Alignment, one_neuron(3), wrong(kappa=5)),
+    EnsembleEntry("many-rank-one", RankOneRate, one_neuron(2), _without_second),
+    EnsembleEntry(
+        "many-far", FarAway, one_neuron(3, size=20.0, t=1.0), wrong(time=0.0)
+    ),
+    EnsembleEntry("many-stairs", Staircase, spectral(3, 3, 2), elsewhere(0.1)),
+    EnsembleEntry(
+        "many-distance", DistanceBound, underdetermined(5, 9, 1), wrong(distance=1e-3)
+    ),
+)
