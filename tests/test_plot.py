@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 import symflow as sf
 from symflow import plot
+from symflow.convergence import companions
 from symflow.precision import precise
 
 TIMES = [0, 0.5, 1, 2, 4, 8]
@@ -154,7 +155,10 @@ def test_colours_differ_and_avoid_yellow_and_black() -> None:
     assert not {"#F0E442", "#000000"} & set(COLOURS)
 
 
-@pytest.mark.parametrize("draw", [plot.loss, plot.modes, plot.drift])
+@pytest.mark.parametrize(
+    "draw",
+    [plot.loss, plot.modes, plot.drift, plot.imbalance, plot.singular_values],
+)
 def test_what_is_not_a_trajectory_is_refused(draw: object) -> None:
     with pytest.raises(sf.InvalidArgument, match="needs a trajectory"):
         draw([1, 2, 3])
@@ -169,3 +173,164 @@ def test_agreement_needs_common_times(run: sf.Trajectory, ax: Axes) -> None:
 def test_drift_needs_a_trajectory() -> None:
     with pytest.raises(sf.InvalidArgument, match="at least one"):
         plot.drift()
+
+
+# --- bounds, layers, imbalances, sweeps, steps ---------------------------------------
+
+
+def test_bounds_lie_above_what_they_bound(ax: Axes) -> None:
+    problem = PROBLEM[0], PROBLEM[1], sf.gaussian_init(1.0, rng=1)
+    claims = sf.rates(*problem)
+    assert claims
+    plot.bounds(sf.simulate(*problem, [0, 0.2, 0.4]), claims, ax)
+    measured, *proved = ax.lines
+    assert len(proved) == len(claims)
+    for line in proved:
+        assert np.all(line.get_ydata() >= (1 - 1e-9) * measured.get_ydata())
+
+
+def test_bounds_refuses_what_bounds_nothing(run: sf.Trajectory, ax: Axes) -> None:
+    with pytest.raises(sf.InvalidArgument, match="is not a bound"):
+        plot.bounds(run, sf.conserved(run.flow), ax)
+    with pytest.raises(sf.InvalidArgument, match="no quantity"):
+        plot.bounds(run, [], ax)
+
+
+def test_bounds_on_two_quantities_need_two_pictures(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened([[3, 0], [0, 1]]), ([[1.2, 0.1]], [[1.2], [0.1]])
+    others = [c for c in companions(*problem) if isinstance(c, sf.Bound)]
+    claims = [*sf.rates(*problem), *others]
+    assert len(claims) > 1
+    with pytest.raises(sf.InvalidArgument, match="axes of its own"):
+        plot.bounds(sf.simulate(*problem, [0, 1]), claims, ax)
+
+
+def test_layers_of_a_balanced_start_share_their_singular_values(
+    run: sf.Trajectory, ax: Axes
+) -> None:
+    plot.singular_values(run, ax)
+    first, second = ax.lines[:2], ax.lines[2:]
+    for a, b in zip(first, second, strict=True):
+        assert np.allclose(a.get_ydata(), b.get_ydata(), atol=1e-6)
+        assert a.get_color() == b.get_color()
+        assert a.get_linestyle() != b.get_linestyle()
+
+
+def test_singular_values_of_a_diagonal_layer_are_its_absolute_entries(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.DiagonalNetwork(3, depth=2), sf.SquaredLoss())
+    start = [[0.1, -0.3, 0.2], [0.4, 0.5, -0.6]]
+    run = sf.simulate(flow, sf.whitened([[1, 2, 3]]), start, [0, 0.1])
+    plot.singular_values(run, ax)
+    assert np.allclose([line.get_ydata()[0] for line in ax.lines[:3]], [0.3, 0.2, 0.1])
+
+
+def test_many_layers_are_named_once_each(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(4, 4, 4, 4), sf.SquaredLoss())
+    data = sf.whitened(np.eye(4))
+    plot.singular_values(sf.simulate(flow, data, sf.spectral_init(0.1), [0, 1]), ax)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == [f"$s_{{1}}(W_{{{layer}}})$" for layer in (1, 2, 3)]
+
+
+def test_an_imbalance_keeps_its_spectrum(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    weights = [np.array([[1.0, 0.5], [0.0, 2.0]]), np.array([[0.3, 3.0]])]
+    run = sf.simulate(flow, sf.whitened([[2, 1]]), weights, [0, 1, 2])
+    plot.imbalance(run, ax)
+    rings, dots = ax.lines[:2]
+    first, second = weights
+    expected = np.linalg.eigvalsh(second.T @ second - first @ first.T)[::-1]
+    assert np.allclose(rings.get_ydata(), expected)
+    assert np.allclose(dots.get_ydata(), expected, atol=1e-7)
+
+
+def test_weight_decay_shrinks_the_spectrum(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss(l2=0.5))
+    start = [[[1, 0], [0, 2]], [[0, 3]]]
+    plot.imbalance(sf.simulate(flow, sf.whitened([[2, 1]]), start, [0, 1]), ax)
+    rings, dots = ax.lines[:2]
+    assert np.allclose(dots.get_ydata(), np.exp(-1) * rings.get_ydata(), atol=1e-6)
+
+
+def test_an_imbalance_needs_two_layers(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    run = sf.simulate(flow, sf.whitened([[2, 1]]), [[[0, 0]]], [0, 1])
+    with pytest.raises(sf.InvalidArgument, match="imbalance"):
+        plot.imbalance(run, ax)
+
+
+def ensemble(count: int) -> sf.Ensemble:
+    flow, data, _ = PROBLEM
+    rule = sf.gaussian_init(0.5, rng=0)
+    draws = [rule.draw(flow.network, data, rng=seed) for seed in range(count)]
+    starts = tuple(np.stack(layer) for layer in zip(*draws, strict=True))
+    return sf.ensemble(flow, data, starts, [0, 1, 2])
+
+
+def test_a_sweep_shows_the_median_and_its_bands(ax: Axes) -> None:
+    runs = ensemble(15)
+    plot.sweep(runs, ax, level=0.8)
+    (line,), (light, dark) = ax.lines, ax.collections
+    assert np.allclose(line.get_ydata(), np.median(runs.loss, axis=0))
+    low, high = np.quantile(runs.loss[:, 1], [0.1, 0.9])
+    heights = light.get_paths()[0].vertices[:, 1]
+    assert np.isclose(heights, low).any()
+    assert np.isclose(heights, high).any()
+    ordered = np.sort(runs.loss[:, 1])
+    heights = dark.get_paths()[0].vertices[:, 1]
+    assert np.isclose(heights, ordered[4]).any()
+    assert np.isclose(heights, ordered[10]).any()
+
+
+def test_the_band_of_the_median_holds_it_as_often_as_it_says() -> None:
+    from symflow.plot.sweep import median_rank
+
+    rng, rank = np.random.default_rng(7), median_rank(15, 0.8)
+    draws = np.sort(rng.exponential(size=(4000, 15)), axis=1)
+    median = np.log(2)
+    held = (draws[:, rank] <= median) & (median <= draws[:, 14 - rank])
+    assert 0.8 - 0.03 < held.mean() < 0.93
+    assert median_rank(4, 0.9) is None
+
+
+def test_runs_that_failed_are_left_out(ax: Axes) -> None:
+    from dataclasses import replace
+
+    runs = ensemble(3)
+    weights = tuple(weight.copy() for weight in runs.weights)
+    weights[0][1] = np.nan
+    plot.sweep(replace(runs, weights=weights), ax, of="singular_values")
+    assert "median of 2 runs" in ax.lines[0].get_label()
+    assert all(np.isfinite(line.get_ydata()).all() for line in ax.lines)
+
+
+@pytest.mark.parametrize(
+    "options", [{"of": "accuracy"}, {"level": 0}, {"level": 1.5}], ids=str
+)
+def test_a_sweep_refuses_options_that_make_no_sense(options: dict, ax: Axes) -> None:
+    with pytest.raises(sf.InvalidArgument, match=next(iter(options))):
+        plot.sweep(ensemble(2), ax, **options)
+    with pytest.raises(sf.InvalidArgument, match="Sweep or an Ensemble"):
+        plot.sweep([1, 2], ax)
+
+
+def test_smaller_starts_come_nearer_to_the_staircase(ax: Axes) -> None:
+    gaps = []
+    for size in (1e-1, 1e-3, 1e-6):
+        delta = -np.log(size)
+        times = delta * np.linspace(0, 2, 41)
+        run = sf.simulate(*PROBLEM[:2], sf.spectral_init(size), times)
+        line = plot.staircase(run, ax=ax).lines[-4]
+        clock, steps = line.get_xdata(), 3.0 * (line.get_xdata() > 1 / 3)
+        assert np.isclose(clock[-1], 2)
+        gaps.append(np.abs(line.get_ydata() - steps).mean())
+    assert gaps[0] > 2 * gaps[1] > 3 * gaps[2]
+
+
+def test_a_staircase_needs_a_small_start(ax: Axes) -> None:
+    run = sf.simulate(*PROBLEM[:2], sf.spectral_init(1.2), [0, 1])
+    with pytest.raises(sf.InvalidArgument, match="Start smaller"):
+        plot.staircase(run, ax=ax)
+    with pytest.raises(sf.InvalidArgument, match="at least one"):
+        plot.staircase(ax=ax)

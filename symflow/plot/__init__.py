@@ -5,8 +5,23 @@ draws.
 """
 
 from symflow.plot.agreement import agreement
+from symflow.plot.bounds import bounds
 from symflow.plot.drift import drift
+from symflow.plot.imbalance import imbalance
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
+from symflow.plot.singular_values import singular_values
+from symflow.plot.staircase import staircase
+from symflow.plot.sweep import sweep
 
-__all__ = ["agreement", "drift", "loss", "modes"]
+__all__ = [
+    "agreement",
+    "bounds",
+    "drift",
+    "imbalance",
+    "loss",
+    "modes",
+    "singular_values",
+    "staircase",
+    "sweep",
+]

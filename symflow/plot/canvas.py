@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.conservation import Law
 from symflow.errors import InvalidArgument
 from symflow.trajectory import Trajectory
 
@@ -41,6 +43,28 @@ def colours(count: int) -> list[str]:
     ['#0072B2', '#D55E00']
     """
     return list(islice(cycle(COLOURS), count))
+
+
+def line_styles(count: int) -> list[str]:
+    """Return `count` line styles, solid first; after four they repeat.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    """
+    return list(islice(cycle(("-", "--", ":", "-.")), count))
+
+
+def symbol_of(law: Law) -> str:
+    """Return the name of a conserved quantity as matplotlib sets it.
+
+    Parameters
+    ----------
+    law : Law
+        As from `conserved`.
+    """
+    return re.sub(r"(imbalance )?Δ(\d+)", r"$\\Delta_{\2}$", law.name)
 
 
 def axes_or_new(ax: Axes | None) -> Axes:

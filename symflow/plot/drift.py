@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,9 @@ from symflow.plot.canvas import (
     colours,
     finish,
     float_times,
+    line_styles,
     route_name,
+    symbol_of,
     time_axis,
     without_zeros,
 )
@@ -23,8 +24,6 @@ from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_STYLES = ("-", "--", ":", "-.")
 
 
 def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
@@ -65,7 +64,7 @@ def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> A
     for path in trajectories:
         check_trajectory(path, "plot.drift(*trajectories)")
     axes, count = axes_or_new(ax), 0
-    for path, style in zip(trajectories, _cycled(len(trajectories)), strict=True):
+    for path, style in zip(trajectories, line_styles(len(trajectories)), strict=True):
         laws = conserved(path.flow)
         count += len(laws)
         for law, colour in zip(laws, colours(len(laws)), strict=True):
@@ -80,11 +79,6 @@ def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> A
 def _draw(axes: Axes, path: Trajectory, law: Law, options: dict[str, Any]) -> None:
     values = law.residuals(path)
     nothing = not any(value > 0 for value in values)
-    symbol = re.sub(r"(imbalance )?Δ(\d+)", r"$\\Delta_{\2}$", law.name)
-    label = f"{symbol}, {route_name(path)}"
+    label = f"{symbol_of(law)}, {route_name(path)}"
     options = {"label": f"{label}: exactly 0" if nothing else label, **options}
     axes.plot(float_times(path), without_zeros(values, 10.0**-path.digits), **options)
-
-
-def _cycled(count: int) -> list[str]:
-    return [_STYLES[index % len(_STYLES)] for index in range(count)]

@@ -1,0 +1,117 @@
+"""The singular values of every layer over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symflow.algebra.arrays import to_float_array
+from symflow.algebra.values import Values
+from symflow.errors import InvalidArgument
+from symflow.networks import Network
+from symflow.plot.canvas import (
+    LISTED,
+    Floats,
+    axes_or_new,
+    check_trajectory,
+    colours,
+    finish,
+    float_times,
+    line_styles,
+    time_axis,
+)
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def singular_values(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
+    """Draw the singular values of every layer, one line style per layer.
+
+    The layers of a balanced start keep the same nonzero singular values; an imbalance
+    shows as a gap between them.  For those of the end-to-end matrix see `modes`.
+
+    Parameters
+    ----------
+    traj : Trajectory
+        At any precision, of a network that is a product of layers.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+    **artist : Any
+        Passed to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib Axes
+        One curve per layer and singular value, the largest in the first colour.
+
+    Raises
+    ------
+    InvalidArgument
+        If `traj` is not a trajectory, or its network has no layers.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow import plot
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> start = [[[0.1, 0.2]], [[0.3]]]
+    >>> run = sf.simulate(flow, sf.whitened([[2, 1]]), start, [0, 1, 2])
+    >>> [line.get_label() for line in plot.singular_values(run).lines]
+    ['$s_{1}(W_{1})$', '$s_{1}(W_{2})$']
+    """
+    check_trajectory(traj, "plot.singular_values(traj)")
+    axes, times = axes_or_new(ax), float_times(traj)
+    layers = layer_values(traj)
+    count = 0
+    for number, style in enumerate(line_styles(len(layers))):
+        values = layers[number]
+        for index, colour in enumerate(colours(values.shape[1])):
+            options = {"color": colour, "linestyle": style, **artist}
+            label = f"$s_{{{index + 1}}}(W_{{{number + 1}}})$"
+            axes.plot(times, values[:, index], **{"label": label, **options})
+            count += 1
+    if count > LISTED:
+        _name_layers_alone(axes, layers)
+    axes.set_ylabel(r"singular values $s_i(W_\ell)$ of the layers")
+    time_axis(axes, times)
+    return finish(axes, min(count, LISTED))
+
+
+def layer_values(traj: Trajectory) -> list[Floats]:
+    """Return the singular values of each layer's matrix, shape (times, values).
+
+    Parameters
+    ----------
+    traj : Trajectory
+        Of a network that is a product of layers.
+
+    Raises
+    ------
+    InvalidArgument
+        If the network has no layers.
+    """
+    network = traj.flow.network
+    if not isinstance(network, Network):
+        msg = (
+            f"plot.singular_values(traj): {network!r} has no layers, so that its "
+            "weights have no singular values; plot.modes(traj) draws those of W"
+        )
+        raise InvalidArgument(msg)
+    arrays = [to_float_array(weight) for weight in traj.weights]
+    values = Values(dict(zip(traj.flow.state, arrays, strict=True)))
+    matrices = [np.asarray(values.of(node), float) for node in network.matrices]
+    return [np.asarray(np.linalg.svd(m, compute_uv=False)) for m in matrices]
+
+
+def _name_layers_alone(axes: Axes, layers: list[Floats]) -> None:
+    """List one curve per layer where a list of all would be too long."""
+    firsts = {0}
+    for values in layers[:-1]:
+        firsts.add(max(firsts) + values.shape[1])
+    drawn = axes.lines[-sum(values.shape[1] for values in layers) :]
+    for place, line in enumerate(drawn):
+        if place not in firsts:
+            line.set_label("_hidden")

@@ -1,0 +1,162 @@
+"""Sequential learning: the modes of small starts, and the steps they tend to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symflow.algebra.arrays import to_float_array
+from symflow.data import Moments
+from symflow.errors import InvalidArgument
+from symflow.plot.canvas import (
+    LISTED,
+    Floats,
+    axes_or_new,
+    check_trajectory,
+    colours,
+    finish,
+    float_times,
+    line_styles,
+)
+from symflow.solutions import Staircase
+from symflow.solutions import staircase as limit_of
+from symflow.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def staircase(
+    *trajectories: Trajectory,
+    ax: Axes | None = None,
+    limit: Staircase | None = None,
+    **artist: Any,
+) -> Axes:
+    r"""Draw mode strengths in the clock t/δ, over the steps of vanishing starts.
+
+    A start of the size e^{−2δ} learns mode i at about t = δ/σ_i.  In the clock s = t/δ
+    the curves of smaller and smaller starts tend to a staircase (Gidel, Bach,
+    Lacoste-Julien 2019).
+
+    Parameters
+    ----------
+    *trajectories : Trajectory
+        Of one two-layer problem from small starts, one line style each.
+    ax : matplotlib Axes, keyword-only, optional
+        Where to draw; a new figure by default.
+    limit : Staircase, keyword-only, optional
+        The steps, as from `symflow.solutions.staircase`; by default those of the
+        data of the first trajectory.
+    **artist : Any
+        Passed to `Axes.plot` for the measured curves.
+
+    Returns
+    -------
+    matplotlib Axes
+        One colour per mode, the limit in thin dashes.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no trajectory, or one does not start small.
+    HypothesisFailed
+        If Σ_xx and Σ_yx have no common singular vectors.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow import plot
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> data = sf.whitened([[2, 0], [0, 1]])
+    >>> run = sf.simulate(flow, data, sf.spectral_init(1e-4), [0, 2, 4, 6, 8])
+    >>> plot.staircase(run).lines[0].get_label()
+    '$w_{1}$, $\\delta=9.2$'
+    """
+    if not trajectories:
+        msg = "plot.staircase(*trajectories): needs at least one trajectory"
+        raise InvalidArgument(msg)
+    for path in trajectories:
+        check_trajectory(path, "plot.staircase(*trajectories)")
+    steps = _limit(trajectories[0]) if limit is None else limit
+    axes, end = axes_or_new(ax), 0.0
+    for path, style in zip(trajectories, line_styles(len(trajectories)), strict=True):
+        delta = small_start(path, steps)
+        clock = float_times(path) / delta
+        end = max(end, float(clock[-1]))
+        _draw(
+            axes, clock, strengths(path, steps), delta, {"linestyle": style, **artist}
+        )
+    _draw_limit(axes, steps, end)
+    axes.set_xlabel(r"time $t/\delta$")
+    axes.set_ylabel("mode strengths $w_i=u_i^\\top W v_i$")
+    return finish(axes, min(len(trajectories) * len(steps.sigma) + 1, LISTED))
+
+
+def strengths(traj: Trajectory, steps: Staircase) -> Floats:
+    """Return w_i(t) = u_iᵀW(t)v_i, shape (times, modes).
+
+    Parameters
+    ----------
+    traj : Trajectory
+        At any precision.
+    steps : Staircase
+        With the singular vectors.
+    """
+    matrices = to_float_array(traj.end_to_end)
+    return np.asarray(np.einsum("oi,toc,ci->ti", steps.left, matrices, steps.right))
+
+
+def small_start(traj: Trajectory, steps: Staircase) -> float:
+    """Return δ for a start whose largest mode is e^{−2δ}.
+
+    Parameters
+    ----------
+    traj : Trajectory
+        Its first time counts as the start.
+    steps : Staircase
+        With the singular vectors.
+
+    Raises
+    ------
+    InvalidArgument
+        If no mode is between 0 and 1 at the start.
+    """
+    largest = float(strengths(traj, steps)[0].max())
+    if not 0 < largest < 1:
+        msg = (
+            "plot.staircase(…): the start needs modes between 0 and 1, for the clock "
+            f"t/δ with e^(−2δ) the largest; it is {largest:.3g}. Start smaller, from "
+            "spectral_init(1e-6) say"
+        )
+        raise InvalidArgument(msg)
+    return -0.5 * float(np.log(largest))
+
+
+def _limit(traj: Trajectory) -> Staircase:
+    sigma_xx, sigma_yx = traj.problem.arguments
+    return limit_of(Moments(sigma_xx=sigma_xx, sigma_yx=sigma_yx))
+
+
+def _draw(
+    axes: Axes, clock: Floats, values: Floats, delta: float, options: dict[str, Any]
+) -> None:
+    for mode, colour in enumerate(colours(values.shape[1])):
+        label = rf"$w_{{{mode + 1}}}$, $\delta={delta:.2g}$"
+        chosen = {"color": colour, "label": label, **options}
+        axes.plot(clock, values[:, mode], **chosen)
+
+
+def _draw_limit(axes: Axes, steps: Staircase, end: float) -> None:
+    """Draw the limit, one step per mode, in the colour of the labels."""
+    about = rf"$\delta\to\infty$, {steps.reference}"
+    for mode, (jump, height) in enumerate(zip(steps.jumps, steps.final, strict=True)):
+        last = max(end, 1.1 * float(steps.jumps[-1]))
+        axes.plot(
+            [0.0, jump, jump, last],
+            [0.0, 0.0, height, height],
+            color=axes.yaxis.label.get_color(),
+            linewidth=1.0,
+            linestyle=(0, (4, 3)),
+            label=about if mode == 0 else "_hidden",
+        )

@@ -1,0 +1,137 @@
+"""Every picture is compared with one that was looked at, within a tolerance.
+
+Texts are taken out first: fonts differ between machines.  `python
+tests/test_plot_images.py` draws the references anew; look at them before you keep them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.testing.compare import compare_images
+from matplotlib.testing.decorators import remove_ticks_and_titles
+
+import symflow as sf
+from symflow import plot
+
+REFERENCES = Path(__file__).parent / "images"
+
+#: Root mean square of the difference of two pictures, in steps of 255.
+TOLERANCE = 3.0
+
+FLOW = sf.gradient_flow(sf.LinearNetwork(4, 3, 2), sf.SquaredLoss())
+DATA = sf.whitened([[3, 0, 0, 0], [0, 1.5, 0, 0]])
+TIMES = np.linspace(0, 6, 61)
+
+
+@cache
+def gaussian() -> sf.Trajectory:
+    return sf.simulate(FLOW, DATA, sf.gaussian_init(0.3, rng=0), TIMES)
+
+
+@cache
+def sharp() -> sf.Trajectory:
+    times = [0, 1, 2, 3, 4, 5, 6]
+    return sf.precise(FLOW, DATA, sf.gaussian_init(0.3, rng=0), times, digits=25)
+
+
+@cache
+def many() -> sf.Ensemble:
+    rule = sf.gaussian_init(0.3, rng=0)
+    draws = [rule.draw(FLOW.network, DATA, rng=seed) for seed in range(24)]
+    starts = tuple(np.stack(layer) for layer in zip(*draws, strict=True))
+    return sf.ensemble(FLOW, DATA, starts, TIMES)
+
+
+def _bounds(ax: Axes) -> Axes:
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 12, 2), sf.SquaredLoss())
+    start = sf.gaussian_init(1.0, rng=3)
+    first = sf.simulate(flow, sf.whitened(np.eye(2, 3)), start, [0]).end_to_end[0]
+    problem = flow, sf.whitened(first + 0.3), start
+    run = sf.simulate(*problem, np.linspace(0, 1, 61))
+    return plot.bounds(run, sf.rates(*problem), ax)
+
+
+def _modes(ax: Axes) -> Axes:
+    problem = FLOW, DATA, sf.spectral_init(0.1)
+    return plot.modes(sf.simulate(*problem, TIMES), sf.solve(*problem), ax)
+
+
+def _staircase(ax: Axes) -> Axes:
+    runs = [
+        sf.simulate(FLOW, DATA, sf.spectral_init(size), -np.log(size) * TIMES / 6)
+        for size in (1e-1, 1e-2, 1e-4)
+    ]
+    return plot.staircase(*runs, ax=ax)
+
+
+PICTURES: dict[str, Callable[[Axes], Axes]] = {
+    "agreement": lambda ax: plot.agreement(gaussian(), sharp(), ax),
+    "bounds": _bounds,
+    "drift": lambda ax: plot.drift(gaussian(), sharp(), ax=ax),
+    "imbalance": lambda ax: plot.imbalance(gaussian(), ax),
+    "loss": lambda ax: plot.loss(gaussian(), ax, limit=-5.625),
+    "modes": _modes,
+    "singular_values": lambda ax: plot.singular_values(gaussian(), ax),
+    "staircase": _staircase,
+    "sweep": lambda ax: plot.sweep(many(), ax, of="singular_values"),
+}
+
+
+def draw(name: str, path: Path, change: Callable[[Axes], None] | None = None) -> Path:
+    figure = Figure(figsize=(4, 2.6), dpi=60)
+    axes = PICTURES[name](figure.subplots())
+    if change is not None:
+        change(axes)
+    for legend in [axes.get_legend()] if axes.get_legend() else []:
+        legend.remove()
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set_text("")
+    remove_ticks_and_titles(figure)
+    figure.savefig(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _plain_style() -> Iterator[None]:
+    with mpl.rc_context(mpl.rcParamsDefault):
+        mpl.rcParams["backend"] = "agg"
+        yield
+    pyplot.close("all")
+
+
+def test_every_picture_has_a_reference() -> None:
+    assert set(PICTURES) == set(plot.__all__)
+    assert {path.stem for path in REFERENCES.glob("*.png")} == set(PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_look_as_they_did(name: str, tmp_path: Path) -> None:
+    drawn = draw(name, tmp_path / f"{name}.png")
+    reference = REFERENCES / f"{name}.png"
+    assert compare_images(str(reference), str(drawn), TOLERANCE) is None
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_without_its_first_curve_is_told_apart(
+    name: str, tmp_path: Path
+) -> None:
+    drawn = draw(
+        name, tmp_path / f"{name}.png", lambda axes: axes.lines[0].set_visible(False)
+    )
+    reference = REFERENCES / f"{name}.png"
+    assert compare_images(str(reference), str(drawn), TOLERANCE) is not None
+
+
+if __name__ == "__main__":
+    with mpl.rc_context(mpl.rcParamsDefault):
+        for title in PICTURES:
+            draw(title, REFERENCES / f"{title}.png")
