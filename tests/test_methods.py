@@ -9,6 +9,7 @@ import scipy.linalg
 from scipy.integrate import solve_ivp
 
 import symflow as sf
+from symflow.codegen.optimize import cost
 from symflow.flow.problem import bind
 from symflow.simulation import (
     DOP853,
@@ -336,3 +337,58 @@ def test_tiny_starts_keep_their_digits(delta, method):
     grown = size**2 * np.exp(4 * t)
     exact = 2 * grown / (2 + grown - size**2)
     assert np.allclose(run.end_to_end.ravel(), exact, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize("widths", [(40, 40, 40), (60, 3, 60), (30, 30, 30, 30)])
+@pytest.mark.parametrize("kind", ["dense", "diagonal", "white"])
+def test_large_problems_run_in_cheaper_forms_of_the_same_flow(widths, kind):
+    rng = np.random.default_rng(0)
+    size, last = widths[0], widths[-1]
+    X = rng.standard_normal((3 * size, size))
+    sigma_yx = 0.3 * rng.standard_normal((last, size)) / size**0.5
+    xx = {
+        "dense": X.T @ X / len(X),
+        "diagonal": np.diag(rng.uniform(0.5, 2, size)),
+        "white": np.eye(size),
+    }
+    data = sf.Moments(xx[kind], sigma_yx)
+    weights = [
+        rng.standard_normal((rows, columns)) / columns**0.5
+        for columns, rows in pairwise(widths)
+    ]
+    flow = flow_of(*widths, l2=0.125)
+    tuned = System(bind(flow, data, weights).floats, is_tuned=True)
+    derived = System(tuned.problem)
+    assert (tuned.form.frame is not None) == (kind == "dense")
+    prices = []
+    for system in (tuned, derived):
+        constants = [array.shape for array in system.form.constants]
+        prices.append(cost(system.program, [*system.shapes, *constants]))
+    assert prices[0] < 0.9 * prices[1]
+    inside = tuned.matrices(tuned.rhs(0.0, tuned.start))
+    outside = derived.matrices(derived.rhs(0.0, derived.start))
+    for one, other in zip(inside, outside, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    run = sf.simulate(flow, data, weights, [0, 2])
+    by_scipy = solve_ivp(
+        derived.rhs, (0, 2), derived.start, "DOP853", rtol=1e-11, atol=1e-13
+    )
+    for one, other in zip(
+        run.weights, derived.matrices(by_scipy.y[:, -1]), strict=True
+    ):
+        np.testing.assert_allclose(one[-1], other, atol=1e-9)
+    for weight, given in zip(run.weights, weights, strict=True):
+        assert np.array_equal(weight[0], given)
+
+
+def test_a_column_that_is_kept_apart_by_the_data_stays_exactly_zero():
+    """A rotation would fill it with rounding errors, and the saddle amplify them."""
+    rng = np.random.default_rng(0)
+    xx, yx = np.eye(40), np.zeros((40, 40))
+    xx[:30, :30] += 0.1
+    yx[:30, :30], yx[30:, 30:] = rng.standard_normal((30, 30)), np.eye(10)
+    start = [0.1 * rng.standard_normal((40, 40)) for _ in range(2)]
+    start[0][:, 30:], start[1][30:] = 0, 0
+    run = sf.simulate(flow_of(40, 40, 40), sf.Moments(xx, yx), start, [0, 3])
+    assert not run.weights[1][-1, 30:].any()
+    assert run.weights[0][-1, :, :30].any()

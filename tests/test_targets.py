@@ -87,6 +87,20 @@ def test_whitened_data_leave_no_product_with_the_identity():
     assert kern.source.count("@") == 3
 
 
+def test_diagonal_data_scale_columns_instead_of_a_product():
+    xx, yx = np.diag([1.0, 2.0, 3.0]), 0.1 * np.ones((2, 3))
+    kern = sf.compile(flow_of(3, 2, 2), sf.Moments(xx, yx))
+    assert kern.source.count("@") == 3
+    weights = [np.arange(6.0).reshape(2, 3), np.eye(2)]
+    expected = by_hand(weights, xx, yx)
+    for one, other in zip(kern(*weights), expected, strict=True):
+        np.testing.assert_allclose(one, other)
+    out = [np.empty((2, 3)), np.empty((2, 2))]
+    kern.into(out, *weights)
+    for one, other in zip(out, expected, strict=True):
+        np.testing.assert_allclose(one, other)
+
+
 @pytest.mark.parametrize("widths", [(3, 4, 2), (2, 3, 3, 1)], ids=str)
 def test_all_outputs_of_a_kernel(widths):
     data, weights = sample(widths)

@@ -28,6 +28,7 @@ FIXED_SIZE = frozenset(
         "subtract",
         "scale",
         "multiply",
+        "hadamard",
         "transpose",
         "inner",
         "trace",
@@ -84,6 +85,8 @@ def _shape(step: Instruction, operands: list[Shape]) -> Shape:
             return operands[0][::-1]
         case "inner" | "trace":
             return ()
+        case "hadamard":  # a row or a column may scale a matrix
+            return tuple(map(max, *operands))
     return max(operands, key=len)
 
 
@@ -156,6 +159,8 @@ def _statement(
             return f"{operands[0]}.dot({operands[1]}, {out})"
         case "matmul" | "add" | "subtract" | "multiply":
             return f"{step.operation}({listed}, {out})"
+        case "hadamard":
+            return f"multiply({listed}, {out})"
         case "scale":
             return f"multiply({operands[0]}, {to_float(step.constant)!r}, {out})"
         case "inner":

@@ -135,7 +135,8 @@ def folded(
 ) -> tuple[Program, dict[str, Array]]:
     """Compute everything that depends on constants alone, and drop what is not used.
 
-    A product with an identity matrix is its other factor.
+    A product with an identity matrix is its other factor, and one with a diagonal
+    matrix scales the rows or columns of its other factor.
 
     Parameters
     ----------
@@ -156,9 +157,9 @@ def folded(
     >>> from symflow.codegen.lower import lower
     >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 2, 2), ("x", 2, 1)))
     >>> program = lower("f", [x, A], {"y": product(Leaf(A), Leaf(A), Leaf(x))})
-    >>> small, values = folded(program, {"A": 2 * np.eye(2)})
+    >>> small, values = folded(program, {"A": np.array([[2, 1], [0, 2]])})
     >>> len(small.instructions), values["c2"].tolist()
-    (1, [[4.0, 0.0], [0.0, 4.0]])
+    (1, [[4, 4], [0, 4]])
     """
     free = [a for a in program.inputs if a.name not in constants]
     known: dict[int, Array] = {
@@ -167,40 +168,46 @@ def folded(
         if a.name in constants
     }
     alias: dict[int, int] = {}
-    for slot, step in zip(program.slots, program.instructions, strict=True):
-        operands = tuple(alias.get(k, k) for k in step.operands)
-        same = _unchanged(step, operands, known)
-        if all(k in known for k in operands):
-            known[slot] = _compute(replace(step, operands=operands), known)
+    steps = dict(zip(program.slots, program.instructions, strict=True))
+    names = {slot: f"c{slot}" for slot in program.slots} | dict(program.labels)
+    names |= {k: a.name for k, a in enumerate(program.inputs)}
+    for slot, written in list(steps.items()):
+        step = replace(
+            written, operands=tuple(alias.get(k, k) for k in written.operands)
+        )
+        steps[slot] = step
+        same = _unchanged(step, known)
+        if all(k in known for k in step.operands):
+            known[slot] = _compute(step, known)
         elif same is not None:
             alias[slot] = same
-    return _compacted(program, (free, known), alias)
+        elif (place := _diagonal_place(step, known)) is not None:
+            steps[slot] = _scaling(step, place, known, names)
+    results = [alias.get(output.slot, output.slot) for output in program.outputs]
+    return _compacted(program, (free, known, steps), (results, names))
 
 
 def _compacted(
-    program: Program, parts: tuple[list[Input], dict[int, Array]], alias: dict[int, int]
+    program: Program,
+    parts: tuple[list[Input], dict[int, Array], dict[int, Instruction]],
+    ends: tuple[list[int], dict[int, str]],
 ) -> tuple[Program, dict[str, Array]]:
     """Renumber the slots that are still needed."""
-    free, known = parts
-    steps = dict(zip(program.slots, program.instructions, strict=True))
-    results = [alias.get(output.slot, output.slot) for output in program.outputs]
+    (free, known, steps), (results, names) = parts, ends
     needed, stack = set(), list(results)
     while stack:
         slot = stack.pop()
         if slot not in needed:
             needed.add(slot)
             if slot in steps and slot not in known:
-                stack.extend(alias.get(k, k) for k in steps[slot].operands)
-    names = dict(program.labels) | {k: a.name for k, a in enumerate(program.inputs)}
+                stack.extend(steps[slot].operands)
     kept = sorted(slot for slot in needed if slot in known)
-    inputs = [*free, *(Input(names.get(k, f"c{k}"), known[k].shape) for k in kept)]
+    inputs = [*free, *(Input(names[k], known[k].shape) for k in kept)]
     order = [k for k, a in enumerate(program.inputs) if a in free] + kept
     order += sorted(k for k in needed if k in steps and k not in known)
     number = {slot: place for place, slot in enumerate(order)}
     instructions = [
-        replace(
-            steps[k], operands=tuple(number[alias.get(j, j)] for j in steps[k].operands)
-        )
+        replace(steps[k], operands=tuple(number[j] for j in steps[k].operands))
         for k in order[len(inputs) :]
     ]
     outputs = [
@@ -209,23 +216,51 @@ def _compacted(
     ]
     computed = set(order[len(inputs) :])
     labels = [(number[k], name) for k, name in program.labels if k in computed]
-    values = {names.get(k, f"c{k}"): np.array(known[k], order="C") for k in kept}
+    values = {names[k]: np.array(known[k], order="C") for k in kept}
     small = Program(
         program.name, tuple(inputs), tuple(instructions), tuple(outputs), tuple(labels)
     )
     return small, values
 
 
-def _unchanged(
-    step: Instruction, operands: tuple[int, ...], known: Mapping[int, Array]
-) -> int | None:
+def _unchanged(step: Instruction, known: Mapping[int, Array]) -> int | None:
     """Return the operand that a product with the identity leaves as it is."""
     if step.operation == "matmul":
         for place in (0, 1):
-            matrix = known.get(operands[place])
+            matrix = known.get(step.operands[place])
             if matrix is not None and _is_identity(matrix):
-                return operands[1 - place]
+                return step.operands[1 - place]
     return None
+
+
+def _diagonal_place(step: Instruction, known: Mapping[int, Array]) -> int | None:
+    """Return which factor of a product is a diagonal matrix, if one is."""
+    if step.operation == "matmul":
+        for place in (0, 1):
+            matrix = known.get(step.operands[place])
+            if matrix is not None and _is_diagonal(matrix):
+                return place
+    return None
+
+
+def _scaling(
+    step: Instruction, place: int, known: dict[int, Array], names: dict[int, str]
+) -> Instruction:
+    """Return a product with a diagonal matrix as one with its broadcast diagonal."""
+    slot = step.operands[place]
+    kind = "column" if place == 0 else "row"
+    name = f"{names[slot]}_{kind}"
+    new = next((k for k, other in names.items() if other == name), max(names) + 1)
+    entries = np.diagonal(known[slot])
+    known[new] = entries[:, None] if place == 0 else entries[None, :]
+    names[new] = name
+    return Instruction("hadamard", (step.operands[1 - place], new))
+
+
+def _is_diagonal(matrix: Array) -> bool:
+    if matrix.ndim != 2 or not 1 < matrix.shape[0] == matrix.shape[1]:
+        return False
+    return bool(np.count_nonzero(matrix) == np.count_nonzero(np.diagonal(matrix)))
 
 
 def _is_identity(matrix: Array) -> bool:

@@ -88,8 +88,9 @@ def simulate(
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
     problem = bind(flow, data, init, rng=rng)
-    system = System(problem.floats)
-    chosen = fitted(_checked(method), system.start)
+    chosen = _checked(method)
+    system = System(problem.floats, is_tuned=isinstance(chosen, DOP853))
+    chosen = fitted(chosen, system.start)
     path = follow(
         chosen,
         system,
@@ -99,6 +100,7 @@ def simulate(
         progress=progress,
     )
     weights = system.matrices(path.states)
+    weights[0][path.times <= 0] = problem.floats.weights[0]  # to the last bit
     scale = max(float(np.max(np.abs(weight))) for weight in weights)
     trajectory = Trajectory(
         problem=problem,

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array
-from symflow.codegen import rhs_program
 from symflow.codegen.inplace import inplace_function
 from symflow.codegen.program import Program
 from symflow.codegen.tangent import directional, has_tangent
-from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
+from symflow.simulation.tuning import Form, plain, tuned
 
 Floats = NDArray[np.float64]
 
@@ -35,14 +34,23 @@ class System:
     ----------
     problem : Problem
         With weights and data in float64.
+    is_tuned : bool
+        Whether to look for the cheapest program; the state may then hold the first
+        weight in other coordinates, which `matrices` undoes.
     """
 
     problem: Problem
+    is_tuned: bool = False
 
     @cached_property
+    def form(self) -> Form:
+        """The program of the right-hand side with its constants."""
+        return tuned(self.problem) if self.is_tuned else plain(self.problem)
+
+    @property
     def program(self) -> Program:
         """The program of the right-hand side."""
-        return _program_of(self.problem.flow)
+        return self.form.program
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -52,7 +60,10 @@ class System:
     @cached_property
     def start(self) -> Floats:
         """All weights at t = 0, one after the other."""
-        return np.concatenate([np.ravel(weight) for weight in self.problem.weights])
+        first, *rest = self.problem.weights
+        if self.form.frame is not None:
+            first = first @ self.form.frame
+        return np.concatenate([np.ravel(weight) for weight in (first, *rest)])
 
     @property
     def size(self) -> int:
@@ -60,7 +71,13 @@ class System:
         return self.start.size
 
     def matrices(self, states: Floats) -> tuple[Floats, ...]:
-        """Return the weights as views of a state, or of many in leading dimensions."""
+        """Return the weights of a state, or of many in leading dimensions."""
+        first, *rest = self._views(states)
+        if self.form.frame is not None:
+            first = first @ self.form.frame.T
+        return first, *rest
+
+    def _views(self, states: Floats) -> tuple[Floats, ...]:
         return unflatten(states, self.problem.weights)
 
     def bind(self, state: Floats, out: Floats) -> Callable[[], None]:
@@ -72,7 +89,7 @@ class System:
             Leading dimensions are batches.
         """
         compute = self._function(state.shape[:-1])
-        arrays = (*self.matrices(out), *self.matrices(state), *self.problem.arguments)
+        arrays = (*self._views(out), *self._views(state), *self.form.constants)
         return partial(compute, *arrays)
 
     def rhs(self, _time: float, state: Floats) -> Floats:
@@ -86,11 +103,11 @@ class System:
         """Return ∂f/∂y at a state: exactly, or by central differences."""
         if not has_tangent(self.program):
             return self._differences(state)
-        units = self.matrices(np.eye(self.size))
-        arguments = self.problem.arguments
+        units = self._views(np.eye(self.size))
+        arguments = self.form.constants
         columns = directional(
             self.program,
-            [*self.matrices(state), *arguments],
+            [*self._views(state), *arguments],
             [*units, *(None for _ in arguments)],
         )
         return np.concatenate([c.reshape(self.size, -1) for c in columns], axis=1).T
@@ -102,11 +119,11 @@ class System:
             step /= float(np.max(np.abs(direction))) or 1.0
             ahead = self.rhs(0.0, state + step * direction)
             return (ahead - self.rhs(0.0, state - step * direction)) / (2 * step)
-        arguments = self.problem.arguments
+        arguments = self.form.constants
         blocks = directional(
             self.program,
-            [*self.matrices(state), *arguments],
-            [*self.matrices(direction), *(None for _ in arguments)],
+            [*self._views(state), *arguments],
+            [*self._views(direction), *(None for _ in arguments)],
         )
         return np.concatenate([block.ravel() for block in blocks])
 
@@ -130,16 +147,10 @@ class System:
     def _function(self, batch: tuple[int, ...]) -> Callable[..., None]:
         # Functions of one batch size share their scratch memory; they run in turn.
         if batch not in self._functions:
-            arrays = (*self.problem.weights, *self.problem.arguments)
+            arrays = (*self.problem.weights, *self.form.constants)
             shapes = [array.shape for array in arrays]
             self._functions[batch] = inplace_function(self.program, shapes, batch)
         return self._functions[batch]
-
-
-@lru_cache(maxsize=16)
-def _program_of(flow: GradientFlow) -> Program:
-    # The runs of a sweep differ in their starts only.
-    return rhs_program(flow)
 
 
 def unflatten(states: Floats, like: tuple[Array, ...]) -> tuple[Floats, ...]:

@@ -115,7 +115,7 @@ def _statement(
         case "multiply":
             scalar = language.number(operands[0].name)
             return _entrywise(language, out, f"{scalar} * {{}}", operands[1:])
-    sign = {"add": "+", "subtract": "-"}[step.operation]
+    sign = {"add": "+", "subtract": "-", "hadamard": "*"}[step.operation]
     return _entrywise(language, out, f"{{}} {sign} {{}}", operands)
 
 
