@@ -53,13 +53,15 @@ class Values:
     """
 
     def __init__(self, leaves: Mapping[sympy.MatrixSymbol, Array]) -> None:
-        self._known: dict[Node, Array] = {Leaf(s): a for s, a in leaves.items()}
+        self._leaves = dict(leaves)
+        # by identity, because hashing a node visits all that is below it
+        self._known: dict[int, tuple[Node, Array]] = {}
 
     def of(self, node: Node) -> Array:
         """Return the value of a node; numbers have no matrix dimensions."""
-        if node not in self._known:
-            self._known[node] = self._value(node)
-        return self._known[node]
+        if id(node) not in self._known:
+            self._known[id(node)] = node, self._value(node)
+        return self._known[id(node)][1]
 
     def multiply(self, kind: type[Node], left: Array, right: Array) -> Array:
         """Return one of the `BILINEAR` operations."""
@@ -88,6 +90,8 @@ class Values:
 
     def _value(self, node: Node) -> Array:
         match node:
+            case Leaf(symbol):
+                return np.asarray(self._leaves[symbol])
             case Product(left, right) | Hadamard(left, right) | Kronecker(left, right):
                 return self.multiply(type(node), self.of(left), self.of(right))
             case Sum(terms):

@@ -10,6 +10,7 @@ span all of them: the rank that they reach is a lower bound that no rounding tou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,31 @@ class Fields:
         """Number of scalar parameters."""
         return sum(rows * columns for rows, columns in self.sizes)
 
-    @property
+    @cached_property
     def _force(self) -> sympy.MatrixSymbol:
         widths = self.network.widths
         return sympy.MatrixSymbol("G", int(widths[-1]), int(widths[0]))
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        """The field F_G."""
+        return self.network.pull_back(Leaf(self._force))
+
+    @cached_property
+    def _velocities(self) -> tuple[sympy.MatrixSymbol, ...]:
+        symbols = self.network.parameters
+        return tuple(
+            sympy.MatrixSymbol(f"{s.name}_velocity", *s.shape) for s in symbols
+        )
+
+    @cached_property
+    def _tangents(self) -> tuple[Node | None, ...]:
+        """The derivative of F_G along the velocities."""
+        leaves = map(Leaf, self._velocities)
+        moving: dict[sympy.MatrixSymbol, Node] = dict(
+            zip(self.network.parameters, leaves, strict=True)
+        )
+        return tuple(push_forward(node, moving) for node in self._nodes)
 
     def point(self, rng: np.random.Generator) -> list[Residues]:
         """Return random parameters, shape (1, 1, rows, columns) each."""
@@ -56,18 +78,17 @@ class Fields:
         self, point: list[Residues], depth: int, count: int, rng: np.random.Generator
     ) -> Residues:
         """Return `count` random nested brackets of `depth` fields as rows."""
-        nodes = self.network.pull_back(Leaf(self._force))
         forces = [self._random_force(count, rng) for _ in range(depth)]
         places = [point]
         for level in range(depth - 1):
-            moved = self._evaluate(nodes, places[-1], forces[level], level)
+            moved = self._evaluate(places[-1], forces[level], level)
             grown = [_grown(x, level) for x in places[-1]]
             places.append(
                 [_with_top(x, v, level) for x, v in zip(grown, moved, strict=True)]
             )
-        field = self._evaluate(nodes, places[-1], forces[-1], depth - 1)
+        field = self._evaluate(places[-1], forces[-1], depth - 1)
         for level in reversed(range(depth - 1)):
-            field = self._pulled(nodes, places, field, forces[level], level, depth - 1)
+            field = self._pulled(places, field, forces[level], level, depth - 1)
         rows = [block[..., -1, :, :].reshape(count, -1) for block in field]
         return np.concatenate(rows, axis=1)
 
@@ -77,7 +98,6 @@ class Fields:
 
     def _evaluate(
         self,
-        nodes: tuple[Node, ...],
         point: list[Residues],
         force: Residues,
         nilpotents: int,
@@ -86,11 +106,10 @@ class Fields:
         values = NilpotentValues(
             leaves | {self._force: _padded(force, nilpotents)}, nilpotents
         )
-        return [values.of(node) for node in nodes]
+        return [values.of(node) for node in self._nodes]
 
     def _pulled(
         self,
-        nodes: tuple[Node, ...],
         places: list[list[Residues]],
         field: list[Any],
         force: Residues,
@@ -98,27 +117,19 @@ class Fields:
         nilpotents: int,
     ) -> list[Any]:
         """Return (1 − t DF) field, F at the place before step `level`."""
-        symbols = self.network.parameters
-        names = [sympy.MatrixSymbol(f"{s.name}_velocity", *s.shape) for s in symbols]
-        velocities: dict[sympy.MatrixSymbol, Node] = {
-            s: Leaf(n) for s, n in zip(symbols, names, strict=True)
-        }
         leaves = {
             s: _padded(x, nilpotents)
-            for s, x in zip(symbols, places[level], strict=True)
+            for s, x in zip(self.network.parameters, places[level], strict=True)
         }
         leaves |= {self._force: _padded(force, nilpotents)}
-        leaves |= dict(zip(names, field, strict=True))
+        leaves |= dict(zip(self._velocities, field, strict=True))
         values = NilpotentValues(leaves, nilpotents)
-        result = []
-        for node, block in zip(nodes, field, strict=True):
-            moved = push_forward(node, velocities)
-            if moved is None:
-                result.append(block)
-                continue
-            shifted = _times_t(values.of(moved), level)
-            result.append((block - shifted) % PRIME)
-        return result
+        return [
+            block
+            if moved is None
+            else (block - _times_t(values.of(moved), level)) % PRIME
+            for moved, block in zip(self._tangents, field, strict=True)
+        ]
 
 
 def jacobian(
@@ -153,8 +164,7 @@ def rank(rows: Residues) -> int:
     if 0 in rows.shape:
         return 0
     height, width = rows.shape
-    entries = [int(entry) for entry in rows.ravel()]
-    return int(nmod_mat(height, width, entries, PRIME).rank())
+    return int(nmod_mat(height, width, rows.ravel().tolist(), PRIME).rank())
 
 
 def _padded(array: Residues, nilpotents: int) -> Residues:

@@ -20,11 +20,16 @@ point or the draws were unlucky, which has a probability of about degree/p.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from symflow.conservation.brackets import Fields, jacobian, rank
+from symflow.conservation.narrow import (
+    with_narrow_ends,
+    with_narrow_hidden_layers,
+)
 from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.parameters import parameter_laws
 from symflow.conservation.symmetry import layer_laws
@@ -45,6 +50,9 @@ class Certificate:
 
     Parameters
     ----------
+    network : AbstractNetwork
+        Whose ranks these are: the given one, or a narrower one that settles its count
+        (`symflow.conservation.narrow` says why).
     prime : int
         All ranks are modulo this prime.
     seed : int
@@ -53,12 +61,21 @@ class Certificate:
         Dimension of the span of the gradients at the point.
     ranks : tuple of int
         Rank of all brackets of up to 1, 2, … fields.
+    laws : int
+        Rank of the Jacobian of the laws that `conserved` finds.
     """
 
+    network: AbstractNetwork
     prime: int
     seed: int
     generators: int
     ranks: tuple[int, ...]
+    laws: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the ranks of laws and brackets add up to all parameters."""
+        return self.laws + self.ranks[-1] == _parameters(self.network)
 
 
 @dataclass(frozen=True)
@@ -154,16 +171,28 @@ def count_conserved(network: AbstractNetwork, *, rng: Any = 0) -> Count:
     >>> sf.count_conserved(sf.LinearNetwork(1, 2, 2, 1)).missing
     1
     """
-    fields = _fields(network)
+    parameters, seed = _parameters(network), _seed(rng)
+    narrow = with_narrow_hidden_layers(network)
+    known = parameters - _parameters(narrow)
+    certificate = _certificate(with_narrow_ends(narrow), seed)
+    if not certificate.complete:
+        certificate = _certificate(narrow, seed)
+    known += certificate.laws
+    dimension = parameters - known if certificate.complete else certificate.ranks[-1]
+    return Count(network, parameters, dimension, known, certificate)
+
+
+@lru_cache(maxsize=2**14)
+def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
+    """Return the ranks of a network; sweeps meet the same narrow network often."""
+    fields = Fields(network)
     flow = gradient_flow(network, SquaredLoss())
     laws = [law.node for law in (*layer_laws(flow), *parameter_laws(flow))]
-    seed = _seed(rng)
     generator = np.random.default_rng(seed)
     point = fields.point(generator)
     known = rank(jacobian(laws, network.parameters, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
-    certificate = Certificate(PRIME, seed, ranks[0], tuple(ranks))
-    return Count(network, fields.dimension, ranks[-1], known, certificate)
+    return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
 
 
 def two_layer_count(d: int, h: int, m: int) -> int:
@@ -212,7 +241,7 @@ def _bracket_ranks(
     return ranks
 
 
-def _fields(network: Any) -> Fields:
+def _parameters(network: Any) -> int:
     if not isinstance(network, AbstractNetwork):
         msg = f"count_conserved(network): needs a network; got {network!r}"
         raise InvalidArgument(msg)
@@ -222,7 +251,7 @@ def _fields(network: Any) -> Fields:
             "depends on them. Give for example LinearNetwork(3, 2, 1)"
         )
         raise InvalidArgument(msg)
-    return Fields(network)
+    return sum(int(symbol.shape[0] * symbol.shape[1]) for symbol in network.parameters)
 
 
 def _seed(rng: Any) -> int:

@@ -25,6 +25,9 @@ from symflow.algebra.values import Values
 #: The prime 2³¹ − 1; products of two residues fit into 64 bits.
 PRIME = 2**31 - 1
 
+#: So many products of 16 by 31 bits add up exactly in floats.
+EXACT_TERMS = 64
+
 Residues = NDArray[np.int64]
 
 
@@ -103,10 +106,26 @@ def residue(number: Any) -> int:
 
 
 def matmul(left: Any, right: Any) -> Any:
-    """Return the matrix product modulo p, one outer product at a time."""
-    total = left[..., :, :1] * right[..., :1, :] % PRIME
-    for k in range(1, left.shape[-1]):
-        total += left[..., :, k : k + 1] * right[..., k : k + 1, :] % PRIME
+    """Return the matrix product modulo p, without rounding.
+
+    Short inner dimensions are summed one outer product at a time.  Longer ones go
+    through floats: halves of 16 bits times 31 bits, summed `EXACT_TERMS` at a time,
+    stay below 2⁵³.
+    """
+    inner = left.shape[-1]
+    if inner < 4:
+        terms = (
+            left[..., :, k : k + 1] * right[..., k : k + 1, :] % PRIME
+            for k in range(inner)
+        )
+        return sum(terms, start=np.int64(0)) % PRIME
+    total = np.int64(0)
+    for start in range(0, inner, EXACT_TERMS):
+        part = slice(start, start + EXACT_TERMS)
+        block, other = left[..., :, part], right[..., part, :].astype(np.float64)
+        high = ((block >> 16).astype(np.float64) @ other).astype(np.int64) % PRIME
+        low = ((block & 0xFFFF).astype(np.float64) @ other).astype(np.int64)
+        total = total + ((high << 16) + low) % PRIME
     return total % PRIME
 
 
@@ -121,16 +140,28 @@ def kronecker(left: Any, right: Any) -> Any:
     return outer.reshape(*outer.shape[:-2], -1, 1)
 
 
+def _live(element: Any) -> bytes:
+    """Return which coefficients are not zero in the whole batch."""
+    subsets, size = element.shape[-3], element.shape[-2] * element.shape[-1]
+    found: Any = element.reshape(-1, subsets, size).any(axis=(0, 2))
+    return bytes(found)
+
+
 @cache
-def _splits(count: int) -> tuple[tuple[int, list[tuple[int, int]]], ...]:
-    """Return every subset with its splits into two disjoint parts."""
-    return tuple(
-        (
-            whole,
-            [(part, whole ^ part) for part in range(whole + 1) if part & ~whole == 0],
-        )
-        for whole in range(2**count)
-    )
+def _splits(count: int, left: bytes, right: bytes) -> tuple[Any, Any, Any, Any]:
+    """Return pairs of disjoint subsets that are live, sorted by their union.
+
+    After the left and the right parts come the unions, and where each starts.
+    """
+    pairs = [
+        (one | other, one, other)
+        for one in range(2**count)
+        for other in range(2**count)
+        if not one & other and left[one] and right[other]
+    ]
+    table = np.array(sorted(pairs), dtype=np.intp).reshape(-1, 3)
+    unions, starts = np.unique(table[:, 0], return_index=True)
+    return table[:, 1], table[:, 2], unions, starts
 
 
 def nilpotent_product(left: Any, right: Any, count: int, operation: Any) -> Any:
@@ -138,21 +169,14 @@ def nilpotent_product(left: Any, right: Any, count: int, operation: Any) -> Any:
 
     Coefficients that are zero in the whole batch are skipped.
     """
-    live = [
-        [bool(x[..., s, :, :].any()) for s in range(2**count)] for x in (left, right)
-    ]
-    columns: list[Any] = []
-    shape: Any = None
-    for _, pairs in _splits(count):
-        total: Any = None
-        for one, other in pairs:
-            if live[0][one] and live[1][other]:
-                term = operation(left[..., one, :, :], right[..., other, :, :])
-                total = term if total is None else total + term
-        columns.append(None if total is None else total % PRIME)
-        shape = shape if total is None else total.shape
-    if shape is None:
-        zero = operation(left[..., 0, :, :], right[..., 0, :, :])
-        shape = zero.shape
-    filled = [np.zeros(shape, dtype=np.int64) if c is None else c for c in columns]
-    return np.stack(filled, axis=-3)
+    one, other, unions, starts = _splits(count, _live(left), _live(right))
+    if not len(unions):
+        return np.zeros_like(operation(left, right))
+    terms = operation(left[..., one, :, :], right[..., other, :, :])
+    sums = np.add.reduceat(terms, starts, axis=-3) % PRIME
+    if len(unions) == 2**count:
+        return sums
+    shape = (*sums.shape[:-3], 2**count, *sums.shape[-2:])
+    result = np.zeros(shape, dtype=np.int64)
+    result[..., unions, :, :] = sums
+    return result
