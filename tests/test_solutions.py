@@ -45,6 +45,8 @@ def example(name):
         case = (_flow(2, 2, 2), data, ([[half, 0], [0, 1]], [[2, 0], [0, half]]))
     elif name == "DeepMode":
         case = (_flow(3, 2, 3, 2), white, rotated)
+    elif name == "RankOne":
+        case = (_flow(3, 1, 2, 2), white, sf.rank_one_init(0.7, rng=4))
     elif name == "Riccati":
         init = sf.lambda_balanced_init(0.5, 0.3, rng=2)
         case = (_flow(3, 2, 4), sf.whitened(_random(1, 4, 3)), init)

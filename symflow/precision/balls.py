@@ -10,37 +10,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, arb_poly, ctx, fmpq, fmpz_poly
+from flint import arb, arb_mat, arb_poly, ctx, fmpz_poly
 
-from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.numbers import as_fraction, to_fixed
+from symflow.algebra.arrays import Array
+from symflow.algebra.balls import to_arb as to_arb
+from symflow.algebra.balls import to_arb_array as to_arb_array
 
 #: Precision of bounds, whose own digits do not matter.
 NORM_BITS = 64
 #: Squarings in the bound of a spectral norm; the bound is loose by n^(1/64) at most.
 SQUARINGS = 5
-
-
-def to_arb(value: Any) -> Any:
-    """Return a ball that contains an exact number, at the current precision.
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> to_arb(Fraction(1, 4))
-    0.250000000000000
-    """
-    ratio = as_fraction(value)
-    if ratio is not None:
-        return arb(fmpq(ratio.numerator, ratio.denominator))
-    places = ctx.prec + 8
-    unit = arb(1) / arb(2) ** places
-    return arb(to_fixed(value, places), 2) * unit
-
-
-def to_arb_array(array: Array) -> Array:
-    """Return an object array of balls."""
-    return map_entries(to_arb, array)
 
 
 def polynomials(coefficients: list[list[int]], shape: Any, bits: int) -> Array:

@@ -7,28 +7,17 @@ bounded by products of norms, coefficient by coefficient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flint import arb, arb_poly, arb_series, ctx
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.balls import series_length as series_length
 from symflow.codegen import Program
 from symflow.errors import NoClosedForm
 from symflow.precision.balls import NORM_BITS, filled, map_arrays, root, to_arb
-
-
-@contextmanager
-def series_length(order: int) -> Iterator[None]:
-    """Let Arb keep that many coefficients, and restore its setting."""
-    before = ctx.cap
-    ctx.cap = order
-    try:
-        yield
-    finally:
-        ctx.cap = before
 
 
 @dataclass(frozen=True)

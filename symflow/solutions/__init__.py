@@ -6,6 +6,7 @@ from symflow.solutions.deep import DeepMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.infinite_depth import InfiniteDepth
 from symflow.solutions.logistic import LogisticMode
+from symflow.solutions.rank_one import RankOne
 from symflow.solutions.recurrence import Recurrence, recurrence
 from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
@@ -20,6 +21,7 @@ __all__ = [
     "InfiniteDepth",
     "LinearRegression",
     "LogisticMode",
+    "RankOne",
     "Recurrence",
     "Refusal",
     "Riccati",

@@ -11,6 +11,7 @@ from symflow.solutions.case import Case
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.logistic import LogisticMode
+from symflow.solutions.rank_one import RankOne
 from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
 from symflow.solutions.solution import Solution
@@ -21,6 +22,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     LogisticMode,
     HyperbolicMode,
     DeepMode,
+    RankOne,
     Riccati,
 )
 

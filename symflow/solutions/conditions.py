@@ -87,6 +87,16 @@ def isotropic(case: Case) -> Hypothesis:
     return _measured(case, "whitened input", "‖Σ_xx − κI‖", measure)
 
 
+def rank_one(case: Case) -> Hypothesis:
+    """Require that every layer has rank one, and is not zero."""
+
+    def measure(problem: Problem) -> Any:
+        return max(_beyond_rank_one(weight) for weight in problem.weights)
+
+    words = "every layer has rank one"
+    return _measured(case, words, "‖W_l − its best row and column‖", measure)
+
+
 def aligned(case: Case) -> Hypothesis:
     """Require Σ_xx, Σ_yx and W(0) to share singular vectors."""
     words = "Σ_xx, Σ_yx and W(0) share singular vectors"
@@ -129,6 +139,16 @@ def product(problem: Problem) -> Array:
     for weight in problem.weights[1:]:
         total = weight @ total
     return total
+
+
+def _beyond_rank_one(weight: Array) -> Any:
+    """Return by how much a matrix is not the outer product along its largest row."""
+    sizes = [(row * row).sum() for row in weight]
+    if not max(sizes) > 0:
+        return 1
+    row = weight[sizes.index(max(sizes))]
+    column = (weight @ row) / max(sizes)
+    return relative_size(weight - np.multiply.outer(column, row), weight)
 
 
 def _stacked(first: Array, second: Array) -> Array:

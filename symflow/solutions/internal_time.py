@@ -1,0 +1,212 @@
+"""The clock of the rank-one flow: t(τ) = ∫ s^{−(1−2/L)} dτ and its inverse, L ≥ 3.
+
+With n² = Σ c_j² e^{2f_jτ}, the leading rate f = max f_j and Λ = Lf, the numbers
+
+    p = e^{−2fτ} n²,    D = e^{−Λτ}(1 + Lκs₀∫n^L),    s = s₀ p^{L/2}/D
+
+neither overflow nor cancel, and D obeys Ḋ = −ΛD + Lκs₀ p^{L/2}, D(0) = 1.  The time is
+found by power series, panel after panel, in Arb balls that keep account of rounding.
+Where D follows its source (the exponential e^{−Λτ} has died out) the series of D is
+that of the source alone: the polynomial solution of the same equation, which is exact
+and lets the panels grow with τ.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flint import arb, arb_poly, arb_series, ctx
+
+from symflow.algebra.balls import midpoint, series_length, to_arb
+from symflow.errors import PrecisionLost
+
+#: Bits beyond the digits asked for, and the longest panel relative to what is missing.
+GUARD_BITS, REACH = 40, 4
+#: Panels and Newton steps after which something is wrong.
+MOST_PANELS, MOST_STEPS = 20_000, 200
+
+
+class Panel(NamedTuple):
+    """The clock between τ and τ + length: t − t(τ), dt/dτ and D, by powers of θ."""
+
+    tau: Any
+    time: Any
+    length: Any
+    passed: Any
+    speed: Any
+    level: Any
+
+
+@dataclass(eq=False)
+class InternalTime:
+    """The map between t and τ along one trajectory, extended as far as it is asked.
+
+    Parameters
+    ----------
+    depth : int
+        L ≥ 3.
+    pull : mpf
+        Lκs₀.
+    strength : mpf
+        s₀.
+    rates, squares : sequences of mpf
+        f_j and c_j², with Σc_j² = 1; `rates` falling, and c_1 ≠ 0.
+    digits : int
+        Correct digits of t(τ), relative.
+    """
+
+    depth: int
+    pull: Any
+    strength: Any
+    rates: Any
+    squares: Any
+    digits: int
+    panels: list[Panel] = field(default_factory=list)
+
+    @property
+    def _bits(self) -> int:
+        return int(3.33 * self.digits) + GUARD_BITS
+
+    @property
+    def _order(self) -> int:
+        return int(1.15 * self.digits) + 6
+
+    def at(self, time: Any, context: Any) -> tuple[Any, Any]:
+        """Return τ and D at a time t ≥ 0, in an mpmath context."""
+        with ctx.workprec(self._bits):
+            target = to_arb(time)
+            self._extend(lambda panel: _end(panel, panel.passed) < target, target)
+            place = bisect_right(self.panels, target, key=lambda panel: panel.time)
+            panel = self.panels[max(place - 1, 0)]
+            angle = _solve(panel, target - panel.time)
+            level = midpoint(panel.level(angle), context)
+            return midpoint(panel.tau + angle, context), level
+
+    def time(self, tau: Any, context: Any) -> Any:
+        """Return t(τ) in an mpmath context."""
+        with ctx.workprec(self._bits):
+            target = to_arb(tau)
+            self._extend(lambda panel: panel.tau + panel.length < target, None)
+            place = bisect_right(self.panels, target, key=lambda panel: panel.tau)
+            panel = self.panels[max(place - 1, 0)]
+            return midpoint(panel.time + panel.passed(target - panel.tau), context)
+
+    def _extend(self, behind: Any, target: Any) -> None:
+        """Add panels until one is no longer behind."""
+        if not self.panels:
+            self.panels.append(self._panel(arb(0), arb(0), arb(1), target))
+        while behind(last := self.panels[-1]):
+            if len(self.panels) > MOST_PANELS:
+                msg = f"t(τ): {MOST_PANELS} panels reach τ = {float(last.tau):.3g} only"
+                raise PrecisionLost(msg)
+            following = (
+                (last.tau + last.length).mid(),
+                (last.time + last.passed(last.length)).mid(),
+                last.level(last.length).mid(),
+            )
+            self.panels.append(self._panel(*following, target))
+
+    def _panel(self, tau: Any, time: Any, level: Any, target: Any) -> Panel:
+        """Expand around τ, and say how far the series can be trusted."""
+        with series_length(self._order):
+            power = self._power(tau)
+            source = self._pull * power ** (arb(self.depth) / 2)
+            rate = self.depth * self._rates[0]
+            series = _followed(source, rate, level, self._tolerance)
+            if series is None:
+                series = _forced(source, rate, level, self._order)
+            # dt/dτ = (D/(s₀p^{L/2}))^{1−2/L}, and the source is Lκs₀p^{L/2}
+            scale = self._pull / to_arb(self.strength)
+            speed = (scale * series / source) ** (1 - arb(2) / self.depth)
+        length = min(self._trust(part.coeffs()) for part in (power, series, speed))
+        if target is not None:
+            ahead = REACH * (target - time) / speed.coeffs()[0]
+            length = min(length, max(float(ahead.abs_upper()), 1e-300))
+        slope = arb_poly(speed.coeffs())
+        level_poly = arb_poly(series.coeffs())
+        return Panel(tau, time, arb(length), slope.integral(), slope, level_poly)
+
+    @property
+    def _pull(self) -> Any:
+        return to_arb(self.pull)
+
+    @property
+    def _rates(self) -> list[Any]:
+        return [to_arb(rate) for rate in self.rates]
+
+    @property
+    def _tolerance(self) -> Any:
+        return arb(10) ** -self.digits
+
+    def _power(self, tau: Any) -> Any:
+        """Return the series of p around τ."""
+        rates, total = self._rates, arb_series([0])
+        for rate, square in zip(rates, self.squares, strict=True):
+            slope = 2 * (rate - rates[0])
+            growth = arb_series([0, slope]).exp()
+            total += to_arb(square) * (slope * tau).exp() * growth
+        return total
+
+    def _trust(self, series: list[Any]) -> float:
+        """Return θ up to which what is left out is below the tolerance."""
+        head = abs(series[0])
+        reach = [
+            _root(self._tolerance * head / series[k].abs_upper(), k)
+            for k in range(self._order - 4, len(series))
+            if series[k].abs_upper() > 0
+        ]
+        return min(reach, default=1e300)
+
+
+def _root(value: Any, k: int) -> float:
+    mantissa, exponent = value.mid().man_exp()
+    shift = int(mantissa).bit_length() - 60
+    scaled = float(int(mantissa) >> shift if shift > 0 else int(mantissa))
+    logarithm = (int(exponent) + max(shift, 0)) / k
+    return float(scaled ** (1 / k) * 2.0 ** min(logarithm, 900.0))
+
+
+def _end(panel: Panel, passed: Any) -> Any:
+    return panel.time + passed(panel.length)
+
+
+def _solve(panel: Panel, target: Any) -> Any:
+    """Return θ with t(τ + θ) − t(τ) = target, by Newton steps kept in a bracket."""
+    low, high = arb(0), panel.length
+    angle = (target / panel.speed(arb(0))).mid()
+    angle = angle if 0 <= angle <= high else high / 2
+    close = panel.length * arb(2) ** (8 - ctx.prec)
+    for _ in range(MOST_STEPS):
+        gap = (target - panel.passed(angle)).mid()
+        low, high = (angle, high) if gap >= 0 else (low, angle)
+        following = (angle + gap / panel.speed(angle)).mid()
+        if not low <= following <= high:
+            following = ((low + high) / 2).mid()
+        if abs(following - angle) <= close:
+            return following
+        angle = following
+    return angle
+
+
+def _forced(source: Any, rate: Any, level: Any, order: int) -> Any:
+    """Return D from its value at θ = 0: Ḋ = source − rate·D."""
+    given, result = source.coeffs(), [level]
+    forces = given + [arb(0)] * (order - len(given))
+    for k, force in enumerate(forces[:-1]):
+        result.append((force - rate * result[k]) / (k + 1))
+    return arb_series(result)
+
+
+def _followed(source: Any, rate: Any, level: Any, tolerance: Any) -> Any:
+    """Return the polynomial solution of Ḋ = source − rate·D, or None if D is off it."""
+    if not rate > 0:
+        return None
+    forces, above = source.coeffs(), arb(0)
+    result = [arb(0)] * len(forces)
+    for k in reversed(range(len(forces))):
+        result[k] = (forces[k] - above) / rate
+        above = k * result[k]
+    gap = abs(result[0] - level).abs_upper()
+    return arb_series(result) if gap <= (tolerance * level).abs_lower() else None
