@@ -206,7 +206,7 @@ def _divide(
     return Slot(matrix.shape, constant=matrix.constant), node
 
 
-def _places(operation: str, shape: Shape, size: int) -> Array:
+def entry_places(operation: str, shape: Shape, size: int) -> Array:
     """Return where the entries of a rearranged matrix come from; −1 is zero."""
     rows, columns = shape
     match operation:
@@ -231,7 +231,7 @@ def _moved(
 ) -> tuple[Slot, Node]:
     (slot,) = slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
-    places = _places(step.operation, slot.shape, size)
+    places = entry_places(step.operation, slot.shape, size)
     rows, columns = places.shape
     node = Linear(lambda matrix: arithmetic.rearrange(matrix, places))
     return Slot((rows, columns), constant=slot.constant), node

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, arb_poly, ctx, fmpz_poly
+from flint import arb, arb_mat
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.balls import to_arb as to_arb
@@ -22,21 +22,21 @@ NORM_BITS = 64
 SQUARINGS = 5
 
 
-def polynomials(coefficients: list[list[int]], shape: Any, bits: int) -> Array:
-    """Return an array of polynomials with exact coefficients n / 2^bits.
+def as_matrix(array: Array) -> Any:
+    """Return an array of numbers or balls as an `arb_mat`.
 
-    Parameters
-    ----------
-    coefficients : list of lists of int
-        One list for every entry, lowest order first.
-    shape : tuple of int
-        Shape of the array.
-    bits : int
-        Places after the binary point.
+    Examples
+    --------
+    >>> as_matrix(np.eye(1, dtype=object)) * 2
+    [2.00000000000000]
     """
-    unit = arb(1) / arb(2) ** bits
-    entries = [arb_poly(fmpz_poly(entry)) * unit for entry in coefficients]
-    return filled(shape, entries)
+    rows, columns = array.shape
+    return arb_mat(rows, columns, [to_ball(entry) for entry in array.flat])
+
+
+def to_ball(value: Any) -> Any:
+    """Return a ball as it is, and a ball around any other number."""
+    return value if isinstance(value, arb) else to_arb(value)
 
 
 def filled(shape: Any, entries: Iterable[Any]) -> Array:
@@ -56,13 +56,19 @@ def frobenius(arrays: Iterable[Array]) -> Any:
     return root(total)
 
 
+def size_of(matrices: Iterable[Any]) -> Any:
+    """Return an upper bound of the Frobenius norm of several `arb_mat` together."""
+    entries = (entry for matrix in matrices for entry in matrix.entries())
+    return root(sum((entry * entry for entry in entries), arb(0)))
+
+
 def root(square: Any) -> Any:
     """Return an upper bound of the square root of a number that is not negative."""
     return square.upper().max(arb(0)).sqrt().upper()
 
 
-def spectral(matrix: Array) -> Any:
-    """Return an upper bound of the largest singular value.
+def spectral(matrix: Any) -> Any:
+    """Return an upper bound of the largest singular value of an array or `arb_mat`.
 
     With the Gram matrix G, σ₁ ≤ tr(G^(2^p))^(1/2^(p+1)).
 
@@ -72,9 +78,8 @@ def spectral(matrix: Array) -> Any:
     >>> round(float(spectral(to_arb_array(np.diag([3.0, 1.0])))), 12)
     3.0
     """
-    rows, columns = matrix.shape
-    flat = arb_mat(rows, columns, list(matrix.flat))
-    wide = rows < columns
+    flat = matrix if isinstance(matrix, arb_mat) else as_matrix(matrix)
+    wide = flat.nrows() < flat.ncols()
     gram = flat * flat.transpose() if wide else flat.transpose() * flat
     scale = gram.trace().upper()
     if not scale > 0:
@@ -123,13 +128,6 @@ def smallest_ratio(matrix: Array, metric: Array, guess: float) -> Any:
     return arb(0)
 
 
-def bound_on(polynomial: Any, end: Any) -> Any:
-    """Return an upper bound of |p(x)| for 0 ≤ x ≤ end."""
-    with ctx.workprec(NORM_BITS):
-        sizes = [coefficient.abs_upper() for coefficient in polynomial.coeffs()]
-        return arb_poly(sizes)(end).upper()
-
-
 def map_arrays(function: Callable[[Any], Any], arrays: Iterable[Array]) -> list[Array]:
     """Apply a function to every entry of several arrays."""
     return [filled(a.shape, (function(x) for x in a.flat)) for a in arrays]
@@ -144,22 +142,24 @@ def distance_between(given: list[Array], middle: list[Array]) -> Any:
     return total.nonnegative_part().sqrt()
 
 
-def product_radius(weights: list[Array], radius: Any) -> Any:
-    """Return how far W_L⋯W_1 can move when all weights together move by `radius`.
-
-    |W(θ + E) − W(θ)| ≤ Π(‖W_l‖₂ + |E|) − Π‖W_l‖₂.
-    """
-    with_error, without = arb(1), arb(1)
-    for weight in weights:
-        norm = spectral(weight)
-        with_error *= norm + radius
-        without *= norm
-    return (with_error - without).upper()
-
-
 def upward(bound: Any) -> float:
     """Return a float that is not below the upper end of a ball."""
     value = float(bound.upper())
     while not arb(value) >= bound.upper():
         value = float(np.nextafter(value, np.inf))
     return value
+
+
+def log2_above(bound: Any) -> float:
+    """Return log2 of an upper bound, rounded up to an integer.
+
+    Examples
+    --------
+    >>> log2_above(arb(5))
+    3.0
+    """
+    top = bound.upper()
+    if not top > 0:
+        return -1e9
+    mantissa, exponent = top.man_exp()
+    return float(int(exponent) + int(mantissa).bit_length())

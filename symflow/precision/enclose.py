@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import ceil, log, log2
+from math import log, log2
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sympy
 
+from symflow.codegen import end_to_end_program
 from symflow.errors import HypothesisFailed, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
-from symflow.losses import SquaredLoss
+from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
+from symflow.networks import Network
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclosure import Enclosure
-from symflow.precision.engine import ExactEngine
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.plan import make_plan
 from symflow.precision.run import Run
@@ -28,16 +29,19 @@ ATTEMPTS = 3
 GROWTH_MARGIN = 0.15
 #: … and by this many bits.
 EXTRA_BITS = 2
+#: Losses that are convex functions of the end-to-end matrix, for every data set.
+CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
 GUARD_DIGITS = 30
 
 PROOF = (
     "proven: the flow of the given data and start, taken as exact numbers, stays "
     "within the radius of the midpoints (Frobenius norm)",
-    "how: the defect of the computed piecewise polynomial in ball arithmetic; a "
-    "one-sided Lipschitz constant from the Hessian, also in balls; a scalar "
-    "comparison equation",
-    "trusted: ball arithmetic (Arb in FLINT) and the programs that symflow derives",
+    "how: the defect of the computed piecewise polynomial at Chebyshev points in ball "
+    "arithmetic, and between them by its analyticity; a one-sided Lipschitz constant "
+    "from the Hessian, also in balls; a scalar comparison equation",
+    "trusted: integer and ball arithmetic (FLINT, Arb) and the programs that symflow "
+    "derives; not trusted: the integrator and its float64 arithmetic",
 )
 LIMIT_PROOF = (
     "limit: the loss above its minimum decays at a rate that is bounded below near the "
@@ -63,10 +67,14 @@ def enclose(
     and start are exact numbers: a float is the binary rational that it is, and for a
     rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.
 
+    Finite times: any product of layers (dense, diagonal, circulant, readout) of any
+    depth, with the squared, exponential or logistic loss, and weight decay.  The limit:
+    dense layers and the squared loss.
+
     Parameters
     ----------
     flow : GradientFlow
-        The flow of a network of dense layers with the squared loss.
+        The flow of a product of layers with a convex loss.
     data : Dataset or Moments
         What is learned.
     init : Init or sequence of array_like
@@ -113,13 +121,13 @@ def enclose(
     endless = isinstance(t, sympy.Basic) and t == sympy.oo
     times = () if endless else as_times(t, "enclose")
     problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
-    check_covered(problem)
+    check_covered(problem, endless=endless)
     if endless:
         from symflow.precision.limit import Remainder, settling_time
 
         remainder = Remainder(problem)
         times = (settling_time(problem, int(digits)),)
-    seen = forecast(problem.floats, float(times[-1]))
+    seen = forecast(problem.floats, float(times[-1]), structural=True)
     plan = make_plan(problem, times, int(digits), seen)
     plan = plan.tightened(
         GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2) + EXTRA_BITS
@@ -138,43 +146,50 @@ def enclose(
     raise PrecisionLost(msg)
 
 
-def check_covered(problem: Problem) -> None:
-    """Refuse what the Hessian bound does not cover.
+def check_covered(problem: Problem, *, endless: bool = False) -> None:
+    """Refuse what the proof does not cover.
 
     Parameters
     ----------
     problem : Problem
         The flow with its data and start.
+    endless : bool, keyword-only
+        Whether the limit is asked for.
 
     Raises
     ------
     HypothesisFailed
-        If a layer is not dense, or the loss is not the squared loss.
+        If the network is no product of layers, or the loss is not known to be convex;
+        for the limit also if a layer is not dense or the loss is not the squared loss.
     """
-    if not is_dense(problem.flow):
+    network, loss = problem.flow.network, problem.flow.loss
+    if not isinstance(network, Network):
         msg = (
-            "enclose(flow): the error bound is proven for dense layers; got "
-            f"{problem.flow.network!r}. Use precise(…)"
+            "enclose(flow): the error bound is proven for products of layers; got "
+            f"{network!r}. Use precise(…)"
         )
         raise HypothesisFailed(msg)
-    if not isinstance(problem.flow.loss, SquaredLoss):
+    if not isinstance(loss, CONVEX):
+        names = ", ".join(kind.__name__ for kind in CONVEX)
         msg = (
-            "enclose(flow): the defect is bounded for the squared loss; got "
-            f"{problem.flow.loss!r}. Use precise(…)"
+            "enclose(flow): the error bound needs a loss that is known to be convex in "
+            f"the end-to-end matrix ({names}); got {loss!r}. Use precise(…)"
+        )
+        raise HypothesisFailed(msg)
+    if endless and not (is_dense(problem.flow) and isinstance(loss, SquaredLoss)):
+        msg = (
+            "enclose(t=oo): the limit is proven for dense layers with the squared "
+            f"loss; got {network!r} with {loss!r}. Enclose finite times"
         )
         raise HypothesisFailed(msg)
 
 
 def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
     """Integrate with a bound per step; return the radii and the missing bits."""
-    from flint import ctx
-
-    from symflow.precision.balls import to_arb
+    from symflow.precision.balls import log2_above
     from symflow.precision.comparison import Comparison
 
-    engine = run.system.engine
-    assert isinstance(engine, ExactEngine)
-    comparison = Comparison(run.problem, engine)
+    comparison = Comparison(run.system)
     error = comparison.start(run.problem, run.state.weights)
     radii = [error] * len(run.found)
     while run.waiting:
@@ -183,16 +198,14 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
         known = len(run.found)
         run.take(step)
         for at, weights, _ in run.found[known:]:
-            with ctx.workprec(comparison.precision):
-                place = to_arb(step.ratio(at))
-                gap = comparison.distance(bound.polynomials, place, weights)
-                radii.append((bound.inside + gap).upper())
+            gap = comparison.distance(bound.series, step.ratio(at), weights)
+            radii.append((bound.inside + gap).upper())
         error = bound.after
         if progress is not None:
             progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
     wanted = -run.digits * log2(10)
     missing = [
-        _log2(radius) - wanted - run.size(weights)
+        log2_above(radius) - wanted - run.size(weights)
         for radius, (_, weights, _) in zip(radii, run.found, strict=True)
     ]
     return radii, max(missing)
@@ -209,22 +222,18 @@ def _enclosure(run: Run, radii: list[Any]) -> Enclosure:
 
 
 def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
+    """Bound how far W can be from its midpoint, the rounding of which is included."""
     from flint import arb, ctx
 
-    from symflow.precision.balls import (
-        distance_between,
-        product_radius,
-        to_arb_array,
-        upward,
-    )
+    from symflow.precision.balls import as_matrix, size_of, upward
+    from symflow.precision.regions import Regions
 
     with ctx.workprec(2 * middle.context.prec):
-        weights = [to_arb_array(weight[index]) for weight in middle.weights]
-        product = weights[0]
-        for weight in weights[1:]:
-            product = weight @ product
-        rounding = distance_between([product], [middle.end_to_end[index]])
-        return upward(product_radius(weights, arb(float(radius))) + rounding)
+        weights = [as_matrix(weight[index]) for weight in middle.weights]
+        regions = Regions(end_to_end_program(middle.flow), weights)
+        rounding = size_of([regions.centres[0] - as_matrix(middle.end_to_end[index])])
+        (moved,) = regions.spreads([arb(float(radius))] * len(weights))
+        return upward(moved + rounding)
 
 
 def _to_limit(finite: Enclosure, remainder: Any) -> Enclosure:
@@ -244,11 +253,3 @@ def _to_limit(finite: Enclosure, remainder: Any) -> Enclosure:
     return Enclosure(
         middle, np.array([total]), np.array([end]), (*finite.proof, LIMIT_PROOF)
     )
-
-
-def _log2(radius: Any) -> float:
-    """Return log2 of an upper bound, rounded up."""
-    if not radius > 0:
-        return -1e9
-    mantissa, exponent = radius.upper().man_exp()
-    return float(ceil(int(exponent) + int(mantissa).bit_length()))

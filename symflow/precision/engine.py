@@ -53,8 +53,11 @@ class ExactEngine(Engine):
     """An engine whose numbers are integers over 2^bits."""
 
     @abstractmethod
-    def integers(self, terms: Sequence[Any]) -> list[list[int]]:
-        """Return, for every entry, its coefficients times 2^bits."""
+    def coefficients(self, series: Sequence[Sequence[Any]]) -> Any:
+        """Return several matrix series times 2^bits as an `fmpz_mat`.
+
+        It has one row per order, with the entries of all matrices one after the other.
+        """
 
     def function(self, name: str, matrix: Any) -> Any:
         """Return an elementary function of every entry, rounded once."""

@@ -196,11 +196,17 @@ class FixedPoint(ExactEngine):
         """Return the shape of a matrix."""
         return matrix.shape  # type: ignore[no-any-return]
 
-    def integers(self, terms: Sequence[Any]) -> list[list[int]]:
-        """Return, for every entry, its coefficients times 2^bits."""
-        zero = [0] * len(terms[0].entries)
-        columns = [zero if term is None else term.entries for term in terms]
-        return [list(entry) for entry in zip(*columns, strict=True)]
+    def coefficients(self, series: Sequence[Sequence[Any]]) -> Any:
+        """Return several matrix series times 2^bits, one row per order."""
+        zeros = [[0] * len(terms[0].entries) for terms in series]
+        rows = [
+            zero if term is None else term.entries
+            for order in zip(*series, strict=True)
+            for term, zero in zip(order, zeros, strict=True)
+        ]
+        return fmpz_mat(
+            len(series[0]), sum(map(len, zeros)), list(chain.from_iterable(rows))
+        )
 
     def floats(self, matrix: Any) -> Array:
         """Return the entries rounded to float64."""

@@ -13,13 +13,16 @@ symmetric matrix M_ij = ‖F‖₂ ‖P_{Lj}‖₂ ‖P_{ji}‖₂ ‖P_{i0}‖�
 
 .. math:: ⟨E, Df(θ) E⟩ ≤ (λ_max(M) − λ) |E|² = μ(θ) |E|²,
 
-and two solutions separate at most like exp ∫ μ dt.  For two layers μ = ‖F‖₂ − λ.
+and two solutions separate at most like exp ∫ μ dt.  For two layers μ = ‖F‖₂ − λ.  Other
+layers embed their parameters as a matrix, ‖M_l(E)‖_F ≤ ν_l ‖E‖ (ν = 1 for a dense or a
+diagonal layer and a readout, √d for a circulant one), and M_ij has the factor ν_i ν_j.
 
 Here μ is evaluated in float64, to plan an integration; `enclose` does it in balls.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import log
@@ -28,13 +31,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symflow.algebra.nodes import product
 from symflow.algebra.numbers import to_float
 from symflow.codegen import Output, Program, evaluate, lower, rhs_program
 from symflow.codegen.float_series import FloatStep, float_steps
 from symflow.codegen.lower import arguments
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.networks import Dense, Network
+from symflow.networks import Circulant, Dense, Network
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +72,47 @@ def matrices_program(flow: GradientFlow) -> Program:
     return lower("layers", flow.state, {f"M{n}": node for n, node in layers})
 
 
+def curvature_program(flow: GradientFlow) -> Program:
+    """Return the program of F and of all products of neighbouring layers but W.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2, 1), sf.SquaredLoss())
+    >>> [output.name for output in curvature_program(flow).outputs]
+    ['F', 'P0_1', 'P0_2', 'P1_2', 'P1_3', 'P2_3']
+    """
+    network = flow.network
+    assert isinstance(network, Network)
+    parts = {"F": flow.force}
+    for first, last in combinations(range(network.depth + 1), 2):
+        if last - first < network.depth:
+            layers = reversed(network.matrices[first:last])
+            parts[f"P{first}_{last}"] = product(*layers)
+    return lower("curvature", arguments(flow), parts)
+
+
+def embedding_squares(network: Network, widths: Sequence[int]) -> list[int]:
+    """Return ν² of every layer: in how many entries a parameter stands.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    widths : sequence of int
+        Its widths as integers.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> net = sf.ConvolutionalNetwork(5, filters=(2, 3))
+    >>> embedding_squares(net, net.widths)
+    [5, 1]
+    """
+    pairs = zip(network.layers, widths, strict=False)
+    return [width if isinstance(kind, Circulant) else 1 for kind, width in pairs]
+
+
 def is_dense(flow: GradientFlow) -> bool:
     """Say whether the network is a product of dense layers.
 
@@ -93,13 +138,15 @@ def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
     return norms(product)
 
 
-def coupling(layers: list[Floats]) -> Floats:
+def coupling(layers: list[Floats], squares: Sequence[int] | None = None) -> Floats:
     """Return the matrix M of the module's docstring for ‖F‖₂ = 1.
 
     Parameters
     ----------
     layers : list of arrays
         W_1, …, W_L.
+    squares : sequence of int, optional
+        ν² of every layer; 1 without.
 
     Examples
     --------
@@ -114,10 +161,15 @@ def coupling(layers: list[Floats]) -> Floats:
         spans = ((0, low), (low + 1, high), (high + 1, depth))
         value = np.prod([between(_spectral, a, b, layers) for a, b in spans])
         matrix[low, high] = matrix[high, low] = value
-    return matrix
+    return matrix if squares is None else matrix * np.sqrt(np.outer(squares, squares))
 
 
-def lipschitz(layers: list[Floats], force: Floats, decay: float) -> float:
+def lipschitz(
+    layers: list[Floats],
+    force: Floats,
+    decay: float,
+    squares: Sequence[int] | None = None,
+) -> float:
     """Return the one-sided Lipschitz constant μ of the flow at a point.
 
     Parameters
@@ -128,6 +180,8 @@ def lipschitz(layers: list[Floats], force: Floats, decay: float) -> float:
         F = −∂ℓ/∂W there.
     decay : float
         Weight decay λ.
+    squares : sequence of int, optional
+        ν² of every layer; 1 without.
 
     Examples
     --------
@@ -136,7 +190,7 @@ def lipschitz(layers: list[Floats], force: Floats, decay: float) -> float:
     """
     if len(layers) == 1:
         return -decay
-    top = np.linalg.eigvalsh(coupling(layers))[-1]
+    top = np.linalg.eigvalsh(coupling(layers, squares))[-1]
     return float(_spectral(force) * top) - decay
 
 
@@ -172,7 +226,7 @@ class Forecast:
         return max(float(np.max(np.abs(w))) for w in step.at(float(t)))
 
 
-def forecast(problem: Problem, end: float) -> Forecast:
+def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forecast:
     """Follow the flow in float64 and integrate its one-sided Lipschitz constant.
 
     Parameters
@@ -181,13 +235,16 @@ def forecast(problem: Problem, end: float) -> Forecast:
         The flow with its data and start.
     end : float
         Last time.
+    structural : bool, keyword-only
+        Bound μ by the norms of the layers, as a proof does; otherwise this is done for
+        dense layers only, and others have the exact μ of a numerical Jacobian.
 
     Raises
     ------
     IntegrationFailed
         If the weights stop being finite.
     """
-    measure = _Measure(problem)
+    measure = _Measure(problem, structural=structural)
     t, growth, peak = [0.0], [0.0], measure.magnitude
     steps = []
     for step in float_steps(problem, end):
@@ -203,10 +260,13 @@ def forecast(problem: Problem, end: float) -> Forecast:
 class _Measure:
     """μ and the largest number of the program at a point."""
 
-    def __init__(self, problem: Problem) -> None:
-        dense = is_dense(problem.flow)
+    def __init__(self, problem: Problem, *, structural: bool) -> None:
+        network = problem.flow.network
         self._force = force_program(problem.flow)
-        self._layers = matrices_program(problem.flow) if dense else None
+        self._layers, self._squares = None, None
+        if isinstance(network, Network) and (structural or is_dense(problem.flow)):
+            self._layers = matrices_program(problem.flow)
+            self._squares = embedding_squares(network, problem.widths)
         self._rhs = rhs_program(problem.flow)
         self._everything = _all_matrices(self._rhs)
         self._data = problem.floats.arguments
@@ -219,9 +279,8 @@ class _Measure:
         if self._layers is None:
             return self._numerically(weights), size
         (force,) = evaluate(self._force, [*weights, *self._data])
-        return lipschitz(
-            list(evaluate(self._layers, weights)), force, self._decay
-        ), size
+        layers = list(evaluate(self._layers, weights))
+        return lipschitz(layers, force, self._decay, self._squares), size
 
     def _numerically(self, weights: tuple[Floats, ...]) -> float:
         """Return the largest eigenvalue of the Jacobian, by differences."""

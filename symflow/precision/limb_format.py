@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
+from flint import fmpz_mat
 from numpy.typing import NDArray
 
 from symflow.errors import PrecisionLost
@@ -18,8 +20,8 @@ Floats = NDArray[np.float64]
 MANTISSA = 53
 #: Carries make digits this much larger than half the base, in bits.
 SLACK = 0.5
-#: Limbs that fit into a 64-bit word.
-WORD_LIMBS = 2
+#: Bits of a 64-bit word that digits may fill, with a sign and a carry to spare.
+WORD_BITS = 62
 #: Bits of headroom above the largest number that was forecast.
 HEADROOM = 6
 
@@ -101,15 +103,30 @@ class Format:
     def integers(self, digits: Floats) -> list[int]:
         """Return the numbers times 2^places; the inverse of `digits`."""
         totals = [0] * digits.shape[1]
-        for first in range(0, self.limbs, WORD_LIMBS):
-            word = np.zeros(digits.shape[1], dtype=np.int64)
-            block = digits[first : first + WORD_LIMBS]
-            for row in block:
-                word = (word << self.beta) + row.astype(np.int64)
-            width = self.beta * len(block)
+        for width, word in self._words(digits):
             pairs = zip(totals, word.tolist(), strict=True)
             totals = [(total << width) + part for total, part in pairs]
         return totals
+
+    def as_flint(self, digits: Floats) -> Any:
+        """Return a matrix of numbers times 2^places as an `fmpz_mat`."""
+        _, rows, columns = digits.shape
+        total = fmpz_mat(rows, columns)
+        for width, word in self._words(digits):
+            total = total * (1 << width) + fmpz_mat(
+                rows, columns, word.ravel().tolist()
+            )
+        return total
+
+    def _words(self, digits: Floats) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield the digits in groups that fit a 64-bit word, with the bits of each."""
+        group = WORD_BITS // self.beta
+        for first in range(0, self.limbs, group):
+            block = digits[first : first + group]
+            word = np.zeros(digits.shape[1:], dtype=np.int64)
+            for row in block:
+                word = (word << self.beta) + row.astype(np.int64)
+            yield self.beta * len(block), word
 
     def carry(self, digits: Floats, passes: int) -> Floats:
         """Bring digits back to at most about half the base, in place."""

@@ -225,13 +225,14 @@ class LimbPoint(ExactEngine):
         rows, columns = matrix.shape[1:]
         return rows, columns
 
-    def integers(self, terms: Sequence[Any]) -> list[list[int]]:
-        """Return, for every entry, its coefficients times 2^bits."""
-        zero = np.zeros_like(terms[0])
-        stack = np.stack([zero if term is None else term for term in terms], axis=-1)
-        numbers = self.form.integers(stack.reshape(self.form.limbs, -1))
-        count = len(terms)
-        return [numbers[at : at + count] for at in range(0, len(numbers), count)]
+    def coefficients(self, series: Sequence[Sequence[Any]]) -> Any:
+        """Return several matrix series times 2^bits, one row per order."""
+        stacks = []
+        for terms in series:
+            zero = np.zeros_like(terms[0])
+            known = [zero if term is None else term for term in terms]
+            stacks.append(np.stack(known, axis=1).reshape(len(zero), len(terms), -1))
+        return self.form.as_flint(np.concatenate(stacks, axis=2))
 
     def floats(self, matrix: Any) -> Floats:
         """Return the entries rounded to float64."""
