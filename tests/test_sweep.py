@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -73,6 +75,46 @@ def test_threads_and_processes_give_the_same_bits_and_the_same_file(tmp_path):
     assert np.array_equal(first.end_to_end, second.end_to_end)
     assert np.array_equal(first.end_to_end, third.end_to_end)
     assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
+
+
+SCRIPT = """
+import symflow as sf
+
+flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+{rule}
+done = sf.sweep(flow, sf.whitened([[1.0]]), {init}, [0, 1], runs=2, rng=0)
+print(done.final.shape)
+"""
+SUBCLASS = "class Mine(type(sf.gaussian_init(0.1))): pass"
+
+
+def _run_script(folder, **parts):
+    path = folder / "script.py"
+    path.write_text(SCRIPT.format(**parts))
+    command = [sys.executable, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_not_run_again_by_its_workers(tmp_path):
+    run = _run_script(tmp_path, rule="", init="sf.gaussian_init(0.1)")
+    assert run.stdout == "(2, 1, 1)\n", run.stderr
+
+
+@pytest.mark.slow
+def test_a_script_that_defines_its_rule_is_told_to_guard_the_call(tmp_path):
+    run = _run_script(tmp_path, rule=SUBCLASS, init="Mine(0.1, 0.5, 1)")
+    assert run.returncode == 1
+    assert "if __name__ == '__main__':" in run.stderr
+
+
+def test_a_rule_that_cannot_be_pickled_is_refused():
+    @dataclass(frozen=True)
+    class Local(Fragile):
+        pass
+
+    with pytest.raises(sf.InvalidArgument, match="top level of a module"):
+        sf.sweep(*PROBLEM[:2], Local(), [0, 1], runs=2)
 
 
 def test_many_threads_do_not_share_memory():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
+from contextlib import contextmanager, nullcontext
+from types import ModuleType
 from typing import TypeVar
 
-from symflow.errors import WorkerLost
+from symflow.errors import InvalidArgument, WorkerLost
 
 Result = TypeVar("Result")
 
@@ -34,6 +38,9 @@ def outcomes(
         If workers were lost again and again; what arrived has been yielded.
     """
     waiting = list(numbers)
+    starting = (
+        without_script if executor is None and not in_script(task) else nullcontext
+    )
     for attempt in range(ATTEMPTS):
         if not waiting:
             return
@@ -42,8 +49,9 @@ def outcomes(
         try:
             futures = {}
             try:
-                for number in waiting:
-                    futures[pool.submit(task, number)] = number
+                with starting():
+                    for number in waiting:
+                        futures[pool.submit(task, number)] = number
             except BrokenExecutor as problem:
                 lost = problem
             for future in as_completed(futures):
@@ -73,10 +81,53 @@ def _processes(count: int) -> Executor:
     return ProcessPoolExecutor(workers, mp_context=context)
 
 
+def in_script(task: object) -> bool:
+    """Say whether a task needs something that the running script defines.
+
+    Parameters
+    ----------
+    task : object
+        What a worker will unpickle.
+
+    Raises
+    ------
+    InvalidArgument
+        If it cannot be sent to another process at all.
+
+    Examples
+    --------
+    >>> in_script(print)
+    False
+    """
+    try:
+        return b"__main__" in pickle.dumps(task)
+    except (pickle.PicklingError, AttributeError, TypeError) as problem:
+        msg = (
+            f"sweep(…): this cannot be sent to another process: {problem}. Define the "
+            "rule at the top level of a module, or give a thread pool as executor="
+        )
+        raise InvalidArgument(msg) from problem
+
+
+@contextmanager
+def without_script() -> Iterator[None]:
+    """Start processes that do not run the calling script again.
+
+    A spawned process imports the script of its parent, and would come to the same
+    ``sweep`` in it.  It finds the script through the module ``__main__``.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
 def _message(count: int, problem: BaseException) -> str:
     return (
         f"sweep(…): {count} runs did not come back, because their workers ended "
         f"{ATTEMPTS} times: {type(problem).__name__}: {problem}. What came back is "
-        "kept: the same call with the same path= goes on from there. A script has to "
-        "call sweep(…) under `if __name__ == '__main__':`"
+        "kept: the same call with the same path= goes on from there. Where the rule is "
+        "defined in a script, call sweep(…) under `if __name__ == '__main__':`"
     )

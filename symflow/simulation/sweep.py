@@ -65,7 +65,8 @@ def sweep(
     executor : concurrent.futures.Executor, keyword-only, optional
         Used as it is: a thread pool, ``dask.distributed.Client().get_executor()``,
         ``mpi4py.futures.MPIPoolExecutor`` ….  Without it, one process per core is
-        started, and a script has to call this under ``if __name__ == "__main__":``.
+        started; a script that defines `init` itself has to call this under
+        ``if __name__ == "__main__":``.
     path : str or Path, keyword-only, optional
         File that every run is appended to as it arrives.  If it is there, the runs in
         it are not repeated; a finished file has the same bytes every time.
