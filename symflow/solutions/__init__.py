@@ -3,6 +3,8 @@
 from symflow.claims import Refusal
 from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
 from symflow.solutions.deep import DeepMode
+from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.infinite_depth import InfiniteDepth
 from symflow.solutions.logistic import LogisticMode
@@ -16,7 +18,9 @@ from symflow.solutions.table import as_markdown, table
 
 __all__ = [
     "SOLUTIONS",
+    "DeepDiagonalMode",
     "DeepMode",
+    "HypentropyMode",
     "HyperbolicMode",
     "InfiniteDepth",
     "LinearRegression",

@@ -9,6 +9,8 @@ from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
 from symflow.solutions.case import Case
 from symflow.solutions.deep import DeepMode
+from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.logistic import LogisticMode
 from symflow.solutions.rank_one import RankOne
@@ -24,6 +26,8 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     DeepMode,
     RankOne,
     Riccati,
+    HypentropyMode,
+    DeepDiagonalMode,
 )
 
 

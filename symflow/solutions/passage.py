@@ -1,4 +1,4 @@
-"""When a singular value of W(t) passes a given part of its limit."""
+"""When a mode of W(t) passes a given part of its limit."""
 
 from __future__ import annotations
 
@@ -11,36 +11,27 @@ from symflow.algebra.arrays import Array
 #: Times scanned, relative to the fastest rate of the data, and halvings of a bracket.
 FIRST, LAST, SCAN, HALVINGS = 1e-6, 1e8, 600, 60
 
-#: Relative size below which a singular value of the limit counts as zero.
-NOTHING = 1e-12
-
 
 def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
-    """Return, for each part, when the singular values of W(t) reach it, by order.
+    """Return, for each part, when the modes of W(t) reach it.
 
     Parameters
     ----------
     solution : Solution
-        Gives W(t) and its limit.
+        Gives the progress of its modes.
     parts : tuple of float
-        Fractions of the final singular value.
+        Fractions of the final strength.
 
     Returns
     -------
-    list of arrays, shape (rank of the limit,)
+    list of arrays, shape (modes,)
         Zero where the start is beyond already, infinite where the scan ends before.
     """
-    final = np.linalg.svd(solution.limit, compute_uv=False)
-    final = final[final > NOTHING * max(final.max(initial=0.0), 1e-300)]
     data = solution.problem.floats.arguments
     rate = max(float(np.linalg.norm(part, 2)) for part in data) or 1.0
     grid = np.concatenate([[0.0], np.geomspace(FIRST, LAST, SCAN) / rate])
 
-    def values(times: Array) -> Array:
-        matrices = solution.end_to_end(times)
-        found = np.linalg.svd(matrices, compute_uv=False)[..., : len(final)]
-        return np.asarray(found / final)
-
+    values = solution.progress
     scanned = values(grid)
     return [_firsts(values, grid, scanned, part) for part in parts]
 

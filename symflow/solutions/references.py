@@ -40,3 +40,11 @@ EFTEKHARI = Reference(
     2020,
     "2002.09852",
 )
+WOODWORTH = Reference(
+    "Blake Woodworth, Suriya Gunasekar, Jason D. Lee, Edward Moroshko, "
+    "Pedro Savarese, Itay Golan, Daniel Soudry, Nathan Srebro",
+    "Kernel and rich regimes in overparametrized models",
+    "Conference on Learning Theory",
+    2020,
+    "2002.09277",
+)

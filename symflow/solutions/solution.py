@@ -25,6 +25,9 @@ from symflow.flow.problem import Problem
 from symflow.solutions.case import Case
 from symflow.solutions.sensitivity import amplification
 
+#: Relative size below which a singular value of the limit counts as zero.
+NOTHING = 1e-12
+
 Condition = Callable[[Case], Hypothesis]
 
 
@@ -182,9 +185,28 @@ class Solution(Claim):
     def limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
 
+    def progress(self, t: Any) -> Array:
+        """Return the strength of every mode, as a part of its limit.
+
+        Parameters
+        ----------
+        t : array_like
+            Times.
+
+        Returns
+        -------
+        array
+            Shape (…, modes); here the singular values of W(t), by order, for those
+            that do not end at zero.
+        """
+        final = np.linalg.svd(self.limit, compute_uv=False)
+        final = final[final > NOTHING * max(final.max(initial=0.0), 1e-300)]
+        found = np.linalg.svd(self.end_to_end(t), compute_uv=False)
+        return np.asarray(found[..., : len(final)] / final)
+
     @cached_property
     def times(self) -> Times:
-        """When each singular value of W(t) reaches 1 %, half and 99 % of its limit."""
+        """When each mode of W(t) reaches 1 %, half and 99 % of its limit."""
         from symflow.solutions.passage import passages
 
         return Times(*passages(self, (0.01, 0.5, 0.99)))
