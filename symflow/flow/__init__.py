@@ -4,6 +4,7 @@ from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries
 from symflow.flow.gradient_descent import GradientDescent, gradient_descent
 from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
+from symflow.flow.rank_one import RankOneFlow
 from symflow.flow.times import as_times
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Entries",
     "GradientDescent",
     "GradientFlow",
+    "RankOneFlow",
     "as_times",
     "dotted",
     "gradient_descent",

@@ -21,6 +21,7 @@ from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.errors import NoClosedForm
+from symflow.flow.rank_one import RankOneFlow
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork, Dense, Network
 
@@ -100,6 +101,17 @@ class EndToEndFlow:
         if self.loss.l2 != 0:
             terms.append(sympy.MatMul(-depth * self.loss.l2, W))
         return sympy.MatAdd(*terms) if len(terms) > 1 else terms[0]
+
+    @property
+    def rank_one(self) -> RankOneFlow:
+        """The equations of s, u and v for balanced weights of rank one, W = s u vᵀ.
+
+        Raises
+        ------
+        NoClosedForm
+            If a layer is not dense, there is one layer only, or there is weight decay.
+        """
+        return RankOneFlow(self.network, self.loss)
 
     @property
     def equation(self) -> sympy.Eq:
