@@ -11,11 +11,25 @@ from symflow.convergence.deep import HomogeneousRate, UnimodalRate
 from symflow.convergence.descent import descend, descent_curves, monotone_step
 from symflow.convergence.far_away import FarAway
 from symflow.convergence.guarantees import Guarantees
+from symflow.convergence.kernel import (
+    KernelCeiling,
+    KernelDrift,
+    KernelFloor,
+    PathLength,
+    tangent_kernel,
+)
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
 from symflow.convergence.regression import closest_approach, reduced_rank_solutions
 from symflow.convergence.stable_set import StableSet
+from symflow.convergence.steps import (
+    ImbalanceDrift,
+    OneStep,
+    UniformDescent,
+    descent_bounds,
+)
 from symflow.convergence.three_layers import ThreeLayerRate
+from symflow.convergence.tight import tight_start
 from symflow.convergence.two_layers import (
     ConvexityRate,
     ImbalanceRate,
@@ -38,7 +52,16 @@ BOUNDS: tuple[Any, ...] = (
 )
 
 #: Further claims about speed, which are not rates.
-COMPANIONS: tuple[Any, ...] = (StableSet, Alignment, FarAway, Staircase)
+COMPANIONS: tuple[Any, ...] = (
+    StableSet,
+    Alignment,
+    FarAway,
+    Staircase,
+    PathLength,
+    KernelFloor,
+    KernelCeiling,
+    KernelDrift,
+)
 
 
 def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guarantees:
@@ -141,7 +164,7 @@ def companions(
     -------
     list of Claim
         Stable set, alignment and far-away phase of a one-neuron layer; the stages of
-        sequential learning.
+        sequential learning; how far weights travel, and the tangent kernel with them.
 
     Raises
     ------
@@ -154,7 +177,7 @@ def companions(
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
     >>> start = ([[1.0, 0.5]], [[1.0], [0.5]])
     >>> [claim.name for claim in companions(flow, sf.whitened([[2, 0], [0, 1]]), start)]
-    ['StableSet', 'Alignment']
+    ['StableSet', 'Alignment', 'KernelCeiling']
     """
     problem = bind(flow, data, init, rng=rng)
     answers = (entry.attempt(problem) for entry in COMPANIONS)
@@ -168,22 +191,32 @@ __all__ = [
     "FarAway",
     "Guarantees",
     "HomogeneousRate",
+    "ImbalanceDrift",
     "ImbalanceRate",
     "InstantaneousRate",
+    "KernelCeiling",
+    "KernelDrift",
+    "KernelFloor",
     "LossBound",
     "MarginRate",
+    "OneStep",
+    "PathLength",
     "RankOneRate",
     "RateBound",
     "StableSet",
     "Staircase",
     "ThreeLayerRate",
+    "UniformDescent",
     "UnimodalRate",
     "attempts",
     "closest_approach",
     "companions",
     "descend",
+    "descent_bounds",
     "descent_curves",
     "monotone_step",
     "rates",
     "reduced_rank_solutions",
+    "tangent_kernel",
+    "tight_start",
 ]

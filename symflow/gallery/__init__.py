@@ -11,12 +11,21 @@ from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
 from symflow.gallery.errata import ERRATA, Erratum
 from symflow.gallery.known import KNOWN
 from symflow.gallery.measured import MEASURED
+from symflow.gallery.operator import OPERATOR
 from symflow.gallery.rates import RATES
 from symflow.gallery.table import Atlas
 from symflow.gallery.width import WidthExperiment, width_experiment
 
 #: Everything that is in the atlas.
-ENTRIES: tuple[Entry, ...] = (*KNOWN, *RATES, *BIAS, *MEASURED, *ENSEMBLES, *ERRATA)
+ENTRIES: tuple[Entry, ...] = (
+    *KNOWN,
+    *RATES,
+    *BIAS,
+    *MEASURED,
+    *OPERATOR,
+    *ENSEMBLES,
+    *ERRATA,
+)
 
 
 def atlas(

@@ -12,15 +12,54 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim
 from symflow.data import Moments, whitened
-from symflow.flow import gradient_flow
+from symflow.flow import gradient_descent, gradient_flow
+from symflow.flow.problem import bind
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
-from symflow.simulation import ensemble
+from symflow.simulation import descend, ensemble
 
 #: Starts per data set.
 STARTS = 25
 
 Weights = tuple[Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Descents:
+    """One data set with many starts of gradient descent.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the network.
+    data : Dataset or Moments
+        What is learned.
+    starts : tuple of ndarray
+        For each layer an array (starts, rows, columns).
+    step : callable
+        Chooses η for a problem; 0 skips it.
+    count : int
+        Number of steps.
+    """
+
+    widths: tuple[int, ...]
+    data: Any
+    starts: Weights
+    step: Callable[[Any], float]
+    count: int
+
+    def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the claim of every start to which it applies, with its iterates."""
+        descent = gradient_descent(LinearNetwork(*self.widths), SquaredLoss())
+        for start in zip(*self.starts, strict=True):
+            problem = bind(descent.flow, self.data, start)
+            eta = self.step(problem)
+            claim = kind.attempt(problem, eta)
+            if isinstance(claim, Claim):
+                yield (
+                    claim,
+                    descend(descent, self.data, start, self.count, step_size=eta),
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +127,20 @@ def near(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Batch]
         return Batch(widths, data, starts, t)
 
     return make
+
+
+def descents(
+    make: Callable[[np.random.Generator], Batch],
+    step: Callable[[Any], float],
+    count: int = 60,
+) -> Callable[[np.random.Generator], Descents]:
+    """Return the maker of gradient descents from the same starts."""
+
+    def change(generator: np.random.Generator) -> Descents:
+        given = make(generator)
+        return Descents(given.widths, given.data, given.starts, step, count)
+
+    return change
 
 
 def _moments(

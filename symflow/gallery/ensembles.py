@@ -22,18 +22,28 @@ from symflow.convergence import (
     ConvexityRate,
     FarAway,
     HomogeneousRate,
+    ImbalanceDrift,
     ImbalanceRate,
     InstantaneousRate,
+    KernelCeiling,
+    KernelDrift,
+    KernelFloor,
     MarginRate,
+    OneStep,
+    PathLength,
     RankOneRate,
     StableSet,
     Staircase,
     ThreeLayerRate,
+    UniformDescent,
     UnimodalRate,
 )
+from symflow.convergence.steps import Constants
 from symflow.gallery.batches import (
     Batch,
+    Descents,
     balanced,
+    descents,
     gaussian,
     near,
     one_neuron,
@@ -66,7 +76,7 @@ class EnsembleEntry(Entry):
 
     key: str
     kind: Any
-    batch: Callable[[np.random.Generator], Batch]
+    batch: Callable[[np.random.Generator], Batch | Descents]
     mutant: Callable[[Any], Claim]
 
     def run(self, digits: int) -> Line:
@@ -131,6 +141,16 @@ def elsewhere(factor: float) -> Callable[[Any], Claim]:
     return mutate
 
 
+def _moderate(problem: Any) -> float:
+    """Return a step for which gradient descent is stable, and some of OneStep apply."""
+    return 0.02
+
+
+def _half_largest(problem: Any) -> float:
+    constants = Constants.of(problem)
+    return constants.largest_step / 2 if constants.low > 0 else 0.0
+
+
 def _without_second(claim: Any) -> Claim:
     """Return the claim for a target of rank one, where z_2 = 0."""
     name = claim.problem.flow.data[1].name
@@ -165,5 +185,24 @@ ENSEMBLES = (
     EnsembleEntry("many-stairs", Staircase, spectral(3, 3, 2), elsewhere(0.1)),
     EnsembleEntry(
         "many-distance", DistanceBound, underdetermined(5, 9, 1), wrong(distance=1e-3)
+    ),
+    EnsembleEntry("many-length", PathLength, near(3, 4, 2), wrong(radius=0.1)),
+    EnsembleEntry("many-floor", KernelFloor, near(3, 4, 2), wrong(floor=30)),
+    EnsembleEntry("many-ceiling", KernelCeiling, gaussian(3, 4, 2), wrong(top=0.1)),
+    EnsembleEntry("many-drift", KernelDrift, near(3, 4, 2), wrong(drift=0.03)),
+    EnsembleEntry(
+        "many-step", OneStep, descents(gaussian(3, 4, 2), _moderate), wrong(step=3)
+    ),
+    EnsembleEntry(
+        "many-descent",
+        UniformDescent,
+        descents(near(3, 4, 2), _half_largest),
+        wrong(slope=60),
+    ),
+    EnsembleEntry(
+        "many-walk",
+        ImbalanceDrift,
+        descents(gaussian(3, 4, 2), _moderate),
+        wrong(step=0.3),
     ),
 )

@@ -1,0 +1,131 @@
+"""Entries of the atlas about the operator that drives W: bracket, kernel, laziness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.codegen import compile as compile_flow
+from symflow.convergence.kernel import JACOT, operator_drift, tangent_kernel
+from symflow.convergence.tight import tight_start
+from symflow.convergence.two_layers import MIN_2021
+from symflow.data import Dataset, whitened
+from symflow.flow import gradient_flow
+from symflow.flow.imbalance import imbalance_levels
+from symflow.gallery.entry import NumberEntry
+from symflow.inits import lambda_balanced_init
+from symflow.losses import SquaredLoss
+from symflow.networks import LinearNetwork
+from symflow.simulation import simulate
+from symflow.solutions.references import DOMINE
+
+#: Eigenvalues of D and of −D, and singular values of W; both orders of r and m.
+TIGHT = (
+    ([15.0, 8.0, 1.0], [1.0, 1.0], [15.0, 6.0]),
+    ([3.0, 0.5], [2.0, 1.5, 0.25], [2.0, 0.5]),
+    ([4.0], [3.0, 1.0], [1.0]),
+)
+
+#: Levels λ of the imbalance, for the lazy limit.
+LEVELS = (50.0, 200.0)
+
+
+def _brackets() -> list[float]:
+    found = []
+    for positive, negative, strengths in TIGHT:
+        r, m = len(positive), len(negative)
+        difference = np.diag([*positive, *(-x for x in negative)])
+        sigma = [*strengths, *[0.0] * max(r, m)]
+        levels = imbalance_levels(difference, r, m)
+        found.append(float(levels.bracket(sigma[m - 1], sigma[r - 1])))
+    return found
+
+
+def _attained() -> list[float]:
+    found = []
+    for given in TIGHT:
+        first, second = tight_start(*given)
+        grams = first.T @ first, second @ second.T
+        found.append(2 * sum(float(np.linalg.eigvalsh(gram)[0]) for gram in grams))
+    return found
+
+
+def _kernel_instance() -> tuple[Any, Dataset, list[Array]]:
+    """Return a three-layer flow with data and Gaussian weights."""
+    generator = np.random.default_rng(2)
+    data = Dataset(generator.standard_normal((4, 3)), generator.standard_normal((4, 2)))
+    shapes = (5, 3), (4, 5), (2, 4)
+    weights = [generator.standard_normal(shape) for shape in shapes]
+    flow = gradient_flow(LinearNetwork(3, 5, 4, 2), SquaredLoss())
+    return flow, data, weights
+
+
+def _kernel_motion() -> Array:
+    """Return −K(f − Y)/n."""
+    _, data, weights = _kernel_instance()
+    outputs = data.X @ np.linalg.multi_dot(weights[::-1]).T
+    residual = (outputs - data.Y).ravel() / len(data.X)
+    return np.asarray(-tangent_kernel(weights, data.X) @ residual)
+
+
+def _flow_motion() -> Array:
+    """Return ḟ = XẆᵀ by the product rule, from the compiled flow."""
+    flow, data, weights = _kernel_instance()
+    moments = data.moments()
+    W1, W2, W3 = weights
+    dW1, dW2, dW3 = compile_flow(flow)(*weights, moments.sigma_xx, moments.sigma_yx)
+    moved = dW3 @ W2 @ W1 + W3 @ dW2 @ W1 + W3 @ W2 @ dW1
+    return np.asarray((data.X @ moved.T).ravel())
+
+
+def _lazy_slopes() -> Array:
+    """Return d ln(…)/d ln λ of the kernel's drift, and of the distance to linear."""
+    target = np.array([[1.0, 0.5], [0.0, -0.7]])
+    flow, gaps = gradient_flow(LinearNetwork(2, 2, 2), SquaredLoss()), []
+    clock = np.linspace(0, 4, 9)
+    for level in LEVELS:
+        # the smaller layer shrinks as 1/√λ, so that W(0) stays of order one
+        init = lambda_balanced_init(level, level**-0.5, rng=1)
+        run = simulate(flow, whitened(target), init, clock / level)
+        first = run.end_to_end[0]
+        linear = target + np.exp(-clock)[:, None, None] * (first - target)
+        gap = np.linalg.norm(run.end_to_end - linear, axis=(1, 2)).max()
+        gaps.append((operator_drift(run).max() / level, gap))
+    ratio = np.log(np.array(gaps[1]) / gaps[0])
+    return np.asarray(ratio / np.log(LEVELS[1] / LEVELS[0]))
+
+
+OPERATOR = (
+    NumberEntry(
+        "min-tight",
+        "the bracket is attained: 2(λ_r + λ_m) of three starts",
+        MIN_2021,
+        ("whitened input", "r ≠ m", "λ₁(D) and λ_m(−D) paired with σ_m"),
+        _brackets,
+        _attained,
+        lambda values: [1.1 * value for value in values],
+        1e-12,
+    ),
+    NumberEntry(
+        "jacot-kernel",
+        "the outputs move as ḟ = −K(f − Y)/n",
+        JACOT,
+        ("three dense layers", "4 samples", "Gaussian weights"),
+        _kernel_motion,
+        _flow_motion,
+        lambda motion: motion[::-1],
+        1e-12,
+    ),
+    NumberEntry(
+        "domine-lazy",
+        "exponents in λ: relative drift of the kernel, gap to a linear model",
+        DOMINE,
+        ("λ-balanced start, λ = 50, 200", "W(0) of order one", "whitened input"),
+        lambda: np.array([-2.0, -2.0]),
+        _lazy_slopes,
+        lambda slopes: slopes / 2,
+        0.1,
+    ),
+)
