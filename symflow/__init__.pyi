@@ -139,6 +139,9 @@ from symflow.flow import (
     GradientFlow as GradientFlow,
 )
 from symflow.flow import (
+    directional_flow as directional_flow,
+)
+from symflow.flow import (
     gradient_descent as gradient_descent,
 )
 from symflow.flow import (

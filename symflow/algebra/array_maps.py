@@ -23,6 +23,12 @@ def softplus(xp: Any, z: Any) -> Any:
     return xp.log1p(xp.exp(-size)) + (z + size) / 2
 
 
+def softmax(xp: Any, z: Any) -> Any:
+    """Return exp(z) divided by the sum of all its entries, without overflow."""
+    powers = xp.exp(z - xp.max(z, axis=(-2, -1), keepdims=True))
+    return powers / xp.sum(powers, axis=(-2, -1), keepdims=True)
+
+
 def diag(xp: Any, column: Any) -> Any:
     """Return the diagonal matrix of a column."""
     return column * xp.eye(column.shape[-2], dtype=column.dtype)
@@ -74,6 +80,7 @@ PRELUDE: dict[str, Callable[..., Any]] = {
     for function in (
         sigmoid,
         softplus,
+        softmax,
         diag,
         diagonal,
         circulant,

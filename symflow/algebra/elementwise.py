@@ -85,6 +85,20 @@ class Total(Scalar, Unary):
 
 
 @dataclass(frozen=True, slots=True)
+class Softmax(Unary):
+    """The exponentials of all entries, divided by their sum."""
+
+    body: Node
+
+    @property
+    def shape(self) -> Shape:
+        return self.body.shape
+
+    def rebuild(self, *children: Node) -> Node:
+        return Softmax(*children)
+
+
+@dataclass(frozen=True, slots=True)
 class Number(Scalar, Atom):
     """A number or a scalar symbol that stands alone, as the 1 in 1 + tr A."""
 

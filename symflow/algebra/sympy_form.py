@@ -15,8 +15,12 @@ from symflow.algebra.elementwise import (
     Inverse,
     Number,
     Ones,
+    Softmax,
     Total,
     Weighted,
+    elementwise,
+    total,
+    weighted,
 )
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
@@ -105,6 +109,10 @@ def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
         case Elementwise(function, body):
             inner = _matrix(body, flip=flip)
             return matrix_maps.Elementwise(sympy.Lambda(Z, function), inner)
+        case Softmax(body):
+            powers = elementwise(sympy.exp(Z), body)
+            shares = weighted(elementwise(1 / Z, total(powers)), powers)
+            return _matrix(shares, flip=flip)
     form = _special(node)
     return form.T if flip and not node.is_symmetric else form
 

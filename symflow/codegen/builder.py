@@ -14,6 +14,7 @@ from symflow.algebra.elementwise import (
     Identity,
     Inverse,
     Number,
+    Softmax,
     Total,
     Weighted,
 )
@@ -85,6 +86,8 @@ class Builder:
                 return self._inner(left, right)
             case Total(body):
                 return self._emit("total", self.visit(body))
+            case Softmax(body):
+                return self._emit("softmax", self.visit(body))
             case Weighted(weight, body):
                 return self._emit("weigh", self.visit(weight), self.visit(body))
             case LinearMap():

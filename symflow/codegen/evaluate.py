@@ -73,6 +73,8 @@ def _apply(step: Instruction, operands: list[Any], number: Callable[[Any], Any])
             )
         case name if name in FUNCTIONS:
             return elementwise(name, operands[0])
+        case "softmax":
+            return elementwise("softmax", operands[0])
         case name if name in PRELUDE:
             sizes = [] if constant is None else [int(constant)]
             return PRELUDE[name](np, *operands, *sizes)
@@ -96,6 +98,8 @@ def elementwise(name: str, array: Any) -> Any:
         return getattr(np, {"asinh": "arcsinh", "atan": "arctan"}.get(name, name))(
             array
         )
+    if name == "softmax":
+        return _softmax(array)
     result = np.empty(array.shape, dtype=object)
     result.flat[:] = [_entry(name, entry) for entry in array.flat]
     return result
@@ -109,6 +113,8 @@ def _entry(name: str, entry: Any) -> Any:
         return getattr(module, name)(entry)
     if context is None:
         return elementwise(name, np.asarray(float(entry)))[()]
+    if name == "reciprocal":
+        return 1 / entry
     if name == "sigmoid":
         return 1 / (1 + context.exp(-entry))
     if name == "softplus":
@@ -144,6 +150,12 @@ def _eliminate(matrix: Array) -> tuple[Any, Any]:
             if row != column:
                 work[row] = work[row] - work[row, column] * work[column]
     return np.asarray(determinant), work[:, size:]
+
+
+def _softmax(array: Array) -> Array:
+    """Return exp of an object array, divided by the sum of each matrix."""
+    powers = elementwise("exp", array - array.max(axis=(-2, -1), keepdims=True))
+    return np.asarray(powers / powers.sum(axis=(-2, -1), keepdims=True))
 
 
 def _inner(left: Array, right: Array) -> Array:

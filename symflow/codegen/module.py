@@ -90,6 +90,13 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     if not isinstance(flow, GradientFlow):
         msg = f"write_module(flow, path): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
+    if flow.clock != "time":
+        msg = (
+            "write_module(flow, path): a module tests itself by the gradient of the "
+            f"loss, which is for ordinary time; this flow is in the clock of the "
+            f"{flow.clock}. Use compile(flow)"
+        )
+        raise InvalidArgument(msg)
     program, program_of_loss = rhs_program(flow), loss_program(flow)
     count = len(flow.state)
     from importlib.metadata import version  # slow to import

@@ -24,6 +24,7 @@ operation           operands          value
 ``shift``           a (constant)      a + constant, entrywise
 ``power``           a (constant)      a to an exact power, entrywise
 ``exp``, ``log`` …  a                 a function of every entry, see `FUNCTIONS`
+``softmax``         a                 exp a, divided by the sum of all its entries
 ``diag``            a                 the diagonal matrix of a column
 ``diagonal``        a                 the diagonal of a matrix as a column
 ``circulant``       a (constant: d)   the d×d circulant matrix with first row aᵀ, 0 …

@@ -9,7 +9,8 @@ in which a product with constant data is a single product and a product of two s
 is an online convolution.  Coefficients are scaled: order k carries the factor unit^k,
 for a unit of time near the step, so that their size stays moderate.
 
-Every operation of a program has one entry in `series_rules.RULES`.
+Every operation of a program has one entry in `series_rules.RULES` or in
+`series_quotients.QUOTIENTS`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from symflow.codegen.program import Instruction, Program
 from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
+from symflow.codegen.series_quotients import QUOTIENTS
 from symflow.codegen.series_rules import RULES, Node, Rule, Slot
 from symflow.errors import NoClosedForm
 
@@ -27,13 +29,14 @@ __all__ = ["Arithmetic", "Convolution", "Recurrence", "Shape"]
 
 
 def _rule(step: Instruction) -> Rule:
-    if step.operation not in RULES:
+    rule = RULES.get(step.operation) or QUOTIENTS.get(step.operation)
+    if rule is None:
         msg = (
             f"taylor: no series recurrence for the operation {step.operation!r} of "
             "this flow. Use simulate(…)"
         )
         raise NoClosedForm(msg)
-    return RULES[step.operation]
+    return rule
 
 
 class Recurrence:

@@ -52,7 +52,7 @@ DERIVATIVES: dict[str, Callable[[Array], Array]] = {
 SIZES = ("rows", "columns", "identity", "constant")
 
 DIFFERENTIATED = MULTILINEAR.union(
-    ("add", "subtract", "shift", "divide", "power"), DERIVATIVES, SIZES
+    ("add", "subtract", "shift", "divide", "power", "softmax"), DERIVATIVES, SIZES
 )
 
 
@@ -123,6 +123,10 @@ def _rate(step: Instruction, pairs: list[tuple[Any, Any]]) -> Any:
             base, rate = pairs[0]
             exponent = to_float(step.constant)
             return exponent * base ** (exponent - 1) * rate
+        case "softmax":
+            shares = _value(step, [pairs[0][0]])
+            moved = shares * pairs[0][1]
+            return moved - shares * moved.sum(axis=(-2, -1), keepdims=True)
         case name if name in DERIVATIVES:
             return DERIVATIVES[name](pairs[0][0]) * pairs[0][1]
     if step.operation in MULTILINEAR:

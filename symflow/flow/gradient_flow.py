@@ -28,6 +28,7 @@ from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.errors import InvalidArgument
+from symflow.flow.clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries, entries
 from symflow.losses import Loss
@@ -50,10 +51,13 @@ class GradientFlow:
         The model, with integer or symbolic widths.
     loss : Loss
         The loss, as a function of the end-to-end matrix.
+    clock : {"time", "log loss"}
+        What counts as time; see `directional_flow`.
     """
 
     network: AbstractNetwork
     loss: Loss
+    clock: str = "time"
 
     @property
     def state(self) -> tuple[sympy.MatrixSymbol, ...]:
@@ -74,6 +78,8 @@ class GradientFlow:
     @cached_property
     def directions(self) -> tuple[Node, ...]:
         """The time derivative of every weight, as nodes that share their parts."""
+        if self.clock == "log loss":
+            return per_log_loss(self.network, self.loss)
         pulled = self.network.pull_back(self.force)
         if self.loss.l2 == 0:
             return pulled
@@ -112,7 +118,7 @@ class GradientFlow:
 
     @cached_property
     def end_to_end(self) -> EndToEndFlow:
-        """The induced flow of the end-to-end matrix W = W_L⋯W_1."""
+        """The induced flow of the end-to-end matrix W = W_L⋯W_1, in ordinary time."""
         return EndToEndFlow(self.network, self.loss)
 
     def entries(self, widths: Sequence[int], *, samples: int | None = None) -> Entries:
@@ -159,13 +165,19 @@ class GradientFlow:
         return entries(declared, self.state, self.rhs, given)
 
     def __str__(self) -> str:
+        if self.clock != "time":
+            return CLOCKED
         return "\n".join(inline(equation) for equation in self.equations)
 
     def __repr__(self) -> str:
         header = f"GradientFlow of {self.loss!r} on {self.network!r}"
+        if self.clock != "time":
+            return f"{header}, in the clock of the {self.clock}\n  {CLOCKED}"
         return "\n".join([header, *(f"  {inline(eq)}" for eq in self.equations)])
 
     def _repr_latex_(self) -> str:
+        if self.clock != "time":
+            return CLOCKED_LATEX
         lines: list[str] = []
         for equation in self.equations:
             lines.append(sympy.latex(equation).replace("=", "&=", 1))

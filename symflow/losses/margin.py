@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.elementwise import elementwise, hadamard, total
+from symflow.algebra.elementwise import Softmax, elementwise, hadamard, total
 from symflow.algebra.functions import Z, sigmoid, softplus
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.symbols import SampleCount
@@ -37,6 +37,11 @@ class MarginLoss(Loss):
     @abstractmethod
     def pull(self) -> sympy.Expr:
         """−φ' as an expression in `Z`, in a stable form."""
+
+    @property
+    @abstractmethod
+    def log_pull(self) -> sympy.Expr:
+        """log(−φ') as an expression in `Z`, up to a constant."""
 
     def data_symbols(
         self, inputs: Width, outputs: Width
@@ -72,6 +77,15 @@ class MarginLoss(Loss):
         x, y = self._leaves(end_to_end)
         pulls = hadamard(y, elementwise(self.pull, self.margins(end_to_end)))
         return scale(self._weight, product(transpose(pulls), x))
+
+    def shared_force(self, end_to_end: Node) -> Node:
+        """Return the force divided by the sum of all −φ'(margin), Σp_i y_i x_i.
+
+        The shares p add up to one, and are computed without underflow for any margin.
+        """
+        x, y = self._leaves(end_to_end)
+        shares = Softmax(elementwise(self.log_pull, self.margins(end_to_end)))
+        return product(transpose(hadamard(y, shares)), x)
 
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the samples of a `Dataset` by symbol name.
@@ -151,6 +165,11 @@ class ExponentialLoss(MarginLoss):
         """exp(−z)."""
         return sympy.exp(-Z)
 
+    @property
+    def log_pull(self) -> sympy.Expr:
+        """−z."""
+        return -Z
+
 
 @dataclass(frozen=True, repr=False)
 class LogisticLoss(MarginLoss):
@@ -190,3 +209,8 @@ class LogisticLoss(MarginLoss):
     def pull(self) -> sympy.Expr:
         """sigmoid(−z) = 1/(1 + exp(z))."""
         return sigmoid(-Z)
+
+    @property
+    def log_pull(self) -> sympy.Expr:
+        """−softplus(z)."""
+        return -softplus(Z)

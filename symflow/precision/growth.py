@@ -264,7 +264,10 @@ class _Measure:
         network = problem.flow.network
         self._force = force_program(problem.flow)
         self._layers, self._squares = None, None
-        if isinstance(network, Network) and (structural or is_dense(problem.flow)):
+        # the bound by structure is one of gradients, in ordinary time
+        ordinary = problem.flow.clock == "time"
+        known = ordinary and (structural or is_dense(problem.flow))
+        if isinstance(network, Network) and known:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)
         self._rhs = rhs_program(problem.flow)
