@@ -298,7 +298,13 @@ from symflow.trajectory import (
     Trajectory as Trajectory,
 )
 from symflow.validation import (
+    Certificate as Certificate,
+)
+from symflow.validation import (
     Report as Report,
+)
+from symflow.validation import (
+    certify as certify,
 )
 from symflow.validation import (
     validate as validate,

@@ -28,6 +28,8 @@ class Status(Enum):
     VERIFIED = "verified"
     MEASURED = "measured"
     HEURISTIC = "heuristic"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,11 @@ from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.bias.prediction import Prediction
 from symflow.claims import Hypothesis, Path, Reference, Refusal, relative_size
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import (
+    LeastSquares,
+    exact_least_norm,
+    least_squares,
+)
 from symflow.flow.problem import Problem
 from symflow.hypotheses import TOLERANCE, dense_layers, squared_loss
 from symflow.inits.init import lifted
@@ -78,6 +82,11 @@ class LeastNorm(Prediction):
     def limit(self) -> Array:
         """Σ_yxΣ_xx⁺ in float64."""
         return self.reduction.least_norm
+
+    @cached_property
+    def exact_limit(self) -> Array | None:
+        """Σ_yxΣ_xx⁺ in rational numbers; None for irrational moments."""
+        return exact_least_norm(self.problem)
 
     @property
     def potential(self) -> sympy.Expr:

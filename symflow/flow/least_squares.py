@@ -12,6 +12,7 @@ first layer never moves.  The rest is the flow of a network with the r inputs Φ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from symflow.algebra.arrays import (
     to_float_array,
     to_mpf_array,
 )
+from symflow.algebra.numbers import as_fraction
 from symflow.flow.problem import Problem
 
 #: An eigenvalue of Σ_xx below this part of the largest counts as zero.
@@ -130,3 +132,50 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
         sigma_yx = to_mpf_array(sigma_yx, context)
     eigenvalues, frame = values[::-1][:rank], vectors[:, ::-1][:, :rank]
     return LeastSquares(eigenvalues, frame, sigma_yx @ frame / eigenvalues**0.5)
+
+
+def exact_least_norm(problem: Problem) -> Array | None:
+    """Return the minimizer of least norm Σ_yxΣ_xx⁺ in rational arithmetic.
+
+    With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xxCᵀ)⁻¹C.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+
+    Returns
+    -------
+    array of Fraction or None
+        Shape (m, d); None if the moments are irrational, or the loss has no minimum.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[3, 4]], [10])
+    >>> exact_least_norm(bind(flow, data, sf.gaussian_init(1, rng=0))).tolist()
+    [[Fraction(6, 5), Fraction(8, 5)]]
+    """
+    from flint import fmpq, fmpq_mat
+
+    moments = []
+    for array in problem.arguments:
+        ratios = [as_fraction(entry) for entry in array.flat]
+        known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
+        if len(known) < len(ratios):
+            return None
+        rows, columns = array.shape
+        moments.append(fmpq_mat(rows, columns, known))
+    sigma_xx, sigma_yx = moments
+    reduced, rank = sigma_xx.rref()
+    size = sigma_xx.ncols()
+    basis = fmpq_mat(rank, size, reduced.entries()[: rank * size])
+    inner = basis * sigma_xx * basis.transpose()
+    best = sigma_yx * basis.transpose() * inner.inv() * basis
+    if best * sigma_xx != sigma_yx:
+        return None
+    result = np.empty((best.nrows(), best.ncols()), dtype=object)
+    result.flat[:] = [Fraction(int(x.p), int(x.q)) for x in best.entries()]
+    return result

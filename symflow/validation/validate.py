@@ -16,6 +16,7 @@ from symflow.claims import Bound, Claim, Status, relative_size
 from symflow.errors import InvalidArgument
 from symflow.precision.enclosure import Enclosure
 from symflow.trajectory import Trajectory
+from symflow.validation.certify import certify_on, limit_of
 from symflow.validation.report import Report, Row
 
 #: Digits of a high-precision route that rounding in a residual may cost.
@@ -111,8 +112,25 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
         status = _verified(claim, residual, bound)
+    if isinstance(route, Enclosure):
+        status, bound = _certified(claim, route, status, bound)
     name = claim.name
     return Row(name, _route_name(route), residual, bound, status, str(claim.reference))
+
+
+def _certified(
+    claim: Claim, ball: Enclosure, status: str, bound: Any
+) -> tuple[str, Any]:
+    """Return what a certificate adds, and no tolerance for a claim it refutes."""
+    certificate = certify_on(claim, ball)
+    if certificate.status is Status.REFUTED:
+        return "refuted", 0.0
+    if certificate.status is Status.ENCLOSED:
+        within = (
+            f" within {scientific(certificate.radius)}" if certificate.radius else ""
+        )
+        return f"{status}; enclosed{within}", bound
+    return status, bound
 
 
 def _route_name(route: Route) -> str:
@@ -123,7 +141,7 @@ def _route_name(route: Route) -> str:
 
 def _limit_row(claim: Any, ball: Enclosure) -> Row:
     """Compare a predicted limit with the ball that contains the true one."""
-    predicted = np.asarray(claim.limit)
+    predicted, _ = limit_of(claim)
     middle = ball.limit
     gap = relative_size(ball.lift(predicted) - middle, middle)
     size = to_float(max(abs(entry) for entry in middle.flat)) or 1.0

@@ -1,0 +1,67 @@
+"""Certificates: what is proven about one claim on one instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from symflow.algebra.text import scientific
+from symflow.claims import Claim, Status
+from symflow.errors import ValidationFailed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certificate:
+    """The verdict of `certify` on a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        What was certified.
+    status : Status
+        ``ENCLOSED``: proven to hold on this instance within the radius; ``REFUTED``:
+        proven to be false on this instance; ``UNDECIDED``: neither.
+    radius : float
+        Proven bound on the distance of the two sides at the enclosed times, absolute;
+        for an inequality, on how little it may be violated: zero.  Infinite where
+        nothing is proven.
+    gap : float
+        Proven lower bound on the distance of the two sides at the worst time: zero
+        unless the claim is refuted.
+    times : tuple
+        The times at which it was examined; SymPy's oo for the limit.
+    proof : tuple of str
+        What is proven, how, and what is trusted.
+    """
+
+    claim: Claim
+    status: Status
+    radius: float
+    gap: float
+    times: tuple[Any, ...]
+    proof: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the claim is proven on this instance."""
+        return self.status is Status.ENCLOSED
+
+    def raise_if_failed(self) -> Certificate:
+        """Return the certificate itself, or raise unless the claim is proven.
+
+        Raises
+        ------
+        ValidationFailed
+            If the claim is refuted or undecided; the message says why.
+        """
+        if not self.ok:
+            raise ValidationFailed(str(self))
+        return self
+
+    def __repr__(self) -> str:
+        head = f"{self.claim.name} ({self.claim.reference}): {self.status.value}"
+        if self.status is Status.ENCLOSED and self.radius:
+            head += f" within {scientific(self.radius)}"
+        if self.status is Status.REFUTED:
+            head += f", off by more than {scientific(self.gap)}"
+        return "\n".join([head, *(f"  {line}" for line in self.proof)])
