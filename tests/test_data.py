@@ -311,15 +311,21 @@ def test_whitened_moments_are_exact_if_the_correlation_is() -> None:
     exact = whitened([[3, 0, THIRD], [0, 1, 0]])
     assert exact.exact
     assert exact.sigma_xx.tolist() == np.eye(3, dtype=int).tolist()
-    assert exact.sigma_yy is None
+    assert exact.sigma_yy.tolist() == [[9 + THIRD**2, 0], [0, 1]]
     assert whitened(sympy.Matrix([[sympy.sqrt(2)]])).exact
     assert whitened([[0.5, 1]]).sigma_xx.dtype == np.float64
 
 
 def test_moments_repr_is_a_status_sheet() -> None:
-    text = repr(whitened([[3, 0], [0, 1]]))
+    text = repr(Moments([[1, 0], [0, 1]], [[3, 0], [0, 1]]))
     assert text.splitlines()[0] == "Moments of 2 inputs and 2 targets, exact numbers"
     assert "Σ_yy  not given" in text
+
+
+def test_the_loss_of_whitened_moments_is_the_distance_from_the_target() -> None:
+    flow = symflow.gradient_flow(symflow.LinearNetwork(2, 2), symflow.SquaredLoss())
+    run = symflow.simulate(flow, whitened([[3, 0], [0, 1]]), [[[1, 2], [3, 4]]], [0])
+    assert run.loss.tolist() == [(4 + 4 + 9 + 9) / 2]
 
 
 # bundled data, against published numbers

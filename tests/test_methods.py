@@ -189,10 +189,11 @@ def test_a_function_of_the_user_is_an_event():
 
 def test_loss_below_refuses_data_that_leave_the_loss_unknown():
     flow, _, start = SCALAR
+    unknown = sf.Moments([[1.0]], [[2.0]])
     with pytest.raises(
         sf.InvalidArgument, match="without sigma_yy it is known up to a constant"
     ):
-        sf.simulate(flow, sf.whitened([[2.0]]), start, [9], events=[LossBelow(0.1)])
+        sf.simulate(flow, unknown, start, [9], events=[LossBelow(0.1)])
 
 
 def test_steady_state_stops_at_the_minimum_and_says_so():

@@ -130,7 +130,7 @@ def horizon(problem: Problem) -> Horizon:
     >>> data = sf.whitened([[3, 0], [0, 1]])
     >>> found = horizon(bind(flow, data, sf.spectral_init(0.1)))
     >>> round(found.escape, 3), round(found.end, 1)
-    (2.303, 13.8)
+    (2.303, 17.2)
     """
     if not isinstance(problem.flow.loss, SquaredLoss):
         msg = f"horizon(problem): needs the squared loss; got {problem.flow.loss!r}"

@@ -117,7 +117,10 @@ class Moments:
 
 
 def whitened(sigma_yx: Any) -> Moments:
-    """Return the moments of whitened input: Σ_xx = I and the given Σ_yx.
+    """Return the moments of whitened input that explains its targets: Σ_xx = I.
+
+    With Σ_yy = Σ_yxΣ_yxᵀ the targets are Y = XΣ_yxᵀ, and the squared loss is
+    ½‖W − Σ_yx‖²_F.  Noise would add a constant to it: ``Moments(…, sigma_yy=…)``.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def whitened(sigma_yx: Any) -> Moments:
     Returns
     -------
     Moments
-        Exact if `sigma_yx` is; without Σ_yy.
+        Exact if `sigma_yx` is.
 
     Raises
     ------
@@ -136,12 +139,14 @@ def whitened(sigma_yx: Any) -> Moments:
 
     Examples
     --------
-    >>> whitened([[3, 0], [0, 1]]).sigma_xx.tolist()
-    [[1, 0], [0, 1]]
+    >>> data = whitened([[3, 0], [0, 1]])
+    >>> data.sigma_xx.tolist(), data.sigma_yy.tolist()
+    ([[1, 0], [0, 1]], [[9, 0], [0, 1]])
     """
     array = as_array(sigma_yx, "whitened(sigma_yx=…)")
     size = array.shape[1]
-    return Moments(sympy.eye(size) if is_exact_array(array) else np.eye(size), array)
+    identity = sympy.eye(size) if is_exact_array(array) else np.eye(size)
+    return Moments(identity, array, array @ array.T)
 
 
 def counted(count: int, noun: str) -> str:
