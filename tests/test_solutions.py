@@ -58,6 +58,11 @@ def example(name):
         start = ([[half], [1]], [[half], [-2]], [[0], [3]])
         net = sf.DiagonalNetwork(2, 3)
         case = (sf.gradient_flow(net, sf.SquaredLoss()), data, start)
+    elif name == "FourierMode":
+        rows = [[4, 1, 1], [1, 4, 1], [1, 1, 4]]
+        start = ([[half], [1], [0]], [[Fraction(1, 5)], [-2], [half]])
+        flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (3, 3)), sf.SquaredLoss())
+        case = (flow, sf.Moments(rows, [[3, -1, 2]]), start)
     else:
         pytest.fail(f"no example of {name}")
     found = sf.solve(*case, all=True)

@@ -217,3 +217,46 @@ def test_a_coordinate_that_the_data_do_not_see_stays():
         rest = 3 * 0.5 ** (depth - 1)
         assert solution.end_to_end(5.0)[0, 1] == pytest.approx(rest, rel=1e-15)
         assert solution.limit[0].tolist() == pytest.approx([2.0, rest])
+
+
+@settings(max_examples=10)
+@given(
+    d=st.integers(1, 5),
+    numbers=st.lists(tenths, min_size=15, max_size=15),
+)
+def test_convolutions_agree_with_integration_from_every_start(d, numbers):
+    row = [Fraction(6), *(Fraction(1, 2 + min(k, d - k)) for k in range(1, d))]
+    circulant = [[row[(j - i) % d] for j in range(d)] for i in range(d)]
+    data = sf.Moments(circulant, [numbers[:d]])
+    start = columns([numbers[d : 2 * d], numbers[2 * d : 3 * d]])
+    net = sf.ConvolutionalNetwork(d, filters=(d, d))
+    solution = agree(net, data, start, Fraction(3, 10), 32)
+    if d > 1:  # straight lines: β̂(t) − σ/λ keeps its direction
+        goal = np.fft.fft(solution.limit[0])
+        moved = solution.strengths([0.0, 0.2]) - goal
+        assert np.imag(moved[1] * moved[0].conj()) == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e3])
+def test_convolutions_keep_twelve_digits_over_scales_and_times(scale):
+    data = sf.Moments([[2.0, 0.5, 0.5], [0.5, 2.0, 0.5], [0.5, 0.5, 2.0]], [[3, -1, 2]])
+    start = [scale * np.array([[1.0], [0.3], [-0.2]]), np.zeros((3, 1))]
+    solution = sf.solve(flow_of(sf.ConvolutionalNetwork(3, (3, 3))), data, start)
+    for time in (0.0, 1e-9, 1.0, 9.2, 30.0, 1e8):
+        sharp = solution.precise(time, digits=20).astype(float)
+        gap = np.abs(solution.end_to_end(time) - sharp).max()
+        assert gap <= 1e-12 * np.abs(sharp).max(), time
+
+
+def test_short_filters_and_correlated_inputs_are_refused():
+    start = [np.ones((2, 1)), np.ones((3, 1))]
+    short = flow_of(sf.ConvolutionalNetwork(3, (2, 3)))
+    with pytest.raises(sf.NoClosedForm, match="two convolutions with full filters: f"):
+        sf.solve(short, sf.Moments(np.eye(3), [[1.0, 2.0, 3.0]]), start)
+    full = flow_of(sf.ConvolutionalNetwork(3, (3, 3)))
+    with pytest.raises(sf.NoClosedForm, match=r"circulant: fails, off by 0\.5"):
+        sf.solve(
+            full,
+            sf.Moments(np.diag([2.0, 1.0, 1.0]), [[1.0, 2.0, 3.0]]),
+            [np.ones((3, 1))] * 2,
+        )

@@ -4,6 +4,7 @@ from symflow.claims import Refusal
 from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.fourier import FourierMode
 from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.infinite_depth import InfiniteDepth
@@ -20,6 +21,7 @@ __all__ = [
     "SOLUTIONS",
     "DeepDiagonalMode",
     "DeepMode",
+    "FourierMode",
     "HypentropyMode",
     "HyperbolicMode",
     "InfiniteDepth",

@@ -10,6 +10,7 @@ from symflow.flow import GradientFlow
 from symflow.solutions.case import Case
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.fourier import FourierMode
 from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
 from symflow.solutions.logistic import LogisticMode
@@ -28,6 +29,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     Riccati,
     HypentropyMode,
     DeepDiagonalMode,
+    FourierMode,
 )
 
 

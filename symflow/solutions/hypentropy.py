@@ -220,8 +220,9 @@ def parameters(found: Coordinates) -> tuple[Any, ...]:
     --------
     >>> u, v = np.array([3.0]), np.array([1.0])
     >>> one = np.ones((1, 1))
-    >>> [float(x) for x in parameters(Coordinates("product", 2, (u, v), one[0], one))]
-    [2.0, 1.0, 1.0, 4.0, 1.0, 3.0]
+    >>> found = parameters(Coordinates("product", 2, (u, v), one[0], one))
+    >>> [np.ravel(part).item() for part in found]
+    [2, 1.0, 1.0, 4.0, 1.0, 3.0]
     """
     if found.kind == "squares":
         u, v = found.amplitudes
