@@ -37,6 +37,9 @@ from symflow.codegen import (
     Program as Program,
 )
 from symflow.codegen import (
+    SolutionKernel as SolutionKernel,
+)
+from symflow.codegen import (
     compile as compile,
 )
 from symflow.codegen import (

@@ -1,6 +1,7 @@
 """Code: the program of a flow, its kernel, and files that need NumPy alone."""
 
 from symflow.codegen.bound import BoundKernel
+from symflow.codegen.closed_form import SolutionKernel
 from symflow.codegen.compiled import compile
 from symflow.codegen.evaluate import evaluate
 from symflow.codegen.kernel import Kernel
@@ -21,6 +22,7 @@ __all__ = [
     "Kernel",
     "Output",
     "Program",
+    "SolutionKernel",
     "compile",
     "end_to_end_program",
     "evaluate",

@@ -15,6 +15,7 @@ from symflow.algebra.nodes import Node
 from symflow.algebra.text import inline
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.bound import BoundKernel
+from symflow.codegen.closed_form import SolutionKernel, solution_kernel
 from symflow.codegen.kernel import Kernel, kernel_docstring
 from symflow.codegen.lower import (
     arguments,
@@ -28,6 +29,7 @@ from symflow.codegen.program import python_name
 from symflow.conservation import conserved
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
+from symflow.solutions import Solution
 
 #: What a kernel of a flow can return.
 OUTPUTS = ("rhs", "loss", "end_to_end", "conserved")
@@ -35,39 +37,52 @@ OUTPUTS = ("rhs", "loss", "end_to_end", "conserved")
 
 @overload
 def compile(
-    flow: GradientFlow, data: None = None, *, outputs: str | Sequence[str] = "rhs"
+    flow: GradientFlow, data: None = None, *, outputs: str | Sequence[str] | None = None
 ) -> Kernel: ...
 @overload
 def compile(
-    flow: GradientFlow, data: Any, *, outputs: str | Sequence[str] = "rhs"
+    flow: GradientFlow, data: Any, *, outputs: str | Sequence[str] | None = None
 ) -> BoundKernel: ...
+@overload
 def compile(
-    flow: GradientFlow, data: Any = None, *, outputs: str | Sequence[str] = "rhs"
+    flow: Solution, data: None = None, *, outputs: str | Sequence[str] | None = None
+) -> SolutionKernel: ...
+def compile(
+    flow: GradientFlow | Solution,
+    data: Any = None,
+    *,
+    outputs: str | Sequence[str] | None = None,
 ) -> Any:
-    """Compile a flow to an array function.
+    """Compile a flow, or a closed form of its trajectory, to an array function.
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow; widths may be symbolic, the kernel then takes any sizes that fit.
+    flow : GradientFlow or Solution
+        The flow; widths may be symbolic, the kernel then takes any sizes that fit.  Or
+        a solution from `solve`, which has its data already.
     data : Dataset or Moments, optional
         Bound in advance: what depends on the data alone is computed now, and at integer
         widths the products are associated in the cheapest order.
     outputs : str or sequence of str, keyword-only
-        ``"rhs"``, ``"loss"``, ``"end_to_end"``, ``"conserved"``, or several of these.
+        For a flow ``"rhs"`` (the default), ``"loss"``, ``"end_to_end"`` and
+        ``"conserved"``; for a solution ``"end_to_end"`` (the default), ``"strengths"``
+        and ``"weights"``; or several of these.
 
     Returns
     -------
-    Kernel or BoundKernel
+    Kernel, BoundKernel or SolutionKernel
         ``kern(W1, …, WL, sigma_xx, sigma_yx)``, or ``kern(W1, …, WL)`` with bound data,
         returns the tuple (dW1, …, dWL) and the other outputs after it; a single output
         other than the right-hand side comes without a tuple.  ``kern.into(out, …)``
-        writes into given arrays.
+        writes into given arrays.  The kernel of a solution is ``kern(t)``, for times of
+        any shape.
 
     Raises
     ------
     InvalidArgument
-        If `flow` is not a flow, or an output is not known.
+        If `flow` is neither, or an output is not known or not determined.
+    NoClosedForm
+        If a solution has no form in NumPy alone.
     ShapeMismatch
         If the data do not fit the flow.
 
@@ -82,9 +97,15 @@ def compile(
     >>> float(loss(np.zeros((2, 9)), np.ones((1, 2))))
     4.5
     """
+    if isinstance(flow, Solution):
+        if data is not None:
+            msg = "compile(solution): a solution has its data; give no others"
+            raise InvalidArgument(msg)
+        return solution_kernel(flow, "end_to_end" if outputs is None else outputs)
     if not isinstance(flow, GradientFlow):
         msg = f"compile(flow): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
+    outputs = "rhs" if outputs is None else outputs
     names = _checked(outputs)
     if data is not None:
         return _bound(flow, data, names, bare=_is_bare(outputs))

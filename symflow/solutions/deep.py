@@ -22,6 +22,13 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis
 from symflow.solutions.case import Case, context_of
+from symflow.solutions.clock_table import (
+    COLUMNS,
+    HORIZON,
+    TABLE_DIGITS,
+    clock_read,
+    clock_table,
+)
 from symflow.solutions.conditions import (
     aligned,
     balanced,
@@ -31,10 +38,12 @@ from symflow.solutions.conditions import (
     squared_loss,
 )
 from symflow.solutions.implicit import Branch, clock, invert
+from symflow.solutions.internal_time import InternalTime
 from symflow.solutions.modes import joint_modes
 from symflow.solutions.references import SAXE
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step, Times
-from symflow.solutions.spectral import LAM, SIGMA, START, SpectralSolution, T
+from symflow.solutions.spectral import LAM, PRODUCT, SIGMA, START, SpectralSolution, T
 
 KAPPA = sympy.Symbol("kappa", negative=True)
 W = sympy.Symbol("w", positive=True)
@@ -147,6 +156,44 @@ class DeepMode(SpectralSolution):
         ]
         return Times(*map(np.array, parts))
 
+    def routine(self) -> Routine:
+        """Return the modes as NumPy code, by the clock of the rank-one flow.
+
+        In dτ = w^{1−2/L}dt each mode is a logistic curve: w = w₀/D.
+        """
+        left, right = self._bases
+        context = context_of(INNER_DIGITS)
+        columns = (to_mpf_array(a, context) for a in self.parameters(self.modes))
+        modes = list(zip(*columns, strict=True))
+        moving = [number for number, mode in enumerate(modes) if mode[2] > 0]
+        constants: dict[str, Any] = {"LEFT": left, "RIGHT": right}
+        lines = [f"strengths = np.zeros((*t.shape, {len(modes)}))"]
+        for number in moving:
+            sigma, lam, start = modes[number]
+            pull = self.depth * lam * start
+            clock = InternalTime(
+                self.depth, pull, start, [sigma], [context.one], TABLE_DIGITS
+            )
+            names = [f"{column}_{number}" for column in COLUMNS]
+            constants |= dict(zip(names, clock_table(clock), strict=True))
+            read = f"clock_read(t, {', '.join(names)})[1]"
+            lines.append(f"strengths[..., {number}] = BEGIN[{number}] / {read}")
+        begin = np.array([float(mode[2]) for mode in modes])
+        constants["BEGIN"] = np.where(begin > 0, begin, 1.0)
+        constants["MOVES"] = begin > 0
+        lines.append("grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :]")
+        lines.append(f"grown = grown ** {1 / self.depth!r}")
+        layers = []
+        for number, (image, frame) in enumerate(self._frames, start=1):
+            constants |= {f"IMAGE_{number}": image, f"FRAME_{number}": frame}
+            layers.append(f"(IMAGE_{number} * grown) @ FRAME_{number}.T")
+        outputs = {
+            "end_to_end": PRODUCT,
+            "strengths": "strengths",
+            "weights": ", ".join(layers),
+        }
+        return Routine(constants, (clock_read,), tuple(lines), outputs, horizon=HORIZON)
+
     def curve(self, times: Array, *parameters: Any) -> Array:
         """Return the strength of a mode at float64 times."""
         return self.strengths(times[:, 0])
@@ -169,19 +216,24 @@ class DeepMode(SpectralSolution):
         tuple of arrays
             W_l of shape (…, d_l, d_{l−1}).
         """
-        _, right = self._bases
         start = to_float_array(self.modes.start)
         ratio = np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)
         growth = ratio[..., None, :] ** (1 / self.depth)
-        frame, result = right, []
+        return tuple((image * growth) @ frame.T for image, frame in self._frames)
+
+    @cached_property
+    def _frames(self) -> list[tuple[Array, Array]]:
+        """For every layer, its image of the frame before it, and that frame."""
+        _, frame = self._bases
+        kept = np.where(to_float_array(self.modes.start) > 0, 1.0, 0.0)
+        found = []
         for weight in self.problem.floats.weights:
             image = weight @ frame
             size = np.linalg.norm(image, axis=0)
-            kept = np.where(start > 0, 1.0, 0.0)
-            result.append((image * (growth * kept)) @ frame.T)
+            found.append((image * kept, frame))
             frame = image * (kept / np.where(size > 0, size, 1.0))
-        return tuple(result)
+        return found
 
 
 def deep_strength(

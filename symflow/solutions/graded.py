@@ -61,7 +61,12 @@ def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> Grad
 
 def graded_factor(start: GradedStart, kappa: float, times: Array) -> Array:
     """Return Y in float64, shape (times, n, r), with P = vectors Y Yᵀ vectorsᵀ."""
-    rates, rows, t = start.rates, start.rows, times[:, None]
+    return graded(times, kappa, start.rates, start.rows)
+
+
+def graded(times: Array, kappa: float, rates: Array, rows: Array) -> Array:
+    """Return Y for the rates and the graded rows of the start."""
+    t = times[:, None]
     rising, falling = np.maximum(rates, 0), np.minimum(rates, 0)
     speed = np.abs(rates)
     safe = np.where(speed > 0, 2 * speed, 1.0)

@@ -38,8 +38,9 @@ from symflow.solutions.conditions import (
 )
 from symflow.solutions.modes import JointModes, defect_of, joint_modes, quick_defect
 from symflow.solutions.references import TARMOUN
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
-from symflow.solutions.spectral import LAM, SIGMA, SpectralSolution, T
+from symflow.solutions.spectral import LAM, PRODUCT, SIGMA, SpectralSolution, T
 
 #: Strength ab and size a² + b² of a mode at the start; the rate ρ.
 W0, P0, RHO = sympy.symbols("w0 p0 rho", positive=True)
@@ -200,31 +201,31 @@ class HyperbolicMode(SpectralSolution):
         rows = [_eigen(*mode) for mode in known]
         return tuple(np.array(column) for column in zip(*rows, strict=True))
 
-    def _amplitudes(self, times: Array, *parameters: Any) -> tuple[Array, Array]:
-        """Return a and b in float64, shape (times, modes)."""
-        lam, rho, x, y, up, down, a0, b0, pull_a, pull_b = parameters
-        m = np.exp(-2 * rho * times)
-        safe = np.where(rho > 0, 2 * rho, 1.0)
-        u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
-        lost = up == 0
-        # near t = 0 in the given amplitudes, later in those along eigenvectors
-        early, late = (1 + m) / 2, np.where(lost, 0.0, up)
-        a = np.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
-        b = np.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
-        below = np.where(lost, 1.0, m) + lam * u * (
-            up * up + np.where(lost, 1.0, m) * down * down
+    def routine(self) -> Routine:
+        """Return the amplitudes of the modes as NumPy code."""
+        left, right = self._bases
+        names = ("LAM", "RHO", "X", "Y", "UP", "DOWN", "A0", "B0", "PULL_A", "PULL_B")
+        constants = dict(zip(names, self._floats, strict=True))
+        constants |= {"LEFT": left, "RIGHT": right}
+        constants |= {"HIDDEN": self._hidden, "IDLE": self._idle}
+        return Routine(
+            constants,
+            (amplitudes,),
+            (
+                f"a, b = amplitudes(t[..., None], {', '.join(names)})",
+                "strengths, a, b = a * b, a[..., None, :], b[..., None, :]",
+            ),
+            {
+                "end_to_end": PRODUCT,
+                "strengths": "strengths",
+                "weights": "(HIDDEN * a) @ RIGHT.T, (LEFT * b) @ HIDDEN.T + IDLE",
+            },
         )
-        scale = 1 / np.sqrt(below)
-        # a mode without a growing part: numerator and root both carry e^{−ρt}
-        root = np.exp(-rho * times)
-        a = np.where(lost, -root * down * y, a) * scale
-        b = np.where(lost, root * down * x, b) * scale
-        return a, b
 
     def curve(self, times: Array, *parameters: Any) -> Array:
         """Return ab in float64."""
-        a, b = self._amplitudes(times, *parameters)
-        return a * b
+        a, b = amplitudes(times, *parameters)
+        return np.asarray(a * b)
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
         """Return ab at one time."""
@@ -251,7 +252,7 @@ class HyperbolicMode(SpectralSolution):
         times = np.asarray(t, dtype=float)
         a, b = (
             part.reshape(*times.shape, 1, -1)
-            for part in self._amplitudes(times.reshape(-1, 1), *self._floats)
+            for part in amplitudes(times.reshape(-1, 1), *self._floats)
         )
         left, right = self._bases
         hidden = self._hidden
@@ -272,6 +273,39 @@ class HyperbolicMode(SpectralSolution):
         lam, rho, x, y, up, *_ = parameters
         learned = (up != 0) & (rho > 0)
         return np.where(learned, 2 * rho * x * y / np.where(lam > 0, lam, np.nan), 0.0)
+
+
+def amplitudes(
+    times: Array,
+    lam: Array,
+    rho: Array,
+    x: Array,
+    y: Array,
+    up: Array,
+    down: Array,
+    a0: Array,
+    b0: Array,
+    pull_a: Array,
+    pull_b: Array,
+) -> Any:
+    """Return a and b of every mode; see `_eigen` for the constants."""
+    m = np.exp(-2 * rho * times)
+    safe = np.where(rho > 0, 2 * rho, 1.0)
+    u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
+    lost = up == 0
+    # near t = 0 in the given amplitudes, later in those along eigenvectors
+    early, late = (1 + m) / 2, np.where(lost, 0.0, up)
+    a = np.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
+    b = np.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
+    below = np.where(lost, 1.0, m) + lam * u * (
+        up * up + np.where(lost, 1.0, m) * down * down
+    )
+    scale = 1 / np.sqrt(below)
+    # a mode without a growing part: numerator and root both carry e^{−ρt}
+    root = np.exp(-rho * times)
+    a = np.where(lost, -root * down * y, a) * scale
+    b = np.where(lost, root * down * x, b) * scale
+    return a, b
 
 
 def _eigen(sigma: Any, lam: Any, a: Any, b: Any) -> tuple[Any, ...]:

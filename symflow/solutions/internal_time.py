@@ -70,7 +70,8 @@ class InternalTime:
         return int(3.33 * self.digits) + GUARD_BITS
 
     @property
-    def _order(self) -> int:
+    def order(self) -> int:
+        """The number of coefficients of a series."""
         return int(1.15 * self.digits) + 6
 
     def at(self, time: Any, context: Any) -> tuple[Any, Any]:
@@ -110,13 +111,13 @@ class InternalTime:
 
     def _panel(self, tau: Any, time: Any, level: Any, target: Any) -> Panel:
         """Expand around τ, and say how far the series can be trusted."""
-        with series_length(self._order):
+        with series_length(self.order):
             power = self._power(tau)
             source = self._pull * power ** (arb(self.depth) / 2)
             rate = self.depth * self._rates[0]
             series = _followed(source, rate, level, self._tolerance)
             if series is None:
-                series = _forced(source, rate, level, self._order)
+                series = _forced(source, rate, level, self.order)
             # dt/dτ = (D/(s₀p^{L/2}))^{1−2/L}, and the source is Lκs₀p^{L/2}
             scale = self._pull / to_arb(self.strength)
             speed = (scale * series / source) ** (1 - arb(2) / self.depth)
@@ -154,7 +155,7 @@ class InternalTime:
         head = abs(series[0])
         reach = [
             _root(self._tolerance * head / series[k].abs_upper(), k)
-            for k in range(self._order - 4, len(series))
+            for k in range(self.order - 4, len(series))
             if series[k].abs_upper() > 0
         ]
         return min(reach, default=1e300)

@@ -21,6 +21,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.solutions.conditions import aligned, balanced, dense_layers, squared_loss
 from symflow.solutions.references import SAXE
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
 from symflow.solutions.spectral import LAM, SIGMA, START, SpectralSolution, T
 
@@ -67,14 +68,11 @@ class LogisticMode(SpectralSolution):
 
     def curve(self, times: Array, *parameters: Any) -> Array:
         """Evaluate the logistic curve without overflow, for either sign of σ."""
-        sigma, lam, start = parameters
-        size = np.abs(sigma)
-        decayed = np.exp(-2 * size * times)
-        safe = np.where(size > 0, size, 1.0)
-        grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
-        below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
-        above = np.where(sigma < 0, decayed, 1.0) * start
-        return np.asarray(above / np.where(start > 0, below, 1.0))
+        return logistic(times, *parameters)
+
+    def routine(self) -> Routine:
+        """Return the logistic curves as NumPy code."""
+        return self._balanced_routine(logistic, ("SIGMA", "LAM", "START"))
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
         """Evaluate the logistic curve at one time."""
@@ -102,3 +100,14 @@ class LogisticMode(SpectralSolution):
             Shapes (…, hidden, inputs) and (…, outputs, hidden).
         """
         return self._grown(t, 0.5)
+
+
+def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:
+    """Return w of ẇ = 2w(σ − λw) without overflow, for either sign of σ."""
+    size = np.abs(sigma)
+    decayed = np.exp(-2 * size * times)
+    safe = np.where(size > 0, size, 1.0)
+    grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
+    below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
+    above = np.where(sigma < 0, decayed, 1.0) * start
+    return np.asarray(above / np.where(start > 0, below, 1.0))

@@ -18,6 +18,7 @@ and only if p₁ᵀu₀ + q₁ᵀv₀ ≠ 0, where p₁ and q₁ are the leading
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any, ClassVar, final
 
@@ -29,6 +30,13 @@ from symflow.algebra.numbers import to_mpf
 from symflow.errors import InvalidArgument
 from symflow.solutions import rank_one_formula
 from symflow.solutions.case import context_of
+from symflow.solutions.clock_table import (
+    COLUMNS,
+    HORIZON,
+    TABLE_DIGITS,
+    clock_read,
+    clock_table,
+)
 from symflow.solutions.conditions import (
     balanced,
     dense_layers,
@@ -48,6 +56,7 @@ from symflow.solutions.oja import (
     spread_of,
 )
 from symflow.solutions.references import EFTEKHARI
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution, Step
 
 #: Digits in which a float64 time is turned into an internal one: a start of size 1e-12
@@ -245,6 +254,47 @@ class RankOne(Solution):
         last = u[..., :, None] * (u0 @ given[-1])
         scale = grown[..., None, None]
         return scale * first, *(scale * inner for inner in given[1:-1]), scale * last
+
+    def routine(self) -> Routine:
+        """Return s, u and v as NumPy code; beyond two layers with a clock table."""
+        rates, parts, vectors = self._floats
+        start, kappa = float(self._sharp.strength), float(self._sharp.kappa)
+        given, cut = self.problem.floats.weights, self.problem.widths[0]
+        u0, v0, _ = rank_one_parts(given)
+        function: Callable[..., Any]
+        constants: dict[str, Any] = {"RATES": rates, "PARTS": parts, "BEGIN": start}
+        constants |= {"BEFORE": vectors[:cut].T, "AFTER": vectors[cut:].T}
+        constants |= {"FIRST": (given[0] @ v0)[:, None], "LAST": u0 @ given[-1]}
+        constants |= {f"INNER_{k}": weight for k, weight in enumerate(given[1:-1])}
+        if self.depth == 2:
+            constants["PULL"] = 2 * kappa * start
+            constants["LEAD"] = max(float(rates[0]), 0.0)
+            clock, function = "t, oja_level(t, PULL, RATES, PARTS)", oja_level
+        else:
+            constants["LEAD"] = float(rates[0])
+            table = clock_table(self._clock_of(self._sharp, TABLE_DIGITS))
+            constants |= dict(zip(COLUMNS, table, strict=True))
+            clock, function = f"clock_read(t, {', '.join(COLUMNS)})", clock_read
+        inner = [f"grown * INNER_{k}" for k in range(len(given) - 2)]
+        layers = ["grown * FIRST * v", *inner, "grown * u * LAST"]
+        return Routine(
+            constants,
+            (oja_turned, function),
+            (
+                f"tau, level = {clock}",
+                "turned, size = oja_turned(tau, RATES, PARTS, LEAD)",
+                f"s = BEGIN * size**{self.depth} / level",
+                "u = np.sqrt(2) * (turned @ AFTER)[..., :, None]",
+                "v = np.sqrt(2) * (turned @ BEFORE)[..., None, :]",
+                f"grown = ((s / BEGIN) ** {1 / self.depth!r})[..., None, None]",
+            ),
+            {
+                "end_to_end": "s[..., None, None] * u * v",
+                "strengths": "s[..., None]",
+                "weights": ", ".join(layers),
+            },
+            horizon=None if self.depth == 2 else HORIZON,
+        )
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.

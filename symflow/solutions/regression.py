@@ -22,6 +22,7 @@ from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import dense_layers, squared_loss
 from symflow.solutions.eigen import Eigen, spare_digits, symmetric_eigen
 from symflow.solutions.references import GIDEL
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution, Step
 from symflow.solutions.spectral import LAM, SIGMA, START, T
 
@@ -102,12 +103,18 @@ class LinearRegression(Solution):
         array
             Shape (…, outputs, inputs) for t of shape (…).
         """
-        rates, vectors, pushed, moved = self._floats
-        times = np.asarray(t, dtype=float)[..., None]
-        safe = np.where(rates == 0, 1.0, rates)
-        grown = np.where(rates == 0, times, -np.expm1(-rates * times) / safe)
-        kept = np.exp(-rates * times)[..., None, :]
-        return np.asarray((moved * kept + pushed * grown[..., None, :]) @ vectors.T)
+        return relaxed(np.asarray(t, dtype=float), *self._floats)
+
+    def routine(self) -> Routine:
+        """Return the relaxation as NumPy code."""
+        names = ("RATES", "VECTORS", "PUSHED", "MOVED")
+        return Routine(
+            dict(zip(names, self._floats, strict=True)),
+            (relaxed,),
+            (f"matrix = relaxed(t, {', '.join(names)})",),
+            {"end_to_end": "matrix", "weights": "(matrix,)"},
+            {"strengths": "the modes of one layer are entries, not singular values"},
+        )
 
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return the one weight matrix, W(t), in float64."""
@@ -150,3 +157,14 @@ class LinearRegression(Solution):
         return np.asarray(
             np.where(seen, pushed / np.where(seen, rates, 1.0), moved) @ vectors.T
         )
+
+
+def relaxed(
+    t: Array, rates: Array, vectors: Array, pushed: Array, moved: Array
+) -> Array:
+    """Return W(0)e^{−Σt} + Σ_yx∫e^{−Σs}ds, in the eigenvectors of Σ = Σ_xx."""
+    times = t[..., None]
+    safe = np.where(rates == 0, 1.0, rates)
+    grown = np.where(rates == 0, times, -np.expm1(-rates * times) / safe)
+    kept = np.exp(-rates * times)[..., None, :]
+    return np.asarray((moved * kept + pushed * grown[..., None, :]) @ vectors.T)

@@ -35,12 +35,15 @@ from symflow.solutions.conditions import (
 from symflow.solutions.eigen import FINE_SIZE, spare_digits, symmetric_eigen
 from symflow.solutions.graded import (
     GradedStart,
+    graded,
     graded_factor,
     graded_factor_mpf,
     graded_start,
+    solve_right,
 )
 from symflow.solutions.references import DOMINE
 from symflow.solutions.rotation import rotations
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution, Step
 
 KAPPA = sympy.Symbol("kappa", positive=True)
@@ -138,6 +141,37 @@ class Riccati(Solution):
         start, _ = self._start_at(CHECK_DIGITS, fine=False)
         parts = (start.rates, start.rows, start.frame, start.vectors)
         return GradedStart(*(to_float_array(part) for part in parts))
+
+    def routine(self) -> Routine:
+        """Return Y with P = YYᵀ as NumPy code, and the weights of one hidden unit."""
+        start, cut = self._floats, self.problem.widths[0]
+        constants = {
+            "KAPPA": self.kappa,
+            "RATES": start.rates,
+            "ROWS": start.rows,
+            "BEFORE": start.vectors[:cut],
+            "AFTER": start.vectors[cut:],
+            "FRAME": start.frame,
+        }
+        outputs = {
+            "end_to_end": "(AFTER @ factor) @ np.swapaxes(BEFORE @ factor, -1, -2)"
+        }
+        missing = {"strengths": "the modes do not evolve apart"}
+        if start.rows.shape[1] < 2:
+            first = "np.swapaxes(BEFORE @ factor @ FRAME.T, -1, -2)"
+            outputs["weights"] = f"{first}, AFTER @ factor @ FRAME.T"
+        else:
+            missing["weights"] = "the rotation of the hidden units is integrated"
+        return Routine(
+            constants,
+            (solve_right, graded),
+            (
+                "factor = graded(t.reshape(-1), KAPPA, RATES, ROWS)",
+                "factor = factor.reshape(*t.shape, *factor.shape[1:])",
+            ),
+            outputs,
+            missing,
+        )
 
     def gram(self, t: Any) -> Array:
         """Return P(t) = Q(t)Q(t)ᵀ, whose blocks are W_1ᵀW_1, W, Wᵀ and W_2W_2ᵀ."""

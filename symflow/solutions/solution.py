@@ -21,8 +21,10 @@ from symflow.claims import (
     Status,
     relative_size,
 )
+from symflow.errors import NoClosedForm
 from symflow.flow.problem import Problem
 from symflow.solutions.case import Case
+from symflow.solutions.routine import Routine
 from symflow.solutions.sensitivity import amplification
 
 #: Relative size below which a singular value of the limit counts as zero.
@@ -179,6 +181,17 @@ class Solution(Claim):
     @abstractmethod
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) as mpf numbers, correct to `digits` digits."""
+
+    def routine(self) -> Routine:
+        """Return the closed form as NumPy code, for `compile`.
+
+        Raises
+        ------
+        NoClosedForm
+            If the formula has no such form.
+        """
+        msg = f"compile(solution): {self.name} has no form in NumPy alone"
+        raise NoClosedForm(msg)
 
     @property
     @abstractmethod

@@ -19,10 +19,15 @@ from symflow.algebra.numbers import to_mpf
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import moments, product
 from symflow.solutions.modes import JointModes, joint_modes
+from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
 LAM, START = sympy.symbols("lambda w0", positive=True)
+
+
+#: W = Σ w_i u_i v_iᵀ as code.
+PRODUCT = "(LEFT * strengths[..., None, :]) @ RIGHT.T"
 
 
 class SpectralSolution(Solution):
@@ -122,6 +127,35 @@ class SpectralSolution(Solution):
         sigma, lam, start = parameters
         learned = (sigma > 0) & (start > 0)
         return np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
+
+    def _balanced_routine(self, curve: Any, names: tuple[str, ...]) -> Routine:
+        """Return the code of two balanced layers with a curve of these constants."""
+        left, right = self._bases
+        first, last = self.problem.floats.weights
+        start = to_float_array(self.modes.start)
+        constants = dict(zip(names, self._floats, strict=True))
+        constants |= {
+            "LEFT": left,
+            "RIGHT": right,
+            "FIRST": first @ right,
+            "LAST": left.T @ last,
+            "IDLE": last - left @ (left.T @ last),
+            "BEGIN": np.where(start > 0, start, 1.0),
+            "MOVES": start > 0,
+        }
+        return Routine(
+            constants,
+            (curve,),
+            (
+                f"strengths = {curve.__name__}(t[..., None], {', '.join(names)})",
+                "grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :] ** 0.5",
+            ),
+            {
+                "end_to_end": PRODUCT,
+                "strengths": "strengths",
+                "weights": "(FIRST * grown) @ RIGHT.T, (LEFT * grown) @ LAST + IDLE",
+            },
+        )
 
     def _grown(self, t: Any, root: float) -> tuple[Array, ...]:
         """Return the balanced weights: amplitude i has grown by (w_i(t)/w_i(0))^root.
