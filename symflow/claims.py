@@ -8,7 +8,7 @@ residual on a trajectory is a number.  Validation is one loop over claims.
 from __future__ import annotations
 
 import unicodedata
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float
 
 
@@ -79,7 +80,7 @@ class Reference:
         return "\n".join([*lines, "}"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hypothesis:
     """One condition of a theorem, checked on the data and start at hand.
 
@@ -105,6 +106,14 @@ class Hypothesis:
         verdict = "ok" if self.holds else "fails"
         return f"{self.words}: {verdict}" + (f", {self.detail}" if self.detail else "")
 
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """The condition, the verdict and what was measured, for a table."""
+        return self.words, "ok" if self.holds else "FAILS", self.detail
+
 
 class Path(Protocol):
     """What a claim may read of a trajectory, at any precision."""
@@ -126,7 +135,7 @@ class Path(Protocol):
     def number(self, value: Any) -> Any: ...
 
 
-class Claim(ABC):
+class Claim(Displayed):
     """An assertion about a flow, with everything needed to doubt it."""
 
     @property
@@ -167,6 +176,19 @@ class Claim(ABC):
             A trajectory; the answer has one number per time.
         """
         return np.zeros(len(path.t))
+
+    def _sheet(self) -> Sheet:
+        """Show statement and hypotheses."""
+        return Sheet(
+            f"{self.name} ({self.reference}), {self.status.value}",
+            formulas=(self.statement,),
+            rows=tuple(hypothesis.row for hypothesis in self.hypotheses),
+            header=("hypothesis", "", "measured") if self.hypotheses else (),
+            whole=".statement",
+        )
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {sympy.latex(self.statement)}$"
 
 
 class Bound(Claim):
@@ -211,8 +233,8 @@ class Bound(Claim):
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
 
 
-@dataclass(frozen=True)
-class Refusal:
+@dataclass(frozen=True, repr=False)
+class Refusal(Displayed):
     """Why a catalogued result does not apply here."""
 
     name: str
@@ -222,6 +244,13 @@ class Refusal:
     def __str__(self) -> str:
         verdicts = " · ".join(str(hypothesis) for hypothesis in self.hypotheses)
         return f"  {self.name:<18} {self.reference!s:<21} {verdicts}"
+
+    def _sheet(self) -> Sheet:
+        return Sheet(
+            f"{self.name} ({self.reference}) does not apply",
+            rows=tuple(hypothesis.row for hypothesis in self.hypotheses),
+            header=("hypothesis", "", "measured"),
+        )
 
 
 def relative_size(difference: Array, scale: Array) -> Any:

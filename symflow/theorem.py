@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim, Hypothesis, Path, Reference, Refusal, Status
@@ -66,13 +65,6 @@ class Theorem(Claim):
     def slack(self, path: Path) -> Array:
         """Return what hypotheses that hold only to rounding add to each residual."""
         return np.full(len(path.t), 10 * sum(found.defect for found in self.checked))
-
-    def __repr__(self) -> str:
-        lines = [f"{self.name} ({self.reference}): {self.statement}"]
-        return "\n".join([*lines, *(f"  {hypothesis}" for hypothesis in self.checked)])
-
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.statement)}$"
 
 
 def all_hold(found: Iterable[Hypothesis]) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.codegen import end_to_end_program, evaluate, loss_arguments, loss_program
@@ -19,8 +20,8 @@ from symflow.flow import EndToEndFlow, GradientFlow
 from symflow.flow.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Trajectory:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Displayed):
     """The weights of a flow at a sequence of times.
 
     Entries are float64, or `mpf` numbers of the precision that was asked for; both
@@ -152,18 +153,19 @@ class Trajectory:
             raise InvalidArgument(msg)
         return tuple(self.interpolant(t))
 
-    def __repr__(self) -> str:
+    def _sheet(self) -> Sheet:
         first, last = to_float(self.t[0]), to_float(self.t[-1])
         shapes = ", ".join("×".join(map(str, w.shape[1:])) for w in self.weights)
-        lines = [
-            f"Trajectory of {self.flow.network!r} by {self.route}",
-            f"  t        {len(self)} times from {first:g} to {last:g}",
-            f"  weights  {shapes}",
-            f"  loss     {to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}",
-            f"  error    {scientific(self.error)} (estimated)",
-        ]
-        lines += [f"  {name:<8} {_short(value)}" for name, value in self.stats.items()]
-        return "\n".join(lines)
+        loss = f"{to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}"
+        rows = {
+            "t": f"{len(self)} times from {first:g} to {last:g}",
+            "weights": shapes,
+            "loss": loss,
+            "error": f"{scientific(self.error)} (estimated)",
+            **{name: _short(value) for name, value in self.stats.items()},
+        }
+        title = f"Trajectory of {self.flow.network!r} by {self.route}"
+        return Sheet(title, rows=tuple(rows.items()), whole=".stats")
 
 
 def _short(value: Any) -> str:

@@ -87,6 +87,12 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
     def _print_Equality(self, expr: Any) -> str:
         return f"{self._print(expr.lhs)} = {self._print(expr.rhs)}"
 
+    def _print_LessThan(self, expr: Any) -> str:
+        return f"{self._print(expr.lhs)} ≤ {self._print(expr.rhs)}"
+
+    def _print_GreaterThan(self, expr: Any) -> str:
+        return f"{self._print(expr.lhs)} ≥ {self._print(expr.rhs)}"
+
     def _print_Add(self, expr: Any, order: Any = None) -> str:
         return self._joined([self._print(term) for term in expr.args])
 

@@ -62,6 +62,9 @@ class Kernel:
         results = ", ".join(output.name for output in self.program.outputs)
         return f"<Kernel {self.program.name}({', '.join(self.arguments)}) -> {results}>"
 
+    def _repr_markdown_(self) -> str:
+        return f"```python\n{self.source}```"
+
     def __reduce__(self) -> Any:
         return Kernel, (self.program, self.__doc__, self.bare)
 

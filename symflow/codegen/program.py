@@ -92,7 +92,7 @@ class Output:
     slot: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """Straight-line matrix code.
 
@@ -143,6 +143,12 @@ class Program:
             )
         results = (f"{out.name}={names[out.slot]}" for out in self.outputs)
         return "\n".join([*lines, f"  return {', '.join(results)}"])
+
+    def __repr__(self) -> str:
+        given = ", ".join(argument.name for argument in self.inputs)
+        results = ", ".join(output.name for output in self.outputs)
+        steps = len(self.instructions)
+        return f"<Program {self.name}({given}) -> {results}; {steps} instructions>"
 
     @property
     def slots(self) -> range:

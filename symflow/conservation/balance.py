@@ -37,7 +37,7 @@ ARORA_COHEN_HAZAN = Reference(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Balance(Law):
     """The law of the imbalance between two adjacent layers that can be any matrix.
 

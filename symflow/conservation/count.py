@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.display import Displayed, Sheet
 from symflow.conservation.brackets import Fields, jacobian, rank
 from symflow.conservation.narrow import (
     with_narrow_ends,
@@ -78,8 +79,8 @@ class Certificate:
         return self.laws + self.ranks[-1] == _parameters(self.network)
 
 
-@dataclass(frozen=True)
-class Count:
+@dataclass(frozen=True, repr=False)
+class Count(Displayed):
     """The number of independent conserved quantities of a network.
 
     Parameters
@@ -123,6 +124,17 @@ class Count:
     def missing(self) -> int:
         """How many more laws than the known ones there are; at most, if not settled."""
         return self.independent - self.known
+
+    def _sheet(self) -> Sheet:
+        most = "" if self.settled else "at most "
+        rows = {
+            "independent laws": f"{most}{self.independent}",
+            "known": f"{self.known}{', proved to be all' if self.complete else ''}",
+            "missing": f"{most}{self.missing}",
+            "parameters": str(self.parameters),
+            "dimension of the Lie algebra at a generic point": str(self.lie_dimension),
+        }
+        return Sheet(f"Count for {self.network!r}", rows=tuple(rows.items()))
 
     def __repr__(self) -> str:
         if self.complete:

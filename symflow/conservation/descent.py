@@ -40,7 +40,7 @@ DU_HU_LEE = Reference(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StepLaw(Claim):
     """The exact change of a quantity in one step of gradient descent.
 

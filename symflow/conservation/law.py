@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Node
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
@@ -108,6 +109,18 @@ class Law(Claim):
         if self.is_conserved:
             return 1
         return path.number(sympy.exp(-self.rate * (exact(time) - exact(path.t[0]))))
+
+    def _sheet(self) -> Sheet:
+        """Show the quantity and what becomes of it."""
+        shape, scalar = self.node.shape, self.node.is_scalar
+        name = sympy.Symbol("Q") if scalar else sympy.MatrixSymbol("Q", *shape)
+        fate = str(self).removeprefix(inline(self.expr)).removeprefix(" is").strip()
+        return Sheet(
+            f"{self.name} ({self.reference}), {self.status.value}",
+            formulas=(sympy.Eq(name, self.expr, evaluate=False),),
+            notes=(fate,),
+            whole=".expr",
+        )
 
     def __str__(self) -> str:
         if self.is_conserved:

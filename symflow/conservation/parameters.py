@@ -33,7 +33,7 @@ from symflow.networks import (
 CHECKED_SIZE = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ParameterLaw(Law):
     """The law of two parameters of a model that is no product of layers.
 

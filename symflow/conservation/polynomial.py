@@ -88,7 +88,7 @@ class PolynomialSearch:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PolynomialLaw(Claim):
     """A homogeneous polynomial of the weights that is conserved; found by a search.
 

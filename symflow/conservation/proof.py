@@ -15,7 +15,7 @@ from symflow.algebra.text import inline
 from symflow.algebra.words import expand
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProofStep:
     """An identity lhs = rhs between matrix expressions, and why it holds.
 
@@ -51,6 +51,8 @@ class ProofStep:
         right = "0" if zero else inline(self.rhs)
         return f"{inline(self.lhs)} = {right}    [{self.reason}]"
 
+    __repr__ = __str__
+
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {sympy.latex(self.equation)}$"
 
@@ -84,7 +86,7 @@ def step(
     return ProofStep(to_sympy(lhs), right, reason, to_sympy(difference), (difference,))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EntrywiseStep(ProofStep):
     """An identity that is checked entry by entry, at the sizes that it is given in."""
 

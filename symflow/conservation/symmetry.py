@@ -129,7 +129,7 @@ def moment(layer: Layer, parameter: Node, symmetry: Symmetry, *, before: bool) -
     return embeddings.circulant_sums(gram, gram.shape[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MomentLaw(Law):
     """The law of two adjacent layers with fewer symmetries than dense ones.
 

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.display import Sheet
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
 from symflow.errors import HypothesisFailed
@@ -86,12 +87,33 @@ class Guarantees(Sequence[RateBound]):
     def __iter__(self) -> Iterator[RateBound]:
         return iter(self.bounds)
 
+    def _repr_markdown_(self) -> str:
+        rows = [
+            (bound.name, str(bound.reference), bound.quantity, f"{bound.rate:.6g}")
+            for bound in self.bounds
+        ]
+        return Sheet(
+            f"{len(rows)} bounds apply, the tightest first",
+            header=("bound", "paper", "what falls", "rate"),
+            rows=tuple(rows),
+            notes=tuple(self._reasons),
+        ).markdown()
+
     def __repr__(self) -> str:
         lines = [f"{len(self.bounds)} bounds apply, the tightest first:"]
         for bound in self.bounds:
-            part = bound.rate / self.rate
+            part = bound.rate / self.rate if self.rate > 0 else 1.0
             lines.append(
                 f"  {bound.name:<18} {bound.reference!s:<21} {bound.quantity} falls at "
                 f"rate {bound.rate:.6g} ({part:.0%} of the fastest)"
             )
-        return "\n".join([*lines, *map(str, self.refusals)])
+        return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
+
+    @property
+    def _reasons(self) -> list[str]:
+        """What keeps each of the others from applying; what holds needs no words."""
+        reasons = []
+        for refusal in self.refusals:
+            failed = [str(h) for h in refusal.hypotheses if not h.holds]
+            reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
+        return reasons

@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.data.moments import Moments, counted
 from symflow.data.table import read_table
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
@@ -20,7 +21,7 @@ _SHOWN_COLUMNS = 12
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Dataset:
+class Dataset(Displayed):
     """Inputs X and targets Y, one sample per row.
 
     Numbers are float64, also where integers are given; they are exact if X or Y is of
@@ -196,16 +197,16 @@ class Dataset:
     def _with(self, x: Array, y: Array) -> Dataset:
         return Dataset(x, y, inputs=self.inputs, targets=self.targets)
 
-    def __repr__(self) -> str:
+    def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
         size = (
             f"{counted(self.n, 'sample')}, {counted(self.d, 'input')}, "
             f"{counted(self.m, 'target')}"
         )
-        lines = [f"Dataset of {size}, {kind}"]
-        lines += _column_lines("X", self.inputs, to_float_array(self.X))
-        lines += _column_lines("Y", self.targets, to_float_array(self.Y))
-        return "\n".join(lines)
+        rows = _column_rows("X", self.inputs, to_float_array(self.X))
+        rows += _column_rows("Y", self.targets, to_float_array(self.Y))
+        header = ("", "column", "mean", "std", "smallest", "largest")
+        return Sheet(f"Dataset of {size}, {kind}", rows=tuple(rows), header=header)
 
 
 def _one_kind(X: Any, Y: Any) -> tuple[Array, Array]:
@@ -299,13 +300,14 @@ def _standardized(array: Array, names: tuple[str, ...]) -> Array:
     return np.asarray(centered / np.array([sympy.sqrt(v) for v in variances]))
 
 
-def _column_lines(letter: str, names: tuple[str, ...], array: Array) -> list[str]:
+def _column_rows(
+    letter: str, names: tuple[str, ...], array: Array
+) -> list[tuple[str, ...]]:
     shown = names[:_SHOWN_COLUMNS]
-    width = max(len(name) for name in shown)
-    lines = [
-        f"  {letter}  {name:<{width}}  mean {column.mean():<10.4g} "
-        f"std {column.std():<10.4g} range {column.min():.4g} … {column.max():.4g}"
-        for name, column in zip(shown, array.T, strict=False)
-    ]
+    rows = []
+    for name, column in zip(shown, array.T, strict=False):
+        numbers = (column.mean(), column.std(), column.min(), column.max())
+        rows.append((letter, name, *(f"{number:.4g}" for number in numbers)))
     hidden = len(names) - len(shown)
-    return lines + ([f"  {letter}  … and {hidden} more columns"] if hidden else [])
+    more = (letter, f"… and {hidden} more columns", "", "", "", "")
+    return rows + ([more] if hidden else [])

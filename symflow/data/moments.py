@@ -14,12 +14,13 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.data.definite import is_symmetric, smallest_eigenvalue_if_indefinite
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Moments:
+class Moments(Displayed):
     """Second moments Σ_xx, Σ_yx and, optionally, Σ_yy of some data.
 
     The parts are exact (object arrays of SymPy numbers) if all of them are given by
@@ -100,20 +101,19 @@ class Moments:
         """Return the moments themselves, as `Dataset.moments` does for samples."""
         return self
 
-    def __repr__(self) -> str:
+    def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
         spectrum = np.linalg.eigvalsh(to_float_array(self.sigma_xx))
         ends = f"eigenvalues {spectrum[0]:.3g} … {spectrum[-1]:.3g}"
         yy = "not given" if self.sigma_yy is None else f"{self.m} × {self.m}"
-        lines = [
-            f"Moments of {counted(self.d, 'input')} and {counted(self.m, 'target')}, "
-            f"{kind}",
-            f"  Σ_xx  {self.d} × {self.d}, {ends}",
-            f"  Σ_yx  {self.m} × {self.d}",
-            f"  Σ_yy  {yy}",
-            f"  n     {'not given' if self.n is None else self.n}",
-        ]
-        return "\n".join(lines)
+        rows = {
+            "Σ_xx": f"{self.d} × {self.d}, {ends}",
+            "Σ_yx": f"{self.m} × {self.d}",
+            "Σ_yy": yy,
+            "n": "not given" if self.n is None else str(self.n),
+        }
+        sizes = f"{counted(self.d, 'input')} and {counted(self.m, 'target')}"
+        return Sheet(f"Moments of {sizes}, {kind}", rows=tuple(rows.items()))
 
 
 def whitened(sigma_yx: Any) -> Moments:

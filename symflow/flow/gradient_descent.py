@@ -10,7 +10,7 @@ import sympy
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
-from symflow.flow.gradient_flow import GradientFlow, gradient_flow
+from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -79,6 +79,9 @@ class GradientDescent:
     def __repr__(self) -> str:
         header = f"GradientDescent of {self.loss!r} on {self.network!r}"
         return "\n".join([header, *(f"  {line}" for line in str(self).splitlines())])
+
+    def _repr_latex_(self) -> str:
+        return latex_lines(self.equations, f"{self.network!r}")
 
 
 def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:

@@ -178,14 +178,26 @@ class GradientFlow:
     def _repr_latex_(self) -> str:
         if self.clock != "time":
             return CLOCKED_LATEX
-        lines: list[str] = []
-        for equation in self.equations:
-            lines.append(sympy.latex(equation).replace("=", "&=", 1))
-            if sum(map(len, lines)) > LATEX_LIMIT:
-                count = self.network.depth
-                return f"`{self.network!r}`: {count} equations; see `.equations`"
-        body = r" \\ ".join(lines)
-        return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
+        return latex_lines(self.equations, f"{self.network!r}")
+
+
+def latex_lines(equations: Sequence[sympy.Eq], of: str) -> str:
+    """Return equations below each other in LaTeX, or where to see very long ones.
+
+    Parameters
+    ----------
+    equations : sequence of sympy.Eq
+        One per line.
+    of : str
+        What they belong to.
+    """
+    lines: list[str] = []
+    for equation in equations:
+        lines.append(sympy.latex(equation).replace("=", "&=", 1))
+        if sum(map(len, lines)) > LATEX_LIMIT:
+            return f"`{of}`: {len(equations)} equations; see `.equations`"
+    body = r" \\ ".join(lines)
+    return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
 
 
 def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:

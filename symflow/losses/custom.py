@@ -147,6 +147,9 @@ class CustomLoss(Loss):
                 raise InvalidArgument(msg)
         return given
 
+    def _formula(self) -> sympy.Expr:
+        return self.expr
+
     def __repr__(self) -> str:
         decay = "" if self.l2 == 0 else f", l2={self.l2}"
         return f"CustomLoss({self.expr}{decay})"

@@ -8,8 +8,11 @@ from typing import Any
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.nodes import Node
+from symflow.algebra.display import Sheet
+from symflow.algebra.nodes import Leaf, Node
 from symflow.algebra.numbers import exact
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument
 
@@ -69,6 +72,18 @@ class Loss(ABC):
     @abstractmethod
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the array of every data symbol, by the symbol's name."""
+
+    def _formula(self) -> sympy.Expr:
+        """Return ℓ(W) for a matrix W of any size."""
+        sizes = sympy.symbols("m d", integer=True, positive=True)
+        return to_sympy(self.value(Leaf(sympy.MatrixSymbol("W", *sizes))))
+
+    def _repr_markdown_(self) -> str:
+        formula = sympy.Eq(sympy.Symbol("ell"), self._formula(), evaluate=False)
+        decay = "" if self.l2 == 0 else f"plus ½·{inline(self.l2)}·Σ‖W_l‖²"
+        return Sheet(
+            repr(self), formulas=(formula,), notes=(decay,) * bool(decay)
+        ).markdown()
 
 
 def as_decay(value: Any, loss: str) -> sympy.Expr:

@@ -12,8 +12,10 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
@@ -50,6 +52,17 @@ class AbstractNetwork(ABC):
     def end_to_end(self) -> sympy.MatrixExpr:
         """The end-to-end matrix as a SymPy expression."""
         return to_sympy(self.end_to_end_node)
+
+    def _repr_markdown_(self) -> str:
+        total = sympy.MatrixSymbol("W", *self.end_to_end.shape)
+        shapes = [(inline(p), "×".join(map(str, p.shape))) for p in self.parameters]
+        return Sheet(
+            repr(self),
+            formulas=(sympy.Eq(total, self.end_to_end, evaluate=False),),
+            rows=tuple(shapes),
+            header=("parameters", "shape"),
+            whole=".end_to_end",
+        ).markdown()
 
 
 @dataclass(frozen=True, init=False)

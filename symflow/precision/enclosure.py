@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.trajectory import Trajectory
 
 
-@dataclass(frozen=True, eq=False)
-class Enclosure:
+@dataclass(frozen=True, eq=False, repr=False)
+class Enclosure(Displayed):
     """The flow is proven to pass within `radius` of these weights.
 
     Made by `enclose`.  It reads like a trajectory: `t`, `weights`, `end_to_end` and
@@ -173,13 +174,15 @@ class Enclosure:
             balls = distance_between(given, [m[index] for m in middle])
             return balls, arb(float(radii[index]))
 
-    def __repr__(self) -> str:
-        lines = [f"Enclosure of {self.flow.network!r} by {self.route}"]
-        lines += [
-            f"  t = {_short(t)}  |θ − midpoint| ≤ {r:.1e}  |W − midpoint| ≤ {w:.1e}"
-            for t, r, w in zip(self.t, self.radius, self.end_to_end_radius, strict=True)
-        ]
-        return "\n".join([*lines, *(f"  {line}" for line in self.proof)])
+    def _sheet(self) -> Sheet:
+        radii = zip(self.t, self.radius, self.end_to_end_radius, strict=True)
+        return Sheet(
+            f"Enclosure of {self.flow.network!r} by {self.route}",
+            header=("t", "radius of the weights", "radius of W"),
+            rows=tuple((_short(t), f"{r:.1e}", f"{w:.1e}") for t, r, w in radii),
+            notes=self.proof,
+            whole=".radius",
+        )
 
 
 def _short(t: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
@@ -23,8 +24,8 @@ BLOCK = 12_000
 _CALL = "ensemble(init=(W_1, …, W_L))"
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(Displayed):
     """Trajectories of one flow from many starts; made by `ensemble`.
 
     Parameters
@@ -100,13 +101,35 @@ class Ensemble:
             error=1e3 * self.rtol * scale,
         )
 
-    def __repr__(self) -> str:
+    def _sheet(self) -> Sheet:
         failed = len(self.stats.get("failed", ()))
-        return (
-            f"Ensemble of {len(self)} starts of {self.problem.flow.network!r}, "
-            f"{failed} failed\n"
-            f"  t        {len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}"
-        )
+        final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
+        rows = {
+            "t": f"{len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}",
+            "loss at the end": spread(final),
+            "failed": str(failed),
+        }
+        title = f"Ensemble of {len(self)} starts of {self.problem.flow.network!r}"
+        return Sheet(f"{title} by {self.route}", rows=tuple(rows.items()))
+
+
+def spread(values: Floats) -> str:
+    """Return smallest, median and largest value in words.
+
+    Parameters
+    ----------
+    values : ndarray
+        One value per run.
+
+    Examples
+    --------
+    >>> spread(np.array([3.0, 1.0, 2.0]))
+    'from 1 to 3, median 2'
+    """
+    if not len(values):
+        return "none is finite"
+    low, middle, high = np.quantile(values, [0, 0.5, 1])
+    return f"from {low:.6g} to {high:.6g}, median {middle:.6g}"
 
 
 def ensemble(

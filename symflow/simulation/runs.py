@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from symflow.simulation.ensemble import Ensemble
+from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.text import scientific
+from symflow.simulation.ensemble import Ensemble, spread
 from symflow.simulation.system import Floats
 from symflow.trajectory import Trajectory
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(Displayed):
     """The runs of a sweep; made by `sweep`.
 
     Parameters
@@ -156,10 +158,22 @@ class Sweep:
             attrs={"rng": str(self.entropy), "failed": list(self.failures)},
         )
 
-    def __repr__(self) -> str:
-        lines = [f"Sweep of {self.ensemble.problem.flow.network!r}"]
-        lines += [f"  {key:<16} {value}" for key, value in self.summary.items()]
-        return "\n".join(lines)
+    def _sheet(self) -> Sheet:
+        final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
+        drift = self.summary["largest drift"]
+        rows = {
+            "runs": f"{len(self)}, {len(self.failures)} of them failed",
+            "t": f"{len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}",
+            "loss at the end": spread(final),
+            "largest drift": scientific(drift),
+        }
+        errors = [f"run {run}: {error}" for run, error in self.failures.items()]
+        return Sheet(
+            f"Sweep of {self.ensemble.problem.flow.network!r}",
+            rows=tuple(rows.items()),
+            notes=tuple(errors[:5]),
+            whole=".failures",
+        )
 
 
 def _spread(values: Floats) -> dict[str, float]:

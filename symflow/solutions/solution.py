@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.text import inline
 from symflow.claims import (
     Claim,
     Hypothesis,
@@ -33,7 +34,7 @@ NOTHING = 1e-12
 Condition = Callable[[Case], Hypothesis]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One step of a derivation: an equation, and what has to vanish for it to hold.
 
@@ -62,7 +63,9 @@ class Step:
         return str(sympy.latex(self.equation))
 
     def __str__(self) -> str:
-        return f"{self.words}: {self.equation}"
+        return f"{self.words}: {inline(self.equation)}"
+
+    __repr__ = __str__
 
     def _repr_latex_(self) -> str:
         return rf"{self.words}: $\displaystyle {self.latex}$"
@@ -245,11 +248,3 @@ class Solution(Claim):
         if self.defect == 0:
             return np.zeros(len(path.t))
         return self.defect * amplification(self, to_float_array(path.t))
-
-    def __repr__(self) -> str:
-        lines = [f"{self.name} ({self.reference}): {self.statement}"]
-        lines += [f"  {hypothesis}" for hypothesis in self.checked]
-        return "\n".join(lines)
-
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.statement)}$"

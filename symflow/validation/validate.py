@@ -155,7 +155,9 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
 
 def _verified(claim: Claim, residual: Any, bound: Any) -> str:
     """Say how firmly a claim stands after a high-precision check."""
-    digits = f"to {digits_of(residual)} digits" if residual <= bound else "refuted"
+    digits = f"to {digits_of(residual)} digits" if residual > 0 else "exactly"
+    if residual > bound:
+        digits = "refuted"
     if claim.status is Status.PROVED:
         return f"proved; checked {digits}"
     return f"verified {digits}"

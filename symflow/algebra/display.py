@@ -1,0 +1,174 @@
+"""How objects show themselves: as text in a terminal, as Markdown in a notebook.
+
+Both come from one `Sheet`, so that they say the same.  Markdown is what Jupyter, VS
+Code and the web pages of repositories all set, mathematics included, and what keeps its
+form where a notebook is not trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sympy
+
+from symflow.algebra.text import inline
+
+#: Characters of a formula in a terminal, and of its LaTeX in a notebook.
+LONGEST_TEXT, LONGEST_LATEX = 400, 4000
+
+#: Rows of a table; the rest is counted.
+MOST_ROWS = 40
+
+_SPECIAL = re.compile(r"([\\|*_`<>$\[\]])")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What an object says of itself.
+
+    Parameters
+    ----------
+    title : str
+        One line.
+    formulas : tuple of sympy.Basic
+        What is asserted or derived, as mathematics.
+    rows : tuple of tuple of str
+        A table.
+    header : tuple of str
+        Names of its columns; without them the first column names the rows.
+    notes : tuple of str
+        Sentences below it.
+    whole : str
+        Where the full text is, of what is too long to be shown.
+
+    Examples
+    --------
+    >>> print(Sheet("Trajectory", rows=(("t", "3 times"), ("error", "1e-9"))).text())
+    Trajectory
+      t      3 times
+      error  1e-9
+    """
+
+    title: str
+    formulas: tuple[sympy.Basic, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    header: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    whole: str = ""
+
+    def text(self) -> str:
+        """Return the sheet for a terminal."""
+        lines = [self.title, *(self._line(formula) for formula in self.formulas)]
+        lines += aligned([self.header] * bool(self.header) + list(self._rows))
+        return "\n".join([*lines, *(f"  {note}" for note in self._notes)])
+
+    def markdown(self) -> str:
+        """Return the sheet for a notebook."""
+        parts = [f"**{escaped(self.title)}**"]
+        parts += [self._display(formula) for formula in self.formulas]
+        if self.rows:
+            parts.append(markdown_table(self.header, self._rows))
+        return "\n\n".join([*parts, *map(escaped, self._notes)])
+
+    @property
+    def _rows(self) -> tuple[tuple[str, ...], ...]:
+        return self.rows[:MOST_ROWS]
+
+    @property
+    def _notes(self) -> list[str]:
+        hidden = len(self.rows) - MOST_ROWS
+        more = [f"… and {hidden} more rows{self._see}"] if hidden > 0 else []
+        return [*more, *self.notes]
+
+    @property
+    def _see(self) -> str:
+        return f"; all of it is in {self.whole}" if self.whole else ""
+
+    def _line(self, formula: sympy.Basic) -> str:
+        return f"  {self._shortened(inline(formula))}"
+
+    def _display(self, formula: sympy.Basic) -> str:
+        latex = sympy.latex(formula)
+        if len(latex) <= LONGEST_LATEX:
+            return f"$$\\displaystyle {latex}$$"
+        return f"`{self._shortened(inline(formula))}`"
+
+    def _shortened(self, text: str) -> str:
+        hidden = len(text) - LONGEST_TEXT
+        if hidden <= 0:
+            return text
+        return f"{text[:LONGEST_TEXT]} … ({hidden} more characters{self._see})"
+
+
+class Displayed(ABC):
+    """What shows itself by a `Sheet`, in a terminal and in a notebook."""
+
+    @abstractmethod
+    def _sheet(self) -> Sheet:
+        """Return what is shown."""
+
+    def __repr__(self) -> str:
+        return self._sheet().text()
+
+    def _repr_markdown_(self) -> str:
+        return self._sheet().markdown()
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines with columns below each other, two spaces in.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        All of one length.
+
+    Examples
+    --------
+    >>> aligned([("a", "1"), ("long", "2")])
+    ['  a     1', '  long  2']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    r"""Return a table in Markdown; its text is escaped.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns; empty for a table without.
+    rows : iterable of sequence of str
+        All of one length.
+
+    Examples
+    --------
+    >>> print(markdown_table(["name", "size"], [["max|W|", "2"]]))
+    | name | size |
+    | :--- | :--- |
+    | max\|W\| | 2 |
+    """
+    body = [[escaped(cell) for cell in row] for row in rows]
+    columns = max(map(len, [header, *body]))
+    lines = [list(map(escaped, header)) or [""] * columns, [":---"] * columns, *body]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def escaped(text: Any) -> str:
+    r"""Return text that Markdown shows as it is.
+
+    Parameters
+    ----------
+    text : object
+        Its `str` is taken.
+
+    Examples
+    --------
+    >>> print(escaped("w_1*w_2"))
+    w\_1\*w\_2
+    """
+    return _SPECIAL.sub(r"\\\1", str(text))

@@ -1,0 +1,208 @@
+"""Every public object shows itself: short, readable, as mathematics where it is one."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy
+
+import symflow as sf
+from symflow.algebra.display import LONGEST_TEXT, MOST_ROWS, Sheet, markdown_table
+from symflow.convergence import attempts, companions
+
+NET = sf.LinearNetwork(2, 3, 2)
+FLOW = sf.gradient_flow(NET, sf.SquaredLoss())
+DATA = sf.whitened([[3, 1], [1, 2]])
+START = sf.spectral_init(0.1)
+MATRIX = sympy.MatrixSymbol("W", 2, 2)
+RATIONAL = ([[2, 0], [0, 1], [0, 0]], [[1, 0, 0], [0, 1, 0]])
+
+
+@cache
+def run() -> sf.Trajectory:
+    return sf.simulate(FLOW, DATA, START, [0, 1])
+
+
+@cache
+def ensemble() -> sf.Ensemble:
+    starts = tuple(np.stack([weight[0]] * 2) for weight in run().weights)
+    return sf.ensemble(FLOW, DATA, starts, [0, 1])
+
+
+@cache
+def bias() -> Any:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    start = ([[3.0, 4.0], [0.0, 0.0]], [[1.0, 0.0]])
+    return sf.implicit_bias(flow, sf.Dataset([[3.0, 4.0]], [10.0]), start)
+
+
+@cache
+def report() -> sf.Report:
+    return sf.validate([*sf.conserved(FLOW), sf.solve(FLOW, DATA, START)], run())
+
+
+#: An instance of every class on the contents page.
+EXAMPLES: dict[str, Any] = {
+    "Bound": lambda: attempts(FLOW, DATA, RATIONAL)[2],
+    "BoundKernel": lambda: sf.compile(FLOW, DATA),
+    "CKernel": None,  # needs a C compiler
+    "Circulant": lambda: sf.Circulant(5, 2),
+    "Claim": lambda: sf.conserved(FLOW)[0],
+    "CustomLoss": lambda: sf.CustomLoss(sympy.Trace(MATRIX.T * MATRIX) ** 2),
+    "DOP853": sf.DOP853,
+    "Dataset": lambda: sf.load_dataset("diabetes"),
+    "Dense": lambda: sf.Dense(2, 3),
+    "Diagonal": lambda: sf.Diagonal(2),
+    "Enclosure": lambda: sf.enclose(FLOW, DATA, RATIONAL, [1], digits=20),
+    "Ensemble": ensemble,
+    "Event": lambda: sf.LossBelow(0.1),
+    "ExponentialLoss": sf.ExponentialLoss,
+    "Flint": sf.Flint,
+    "GaussLegendre": sf.GaussLegendre,
+    "GradientDescent": lambda: sf.gradient_descent(NET, sf.SquaredLoss()),
+    "GradientFlow": lambda: FLOW,
+    "HadamardDifference": lambda: sf.HadamardDifference(3),
+    "Hypothesis": lambda: sf.solve(FLOW, DATA, START).hypotheses[0],
+    "Init": lambda: sf.gaussian_init(0.1, rng=0),
+    "Kernel": lambda: sf.compile(FLOW),
+    "LogisticLoss": sf.LogisticLoss,
+    "Loss": lambda: sf.SquaredLoss(l2="lambda"),
+    "LossBelow": lambda: sf.LossBelow(0.1),
+    "ModeCrosses": lambda: sf.ModeCrosses(1, 0.5),
+    "Moments": lambda: DATA,
+    "Mpmath": sf.Mpmath,
+    "Network": lambda: sf.Network(sf.Diagonal(3), sf.Dense(3, 1)),
+    "PolynomialSearch": lambda: sf.PolynomialSearch(2),
+    "Program": lambda: sf.compile(FLOW).program,
+    "Radau": sf.Radau,
+    "Readout": lambda: sf.Readout(3),
+    "Reference": lambda: sf.solve(FLOW, DATA, START).reference,
+    "Report": report,
+    "ScipyFlow": lambda: sf.to_scipy(FLOW, DATA),
+    "Solution": lambda: sf.solve(FLOW, DATA, START),
+    "SquaredLoss": sf.SquaredLoss,
+    "Sweep": lambda: sf.Sweep(ensemble()),
+    "SymmetricFactorization": lambda: sf.SymmetricFactorization(3, 2),
+    "Taylor": sf.Taylor,
+    "TensorNetwork": lambda: sf.TensorNetwork(np.eye(2, dtype=int)),
+    "Trajectory": run,
+}
+
+#: What public functions return, and no class on the contents page names.
+RESULTS: dict[str, Any] = {
+    "conserved": lambda: sf.conserved(FLOW),
+    "count": lambda: sf.count_conserved(NET),
+    "decaying law": lambda: sf.conserved(sf.gradient_flow(NET, sf.SquaredLoss(l2=1)))[
+        0
+    ],
+    "proof": lambda: sf.conserved(FLOW)[0].proof(),
+    "derivation": lambda: sf.solve(FLOW, DATA, START).derivation(),
+    "rates": lambda: sf.rates(FLOW, DATA, RATIONAL),
+    "prediction": bias,
+    "companion": lambda: companions(FLOW, DATA, START)[0],
+    "convolution": lambda: sf.ConvolutionalNetwork(5, filters=(2, 5)),
+    "end-to-end flow": lambda: FLOW.end_to_end,
+    "atlas": lambda: sf.atlas("erratum"),
+}
+
+ALL = {name: make for name, make in {**EXAMPLES, **RESULTS}.items() if make}
+
+#: Mathematics, or facts worth a table: they show more than text in a notebook.
+RICH = {
+    *("Bound", "Claim", "Dataset", "Enclosure", "Ensemble", "GradientDescent"),
+    *("GradientFlow", "Kernel", "LogisticLoss", "Loss", "Moments", "Network", "Report"),
+    *("Solution", "SquaredLoss", "Sweep", "TensorNetwork", "Trajectory", "atlas"),
+    *("companion", "convolution", "count", "decaying law", "end-to-end flow"),
+    *("prediction", "rates", "CustomLoss", "ExponentialLoss", "HadamardDifference"),
+    "SymmetricFactorization",
+}
+
+
+def rich(thing: Any) -> str:
+    """Return what Jupyter would prefer to show."""
+    for kind in ("_repr_html_", "_repr_markdown_", "_repr_latex_"):
+        if hasattr(thing, kind):
+            return str(getattr(thing, kind)())
+    return ""
+
+
+def test_every_public_class_is_looked_at() -> None:
+    classes = {
+        name
+        for name in sf.__all__
+        if inspect.isclass(thing := getattr(sf, name))
+        and not issubclass(thing, (BaseException, Enum))
+    }
+    assert classes <= set(EXAMPLES), f"show {classes - set(EXAMPLES)} too"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_text_is_short_and_readable(name: str) -> None:
+    text = repr(ALL[name]())
+    assert not re.search(r"object at 0x|dtype=object|Eq\(|Le\(|nodes=", text)
+    assert "MatrixSymbol" not in text
+    lines = text.splitlines()
+    assert 1 <= len(lines) <= 60
+    assert max(map(len, lines)) <= 320
+
+
+@pytest.mark.parametrize("name", sorted(RICH))
+def test_mathematics_and_facts_are_rich_in_a_notebook(name: str) -> None:
+    shown = rich(ALL[name]())
+    assert shown
+    assert len(shown) < 20_000
+    assert shown.count("$$") % 2 == 0
+    for table in re.findall(r"(?:^\|.*\|$\n?)+", shown, re.M):
+        bars = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(bars) == 1, table
+
+
+def test_text_and_notebook_show_the_hypotheses_and_the_formula() -> None:
+    solution = sf.solve(FLOW, DATA, START)
+    for shown in (repr(solution), solution._repr_markdown_()):
+        assert "balanced initialization" in shown
+        assert "Saxe et al. 2014" in shown
+    assert "w(t) = w₀/(λ*w₀" in repr(solution)
+    assert r"$$\displaystyle w{\left(t \right)} = \frac" in solution._repr_markdown_()
+
+
+def test_a_report_begins_with_its_verdict() -> None:
+    assert repr(report()).splitlines()[0] == "all 2 checks hold"
+    assert report()._repr_html_().startswith("<p><b>all 2 checks hold</b></p>")
+
+
+def test_a_refusal_shows_what_fails() -> None:
+    refusal = attempts(FLOW, DATA, RATIONAL)[4]
+    assert "does not apply" in repr(refusal)
+    assert "FAILS" in repr(refusal)
+
+
+def test_long_formulas_are_cut_and_say_where_the_whole_is() -> None:
+    terms = sympy.Add(*(sympy.Symbol(f"x{k}") ** k for k in range(400)))
+    sheet = Sheet("Long", formulas=(sympy.Eq(sympy.Symbol("y"), terms),), whole=".expr")
+    for shown in (sheet.text(), sheet.markdown()):
+        assert len(shown) < LONGEST_TEXT + 120
+        assert "more characters; all of it is in .expr)" in shown
+
+
+def test_long_tables_are_cut_and_say_how_much_is_missing() -> None:
+    rows = tuple((str(k), "x") for k in range(MOST_ROWS + 7))
+    sheet = Sheet("Long", rows=rows, header=("k", "x"))
+    assert sheet.text().splitlines()[-1].strip() == "… and 7 more rows"
+    assert sheet.markdown().count("\n| ") == MOST_ROWS + 2
+
+
+def test_deep_networks_are_shown_briefly() -> None:
+    net = sf.LinearNetwork(*[2] * 40)
+    assert len(net._repr_markdown_()) < 8_000
+    assert len(sf.gradient_flow(net, sf.SquaredLoss())._repr_latex_()) < 2_000
+
+
+def test_bars_in_cells_do_not_split_a_table() -> None:
+    assert markdown_table(["a"], [["max|W|"]]).endswith(r"| max\|W\| |")
