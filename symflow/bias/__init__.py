@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from symflow.bias.aligned_layers import AlignedLayers
 from symflow.bias.dense_margin import DenseMaxMargin
 from symflow.bias.diagonal import DiagonalPotential
+from symflow.bias.direction_rate import DirectionRate
 from symflow.bias.distance import DistanceBound, width_bound
 from symflow.bias.dual import least_potential
 from symflow.bias.frozen import FrozenPart
@@ -28,7 +30,7 @@ PREDICTIONS: tuple[Any, ...] = (
     ModeMaxMargin,
     SingularVectors,
 )
-COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound)
+COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound, AlignedLayers, DirectionRate)
 
 
 def implicit_bias(
@@ -140,8 +142,9 @@ def companions(
     Returns
     -------
     list of Claim
-        The frozen part of the first layer, and bounds on the distance from the
-        minimizer of least norm.
+        For the squared loss the frozen part of the first layer, and bounds on the
+        distance from the minimizer of least norm; for classification the alignment of
+        the layers, and the rate at which W turns to the direction of largest margin.
 
     Raises
     ------
@@ -162,10 +165,12 @@ def companions(
 
 
 __all__ = [
+    "AlignedLayers",
     "DenseMaxMargin",
     "DiagonalPotential",
     "DifferenceMap",
     "Direction",
+    "DirectionRate",
     "DistanceBound",
     "FrozenPart",
     "LeastNorm",
