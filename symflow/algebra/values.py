@@ -1,6 +1,6 @@
 """Values of nodes over any ring of numbers, batched over leading dimensions.
 
-This is for polynomial nodes: laws at given weights, and models over finite rings.  It
+This is for laws at given weights, and for polynomial models over finite rings.  It
 walks the nodes themselves and is slower than a program.
 """
 
@@ -13,9 +13,10 @@ import numpy as np
 import sympy
 
 from symflow.algebra.array_maps import PRELUDE, kron
-from symflow.algebra.arrays import Array
-from symflow.algebra.elementwise import Hadamard, Total
+from symflow.algebra.arrays import Array, map_entries, to_mpf_array
+from symflow.algebra.elementwise import Elementwise, Hadamard, Total
 from symflow.algebra.embeddings import LinearMap
+from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -81,12 +82,26 @@ class Values:
         return scaled if ratio.denominator == 1 else scaled / ratio.denominator
 
     def constant(self, matrix: sympy.ImmutableDenseMatrix) -> Array:
-        """Return a constant matrix."""
-        return np.array(matrix.tolist(), dtype=float)
+        """Return a constant matrix in the arithmetic of the leaves."""
+        context = next(
+            (c for a in self._leaves.values() if (c := _context(a)) is not None), None
+        )
+        if context is None:
+            return np.array(matrix.tolist(), dtype=float)
+        return to_mpf_array(np.array(matrix.tolist(), dtype=object), context)
 
     def total(self, array: Array) -> Array:
         """Return the sum of all entries of every matrix."""
         return np.asarray(array.sum(axis=(-2, -1)))
+
+    def elementwise(self, function: sympy.Expr, array: Array) -> Array:
+        """Return a function, an expression in `Z`, of every entry."""
+        context = _context(array)
+        if context is None:
+            return np.asarray(sympy.lambdify(Z, function, "numpy")(array))
+        names = {str(part.func) for part in function.atoms(sympy.Function)}
+        known = {name: getattr(context, name) for name in names}
+        return map_entries(sympy.lambdify(Z, function, [known]), array)
 
     def _value(self, node: Node) -> Array:
         match node:
@@ -112,6 +127,8 @@ class Values:
                 return self.constant(matrix)
             case Contraction():
                 return self.of(node.lowered)
+            case Elementwise(function, body):
+                return self.elementwise(function, self.of(body))
             case LinearMap():
                 return self.mapped(node)
         msg = f"Values: a {type(node).__name__} is not polynomial"
@@ -127,3 +144,9 @@ class Values:
         return np.asarray(
             PRELUDE[node.operation](np, array, *([int(size)] if known else []))
         )
+
+
+def _context(array: Any) -> Any:
+    """Return the mpmath context of the numbers of an array, or None."""
+    first = next(iter(np.asarray(array).flat), None)
+    return getattr(first, "context", None)

@@ -237,6 +237,48 @@ def _moved(
     return Slot((rows, columns), constant=slot.constant), node
 
 
+class Given(Node):
+    """A matrix of numbers, all in the coefficient of order 0."""
+
+    def __init__(self, matrix: Any) -> None:
+        self._left = [matrix]
+
+    def next(self, *operands: Any) -> Any:
+        """Return the matrix, then zeros."""
+        return self._left.pop() if self._left else None
+
+
+def _constant(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    assert step.constant is not None
+    array = np.array(step.constant.tolist(), dtype=object)
+    shape = (int(array.shape[0]), int(array.shape[1]))
+    return Slot(shape, constant=True), Given(arithmetic.constant(array))
+
+
+def _kronecker(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    """Multiply columns entrywise, each entry repeated as the other is long."""
+    left, right = slots
+    first, second = np.indices((left.shape[0], right.shape[0])).reshape(2, -1, 1)
+    shape = (len(first), 1)
+    stretched = [Slot(shape, constant=slot.constant) for slot in slots]
+    slot, product = _hadamard(arithmetic, step, stretched, order)
+
+    class Kronecker(Node):
+        def next(self, *operands: Any) -> Any:
+            pairs = zip(operands, (first, second), strict=True)
+            long = (
+                None if column is None else arithmetic.rearrange(column, places)
+                for column, places in pairs
+            )
+            return product.next(*long)
+
+    return slot, Kronecker()
+
+
 def _circulant_sums(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, Node]:
@@ -336,6 +378,8 @@ RULES: dict[str, Rule] = {
     "pad": _moved,
     "crop": _moved,
     "circulant_sums": _circulant_sums,
+    "constant": _constant,
+    "kron": _kronecker,
     "exp": _function,
     "sigmoid": _function,
 }

@@ -8,27 +8,33 @@ from symflow.claims import Path
 from symflow.conservation.balance import Balance
 from symflow.conservation.count import Certificate, Count, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
+from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
 from symflow.conservation.law import Law
-from symflow.conservation.parameters import ParameterLaw, parameter_laws
+from symflow.conservation.parameters import ParameterLaw
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
-from symflow.conservation.symmetry import MomentLaw, layer_laws
+from symflow.conservation.searches import laws_of
+from symflow.conservation.symmetry import MomentLaw
+from symflow.conservation.tensor import ComponentLaw, FrozenComponents
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow
 
-#: What looks for laws; what each finds is listed one after the other.
-SEARCHES = (layer_laws, parameter_laws)
 
-
-@overload
-def conserved(flow: GradientFlow, *, search: None = None) -> list[Law]: ...
 @overload
 def conserved(
-    flow: GradientFlow, *, search: PolynomialSearch
+    flow: GradientFlow, *, data: Any = None, search: None = None
+) -> list[Law]: ...
+@overload
+def conserved(
+    flow: GradientFlow, *, data: Any = None, search: PolynomialSearch
 ) -> list[PolynomialLaw]: ...
 @overload
-def conserved(flow: GradientDescent, *, search: None = None) -> list[StepLaw]: ...
-def conserved(flow: Any, *, search: PolynomialSearch | None = None) -> Any:
+def conserved(
+    flow: GradientDescent, *, data: Any = None, search: None = None
+) -> list[StepLaw]: ...
+def conserved(
+    flow: Any, *, data: Any = None, search: PolynomialSearch | None = None
+) -> Any:
     """Find the conserved quantities of a flow and prove them for every size.
 
     Each adjacent pair of layers has the symmetry W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹ for
@@ -40,6 +46,10 @@ def conserved(flow: Any, *, search: PolynomialSearch | None = None) -> Any:
     ----------
     flow : GradientFlow or GradientDescent
         Widths may be symbolic.
+    data : Dataset or Moments, keyword-only, optional
+        Also list what is conserved for these inputs in particular, whatever the
+        labels: frozen blocks along directions that no input has, and the ratios of
+        diagonal models.
     search : PolynomialSearch, keyword-only, optional
         Find all polynomial laws of a degree instead, at integer widths.
 
@@ -52,7 +62,9 @@ def conserved(flow: Any, *, search: PolynomialSearch | None = None) -> Any:
     Raises
     ------
     InvalidArgument
-        If `flow` is not a flow.
+        If `flow` is not a flow, or `data` are not data.
+    ShapeMismatch
+        If the inputs do not fit the network.
 
     Examples
     --------
@@ -62,13 +74,13 @@ def conserved(flow: Any, *, search: PolynomialSearch | None = None) -> Any:
     ['-W1*W1.T + W2.T*W2', '-W2*W2.T + W3.T*W3']
     """
     if isinstance(flow, GradientDescent) and search is None:
-        return step_laws(flow, conserved(flow.flow))
+        return step_laws(flow, conserved(flow.flow, data=data))
     if not isinstance(flow, GradientFlow):
         msg = f"conserved(flow): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     if search is not None:
-        return search(flow)
-    return [law for find in SEARCHES for law in find(flow)]
+        return search(flow, data)
+    return laws_of(flow, data)
 
 
 def drifts(path: Path) -> dict[str, float]:
@@ -82,13 +94,18 @@ def drifts(path: Path) -> dict[str, float]:
 __all__ = [
     "Balance",
     "Certificate",
+    "ComponentLaw",
     "Count",
+    "FrozenComponents",
+    "FrozenCoordinates",
+    "FrozenInputs",
     "Law",
     "MomentLaw",
     "ParameterLaw",
     "PolynomialLaw",
     "PolynomialSearch",
     "ProofStep",
+    "Ratios",
     "StepLaw",
     "conserved",
     "count_conserved",

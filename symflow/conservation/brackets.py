@@ -17,7 +17,8 @@ import numpy as np
 import sympy
 
 from symflow.algebra.calculus import push_forward
-from symflow.algebra.nodes import Leaf, Node
+from symflow.algebra.nodes import Leaf, Node, product
+from symflow.algebra.tensors import Constant
 from symflow.conservation.nilpotent import PRIME, NilpotentValues, Residues
 from symflow.networks import AbstractNetwork
 
@@ -30,9 +31,12 @@ class Fields:
     ----------
     network : AbstractNetwork
         With integer widths.
+    inputs : sympy.ImmutableDenseMatrix, optional
+        A basis, as rows, of what the inputs span; everything without it.
     """
 
     network: AbstractNetwork
+    inputs: sympy.ImmutableDenseMatrix | None = None
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -47,12 +51,16 @@ class Fields:
     @cached_property
     def _force(self) -> sympy.MatrixSymbol:
         widths = self.network.widths
-        return sympy.MatrixSymbol("G", int(widths[-1]), int(widths[0]))
+        columns = int(widths[0]) if self.inputs is None else self.inputs.rows
+        return sympy.MatrixSymbol("G", int(widths[-1]), columns)
 
     @cached_property
     def _nodes(self) -> tuple[Node, ...]:
-        """The field F_G."""
-        return self.network.pull_back(Leaf(self._force))
+        """The field F_G; a force of given inputs X is G X."""
+        force: Node = Leaf(self._force)
+        if self.inputs is not None:
+            force = product(force, Constant(self.inputs))
+        return self.network.pull_back(force)
 
     @cached_property
     def _velocities(self) -> tuple[sympy.MatrixSymbol, ...]:

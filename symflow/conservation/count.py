@@ -19,25 +19,29 @@ point or the draws were unlucky, which has a probability of about degree/p.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import sympy
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.claims import Status
 from symflow.conservation.brackets import Fields, jacobian, rank
+from symflow.conservation.inputs import spanned_inputs
+from symflow.conservation.law import Law
 from symflow.conservation.narrow import (
     with_narrow_ends,
     with_narrow_hidden_layers,
 )
 from symflow.conservation.nilpotent import PRIME
-from symflow.conservation.parameters import parameter_laws
-from symflow.conservation.symmetry import layer_laws
+from symflow.conservation.searches import laws_of
+from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
 from symflow.flow import gradient_flow
 from symflow.losses import SquaredLoss
-from symflow.networks import AbstractNetwork
+from symflow.networks import AbstractNetwork, Dense, Network
 
 #: Brackets of this many fields are tried at most.
 DEEPEST = 9
@@ -148,13 +152,19 @@ class Count(Displayed):
         )
 
 
-def count_conserved(network: AbstractNetwork, *, rng: Any = 0) -> Count:
+def count_conserved(
+    network: AbstractNetwork, *, data: Any = None, rng: Any = 0
+) -> Count:
     """Count the independent quantities that are conserved for every loss and data set.
 
     Parameters
     ----------
     network : AbstractNetwork
         With integer widths.
+    data : Dataset or Moments, keyword-only, optional
+        Count what is conserved for these inputs and every label, instead of for every
+        data set: r independent inputs of d leave d − r directions of a dense first
+        layer as they are.
     rng : int, keyword-only
         Seed of the random point and of the random brackets.
 
@@ -167,7 +177,10 @@ def count_conserved(network: AbstractNetwork, *, rng: Any = 0) -> Count:
     Raises
     ------
     InvalidArgument
-        If a width is a symbol, or `network` is not a network.
+        If a width is a symbol, `network` is not a network, `data` are not data, or all
+        inputs are zero.
+    ShapeMismatch
+        If the inputs do not fit the network.
 
     References
     ----------
@@ -182,8 +195,15 @@ def count_conserved(network: AbstractNetwork, *, rng: Any = 0) -> Count:
     (14, 14, True)
     >>> sf.count_conserved(sf.LinearNetwork(1, 2, 2, 1)).missing
     1
+    >>> one = sf.Dataset([[1.0, 2.0]], [[1.0, 0.0]])
+    >>> sf.count_conserved(sf.LinearNetwork(2, 2, 2), data=one).independent
+    5
     """
     parameters, seed = _parameters(network), _seed(rng)
+    if data is not None:
+        spanned = spanned_inputs(network, data, "count_conserved(network, data=…)")
+        if len(spanned) < spanned.shape[1]:
+            return _with_inputs(network, data, as_matrix(spanned), seed)
     narrow = with_narrow_hidden_layers(network)
     known = parameters - _parameters(narrow)
     certificate = _certificate(with_narrow_ends(narrow), seed)
@@ -194,17 +214,45 @@ def count_conserved(network: AbstractNetwork, *, rng: Any = 0) -> Count:
     return Count(network, parameters, dimension, known, certificate)
 
 
+def _with_inputs(
+    network: AbstractNetwork, data: Any, inputs: sympy.ImmutableDenseMatrix, seed: int
+) -> Count:
+    """Return the count for inputs that do not span everything.
+
+    A dense first layer falls into two parts: the one along the inputs, as of a network
+    with fewer inputs, and the frozen one.
+    """
+    parameters = _parameters(network)
+    first = network.layers[0] if isinstance(network, Network) else None
+    if isinstance(first, Dense) and isinstance(network, Network):
+        smaller = Network(Dense(inputs.rows, first.outputs), *network.layers[1:])
+        count = count_conserved(smaller, rng=seed)
+        frozen = parameters - count.parameters
+        return replace(
+            count, network=network, parameters=parameters, known=count.known + frozen
+        )
+    fields = Fields(network, inputs)
+    found = laws_of(gradient_flow(network, SquaredLoss()), data)
+    certificate = _ranks(fields, found, seed)
+    return Count(
+        network, parameters, certificate.ranks[-1], certificate.laws, certificate
+    )
+
+
 @lru_cache(maxsize=2**14)
 def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
     """Return the ranks of a network; sweeps meet the same narrow network often."""
-    fields = Fields(network)
-    flow = gradient_flow(network, SquaredLoss())
-    laws = [law.node for law in (*layer_laws(flow), *parameter_laws(flow))]
+    laws = laws_of(gradient_flow(network, SquaredLoss()))
+    return _ranks(Fields(network), laws, seed)
+
+
+def _ranks(fields: Fields, laws: list[Law], seed: int) -> Certificate:
     generator = np.random.default_rng(seed)
     point = fields.point(generator)
-    known = rank(jacobian(laws, network.parameters, point))
+    proved = [law.node for law in laws if law.status is Status.PROVED]
+    known = rank(jacobian(proved, fields.network.parameters, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
-    return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
+    return Certificate(fields.network, PRIME, seed, ranks[0], tuple(ranks), known)
 
 
 def two_layer_count(d: int, h: int, m: int) -> int:

@@ -1,11 +1,12 @@
 """What gradient descent does to the quantities that gradient flow conserves.
 
-Every law Q of `symflow.conservation` is a quadratic form of the weights with
+A law Q of `symflow.conservation` that is a quadratic form of the weights has
 dQ(θ)[θ̇] = −2λQ(θ) along the flow, so that a step θ⁺ = θ + ηθ̇ changes it by exactly
 
     Q(θ⁺) = (1 − 2ηλ) Q(θ) + η² Q(θ̇):
 
-without weight decay the change of a step is of second order in η, and the drift over a
+a linear one has Q(θ⁺) = (1 − ηλ) Q(θ), and descent conserves it as the flow does.
+Without weight decay the change of a step is of second order in η, and the drift over a
 fixed time of first order (Du, Hu, Lee 2018; Arora et al. 2019 for the imbalance).
 """
 
@@ -71,6 +72,11 @@ class StepLaw(Claim):
     def order(self) -> int:
         """Order in η of the change in a step: 2, or 1 under weight decay."""
         return 2 if self.law.is_conserved else 1
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether a step changes nothing at all, as it does not for a linear law."""
+        return self.law.is_conserved and self.law.degree == 1
 
     @cached_property
     def change(self) -> Any:
@@ -139,11 +145,15 @@ class StepLaw(Claim):
         """
         values = self.law.value(path.weights)
         size = np.asarray(
-            [max(abs(w) for w in path.weights[k].flat) ** 2 for k in self.law.involved]
+            [
+                max(abs(w) for w in path.weights[k].flat) ** self.law.degree
+                for k in self.law.involved
+            ]
         )
         gaps = [0 * size[0]]
         for k in range(len(path.t) - 1):
-            change = self.law.value([w[k + 1] - w[k] for w in path.weights])
+            moved = [w[k + 1] - w[k] for w in path.weights]
+            change = self.law.value(moved) if self.law.degree == 2 else 0
             eta = path.t[k + 1] - path.t[k]
             kept = 1 - eta * path.number(self.law.rate)
             gap = np.asarray(values[k + 1] - kept * values[k] - change)
@@ -152,11 +162,15 @@ class StepLaw(Claim):
 
     @cached_property
     def _at_derivatives(self) -> Node:
+        if self.law.degree == 1:
+            return scale(0, self.law.node)
         names = {symbol: Leaf(dotted(symbol)) for symbol in self.descent.state}
         return substitute(self.law.node, dict(names))
 
     def __str__(self) -> str:
         quantity, change = inline(self.law.expr), inline(self.change)
+        if self.is_conserved:
+            return f"{quantity} does not change in a step"
         if self.law.is_conserved:
             return f"{quantity} changes by η²·({change}) in a step"
         rate = inline(self.law.rate).replace("*", "·")
@@ -166,5 +180,5 @@ class StepLaw(Claim):
 
 
 def step_laws(descent: GradientDescent, laws: Iterable[Law]) -> list[StepLaw]:
-    """Return the law of a step for every quantity that the flow conserves."""
-    return [StepLaw(descent, law) for law in laws]
+    """Return the law of a step for every linear and quadratic law of the flow."""
+    return [StepLaw(descent, law) for law in laws if law.degree in (1, 2)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
@@ -22,12 +22,15 @@ from symflow.flow import GradientFlow
 
 
 class Law(Claim):
-    """A quadratic quantity Q of the weights with dQ/dt = −2λQ, λ the weight decay.
+    """A quantity Q of the weights with dQ/dt = −kλQ, k its degree, λ the weight decay.
 
     Without weight decay it is conserved, for every loss and every data set.
     """
 
     flow: GradientFlow
+
+    #: The degree of Q in the weights.
+    degree: ClassVar[int] = 2
 
     @property
     @abstractmethod
@@ -45,8 +48,13 @@ class Law(Claim):
 
     @property
     def rate(self) -> sympy.Expr:
-        """The rate r in Q(t) = e^{−rt} Q(0): zero without weight decay, else 2λ."""
-        return 2 * self.flow.loss.l2
+        """The rate r in Q(t) = e^{−rt} Q(0): weight decay times the degree."""
+        return self.degree * self.flow.loss.l2
+
+    @property
+    def scope(self) -> str:
+        """For what the law holds."""
+        return "for every width, loss and data set"
 
     @property
     def is_conserved(self) -> bool:
@@ -94,10 +102,10 @@ class Law(Claim):
         return Values(dict(zip(self.flow.state, arrays, strict=True))).of(self.node)
 
     def residuals(self, path: Path) -> Array:
-        """Return |Q(t) − e^{−rt}Q(0)| relative to the largest squared weight."""
+        """Return |Q(t) − e^{−rt}Q(0)| relative to the largest weight to the degree."""
         values = self.value(path.weights)
-        tops = [max(abs(w) for w in path.weights[k].flat) ** 2 for k in self.involved]
-        size = np.asarray(tops)
+        tops = [max(abs(w) for w in path.weights[k].flat) for k in self.involved]
+        size = np.asarray([top**self.degree for top in tops])
         factors = [self._factor(path, time) for time in path.t]
         drifts = [
             relative_size(np.asarray(value - factor * values[0]), size)
@@ -124,8 +132,6 @@ class Law(Claim):
 
     def __str__(self) -> str:
         if self.is_conserved:
-            return (
-                f"{inline(self.expr)} is conserved, for every width, loss and data set"
-            )
+            return f"{inline(self.expr)} is conserved, {self.scope}"
         exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
         return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')})"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from symflow.algebra.elementwise import Hadamard
 from symflow.algebra.embeddings import LinearMap
+from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, Product
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.values import Values
@@ -80,6 +81,20 @@ class NilpotentValues(Values):
         element[0] = table
         return element
 
+    def elementwise(self, function: sympy.Expr, array: Any) -> Any:
+        """Return the derivative of a function with a rational slope; its value is 0.
+
+        The value of a logarithm is no residue; a Jacobian does not read it.
+        """
+        if self.count != 1:
+            msg = f"count_conserved: the function {function} is not polynomial"
+            raise TypeError(msg)
+        above, below = sympy.fraction(sympy.together(function.diff(Z)))
+        slope = [_polynomial(p, array[..., 0, :, :]) for p in (above, below)]
+        inverse = np.vectorize(lambda x: pow(int(x), -1, PRIME), otypes=[np.int64])
+        rate = slope[0] * inverse(slope[1]) % PRIME * array[..., 1, :, :] % PRIME
+        return np.stack([np.zeros_like(rate), rate], axis=-3)
+
     def mapped(self, node: LinearMap) -> Any:
         """Return a fixed linear map, whose sums may have left the residues."""
         return super().mapped(node) % PRIME
@@ -103,6 +118,14 @@ def residue(number: Any) -> int:
         msg = f"count_conserved: the coefficient {number} is irrational"
         raise TypeError(msg)
     return ratio.numerator * pow(ratio.denominator, -1, PRIME) % PRIME
+
+
+def _polynomial(polynomial: sympy.Expr, array: Any) -> Any:
+    """Return a polynomial in `Z` modulo p, by Horner's rule."""
+    total = np.zeros_like(array)
+    for coefficient in sympy.Poly(polynomial, Z).all_coeffs():
+        total = (total * array + residue(coefficient)) % PRIME
+    return total
 
 
 def matmul(left: Any, right: Any) -> Any:

@@ -23,7 +23,9 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.conservation.inputs import spanned_inputs
 from symflow.conservation.symmetry import MARCOTTE
+from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
@@ -65,8 +67,16 @@ class PolynomialSearch:
             )
             raise InvalidArgument(msg)
 
-    def __call__(self, flow: GradientFlow) -> list[PolynomialLaw]:
-        """Return a basis of the laws of this degree, for every loss and data set."""
+    def __call__(self, flow: GradientFlow, data: Any = None) -> list[PolynomialLaw]:
+        """Return a basis of the laws of this degree, for all data or given inputs.
+
+        Parameters
+        ----------
+        flow : GradientFlow
+            With integer widths.
+        data : Dataset or Moments, optional
+            Its inputs; the laws hold for every loss and every label.
+        """
         variables = _variables(flow)
         count = comb(len(variables) + self.degree - 1, self.degree)
         if count > MOST_MONOMIALS:
@@ -77,13 +87,19 @@ class PolynomialSearch:
             )
             raise InvalidArgument(msg)
         domain, *generators = ring(variables, sympy.QQ)
-        rows = entrywise(flow.network.end_to_end)
+        inputs = None
+        if data is not None:
+            call = "conserved(flow, data=…)"
+            inputs = as_matrix(spanned_inputs(flow.network, data, call))
+        rows = _outputs(flow, inputs)
         outputs = [domain.from_expr(sympy.expand(entry)) for entry in rows]
         fields = [[phi.diff(x) for x in generators] for phi in outputs]
         choices = combinations_with_replacement(generators, self.degree)
         monomials = [_product(choice, domain.one) for choice in choices]
         return [
-            PolynomialLaw(flow, _primitive(law, monomials, domain.zero).as_expr())
+            PolynomialLaw(
+                flow, _primitive(law, monomials, domain.zero).as_expr(), inputs
+            )
             for law in _kernel([_rates(m, generators, fields) for m in monomials])
         ]
 
@@ -98,10 +114,13 @@ class PolynomialLaw(Claim):
         The flow.
     expr : sympy.Expr
         The polynomial, in the scalar symbols of `flow.entries`.
+    inputs : sympy.ImmutableDenseMatrix, optional
+        A basis, as rows, of the inputs for which it is conserved; all without it.
     """
 
     flow: GradientFlow
     expr: sympy.Expr
+    inputs: sympy.ImmutableDenseMatrix | None = None
 
     @property
     def name(self) -> str:
@@ -149,7 +168,7 @@ class PolynomialLaw(Claim):
         variables = _variables(self.flow)
         return all(
             sympy.expand(sum(self.expr.diff(v) * entry.diff(v) for v in variables)) == 0
-            for entry in entrywise(self.flow.network.end_to_end)
+            for entry in _outputs(self.flow, self.inputs)
         )
 
     def value(self, weights: Any) -> Array:
@@ -192,8 +211,15 @@ class PolynomialLaw(Claim):
 
     def __str__(self) -> str:
         if self.is_conserved:
-            return f"{self.expr} is conserved, for every loss and data set"
+            data = "data set" if self.inputs is None else "label of these inputs"
+            return f"{self.expr} is conserved, for every loss and {data}"
         return f"{self.expr} decays at the rate {self.rate}"
+
+
+def _outputs(flow: GradientFlow, inputs: sympy.ImmutableDenseMatrix | None) -> Any:
+    """Return the entries of W, or of W Xᵀ for a basis of the inputs."""
+    entries = entrywise(flow.network.end_to_end)
+    return entries if inputs is None else entries * inputs.T
 
 
 def _variables(flow: GradientFlow) -> list[sympy.Symbol]:

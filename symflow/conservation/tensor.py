@@ -1,0 +1,346 @@
+"""The laws of one component each that tensor networks have, and their frozen parts.
+
+For f(x) = M(x) ∘ (v_1, …, v_L) the chain rule reads v̇_l = Σ_i F_i M_i ∘ (…, I, …), with
+mode l free.  A symmetric matrix P_l of size k_l hence gives
+
+    d/dt v_lᵀP_l v_l = 2 Σ_i F_i (M_i ×_l P_l) ∘ (v_1, …, v_L),
+
+and v_{l+1}ᵀP_{l+1}v_{l+1} − v_lᵀP_l v_l is conserved, for every loss and data set,
+exactly when M ×_l P_l = M ×_{l+1} P_{l+1}.  Identity matrices give the norms of generic
+tensors.  For an orthogonally decomposable M(x) = Σ_j (Sx)_j u_{1,j} ⊗ … ⊗ u_{L,j} so do
+P_l = Re(ū_{l,j} u_{l,j}ᵀ), for every j: |u_{l+1,j}ᵀv_{l+1}|² − |u_{l,j}ᵀv_l|².
+
+What no M_i reaches does not move: N v_l is constant if M ×_l N = 0.  The rows of N span
+what is orthogonal to the factors u_{l,j} of mode l.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.nodes import Leaf, Node, product, subtract
+from symflow.algebra.numbers import as_fraction
+from symflow.algebra.tensors import Constant, Kronecker
+from symflow.claims import Hypothesis, Path, Reference, Status
+from symflow.conservation.law import Law
+from symflow.conservation.null_space import null_space
+from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.symmetry import MARCOTTE
+from symflow.errors import HypothesisFailed
+from symflow.flow import GradientFlow
+from symflow.networks import TensorNetwork, orthogonal_decomposition
+
+#: Denominators up to this size are looked for in the projections of a decomposition.
+LARGEST_DENOMINATOR = 10_000
+#: How closely a fraction has to meet a rounded entry before it is tried exactly.
+CLOSE = 1e-11
+
+
+@dataclass(frozen=True)
+class ComponentLaw(Law):
+    """The law of the components |u_{l,j}ᵀv_l|² of an orthogonally decomposable tensor.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Its network is a tensor network.
+    layer : int
+        The first of the two layers, counted from 1.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> net = sf.TensorNetwork(sf.DiagonalNetwork(2, depth=2).as_tensor())
+    >>> law = sf.conserved(sf.gradient_flow(net, sf.SquaredLoss()))[1]
+    >>> law.value([[[1], [2]], [[3], [5]]]).ravel().tolist()
+    [8.0, 21.0]
+    """
+
+    flow: GradientFlow
+    layer: int
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return f"components Δ{self.layer}"
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """The two layers, counted from 0."""
+        return self.layer - 1, self.layer
+
+    @cached_property
+    def node(self) -> Node:
+        """One entry per term of the decomposition."""
+        first, second = (self._squares(place) for place in self.involved)
+        return subtract(second, first)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """That M is orthogonally decomposable, and how exactly."""
+        words, defect = "M is orthogonally decomposable", self.defect
+        detail = f"up to {defect:.1e}" if defect else "exactly"
+        return (Hypothesis(words, holds=True, detail=detail, defect=defect),)
+
+    @property
+    def reference(self) -> Reference:
+        """Where such laws are studied."""
+        return MARCOTTE
+
+    @property
+    def status(self) -> Status:
+        """Proved where the projections are rational, else verified to rounding."""
+        return Status.VERIFIED if self.defect else Status.PROVED
+
+    @property
+    def scope(self) -> str:
+        """For what the law holds."""
+        return "for every loss and data set"
+
+    def slack(self, path: Path) -> Array:
+        """Return what the rounding of irrational factors adds to each residual.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory; the answer has one number per time.
+        """
+        return np.full(len(path.t), 10 * self.defect)
+
+    @cached_property
+    def defect(self) -> float:
+        """Largest entry of M ×_l P_l − M ×_{l+1} P_{l+1} relative to that of M."""
+        gaps = [entry for gap in self._gaps for entry in gap.flat]
+        largest = max(map(abs, gaps), default=Fraction(0))
+        return float(largest / max(map(abs, self._tensor.flat)))
+
+    def proof(self) -> list[ProofStep]:
+        """Return M ×_l P_l = M ×_{l+1} P_{l+1} as a step for every component.
+
+        Returns
+        -------
+        list of ProofStep
+            Empty where the factors are irrational, and the claim only verified.
+        """
+        if self.defect:
+            return []
+        reason = "as a tensor, for component {}: both quadratic forms grow alike"
+        return [
+            entrywise_step(rational(gap), reason.format(number))
+            for number, gap in enumerate(self._gaps, start=1)
+        ]
+
+    @property
+    def _tensor(self) -> Array:
+        assert isinstance(self.flow.network, TensorNetwork)
+        return fractions(self.flow.network)
+
+    @cached_property
+    def _forms(self) -> tuple[Array, ...]:
+        """The matrices P of every mode, shape (terms, k_l, k_l), as fractions."""
+        assert isinstance(self.flow.network, TensorNetwork)
+        found = projections(self.flow.network)
+        assert found is not None
+        return found
+
+    @property
+    def _gaps(self) -> list[Array]:
+        first, second = (self._forms[place] for place in self.involved)
+        return [
+            applied(self._tensor, self.layer, one)
+            - applied(self._tensor, self.layer + 1, other)
+            for one, other in zip(first, second, strict=True)
+        ]
+
+    def _squares(self, place: int) -> Node:
+        """Return the column of v_lᵀP_l v_l for all terms."""
+        leaf, forms = Leaf(self.flow.state[place]), self._forms[place]
+        rows = forms.reshape(len(forms), -1)
+        return product(rational(rows), Kronecker(leaf, leaf))
+
+
+@dataclass(frozen=True)
+class FrozenComponents(Law):
+    """The part of a column v_l that no input reaches, which does not move at all.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Its network is a tensor network.
+    layer : int
+        Which layer, counted from 1.
+    rows : sympy.ImmutableDenseMatrix
+        The rows of N, which vanish on mode l of every tensor that the data make.
+    tensor : sympy.ImmutableDenseNDimArray
+        M, contracted with the inputs where they are given.
+    """
+
+    flow: GradientFlow
+    layer: int
+    rows: sympy.ImmutableDenseMatrix
+    tensor: sympy.ImmutableDenseNDimArray
+
+    degree = 1
+
+    @property
+    def scope(self) -> str:
+        """For what the law holds."""
+        given = self.tensor != self.flow.network.tensor  # type: ignore[attr-defined]
+        return (
+            "for every loss, with these inputs"
+            if given
+            else "for every loss and data set"
+        )
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return f"frozen part of v{self.layer}"
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """The layer, counted from 0."""
+        return (self.layer - 1,)
+
+    @cached_property
+    def node(self) -> Node:
+        """N v_l."""
+        leaf = Leaf(self.flow.state[self.layer - 1])
+        return product(Constant(self.rows), leaf)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """That mode l of the tensor does not reach everything."""
+        words = f"mode {self.layer} of the tensor has rank below its size"
+        return (Hypothesis(words, holds=True),)
+
+    @property
+    def reference(self) -> Reference:
+        """Where such laws are studied."""
+        return MARCOTTE
+
+    def proof(self) -> list[ProofStep]:
+        """Return M ×_l N = 0.
+
+        Returns
+        -------
+        list of ProofStep
+            One identity between constant matrices.
+        """
+        gap = applied(as_fractions(self.tensor), self.layer, as_fractions(self.rows))
+        return [entrywise_step(rational(gap), "no input moves it")]
+
+
+def tensor_laws(flow: GradientFlow) -> list[Law]:
+    """Return the laws of single components of a tensor network."""
+    network = flow.network
+    if not isinstance(network, TensorNetwork):
+        return []
+    if any(as_fraction(entry) is None for entry in network.as_tensor().flat):
+        return []
+    layers = range(1, network.depth + 1)
+    found: list[Law] = []
+    if network.depth > 1 and projections(network) is not None:
+        found += [ComponentLaw(flow, first) for first, _ in pairwise(layers)]
+    return [*found, *frozen_components(flow, network.tensor)]
+
+
+def frozen_components(
+    flow: GradientFlow, tensor: sympy.ImmutableDenseNDimArray
+) -> list[Law]:
+    """Return the frozen part of every column that the tensor does not reach in full."""
+    array = as_fractions(tensor)
+    found: list[Law] = []
+    for layer in range(1, array.ndim):
+        unfolded = np.moveaxis(array, layer, -1).reshape(-1, array.shape[layer])
+        rows = null_space(unfolded)
+        if len(rows):
+            found.append(FrozenComponents(flow, layer, as_matrix(rows), tensor))
+    return found
+
+
+@lru_cache(maxsize=128)
+def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
+    """Return P_{l,j} = Re(ū_{l,j} u_{l,j}ᵀ) for every mode, or None without factors.
+
+    Entries are fractions; small ones are taken where they meet the rounded entries and
+    turn the law into an identity.  Conjugate factors have the same P, kept once.
+    """
+    try:
+        found = orthogonal_decomposition(fractions(network).astype(float))
+    except HypothesisFailed:
+        return None
+    rounded = [np.einsum("aj,bj->jab", f.conj(), f).real for f in found.factors]
+    kept = _distinct(np.concatenate([p.reshape(len(p), -1) for p in rounded], axis=1))
+    if not kept:
+        return None
+    rounded = [p[kept] for p in rounded]
+    guessed = tuple(map(_simple, rounded))
+    tensor = fractions(network)
+    exact = all(
+        not np.any(applied(tensor, mode, one) - applied(tensor, mode + 1, other))
+        for mode, (first, second) in enumerate(pairwise(guessed), start=1)
+        for one, other in zip(first, second, strict=True)
+    )
+    return guessed if exact else tuple(as_fractions(p) for p in rounded)
+
+
+def _distinct(rows: Array) -> list[int]:
+    kept: list[int] = []
+    for number, row in enumerate(rows):
+        if not any(np.allclose(row, rows[k], atol=1e-9) for k in kept):
+            kept.append(number)
+    return kept
+
+
+def _simple(array: Array) -> Array:
+    """Return fractions with small denominators that are close, entry by entry."""
+    entries = []
+    for entry in array.ravel().tolist():
+        near = Fraction(entry).limit_denominator(LARGEST_DENOMINATOR)
+        entries.append(near if abs(float(near) - entry) < CLOSE else Fraction(entry))
+    return _object_array(entries, array.shape)
+
+
+def applied(tensor: Array, mode: int, matrix: Array) -> Array:
+    """Return M ×_mode A: the matrix applied to one mode, mode 0 being the input."""
+    moved = np.tensordot(matrix, tensor, axes=(-1, mode))
+    return np.moveaxis(moved, 0, mode)
+
+
+def fractions(network: TensorNetwork) -> Array:
+    """Return M as an array of fractions."""
+    return as_fractions(network.tensor)
+
+
+def as_fractions(array: Any) -> Array:
+    """Return an array of fractions from exact numbers or floats."""
+    shape = np.shape(array) if isinstance(array, np.ndarray) else array.shape
+    flat = np.array(array.tolist(), dtype=object).ravel()
+    return _object_array([as_fraction(entry) for entry in flat], shape)
+
+
+def rational(rows: Array) -> Node:
+    """Return an array of fractions as a constant matrix."""
+    return Constant(as_matrix(rows))
+
+
+def _object_array(entries: list[Any], shape: tuple[int, ...]) -> Array:
+    array = np.empty(len(entries), dtype=object)
+    array[:] = entries
+    return array.reshape(shape)
+
+
+def as_matrix(array: Array) -> sympy.ImmutableDenseMatrix:
+    """Return an array of fractions as a matrix, further modes as columns."""
+    flat = array.reshape(len(array), -1)
+    rows = [[sympy.Rational(x.numerator, x.denominator) for x in row] for row in flat]
+    return sympy.ImmutableDenseMatrix(rows)
