@@ -20,6 +20,44 @@ from symflow.flow import EndToEndFlow, GradientFlow
 from symflow.flow.problem import Problem
 
 
+class Deferred:
+    """A field that may be given as a function, which is called when it is first read.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Answer:
+    ...     value: Any = Deferred()
+    >>> Answer(42).value, Answer(lambda: 6 * 7).value
+    (42, 42)
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._place = f"_{name}"
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError  # for the dataclass: there is no default
+        value = instance.__dict__[self._place]
+        if callable(value):
+            value = instance.__dict__[self._place] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self._place] = value
+
+    def peek(self, instance: Any) -> Any:
+        """Return the value if it is known, else None.
+
+        Parameters
+        ----------
+        instance : object
+            Whose field it is.
+        """
+        value = instance.__dict__[self._place]
+        return None if callable(value) else value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Trajectory(Displayed):
     """The weights of a flow at a sequence of times.
@@ -40,8 +78,9 @@ class Trajectory(Displayed):
         How the numbers were made, as a report names it.
     digits : int
         Decimal digits that the route aims at.
-    error : float or mpf
-        Estimated largest absolute error of a weight.
+    error : float or mpf, or a function that returns it
+        Estimated largest absolute error of a weight.  The function is called when the
+        error is first read: an estimate can cost as much as the trajectory.
     stats : dict
         Facts about the run: steps, drift of the conserved quantities, ….
     context : mpmath context, optional
@@ -55,7 +94,7 @@ class Trajectory(Displayed):
     weights: tuple[Array, ...]
     route: str
     digits: int
-    error: Any
+    error: Any = Deferred()
     stats: dict[str, Any] = field(default_factory=dict)
     context: Any = None
     interpolant: Callable[[Any], Sequence[Array]] | None = None
@@ -161,11 +200,17 @@ class Trajectory(Displayed):
             "t": f"{len(self)} times from {first:g} to {last:g}",
             "weights": shapes,
             "loss": loss,
-            "error": f"{scientific(self.error)} (estimated)",
+            "error": self._error_text(),
             **{name: _short(value) for name, value in self.stats.items()},
         }
         title = f"Trajectory of {self.flow.network!r} by {self.route}"
         return Sheet(title, rows=tuple(rows.items()), whole=".stats")
+
+    def _error_text(self) -> str:
+        known = vars(type(self))["error"].peek(self)
+        if known is None:
+            return "estimated when .error is read"
+        return f"{scientific(known)} (estimated)"
 
 
 def _short(value: Any) -> str:

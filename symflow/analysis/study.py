@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from symflow.algebra.numbers import to_float
 from symflow.algebra.text import scientific
@@ -15,16 +13,13 @@ from symflow.analysis.horizon import Horizon, horizon
 from symflow.conservation import Law, conserved
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
-from symflow.simulation import DOP853, simulate
+from symflow.simulation import simulate
 from symflow.solutions import Refusal, Solution, attempts
 from symflow.trajectory import Trajectory
 from symflow.validation import Report, validate
 
 #: How often, and by how much, a horizon that was too short is lengthened.
 EXTENSIONS, LONGER = 2, 2.5
-
-#: Relative tolerance of the run that measures the error of the default one.
-ROUGH = 1e-9
 
 #: Called with a stage and the fraction of it that is done.
 Progress = Callable[[str, float], None]
@@ -198,24 +193,7 @@ def _converge(
         if done or attempt == EXTENSIONS:
             break
         estimate = estimate.longer(LONGER)
-    rough = simulate(flow, data, init, estimate.times, method=DOP853(rtol=ROUGH))
-    return estimate, replace(fast, error=max(fast.error, _difference(fast, rough)))
-
-
-def _difference(fast: Trajectory, rough: Trajectory) -> float:
-    """Return how far a less accurate run is off, which bounds the better one's error.
-
-    A step tolerance does not know how much a saddle amplifies; this does.  The
-    difference is taken relative to the weights of its time, where those are small too.
-    """
-    shared = np.isin(fast.t, rough.t)
-    pairs = list(zip(fast.weights, rough.weights, strict=True))
-    gaps = [np.abs(a[shared] - b).max(axis=(1, 2)) for a, b in pairs]
-    sizes = [np.abs(a[shared]).max(axis=(1, 2)) for a, _ in pairs]
-    size = np.maximum.reduce(sizes)
-    relative = np.max(np.maximum.reduce(gaps) / np.where(size > 0, size, 1.0))
-    # A product of L layers is off by up to L times as much, relative.
-    return float(len(pairs) * relative * np.max(size))
+    return estimate, fast
 
 
 def late_fall(path: Trajectory) -> float:

@@ -9,7 +9,7 @@ SciPy's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from symflow.errors import IntegrationFailed
+from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import (
+    FINER,
     WHOLE,
     Method,
     Step,
@@ -28,6 +30,9 @@ from symflow.simulation.methods import (
 from symflow.simulation.system import Floats, System
 
 SAFETY, SHRINK, GROW, STAGES = 0.9, 0.2, 10.0, 12
+
+#: Below this tolerance, a smaller one does not make the method more accurate.
+FINEST = 1e-11
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,13 @@ class DOP853(Method):
 
     def __post_init__(self) -> None:
         check_tolerances("DOP853", rtol=self.rtol, atol=self.atol)
+
+    def refined(self) -> Method:
+        """Return a hundredth of the tolerances, or another method close to rounding."""
+        if self.rtol < FINEST:
+            return GaussLegendre(rtol=self.rtol).refined()
+        atol = None if self.atol is None else FINER * self.atol
+        return replace(self, rtol=FINER * self.rtol, atol=atol)
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]

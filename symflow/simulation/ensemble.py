@@ -13,8 +13,9 @@ from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
 from symflow.simulation.batch import integrate_many
+from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
-from symflow.simulation.methods import fitted
+from symflow.simulation.methods import Method, fitted
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
 
@@ -36,8 +37,8 @@ class Ensemble(Displayed):
         The times.
     weights : tuple of arrays
         For each layer, shape (starts, times, rows, columns).
-    rtol : float
-        Relative tolerance of the integration.
+    method : Method
+        How they were integrated.
     stats : dict
         Totals over all starts, and the numbers of the starts that failed.
     route : str
@@ -47,7 +48,7 @@ class Ensemble(Displayed):
     problem: Problem
     t: Floats
     weights: tuple[Floats, ...]
-    rtol: float
+    method: Method
     stats: dict[str, Any] = field(default_factory=dict)
     route: str = "float64 (ensemble)"
 
@@ -60,7 +61,9 @@ class Ensemble(Displayed):
         problem = Problem(
             self.problem.flow, self.problem.widths, given, self.problem.data
         )
-        return self._trajectory(problem, tuple(w[start] for w in self.weights))
+        weights = tuple(w[start] for w in self.weights)
+        error = Companion(problem, self.method, self.t, weights)
+        return self._trajectory(problem, weights, error)
 
     @property
     def final(self) -> tuple[Floats, ...]:
@@ -88,17 +91,18 @@ class Ensemble(Displayed):
 
     @cached_property
     def _stacked(self) -> Trajectory:
-        return self._trajectory(self.problem, self.weights)
+        return self._trajectory(self.problem, self.weights, float("nan"))
 
-    def _trajectory(self, problem: Problem, weights: tuple[Floats, ...]) -> Trajectory:
-        scale = max(float(np.nanmax(np.abs(w), initial=0.0)) for w in weights)
+    def _trajectory(
+        self, problem: Problem, weights: tuple[Floats, ...], error: Any
+    ) -> Trajectory:
         return Trajectory(
             problem=problem,
             t=self.t,
             weights=weights,
             route=self.route,
             digits=10,
-            error=1e3 * self.rtol * scale,
+            error=error,
         )
 
     def _sheet(self) -> Sheet:
@@ -185,7 +189,7 @@ def ensemble(
     fit = fitted(chosen, starts)
     states, stats = integrate_many(system, starts, times, fit, slots)
     problem = Problem(flow, first.widths, stacks, first.data)
-    return Ensemble(problem, times, system.matrices(states), chosen.rtol, stats)
+    return Ensemble(problem, times, system.matrices(states), chosen, stats)
 
 
 def _stacks(init: Any) -> tuple[Floats, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
+    FINER,
     WHOLE,
     Method,
     Step,
@@ -83,6 +84,12 @@ class GaussLegendre(Method):
         """The stages' places in the step [0, 1]."""
         points, _ = np.polynomial.legendre.leggauss(self.order // 2)
         return np.asarray((points + 1) / 2)
+
+    def refined(self) -> Method:
+        """Return a hundredth of the tolerances, at a higher order."""
+        atol = None if self.atol is None else FINER * self.atol
+        rtol = max(FINER * self.rtol, SETTLED)
+        return GaussLegendre(min(self.order + 4, 20), rtol, atol)
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]

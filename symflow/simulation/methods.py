@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ WHOLE = 1 - 1e-9
 
 #: The absolute tolerance is this part of the relative one, at the size of the start.
 PART = 1e-3
+
+#: How much smaller the tolerances of a run are that measures the error of another.
+FINER = 1e-2
 
 AnyMethod = TypeVar("AnyMethod", bound="Method")
 
@@ -42,6 +45,13 @@ class Method(ABC):
     """A way to integrate y' = f(y) in float64."""
 
     rtol: float
+
+    #: Whether it integrates any form of a system, by its right-hand side alone.
+    is_general: ClassVar[bool] = True
+
+    @abstractmethod
+    def refined(self) -> Method:
+        """Return a method that is accurate enough to measure the error of this one."""
 
     @abstractmethod
     def steps(

@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from symflow.errors import IntegrationFailed
-from symflow.simulation.methods import Method, Step, absolute, check_tolerances, stuck
+from symflow.simulation.methods import (
+    FINER,
+    Method,
+    Step,
+    absolute,
+    check_tolerances,
+    stuck,
+)
 from symflow.simulation.system import Floats, System
+
+#: The smallest relative tolerance that SciPy accepts.
+FINEST = 1e-13
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,11 @@ class Radau(Method):
 
     def __post_init__(self) -> None:
         check_tolerances("Radau", rtol=self.rtol, atol=self.atol)
+
+    def refined(self) -> Method:
+        """Return a hundredth of the tolerances, as far as SciPy takes them."""
+        atol = None if self.atol is None else FINER * self.atol
+        return Radau(max(FINER * self.rtol, FINEST), atol)
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]

@@ -252,7 +252,7 @@ def _collect(task: Task, records: list[Record]) -> Sweep:
         stacked,
         times,
         tuple(paths),
-        task.method.rtol,
+        task.method,
         {"failed": tuple(failures)},
         f"float64 ({type(task.method).__name__})",
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from symflow.codegen.float_series import ORDER, FloatStep, float_steps
 from symflow.errors import InvalidArgument
-from symflow.simulation.methods import Method, Step, check_tolerances
+from symflow.simulation.methods import FINER, Method, Step, check_tolerances
 from symflow.simulation.system import Floats, System
+
+#: Half a unit in the last place: no series is worth more.
+FINEST = 1e-16
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Taylor(Method):
     1e-15
     """
 
+    is_general: ClassVar[bool] = False
+
     rtol: float = 1e-15
     order: int = ORDER
 
@@ -44,6 +49,10 @@ class Taylor(Method):
         if self.order < 8:
             msg = f"Taylor(order=…): needs an order of at least 8; got {self.order!r}"
             raise InvalidArgument(msg)
+
+    def refined(self) -> Method:
+        """Return a smaller tolerance, and a higher order for other rounding errors."""
+        return Taylor(max(FINER * self.rtol, FINEST), self.order + 6)
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]

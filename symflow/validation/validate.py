@@ -22,6 +22,10 @@ from symflow.validation.report import Report, Row
 #: Digits of a high-precision route that rounding in a residual may cost.
 SPARE_DIGITS = 3
 
+#: A residual is made of sums of products of weights: how many times their relative
+#: error it may have, and the rounding of the residual itself in float64.
+AMPLIFICATION, FLOAT_ROUNDING = 100, 1e-12
+
 #: What claims are held against.
 Route = Trajectory | Enclosure
 
@@ -214,11 +218,17 @@ def _gap(first: Route, index: int, second: Route, other: int, context: Any) -> A
 
 
 def route_bound(route: Route) -> Any:
-    """Return the largest relative residual that a route's own error explains."""
+    """Return the largest relative residual that a route's own error explains.
+
+    Parameters
+    ----------
+    route : Trajectory or Enclosure
+        Its error is the estimated or proven one, not what a tolerance hopes for.
+    """
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
     by_error = to_mpf(route.error, mpmath.mp) / (scale or 1.0)
     if route.context is None:
-        return by_error
+        return max(AMPLIFICATION * by_error, mpmath.mpf(FLOAT_ROUNDING))
     return max(by_error, mpmath.mpf(10) ** (SPARE_DIGITS - route.digits))
 
 
