@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import flint
+import hypothesis
 import mpmath
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symflow as sf
+from symflow.flow.least_squares import exact_least_norm
+from symflow.flow.problem import bind
 from symflow.precision import enclose, precise
 from symflow.precision.balls import (
     positive_definite,
@@ -39,54 +42,64 @@ def frame(seed, size):
     return (one - skew) * (one + skew).inv()
 
 
-def mode(sigma, start, t, mp):
-    """Saxe's mode w' = 2w(σ − w), also for σ = 0."""
-    sigma, start = mp.mpf(sigma.p) / sigma.q, mp.mpf(start.p) / start.q
+def mode(sigma, lam, start, t, mp):
+    """The balanced mode w' = 2w(σ − λw), also for σ = 0 and for λ = 0."""
+    sigma, lam, start = (mp.mpf(x.p) / x.q for x in (sigma, lam, start))
     if sigma == 0:
-        return start / (1 + 2 * start * t)
+        return start / (1 + 2 * lam * start * t)
     grown = mp.expm1(2 * sigma * t)
-    return sigma * start * (grown + 1) / (sigma + start * grown)
+    return sigma * start * (grown + 1) / (sigma + lam * start * grown)
 
 
-def aligned(strengths, start, seed):
-    """Whitened data and a spectral start with known singular vectors."""
-    size = len(strengths)
+def aligned(modes, start, seed):
+    """Jointly diagonal moments and a spectral start with known singular vectors."""
+    size = len(modes)
     left, right = frame(seed, size), frame(seed + 1, size)
-    sigma_yx = left * sympy.diag(*strengths) * right.T
+    sigma_yx = left * sympy.diag(*(sigma for sigma, _ in modes)) * right.T
+    sigma_xx = right * sympy.diag(*(lam for _, lam in modes)) * right.T
     weights = [start * right.T, left * start]
-    return sf.whitened(sigma_yx), weights, left, right
+    return sf.Moments(sigma_xx=sigma_xx, sigma_yx=sigma_yx), weights, left, right
 
 
-def solution(strengths, start, left, right, t, mp):
-    modes = mp.diag([mode(s, start**2, t, mp) for s in strengths])
+def solution(modes, start, left, right, t, mp):
+    values = mp.diag([mode(*pair, start**2, t, mp) for pair in modes])
     lift = [
         mp.matrix([[mp.mpf(x.p) / x.q for x in m.row(i)] for i in range(m.rows)])
         for m in (left, right)
     ]
-    product = lift[0] * modes * lift[1].T
-    return np.array(product.tolist(), dtype=object).reshape(len(strengths), -1)
+    product = lift[0] * values * lift[1].T
+    return np.array(product.tolist(), dtype=object).reshape(len(modes), -1)
 
 
-STRENGTHS = st.one_of(
+STRENGTH = st.one_of(
     st.just(Fraction(0)),
     st.just(Fraction(1, 10**12)),
     st.fractions(Fraction(1, 10), 2, max_denominator=20),
 )
+#: (σ, λ) of a mode: data may be rank-deficient or nearly so, in inputs and outputs.
+MODE = st.one_of(
+    st.tuples(STRENGTH, st.just(Fraction(1))),
+    st.tuples(STRENGTH, st.fractions(Fraction(1, 10), 2, max_denominator=20)),
+    st.tuples(st.just(Fraction(0)), st.sampled_from([Fraction(0), Fraction(1, 10**9)])),
+)
 
 
-def check_closed_form(strengths, start, seed, t, digits):
-    strengths = [sympy.Rational(s.numerator, s.denominator) for s in strengths]
+def check_closed_form(modes, start, seed, t, digits):
+    modes = [
+        tuple(sympy.Rational(x.numerator, x.denominator) for x in m) for m in modes
+    ]
     start = sympy.Rational(start.numerator, start.denominator)
-    data, weights, left, right = aligned(strengths, start, seed)
+    data, weights, left, right = aligned(modes, start, seed)
     ball = enclose(DENSE, data, weights, t, digits=digits)
     mp = mpmath.MPContext()
     mp.dps = digits + 40
-    true = solution(strengths, start, left, right, t, mp)
+    true = solution(modes, start, left, right, t, mp)
     assert ball.error <= 10.0**-digits * max(float(abs(w).max()) for w in ball.weights)
     assert ball.contains(true)
     assert not ball.excludes(true)
     # the same flow with one coefficient of the vector field changed by 1e-30
-    moved = [strengths[0] + sympy.Rational(1, 10**30), *strengths[1:]]
+    (sigma, lam), *others = modes
+    moved = [(sigma + sympy.Rational(1, 10**30), lam), *others]
     wrong = solution(moved, start, left, right, t, mp)
     assert ball.excludes(wrong)
     assert not ball.contains(wrong)
@@ -94,23 +107,23 @@ def check_closed_form(strengths, start, seed, t, digits):
 
 @settings(max_examples=10, deadline=None)
 @given(
-    strengths=st.lists(STRENGTHS, min_size=1, max_size=2),
+    modes=st.lists(MODE, min_size=1, max_size=2),
     start=st.fractions(Fraction(1, 100), 1, max_denominator=100),
     seed=st.integers(0, 1000),
 )
-def test_contains_the_closed_form_and_refutes_a_wrong_field(strengths, start, seed):
-    check_closed_form(strengths, start, seed, 2, 40)
+def test_contains_the_closed_form_and_refutes_a_wrong_field(modes, start, seed):
+    check_closed_form(modes, start, seed, 2, 40)
 
 
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
-    strengths=st.lists(STRENGTHS, min_size=1, max_size=3),
+    modes=st.lists(MODE, min_size=1, max_size=3),
     start=st.fractions(Fraction(1, 1000), 1, max_denominator=1000),
     seed=st.integers(0, 10**6),
 )
-def test_contains_the_closed_form_in_two_hundred_cases(strengths, start, seed):
-    check_closed_form(strengths, start, seed, 3, 40)
+def test_contains_the_closed_form_in_two_hundred_cases(modes, start, seed):
+    check_closed_form(modes, start, seed, 3, 40)
 
 
 @pytest.mark.slow
@@ -194,6 +207,28 @@ def test_the_limit_is_another_solution_for_a_generic_start():
     assert ball.excludes(least)
     fitted = X @ ball.end_to_end[-1].astype(float).ravel()
     assert np.allclose(fitted, [2, -3])
+
+
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10**6), samples=st.integers(1, 2), inside=st.booleans())
+def test_limits_of_random_underdetermined_regressions(seed, samples, inside):
+    # whole numbers: the minimizer of least norm is rational, and the data have rank
+    # `samples` exactly; a start inside the row space of X ends there, others do not
+    rng = np.random.default_rng(seed)
+    X = rng.integers(-2, 3, (samples, 3)).astype(object)
+    hypothesis.assume(np.linalg.matrix_rank(X.astype(float)) == samples)
+    Y = rng.integers(-2, 3, (samples, 1)).astype(object)
+    mixed = rng.integers(1, 4, (2, samples)) @ X
+    first = mixed if inside else mixed + rng.integers(1, 3, (2, 3))
+    start = [first * Fraction(1, 2), rng.integers(1, 3, (1, 2)).astype(object)]
+    data = sf.Dataset(X, Y)
+    least = exact_least_norm(bind(DENSE, data, start))
+    ball = enclose(DENSE, data, start, sympy.oo, digits=8)
+    off = np.eye(3) - np.linalg.pinv(X.astype(float)) @ X.astype(float)
+    predicted = ball.weights[1][-1].astype(float) @ start[0].astype(float) @ off
+    assert ball.contains(least) or not inside
+    assert ball.excludes(least) == bool(np.any(abs(predicted) > 1e-7))
 
 
 @pytest.mark.slow

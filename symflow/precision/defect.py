@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from flint import arb, ctx
 
@@ -80,6 +80,7 @@ class Defect:
         self._data, self._order, self._bits = data, order, bits
         self._tolerance = tolerance
         self._grids: dict[int, Grid] = {}
+        self._last: Ellipse | None = None
         middles = [Fraction(2 * disk + 1, 2 * DISKS) for disk in range(DISKS)]
         self._disks = Grid(0, middles, order, bits + POWER_BITS)
         with ctx.workprec(NORM_BITS):
@@ -131,27 +132,35 @@ class Defect:
         """Return how many points are taken, and the error between them."""
         rate = to_arb(1 / unit)
         wanted = -self._tolerance + log2_above(rate)
-        best = min(self._ellipses(series, end, rate, wanted, RADII))
-        if best.needed > DENSE_POINTS * self._tolerance:
-            best = min(best, *self._ellipses(series, end, rate, wanted, SMALL_RADII))
+        around = _Step(series, end, rate, wanted)
+        best = self._again(around)
+        if best is None:
+            best = min(self._ellipses(around, RADII))
+            if best.needed > DENSE_POINTS * self._tolerance:
+                best = min(best, *self._ellipses(around, SMALL_RADII))
         if best.needed > MOST_POINTS:
             msg = (
                 "enclose: the vector field is not bounded near a step. Ask for more "
                 "digits, or enclose earlier times"
             )
             raise PrecisionLost(msg)
+        self._last = best
         count = GROUP * max(1, ceil((best.needed + 1) / GROUP))
         return count, (best.factor * best.rho ** (1 - count)).upper()
 
+    def _again(self, around: _Step) -> Ellipse | None:
+        """Return the ellipse that was best at the last step, while it is good."""
+        if self._last is None:
+            return None
+        radii = RADII if self._last.radius in RADII else SMALL_RADII
+        found = min(self._ellipses(around, radii, self._last.radius))
+        return found if found.needed <= self._last.needed + GROUP else None
+
     def _ellipses(
-        self,
-        series: Series,
-        end: Fraction,
-        rate: Any,
-        wanted: float,
-        radii: Sequence[float],
+        self, around: _Step, radii: Sequence[float], only: float | None = None
     ) -> list[Ellipse]:
         """Return what is known on ellipses; the disks follow from the radii."""
+        series, end, rate, wanted = around
         several = radii is SMALL_RADII
         centres = series.at(self._disks, end)[0] if several else [series.start()]
         regions = [
@@ -160,7 +169,7 @@ class Defect:
         ]
         sizes = [sum(map(size_of, ([f] for f in r.centres)), arb(0)) for r in regions]
         found = []
-        for radius in radii:
+        for radius in radii if only is None else (only,):
             rho = _rho(radius)
             x, slopes = to_arb(end) * radius, series.slope(to_arb(end) * radius)
             moves = series.reach(x)
@@ -173,8 +182,17 @@ class Defect:
             )
             top = max(field.upper() for field in fields)
             factor = 4 * (rate * sum(slopes, arb(0)) + top) / (rho - 1)
-            found.append(Ellipse.of(factor.upper(), rho, wanted))
+            found.append(Ellipse.of(factor.upper(), rho, wanted, radius))
         return found
+
+
+class _Step(NamedTuple):
+    """A step as a polynomial on 0 ≤ x ≤ end, dx/dt, and log2 of the error wanted."""
+
+    series: Series
+    end: Fraction
+    rate: Any
+    wanted: float
 
 
 @dataclass(frozen=True, order=True)
@@ -189,19 +207,22 @@ class Ellipse:
         4M / (ρ − 1).
     rho : arb
         ρ.
+    radius : float
+        R / E.
     """
 
     needed: float
     factor: Any = field(compare=False)
     rho: Any = field(compare=False)
+    radius: float = field(compare=False)
 
     @classmethod
-    def of(cls, factor: Any, rho: Any, wanted: float) -> Ellipse:
+    def of(cls, factor: Any, rho: Any, wanted: float, radius: float) -> Ellipse:
         """Return it with the number of points for an error of 2^wanted."""
         if not factor.is_finite():
-            return cls(inf, factor, rho)
+            return cls(inf, factor, rho, radius)
         needed = (log2_above(factor) - wanted) / float(rho.log() / arb(2).log())
-        return cls(needed, factor, rho)
+        return cls(needed, factor, rho, radius)
 
 
 def _rho(radius: float) -> Any:

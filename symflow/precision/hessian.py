@@ -24,6 +24,7 @@ from symflow.losses import SquaredLoss
 from symflow.networks import Network
 from symflow.precision.balls import (
     as_matrix,
+    frobenius,
     positive_definite,
     root,
     spectral,
@@ -59,6 +60,8 @@ def indefiniteness(matrix: Array) -> Any:
     symmetric = (matrix + matrix.T) / 2
     size = sum((symmetric[k, k] for k in range(len(matrix))), arb(0)).abs_upper()
     one = to_arb_array(np.eye(len(matrix)))
+    if not frobenius([symmetric]) > 0:
+        return arb(0)
     for delta in (arb(0), *(size * arb(2) ** -k for k in SHIFTS)):
         if positive_definite(symmetric + delta * one):
             return delta.upper()

@@ -140,12 +140,14 @@ def certify(
     Examples
     --------
     >>> import symflow as sf
+    >>> from fractions import Fraction
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> problem = (flow, sf.whitened([[2]]), [[[1]], [[1]]])
     >>> certificate = certify(sf.solve(*problem), *problem, 3, digits=30)
     >>> certificate.status.value, certificate.radius < 1e-29
     ('enclosed', True)
-    >>> wrong = sf.solve(flow, sf.whitened([["2.0000000000000000000001"]]), problem[2])
+    >>> near = 2 + Fraction(1, 10**25)
+    >>> wrong = sf.solve(flow, sf.whitened([[near]]), problem[2])
     >>> certify(wrong, *problem, 3, digits=30).status.value
     'refuted'
     """
