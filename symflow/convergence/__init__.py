@@ -6,8 +6,14 @@ from typing import Any
 
 from symflow.claims import Bound, Claim, Refusal
 from symflow.convergence.alignment import Alignment
+from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound
-from symflow.convergence.deep import HomogeneousRate, UnimodalRate
+from symflow.convergence.complexity import DescentComplexity
+from symflow.convergence.deep import (
+    HomogeneousRate,
+    UnimodalRate,
+    deficiency_margin,
+)
 from symflow.convergence.descent import descend, descent_curves, monotone_step
 from symflow.convergence.far_away import FarAway
 from symflow.convergence.guarantees import Guarantees
@@ -56,6 +62,8 @@ COMPANIONS: tuple[Any, ...] = (
     StableSet,
     Alignment,
     FarAway,
+    InducedFlow,
+    RankOneLimit,
     Staircase,
     PathLength,
     KernelFloor,
@@ -163,8 +171,8 @@ def companions(
     Returns
     -------
     list of Claim
-        Stable set, alignment and far-away phase of a one-neuron layer; the stages of
-        sequential learning; how far weights travel, and the tangent kernel with them.
+        Stable set, alignment, limit and far-away phase of a one-neuron layer; the
+        stages of sequential learning; how far weights and the tangent kernel travel.
 
     Raises
     ------
@@ -176,8 +184,9 @@ def companions(
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
     >>> start = ([[1.0, 0.5]], [[1.0], [0.5]])
-    >>> [claim.name for claim in companions(flow, sf.whitened([[2, 0], [0, 1]]), start)]
-    ['StableSet', 'Alignment', 'KernelCeiling']
+    >>> found = companions(flow, sf.whitened([[2, 0], [0, 1]]), start)
+    >>> [claim.name for claim in found]
+    ['StableSet', 'Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling']
     """
     problem = bind(flow, data, init, rng=rng)
     answers = (entry.attempt(problem) for entry in COMPANIONS)
@@ -188,11 +197,13 @@ __all__ = [
     "Alignment",
     "Bound",
     "ConvexityRate",
+    "DescentComplexity",
     "FarAway",
     "Guarantees",
     "HomogeneousRate",
     "ImbalanceDrift",
     "ImbalanceRate",
+    "InducedFlow",
     "InstantaneousRate",
     "KernelCeiling",
     "KernelDrift",
@@ -201,6 +212,7 @@ __all__ = [
     "MarginRate",
     "OneStep",
     "PathLength",
+    "RankOneLimit",
     "RankOneRate",
     "RateBound",
     "StableSet",
@@ -211,9 +223,11 @@ __all__ = [
     "attempts",
     "closest_approach",
     "companions",
+    "deficiency_margin",
     "descend",
     "descent_bounds",
     "descent_curves",
+    "escape_rate",
     "monotone_step",
     "rates",
     "reduced_rank_solutions",

@@ -33,7 +33,7 @@ from symflow.claims import Hypothesis, Reference, Refusal
 from symflow.convergence.bound import LossBound, end_to_end, positive_rate
 from symflow.convergence.two_layers import MIN_2023
 from symflow.flow.imbalance import positive_part, singular_value
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
 from symflow.hypotheses import (
     TOLERANCE,
@@ -96,7 +96,7 @@ class HomogeneousRate(LossBound):
         product, words = _best_cumulative(weights, *ends)
         depth = len(weights) if ends[0] == ends[1] else 1
         power = 2 - 2 / len(weights)
-        smallest = _singular_floor(problem, reduction) ** power
+        smallest = max(deficiency_margin(problem), 0.0) ** power
         rate = float(
             2 * reduction.eigenvalues[-1] * np.hypot(product, depth * smallest)
         )
@@ -177,11 +177,36 @@ def _homogeneous(weights: tuple[Array, ...]) -> tuple[bool, Hypothesis]:
     )
 
 
-def _singular_floor(problem: Problem, reduction: LeastSquares) -> float:
-    """Return [σ_min(W*Φ) − ‖E(0)‖_F/√λ_r]₊."""
+def deficiency_margin(problem: Problem) -> float:
+    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
+
+    For whitened input this is σ_min(Z) − ‖W(0) − Z‖_F (Arora, Cohen, Golowich, Hu
+    2019): positive only if the start is nearer to Z than any matrix of lower rank.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+
+    Returns
+    -------
+    float
+        The largest c for which the start has deficiency margin c.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    >>> start = ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    >>> data = sf.whitened([[1.5, 0.0], [0.0, 1.0]])
+    >>> round(deficiency_margin(bind(flow, data, start)), 12)
+    0.5
+    """
+    reduction = least_squares(problem)
     start = end_to_end(problem.floats.weights)
     distance = (
         np.linalg.norm(reduction.misfit(start)) / reduction.eigenvalues[-1] ** 0.5
     )
     smallest = singular_value(reduction.optimum, min(reduction.optimum.shape))
-    return max(float(smallest - distance), 0.0)
+    return float(smallest - distance)

@@ -74,16 +74,28 @@ class OneNeuron:
         return np.asarray([c for c, _ in pairs]), np.asarray([s for _, s in pairs])
 
     def _angle(self, matrix: Array) -> tuple[Any, Any]:
-        sizes = to_float_array((matrix**2).sum(axis=1))
-        row = matrix[int(np.argmax(sizes))]
-        v = row / (row**2).sum() ** 0.5
-        u = matrix @ v
-        u = u / (u**2).sum() ** 0.5
+        u, v = unit_pair(matrix)
         cosine = (u @ self.left + v @ self.right) / 2
         rest = ((u - cosine * self.left) ** 2).sum() + (
             (v - cosine * self.right) ** 2
         ).sum()
         return cosine**2, rest / 2
+
+
+def unit_pair(matrix: Array) -> tuple[Array, Array]:
+    """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic.
+
+    Examples
+    --------
+    >>> u, v = unit_pair(np.array([[0.0, 6.0], [0.0, 8.0]]))
+    >>> u.tolist(), v.tolist()
+    ([0.6, 0.8], [0.0, 1.0])
+    """
+    sizes = to_float_array((matrix**2).sum(axis=1))
+    row = matrix[int(np.argmax(sizes))]
+    v = row / (row**2).sum() ** 0.5
+    u = matrix @ v
+    return u / (u**2).sum() ** 0.5, v
 
 
 def one_neuron(problem: Problem, path: Path | None = None) -> OneNeuron:

@@ -16,6 +16,7 @@ J(t) = ∫₀ᵗ e^{−κ_s(t−t')}e^{−2κt'}dt'.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -77,16 +78,33 @@ class RankOneRate(RateBound):
         bound = self._bound(start, times) ** 2
         return distance, np.asarray([path.number(float(value)) for value in bound])
 
-    def _bound(self, start: Array, t: Array) -> Array:
-        frame = one_neuron(self.problem)
-        first, depth = frame.first, frame.depth
-        kappa, pull = _speeds(frame, smallest_strength(self.problem))
+    def ceiling(self, t: Any) -> Array:
+        """Return a bound on ‖W − Z_1‖_F at t and at all later times, in float64."""
+        kappa, pull = self._rates
+        low, gap = min(pull, 2 * kappa), abs(pull - 2 * kappa)
+        # J(t) rises until here, and falls after it
+        top = np.log1p(gap / low) / gap if gap > 0 else 1 / low
+        start = end_to_end(self.problem.floats.weights)
+        times = np.asarray(t, float)
+        return self._bound(start, times, np.maximum(times, top))
+
+    @cached_property
+    def _frame(self) -> OneNeuron:
+        return one_neuron(self.problem)
+
+    @cached_property
+    def _rates(self) -> tuple[float, float]:
+        return _speeds(self._frame, smallest_strength(self.problem))
+
+    def _bound(self, start: Array, t: Array, late: Array | None = None) -> Array:
+        frame, (kappa, pull) = self._frame, self._rates
+        first, depth, late = frame.first, frame.depth, t if late is None else late
         cosine, sine = (float(part[0]) for part in frame.angle(start[None]))
         tangent = (sine / cosine) ** 0.5
         strength = float(frame.strength(start))
         forced = 2 * depth * first ** (3 - 2 / depth) * tangent**2
         bound = np.abs(strength - first) * np.exp(-pull * t)
-        bound = bound + forced * _convolved(pull, 2 * kappa, t)
+        bound = bound + forced * _convolved(pull, 2 * kappa, late)
         bound = bound + 2 * first * tangent * np.exp(-kappa * t)
         return np.asarray(bound * (1 + ROUNDED_DOWN))
 

@@ -11,6 +11,7 @@ from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
 from symflow.gallery.errata import ERRATA, Erratum
 from symflow.gallery.known import KNOWN
 from symflow.gallery.measured import MEASURED
+from symflow.gallery.neuron import NEURON
 from symflow.gallery.operator import OPERATOR
 from symflow.gallery.rates import RATES
 from symflow.gallery.table import Atlas
@@ -22,6 +23,7 @@ ENTRIES: tuple[Entry, ...] = (
     *RATES,
     *BIAS,
     *MEASURED,
+    *NEURON,
     *OPERATOR,
     *ENSEMBLES,
     *ERRATA,

@@ -36,8 +36,8 @@ class Descents:
         What is learned.
     starts : tuple of ndarray
         For each layer an array (starts, rows, columns).
-    step : callable
-        Chooses η for a problem; 0 skips it.
+    choice : callable
+        Chooses the step η for a problem; 0 skips it.
     count : int
         Number of steps.
     """
@@ -45,7 +45,7 @@ class Descents:
     widths: tuple[int, ...]
     data: Any
     starts: Weights
-    step: Callable[[Any], float]
+    choice: Callable[[Any], float]
     count: int
 
     def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
@@ -53,13 +53,11 @@ class Descents:
         descent = gradient_descent(LinearNetwork(*self.widths), SquaredLoss())
         for start in zip(*self.starts, strict=True):
             problem = bind(descent.flow, self.data, start)
-            eta = self.step(problem)
+            eta = self.choice(problem)
             claim = kind.attempt(problem, eta)
             if isinstance(claim, Claim):
-                yield (
-                    claim,
-                    descend(descent, self.data, start, self.count, step_size=eta),
-                )
+                path = descend(descent, self.data, start, self.count, step_size=eta)
+                yield claim, path
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,14 +129,14 @@ def near(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Batch]
 
 def descents(
     make: Callable[[np.random.Generator], Batch],
-    step: Callable[[Any], float],
+    choice: Callable[[Any], float],
     count: int = 60,
 ) -> Callable[[np.random.Generator], Descents]:
     """Return the maker of gradient descents from the same starts."""
 
     def change(generator: np.random.Generator) -> Descents:
         given = make(generator)
-        return Descents(given.widths, given.data, given.starts, step, count)
+        return Descents(given.widths, given.data, given.starts, choice, count)
 
     return change
 
@@ -189,7 +187,7 @@ def unimodal(*widths: int, t: float = 1.0) -> Callable[[np.random.Generator], Ba
 
 
 def one_neuron(
-    depth: int, *, size: float = 1.0, t: float = 6.0
+    depth: int, *, size: float = 1.0, spread: float = 0.5, t: float = 6.0
 ) -> Callable[[np.random.Generator], Batch]:
     """Return the maker of balanced one-neuron starts for a 3×4 target."""
     widths = (4, 1, *[2] * (depth - 2), 3)
@@ -201,7 +199,7 @@ def one_neuron(
         starts = []
         for _ in range(STARTS):
             near = [
-                frame[:, :1] + 0.5 * generator.standard_normal((len(frame), 1))
+                frame[:, :1] + spread * generator.standard_normal((len(frame), 1))
                 for frame in (left, right)
             ]
             ends = [vector / np.linalg.norm(vector) for vector in near]

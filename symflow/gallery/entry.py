@@ -209,6 +209,54 @@ class NumberEntry(Entry):
         return _gap(wrong, np.asarray(self.measured())) > self.tolerance
 
 
+@dataclass(frozen=True)
+class CeilingEntry(Entry):
+    """Numbers that a theorem bounds from above, and an experiment measures.
+
+    Parameters
+    ----------
+    key, claim : str
+        Short name and what is asserted.
+    paper : Reference
+        Where it comes from.
+    hypotheses : tuple of str
+        The conditions, which the instance meets by construction.
+    bound, measured : callable
+        Make both arrays.
+    factor : float
+        The mutant: the bound times this is violated.
+    """
+
+    key: str
+    claim: str
+    paper: Reference
+    hypotheses: tuple[str, ...]
+    bound: Callable[[], Any]
+    measured: Callable[[], Any]
+    factor: float
+
+    def run(self, digits: int) -> Line:
+        """Compare the bound with the measurement."""
+        bound, measured = np.asarray(self.bound()), np.asarray(self.measured())
+        loose = float(np.median(bound / measured))
+        return Line(
+            key=self.key,
+            claim=self.claim,
+            paper=self.paper,
+            hypotheses=self.hypotheses,
+            predicted=f"at most {_text(bound)}",
+            measured=_text(measured),
+            agreement=f"median ratio {loose:.4g}",
+            status="proved",
+            ok=bool(np.all(measured <= bound)),
+        )
+
+    def mutant_fails(self) -> bool:
+        """Say whether the smaller bound is violated."""
+        bound = np.asarray(self.bound())
+        return bool(np.any(np.asarray(self.measured()) > self.factor * bound))
+
+
 def _gap(predicted: Any, measured: Any) -> float:
     scale = float(np.max(np.abs(predicted))) or 1.0
     return float(np.max(np.abs(predicted - measured))) / scale

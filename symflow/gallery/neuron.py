@@ -1,0 +1,241 @@
+"""Entries of the atlas about one-neuron layers: limits, saddles, lazy starts, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.claims import Claim
+from symflow.convergence import (
+    DescentComplexity,
+    InducedFlow,
+    RankOneLimit,
+    StableSet,
+    deficiency_margin,
+    escape_rate,
+)
+from symflow.convergence.deep import ARORA_2019
+from symflow.convergence.one_neuron import EFTEKHARI
+from symflow.data import whitened
+from symflow.flow import gradient_descent, gradient_flow
+from symflow.flow.problem import Problem, bind
+from symflow.gallery.batches import one_neuron
+from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry, PathEntry
+from symflow.gallery.rates import claimed, mutated
+from symflow.losses import SquaredLoss
+from symflow.networks import LinearNetwork
+from symflow.simulation import descend, simulate
+
+EFFORTS = ((2, 0.4), (2, 0.2), (2, 0.1), (3, 0.4), (3, 0.2))
+SADDLE_DEPTHS = (2, 3, 4)
+TARGETS = ((2, 1), (2, 1), (2, 1), (2, 2))
+PAIRS = (
+    ((0.6, 0.8), (0.1, 1.0)),
+    ((0.6, 0.8), (-0.6, 0.8)),
+    ((1.0, 0.0), (-1.0, 0.0)),
+    ((0.6, 0.8), (0.0, 1.0)),
+)
+
+
+def exact(u: Any, v: Any) -> Instance:
+    """Return an exact two-layer start with W(0) = u vᵀ and the target diag(2, 1)."""
+    flow = gradient_flow(LinearNetwork(2, 1, 2), SquaredLoss())
+    first, last = [[sympy.Rational(x) for x in v]], [[sympy.Rational(x)] for x in u]
+    times = tuple(sympy.Rational(k, 2) for k in range(9))
+    return Instance(flow, whitened([[2, 0], [0, 1]]), (first, last), times)
+
+
+def _deep() -> Instance:
+    given = exact(("3/5", "4/5"), ("4/5", "3/5"))
+    first, last = given.init
+    flow = gradient_flow(LinearNetwork(2, 1, 1, 2), SquaredLoss())
+    return replace(given, flow=flow, init=(first, [[1]], last))
+
+
+def _excluded() -> Instance:
+    return exact(("3/5", "4/5"), ("-3/5", "4/5"))
+
+
+def _vanishing() -> Instance:
+    return exact(("1", "0"), ("-1", "0"))
+
+
+def _generic() -> Instance:
+    return exact(("3/5", "4/5"), ("4/5", "3/5"))
+
+
+def start(u: Any, v: Any, strength: float, depth: int = 2) -> list[Array]:
+    """Return balanced one-neuron layers with W(0) = strength·u vᵀ."""
+    left, right = (np.array(w, float) / np.linalg.norm(w) for w in (u, v))
+    size = strength ** (1 / depth)
+    middle = [size * np.eye(1)] * (depth - 2)
+    return [size * right[None, :], *middle, size * left[:, None]]
+
+
+def _problems() -> Iterator[Problem]:
+    flow = gradient_flow(LinearNetwork(2, 1, 2), SquaredLoss())
+    for values, (u, v) in zip(TARGETS, PAIRS, strict=True):
+        yield bind(flow, whitened(np.diag(np.array(values, float))), start(u, v, 0.5))
+
+
+def _limits() -> Array:
+    found = []
+    for problem in _problems():
+        answer = RankOneLimit.attempt(problem)
+        assert isinstance(answer, RankOneLimit), answer
+        found.append(answer.limit)
+    return np.array(found)
+
+
+def _ends() -> Array:
+    flow, found = gradient_flow(LinearNetwork(2, 1, 2), SquaredLoss()), []
+    for values, (u, v) in zip(TARGETS, PAIRS, strict=True):
+        data = whitened(np.diag(np.array(values, float)))
+        found.append(simulate(flow, data, start(u, v, 0.5), [0, 18]).end_to_end[-1])
+    return np.array(found)
+
+
+def _escapes() -> Array:
+    return np.array([escape_rate(depth, 2.0, 0.5) for depth in SADDLE_DEPTHS])
+
+
+def _measured_escapes() -> Array:
+    """Return the growth of (p_1ᵀu + q_1ᵀv) near the saddle z_2p_2q_2ᵀ."""
+    found = []
+    for depth in SADDLE_DEPTHS:
+        flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
+        layers = start([1e-5, 1.0], [1e-5, 1.0], 0.5, depth)
+        run = simulate(flow, whitened(np.diag([2.0, 0.5])), layers, [0, 1, 2])
+        part = run.end_to_end[:, 0, 1]
+        found.append(np.log(part[2] / part[1]))
+    return np.array(found)
+
+
+def _stable_starts() -> Iterator[tuple[Any, Any]]:
+    generator = np.random.default_rng(11)
+    for _ in range(4):
+        yield from one_neuron(2, t=60.0)(generator).claims(StableSet)
+
+
+def _lazy_and_converging() -> Array:
+    """Return the parts of the stable starts with c > 0, and of those that converge."""
+    margins, gaps = [], []
+    for claim, path in _stable_starts():
+        margins.append(deficiency_margin(claim.problem))
+        limit = claimed_limit(claim.problem)
+        gaps.append(np.linalg.norm(path.end_to_end[-1] - limit))
+    return np.array([np.mean(np.array(margins) > 0), np.mean(np.array(gaps) < 1e-5)])
+
+
+def claimed_limit(problem: Problem) -> Array:
+    """Return the limit that is predicted for a problem."""
+    answer = RankOneLimit.attempt(problem)
+    assert isinstance(answer, RankOneLimit), answer
+    return answer.limit
+
+
+@cache
+def _efforts() -> tuple[DescentComplexity, ...]:
+    found = []
+    for depth, accuracy in EFFORTS:
+        flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
+        layers = start([1.0, 0.2], [1.0, 0.1], 0.5, depth)
+        problem = bind(flow, whitened(np.diag([1.0, 0.2])), layers)
+        answer = DescentComplexity.attempt(problem, accuracy)
+        assert isinstance(answer, DescentComplexity), answer
+        found.append(answer)
+    return tuple(found)
+
+
+def _proved_steps() -> Array:
+    return np.array([claim.steps for claim in _efforts()])
+
+
+def _needed_steps() -> Array:
+    """Return after how many of those steps gradient descent is there."""
+    found = []
+    for claim in _efforts():
+        descent = gradient_descent(claim.problem.flow.network, SquaredLoss())
+        data = whitened(np.diag([1.0, 0.2]))
+        run = descend(
+            descent, data, claim.problem.weights, claim.steps, step_size=claim.step
+        )
+        distances = claim.sides(run)[0] ** 0.5
+        found.append(int(np.argmax(distances <= claim.accuracy)))
+    return np.array(found)
+
+
+def _as_if_excluded(_: Instance) -> Claim:
+    return claimed(RankOneLimit)(_excluded())
+
+
+NEURON: tuple[Entry, ...] = (
+    PathEntry(
+        "eftekhari-induced",
+        _deep,
+        claimed(InducedFlow),
+        mutated(InducedFlow, depth=2),
+        exact=True,
+    ),
+    PathEntry(
+        "eftekhari-limit",
+        _excluded,
+        claimed(RankOneLimit),
+        _as_if_excluded,
+        exact=True,
+        elsewhere=_generic,
+    ),
+    PathEntry(
+        "eftekhari-zero",
+        _vanishing,
+        claimed(RankOneLimit),
+        claimed(RankOneLimit),
+        exact=True,
+        elsewhere=_generic,
+    ),
+    NumberEntry(
+        "eftekhari-ends",
+        "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",
+        EFTEKHARI,
+        ("one-neuron layer", "whitened input", "balanced start"),
+        _limits,
+        _ends,
+        lambda limits: limits[::-1],
+        0.02,
+    ),
+    NumberEntry(
+        "eftekhari-saddles",
+        "rate z₂^(1−2/L)(z₁ − z₂) at which the saddle z₂p₂q₂ᵀ is left, L = 2, 3, 4",
+        EFTEKHARI,
+        ("one-neuron layer", "whitened input", "balanced start", "z = (2, 0.5)"),
+        _escapes,
+        _measured_escapes,
+        lambda rates: rates[::-1],
+        1e-3,
+    ),
+    NumberEntry(
+        "eftekhari-lazy",
+        "part of the stable starts with a deficiency margin, and that converge",
+        ARORA_2019,
+        ("random starts in the stable set", "a target of rank 3"),
+        lambda: np.array([0.0, 1.0]),
+        _lazy_and_converging,
+        lambda parts: parts[::-1],
+        1e-12,
+    ),
+    CeilingEntry(
+        "eftekhari-complexity",
+        "steps of gradient descent to ‖W − Z₁‖ ≤ 0.4, 0.2, 0.1 (L = 2), 0.4, 0.2 (3)",
+        EFTEKHARI,
+        ("one-neuron layer", "whitened input", "balanced start", "z = (1, 0.2)"),
+        _proved_steps,
+        _needed_steps,
+        0.1,
+    ),
+)
