@@ -38,10 +38,10 @@ from symflow.bias.separation import (
     classification,
     signed_samples,
     soft_margin,
-    start_matrix,
 )
 from symflow.claims import Bound, Hypothesis, Path, Refusal
 from symflow.flow.problem import Problem
+from symflow.flow.start import start_matrix
 from symflow.hypotheses import balanced_start
 from symflow.losses import ExponentialLoss
 from symflow.theorem import Theorem, all_hold

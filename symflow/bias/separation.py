@@ -8,7 +8,6 @@ of min ½‖θ‖² under z_i ≥ 1 (Lyu and Li 2020; Ji and Telgarsky 2020).
 
 from __future__ import annotations
 
-from functools import reduce
 from math import log
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis, Reference
 from symflow.flow.problem import Problem
+from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Network, TensorNetwork
@@ -33,7 +33,7 @@ LYU = Reference(
 #: Above this margin, log(1 + e⁻ᶻ) is e⁻ᶻ in float64.
 FAR = 37.0
 #: Tensors with more entries than this are not made.
-LARGEST_TENSOR = 1_000_000
+LARGEST_TENSOR = 300_000
 
 
 def classification(problem: Problem) -> list[Hypothesis]:
@@ -89,30 +89,6 @@ def signed_samples(problem: Problem, context: Any = None) -> Array:
     return np.asarray(labels * inputs)
 
 
-def start_matrix(problem: Problem) -> Array:
-    """Return the end-to-end row βᵀ at the start in float64, shape (1, d)."""
-    network, weights = problem.flow.network, problem.floats.weights
-    if isinstance(network, TensorNetwork):
-        tensor = to_float_array(network.as_tensor())
-        return np.asarray(
-            reduce(
-                lambda part, v: np.tensordot(part, v.ravel(), (1, 0)), weights, tensor
-            )
-        )[None]
-    assert isinstance(network, Network)
-    total = np.eye(problem.widths[0])
-    for layer, weight in zip(network.layers, weights, strict=True):
-        total = _layer_matrix(layer, weight) @ total
-    return total
-
-
-def _layer_matrix(layer: Any, weight: Array) -> Array:
-    if all(isinstance(size, int) for size in (layer.inputs, layer.outputs)):
-        embedded: Array = layer.embedding() @ weight.ravel()
-        return np.asarray(embedded, dtype=float)
-    return weight
-
-
 def tensor_of(problem: Problem) -> Array | None:
     """Return M with f(x) = M(x) ∘ (v_1, …, v_L), or None where it is too large."""
     network = problem.flow.network
@@ -121,11 +97,7 @@ def tensor_of(problem: Problem) -> Array | None:
         return None
     if isinstance(network, TensorNetwork):
         return to_float_array(network.as_tensor())
-    if not isinstance(network, Network) or not all(
-        isinstance(width, int) for width in network.widths
-    ):
-        return None
-    return to_float_array(network.as_tensor())
+    return np.asarray(sized(problem).as_tensor(), dtype=float)
 
 
 def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:

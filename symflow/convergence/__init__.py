@@ -24,6 +24,7 @@ from symflow.convergence.kernel import (
     PathLength,
     tangent_kernel,
 )
+from symflow.convergence.ordered import OrderedModesRate, OrderedRate
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
 from symflow.convergence.regression import closest_approach, reduced_rank_solutions
@@ -55,6 +56,8 @@ BOUNDS: tuple[Any, ...] = (
     HomogeneousRate,
     UnimodalRate,
     RankOneRate,
+    OrderedRate,
+    OrderedModesRate,
 )
 
 #: Further claims about speed, which are not rates.
@@ -106,7 +109,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 6, 2)
+    (6.5, 7, 3)
     """
     answers = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in answers if isinstance(answer, RateBound)]
@@ -211,6 +214,8 @@ __all__ = [
     "LossBound",
     "MarginRate",
     "OneStep",
+    "OrderedModesRate",
+    "OrderedRate",
     "PathLength",
     "RankOneLimit",
     "RankOneRate",

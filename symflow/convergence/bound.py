@@ -15,6 +15,7 @@ from symflow.algebra.numbers import exact
 from symflow.claims import Bound, Hypothesis, Path, Refusal
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem
+from symflow.flow.start import start_matrix
 from symflow.theorem import Theorem, all_hold
 
 #: Rates are rounded down by this part, so that rounding never makes a bound false.
@@ -84,7 +85,7 @@ class LossBound(RateBound):
 
     def bound(self, t: Any) -> Array:
         """Return the bound on the excess loss ℒ(t) − ℒ* in float64."""
-        start = end_to_end(self.problem.floats.weights)
+        start = start_matrix(self.problem)
         falling = np.exp(-self.rate * np.asarray(t, float))
         return np.asarray(self.reduction.excess(start) * falling)
 

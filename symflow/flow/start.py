@@ -1,0 +1,87 @@
+"""The end-to-end matrix at the start, without a program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.errors import InvalidArgument
+from symflow.flow.problem import Problem
+from symflow.networks import Dense, Diagonal, Network, TensorNetwork
+from symflow.networks.layers import Layer
+
+
+def start_matrix(problem: Problem) -> Array:
+    """Return the end-to-end matrix at the start in float64.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a product of layers or a tensor network.
+
+    Returns
+    -------
+    ndarray, shape (m, d)
+
+    Raises
+    ------
+    InvalidArgument
+        If the network is another one.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from symflow.flow.problem import bind
+    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
+    >>> start_matrix(bind(flow, sf.whitened([[1, 1]]), ([2, 3], [5, 7]))).tolist()
+    [[10.0, 21.0]]
+    """
+    network, weights = problem.flow.network, problem.floats.weights
+    if isinstance(network, TensorNetwork):
+        tensor = to_float_array(network.as_tensor())
+        row = reduce(
+            lambda part, v: np.tensordot(part, v[:, 0], (1, 0)), weights, tensor
+        )
+        return np.asarray(row)[None]
+    total = None
+    for layer, weight in zip(sized(problem).layers, weights, strict=True):
+        matrix = _matrix(layer, weight)
+        total = matrix if total is None else matrix @ total
+    assert total is not None
+    return total
+
+
+def sized(problem: Problem) -> Network:
+    """Return the network of a problem with integers for its symbolic widths.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is not a product of layers.
+    """
+    network = problem.flow.network
+    if not isinstance(network, Network):
+        msg = f"start: needs a product of layers or a tensor network; got {network!r}"
+        raise InvalidArgument(msg)
+    layers: list[Layer] = []
+    ends = pairwise(problem.widths)
+    for layer, (inputs, outputs) in zip(network.layers, ends, strict=True):
+        if isinstance(layer, Dense):
+            layers.append(Dense(inputs, outputs))
+        else:
+            layers.append(replace(layer, inputs=inputs))  # type: ignore[type-var]
+    return Network(*layers)
+
+
+def _matrix(layer: Any, weight: Array) -> Array:
+    if isinstance(layer, Dense):
+        return weight
+    if isinstance(layer, Diagonal):
+        return np.diagflat(weight)
+    embedded: Array = layer.embedding() @ weight[:, 0]
+    return embedded
