@@ -20,7 +20,7 @@ from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind
+from symflow.flow.problem import bind_gradient
 
 #: The catalogue of predictions, tried in order, and the claims that go with them.
 PREDICTIONS: tuple[Any, ...] = (
@@ -119,7 +119,7 @@ def attempts(
     >>> print(attempts(flow, data, sf.gaussian_init(1, rng=0))[0].hypotheses[-1].words)
     the start keeps W in the row space of X
     """
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return tuple(entry.attempt(problem) for entry in PREDICTIONS)
 
 
@@ -159,7 +159,7 @@ def companions(
     >>> [claim.name for claim in companions(flow, data, sf.gaussian_init(1, rng=0))]
     ['FrozenPart', 'DistanceBound']
     """
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     answers = (entry.attempt(problem) for entry in COMPANIONS)
     return [answer for answer in answers if isinstance(answer, Claim)]
 

@@ -217,9 +217,7 @@ def _constants(
 ) -> dict[str, Any]:
     """Return the arrays of all arguments that are data, checked against the widths."""
     arrays = flow.loss.arrays(data)
-    symbols = [
-        s for s in inputs if s not in flow.state and s not in flow.loss.parameters
-    ]
+    symbols = [s for s in inputs if s not in flow.state and s not in flow.parameters]
     found = {
         symbol.name: to_float_array(arrays[symbol.name])
         for symbol in symbols

@@ -78,7 +78,7 @@ def _check_names(program: str, names: Sequence[str]) -> None:
 
 def arguments(flow: GradientFlow) -> tuple[sympy.Basic, ...]:
     """Return the arguments of a flow's programs: weights, data, scalar parameters."""
-    return (*flow.state, *flow.data, *flow.loss.parameters)
+    return (*flow.state, *flow.data, *flow.parameters)
 
 
 def loss_arguments(flow: GradientFlow) -> tuple[sympy.Basic, ...]:

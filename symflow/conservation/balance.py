@@ -7,6 +7,7 @@ Let K = (W_L⋯W_{l+2})ᵀ F (W_{l−1}⋯W_1)ᵀ.  The chain rule reads Ẇ_l =
 
 It is Noether's law of the symmetry W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹.  Weight decay λ
 adds −λW_l to every derivative, and Δ̇_l = −2λΔ_l: the imbalance decays as e^{−2λt}.
+With learning rates η_l, the law is that of W_{l+1}ᵀW_{l+1}/η_{l+1} − W_lW_lᵀ/η_l.
 
 The force F stays a symbol in the proof, so that nothing is assumed about the loss.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy
 
@@ -75,7 +77,7 @@ class Balance(Law):
     @cached_property
     def node(self) -> Node:
         """Δ as a node."""
-        return _imbalance(*self._matrices)
+        return _imbalance(*self._matrices, _speeds(self.flow, self.layer))
 
     @property
     def statement(self) -> sympy.Basic:
@@ -139,15 +141,17 @@ def _proof(flow: GradientFlow, layer: int) -> list[ProofStep]:
     ]
     pulled = _with_dense_others(network, layer).pull_back(force)[layer - 1 : layer + 1]
     decay = flow.loss.l2
+    speeds = _speeds(flow, layer)
     given = [
-        node if decay == 0 else add(node, scale(-decay, Leaf(symbol)))
-        for node, symbol in zip(pulled, symbols, strict=True)
+        scale(eta, node if decay == 0 else add(node, scale(-decay, Leaf(symbol))))
+        for eta, node, symbol in zip(speeds, pulled, symbols, strict=True)
     ]
     meaning = dict(zip(map(dotted, symbols), given, strict=True))
-    half = product(transpose(second), names[1])
-    other = product(names[0], transpose(first))
+    half = scale(1 / speeds[1], product(transpose(second), names[1]))
+    other = scale(1 / speeds[0], product(names[0], transpose(first)))
     middle = inline(to_sympy(product(transpose(second), pair[1].matrix(pulled[1]))))
     rule = "chain rule, F = −∂ℓ/∂W" + ("" if decay == 0 else ", and weight decay")
+    rule += ", times the learning rate" if flow.learning_rates else ""
     steps = [
         step(Leaf(dotted(symbol)), node, rule, meaning)
         for symbol, node in zip(symbols, given, strict=True)
@@ -155,14 +159,14 @@ def _proof(flow: GradientFlow, layer: int) -> list[ProofStep]:
     if decay == 0:
         steps.append(step(half, other, f"both are {middle}", meaning))
     else:
-        gap = scale(-decay, _imbalance(first, second))
+        gap = scale(-decay, _imbalance(first, second, speeds))
         steps.append(
             step(subtract(half, other), gap, "the chain rule parts cancel", meaning)
         )
     derivative = add(
         half, transpose(half), scale(-1, transpose(other)), scale(-1, other)
     )
-    end = scale(-2 * decay, _imbalance(first, second))
+    end = scale(-2 * decay, _imbalance(first, second, speeds))
     steps.append(step(derivative, end, f"the derivative of Δ{layer}", meaning))
     return steps
 
@@ -178,6 +182,11 @@ def _with_dense_others(network: Network, layer: int) -> Network:
     )
 
 
-def _imbalance(first: Node, second: Node) -> Node:
-    inner = product(transpose(second), second)
-    return subtract(inner, product(first, transpose(first)))
+def _imbalance(first: Node, second: Node, speeds: tuple[Any, Any]) -> Node:
+    inner = scale(1 / speeds[1], product(transpose(second), second))
+    return subtract(inner, scale(1 / speeds[0], product(first, transpose(first))))
+
+
+def _speeds(flow: GradientFlow, layer: int) -> tuple[sympy.Expr, sympy.Expr]:
+    """Return the learning rates of a layer, counted from 1, and of the next one."""
+    return flow.speed(layer - 1), flow.speed(layer)

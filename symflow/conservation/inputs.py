@@ -298,7 +298,8 @@ def input_laws(flow: GradientFlow, data: Any) -> list[Law]:
         FrozenCoordinates(flow, coordinates, inputs, factor)
         for factor in range(len(flow.state) if zero else 0)
     ]
-    if _grows_exponentially(network) and flow.loss.l2 == 0:
+    plain = flow.loss.l2 == 0 and not flow.learning_rates
+    if _grows_exponentially(network) and plain:
         found.append(Ratios(flow, rows, inputs))
     return found
 

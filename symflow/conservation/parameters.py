@@ -16,7 +16,16 @@ import sympy
 
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import hadamard
-from symflow.algebra.nodes import Leaf, Node, add, product, subtract, trace, transpose
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    add,
+    product,
+    scale,
+    subtract,
+    trace,
+    transpose,
+)
 from symflow.claims import Hypothesis, Reference
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, entrywise_step
@@ -73,7 +82,12 @@ class ParameterLaw(Law):
     def node(self) -> Node:
         """The quantity as a node."""
         symbols = self.flow.state
-        return _quantity(self.flow.network, symbols[self.first], symbols[self.second])
+        pair = symbols[self.first], symbols[self.second]
+        return _quantity(self.flow.network, *pair, self._speeds)
+
+    @property
+    def _speeds(self) -> tuple[sympy.Expr, sympy.Expr]:
+        return self.flow.speed(self.first), self.flow.speed(self.second)
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -102,16 +116,25 @@ class ParameterLaw(Law):
             reason = "at every size: the coordinates do not mix"
         force = sympy.MatrixSymbol("F", network.widths[-1], network.widths[0])
         pulled = network.pull_back(Leaf(force))
-        velocities = dict(zip(network.parameters, pulled, strict=True))
+        velocities = {
+            symbol: scale(self.flow.speed(number), node)
+            for number, (symbol, node) in enumerate(
+                zip(network.parameters, pulled, strict=True)
+            )
+        }
         pair = network.parameters[self.first], network.parameters[self.second]
-        rate = push_forward(_quantity(network, *pair), velocities)
+        rate = push_forward(_quantity(network, *pair, self._speeds), velocities)
         assert rate is not None
         return [entrywise_step(rate, reason)]
 
 
 def _quantity(
-    network: object, first: sympy.MatrixSymbol, second: sympy.MatrixSymbol
+    network: object,
+    first: sympy.MatrixSymbol,
+    second: sympy.MatrixSymbol,
+    speeds: tuple[sympy.Expr, sympy.Expr],
 ) -> Node:
+    """Return the quantity, its squares over the learning rates of their weights."""
     one, other = Leaf(first), Leaf(second)
     if _is_cross(network, first, second):
         assert isinstance(network, SignedDiagonalNetwork)
@@ -121,8 +144,9 @@ def _quantity(
         return hadamard(one, other)
     if isinstance(network, TensorNetwork):
         norms = [trace(product(transpose(leaf), leaf)) for leaf in (one, other)]
-        return subtract(norms[1], norms[0])
-    return subtract(hadamard(other, other), hadamard(one, one))
+    else:
+        norms = [hadamard(leaf, leaf) for leaf in (one, other)]
+    return subtract(scale(1 / speeds[1], norms[1]), scale(1 / speeds[0], norms[0]))
 
 
 def _is_cross(
@@ -137,12 +161,12 @@ def parameter_laws(flow: GradientFlow) -> list[Law]:
     """Return the laws of a parametrization that have a name."""
     network = flow.network
     match network:
-        case HadamardDifference():
+        case HadamardDifference() if not flow.learning_rates:
             pairs = [(0, 1)]
         case SignedDiagonalNetwork(_, layers):
             chains = range(layers), range(layers, 2 * layers)
             pairs = [pair for chain in chains for pair in pairwise(chain)]
-            pairs += [(0, 2)] if layers == 2 else []
+            pairs += [(0, 2)] if layers == 2 and not flow.learning_rates else []
         case TensorNetwork():
             pairs = list(pairwise(range(network.depth)))
         case _:

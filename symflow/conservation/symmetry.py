@@ -35,6 +35,7 @@ from symflow.algebra.nodes import (
     Leaf,
     Node,
     product,
+    scale,
     subtract,
     trace,
     transpose,
@@ -175,7 +176,7 @@ class MomentLaw(Law):
     def node(self) -> Node:
         """The difference of the moments."""
         first, second = (Leaf(symbol) for symbol in self._symbols)
-        return _difference(self._pair, (first, second), self.symmetry)
+        return _difference(self._pair, (first, second), self.symmetry, self._speeds)
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -224,12 +225,15 @@ class MomentLaw(Law):
             for layer, symbol in zip(pair, symbols, strict=True)
         ]
         k = Leaf(sympy.MatrixSymbol("K", second.outputs, first.inputs))
+        speeds = self._speeds
+        pulled = product(transpose(matrices[1]), k), product(k, transpose(matrices[0]))
         velocities = {
-            symbols[0]: first.project(product(transpose(matrices[1]), k)),
-            symbols[1]: second.project(product(k, transpose(matrices[0]))),
+            symbols[0]: scale(speeds[0], first.project(pulled[0])),
+            symbols[1]: scale(speeds[1], second.project(pulled[1])),
         }
         leaves = (Leaf(symbols[0]), Leaf(symbols[1]))
-        rate = push_forward(_difference(pair, leaves, self.symmetry), velocities)
+        law = _difference(pair, leaves, self.symmetry, speeds)
+        rate = push_forward(law, velocities)
         assert rate is not None
         reason = f"at size {size}, entry by entry; {_REASONS[self.symmetry]}"
         return entrywise_step(rate, reason)
@@ -241,15 +245,24 @@ class MomentLaw(Law):
         return network.layers[self.layer - 1], network.layers[self.layer]
 
     @property
+    def _speeds(self) -> tuple[sympy.Expr, sympy.Expr]:
+        return self.flow.speed(self.layer - 1), self.flow.speed(self.layer)
+
+    @property
     def _symbols(self) -> tuple[sympy.MatrixSymbol, sympy.MatrixSymbol]:
         return self.flow.state[self.layer - 1], self.flow.state[self.layer]
 
 
 def _difference(
-    pair: tuple[Layer, ...], leaves: tuple[Node, Node], symmetry: Symmetry
+    pair: tuple[Layer, ...],
+    leaves: tuple[Node, Node],
+    symmetry: Symmetry,
+    speeds: tuple[sympy.Expr, sympy.Expr],
 ) -> Node:
+    """Return the difference of moments, each over the learning rate of its layer."""
+    earlier = moment(pair[0], leaves[0], symmetry, before=True)
     later = moment(pair[1], leaves[1], symmetry, before=False)
-    return subtract(later, moment(pair[0], leaves[0], symmetry, before=True))
+    return subtract(scale(1 / speeds[1], later), scale(1 / speeds[0], earlier))
 
 
 def _resized(layer: Layer, size: int) -> Layer:

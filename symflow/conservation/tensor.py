@@ -26,7 +26,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.nodes import Leaf, Node, product, subtract
+from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.claims import Hypothesis, Path, Reference, Status
@@ -80,7 +80,10 @@ class ComponentLaw(Law):
     @cached_property
     def node(self) -> Node:
         """One entry per term of the decomposition."""
-        first, second = (self._squares(place) for place in self.involved)
+        first, second = (
+            scale(1 / self.flow.speed(place), self._squares(place))
+            for place in self.involved
+        )
         return subtract(second, first)
 
     @property

@@ -44,7 +44,7 @@ from symflow.convergence.two_layers import (
     MarginRate,
 )
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind
+from symflow.flow.problem import bind_gradient
 
 #: The catalogue of bounds.
 BOUNDS: tuple[Any, ...] = (
@@ -151,7 +151,7 @@ def attempts(
     >>> print(answers[2].hypotheses[-1])
     a positive rate: fails, rate 0
     """
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     return tuple(entry.attempt(problem) for entry in BOUNDS)
 
 
@@ -191,7 +191,7 @@ def companions(
     >>> [claim.name for claim in found]
     ['StableSet', 'Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling']
     """
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     answers = (entry.attempt(problem) for entry in COMPANIONS)
     return [answer for answer in answers if isinstance(answer, Claim)]
 

@@ -50,7 +50,7 @@ def directional_flow(flow: GradientFlow) -> GradientFlow:
     Raises
     ------
     InvalidArgument
-        If the loss is another one.
+        If the loss is another one, or layers have learning rates.
 
     Examples
     --------
@@ -63,10 +63,11 @@ def directional_flow(flow: GradientFlow) -> GradientFlow:
     [0.45, 0.89]
     """
     loss = getattr(flow, "loss", None)
-    if not isinstance(loss, MarginLoss) or loss.l2 != 0:
+    scaled = bool(getattr(flow, "learning_rates", ()))
+    if not isinstance(loss, MarginLoss) or loss.l2 != 0 or scaled:
         msg = (
             "directional_flow(flow): needs a gradient flow of the exponential or the "
-            f"logistic loss without weight decay; got the loss {loss!r}"
+            f"logistic loss without weight decay or learning rates; got {flow!r}"
         )
         raise InvalidArgument(msg)
     return replace(flow, clock="log loss")

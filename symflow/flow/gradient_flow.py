@@ -4,7 +4,8 @@ With the force F = −∂ℓ/∂W at the end-to-end matrix W = W_L⋯W_1, the ch
 
     Ẇ_l = Π_l[(W_L⋯W_{l+1})ᵀ F (W_{l−1}⋯W_1)ᵀ] − λ W_l,
 
-where Π_l projects onto what layer l can represent and λ is the weight decay.
+where Π_l projects onto what layer l can represent and λ is the weight decay.  With
+learning rates η_l of the layers, Ẇ_l is η_l times that.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy
 
@@ -24,10 +26,11 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
+from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries, entries
@@ -53,11 +56,14 @@ class GradientFlow:
         The loss, as a function of the end-to-end matrix.
     clock : {"time", "log loss"}
         What counts as time; see `directional_flow`.
+    learning_rates : tuple of sympy.Expr
+        One factor η_l for the time derivative of every weight; empty if all are 1.
     """
 
     network: AbstractNetwork
     loss: Loss
     clock: str = "time"
+    learning_rates: tuple[sympy.Expr, ...] = ()
 
     @property
     def state(self) -> tuple[sympy.MatrixSymbol, ...]:
@@ -81,12 +87,37 @@ class GradientFlow:
         if self.clock == "log loss":
             return per_log_loss(self.network, self.loss)
         pulled = self.network.pull_back(self.force)
-        if self.loss.l2 == 0:
+        if self.loss.l2 != 0:
+            pulled = tuple(
+                add(direction, scale(-self.loss.l2, Leaf(symbol)))
+                for direction, symbol in zip(pulled, self.state, strict=True)
+            )
+        if not self.learning_rates:
             return pulled
-        return tuple(
-            add(direction, scale(-self.loss.l2, Leaf(symbol)))
-            for direction, symbol in zip(pulled, self.state, strict=True)
-        )
+        pairs = zip(self.learning_rates, pulled, strict=True)
+        return tuple(scale(rate, direction) for rate, direction in pairs)
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether this is θ̇ = −∇ℒ itself: ordinary time, one rate for all weights."""
+        return self.clock == "time" and not self.learning_rates
+
+    def speed(self, weight: int) -> sympy.Expr:
+        """Return the learning rate of one of the weights.
+
+        Parameters
+        ----------
+        weight : int
+            Counted from 0.
+        """
+        return self.learning_rates[weight] if self.learning_rates else sympy.S.One
+
+    @property
+    def parameters(self) -> tuple[sympy.Symbol, ...]:
+        """The scalar symbols that are still without a value, in argument order."""
+        found = {s for rate in self.learning_rates for s in rate.free_symbols}
+        known = self.loss.parameters
+        return (*known, *sorted(found - {*known}, key=str))
 
     @cached_property
     def objective(self) -> Node:
@@ -118,7 +149,19 @@ class GradientFlow:
 
     @cached_property
     def end_to_end(self) -> EndToEndFlow:
-        """The induced flow of the end-to-end matrix W = W_L⋯W_1, in ordinary time."""
+        """The induced flow of the end-to-end matrix W = W_L⋯W_1, in ordinary time.
+
+        Raises
+        ------
+        HypothesisFailed
+            If the layers have learning rates of their own.
+        """
+        if self.learning_rates:
+            msg = (
+                "flow.end_to_end: is derived for one learning rate; the layers have "
+                f"{self.learning_rates}"
+            )
+            raise HypothesisFailed(msg)
         return EndToEndFlow(self.network, self.loss)
 
     def entries(self, widths: Sequence[int], *, samples: int | None = None) -> Entries:
@@ -171,6 +214,9 @@ class GradientFlow:
 
     def __repr__(self) -> str:
         header = f"GradientFlow of {self.loss!r} on {self.network!r}"
+        if self.learning_rates:
+            listed = ", ".join(map(str, self.learning_rates))
+            header += f", learning rates {listed}"
         if self.clock != "time":
             return f"{header}, in the clock of the {self.clock}\n  {CLOCKED}"
         return "\n".join([header, *(f"  {inline(eq)}" for eq in self.equations)])
@@ -200,7 +246,9 @@ def latex_lines(equations: Sequence[sympy.Eq], of: str) -> str:
     return rf"$\displaystyle \begin{{aligned}} {body} \end{{aligned}}$"
 
 
-def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
+def gradient_flow(
+    network: AbstractNetwork, loss: Loss, *, learning_rates: Sequence[Any] | None = None
+) -> GradientFlow:
     """Derive the gradient flow θ̇ = −∇ℒ(θ) of a network and a loss.
 
     Parameters
@@ -209,6 +257,8 @@ def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
         For example ``LinearNetwork("d", "h", "m")``; widths may be symbols.
     loss : Loss
         For example ``SquaredLoss()``.
+    learning_rates : sequence, keyword-only, optional
+        A positive number or a name per weight, its speed; 1 for all without it.
 
     Returns
     -------
@@ -218,7 +268,8 @@ def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
     Raises
     ------
     InvalidArgument
-        If an argument is not a network or not a loss.
+        If an argument is not a network or not a loss, or the rates are not one
+        positive number or name per weight.
 
     Examples
     --------
@@ -226,6 +277,10 @@ def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
     >>> print(sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
     Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)
     Ẇ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ
+    >>> net = sf.LinearNetwork("d", "h", "m")
+    >>> flow = sf.gradient_flow(net, sf.SquaredLoss(), learning_rates=("alpha", 2))
+    >>> print(sf.conserved(flow)[0])
+    1/2·W₂ᵀW₂ − 1/α·W₁W₁ᵀ is conserved, for every width, loss and data set
     """
     if not isinstance(network, AbstractNetwork):
         msg = (
@@ -239,7 +294,29 @@ def gradient_flow(network: AbstractNetwork, loss: Loss) -> GradientFlow:
             f"SquaredLoss(); got {loss!r}"
         )
         raise InvalidArgument(msg)
-    return GradientFlow(network, loss)
+    rates = _rates(learning_rates, network)
+    return GradientFlow(network, loss, learning_rates=rates)
+
+
+def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
+    """Return learning rates as exact numbers or symbols; nothing if all are 1."""
+    if given is None:
+        return ()
+    listed = [*given] if isinstance(given, list | tuple) else []
+    rates = [
+        sympy.Symbol(rate, positive=True)
+        if isinstance(rate, str) and rate.isidentifier()
+        else exact(repr(rate) if isinstance(rate, float) else rate)
+        for rate in listed
+    ]
+    fine = len(rates) == network.depth and not any(r.is_nonpositive for r in rates)
+    if not fine:
+        msg = (
+            "gradient_flow(…, learning_rates=…): needs a positive number or a name for "
+            f"each of the {network.depth} weights {network.parameters}; got {given!r}"
+        )
+        raise InvalidArgument(msg)
+    return () if all(rate == 1 for rate in rates) else tuple(rates)
 
 
 def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:

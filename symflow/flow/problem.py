@@ -11,7 +11,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.entries import at_sizes
 from symflow.algebra.widths import solve_widths
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.inits import as_init
 
@@ -104,8 +104,8 @@ def bind(
     if not hasattr(data, "moments"):
         msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
         raise InvalidArgument(msg)
-    if flow.loss.parameters:
-        first = flow.loss.parameters[0]
+    if flow.parameters:
+        first = flow.parameters[0]
         kind = "weight decay" if first in flow.loss.l2.free_symbols else "parameter"
         msg = (
             f"flow: the {kind} {first} is symbolic, and an integration needs its "
@@ -123,6 +123,33 @@ def bind(
     sizes = solve_widths(declared)
     widths = tuple(_integer(sizes, width) for width in flow.network.widths)
     return Problem(flow, widths, tuple(weights), arrays)
+
+
+def bind_gradient(
+    flow: GradientFlow, data: Any, init: Any, rng: Any, call: str
+) -> Problem:
+    """Bind a flow as `bind` does, for theorems about plain gradient flow.
+
+    Parameters
+    ----------
+    flow, data, init, rng
+        As for `bind`.
+    call : str
+        For the message of an error.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the layers have learning rates of their own.
+    """
+    problem = bind(flow, data, init, rng=rng)
+    if flow.learning_rates:
+        msg = (
+            f"{call}: the theorems are for one learning rate; the layers of this flow "
+            f"have {flow.learning_rates}. Use simulate(…) or precise(…)"
+        )
+        raise HypothesisFailed(msg)
+    return problem
 
 
 def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:

@@ -160,14 +160,20 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
     ------
     HypothesisFailed
         If the network is no product of layers, or the loss is not known to be convex,
-        or time is another clock; for the limit also if a layer is not dense or the loss
-        is not the squared loss.
+        time is another clock, or layers have learning rates; for the limit also if a
+        layer is not dense or the loss is not the squared loss.
     """
     network, loss = problem.flow.network, problem.flow.loss
     if problem.flow.clock != "time":
         msg = (
             "enclose(flow): the error bound is proven for gradients, in ordinary time; "
             f"this flow is in the clock of the {problem.flow.clock}. Use precise(…)"
+        )
+        raise HypothesisFailed(msg)
+    if problem.flow.learning_rates:
+        msg = (
+            "enclose(flow): the error bound is proven for gradients; the layers of "
+            "this flow have learning rates. Use precise(…)"
         )
         raise HypothesisFailed(msg)
     if not isinstance(network, Network):

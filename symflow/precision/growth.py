@@ -265,7 +265,7 @@ class _Measure:
         self._force = force_program(problem.flow)
         self._layers, self._squares = None, None
         # the bound by structure is one of gradients, in ordinary time
-        ordinary = problem.flow.clock == "time"
+        ordinary = problem.flow.is_gradient
         known = ordinary and (structural or is_dense(problem.flow))
         if isinstance(network, Network) and known:
             self._layers = matrices_program(problem.flow)

@@ -145,6 +145,12 @@ def attempts(
     if not isinstance(flow, GradientFlow):
         msg = f"solve(flow, …): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
+    if flow.learning_rates:
+        msg = (
+            "solve(flow, …): closed forms are for one learning rate; the layers of "
+            "this flow have several. Use simulate(…) or precise(…)"
+        )
+        raise NoClosedForm(msg)
     case = Case(flow, data, init, rng)
     return tuple(entry.attempt(case) for entry in SOLUTIONS)
 

@@ -61,8 +61,8 @@ def to_heyoka(
     call = "to_heyoka(flow)"
     program = sized(flow, widths, call)
     heyoka = peer("heyoka", call, "bench")
-    if flow.loss.parameters:
-        msg = f"{call}: needs a number for {flow.loss.parameters[0]}; it is symbolic"
+    if flow.parameters:
+        msg = f"{call}: needs a number for {flow.parameters[0]}; it is symbolic"
         raise InvalidArgument(msg)
     count = len(flow.state)
     variables = [
