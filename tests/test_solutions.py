@@ -49,6 +49,10 @@ def example(name):
     elif name == "Riccati":
         init = sf.lambda_balanced_init(0.5, 0.3, rng=2)
         case = (_flow(3, 2, 4), sf.whitened(_random(1, 4, 3)), init)
+    elif name == "SymmetricRiccati":
+        flow = sf.gradient_flow(sf.SymmetricFactorization(3, 2), sf.SquaredLoss())
+        data = sf.whitened([[2, 1, 0], [0, -1, 1], [1, 0, 3]])
+        case = (flow, data, ([[half, 0], [1, -half], [half, 1]],))
     elif name == "HypentropyMode":
         data = sf.Moments([[2, 0, 0], [0, 1, 0], [0, 0, 1]], [[3, -1, 2]])
         start = ([[half], [1], [0]], [[Fraction(1, 5)], [-2], [half]])

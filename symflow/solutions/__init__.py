@@ -4,6 +4,7 @@ from symflow.claims import Refusal
 from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.enclosed import EnclosedMatrix
 from symflow.solutions.fourier import FourierMode
 from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
@@ -15,12 +16,14 @@ from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
 from symflow.solutions.solution import Solution, Step, Times
 from symflow.solutions.staircase import Staircase, staircase
+from symflow.solutions.symmetric import SymmetricRiccati
 from symflow.solutions.table import as_markdown, table
 
 __all__ = [
     "SOLUTIONS",
     "DeepDiagonalMode",
     "DeepMode",
+    "EnclosedMatrix",
     "FourierMode",
     "HypentropyMode",
     "HyperbolicMode",
@@ -34,6 +37,7 @@ __all__ = [
     "Solution",
     "Staircase",
     "Step",
+    "SymmetricRiccati",
     "Times",
     "as_markdown",
     "attempts",

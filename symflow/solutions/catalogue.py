@@ -18,6 +18,7 @@ from symflow.solutions.rank_one import RankOne
 from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
 from symflow.solutions.solution import Solution
+from symflow.solutions.symmetric import SymmetricRiccati
 
 #: The catalogue, most specific first; the first entry that applies is the answer.
 SOLUTIONS: tuple[type[Solution], ...] = (
@@ -27,6 +28,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     DeepMode,
     RankOne,
     Riccati,
+    SymmetricRiccati,
     HypentropyMode,
     DeepDiagonalMode,
     FourierMode,

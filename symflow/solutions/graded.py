@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +32,38 @@ class GradedStart:
         The hidden basis: Q₀ = vectors · rows · frameᵀ.
     vectors : array, shape (n, n)
         Eigenvectors of F.
+    lows : array, shape (n,)
+        What a float64 rate lacks of the rate, else zero.
+    given : array, shape (n, r)
+        Q₀ in the hidden basis, as it was given.
     """
 
     rates: Array
     rows: Array
     frame: Array
     vectors: Array
+    lows: Array
+    given: Array
+
+    @property
+    def parts(self) -> tuple[Array, ...]:
+        """What `graded_side` takes."""
+        return self.rates, self.lows, self.rows, self.vectors, self.given
+
+    def rounded(self) -> GradedStart:
+        """Return the start in float64, the rates with the part that rounding takes."""
+        rates = to_float_array(self.rates)
+        lows = to_float_array(self.rates - rates)
+        rows, frame, vectors, given = (
+            to_float_array(part)
+            for part in (self.rows, self.frame, self.vectors, self.given)
+        )
+        return GradedStart(rates, rows, frame, vectors, lows, given)
+
+    def lifted(self, context: Any) -> GradedStart:
+        """Return the start in an mpmath context."""
+        parts = (self.rates, self.rows, self.frame, self.vectors, self.lows, self.given)
+        return GradedStart(*(to_mpf_array(part, context) for part in parts))
 
 
 def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> GradedStart:
@@ -56,16 +82,42 @@ def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> Grad
     basis = np.stack(frame, axis=1) if frame else start.T[:, :0]
     inside = rows @ basis
     clean = [entry if abs(entry) > scale else entry * 0 for entry in inside.flat]
-    return GradedStart(rates, np.array(clean).reshape(inside.shape), basis, vectors)
+    graded = np.array(clean).reshape(inside.shape)
+    return GradedStart(rates, graded, basis, vectors, rates * 0, start @ basis)
 
 
 def graded_factor(start: GradedStart, kappa: float, times: Array) -> Array:
     """Return Y in float64, shape (times, n, r), with P = vectors Y Yᵀ vectorsᵀ."""
-    return graded(times, kappa, start.rates, start.rows)
+    lifted, _, upper = graded_lift(times, kappa, start.rates, start.lows, start.rows)
+    return solve_right(lifted, upper)
 
 
-def graded(times: Array, kappa: float, rates: Array, rows: Array) -> Array:
-    """Return Y for the rates and the graded rows of the start."""
+def graded_side(
+    times: Array,
+    kappa: float,
+    rates: Array,
+    lows: Array,
+    rows: Array,
+    vectors: Array,
+    given: Array,
+) -> Array:
+    """Return vectors Y in float64, shape (times, n, r), each block as exact as it can.
+
+    Before the first exponential has moved, e^{Ft}Q₀ is Q₀ and what was added to it:
+    a layer much smaller than the other would drown in the eigenvectors.
+    """
+    lifted, top, upper = graded_lift(times, kappa, rates, lows, rows)
+    angle = rates * times[:, None]
+    added = np.expm1(np.clip(angle, -1.0, 1.0))[..., None] * rows
+    near = (given + vectors @ added) * np.exp(-top)[:, None]
+    early = np.all(np.abs(angle) < 0.5, axis=1)[:, None, None]
+    return solve_right(np.where(early, near, vectors @ lifted), upper)
+
+
+def graded_lift(
+    times: Array, kappa: float, rates: Array, lows: Array, rows: Array
+) -> Any:
+    """Return e^{ft}c over its scales, their logarithms, and R, one per time."""
     t = times[:, None]
     rising, falling = np.maximum(rates, 0), np.minimum(rates, 0)
     speed = np.abs(rates)
@@ -77,8 +129,9 @@ def graded(times: Array, kappa: float, rates: Array, rows: Array) -> Array:
         pivot = np.argmax(rows != 0, axis=0)
         scaled = level[:, pivot] > 0
         # not level − level[pivot]: large numbers would cancel
-        ahead = (rising[:, None] - rising[pivot]) * t[..., None]
-        ahead = ahead + mass[..., None] - mass[:, None, pivot]
+        slow = np.where(rates > 0, lows, 0.0)
+        gap = (rising[:, None] - rising[pivot]) + (slow[:, None] - slow[pivot])
+        ahead = gap * t[..., None] + mass[..., None] - mass[:, None, pivot]
         behind = np.where(scaled[:, None], ahead, level[..., None])
         top = np.where(scaled, level[:, pivot], 0.0)
         late = (falling * t - mass)[..., None] + behind
@@ -90,7 +143,7 @@ def graded(times: Array, kappa: float, rates: Array, rows: Array) -> Array:
     whole = np.concatenate([stacked, unit], axis=1)
     upper = np.asarray(np.linalg.qr(whole, mode="r"))
     signs = np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)
-    return solve_right(lifted, upper * signs[..., None])
+    return lifted, top, upper * signs[..., None]
 
 
 def solve_right(left: Array, upper: Array) -> Array:
