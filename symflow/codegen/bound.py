@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symflow.algebra.arrays import Array
@@ -39,9 +39,6 @@ class BoundKernel:
     4.0
     """
 
-    __slots__ = ("__call__", "__dict__")
-    __call__: Callable[..., Any]
-
     def __init__(
         self,
         program: Program,
@@ -55,10 +52,14 @@ class BoundKernel:
         self.source = _bound_source(program, docstring, self.arguments, bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name, self.constants)
-        self.__call__ = guarded(
+        self._call = guarded(
             program, self.__wrapped__, constants=self.constants, bare=bare
         )
         self._writer = Writer(program, tuple(self.constants.values()))
+
+    def __call__(self, *weights: Any, **named: Any) -> Any:
+        """Return the results for the weights, by position or by name."""
+        return self._call(*weights, **named)
 
     def into(self, out: Sequence[Array], *weights: Array) -> None:
         """Write the results into given arrays, without allocating memory.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -42,16 +41,16 @@ class Kernel:
     4.0
     """
 
-    # A slot holds the compiled function itself, so that a call costs no extra frame.
-    __slots__ = ("__call__", "__dict__")
-    __call__: Callable[..., tuple[Any, ...]]
-
     def __init__(self, program: Program, docstring: str, bare: bool = False) -> None:
         self.program, self.bare = program, bare
         self.source = array_source(program, docstring, bare=bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name)
-        self.__call__ = guarded(program, self.__wrapped__, bare=bare)
+        self._call = guarded(program, self.__wrapped__, bare=bare)
+
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        """Return the results for the arguments, by position or by name."""
+        return self._call(*arrays, **named)
 
     @property
     def arguments(self) -> tuple[str, ...]:
