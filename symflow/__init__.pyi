@@ -9,6 +9,9 @@ from symflow.algebra import (
 from symflow.bias import (
     implicit_bias as implicit_bias,
 )
+from symflow.bias import (
+    saddle_to_saddle as saddle_to_saddle,
+)
 from symflow.citation import (
     cite as cite,
 )

@@ -64,5 +64,5 @@ def test_unequal_layers_and_dense_networks_are_refused(rng, few):
         sf.implicit_bias(flow, few, [2 * start[0], *start[1:]])
     dense = sf.gradient_flow(sf.LinearNetwork(6, 2, 1), sf.SquaredLoss())
     answer = DiagonalPotential.attempt(bind(dense, few, sf.gaussian_init(1, rng=0)))
-    assert "a diagonal network: fails" in str(answer)
+    assert "a diagonal network or orthogonally decomposable tensor: f" in str(answer)
     assert ProductMap(2).end == np.inf

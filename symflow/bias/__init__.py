@@ -10,12 +10,18 @@ from symflow.bias.diagonal import DiagonalPotential
 from symflow.bias.direction_rate import DirectionRate
 from symflow.bias.distance import DistanceBound, width_bound
 from symflow.bias.dual import least_potential
+from symflow.bias.fourier import FourierPotential
 from symflow.bias.frozen import FrozenPart
+from symflow.bias.jumps import SaddlePath
+from symflow.bias.kernel import KernelLimit, kernel_limit
 from symflow.bias.least_norm import LeastNorm
 from symflow.bias.max_margin import Direction
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
 from symflow.bias.mode_margin import ModeMaxMargin
+from symflow.bias.one_neuron import OneNeuron
 from symflow.bias.prediction import Prediction
+from symflow.bias.regimes import Regime
+from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
 from symflow.errors import HypothesisFailed
@@ -26,6 +32,8 @@ from symflow.flow.problem import bind_gradient
 PREDICTIONS: tuple[Any, ...] = (
     LeastNorm,
     DiagonalPotential,
+    FourierPotential,
+    OneNeuron,
     DenseMaxMargin,
     ModeMaxMargin,
     SingularVectors,
@@ -172,16 +180,24 @@ __all__ = [
     "Direction",
     "DirectionRate",
     "DistanceBound",
+    "FourierPotential",
     "FrozenPart",
+    "KernelLimit",
     "LeastNorm",
     "MirrorMap",
     "ModeMaxMargin",
+    "OneNeuron",
     "Prediction",
     "ProductMap",
+    "Regime",
+    "SaddlePath",
+    "SaddleToSaddle",
     "SingularVectors",
     "attempts",
     "companions",
     "implicit_bias",
+    "kernel_limit",
     "least_potential",
+    "saddle_to_saddle",
     "width_bound",
 ]

@@ -1,16 +1,16 @@
-"""Diagonal networks, squared loss: the limit minimizes an explicit potential.
+"""Separable networks, squared loss: the limit minimizes an explicit potential.
 
-Yun, Krishnan, Mobahi (2021), Woodworth et al. (2020).  With ξ = −∫∇ℓ(β) in the row
-space of X, the coefficients are β_j = c_j^L h(c_j^{L−2}ξ_j) at all times
-(`bias/mirror.py`), for
+Yun, Krishnan, Mobahi (2021), Woodworth et al. (2020), Azulay et al. (2021).  A diagonal
+network, or an orthogonally decomposable tensor with β = Sᵀρ, has at all times
+ρ_j = c_j^L h(s_j + c_j^{L−2}ξ_j) with ξ = −∫S∇ℓ (`bias/starts.py`, `bias/mirror.py`).
+This is the stationarity condition of
 
-    β = w_1∘⋯∘w_L from |w_1| = … = |w_{L−1}| = c and w_L = 0,
-    β = u_1∘⋯∘u_L − v_1∘⋯∘v_L and β = u∘u − v∘v from equal weights c > 0.
+    Q(ρ) − ⟨Q′(ρ(0)), ρ⟩,      Q(ρ) = Σ c_j² H(ρ_j/c_j^L),   H = ∫h⁻¹:
 
-This is the stationarity condition of Q(β) = Σ c_j² H(β_j/c_j^L), H = ∫h⁻¹: where the
-loss converges to its infimum, the limit is the minimizer of Q among the minimizers.
-As c → 0 it has least ℓ₁ norm for L = 2; for products with L ≥ 3 the norm
-Σ|β_j|c_j^{2−L}, whose weights do not fade.  As c → ∞ it has the least Σβ_j²c_j^{2−2L}.
+where the loss converges to its infimum, the limit is its minimizer among the ρ with
+XSᵀρ = y.  As c → 0 it has least ℓ₁ norm for L = 2; for L ≥ 3 the norm
+Σ|ρ_j|c_j^{2−L}, whose weights do not fade.  As c → ∞ it has the least Σρ_j²c_j^{2−2L};
+`rich` and `lazy` say how far this start is from either.
 """
 
 from __future__ import annotations
@@ -25,20 +25,15 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.dual import least_potential
 from symflow.bias.frozen import YUN
-from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
+from symflow.bias.mirror import MirrorMap
 from symflow.bias.prediction import Prediction
+from symflow.bias.regimes import Regime, lazy_regime, rich_regime
+from symflow.bias.starts import MirrorStart, mirror_start, mirrored
 from symflow.claims import Hypothesis, Path, Refusal
-from symflow.flow import GradientFlow
+from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, squared_loss
-from symflow.networks import (
-    Diagonal,
-    HadamardDifference,
-    Network,
-    Readout,
-    SignedDiagonalNetwork,
-)
+from symflow.hypotheses import squared_loss
 from symflow.theorem import all_hold
 
 
@@ -50,7 +45,7 @@ class DiagonalPotential(Prediction):
     ----------
     mirror : MirrorMap
         h, with the depth L.
-    sizes : ndarray, shape (d,)
+    sizes : ndarray, shape (p,)
         c.
     """
 
@@ -62,70 +57,145 @@ class DiagonalPotential(Prediction):
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
         """Return the prediction, or the hypotheses that fail."""
-        mirror = _mirror(problem.flow)
-        words, network = "a diagonal network", repr(problem.flow.network)
-        found = [
+        found = coordinates(problem.floats)
+        words = "a diagonal network or orthogonally decomposable tensor"
+        network = repr(problem.flow.network)
+        checked = [
             squared_loss(problem.flow),
-            Hypothesis(words, mirror is not None, network),
+            Hypothesis(words, found is not None, network),
         ]
-        if mirror is None or not all_hold(found):
-            return cls.refuse(found)
-        start = _start(problem, mirror)
-        found.append(start)
-        if not all_hold(found):
-            return cls.refuse(found)
-        sizes = np.abs(problem.floats.weights[0]).ravel()
-        return cls(problem, tuple(found), mirror, sizes)
+        if found is None or not all_hold(checked):
+            return cls.refuse(checked)
+        checked.append(mirrored(found))
+        if not all_hold(checked):
+            return cls.refuse(checked)
+        start = mirror_start(found)
+        return cls(problem, tuple(checked), start.mirror, start.sizes)
 
     @property
     def potential(self) -> sympy.Expr:
-        """Σ c_j² H(β_j/c_j^L), H written as the integral of h⁻¹."""
-        j, d = sympy.Symbol("j", integer=True), len(self.sizes)
-        beta, c = sympy.IndexedBase("beta"), sympy.IndexedBase("c")
-        term = sympy.Function("H")(beta[j] / c[j] ** self.mirror.depth)
-        return sympy.Sum(c[j] ** 2 * term, (j, 1, d))
+        """Σ c_j² H(ρ_j/c_j^L), H written as the integral of h⁻¹."""
+        j, p = sympy.Symbol("j", integer=True), len(self.sizes)
+        rho, c = sympy.IndexedBase("beta"), sympy.IndexedBase("c")
+        term = sympy.Function("H")(rho[j] / c[j] ** self.mirror.depth)
+        return sympy.Sum(c[j] ** 2 * term, (j, 1, p))
 
     @property
     def statement(self) -> sympy.Basic:
-        """Q′(β(∞)) is in the row space: Q is least at the limit."""
+        """Q′(ρ(∞)) − Q′(ρ(0)) is in the row space: Q is least at the limit."""
         infinite = sympy.Symbol("beta_inf")
         return sympy.Eq(infinite, sympy.Function("argmin")(self.potential))
 
     @cached_property
+    def separation(self) -> Coordinates:
+        """The coordinates of network, data and start in float64."""
+        found = coordinates(self.problem.floats)
+        assert found is not None
+        return found
+
+    @cached_property
+    def start(self) -> MirrorStart:
+        """The sizes and coefficients of the start in float64."""
+        return mirror_start(self.separation)
+
+    @cached_property
+    def shift(self) -> Array:
+        """S = h⁻¹(ρ(0)/c^L); zero for a start at β = 0."""
+        return self.mirror.inverse(self.start.first / self.sizes**self.mirror.depth)
+
+    @cached_property
+    def seen(self) -> Array:
+        """The matrix of the constraints in terms of ρ, ΦᵀSᵀ, shape (r, p)."""
+        S, frame = self.separation.transform, self.reduction.frame
+        return np.asarray(frame.T if S is None else (S @ frame).T)
+
+    @cached_property
+    def rho(self) -> Array:
+        """The predicted coefficients ρ(∞), shape (p,)."""
+        values = self.reduction.optimum[0]
+        return least_potential(self.mirror, self.sizes, self.seen, values, self.shift)
+
+    @cached_property
     def limit(self) -> Array:
         """The predicted βᵀ, shape (1, d)."""
-        frame, values = self.reduction.frame, self.reduction.optimum[0]
-        return least_potential(self.mirror, self.sizes, frame.T, values)[None]
+        return self.separation.end_to_end(self.rho)
 
-    def value(self, beta: Any) -> float:
-        """Return Q(β).
+    @cached_property
+    def rich(self) -> Regime:
+        """The limit of vanishing weights of this shape, and how far it is."""
+        return rich_regime(self)
+
+    @cached_property
+    def lazy(self) -> Regime:
+        """The limit of large weights of this shape, and how far it is."""
+        return lazy_regime(self)
+
+    def value(self, rho: Any) -> float:
+        """Return Q(ρ) − ⟨Q′(ρ(0)), ρ⟩.
 
         Parameters
         ----------
-        beta : array_like
-            d coefficients.
+        rho : array_like
+            p coefficients; β itself for a diagonal network.
 
         Returns
         -------
         float
             The potential.
         """
-        tau = np.ravel(beta) / self.sizes**self.mirror.depth
-        return float(np.sum(self.sizes**2 * self.mirror.potential(tau)))
+        flat, depth = np.ravel(rho), self.mirror.depth
+        part = self.sizes**2 * self.mirror.potential(flat / self.sizes**depth)
+        return float(np.sum(part - self.sizes ** (2 - depth) * self.shift * flat))
+
+    def coefficients(self, end_to_end: Any) -> Array:
+        """Return the ρ of a β: those of least potential where they are not unique.
+
+        Parameters
+        ----------
+        end_to_end : array_like
+            d coefficients.
+        """
+        beta, S = (
+            np.ravel(to_float_array(np.asarray(end_to_end))),
+            (self.separation.transform),
+        )
+        if S is None:
+            return beta
+        if np.linalg.matrix_rank(S) == len(S):
+            return np.asarray(np.linalg.pinv(S.T) @ beta)
+        return least_potential(self.mirror, self.sizes, S.T, beta, self.shift)
 
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return the larger of the misfit and of Q′ off the row space, relative."""
         W = to_float_array(np.asarray(end_to_end)).reshape(1, -1)
-        off = _off(self._force(W), self.reduction)[0]
+        rho = self.coefficients(W)[None]
+        off = _off(*self._force(rho, self.start), _basis(self.seen.T))[0]
         misfit = self.reduction.misfit(W)
         size = float(np.max(np.abs(self.reduction.target))) or 1.0
         return max(float(off), float(np.max(np.abs(misfit))) / size)
 
     def residuals(self, path: Path) -> Array:
-        """Return how far Q′(β(t)) is off the row space, relative, at every time."""
+        """Return how far Q′(ρ(t)) − Q′(ρ(0)) is off the row space, relative."""
+        digits = None if path.context is None else path.digits + 5
+        found = coordinates(self.problem, digits)
+        assert found is not None
         fine = least_squares(self.problem, path.context)
-        force = self._force(path.end_to_end[:, 0, :], path)
-        return np.asarray([_off(row[None], fine)[0] for row in force])
+        rho = path.end_to_end[:, 0, :]
+        columns = fine.frame
+        start = mirror_start(found)
+        if found.transform is not None:
+            S, *factors = (
+                path.lift(part) for part in (found.transform, *found.factors)
+            )
+            columns = S @ fine.frame
+            pairs = zip(path.weights, factors, strict=True)
+            rho = np.prod(np.stack([w[..., 0] @ U for w, U in pairs]), axis=0)
+        ratio = self.sizes / self.start.sizes
+        lifted = MirrorStart(
+            self.mirror, path.lift(start.sizes) * ratio, path.lift(start.first)
+        )
+        force = self._force(rho, lifted, path.context)
+        return _off(*force, _basis(columns, path.context))
 
     def slack(self, path: Path) -> Array:
         """Return what data and weights c in float64 alone may put off the row space."""
@@ -136,53 +206,28 @@ class DiagonalPotential(Prediction):
         """The least-squares problem in float64."""
         return least_squares(self.problem)
 
-    def _force(self, beta: Array, path: Path | None = None) -> Array:
-        """Return Q′(β) = c^{2−L} h⁻¹(β/c^L), in the arithmetic of β."""
-        sizes, depth = self.sizes, self.mirror.depth
-        if path is None or path.context is None:
-            return np.asarray(
-                sizes ** (2 - depth) * self.mirror.inverse(beta / sizes**depth)
-            )
-        exact = path.lift(abs(self.problem.weights[0])).ravel()
-        inverse = self.mirror.inverse(beta / exact**depth, path.context)
-        return np.asarray(inverse / exact ** (depth - 2))
+    def _force(
+        self, rho: Array, start: MirrorStart, context: Any = None
+    ) -> tuple[Array, Array]:
+        """Return Q′(ρ) − Q′(ρ(0)) in the arithmetic of ρ, and the size of its terms."""
+        depth, sizes = self.mirror.depth, start.sizes
+        scaled = np.vstack([rho, start.first[None]]) / sizes**depth
+        slopes = self.mirror.inverse(scaled, context) / sizes ** (depth - 2)
+        tops = abs(slopes).max(axis=1)
+        return slopes[:-1] - slopes[-1], np.maximum(tops[:-1], tops[-1])
 
 
-def _off(force: Array, reduction: LeastSquares) -> Array:
-    """Return the part of each row off the row space, relative to the largest entry."""
-    size = abs(force).max(axis=1)
-    gaps = abs(reduction.off(force)).max(axis=1)
+def _off(force: Array, size: Array, basis: Array) -> Array:
+    """Return the part of each row off the row space, relative to the size of terms."""
+    gaps = abs(force - (force @ basis) @ basis.T).max(axis=1)
     pairs = zip(gaps, size, strict=True)
     return np.array([gap / top if top > 0 else gap for gap, top in pairs], dtype=object)
 
 
-def _mirror(flow: GradientFlow) -> MirrorMap | None:
-    """Return the map of a diagonal network, or None for any other network."""
-    network = flow.network
-    if isinstance(network, HadamardDifference):
-        return DifferenceMap(2)
-    if isinstance(network, SignedDiagonalNetwork) and network.layers >= 2:
-        return DifferenceMap(network.layers)
-    if not isinstance(network, Network) or network.depth < 2:
-        return None
-    *inner, last = network.layers
-    full = isinstance(last, Readout) and last.support in (None, last.inputs)
-    diagonal = all(isinstance(layer, Diagonal) for layer in inner)
-    return ProductMap(network.depth) if full and diagonal else None
-
-
-def _start(problem: Problem, mirror: MirrorMap) -> Hypothesis:
-    """Say whether the start has the form that the map assumes."""
-    columns = np.stack([weight.ravel() for weight in problem.floats.weights])
-    size = float(np.max(np.abs(columns))) or 1.0
-    if isinstance(mirror, ProductMap):
-        words = "equal sizes in all layers but the last, which starts at zero"
-        gap = float(np.max(np.abs(np.abs(columns[:-1]) - np.abs(columns[0]))))
-        gap = max(gap, float(np.max(np.abs(columns[-1]))))
-        smallest = float(np.min(np.abs(columns[0])))
-    else:
-        words = "all weights of a coordinate start equal and positive"
-        gap = float(np.max(np.abs(columns - columns[0])))
-        smallest = float(np.min(columns[0]))
-    detail = f"off by {gap / size:.2g} relative, smallest {smallest:.2g}"
-    return Hypothesis(words, gap <= TOLERANCE * size and smallest > 0, detail)
+def _basis(columns: Array, context: Any = None) -> Array:
+    """Return orthonormal columns of the same span."""
+    if context is None:
+        left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+        return np.asarray(left[:, sizes > 1e-11 * np.max(sizes, initial=0.0)])
+    frame = context.qr(context.matrix(columns.tolist()), mode="skinny")[0]
+    return np.array(frame.tolist(), dtype=object)

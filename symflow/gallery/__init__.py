@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from symflow.errors import InvalidArgument
 from symflow.gallery.bias import BIAS
+from symflow.gallery.diagonal import DIAGONAL
 from symflow.gallery.ensembles import ENSEMBLES, EnsembleEntry
 from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
 from symflow.gallery.errata import ERRATA, Erratum
@@ -22,6 +23,7 @@ ENTRIES: tuple[Entry, ...] = (
     *KNOWN,
     *RATES,
     *BIAS,
+    *DIAGONAL,
     *MEASURED,
     *NEURON,
     *OPERATOR,

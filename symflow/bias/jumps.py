@@ -1,0 +1,387 @@
+"""Saddle to saddle: the path of a depth-2 diagonal network as its start vanishes.
+
+Pesme and Flammarion (2023) for β = u∘u − v∘v, Berthier (2023) for β = u∘u.  From
+weights of size α the coefficients are β_j = α²(α^{−2ς_j} − α^{2ς_j}) with
+
+    dς/dt̂ = −∇ℓ(β),    ς(0) = 0,    in the clock t̂ = κt/(2 ln(1/α))
+
+(κ = 4 for squares, 2 for products).  As α → 0, β_j vanishes while |ς_j| < 1: the flow
+rests at a saddle until some ς_j reaches ±1, and then jumps to the minimizer
+
+    β = argmin {ℓ(β): β_j ≥ 0 where ς_j = 1, β_j ≤ 0 where ς_j = −1, else β_j = 0}.
+
+The last one is an interpolant of least ℓ₁ norm where there is an interpolant.  Without
+the second term, β_j = α²α^{−2ς_j}, only the barrier +1 counts.  Exact data give jump
+times and saddles in fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, is_exact_array, to_float_array
+from symflow.algebra.numbers import as_fraction
+from symflow.claims import Reference
+from symflow.errors import HypothesisFailed
+
+PESME = Reference(
+    "Scott Pesme, Nicolas Flammarion",
+    "Saddle-to-saddle dynamics in diagonal linear networks",
+    "Advances in Neural Information Processing Systems",
+    2023,
+    "2304.00488",
+)
+
+#: For floats: what counts as zero in a gradient, relative to Σ_yx.
+ZERO = 1e-9
+
+#: Exponents beyond this are met only by steps that the integrator rejects.
+LARGE = 200.0
+
+#: Jumps after which something is wrong.
+MOST = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class SaddlePath:
+    """The limit path: jump times and the saddles between them.
+
+    Made by `saddle_to_saddle`.
+
+    Parameters
+    ----------
+    sigma_xx : array, shape (d, d)
+        Σ_xx, exact numbers as fractions.
+    sigma_yx : array, shape (d,)
+        Σ_yx.
+    jumps : tuple of numbers
+        The times t̂ of the jumps.
+    saddles : tuple of arrays, shape (d,)
+        β before the first jump, after it, …; one more than there are jumps.
+    positive : bool
+        Whether only positive coefficients are reached, β = u∘u.
+    pace : int
+        κ of the clock t̂ = κt/(2 ln(1/α)).
+    """
+
+    sigma_xx: Array
+    sigma_yx: Array
+    jumps: tuple[Any, ...]
+    saddles: tuple[Array, ...]
+    positive: bool
+    pace: int
+
+    @property
+    def reference(self) -> Reference:
+        """Where the limit comes from."""
+        return PESME
+
+    @property
+    def limit(self) -> Array:
+        """The last saddle, in float64, shape (d,)."""
+        last: Array = to_float_array(self.saddles[-1])
+        return last
+
+    @property
+    def supports(self) -> tuple[tuple[int, ...], ...]:
+        """Which coefficients are not zero, saddle by saddle."""
+        return tuple(
+            tuple(j for j, entry in enumerate(beta) if entry) for beta in self.saddles
+        )
+
+    def coefficients(self, clock: Any) -> Array:
+        """Return the limit of β at times t̂, shape (…, d): constant between jumps.
+
+        Parameters
+        ----------
+        clock : float or array_like
+            t̂; at a jump, the saddle after it.
+        """
+        times = to_float_array(np.array(self.jumps, dtype=object))
+        stacked = np.stack([to_float_array(beta) for beta in self.saddles])
+        places = np.searchsorted(times, np.asarray(clock, dtype=float), side="right")
+        return np.asarray(stacked[places])
+
+    @property
+    def anti_correlated(self) -> bool:
+        """Whether no two inputs correlate positively, Σ_xx,ij ≤ 0 for i ≠ j.
+
+        For β = u∘u coefficients then never leave once they are reached (Berthier).
+        """
+        off = self.sigma_xx - np.diag(np.diagonal(self.sigma_xx))
+        return all(bool(entry <= 0) for entry in off.flat)
+
+    @cached_property
+    def middles(self) -> Array:
+        """Times t̂ in the middle of every stay at a saddle; the last stay is cut."""
+        times = [0.0, *(float(jump) for jump in self.jumps)]
+        last = times[-1] + (np.mean(np.diff(times)) if len(times) > 1 else 1.0)
+        edges = np.array([*times, last])
+        return np.asarray((edges[1:] + edges[:-1]) / 2)
+
+    def time(self, clock: Any, alpha: float) -> Array:
+        """Return t = 2 ln(1/α) t̂/κ.
+
+        Parameters
+        ----------
+        clock : float or array_like
+            t̂.
+        alpha : float
+            Size of the weights at the start.
+        """
+        unit = -2 * float(np.log(alpha)) / self.pace
+        return np.asarray(unit * np.asarray(clock, dtype=float))
+
+    def at(self, alpha: float, clock: Any) -> Array:
+        """Return β at a finite α, by the flow of the dual variable ς.
+
+        Parameters
+        ----------
+        alpha : float
+            Size of the weights at the start; as small as 1e-150.
+        clock : array_like
+            Rising times t̂.
+
+        Returns
+        -------
+        ndarray, shape (times, d)
+            Integrated in float64: ς is of order one however small α is.
+        """
+        from scipy.integrate import solve_ivp
+
+        gram, force = to_float_array(self.sigma_xx), to_float_array(self.sigma_yx)
+        rate, back = -2 * np.log(alpha), 0.0 if self.positive else 1.0
+
+        def parts(dual: Array) -> tuple[Array, Array]:
+            # α²α^{∓2ς} = e^{−rate(1 ∓ ς)}
+            up, down = rate * (dual - 1), -rate * (dual + 1)
+            return np.exp(up.clip(max=LARGE)), back * np.exp(down.clip(max=LARGE))
+
+        def speed(_: float, dual: Array) -> Array:
+            up, down = parts(dual)
+            return np.asarray(force - gram @ (up - down))
+
+        def slope(_: float, dual: Array) -> Array:
+            up, down = parts(dual)
+            return np.asarray(-gram * (rate * (up + down)))
+
+        times = np.atleast_1d(np.asarray(clock, dtype=float))
+        start = np.zeros(len(force))
+        run = solve_ivp(
+            speed,
+            (0.0, times[-1]),
+            start,
+            method="Radau",
+            t_eval=times,
+            jac=slope,
+            rtol=1e-10,
+            atol=1e-12,
+        )
+        up, down = parts(run.y)
+        return np.asarray((up - down).T)
+
+    def distance(self, alpha: float, clock: Any = None) -> Array:
+        """Return how far β at this α is from the limit, at times t̂.
+
+        Parameters
+        ----------
+        alpha : float
+            Size of the weights at the start.
+        clock : array_like, optional
+            Rising times; the middles of the stays by default.
+
+        Returns
+        -------
+        ndarray, shape (times,)
+            Largest entry of the difference, relative to the last saddle.
+        """
+        times = np.atleast_1d(self.middles if clock is None else np.asarray(clock))
+        gaps = np.abs(self.at(alpha, times) - self.coefficients(times)).max(axis=1)
+        return np.asarray(gaps / (np.max(np.abs(self.limit)) or 1.0))
+
+    def __repr__(self) -> str:
+        kind = "u∘u" if self.positive else "u∘u − v∘v"
+        times = ", ".join(f"{float(jump):.4g}" for jump in self.jumps)
+        sets = " → ".join(
+            "{" + ", ".join(str(j + 1) for j in support) + "}"
+            for support in self.supports
+        )
+        return (
+            f"SaddlePath of β = {kind} in {len(self.sigma_yx)} dimensions "
+            f"({self.reference})\n  jumps at t̂ = {times}\n  supports {sets}"
+        )
+
+
+def follow_saddles(
+    sigma_xx: Array, sigma_yx: Array, *, positive: bool, pace: int
+) -> SaddlePath:
+    """Run the jump algorithm, in fractions where the data are exact.
+
+    Parameters
+    ----------
+    sigma_xx : array, shape (d, d)
+        Σ_xx.
+    sigma_yx : array, shape (d,)
+        Σ_yx.
+    positive : bool, keyword-only
+        Whether only the barrier +1 counts.
+    pace : int, keyword-only
+        κ of the clock.
+
+    Returns
+    -------
+    SaddlePath
+        Jump times and saddles.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the minimizer at a jump is not unique.
+
+    Examples
+    --------
+    >>> gram, force = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([3.0, -1.0])
+    >>> follow_saddles(gram, force, positive=False, pace=4).jumps
+    (0.3333333333333333, 1.0)
+    """
+    gram, force, zero = _numbers(sigma_xx, sigma_yx)
+    dual, beta = abs(force) * 0, abs(force) * 0
+    jumps, saddles, clock = [], [beta], zero * 0
+    for _ in range(MOST):
+        gradient = gram @ beta - force
+        gradient = np.array([g if abs(g) > zero else 0 * g for g in gradient])
+        step = _next_jump(dual, gradient, positive)
+        if step is None:
+            break
+        clock, dual = clock + step, dual - step * gradient
+        dual = np.array([_on_barrier(x, zero) for x in dual])
+        beta = signed_minimizer(gram, force, dual, zero)
+        if any(abs(beta - saddles[-1]) > zero):
+            jumps.append(clock)
+            saddles.append(beta)
+    times = tuple(t if isinstance(t, Fraction) else float(t) for t in jumps)
+    return SaddlePath(gram, force, times, tuple(saddles), positive, pace)
+
+
+def _numbers(sigma_xx: Array, sigma_yx: Array) -> tuple[Array, Array, Any]:
+    """Return the data as fractions with the zero 0, or as floats with a small one."""
+    flat = [*np.ravel(sigma_xx), *np.ravel(sigma_yx)]
+    fractions = [as_fraction(entry) for entry in flat]
+    exact = is_exact_array(np.asarray(sigma_xx)) and all(
+        entry is not None for entry in fractions
+    )
+    d = len(sigma_yx)
+    if exact:
+        numbers = np.array(fractions, dtype=object)
+        return numbers[: d * d].reshape(d, d), numbers[d * d :], Fraction(0)
+    gram, force = to_float_array(sigma_xx), to_float_array(sigma_yx)
+    return gram, force, ZERO * float(np.max(np.abs(force)))
+
+
+def _next_jump(dual: Array, gradient: Array, positive: bool) -> Any:
+    """Return the smallest Δ > 0 at which some ς_j − Δg_j is at a barrier."""
+    steps = []
+    for place, slope in zip(dual, gradient, strict=True):
+        if slope < 0:
+            steps.append((1 - place) / -slope)
+        elif slope > 0 and not positive:
+            steps.append((1 + place) / slope)
+    return min((step for step in steps if step > 0), default=None)
+
+
+def _on_barrier(value: Any, zero: Any) -> Any:
+    """Put a float that is at a barrier up to rounding on it."""
+    if zero and abs(abs(value) - 1) < 1e-12:
+        return 1.0 if value > 0 else -1.0
+    return value
+
+
+def signed_minimizer(gram: Array, force: Array, dual: Array, zero: Any) -> Array:
+    """Return argmin ½βᵀGβ − fᵀβ with the signs that the barriers allow.
+
+    The active-set method of Lawson and Hanson, in the arithmetic of the data.
+
+    Parameters
+    ----------
+    gram, force : arrays
+        G and f.
+    dual : array
+        ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
+    zero : number
+        What counts as zero.
+
+    Examples
+    --------
+    >>> gram, force = np.eye(2), np.array([1.0, -1.0])
+    >>> signed_minimizer(gram, force, np.array([1.0, 1.0]), 1e-12).tolist()
+    [1.0, 0.0]
+    """
+    signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
+    passive: list[int] = []
+    beta = abs(force) * 0
+    for _ in range(MOST):
+        pull = signs * (force - gram @ beta)
+        free = [j for j in np.flatnonzero(signs) if j not in passive]
+        best = max(free, key=lambda j: pull[j], default=None)
+        if best is None or pull[best] <= zero:
+            tied = [int(j) for j in free if abs(pull[j]) <= zero]
+            if tied:  # refuses a choice between equal minimizers
+                both = [*passive, *tied]
+                _solve(gram[np.ix_(both, both)], force[both])
+            return beta
+        passive.append(int(best))
+        beta, passive = _inner(gram, force, signs, beta, passive)
+    msg = "saddle_to_saddle: the active-set method does not end"
+    raise HypothesisFailed(msg)
+
+
+def _inner(
+    gram: Array, force: Array, signs: Array, beta: Array, passive: list[int]
+) -> tuple[Array, list[int]]:
+    """Move to the minimizer on the passive set; drop what would change its sign."""
+    while True:
+        goal = beta * 0
+        goal[passive] = _solve(gram[np.ix_(passive, passive)], force[passive])
+        wrong = [j for j in passive if signs[j] * goal[j] <= 0]
+        if not wrong:
+            return goal, passive
+        ratios = {j: beta[j] / (beta[j] - goal[j]) for j in wrong}
+        part = min(ratios.values())
+        beta = beta + part * (goal - beta)
+        dropped = [j for j in wrong if ratios[j] == part]
+        passive = [j for j in passive if j not in dropped]
+        beta = np.array([x if j in passive else 0 * x for j, x in enumerate(beta)])
+
+
+def _solve(matrix: Array, values: Array) -> Array:
+    """Solve a linear system by elimination, in any arithmetic."""
+    size = len(values)
+    rows = [[*row, value] for row, value in zip(matrix, values, strict=True)]
+    scale = max((abs(entry) for row in matrix for entry in row), default=0)
+    for k in range(size):
+        pivot = max((abs(rows[i][k]), -i) for i in range(k, size))[1] * -1
+        if abs(rows[pivot][k]) <= (scale * 1e-12 if isinstance(scale, float) else 0):
+            msg = (
+                "saddle_to_saddle(flow, data): the minimizer at a jump is not unique; "
+                "the limit needs inputs in general position"
+            )
+            raise HypothesisFailed(msg)
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        for i in range(k + 1, size):
+            factor = rows[i][k] / rows[k][k]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
+    found: list[Any] = [None] * size
+    for k in reversed(range(size)):
+        known: Sequence[Any] = [rows[k][j] * found[j] for j in range(k + 1, size)]
+        found[k] = (rows[k][size] - sum(known)) / rows[k][k]
+    return np.array(found, dtype=matrix.dtype)
+
+
+def _sign(value: Any) -> int:
+    return 1 if value > 0 else -1

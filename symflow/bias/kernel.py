@@ -1,0 +1,103 @@
+"""Large weights: dense layers from W_2 = 0 become a kernel method.
+
+Yun, Krishnan, Mobahi (2021).  Two dense layers with W_1 = αW̄, W_2 = 0 and one output:
+as α → ∞ the first layer does not move, and the limit is the solution of least norm of
+the fixed features W̄x, with K = W̄ᵀW̄
+
+    w = K Xᵀ (X K Xᵀ)⁺ y.
+
+It is off by O(1/α²); how far a trajectory at hand is, `distance` measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.bias.frozen import YUN
+from symflow.claims import Reference
+from symflow.errors import HypothesisFailed
+from symflow.flow import GradientFlow
+from symflow.flow.least_squares import least_squares
+from symflow.flow.problem import bind
+from symflow.hypotheses import dense_layers, squared_loss
+
+
+@dataclass(frozen=True, eq=False)
+class KernelLimit:
+    """The minimizer that infinitely large first weights select.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (d, d)
+        K = W_1ᵀW_1.
+    limit : ndarray, shape (m, d)
+        The end-to-end matrix.
+    """
+
+    kernel: Array
+    limit: Array
+
+    @property
+    def reference(self) -> Reference:
+        """Where the limit comes from."""
+        return YUN
+
+    def distance(self, end_to_end: Any) -> float:
+        """Return how far an end-to-end matrix is from the limit, relative.
+
+        Parameters
+        ----------
+        end_to_end : array_like, shape (m, d)
+            For example the end of a trajectory.
+        """
+        gap = np.abs(to_float_array(np.asarray(end_to_end)) - self.limit)
+        return float(np.max(gap) / (np.max(np.abs(self.limit)) or 1.0))
+
+
+def kernel_limit(flow: GradientFlow, data: Any, init: Any) -> KernelLimit:
+    """Return the limit α → ∞ of two dense layers with W_1 = αW̄ and W_2 = 0.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Of two dense layers and the squared loss.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts; W_2 has to be zero.
+
+    Returns
+    -------
+    KernelLimit
+        With the kernel and the end-to-end matrix.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the flow or the start is of another kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> data = sf.Dataset([[1.0, 2.0]], [1.0])
+    >>> kernel_limit(flow, data, ([[2.0, 0.0], [0.0, 1.0]], [[0.0, 0.0]])).limit
+    array([[0.5 , 0.25]])
+    """
+    problem = bind(flow, data, init).floats
+    found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
+    failed = [str(hypothesis) for hypothesis in found if not hypothesis.holds]
+    if not failed and np.any(problem.weights[1]):
+        size = float(np.max(np.abs(problem.weights[1])))
+        failed = [f"the last layer starts at zero: fails, max|W₂| = {size:.2g}"]
+    if failed:
+        msg = f"kernel_limit(flow, data, init): {'; '.join(failed)}"
+        raise HypothesisFailed(msg)
+    first, reduction = problem.weights[0], least_squares(problem)
+    features = first @ reduction.frame
+    readout = np.linalg.lstsq(features.T, reduction.optimum.T, rcond=1e-12)[0]
+    return KernelLimit(first.T @ first, np.asarray(readout.T @ first))

@@ -1,0 +1,284 @@
+"""Entries of the atlas about diagonal, convolutional and decomposable networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.bias import (
+    DiagonalPotential,
+    FourierPotential,
+    OneNeuron,
+    SaddleToSaddle,
+    kernel_limit,
+    saddle_to_saddle,
+)
+from symflow.bias.frozen import YUN
+from symflow.bias.jumps import PESME
+from symflow.claims import Claim
+from symflow.data import Dataset, Moments
+from symflow.flow import gradient_flow
+from symflow.flow.problem import bind
+from symflow.gallery.entry import Instance, NumberEntry, PathEntry
+from symflow.gallery.rates import claimed, mutated
+from symflow.losses import SquaredLoss
+from symflow.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    HadamardDifference,
+    LinearNetwork,
+    TensorNetwork,
+)
+from symflow.simulation import DOP853, simulate
+from symflow.solutions import solve
+
+HALF, TIMES = Fraction(1, 2), (0, 1, 2)
+
+
+def _column(*values: Any) -> list[list[Any]]:
+    return [[sympy.Rational(value)] for value in values]
+
+
+def _two_factors() -> Instance:
+    flow = gradient_flow(DiagonalNetwork(2, 2, signed=True), SquaredLoss())
+    data = Moments([[2, 0], [0, 1]], [[3, -1]])
+    weights = (_column(HALF, 1), _column(1, 0), _column(HALF, 0), _column(0, HALF))
+    return Instance(flow, data, weights, TIMES)
+
+
+def _three_factors() -> Instance:
+    flow = gradient_flow(DiagonalNetwork(2, 3), SquaredLoss())
+    data = Moments([[2, 0], [0, 1]], [[3, -1]])
+    weights = (_column(HALF, 1), _column(HALF, -2), _column(0, 3))
+    return Instance(flow, data, weights, TIMES)
+
+
+def _filters() -> Instance:
+    flow = gradient_flow(ConvolutionalNetwork(3, (3, 3)), SquaredLoss())
+    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
+    return Instance(flow, data, (_column(HALF, 1, 0), _column(1, -2, HALF)), TIMES)
+
+
+def _solved(given: Instance) -> Claim:
+    return solve(given.flow, given.data, given.init)
+
+
+def _from_elsewhere(given: Instance) -> Claim:
+    """Return the solution from a start that is 10 % larger."""
+    larger = [
+        [[entry * sympy.Rational(11, 10) for entry in row] for row in weight]
+        for weight in given.init
+    ]
+    return _solved(replace(given, init=tuple(larger)))
+
+
+def _few(d: int, samples: int = 2) -> Dataset:
+    generator = np.random.default_rng(11)
+    X = generator.standard_normal((samples, d))
+    return Dataset(X, generator.standard_normal(samples))
+
+
+def _shaped() -> Instance:
+    """Return a signed network with scale 0.4 and shape 0.6."""
+    flow = gradient_flow(DiagonalNetwork(4, 2, signed=True), SquaredLoss())
+    sizes = (0.8, 0.2, 0.8, 0.2)
+    weights = tuple(np.full((4, 1), size) for size in sizes)
+    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
+
+
+def _moved() -> Instance:
+    """Return a product of three whose last layer does not start at zero."""
+    flow = gradient_flow(DiagonalNetwork(4, 3), SquaredLoss())
+    large = np.array([[0.9], [1.1], [-1.0], [0.8]])
+    weights = (large, -large, np.array([[0.3], [-0.2], [0.1], [0.4]]))
+    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
+
+
+def _tensor() -> Instance:
+    generator = np.random.default_rng(12)
+    frames = [np.linalg.qr(generator.standard_normal((3, 3)))[0] for _ in range(2)]
+    rows = generator.standard_normal((3, 4))
+    tensor = np.einsum("ji,aj,bj->iab", rows, *frames)
+    flow = gradient_flow(TensorNetwork(tensor), SquaredLoss())
+    first = frames[0] @ np.array([[0.6], [0.9], [0.7]])
+    return Instance(flow, _few(4), (first, np.zeros((3, 1))), (0, 1, 5, 40))
+
+
+def _wrong_sizes(given: Instance) -> Claim:
+    claim: Any = claimed(DiagonalPotential)(given)
+    wrong = claim.sizes * np.linspace(1, 2, len(claim.sizes))
+    return replace(claim, sizes=wrong)  # type: ignore[no-any-return]
+
+
+def _one_phase() -> Instance:
+    flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
+    first = np.array([[0.5], [0.2], [-0.1], [0.3]])
+    return Instance(flow, _few(4, 1), (first, np.zeros((4, 1))), (0, 1, 5, 40))
+
+
+def _many_phases() -> Instance:
+    return replace(_one_phase(), data=_few(4, 3))
+
+
+def _turning_gap() -> float:
+    """Return 1 where the estimate is off, by more than rounding and less than half."""
+    given = _many_phases()
+    guess: Any = FourierPotential.estimate(bind(given.flow, given.data, given.init))
+    method = DOP853(rtol=1e-11, atol=1e-13)
+    run = simulate(given.flow, given.data, given.init, [0, 400], method=method)
+    gap = np.abs(run.end_to_end[-1] - guess.limit).max() / np.abs(guess.limit).max()
+    return float(1e-4 < gap < 0.5)
+
+
+def _neuron() -> Instance:
+    flow = gradient_flow(LinearNetwork(4, 1, 1), SquaredLoss())
+    weights = (np.array([[0.5, -0.2, 0.3, 0.4]]), np.array([[1.5]]))
+    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
+
+
+SHAPE = np.array([[1.5], [0.5], [1.0], [0.7]])
+
+
+def _weighted(depth: int = 3, alpha: float = 1.0) -> Any:
+    flow = gradient_flow(DiagonalNetwork(4, depth), SquaredLoss())
+    start = [alpha * SHAPE] * (depth - 1) + [np.zeros((4, 1))]
+    return claimed(DiagonalPotential)(Instance(flow, _few(4), start, TIMES))
+
+
+def _small_end() -> Array:
+    """Return where a network of depth 3 ends from weights of size 0.02."""
+    flow = gradient_flow(DiagonalNetwork(4, 3), SquaredLoss())
+    start = [0.02 * SHAPE] * 2 + [np.zeros((4, 1))]
+    return np.asarray(simulate(flow, _few(4), start, [0, 4000]).end_to_end[-1])
+
+
+def _kernel(alpha: float) -> Instance:
+    flow = gradient_flow(LinearNetwork(4, 3, 1), SquaredLoss())
+    generator = np.random.default_rng(13)
+    first = alpha * generator.standard_normal((3, 4))
+    return Instance(flow, _few(4), (first, np.zeros((1, 3))), (0, 60 / alpha))
+
+
+def _kernel_solution() -> Array:
+    given = _kernel(1.0)
+    return kernel_limit(given.flow, given.data, given.init).limit
+
+
+def _small_squares() -> Instance:
+    flow = gradient_flow(HadamardDifference(2), SquaredLoss())
+    small = [[1e-4], [1e-4]]
+    times = tuple(range(0, 13, 2))
+    return Instance(flow, Moments([[2, 1], [1, 2]], [[3, -1]]), (small, small), times)
+
+
+def _doubled(given: Instance) -> Claim:
+    claim: Any = claimed(SaddleToSaddle)(given)
+    saddles = tuple(2 * beta for beta in claim.path.saddles)
+    path = replace(claim.path, saddles=saddles)
+    return replace(claim, path=path)  # type: ignore[no-any-return]
+
+
+def _distances() -> Array:
+    flow = gradient_flow(HadamardDifference(8), SquaredLoss())
+    path = saddle_to_saddle(flow, _few(8, 4))
+    return np.array([path.distance(1e-120).max()])
+
+
+def _nested(positive: bool) -> Callable[[], Array]:
+    """Return the sizes of the supports for anti-correlated inputs."""
+
+    def sizes() -> Array:
+        flow = gradient_flow(HadamardDifference(3), SquaredLoss())
+        data = Moments([[2, -1, 0], [-1, 2, -1], [0, -1, 2]], [[3, 1, 2]])
+        path = saddle_to_saddle(flow, data, positive=positive)
+        return np.array([len(support) for support in path.supports])
+
+    return sizes
+
+
+DIAGONAL = (
+    PathEntry(
+        "woodworth-hypentropy", _two_factors, _solved, _from_elsewhere, exact=True
+    ),
+    PathEntry("woodworth-deep", _three_factors, _solved, _from_elsewhere, exact=True),
+    PathEntry("yun-fourier-flow", _filters, _solved, _from_elsewhere, exact=True),
+    PathEntry("azulay-shape", _shaped, claimed(DiagonalPotential), _wrong_sizes),
+    PathEntry("yun-start", _moved, claimed(DiagonalPotential), _wrong_sizes),
+    PathEntry("yun-tensor", _tensor, claimed(DiagonalPotential), _wrong_sizes),
+    PathEntry(
+        "yun-fourier",
+        _one_phase,
+        claimed(FourierPotential),
+        mutated(FourierPotential, sizes=2),
+    ),
+    NumberEntry(
+        "yun-fourier-validity",
+        "limit of validity: turning phases take the flow off the Fourier potential",
+        YUN,
+        ("two full filters", "3 samples, 4 inputs", "off by 1e-4 … 0.5"),
+        lambda: 1.0,
+        _turning_gap,
+        lambda yes: 0 * yes,
+        1e-9,
+    ),
+    PathEntry(
+        "azulay-neuron", _neuron, claimed(OneNeuron), mutated(OneNeuron, delta=2)
+    ),
+    NumberEntry(
+        "yun-rich",
+        "β from α = 0.02 against the least Σ|β_j|/|η̄_j|, L = 3",
+        YUN,
+        ("diagonal network", "2 samples, 4 inputs"),
+        lambda: _weighted().rich.limit,
+        _small_end,
+        lambda _: _weighted(2).rich.limit,
+        5e-3,
+    ),
+    NumberEntry(
+        "yun-lazy",
+        "β from α = 40 against the least Σβ_j²/η̄_j⁴, L = 3",
+        YUN,
+        ("diagonal network", "2 samples, 4 inputs"),
+        lambda: _weighted().lazy.limit,
+        lambda: _weighted(alpha=40.0).limit,
+        lambda _: _weighted(2).lazy.limit,
+        1e-5,
+    ),
+    NumberEntry(
+        "yun-kernel",
+        "two dense layers from W₁ = 10W̄, W₂ = 0 against the kernel solution",
+        YUN,
+        ("2 samples, 4 inputs, 3 hidden",),
+        _kernel_solution,
+        lambda: _kernel(10.0).run.end_to_end[-1],
+        lambda limit: limit[:, ::-1],
+        1e-3,
+    ),
+    PathEntry("pesme-path", _small_squares, claimed(SaddleToSaddle), _doubled),
+    NumberEntry(
+        "pesme-distance",
+        "distance from the saddles in the middle of each stay, α = 1e-120",
+        PESME,
+        ("β = u∘u − v∘v", "4 samples, 8 inputs"),
+        lambda: np.zeros(1),
+        _distances,
+        lambda none: none + 0.1,
+        1e-2,
+    ),
+    NumberEntry(
+        "berthier-nested",
+        "anti-correlated inputs: one coefficient more at each jump of β = u∘u",
+        PESME,
+        ("Σ_xx,ij ≤ 0 for i ≠ j", "Σ_xx > 0"),
+        lambda: np.arange(4),
+        _nested(positive=True),
+        lambda sizes: sizes[::-1],
+        1e-9,
+    ),
+)
