@@ -378,6 +378,17 @@ def test_digits_are_the_uci_test_images() -> None:
     assert variances[-1] / variances.sum() == pytest.approx(0.14890594, abs=5e-9)
 
 
+def test_digit_classes_are_one_hot_labels_of_the_same_images() -> None:
+    data = load_dataset("digit_classes")
+    assert (data.X == load_dataset("digits").X).all()
+    assert data.targets[3] == "is_3"
+    assert (data.Y.sum(axis=1) == 1).all()
+    # class sizes as the UCI repository states them for the test set
+    assert data.Y.sum(axis=0).tolist() == [
+        178, 182, 177, 183, 181, 182, 181, 179, 174, 180,
+    ]  # fmt: skip
+
+
 def test_bundled_files_are_small_and_have_their_provenance() -> None:
     folder = PACKAGE / "data" / "bundled"
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
@@ -411,6 +422,6 @@ def test_bundled_data_load_from_a_zip_archive(tmp_path: Path) -> None:
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        InvalidArgument, match="'diabetes', 'linnerud', 'digits'; got 'i"
+        InvalidArgument, match="'linnerud', 'digits', 'digit_classes'; got 'i"
     ):
         load_dataset("iris")

@@ -14,7 +14,13 @@ from symflow.convergence.deep import (
     UnimodalRate,
     deficiency_margin,
 )
-from symflow.convergence.descent import descend, descent_curves, monotone_step
+from symflow.convergence.descent import (
+    DescentCorridor,
+    descend,
+    descent_curves,
+    discrete_phase_time,
+    monotone_step,
+)
 from symflow.convergence.far_away import FarAway
 from symflow.convergence.guarantees import Guarantees
 from symflow.convergence.kernel import (
@@ -25,6 +31,7 @@ from symflow.convergence.kernel import (
     tangent_kernel,
 )
 from symflow.convergence.ordered import OrderedModesRate, OrderedRate
+from symflow.convergence.perturbed import PerturbedModes, alignment_defect
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
 from symflow.convergence.regression import closest_approach, reduced_rank_solutions
@@ -68,6 +75,7 @@ COMPANIONS: tuple[Any, ...] = (
     InducedFlow,
     RankOneLimit,
     Staircase,
+    PerturbedModes,
     PathLength,
     KernelFloor,
     KernelCeiling,
@@ -201,6 +209,7 @@ __all__ = [
     "Bound",
     "ConvexityRate",
     "DescentComplexity",
+    "DescentCorridor",
     "FarAway",
     "Guarantees",
     "HomogeneousRate",
@@ -217,6 +226,7 @@ __all__ = [
     "OrderedModesRate",
     "OrderedRate",
     "PathLength",
+    "PerturbedModes",
     "RankOneLimit",
     "RankOneRate",
     "RateBound",
@@ -225,6 +235,7 @@ __all__ = [
     "ThreeLayerRate",
     "UniformDescent",
     "UnimodalRate",
+    "alignment_defect",
     "attempts",
     "closest_approach",
     "companions",
@@ -232,6 +243,7 @@ __all__ = [
     "descend",
     "descent_bounds",
     "descent_curves",
+    "discrete_phase_time",
     "escape_rate",
     "monotone_step",
     "rates",

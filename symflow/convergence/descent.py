@@ -12,13 +12,19 @@ for w_0 = e^{−2δ}, δ → ∞, a mode is learned after δ/ln(1 + ησ) steps.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.claims import Hypothesis, Path, Refusal
+from symflow.convergence.phases import GIDEL, Staircase, joint_modes
 from symflow.errors import InvalidArgument
+from symflow.flow.problem import Problem
 from symflow.inits import singular_frames
+from symflow.theorem import Theorem, all_hold
 
 
 def monotone_step(data: Any) -> float:
@@ -118,3 +124,84 @@ def descent_curves(
         slowest = 2 * np.log1p(growth) * count
         curves = [sigma / lam / (1 + np.exp(-(logit + x))) for x in (slowest, fastest)]
     return curves[0], curves[1]
+
+
+def discrete_phase_time(sigma: float, step: float) -> float:
+    """Return η/ln(1 + ησ): when descent learns a mode, in units of δ.
+
+    Parameters
+    ----------
+    sigma : float
+        σ of the mode.
+    step : float
+        η.
+
+    Returns
+    -------
+    float
+        The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
+
+    Examples
+    --------
+    >>> [round(discrete_phase_time(1.3, step), 4) for step in (0.2, 1e-9)]
+    [0.8654, 0.7692]
+    """
+    return float(step / np.log1p(step * sigma))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DescentCorridor(Theorem):
+    """Every mode stays between two logistic curves; made by `attempt`.
+
+    Parameters
+    ----------
+    step : float
+        η.
+    """
+
+    step: float
+
+    source = GIDEL
+
+    @classmethod
+    def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
+        """Return the claim for steps of this size, or the hypotheses that fail.
+
+        Parameters
+        ----------
+        problem : Problem
+            With two dense layers, and shared singular vectors.
+        step : float
+            η.
+        """
+        stairs = Staircase.attempt(problem)
+        found = list(
+            stairs.hypotheses if isinstance(stairs, Refusal) else stairs.checked
+        )
+        if all_hold(found):
+            growth = step * float(joint_modes(problem).sigma.max())
+            holds = 0 < growth <= 0.5
+            found.append(Hypothesis("0 < ησ₁ ≤ 1/2", holds, f"ησ₁ = {growth:.3g}"))
+        return (
+            cls(problem, tuple(found), step) if all_hold(found) else cls.refuse(found)
+        )
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """Lower(k) ≤ w(k) ≤ upper(k)."""
+        k = sympy.Symbol("k", nonnegative=True)
+        w, low, high = (sympy.Function(name)(k) for name in ("w", "lower", "upper"))
+        return sympy.And(sympy.Le(low, w), sympy.Le(w, high), evaluate=False)
+
+    def residuals(self, path: Path) -> Array:
+        """Return how far a mode is outside its corridor, relative to its goal."""
+        modes, steps = joint_modes(self.problem), len(path.t) - 1
+        product = to_float_array(path.end_to_end)
+        measured = np.einsum("ik,tij,jk->tk", modes.left, product, modes.right)
+        gaps = np.zeros(steps + 1)
+        for k, start in enumerate(modes.start):
+            sizes = {"sigma": float(modes.sigma[k]), "lam": float(modes.lam[k])}
+            low, high = descent_curves(start, steps, step=self.step, **sizes)
+            outside = np.maximum(low - measured[:, k], measured[:, k] - high)
+            gaps = np.maximum(gaps, outside / modes.goal[k])
+        return gaps

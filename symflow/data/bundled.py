@@ -1,4 +1,4 @@
-"""Three small real data sets that come with symflow.
+"""Small real data sets that come with symflow.
 
 Their origin, columns, units and licences are in ``bundled/PROVENANCE.txt`` next to the
 files.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
+import numpy as np
+
+from symflow.algebra.arrays import Array
 from symflow.data.dataset import Dataset
 from symflow.data.table import read_table
 from symflow.errors import InvalidArgument
@@ -17,7 +20,10 @@ _BUNDLED: dict[str, tuple[str, tuple[str, ...]]] = {
     "diabetes": ("diabetes.csv.gz", ("progression",)),
     "linnerud": ("linnerud.csv", ("weight", "waist", "pulse")),
     "digits": ("digits.csv.gz", ()),
+    "digit_classes": ("digits.csv.gz", tuple(f"is_{digit}" for digit in range(10))),
 }
+
+_LABELS = "digit_labels.csv.gz"
 
 #: Names of the bundled data sets.
 BUNDLED = tuple(_BUNDLED)
@@ -28,10 +34,12 @@ def load_dataset(name: str) -> Dataset:
 
     Parameters
     ----------
-    name : {"diabetes", "linnerud", "digits"}
+    name : {"diabetes", "linnerud", "digits", "digit_classes"}
         ``"diabetes"``: 442 patients, 10 baseline variables, disease progression [1]_.
         ``"linnerud"``: 20 men, 3 exercises, 3 physiological variables [2]_.
         ``"digits"``: 1797 images of 8×8 grey values from 0 to 16, Y = X [3]_.
+        ``"digit_classes"``: the same images; Y has a one in the column of the digit
+        that is shown, and zeros, so that classification is a regression [3]_.
 
     Returns
     -------
@@ -62,8 +70,22 @@ def load_dataset(name: str) -> Dataset:
         msg = f"load_dataset(name=…): the bundled data sets are {known}; got {name!r}"
         raise InvalidArgument(msg)
     file, targets = _BUNDLED[name]
+    if file == "digits.csv.gz":
+        names, images = _table(file)
+        shown = _one_hot(len(targets)) if targets else images
+        return Dataset(images, shown, inputs=names, targets=targets or names)
     with as_file(files("symflow.data").joinpath("bundled", file)) as path:
-        if targets:
-            return Dataset.from_csv(path, target=targets)
+        return Dataset.from_csv(path, target=targets)
+
+
+def _table(file: str) -> tuple[tuple[str, ...], Array]:
+    """Return the columns of a bundled file, and its values."""
+    with as_file(files("symflow.data").joinpath("bundled", file)) as path:
         names, values = read_table(path, "load_dataset(name=…)")
-    return Dataset(values, values, inputs=names, targets=names)
+    return tuple(names), values
+
+
+def _one_hot(classes: int) -> Array:
+    """Return a row of zeros and a one for every label of the digits."""
+    _, labels = _table(_LABELS)
+    return np.asarray(np.eye(classes)[labels[:, 0].astype(int)])

@@ -15,6 +15,7 @@ from symflow.gallery.measured import MEASURED
 from symflow.gallery.neuron import NEURON
 from symflow.gallery.operator import OPERATOR
 from symflow.gallery.rates import RATES
+from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
 from symflow.gallery.width import WidthExperiment, width_experiment
 
@@ -26,6 +27,7 @@ ENTRIES: tuple[Entry, ...] = (
     *DIAGONAL,
     *MEASURED,
     *NEURON,
+    *SEQUENTIAL,
     *OPERATOR,
     *ENSEMBLES,
     *ERRATA,

@@ -212,8 +212,13 @@ def one_neuron(
     return make
 
 
-def spectral(*widths: int, t: float = 12.0) -> Callable[[np.random.Generator], Batch]:
-    """Return the maker of small spectral starts for data with shared frames."""
+def spectral(
+    *widths: int, residual: float = 0.0, t: float = 12.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of small spectral starts; frames are shared but for a residual.
+
+    Without the residual Σ_xx and Σ_yx share their singular vectors.
+    """
 
     def make(generator: np.random.Generator) -> Batch:
         modes = min(widths[0], widths[-1])
@@ -221,7 +226,9 @@ def spectral(*widths: int, t: float = 12.0) -> Callable[[np.random.Generator], B
         right = _frame(generator, widths[0], widths[0])
         lam = generator.uniform(0.5, 2, widths[0])
         sigma = generator.uniform(0.5, 2, modes)
-        data = Moments((right * lam) @ right.T, (left * sigma) @ right[:, :modes].T)
+        noise = residual * generator.standard_normal((widths[0], widths[0]))
+        inside = np.diag(lam) + noise @ noise.T / max(residual, 1e-300)
+        data = Moments(right @ inside @ right.T, (left * sigma) @ right[:, :modes].T)
         starts = []
         for _ in range(STARTS):
             strengths = 10.0 ** generator.uniform(-4, -2, modes)

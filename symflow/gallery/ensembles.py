@@ -20,6 +20,7 @@ from symflow.claims import Bound, Claim
 from symflow.convergence import (
     Alignment,
     ConvexityRate,
+    DescentCorridor,
     FarAway,
     HomogeneousRate,
     ImbalanceDrift,
@@ -31,6 +32,7 @@ from symflow.convergence import (
     MarginRate,
     OneStep,
     PathLength,
+    PerturbedModes,
     RankOneRate,
     StableSet,
     Staircase,
@@ -183,6 +185,18 @@ ENSEMBLES = (
         "many-far", FarAway, one_neuron(3, size=20.0, t=1.0), wrong(time=0.0)
     ),
     EnsembleEntry("many-stairs", Staircase, spectral(3, 3, 2), elsewhere(0.1)),
+    EnsembleEntry(
+        "many-perturbed",
+        PerturbedModes,
+        spectral(3, 3, 2, residual=3e-3, t=5.0),
+        wrong(size=1e-3),
+    ),
+    EnsembleEntry(
+        "many-corridor",
+        DescentCorridor,
+        descents(spectral(3, 3, 2), lambda _: 0.2),
+        wrong(step=1.1),
+    ),
     EnsembleEntry(
         "many-distance", DistanceBound, underdetermined(5, 9, 1), wrong(distance=1e-3)
     ),

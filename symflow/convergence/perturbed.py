@@ -1,0 +1,209 @@
+"""Data whose correlations share singular vectors only approximately: a true bound.
+
+Gidel, Bach, Lacoste-Julien (2019) assume Σ_yx = Σ σ_i u_iv_iᵀ and Σ_xxv_i ≈ λ_iv_i,
+λ_i = v_iᵀΣ_xxv_i, and bound by εe^{ct²} what the residual C = VᵀΣ_xx − diag(λ)Vᵀ, of
+size ε, changes.  Here is a bound with all constants.  Let θ⁰(t) be the closed form of
+the balanced start W(0) = Σ w_i(0)u_iv_iᵀ without C,
+
+    W_1⁰ = W_1(0) V diag(√(w_i/w_i(0))) Vᵀ,   W_2⁰ = U diag(√(w_i/w_i(0))) Uᵀ W_2(0),
+
+w_i(t) logistic, and e = ‖θ − θ⁰‖.  θ⁰ fails the equations of the flow by δ(t),
+
+    δ² = ‖diag(w^{3/2})C‖² + ‖diag(w)CV diag(w^{1/2})‖²,
+
+and the Hessian of the loss is at least −‖WΣ_xx − Σ_yx‖_2 (its part D²W has this force
+as a factor, ‖V_2V_1‖_* ≤ ½‖V‖²), on the segment from θ⁰ to θ on average at least −(ν +
+λ_1(√(½ max w)·e + e²/6)), ν = ‖diag(wλ − σ)Vᵀ + diag(w)C‖_2.  So e is at most the
+solution of
+
+    ė = (ν + λ_1(√(½ max w)·e + e²/6)) e + δ,      e(0) = 0,
+
+which is linear in ε at first order, and is integrated here to 1e-8 and rounded up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.convergence.bound import end_to_end
+from symflow.convergence.phases import GIDEL, Modes, joint_modes
+from symflow.flow.problem import Problem
+from symflow.hypotheses import TOLERANCE, balanced_start, dense_layers, squared_loss
+from symflow.theorem import Theorem, all_hold
+
+#: The bound is rounded up by this part, and is infinite beyond the second number.
+ROUNDED_UP, LARGEST = 1e-6, 1e6
+#: Tolerances of its integration; e is of the size of ε, so that only rtol matters.
+RTOL, ATOL = 1e-8, 1e-30
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PerturbedModes(Bound, Theorem):
+    """The weights stay within e(t) of the closed form without C.
+
+    Parameters
+    ----------
+    size : float
+        ε = ‖C‖_F.
+    """
+
+    size: float
+
+    source = GIDEL
+
+    @classmethod
+    def attempt(cls, problem: Problem) -> Self | Refusal:
+        """Return the claim, or the hypotheses that fail."""
+        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
+        if not all_hold(found):
+            return cls.refuse(found)
+        modes = joint_modes(problem)
+        product = end_to_end(problem.floats.weights)
+        rest = product - (modes.left * modes.start) @ modes.right.T
+        off = float(np.linalg.norm(rest) / (np.linalg.norm(product) or 1.0))
+        size = float(np.linalg.norm(residual(problem, modes)))
+        smallest = float(modes.start.min())
+        found += [
+            balanced_start(problem),
+            Hypothesis(
+                "W(0) has the singular vectors of Σ_yx",
+                off <= TOLERANCE,
+                f"off by {off:.2g} relative",
+                off,
+            ),
+            Hypothesis("w_i(0) > 0", smallest > 0, f"smallest {smallest:.2g}"),
+            Hypothesis(
+                "a residual C that is not zero", size > TOLERANCE, f"ε = {size:.3g}"
+            ),
+        ]
+        return (
+            cls(problem, tuple(found), size) if all_hold(found) else cls.refuse(found)
+        )
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """‖θ(t) − θ⁰(t)‖ ≤ e(t)."""
+        t, gap = sympy.Symbol("t", nonnegative=True), sympy.Function("gap")
+        return sympy.Le(gap(t), sympy.Function("e")(t), evaluate=False)
+
+    @cached_property
+    def modes(self) -> Modes:
+        """The modes of Σ_yx, with λ_i and w_i(0) on them."""
+        return joint_modes(self.problem)
+
+    def reference_weights(self, t: Any) -> tuple[Array, Array]:
+        """Return W_1⁰ and W_2⁰, shapes (times, h, d) and (times, m, h)."""
+        modes, times = self.modes, np.atleast_1d(np.asarray(t, float))
+        growth = np.sqrt(self._strengths(times) / modes.start)
+        first, second = self.problem.floats.weights
+        inner = np.einsum("ik,tk,jk->tij", modes.right, growth, modes.right)
+        outer = np.einsum("ik,tk,jk->tij", modes.left, growth, modes.left)
+        return first @ inner, outer @ second
+
+    def bound(self, t: Any) -> Array:
+        """Return e at increasing times, from e(0) = 0; infinite where it explodes."""
+        from scipy.integrate import solve_ivp
+
+        times = np.atleast_1d(np.asarray(t, float))
+
+        def explodes(_: float, e: Array) -> float:
+            return float(e[0] - LARGEST)
+
+        explodes.terminal = True  # type: ignore[attr-defined]
+        span = (0.0, max(float(times[-1]), 1e-9))
+        fine: dict[str, Any] = {"rtol": RTOL, "atol": ATOL, "method": "DOP853"}
+        run = solve_ivp(
+            self._growth, span, [0.0], t_eval=times, events=explodes, **fine
+        )
+        found = np.full(len(times), np.inf)
+        found[: run.y.shape[1]] = run.y[0] * (1 + ROUNDED_UP)
+        return found
+
+    def sides(self, path: Path) -> tuple[Array, Array]:
+        """Return ‖θ(t) − θ⁰(t)‖² and e(t)²; zeros where e is infinite."""
+        times = np.array([to_float(time) for time in path.t])
+        pairs = zip(path.weights, self.reference_weights(times), strict=True)
+        gaps = [to_float_array(weight) - closed for weight, closed in pairs]
+        squares = np.asarray(sum((gap**2).sum(axis=(-2, -1)) for gap in gaps))
+        # both start together, up to the rounding of the closed form
+        size = float(sum((w**2).sum() for w in self.problem.floats.weights))
+        bound = self.bound(times) ** 2 + 1e-28 * size
+        known = np.isfinite(bound)
+        return np.where(known, squares, 0.0), np.where(known, bound, 0.0)
+
+    def _strengths(self, t: Array) -> Array:
+        """Return w_i(t), shape (times, k)."""
+        modes = self.modes
+        decay = np.exp(-2 * np.multiply.outer(t, modes.sigma))
+        part = modes.start / modes.goal
+        return np.asarray(modes.goal * part / (part + (1 - part) * decay))
+
+    @cached_property
+    def _shape(self) -> Array:
+        """C, scaled to the size ε that is claimed."""
+        found = residual(self.problem, self.modes)
+        return np.asarray(found * (self.size / np.linalg.norm(found)))
+
+    @cached_property
+    def _largest(self) -> float:
+        return float(np.linalg.norm(to_float_array(self.problem.arguments[0]), 2))
+
+    def _growth(self, t: float, e: Array) -> list[float]:
+        modes, C = self.modes, self._shape
+        w = self._strengths(np.array([t]))[0]
+        failing = (w[:, None] ** 1.5) * C, (w[:, None] * C @ modes.right) * w**0.5
+        delta = np.sqrt(sum(np.sum(part**2) for part in failing))
+        force = (w * modes.lam - modes.sigma)[:, None] * modes.right.T + w[:, None] * C
+        steep = self._largest * (np.sqrt(w.max() / 2) * e[0] + e[0] ** 2 / 6)
+        return [float((np.linalg.norm(force, 2) + steep) * e[0] + delta)]
+
+
+def residual(problem: Problem, modes: Modes) -> Array:
+    """Return C = VᵀΣ_xx − diag(λ)Vᵀ, shape (k, d).
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    modes : Modes
+        The modes of its Σ_yx.
+    """
+    sigma_xx = to_float_array(problem.arguments[0])
+    return np.asarray(modes.right.T @ sigma_xx - modes.lam[:, None] * modes.right.T)
+
+
+def alignment_defect(data: Any) -> float:
+    """Return ‖off-diagonal part of VᵀΣ_xxV‖_F/‖Σ_xx‖_F, V the right vectors of Σ_yx.
+
+    Parameters
+    ----------
+    data : Dataset or Moments
+        Of any size.
+
+    Returns
+    -------
+    float
+        0 if Σ_xx and Σ_yx share singular vectors, as for whitened inputs and for
+        autoencoders.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> data = sf.Moments([[1.0, 0.3], [0.3, 1.0]], [[2.0, 0.0], [0.0, 1.0]])
+    >>> round(alignment_defect(data), 4)
+    0.2873
+    """
+    moments = data.moments()
+    sigma_xx = to_float_array(moments.sigma_xx)
+    frame = np.linalg.svd(to_float_array(moments.sigma_yx))[2]
+    turned = frame @ sigma_xx @ frame.T
+    rest = turned - np.diag(np.diag(turned))
+    return float(np.linalg.norm(rest) / np.linalg.norm(sigma_xx))

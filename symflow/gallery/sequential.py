@@ -1,0 +1,237 @@
+"""Entries of the atlas about sequential learning: steps, phases, reduced rank."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.claims import Claim
+from symflow.convergence import (
+    PerturbedModes,
+    alignment_defect,
+    closest_approach,
+    descend,
+    discrete_phase_time,
+    reduced_rank_solutions,
+)
+from symflow.convergence.phases import GIDEL
+from symflow.data import Dataset, Moments, load_dataset
+from symflow.flow import gradient_flow
+from symflow.gallery.entry import Instance, NumberEntry, PathEntry
+from symflow.gallery.rates import claimed
+from symflow.inits import gaussian_init, spectral_init
+from symflow.losses import SquaredLoss
+from symflow.networks import LinearNetwork
+from symflow.simulation import simulate
+
+PHASE_STEP, PHASE_SIGMAS = 0.2, (1.3, 0.7)
+DELTAS = (100.0, 300.0)
+STEPS = (0.3, 0.6, 0.9)
+
+
+def _nearly_aligned() -> Instance:
+    """Return data whose Σ_xx is not quite diagonal where Σ_yx is."""
+    small = sympy.Rational(1, 500)
+    sigma_xx = [[1, small, 0], [small, 1, small], [0, small, 2]]
+    data = Moments(sigma_xx, [[2, 0, 0], [0, 1, 0]])
+    size = sympy.Rational(1, 5)
+    weights = (
+        [[size, 0, 0], [0, size, 0], [0, 0, 0]],
+        [[size, 0, 0], [0, size, 0]],
+    )
+    flow = gradient_flow(LinearNetwork(3, 3, 2), SquaredLoss())
+    return Instance(flow, data, weights, tuple(range(7)))
+
+
+def _tiny_residual(given: Instance) -> Claim:
+    claim: Any = claimed(PerturbedModes)(given)
+    return replace(claim, size=claim.size / 1000)  # type: ignore[no-any-return]
+
+
+def _phases() -> list[float]:
+    return [discrete_phase_time(sigma, PHASE_STEP) for sigma in PHASE_SIGMAS]
+
+
+def _measured_phases() -> list[float]:
+    """Return the slope of ηk in δ, k the step at which w = ½ for w_0 = e^{−2δ}."""
+    found = []
+    for sigma in PHASE_SIGMAS:
+        times = []
+        for delta in DELTAS:
+            count = int(3 * delta / (PHASE_STEP * sigma))
+            w = descend(np.exp(-2 * delta), count, step=PHASE_STEP, sigma=sigma)
+            odds = np.log(w / np.maximum(sigma - w, 1e-300))
+            after = int(np.argmax(odds > 0))
+            part = odds[after] / (odds[after] - odds[after - 1])
+            times.append(PHASE_STEP * (after - part))
+        found.append((times[1] - times[0]) / (DELTAS[1] - DELTAS[0]))
+    return found
+
+
+def _largest_steps() -> list[float]:
+    """Return the largest ησ without overshoot, and with convergence, by bisection."""
+
+    def monotone(growth: float) -> bool:
+        w = descend(0.3, 4000, step=growth, sigma=1.0)
+        return bool(np.all(w <= 1 + 1e-14))
+
+    def converges(growth: float) -> bool:
+        return bool(abs(descend(0.3, 4000, step=growth, sigma=1.0)[-1] - 1) < 1e-3)
+
+    return [_last(monotone, 0.1, 0.9), _last(converges, 0.7, 1.3)]
+
+
+def _last(holds: Any, low: float, high: float) -> float:
+    """Return where a condition stops to hold, by bisection."""
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _multipliers() -> list[float]:
+    """Return how descent contracts near the goal, per step."""
+    found = []
+    for growth in STEPS:
+        w = descend(1 - 1e-7, 1, step=growth, sigma=1.0)
+        found.append((w[1] - 1) / (w[0] - 1))
+    return found
+
+
+def _teacher(sigma: Any, lam: Any) -> Moments:
+    """Return the moments of given σ_i and λ_i, in random frames."""
+    generator = np.random.default_rng(4)
+    left, right = (
+        np.linalg.qr(generator.standard_normal((n, n)))[0] for n in (len(sigma),) * 2
+    )
+    return Moments((right * lam) @ right.T, (left * sigma) @ right.T)
+
+
+def _synthetic() -> Array:
+    """Return the closest approaches from a vanishing Gaussian start."""
+    data = _teacher([3.0, 2.0, 1.0], [2.0, 1.0, 0.5])
+    flow = gradient_flow(LinearNetwork(3, 3, 3), SquaredLoss())
+    run = simulate(flow, data, gaussian_init(1e-8, rng=0), np.linspace(0, 40, 2001))
+    return closest_approach(run, reduced_rank_solutions(data))
+
+
+def _trap() -> float:
+    """Return the approach to rank one where σ and σ/√λ disagree on the order."""
+    data = Moments([[4, 0], [0, 0.7]], [[2, 0], [0, 1.2]])
+    flow = gradient_flow(LinearNetwork(2, 2, 2), SquaredLoss())
+    run = simulate(flow, data, spectral_init(1e-6), np.linspace(0, 40, 2001))
+    return float(closest_approach(run, reduced_rank_solutions(data))[1])
+
+
+def digit_classes(directions: int = 6) -> Dataset:
+    """Return the leading directions of the digits, and their centred classes.
+
+    Parameters
+    ----------
+    directions : int
+        Leading principal directions of the images.
+
+    Examples
+    --------
+    >>> digit_classes().X.shape, digit_classes().Y.shape
+    ((1797, 6), (1797, 10))
+    """
+    data = load_dataset("digit_classes").centered()
+    frame = np.linalg.svd(data.X, full_matrices=False)[2][:directions]
+    return Dataset(data.X @ frame.T / 10, data.Y)
+
+
+def _classes() -> Array:
+    data = digit_classes()
+    flow = gradient_flow(LinearNetwork(6, 10, 10), SquaredLoss())
+    times = np.linspace(0, 1000, 2001)
+    run = simulate(flow, data, gaussian_init(1e-8, rng=0), times)
+    return closest_approach(run, reduced_rank_solutions(data))
+
+
+def _alignments() -> list[float]:
+    scores, classes = digit_classes().X, digit_classes().Y
+    frame = np.linalg.svd(scores, full_matrices=False)[0]
+    pairs = (scores, scores), (frame, classes)
+    return [alignment_defect(Dataset(*pair)) for pair in pairs]
+
+
+SEQUENTIAL = (
+    PathEntry(
+        "gidel-perturbed", _nearly_aligned, claimed(PerturbedModes), _tiny_residual
+    ),
+    NumberEntry(
+        "gidel-discrete-phase",
+        "time η/ln(1 + ησ) per δ at which descent learns a mode, σ = 1.3, 0.7",
+        GIDEL,
+        ("η = 0.2", "w₀ = e^(−2δ), δ = 100, 300"),
+        _phases,
+        _measured_phases,
+        lambda _: [1 / sigma for sigma in PHASE_SIGMAS],
+        1e-4,
+    ),
+    NumberEntry(
+        "gidel-step",
+        "largest ησ without overshoot, and with convergence",
+        GIDEL,
+        ("two balanced layers, one mode",),
+        lambda: [0.5, 1.0],
+        _largest_steps,
+        lambda steps: 1.1 * steps,
+        1e-2,
+    ),
+    NumberEntry(
+        "gidel-multiplier",
+        "multiplier 1 − 2ησ of a step near the goal, ησ = 0.3, 0.6, 0.9",
+        GIDEL,
+        ("two balanced layers, one mode",),
+        lambda: [1 - 2 * growth for growth in STEPS],
+        _multipliers,
+        lambda factors: factors[::-1],
+        1e-6,
+    ),
+    NumberEntry(
+        "gidel-synthetic",
+        "closest approach to reduced-rank regression from a vanishing Gaussian start",
+        GIDEL,
+        ("σ = (3, 2, 1), λ = (2, 1, 0.5)", "Gaussian start of size 1e-8"),
+        lambda: np.zeros(4),
+        _synthetic,
+        lambda none: none + 0.5,
+        0.05,
+    ),
+    NumberEntry(
+        "gidel-trap",
+        "approach to rank-one regression where σ and σ/√λ disagree on the order",
+        GIDEL,
+        ("σ = (2, 1.2), λ = (4, 0.7)", "spectral start of size 1e-6"),
+        lambda: 0.5 / np.hypot(0.5, 1.2 / 0.7),
+        _trap,
+        lambda _: 0.0,
+        1e-3,
+    ),
+    NumberEntry(
+        "gidel-classes",
+        "closest approach to reduced-rank regression, digits by class (frames differ)",
+        GIDEL,
+        ("6 leading directions", "Gaussian start of size 1e-8"),
+        lambda: np.zeros(7),
+        _classes,
+        lambda none: none + 0.7,
+        0.35,
+    ),
+    NumberEntry(
+        "gidel-alignment",
+        "Σ_xx is diagonal in the frame of Σ_yx: autoencoder, whitened classification",
+        GIDEL,
+        ("6 leading directions of the digits",),
+        lambda: np.zeros(2),
+        _alignments,
+        lambda none: none + 0.1,
+        1e-10,
+    ),
+)

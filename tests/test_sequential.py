@@ -1,0 +1,108 @@
+"""Sequential learning beyond shared singular vectors, and in discrete time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from oracles.arrays import derivatives
+
+import symflow as sf
+from symflow.convergence import DescentCorridor, PerturbedModes, alignment_defect
+from symflow.convergence.perturbed import residual
+from symflow.flow.problem import bind
+
+
+def nearly_aligned(rng, size=1e-3, start=(0.1, 0.2)):
+    """Data whose Σ_xx is off by `size` in the frame of Σ_yx, and a spectral start."""
+    left, right, middle = (
+        np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (2, 3, 3)
+    )
+    noise = rng.standard_normal((3, 3))
+    noise = noise + noise.T - 2 * np.diag(np.diag(noise))
+    inside = np.diag([1.0, 0.8, 1.5]) + size * noise
+    strengths = np.diag([1.5, 1.1])
+    data = sf.Moments(right @ inside @ right.T, left @ strengths @ right[:, :2].T)
+    roots = np.sqrt(np.array(start))
+    weights = [
+        (middle[:, :2] * roots) @ right[:, :2].T,
+        (left * roots) @ middle[:, :2].T,
+    ]
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 3, 2), sf.SquaredLoss())
+    return flow, data, weights
+
+
+def test_closed_form_fails_the_flow_by_delta(rng):
+    """f(θ⁰) − θ̇⁰ has exactly the norm δ(t) that the bound integrates."""
+    flow, data, weights = nearly_aligned(rng, 0.05)
+    claim = PerturbedModes.attempt(bind(flow, data, weights))
+    modes, C = claim.modes, residual(claim.problem, claim.modes)
+    assert np.linalg.norm(C) == pytest.approx(claim.size)
+    step = 1e-5
+    for t in (0.0, 0.7, 2.0):
+        before, now, after = zip(
+            *(layer for layer in claim.reference_weights([t - step, t, t + step])),
+            strict=True,
+        )
+        slopes = [(b - a) / (2 * step) for a, b in zip(before, after, strict=True)]
+        force = derivatives(list(now), data.sigma_xx, data.sigma_yx)
+        gap = sum(np.sum((f - s) ** 2) for f, s in zip(force, slopes, strict=True))
+        w = claim._strengths(np.array([t]))[0]
+        parts = (w[:, None] ** 1.5) * C, (w[:, None] * C @ modes.right) * w**0.5
+        delta = sum(np.sum(part**2) for part in parts)
+        assert gap == pytest.approx(delta, rel=1e-5)
+
+
+def test_deviation_is_linear_in_the_residual_and_saturates(rng):
+    """The bound is true, loose, and grows where the deviation has stopped to."""
+    state, rows = rng.bit_generator.state, []
+    times = np.linspace(0, 8, 9)
+    for size in (1e-2, 1e-3):
+        rng.bit_generator.state = state
+        flow, data, weights = nearly_aligned(rng, size)
+        claim = PerturbedModes.attempt(bind(flow, data, weights))
+        run = sf.simulate(flow, data, weights, times, method=sf.DOP853(1e-11, 1e-13))
+        small, large = claim.sides(run)
+        assert np.all(small <= large)
+        assert max(replace(claim, size=claim.size / 100).residuals(run)) > 1e-6
+        rows.append((np.sqrt(small) / size, np.sqrt(large) / size))
+    measured, bound = rows[1]
+    assert rows[0][0][1:] == pytest.approx(measured[1:], rel=0.05)
+    assert measured[-1] == pytest.approx(measured[-3], rel=0.01)
+    assert bound[-1] > 3 * measured[-1]
+
+
+def test_bound_is_infinite_where_it_explodes_and_then_claims_nothing(rng):
+    flow, data, weights = nearly_aligned(rng, 0.3)
+    claim = PerturbedModes.attempt(bind(flow, data, weights))
+    bound = claim.bound(np.linspace(0, 20, 5))
+    assert np.isinf(bound[-1])
+    run = sf.simulate(flow, data, weights, np.linspace(0, 20, 5))
+    assert max(claim.residuals(run)) == 0
+
+
+def test_aligned_data_and_other_starts_are_refused(rng):
+    flow, data, weights = nearly_aligned(rng, 0.0)
+    refusal = PerturbedModes.attempt(bind(flow, data, weights))
+    assert "a residual C that is not zero: fails" in str(refusal)
+    turned = [weights[0], -weights[1]]
+    refusal = PerturbedModes.attempt(bind(flow, data, turned))
+    assert "w_i(0) > 0: fails" in str(refusal)
+
+
+def test_alignment_defect_of_whitened_input_and_autoencoder(rng):
+    X = rng.standard_normal((9, 3))
+    assert alignment_defect(sf.Dataset(X, X)) < 1e-14
+    assert alignment_defect(sf.whitened([[2.0, 1.0], [0.0, 1.0]])) < 1e-14
+    assert alignment_defect(sf.Dataset(X, rng.standard_normal((9, 2)))) > 1e-3
+
+
+def test_corridor_of_descent_and_its_mutant(rng):
+    flow, data, weights = nearly_aligned(rng, 0.0, (1e-3, 2e-3))
+    gd = sf.gradient_descent(flow.network, flow.loss)
+    problem = bind(flow, data, weights)
+    run = sf.descend(gd, data, weights, 80, step_size=0.1)
+    claim = DescentCorridor.attempt(problem, 0.1)
+    assert max(claim.residuals(run)) < 1e-12
+    # the lower curve is near 2 ln(1 + ησ), so that a larger step is outside
+    assert max(replace(claim, step=0.12).residuals(run)) > 0.01
+    assert "0 < ησ₁ ≤ 1/2: fails" in str(DescentCorridor.attempt(problem, 0.4))
