@@ -145,6 +145,9 @@ from symflow.flow import (
     GradientFlow as GradientFlow,
 )
 from symflow.flow import (
+    HeavyBall as HeavyBall,
+)
+from symflow.flow import (
     directional_flow as directional_flow,
 )
 from symflow.flow import (
@@ -152,6 +155,9 @@ from symflow.flow import (
 )
 from symflow.flow import (
     gradient_flow as gradient_flow,
+)
+from symflow.flow import (
+    heavy_ball as heavy_ball,
 )
 from symflow.gallery import (
     atlas as atlas,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symflow as sf
-from symflow.conservation.brackets import Fields, jacobian, rank
+from symflow.conservation.brackets import gradient_fields, jacobian, rank
 from symflow.conservation.count import _certificate, two_layer_count
 from symflow.conservation.nilpotent import PRIME, NilpotentValues
 
@@ -244,7 +244,7 @@ def test_jacobian_is_that_of_sympy(rng):
 
     network = sf.LinearNetwork(2, 2, 1)
     (law,) = sf.conserved(sf.gradient_flow(network, sf.SquaredLoss()))
-    point = Fields(network).point(rng)
+    point = gradient_fields(network).point(rng)
     ours = jacobian([law.node], network.parameters, point)
     variables = [v for p in network.parameters for v in entrywise(p)]
     values = dict(

@@ -142,7 +142,11 @@ def unicode_name(name: str) -> str:
     head, underscore, index = name.partition("_")
     stem = head.rstrip("0123456789")
     digits = head[len(stem) :].translate(_SUBSCRIPTS)
-    letter, dot = (stem[:-3], "\u0307") if stem[1:].endswith("dot") else (stem, "")
+    letter, dot = stem, ""
+    for ending, mark in (("ddot", "\u0308"), ("dot", "\u0307")):
+        if stem[1:].endswith(ending):
+            letter, dot = stem.removesuffix(ending), mark
+            break
     return unicodedata.normalize(
         "NFC", f"{_greek(letter)}{dot}{digits}{underscore}{index}"
     )

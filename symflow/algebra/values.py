@@ -14,7 +14,7 @@ import sympy
 
 from symflow.algebra.array_maps import PRELUDE, kron
 from symflow.algebra.arrays import Array, map_entries, to_mpf_array
-from symflow.algebra.elementwise import Elementwise, Hadamard, Total
+from symflow.algebra.elementwise import Elementwise, Hadamard, Total, Weighted
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
@@ -127,6 +127,9 @@ class Values:
                 return self.constant(matrix)
             case Contraction():
                 return self.of(node.lowered)
+            case Weighted(weight, body):
+                number = self.of(weight)[..., None, None]
+                return self.multiply(Hadamard, number, self.of(body))
             case Elementwise(function, body):
                 return self.elementwise(function, self.of(body))
             case LinearMap():

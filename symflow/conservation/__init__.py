@@ -10,6 +10,7 @@ from symflow.conservation.count import Certificate, Count, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
 from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
 from symflow.conservation.law import Law
+from symflow.conservation.momentum import AngularMomentum, momentum_laws
 from symflow.conservation.parameters import ParameterLaw
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
@@ -17,7 +18,7 @@ from symflow.conservation.searches import laws_of
 from symflow.conservation.symmetry import MomentLaw
 from symflow.conservation.tensor import ComponentLaw, FrozenComponents
 from symflow.errors import InvalidArgument
-from symflow.flow import GradientDescent, GradientFlow
+from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 
 
 @overload
@@ -28,6 +29,10 @@ def conserved(
 def conserved(
     flow: GradientFlow, *, data: Any = None, search: PolynomialSearch
 ) -> list[PolynomialLaw]: ...
+@overload
+def conserved(
+    flow: HeavyBall, *, data: None = None, search: None = None
+) -> list[AngularMomentum]: ...
 @overload
 def conserved(
     flow: GradientDescent, *, data: Any = None, search: None = None
@@ -44,7 +49,7 @@ def conserved(
 
     Parameters
     ----------
-    flow : GradientFlow or GradientDescent
+    flow : GradientFlow, GradientDescent or HeavyBall
         Widths may be symbolic.
     data : Dataset or Moments, keyword-only, optional
         Also list what is conserved for these inputs in particular, whatever the
@@ -55,9 +60,10 @@ def conserved(
 
     Returns
     -------
-    list of Law or of StepLaw
+    list of Law, of StepLaw or of AngularMomentum
         One law per adjacent pair of layers, first layers first; for gradient descent
-        by how much each changes in a step, which is of second order in the step size.
+        by how much each changes in a step, which is of second order in the step size;
+        for a heavy ball the angular momenta, which decay as its friction says.
 
     Raises
     ------
@@ -73,6 +79,8 @@ def conserved(
     >>> [str(law.expr) for law in sf.conserved(flow)]
     ['-W1*W1.T + W2.T*W2', '-W2*W2.T + W3.T*W3']
     """
+    if isinstance(flow, HeavyBall) and data is None and search is None:
+        return momentum_laws(flow)
     if isinstance(flow, GradientDescent) and search is None:
         return step_laws(flow, conserved(flow.flow, data=data))
     if not isinstance(flow, GradientFlow):
@@ -92,6 +100,7 @@ def drifts(path: Path) -> dict[str, float]:
 
 
 __all__ = [
+    "AngularMomentum",
     "Balance",
     "Certificate",
     "ComponentLaw",

@@ -139,7 +139,7 @@ def _proof(flow: GradientFlow, layer: int) -> list[ProofStep]:
         kind.matrix(Leaf(dotted(symbol)))
         for kind, symbol in zip(pair, symbols, strict=True)
     ]
-    pulled = _with_dense_others(network, layer).pull_back(force)[layer - 1 : layer + 1]
+    pulled = with_dense_others(network, layer).pull_back(force)[layer - 1 : layer + 1]
     decay = flow.loss.l2
     speeds = _speeds(flow, layer)
     given = [
@@ -171,7 +171,7 @@ def _proof(flow: GradientFlow, layer: int) -> list[ProofStep]:
     return steps
 
 
-def _with_dense_others(network: Network, layer: int) -> Network:
+def with_dense_others(network: Network, layer: int) -> Network:
     """Return the network with all but two layers dense: their form does not matter."""
     pair = (layer - 1, layer)
     return Network(

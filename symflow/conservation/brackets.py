@@ -22,114 +22,109 @@ from symflow.algebra.tensors import Constant
 from symflow.conservation.nilpotent import PRIME, NilpotentValues, Residues
 from symflow.networks import AbstractNetwork
 
+#: The symbol of time, where it is a coordinate.
+TIME = sympy.MatrixSymbol("t", 1, 1)
+
+Controls = dict[sympy.MatrixSymbol, Residues]
+
 
 @dataclass(frozen=True, eq=False)
 class Fields:
-    """The gradient fields of a network, ready to be evaluated modulo p.
+    """A family of vector fields that is linear in controls, to be evaluated modulo p.
 
     Parameters
     ----------
-    network : AbstractNetwork
-        With integer widths.
-    inputs : sympy.ImmutableDenseMatrix, optional
-        A basis, as rows, of what the inputs span; everything without it.
+    state : tuple of sympy.MatrixSymbol
+        The coordinates, of integer sizes.
+    controls : tuple of sympy.MatrixSymbol
+        What the members of the family differ in.
+    nodes : tuple of Node
+        The velocity of every symbol of the state, linear in the controls.
     """
 
-    network: AbstractNetwork
-    inputs: sympy.ImmutableDenseMatrix | None = None
+    state: tuple[sympy.MatrixSymbol, ...]
+    controls: tuple[sympy.MatrixSymbol, ...]
+    nodes: tuple[Node, ...]
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Shapes of the parameters."""
-        return [(int(p.shape[0]), int(p.shape[1])) for p in self.network.parameters]
+        """Shapes of the state."""
+        return [_size(symbol) for symbol in self.state]
 
     @property
     def dimension(self) -> int:
-        """Number of scalar parameters."""
+        """Number of scalar coordinates."""
         return sum(rows * columns for rows, columns in self.sizes)
 
     @cached_property
-    def _force(self) -> sympy.MatrixSymbol:
-        widths = self.network.widths
-        columns = int(widths[0]) if self.inputs is None else self.inputs.rows
-        return sympy.MatrixSymbol("G", int(widths[-1]), columns)
-
-    @cached_property
-    def _nodes(self) -> tuple[Node, ...]:
-        """The field F_G; a force of given inputs X is G X."""
-        force: Node = Leaf(self._force)
-        if self.inputs is not None:
-            force = product(force, Constant(self.inputs))
-        return self.network.pull_back(force)
-
-    @cached_property
     def _velocities(self) -> tuple[sympy.MatrixSymbol, ...]:
-        symbols = self.network.parameters
         return tuple(
-            sympy.MatrixSymbol(f"{s.name}_velocity", *s.shape) for s in symbols
+            sympy.MatrixSymbol(f"{s.name}_velocity", *s.shape) for s in self.state
         )
 
     @cached_property
     def _tangents(self) -> tuple[Node | None, ...]:
-        """The derivative of F_G along the velocities."""
+        """The derivative of the fields along the velocities."""
         leaves = map(Leaf, self._velocities)
         moving: dict[sympy.MatrixSymbol, Node] = dict(
-            zip(self.network.parameters, leaves, strict=True)
+            zip(self.state, leaves, strict=True)
         )
-        return tuple(push_forward(node, moving) for node in self._nodes)
+        return tuple(push_forward(node, moving) for node in self.nodes)
 
     def point(self, rng: np.random.Generator) -> list[Residues]:
-        """Return random parameters, shape (1, 1, rows, columns) each."""
-        return [rng.integers(1, PRIME, (1, 1, *size)) for size in self.sizes]
+        """Return a random point at time 0, shape (1, 1, rows, columns) each."""
+        return [
+            rng.integers(1, PRIME, (1, 1, *_size(symbol))) * (symbol != TIME)
+            for symbol in self.state
+        ]
 
     def brackets(
         self, point: list[Residues], depth: int, count: int, rng: np.random.Generator
     ) -> Residues:
         """Return `count` random nested brackets of `depth` fields as rows."""
-        forces = [self._random_force(count, rng) for _ in range(depth)]
+        members = [self._draw(count, rng) for _ in range(depth)]
         places = [point]
         for level in range(depth - 1):
-            moved = self._evaluate(places[-1], forces[level], level)
+            moved = self._evaluate(places[-1], members[level], level)
             grown = [_grown(x, level) for x in places[-1]]
             places.append(
                 [_with_top(x, v, level) for x, v in zip(grown, moved, strict=True)]
             )
-        field = self._evaluate(places[-1], forces[-1], depth - 1)
+        field = self._evaluate(places[-1], members[-1], depth - 1)
         for level in reversed(range(depth - 1)):
-            field = self._pulled(places, field, forces[level], level, depth - 1)
+            field = self._pulled(places, field, members[level], level, depth - 1)
         rows = [block[..., -1, :, :].reshape(count, -1) for block in field]
         return np.concatenate(rows, axis=1)
 
-    def _random_force(self, count: int, rng: np.random.Generator) -> Residues:
-        rows, columns = self._force.shape
-        return rng.integers(0, PRIME, (count, 1, int(rows), int(columns)))
+    def _draw(self, count: int, rng: np.random.Generator) -> Controls:
+        """Return random controls for a batch of members of the family."""
+        return {
+            control: rng.integers(0, PRIME, (count, 1, *_size(control)))
+            for control in self.controls
+        }
 
     def _evaluate(
-        self,
-        point: list[Residues],
-        force: Residues,
-        nilpotents: int,
+        self, point: list[Residues], member: Controls, nilpotents: int
     ) -> list[Any]:
-        leaves = dict(zip(self.network.parameters, point, strict=True))
-        values = NilpotentValues(
-            leaves | {self._force: _padded(force, nilpotents)}, nilpotents
-        )
-        return [values.of(node) for node in self._nodes]
+        leaves = dict(zip(self.state, point, strict=True))
+        leaves |= {c: _padded(x, nilpotents) for c, x in member.items()}
+        values = NilpotentValues(leaves, nilpotents)
+        return [values.of(node) for node in self.nodes]
 
     def _pulled(
         self,
         places: list[list[Residues]],
         field: list[Any],
-        force: Residues,
+        member: Controls,
         level: int,
         nilpotents: int,
     ) -> list[Any]:
         """Return (1 − t DF) field, F at the place before step `level`."""
         leaves = {
             s: _padded(x, nilpotents)
-            for s, x in zip(self.network.parameters, places[level], strict=True)
+            for s, x in zip(self.state, places[level], strict=True)
         }
-        leaves |= {self._force: _padded(force, nilpotents)}
+        leaves |= {c: _padded(x, nilpotents) for c, x in member.items()}
         leaves |= dict(zip(self._velocities, field, strict=True))
         values = NilpotentValues(leaves, nilpotents)
         return [
@@ -138,6 +133,28 @@ class Fields:
             else (block - _times_t(values.of(moved), level)) % PRIME
             for moved, block in zip(self._tangents, field, strict=True)
         ]
+
+
+def gradient_fields(
+    network: AbstractNetwork, inputs: sympy.ImmutableDenseMatrix | None = None
+) -> Fields:
+    """Return the gradient fields F_G of a network.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        With integer widths.
+    inputs : sympy.ImmutableDenseMatrix, optional
+        A basis, as rows, of what the inputs span, whose forces are G X; everything
+        without it.
+    """
+    widths = network.widths
+    columns = int(widths[0]) if inputs is None else inputs.rows
+    control = sympy.MatrixSymbol("G", int(widths[-1]), columns)
+    force: Node = Leaf(control)
+    if inputs is not None:
+        force = product(force, Constant(inputs))
+    return Fields(network.parameters, (control,), network.pull_back(force))
 
 
 def jacobian(
@@ -180,6 +197,10 @@ def _padded(array: Residues, nilpotents: int) -> Residues:
     missing = 2**nilpotents - array.shape[-3]
     zeros = np.zeros((*array.shape[:-3], missing, *array.shape[-2:]), dtype=np.int64)
     return np.concatenate([array, zeros], axis=-3)
+
+
+def _size(symbol: sympy.MatrixSymbol) -> tuple[int, int]:
+    return int(symbol.shape[0]), int(symbol.shape[1])
 
 
 def _grown(array: Residues, level: int) -> Residues:

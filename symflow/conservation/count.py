@@ -27,10 +27,12 @@ import numpy as np
 import sympy
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.nodes import Node
 from symflow.claims import Status
-from symflow.conservation.brackets import Fields, jacobian, rank
+from symflow.conservation.brackets import Fields, gradient_fields, jacobian, rank
 from symflow.conservation.inputs import spanned_inputs
 from symflow.conservation.law import Law
+from symflow.conservation.momentum import momentum_fields, momentum_nodes
 from symflow.conservation.narrow import (
     with_narrow_ends,
     with_narrow_hidden_layers,
@@ -39,7 +41,7 @@ from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.searches import laws_of
 from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
-from symflow.flow import gradient_flow
+from symflow.flow import HeavyBall, gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import AbstractNetwork, Dense, Network
 
@@ -153,14 +155,15 @@ class Count(Displayed):
 
 
 def count_conserved(
-    network: AbstractNetwork, *, data: Any = None, rng: Any = 0
+    network: AbstractNetwork | HeavyBall, *, data: Any = None, rng: Any = 0
 ) -> Count:
     """Count the independent quantities that are conserved for every loss and data set.
 
     Parameters
     ----------
-    network : AbstractNetwork
-        With integer widths.
+    network : AbstractNetwork or HeavyBall
+        With integer widths.  Of a heavy ball, functions of weights, velocities and time
+        are counted.
     data : Dataset or Moments, keyword-only, optional
         Count what is conserved for these inputs and every label, instead of for every
         data set: r independent inputs of d leave d − r directions of a dense first
@@ -199,6 +202,8 @@ def count_conserved(
     >>> sf.count_conserved(sf.LinearNetwork(2, 2, 2), data=one).independent
     5
     """
+    if isinstance(network, HeavyBall):
+        return _with_momentum(network, _seed(rng))
     parameters, seed = _parameters(network), _seed(rng)
     if data is not None:
         spanned = spanned_inputs(network, data, "count_conserved(network, data=…)")
@@ -231,28 +236,42 @@ def _with_inputs(
         return replace(
             count, network=network, parameters=parameters, known=count.known + frozen
         )
-    fields = Fields(network, inputs)
-    found = laws_of(gradient_flow(network, SquaredLoss()), data)
-    certificate = _ranks(fields, found, seed)
+    found = _proved(laws_of(gradient_flow(network, SquaredLoss()), data))
+    certificate = _ranks(network, gradient_fields(network, inputs), found, seed)
     return Count(
         network, parameters, certificate.ranks[-1], certificate.laws, certificate
+    )
+
+
+def _with_momentum(ball: HeavyBall, seed: int) -> Count:
+    """Return the count of a heavy ball, whose state has velocities and the time."""
+    parameters = 2 * _parameters(ball.network) + 1
+    fields = momentum_fields(ball)
+    certificate = _ranks(ball.network, fields, momentum_nodes(ball), seed)
+    return Count(
+        ball.network, parameters, certificate.ranks[-1], certificate.laws, certificate
     )
 
 
 @lru_cache(maxsize=2**14)
 def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
     """Return the ranks of a network; sweeps meet the same narrow network often."""
-    laws = laws_of(gradient_flow(network, SquaredLoss()))
-    return _ranks(Fields(network), laws, seed)
+    laws = _proved(laws_of(gradient_flow(network, SquaredLoss())))
+    return _ranks(network, gradient_fields(network), laws, seed)
 
 
-def _ranks(fields: Fields, laws: list[Law], seed: int) -> Certificate:
+def _proved(laws: list[Law]) -> list[Node]:
+    return [law.node for law in laws if law.status is Status.PROVED]
+
+
+def _ranks(
+    network: AbstractNetwork, fields: Fields, laws: list[Node], seed: int
+) -> Certificate:
     generator = np.random.default_rng(seed)
     point = fields.point(generator)
-    proved = [law.node for law in laws if law.status is Status.PROVED]
-    known = rank(jacobian(proved, fields.network.parameters, point))
+    known = rank(jacobian(laws, fields.state, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
-    return Certificate(fields.network, PRIME, seed, ranks[0], tuple(ranks), known)
+    return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
 
 
 def two_layer_count(d: int, h: int, m: int) -> int:
@@ -294,7 +313,7 @@ def _bracket_ranks(
         ranks.append(rank(rows))
         quiet = ranks[-1] in ranks[:-1]
         if ranks[-1] > most:
-            msg = f"a law of {fields.network!r} is not invariant under a bracket"
+            msg = f"a law of {fields.state} is not invariant under a bracket"
             raise ArithmeticError(msg)
         if ranks[-1] == most or quiet:
             break

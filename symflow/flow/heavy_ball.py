@@ -1,0 +1,130 @@
+"""The heavy ball θ̈ + τθ̇ + ∇ℒ(θ) = 0: gradient flow with momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy
+
+from symflow.algebra.nodes import Leaf, Node, add, scale
+from symflow.algebra.numbers import exact
+from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
+from symflow.errors import InvalidArgument
+from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
+from symflow.losses import Loss
+from symflow.networks import AbstractNetwork
+
+
+@dataclass(frozen=True)
+class HeavyBall:
+    """The equations of a heavy ball; made by `heavy_ball`.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow of the same network and loss.
+    friction : sympy.Expr
+        τ ≥ 0, a number or a symbol.
+    """
+
+    flow: GradientFlow
+    friction: sympy.Expr
+
+    @property
+    def network(self) -> AbstractNetwork:
+        """The model."""
+        return self.flow.network
+
+    @property
+    def loss(self) -> Loss:
+        """The loss."""
+        return self.flow.loss
+
+    @property
+    def state(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The weights, then their velocities."""
+        return (*self.flow.state, *map(dotted, self.flow.state))
+
+    @cached_property
+    def accelerations(self) -> tuple[Node, ...]:
+        """−∇ℒ − τθ̇ for every weight, as nodes in weights and velocities."""
+        if self.friction == 0:
+            return self.flow.directions
+        pairs = zip(self.flow.directions, self.flow.state, strict=True)
+        return tuple(
+            add(force, scale(-self.friction, Leaf(dotted(symbol))))
+            for force, symbol in pairs
+        )
+
+    @cached_property
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """Ẅ_l = …; the left sides are symbols named Wddot1, Wddot2, …."""
+        return tuple(
+            sympy.Eq(twice_dotted(symbol), to_sympy(node), evaluate=False)
+            for symbol, node in zip(self.flow.state, self.accelerations, strict=True)
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(map(inline, self.equations))
+
+    def __repr__(self) -> str:
+        header = f"HeavyBall of {self.loss!r} on {self.network!r}"
+        return "\n".join([header, *(f"  {line}" for line in str(self).splitlines())])
+
+
+def heavy_ball(
+    network: AbstractNetwork, loss: Loss, friction: Any = "tau"
+) -> HeavyBall:
+    """Derive the heavy ball θ̈ + τθ̇ + ∇ℒ(θ) = 0 of a network and a loss.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        For example ``LinearNetwork("d", "h", "m")``; widths may be symbols.
+    loss : Loss
+        For example ``SquaredLoss()``.
+    friction : number, str or sympy.Symbol
+        τ, not negative; a name becomes a symbol.
+
+    Returns
+    -------
+    HeavyBall
+        The equations, for `conserved` and `count_conserved`.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind, or the friction is negative.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> print(heavy_ball(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
+    Ẅ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − τ·Ẇ₁
+    Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
+    """
+    if isinstance(friction, str) and friction.isidentifier():
+        tau = sympy.Symbol(friction, nonnegative=True)
+    elif isinstance(friction, sympy.Symbol):
+        tau = friction
+    else:
+        tau = exact(repr(friction) if isinstance(friction, float) else friction)
+    if tau.is_negative:
+        msg = f"heavy_ball(friction=…): cannot be negative; got {friction!r}"
+        raise InvalidArgument(msg)
+    return HeavyBall(gradient_flow(network, loss), tau)
+
+
+def twice_dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
+    """Return the symbol of the second time derivative: W1 gives Wddot1.
+
+    Examples
+    --------
+    >>> twice_dotted(sympy.MatrixSymbol("W1", 2, 3))
+    Wddot1
+    """
+    stem = symbol.name.rstrip("0123456789")
+    return sympy.MatrixSymbol(f"{stem}ddot{symbol.name[len(stem) :]}", *symbol.shape)
