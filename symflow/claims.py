@@ -54,13 +54,11 @@ class Reference:
     arxiv: str = ""
 
     def __str__(self) -> str:
-        first = self.authors.split(",")[0].split(" and ")[0].split()[-1]
-        others = (
-            " et al."
-            if self.authors.count(",") + self.authors.count(" and ") > 1
-            else ""
-        )
-        return f"{first}{others} {self.year}"
+        names = self.authors.replace(" and ", ", ").split(", ")
+        first, *others = [name.split()[-1] for name in names]
+        if len(others) == 1:
+            return f"{first} and {others[0]} {self.year}"
+        return f"{first}{' et al.' if others else ''} {self.year}"
 
     @property
     def bibtex(self) -> str:

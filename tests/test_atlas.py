@@ -45,7 +45,7 @@ def test_table_as_text_html_and_json():
         "Min et al. 2023",
     }
     assert table.to_html().count("<tr>") == 5
-    with pytest.raises(sf.InvalidArgument, match="min-margin"):
+    with pytest.raises(sf.InvalidArgument, match="keys begin with conserved"):
         atlas("nobody")
 
 

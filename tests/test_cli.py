@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import symflow as sf
 from symflow.citation import cite
 from symflow.cli import main
+from symflow.cli.parser import parser
 
 QUICK = ["--digits", "20", "--budget", "1"]
 
@@ -44,10 +46,44 @@ def run(*arguments: str | Path, **options: object) -> subprocess.CompletedProces
 def mistakes(csv: Path, tmp_path: Path) -> dict[str, list[str]]:
     text = tmp_path / "text.csv"
     text.write_text("a,b,y\n1,red,2\n2,blue,3\n")
+    files = {
+        "empty": "",
+        "header": "a,b,y\n",
+        "gap": "a,b,y\n1,2,3\n4,,6\n7,8,10\n",
+        "nan": "a,b,y\n1,2,3\n4,nan,6\n7,8,10\n",
+        "infinite": "a,b,y\n1,2,3\n4,inf,6\n7,8,10\n",
+        "constant": "a,b,y\n1,2,3\n1,3,6\n1,8,10\n",
+        "one": "a,b,y\n1,2,3\n",
+        "ragged": "a,b,y\n1,2,3\n4,5\n",
+        "twice": "a,a,y\n1,2,3\n4,5,6\n7,8,10\n",
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.csv").write_text(content)
+    (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
+    odd = {
+        f"{name} file": ["analyze", str(tmp_path / f"{name}.csv"), "--target", "y"]
+        for name in (*files, "binary")
+    }
     occupied = tmp_path / "occupied"
     occupied.write_text("")
     data = ["analyze", str(csv), "--target", "price", "--out", str(tmp_path / "out")]
     return {
+        **odd,
+        "directory as data": ["analyze", str(tmp_path), "--target", "y"],
+        "all columns are targets": [*data[:2], "--target", "price", "size", "age"],
+        "end before the start": ["simulate", "--end", "-1"],
+        "endless": ["simulate", "--end", "inf"],
+        "one point": ["simulate", "--points", "1"],
+        "no digits": ["simulate", "--digits", "0"],
+        "unknown start": ["solve", "--init", "lucky"],
+        "widths without numbers": ["derive", "--widths", ","],
+        "decay that is no number": ["derive", "--l2", "1/0"],
+        "no file to write": ["write"],
+        "directory to write": ["write", str(tmp_path)],
+        "unknown entry of the atlas": ["atlas", "--only", "nobody"],
+        "digits of the atlas": ["atlas", "--digits", "-3"],
+        "seed": [*data, "--seed", "-1"],
+        "scale that is no number": [*data, "--scale", "nan"],
         "no verb": [],
         "unknown verb": ["frobnicate"],
         "unknown option": ["derive", "--colour"],
@@ -207,6 +243,8 @@ def test_write_prints_the_path(
     target = tmp_path / "flow.py"
     assert main(["write", str(target)]) == 0
     assert capsys.readouterr().out == f"{target}\n"
+    assert main(["write", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == str(target)
     assert "def simulate" in target.read_text("utf-8")
 
 
@@ -222,6 +260,72 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "examples:" in printed
     assert max(map(len, printed.splitlines())) <= 88
+
+
+VERBS = ("analyze", "derive", "conserved", "solve", "simulate", "validate", "write")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "atlas", "env"])
+def test_every_verb_has_examples_that_parse_and_prints_json(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    printed = capsys.readouterr().out
+    assert "--json" in printed
+    _, _, examples = printed.partition("examples:\n")
+    lines = [re.split(r"  +|&&", line.strip())[0] for line in examples.splitlines()]
+    assert lines
+    for line in lines:
+        assert line.startswith(f"symflow {verb}")
+        assert parser().parse_args(line.split()[1:]).verb
+
+
+def test_solve_prints_formula_proof_and_what_fails(
+    csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["solve", str(csv), "--target", "price", "--whiten"]
+    assert main([*arguments, "--init", "spectral"]) == 0
+    printed = capsys.readouterr().out
+    assert "standardized, whitened" in printed
+    assert "LogisticMode (Saxe et al. 2014), proved" in printed
+    assert "residual of the flow: 0; derivation:" in printed
+    assert main(["solve", "linnerud"]) == 1
+    assert "No catalogued closed form applies." in capsys.readouterr().out
+    assert main(["solve", "linnerud", "--json"]) == 1
+    answers = json.loads(capsys.readouterr().out)
+    assert not any(answer["applies"] for answer in answers)
+
+
+def test_simulate_prints_a_table_at_any_precision(
+    csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["simulate", str(csv), "--target", "price", "--end", "1"]
+    assert main([*arguments, "--points", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split()[:1] for line in printed.splitlines()[3:7]] == [
+        ["t"],
+        ["0"],
+        ["0.5"],
+        ["1"],
+    ]
+    assert main([*arguments, "--points", "2", "--digits", "30", "--json"]) == 0
+    sharp = json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--points", "2", "--json"]) == 0
+    fast = json.loads(capsys.readouterr().out)
+    assert fast["t"] == sharp["t"] == [0.0, 1.0]
+    assert float(sharp["loss"][1]) == pytest.approx(fast["loss"][1], rel=1e-7)
+    assert len(sharp["loss"][1]) > 30
+
+
+def test_atlas_lists_what_is_covered_without_running_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["atlas", "--list", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert {"name", "paper", "result", "proof"} <= set(results[0])
+    assert main(["atlas", "--list", "--markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| paper | results |")
 
 
 def test_starting_the_command_line_imports_nothing_heavy() -> None:

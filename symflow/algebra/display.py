@@ -44,6 +44,8 @@ class Sheet:
         Sentences below it.
     whole : str
         Where the full text is, of what is too long to be shown.
+    most : int
+        Rows that are shown; the rest is counted.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Sheet:
     header: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     whole: str = ""
+    most: int = MOST_ROWS
 
     def text(self) -> str:
         """Return the sheet for a terminal."""
@@ -76,11 +79,11 @@ class Sheet:
 
     @property
     def _rows(self) -> tuple[tuple[str, ...], ...]:
-        return self.rows[:MOST_ROWS]
+        return self.rows[: self.most]
 
     @property
     def _notes(self) -> list[str]:
-        hidden = len(self.rows) - MOST_ROWS
+        hidden = len(self.rows) - self.most
         more = [f"… and {hidden} more rows{self._see}"] if hidden > 0 else []
         return [*more, *self.notes]
 

@@ -16,6 +16,7 @@ from symflow.analysis.study import Study
 from symflow.conservation import Law, conserved
 from symflow.flow import GradientFlow
 from symflow.solutions import Refusal, Solution
+from symflow.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ def record(analysis: Analysis, about: About) -> dict[str, Any]:
         },
         **derivation_record(flow),
         "closed_forms": {
-            "raw": [_attempt(entry) for entry in analysis.raw.attempts],
-            "whitened": [_attempt(entry) for entry in analysis.mixed],
+            "raw": [attempt_record(entry) for entry in analysis.raw.attempts],
+            "whitened": [attempt_record(entry) for entry in analysis.mixed],
             "whitened, spectral start": [
-                _attempt(entry) for entry in analysis.whitened.attempts
+                attempt_record(entry) for entry in analysis.whitened.attempts
             ],
         },
         "studies": [_study(study) for study in analysis.studies],
@@ -144,7 +145,14 @@ def law_record(law: Law) -> dict[str, Any]:
     }
 
 
-def _attempt(entry: Solution | Refusal) -> dict[str, Any]:
+def attempt_record(entry: Solution | Refusal) -> dict[str, Any]:
+    """Return the answer of one closed form, as plain values.
+
+    Parameters
+    ----------
+    entry : Solution or Refusal
+        As from `symflow.solutions.attempts`.
+    """
     content: dict[str, Any] = {
         "name": entry.name,
         "applies": isinstance(entry, Solution),
@@ -154,6 +162,28 @@ def _attempt(entry: Solution | Refusal) -> dict[str, Any]:
     if isinstance(entry, Solution):
         content["formula"] = str(entry.formula)
     return content
+
+
+def trajectory_record(path: Trajectory) -> dict[str, Any]:
+    """Return a trajectory as plain values; numbers of many digits are text.
+
+    Parameters
+    ----------
+    path : Trajectory
+        At any precision.
+    """
+    return {
+        "route": path.route,
+        "digits": path.digits,
+        "error": to_float(path.error),
+        "t": [to_float(time) for time in path.t],
+        "loss": path.loss.tolist(),
+        "singular_values": path.singular_values.tolist(),
+        "weights": {
+            symbol.name: weight.tolist()
+            for symbol, weight in zip(path.flow.state, path.weights, strict=True)
+        },
+    }
 
 
 def _study(study: Study) -> dict[str, Any]:

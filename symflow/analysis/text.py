@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import shorten
 
+from symflow.algebra.numbers import to_float
 from symflow.algebra.text import inline, scientific
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
 from symflow.conservation import Law
 from symflow.flow import GradientFlow
 from symflow.solutions import Refusal, Solution
+from symflow.trajectory import Trajectory
 from symflow.validation import Row
 
 #: Columns for a failed hypothesis.
 _ROOM = 60
+
+#: Singular values that fit on a line.
+_MODES = 6
 
 
 def equations_text(flow: GradientFlow) -> str:
@@ -58,6 +63,53 @@ def _law(law: Law) -> str:
     ]
     source = f"    {law.status.value}; {law.reference}"
     return "\n".join([f"  {law.name}: {law}", source, *steps])
+
+
+def attempts_text(answers: Iterable[Solution | Refusal]) -> str:
+    """Return the most specific closed form in full, and why others do not apply.
+
+    Parameters
+    ----------
+    answers : iterable of Solution or Refusal
+        As from `symflow.solutions.attempts`.
+    """
+    given = list(answers)
+    found = [answer for answer in given if isinstance(answer, Solution)]
+    lines = [_solved(found[0])] if found else ["No catalogued closed form applies."]
+    if len(found) > 1:
+        lines.append(f"Applies too: {', '.join(answer.name for answer in found[1:])}")
+    refused = [answer for answer in given if isinstance(answer, Refusal)]
+    lines += ["Does not apply:"] if refused else []
+    for answer in refused:
+        failed = " · ".join(str(h) for h in answer.hypotheses if not h.holds)
+        lines.append(f"  {answer.name:<18}{failed}")
+    return "\n".join(lines)
+
+
+def _solved(solution: Solution) -> str:
+    steps = [
+        f"    {number}. {step}"
+        for number, step in enumerate(solution.derivation(), start=1)
+    ]
+    proof = f"  residual of the flow: {solution.verify()}; derivation:"
+    return "\n".join([repr(solution), proof, *steps, ""])
+
+
+def trajectory_text(path: Trajectory) -> str:
+    """Return loss and singular values of W at every time, as a table.
+
+    Parameters
+    ----------
+    path : Trajectory
+        At any precision.
+    """
+    modes = path.singular_values[:, :_MODES]
+    names = [f"s{number}" for number in range(1, modes.shape[1] + 1)]
+    lines = [["t", "loss", *names]]
+    for time, loss, values in zip(path.t, path.loss, modes, strict=True):
+        numbers = (to_float(time), to_float(loss), *values.tolist())
+        lines.append([f"{number:.6g}" for number in numbers])
+    return "\n".join([*_aligned(lines), "", repr(path)])
 
 
 def summary(analysis: Analysis) -> str:

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from symflow.cli import verbs
 from symflow.data.bundled import BUNDLED
 from symflow.errors import InvalidArgument
 
-_EXAMPLES = """\
-examples:
-  symflow analyze                             the diabetes data, two layers
-  symflow analyze linnerud --hidden 3,3 --digits 30
-  symflow analyze houses.csv --target price --hidden 8 --out houses-report
-  symflow derive --widths d,h,m --l2 lambda   equations for every width
-  symflow conserved --widths 10,5,5,1         conserved quantities, with proof
-  symflow validate --init spectral            the checks alone; exit code 1 if one fails
-  symflow write flow.py --widths d,h,m        a simulator that needs NumPy alone
-  symflow atlas --only gidel                  the theorems, each with its check
-  symflow env --json                          versions, for a bug report
-"""
+#: Examples that the help of a verb ends with.
+_EXAMPLES = {
+    "analyze": (
+        "symflow analyze                             the diabetes data, two layers",
+        "symflow analyze linnerud --hidden 3,3 --digits 30",
+        "symflow analyze houses.csv --target price --hidden 8 --out houses-report",
+    ),
+    "derive": (
+        "symflow derive --widths d,h,m --l2 lambda   equations for every width",
+        "symflow derive --widths 10,5,5,1 --json",
+    ),
+    "conserved": (
+        "symflow conserved --widths 10,5,5,1         conserved quantities, with proof",
+        "symflow conserved --widths d,h,m --l2 1/10  how fast they decay",
+    ),
+    "solve": (
+        "symflow solve diabetes --whiten --init spectral",
+        "symflow solve houses.csv --target price     says which hypotheses fail",
+    ),
+    "simulate": (
+        "symflow simulate --end 20 --points 11       loss and singular values",
+        "symflow simulate linnerud --end 1 --digits 40 --json",
+    ),
+    "validate": (
+        "symflow validate --init spectral            exit code 1 if a check fails",
+        "symflow validate houses.csv --target price --digits 30 --json",
+    ),
+    "write": (
+        "symflow write flow.py --widths d,h,m        a simulator, NumPy alone",
+        "symflow write flow.py --widths 10,5,1 && python flow.py",
+    ),
+    "atlas": (
+        "symflow atlas --only gidel                  these claims, each with its check",
+        "symflow atlas --list                        what is covered, by which paper",
+        "symflow atlas --out atlas                   atlas.html and atlas.json",
+    ),
+    "env": ("symflow env --json                          for a bug report",),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,60 +63,32 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="symflow",
         description="Gradient flow of linear networks: derived, solved, checked.",
-        epilog=_EXAMPLES,
+        epilog=_examples(*(lines[0] for lines in _EXAMPLES.values())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    subparsers = top.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
-    _add_analyze(subparsers)
-    for name, verb, about in (
-        ("derive", verbs.derive, "print the equations of a network's gradient flow"),
-        (
-            "conserved",
-            verbs.conserved,
-            "print the conserved quantities and their proof",
-        ),
-    ):
-        added = subparsers.add_parser(name, help=about, description=about)
-        _add_flow(added)
-        _add_json(added)
-        added.set_defaults(verb=verb)
-    about = "run the checks of analyze without a report; exit code 1 if one fails"
-    checks = subparsers.add_parser("validate", help=about, description=about)
-    _add_problem(checks)
-    checks.set_defaults(verb=verbs.validate)
-    about = "write a simulator of the flow that needs NumPy alone"
-    written = subparsers.add_parser("write", help=about, description=about)
-    written.add_argument("file", metavar="FILE.py")
-    _add_flow(written)
-    written.set_defaults(verb=verbs.write)
-    about = "hold every claim against its reference instance; exit code 1 if one fails"
-    shown = subparsers.add_parser("atlas", help=about, description=about)
-    shown.add_argument("--only", metavar="KEY", help="claims whose key contains this")
-    shown.add_argument(
-        "--digits", type=int, default=50, help="of exact instances (default: 50)"
-    )
-    shown.add_argument("--out", metavar="DIR", help="write atlas.html and atlas.json")
-    _add_json(shown)
-    shown.set_defaults(verb=verbs.atlas)
-    about = "print the versions of symflow and of what it computes with"
-    env = subparsers.add_parser("env", help=about, description=about)
-    _add_json(env)
-    env.set_defaults(verb=verbs.env)
+    verb = top.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    for name, run, about, *options in _VERBS:
+        added = verb.add_parser(
+            name,
+            help=about,
+            description=about[0].upper() + about[1:] + ".",
+            epilog=_examples(*_EXAMPLES[name]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        for add in options:
+            add(added)
+        added.add_argument("--json", action="store_true", help="print JSON")
+        added.set_defaults(verb=run)
     return top
 
 
-def _add_analyze(subparsers: Any) -> None:
-    about = "derive, solve, integrate and validate on real data; write a report"
-    parser = subparsers.add_parser("analyze", help=about, description=about)
-    _add_problem(parser)
-    parser.add_argument(
-        "--out", default="symflow-report", metavar="DIR", help="default: %(default)s"
-    )
-    parser.set_defaults(verb=verbs.analyze)
+def _examples(*lines: str) -> str:
+    return "\n".join(["examples:", *(f"  {line}" for line in lines)])
 
 
-def _add_problem(parser: argparse.ArgumentParser) -> None:
+def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         nargs="?",
@@ -112,6 +111,15 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
         "--scale", type=float, default=0.01, help="its size (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+
+
+def _add_whitening(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--whiten", action="store_true", help="make the inputs uncorrelated first"
+    )
+
+
+def _add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--digits", type=int, default=50, help="of the precise run (default: 50)"
     )
@@ -122,7 +130,24 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="for the precise run (default: 6)",
     )
-    _add_json(parser)
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--end", type=float, default=10.0, metavar="T", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--points", type=int, default=11, metavar="N", help="times (default: 11)"
+    )
+    parser.add_argument(
+        "--digits", type=int, help="integrate to so many digits instead of float64"
+    )
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", default="symflow-report", metavar="DIR", help="default: %(default)s"
+    )
 
 
 def _add_flow(parser: argparse.ArgumentParser) -> None:
@@ -132,5 +157,84 @@ def _add_flow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--l2", default="0", help="weight decay: a number or a name")
 
 
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON")
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.py")
+
+
+def _add_atlas(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", metavar="KEY", help="claims whose key contains this")
+    parser.add_argument(
+        "--digits", type=int, default=50, help="of exact instances (default: 50)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="write atlas.html and atlas.json")
+    parser.add_argument(
+        "--list", action="store_true", help="what is covered, without running it"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="the list as the README has it"
+    )
+
+
+#: Name, function, what it does, and what adds its options.
+_VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
+    (
+        "analyze",
+        verbs.analyze,
+        "derive, solve, integrate and validate on real data; write a report",
+        _add_data,
+        _add_precision,
+        _add_report,
+    ),
+    (
+        "derive",
+        verbs.derive,
+        "print the equations of a network's gradient flow",
+        _add_flow,
+    ),
+    (
+        "conserved",
+        verbs.conserved,
+        "print the conserved quantities and their proof",
+        _add_flow,
+    ),
+    (
+        "solve",
+        verbs.solve,
+        "print the closed form that applies, or why none does; exit code 1 if none",
+        _add_data,
+        _add_whitening,
+    ),
+    (
+        "simulate",
+        verbs.simulate,
+        "integrate the flow and print loss and singular values",
+        _add_data,
+        _add_whitening,
+        _add_times,
+    ),
+    (
+        "validate",
+        verbs.validate,
+        "run the checks of analyze without a report; exit code 1 if one fails",
+        _add_data,
+        _add_precision,
+    ),
+    (
+        "write",
+        verbs.write,
+        "write a simulator of the flow that needs NumPy alone",
+        _add_file,
+        _add_flow,
+    ),
+    (
+        "atlas",
+        verbs.atlas,
+        "hold every claim against its reference instance; exit code 1 if one fails",
+        _add_atlas,
+    ),
+    (
+        "env",
+        verbs.env,
+        "print the versions of symflow and of what it computes with",
+    ),
+)

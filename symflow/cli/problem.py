@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from symflow.analysis.analysis import check_precision
-from symflow.data import Dataset, load_dataset
+from symflow.analysis.optimum import whitened_problem
+from symflow.data import Dataset, Moments, load_dataset
 from symflow.data.bundled import BUNDLED
 from symflow.data.moments import counted
 from symflow.errors import InvalidArgument, InvalidData
@@ -18,6 +19,7 @@ from symflow.flow import GradientFlow, gradient_flow
 from symflow.inits import Init, balanced_init, gaussian_init, spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
+from symflow.trajectory import Trajectory
 
 #: Hidden width where none is asked for, if there are as many inputs.
 HIDDEN = 5
@@ -31,7 +33,7 @@ class Problem:
     ----------
     name, preparation : str
         What the data are called, and what was done to them.
-    data : Dataset
+    data : Dataset or Moments
         The data after that.
     flow : GradientFlow
         On the network.
@@ -41,7 +43,7 @@ class Problem:
 
     name: str
     preparation: str
-    data: Dataset
+    data: Dataset | Moments
     flow: GradientFlow
     init: Init
 
@@ -49,13 +51,9 @@ class Problem:
     def headline(self) -> str:
         """One line that says what is analysed."""
         data = self.data
-        size = ", ".join(
-            [
-                counted(data.n, "sample"),
-                counted(data.d, "input"),
-                counted(data.m, "target"),
-            ]
-        )
+        samples = [] if data.n is None else [counted(data.n, "sample")]
+        sizes = [counted(data.d, "input"), counted(data.m, "target")]
+        size = ", ".join([*samples, *sizes])
         return (
             f"{self.name} ({self.preparation}): {size}\n"
             f"{self.flow.network!r}, {self.flow.loss!r}, {self.init!r}"
@@ -77,9 +75,14 @@ def problem_of(options: argparse.Namespace) -> Problem:
     InvalidData
         If the data cannot be read or used.
     """
-    check_precision(options.digits, options.budget)
     name, loaded = _load(options.data, options.target)
+    data: Dataset | Moments
     data, preparation = (loaded, "as given") if options.raw else _prepared(loaded)
+    if getattr(options, "whiten", False):
+        data, preparation = (
+            whitened_problem(data.moments()),
+            f"{preparation}, whitened",
+        )
     network = LinearNetwork(*_all_widths(data, options.widths, options.hidden))
     flow = gradient_flow(network, SquaredLoss())
     return Problem(name, preparation, data, flow, _start(options))
@@ -101,6 +104,39 @@ def flow_of(widths: str, l2: str) -> GradientFlow:
     LinearNetwork(3, 'h', 1)
     """
     return gradient_flow(LinearNetwork(*_parsed(widths)), SquaredLoss(l2=l2))
+
+
+def integrated(problem: Problem, options: argparse.Namespace) -> Trajectory:
+    """Return the trajectory that the options of `simulate` ask for.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is integrated.
+    options : argparse.Namespace
+        With `end`, `points` and `digits`.
+
+    Raises
+    ------
+    InvalidArgument
+        If they make no sense.
+    """
+    if not 0 < options.end < float("inf"):
+        msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"
+        raise InvalidArgument(msg)
+    if options.points < 2:
+        msg = f"--points {options.points}: needs at least the start and the end"
+        raise InvalidArgument(msg)
+    last, steps = Fraction(options.end), options.points - 1
+    times = [last * step / steps for step in range(options.points)]
+    given = problem.flow, problem.data, problem.init, times
+    if options.digits is None:
+        from symflow.simulation import simulate
+
+        return simulate(*given)
+    from symflow.precision import precise
+
+    return precise(*given, digits=options.digits)
 
 
 def _start(options: argparse.Namespace) -> Init:
@@ -145,7 +181,9 @@ def _prepared(data: Dataset) -> tuple[Dataset, str]:
         raise InvalidData(msg) from None
 
 
-def _all_widths(data: Dataset, widths: str | None, hidden: str | None) -> list[Any]:
+def _all_widths(
+    data: Dataset | Moments, widths: str | None, hidden: str | None
+) -> list[Any]:
     if widths is not None and hidden is not None:
         msg = "--widths and --hidden exclude each other"
         raise InvalidArgument(msg)

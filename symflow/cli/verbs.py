@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 def analyze(options: argparse.Namespace) -> int:
     """Print the main job's findings and write its report."""
     from symflow.analysis import About, prepare_folder, write_report
+    from symflow.analysis.analysis import check_precision
     from symflow.analysis.record import record, to_json
     from symflow.analysis.text import summary
     from symflow.cli.problem import problem_of
 
+    check_precision(options.digits, options.budget)
     problem = problem_of(options)
     folder = prepare_folder(options.out)
     if not options.json:
@@ -41,9 +43,11 @@ def analyze(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Print the checks of the main job alone."""
+    from symflow.analysis.analysis import check_precision
     from symflow.analysis.text import validation_text
     from symflow.cli.problem import problem_of
 
+    check_precision(options.digits, options.budget)
     analysis = _run(options, problem_of(options))
     print(analysis.report.to_json() if options.json else validation_text(analysis))
     return _exit_code(options, analysis, [])
@@ -117,11 +121,46 @@ def conserved(options: argparse.Namespace) -> int:
     return 0
 
 
+def solve(options: argparse.Namespace) -> int:
+    """Print the closed forms that apply, or why none does."""
+    from symflow.analysis.record import attempt_record, to_json
+    from symflow.analysis.text import attempts_text
+    from symflow.cli.problem import problem_of
+    from symflow.solutions import Solution, attempts
+
+    problem = problem_of(options)
+    answers = attempts(problem.flow, problem.data, problem.init)
+    if options.json:
+        print(to_json([attempt_record(answer) for answer in answers]))
+    else:
+        print(f"{problem.headline}\n\n{attempts_text(answers)}")
+    return 0 if any(isinstance(answer, Solution) for answer in answers) else 1
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Print loss and singular values along the flow."""
+    from symflow.analysis.record import to_json, trajectory_record
+    from symflow.analysis.text import trajectory_text
+    from symflow.cli.problem import integrated, problem_of
+
+    problem = problem_of(options)
+    path = integrated(problem, options)
+    if options.json:
+        print(to_json(trajectory_record(path)))
+    else:
+        print(f"{problem.headline}\n\n{trajectory_text(path)}")
+    return 0
+
+
 def write(options: argparse.Namespace) -> int:
     """Write the exported simulator and print its path."""
+    from symflow.analysis.record import derivation_record, to_json
     from symflow.codegen import write_module
 
-    print(write_module(_flow(options), options.file))
+    flow = _flow(options)
+    file = write_module(flow, options.file)
+    content = {"file": str(file), **derivation_record(flow)}
+    print(to_json(content) if options.json else file)
     return 0
 
 
@@ -131,6 +170,8 @@ def atlas(options: argparse.Namespace) -> int:
     from symflow.cli.progress import Progress
     from symflow.gallery import atlas as survey
 
+    if options.list:
+        return _list_coverage(options)
     folder = None if options.out is None else prepare_folder(options.out)
     with Progress(sys.stderr) as progress:
         table = survey(
@@ -143,6 +184,18 @@ def atlas(options: argparse.Namespace) -> int:
         (folder / "atlas.json").write_text(table.to_json(), encoding="utf-8")
     print(table.to_json() if options.json else table)
     return 0 if table.ok else 1
+
+
+def _list_coverage(options: argparse.Namespace) -> int:
+    from symflow.analysis.record import to_json
+    from symflow.gallery import coverage
+
+    table = coverage()
+    if options.json:
+        print(to_json(table.to_records()))
+    else:
+        print(table.to_markdown() if options.markdown else table)
+    return 0
 
 
 def env(options: argparse.Namespace) -> int:

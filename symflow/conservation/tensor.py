@@ -44,7 +44,7 @@ LARGEST_DENOMINATOR = 10_000
 CLOSE = 1e-11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComponentLaw(Law):
     """The law of the components |u_{l,j}ᵀv_l|² of an orthogonally decomposable tensor.
 
@@ -170,7 +170,7 @@ class ComponentLaw(Law):
         return product(rational(rows), Kronecker(leaf, leaf))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FrozenComponents(Law):
     """The part of a column v_l that no input reaches, which does not move at all.
 

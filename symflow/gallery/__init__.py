@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from symflow.errors import InvalidArgument
 from symflow.gallery.bias import BIAS
+from symflow.gallery.coverage import Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
 from symflow.gallery.ensembles import ENSEMBLES, EnsembleEntry
 from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
@@ -32,6 +33,22 @@ ENTRIES: tuple[Entry, ...] = (
     *ENSEMBLES,
     *ERRATA,
 )
+
+
+def coverage() -> Coverage:
+    """Return what is covered: every result with its paper, and how it is proved.
+
+    Returns
+    -------
+    Coverage
+        A table with `.by_paper()` and `.to_markdown()`, read off the catalogues.
+
+    Examples
+    --------
+    >>> sorted({item.kind for item in coverage().results})[:3]
+    ['closed form', 'conserved', 'erratum']
+    """
+    return tabulated(ENTRIES)
 
 
 def atlas(
@@ -69,8 +86,8 @@ def atlas(
     """
     chosen = [entry for entry in ENTRIES if only is None or only in entry.key]
     if not chosen:
-        keys = ", ".join(entry.key for entry in ENTRIES)
-        msg = f"atlas(only={only!r}): no such entry; there are {keys}"
+        families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in ENTRIES))
+        msg = f"atlas(only={only!r}): no such entry; their keys begin with {families}"
         raise InvalidArgument(msg)
     lines = []
     for number, entry in enumerate(chosen, start=1):
@@ -83,6 +100,7 @@ def atlas(
 __all__ = [
     "ENTRIES",
     "Atlas",
+    "Coverage",
     "EnsembleEntry",
     "Entry",
     "Erratum",
@@ -92,5 +110,6 @@ __all__ = [
     "PathEntry",
     "WidthExperiment",
     "atlas",
+    "coverage",
     "width_experiment",
 ]

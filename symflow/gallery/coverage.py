@@ -1,0 +1,195 @@
+"""What is covered: every result of every catalogue, with its paper and its proof.
+
+The table is read off the catalogues themselves, so that it cannot drift from the code;
+a test holds the README against it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from symflow import bias, convergence, solutions
+from symflow.algebra.display import Displayed, Sheet
+from symflow.claims import Claim, Reference
+from symflow.conservation import PolynomialSearch, conserved
+from symflow.flow import gradient_descent, gradient_flow
+from symflow.gallery.entry import Entry, NumberEntry
+from symflow.gallery.errata import Erratum
+from symflow.losses import SquaredLoss
+from symflow.networks import (
+    AbstractNetwork,
+    DiagonalNetwork,
+    LinearNetwork,
+    TensorNetwork,
+)
+
+#: What makes the results of a kind hold.
+PROOFS = {
+    "conserved": "proved for every width and loss: `law.proof()`",
+    "closed form": "proved: `sol.verify()` is exactly 0",
+    "rate": "theorem with constants; its margin is measured on every run",
+    "phase": "theorem with constants; held against every run",
+    "limit": "predicted before integration; held against every run",
+    "experiment": "measured against the prediction",
+    "erratum": "refuted as printed, in rational numbers; corrected",
+}
+
+
+@dataclass(frozen=True)
+class Covered:
+    """One result.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `PROOFS`.
+    name : str
+        The class that states it, or the key of its entry in the atlas.
+    result : str
+        What it says.
+    paper : Reference
+        Where it comes from.
+    """
+
+    kind: str
+    name: str
+    result: str
+    paper: Reference
+
+    @property
+    def proof(self) -> str:
+        """How it stands."""
+        return PROOFS[self.kind]
+
+
+@dataclass(frozen=True, repr=False)
+class Coverage(Displayed):
+    """The results of all catalogues; made by `coverage`.
+
+    Parameters
+    ----------
+    results : tuple of Covered
+        In the order of the catalogues.
+    """
+
+    results: tuple[Covered, ...]
+
+    def by_paper(self) -> dict[Reference, list[Covered]]:
+        """Return the results of every paper, the oldest paper first."""
+        found: dict[tuple[int, str], list[Covered]] = {}
+        for item in self.results:
+            found.setdefault((item.paper.year, str(item.paper)), []).append(item)
+        return {found[key][0].paper: found[key] for key in sorted(found)}
+
+    def to_markdown(self) -> str:
+        """Return the table of the README: paper, results, and how they stand."""
+        lines = ["| paper | results | how they stand |", "|---|---|---|"]
+        for paper, items in self.by_paper().items():
+            lines += [
+                f"| {_linked(paper)} | {_listed(items, kind)} | {kind}: {proof} |"
+                for kind, proof in PROOFS.items()
+                if any(item.kind == kind for item in items)
+            ]
+        return "\n".join(lines) + "\n"
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return the results as plain values, for JSON."""
+        return [
+            {**asdict(item), "paper": str(item.paper), "proof": item.proof}
+            for item in self.results
+        ]
+
+    def _sheet(self) -> Sheet:
+        rows = [
+            (item.kind, item.name, str(item.paper), item.result)
+            for item in self.results
+        ]
+        papers = len(self.by_paper())
+        return Sheet(
+            f"{len(rows)} results of {papers} papers",
+            rows=tuple(rows),
+            header=("kind", "name", "paper", "result"),
+            notes=tuple(f"{kind}: {proof}" for kind, proof in PROOFS.items()),
+            most=len(rows),
+        )
+
+
+def tabulated(entries: Iterable[Entry]) -> Coverage:
+    """Return every result of the catalogues and of the experiments in the atlas.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        Those of the atlas.
+
+    Examples
+    --------
+    >>> table = tabulated(())
+    >>> [item.name for item in table.results if item.kind == "limit"][:2]
+    ['LeastNorm', 'DiagonalPotential']
+    """
+    return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
+
+
+def _laws() -> Iterator[Covered]:
+    seen = set()
+    for law in _example_laws():
+        if type(law) not in seen:
+            seen.add(type(law))
+            yield _covered("conserved", type(law), law.reference)
+
+
+def _example_laws() -> Iterator[Claim]:
+    """Yield laws of every class, from small networks."""
+    networks: list[AbstractNetwork] = [
+        LinearNetwork(2, 1, 1),
+        DiagonalNetwork(2, depth=2),
+        DiagonalNetwork(1, depth=2, signed=True),
+        TensorNetwork([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]),
+        TensorNetwork([[[1, 0, 0], [0, 0, 0]]]),
+    ]
+    for network in networks:
+        yield from conserved(gradient_flow(network, SquaredLoss()))
+    dense, loss = networks[0], SquaredLoss()
+    yield from conserved(gradient_flow(dense, loss), search=PolynomialSearch(2))
+    yield from conserved(gradient_descent(dense, loss))
+
+
+def _theorems() -> Iterator[Covered]:
+    catalogues: dict[str, tuple[Any, ...]] = {
+        "closed form": solutions.SOLUTIONS,
+        "rate": convergence.BOUNDS,
+        "phase": convergence.COMPANIONS,
+        "limit": (*bias.PREDICTIONS, *bias.COMPANIONS),
+    }
+    for kind, catalogue in catalogues.items():
+        for theorem in catalogue:
+            yield _covered(kind, theorem, theorem.source)
+
+
+def _experiments(entries: Iterable[Entry]) -> Iterator[Covered]:
+    for entry in entries:
+        if isinstance(entry, NumberEntry):
+            yield Covered("experiment", entry.key, entry.claim, entry.paper)
+        if isinstance(entry, Erratum):
+            text = f"{entry.claim}; corrected: {entry.correction}"
+            yield Covered("erratum", entry.key, text, entry.paper)
+
+
+def _covered(kind: str, stated_by: type, paper: Reference) -> Covered:
+    first = (inspect.getdoc(stated_by) or "").split("\n\n")[0]
+    said = " ".join(first.split()).partition("; made by")[0].rstrip(".")
+    return Covered(kind, stated_by.__name__, said, paper)
+
+
+def _linked(paper: Reference) -> str:
+    if not paper.arxiv:
+        return str(paper)
+    return f"[{paper}](https://arxiv.org/abs/{paper.arxiv})"
+
+
+def _listed(items: Iterable[Covered], kind: str) -> str:
+    return ", ".join(f"`{item.name}`" for item in items if item.kind == kind)

@@ -1,0 +1,81 @@
+"""The table of what is covered is read off the code, and the README prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from symflow import bias, conservation, convergence, solutions
+from symflow.claims import Reference
+from symflow.conservation import Law
+from symflow.gallery import ENTRIES, coverage
+from symflow.gallery.coverage import PROOFS
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def names(kind: str) -> list[str]:
+    return [item.name for item in coverage().results if item.kind == kind]
+
+
+def test_every_catalogue_is_listed_in_full() -> None:
+    theorems = {
+        "closed form": solutions.SOLUTIONS,
+        "rate": convergence.BOUNDS,
+        "phase": convergence.COMPANIONS,
+        "limit": (*bias.PREDICTIONS, *bias.COMPANIONS),
+    }
+    for kind, catalogue in theorems.items():
+        assert names(kind) == [entry.__name__ for entry in catalogue]
+    assert len(names("experiment")) + len(names("erratum")) <= len(ENTRIES)
+
+
+def test_every_class_of_laws_is_listed() -> None:
+    """A new class of laws that no example network has would be missing here."""
+    known = {law.__name__ for law in Law.__subclasses__()}
+    known = {name for name in known if hasattr(conservation, name)}
+    assert known <= set(names("conserved"))
+
+
+def test_every_result_says_what_it_is_and_how_it_stands() -> None:
+    for item in coverage().results:
+        assert item.kind in PROOFS
+        assert isinstance(item.paper, Reference)
+        assert len(item.result) > 10
+        assert not item.result.endswith(".")
+
+
+def test_the_readme_prints_this_very_table() -> None:
+    """After a change of a catalogue: `python tests/test_coverage.py` puts it there."""
+    assert coverage().to_markdown() in README.read_text(encoding="utf-8")
+
+
+def test_papers_are_in_the_order_of_their_years() -> None:
+    years = [paper.year for paper in coverage().by_paper()]
+    assert years == sorted(years)
+
+
+@pytest.mark.parametrize(
+    ("authors", "short"),
+    [
+        ("Armin Eftekhari", "Eftekhari 2020"),
+        ("Ziwei Ji and Matus Telgarsky", "Ji and Telgarsky 2020"),
+        ("Simon Du, Wei Hu, Jason Lee", "Du et al. 2020"),
+    ],
+)
+def test_two_authors_are_both_named(authors: str, short: str) -> None:
+    assert str(Reference(authors, "Title", "Venue", 2020)) == short
+
+
+def rewrite_readme() -> None:
+    """Put the table of today between its marks."""
+    text = README.read_text(encoding="utf-8")
+    head, _, rest = text.partition("<!-- coverage -->\n")
+    _, mark, tail = rest.partition("<!-- end of coverage -->")
+    table = coverage().to_markdown()
+    README.write_text(f"{head}<!-- coverage -->\n{table}{mark}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    rewrite_readme()
