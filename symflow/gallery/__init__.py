@@ -16,6 +16,7 @@ from symflow.gallery.measured import MEASURED
 from symflow.gallery.neuron import NEURON
 from symflow.gallery.operator import OPERATOR
 from symflow.gallery.rates import RATES
+from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
 from symflow.gallery.width import WidthExperiment, width_experiment
@@ -29,6 +30,7 @@ ENTRIES: tuple[Entry, ...] = (
     *MEASURED,
     *NEURON,
     *SEQUENTIAL,
+    *SCALE,
     *OPERATOR,
     *ENSEMBLES,
     *ERRATA,

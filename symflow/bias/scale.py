@@ -1,0 +1,145 @@
+"""How small or large a start makes a network rich or lazy, with all constants.
+
+For β = u∘u − v∘v from u = v = α the limit minimizes Σ α²q(β_j/α²), q(z) = 2 − √(4+z²) +
+z arsinh(z/2), among the interpolants (Woodworth et al. 2020).  Let β* have the least
+ℓ₁ norm S among them, and β° the least ℓ₂ norm.
+
+Rich.  |z| ln|z| − |z| ≤ q(z) ≤ |z| ln(1 + |z|), and Σ|β_j| ln|β_j| ≥ ‖β‖₁ ln(‖β‖₁/d),
+so that comparing the limit with β* gives, where the denominator is positive,
+
+    ‖β‖₁ / S ≤ ln(1 + S/α²) / (ln(S/(dα²)) − 1).
+
+Lazy.  q(z) ≤ z²/4, and q(z) ≥ z²/(2√(4 + z̄²)) up to z̄ ≥ ‖β‖₂/α²; comparing with β°,
+
+    ‖β‖₂² / ‖β°‖₂² ≤ k + √(1 + k²),      k = ‖β°‖₂²/(8α⁴).
+
+The first needs an α exponentially small in 1/ε for a part ε, the second one only an α
+of the order (‖β°‖₂²/ε)^{1/4}.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symflow.errors import InvalidArgument
+
+
+def rich_excess(alpha: float, least: float, size: int) -> float:
+    """Return the bound on ‖β‖₁/S, infinite where it says nothing.
+
+    Parameters
+    ----------
+    alpha : float
+        α.
+    least : float
+        S, the least ℓ₁ norm of an interpolant.
+    size : int
+        d, the number of inputs.
+
+    Examples
+    --------
+    >>> [round(rich_excess(10.0**-k, 1.0, 10), 3) for k in (3, 10, 100)]
+    [1.314, 1.077, 1.007]
+    """
+    log = np.log(least) - 2 * np.log(alpha)
+    below = log - np.log(size) - 1
+    return float(np.logaddexp(0.0, log) / below) if below > 0 else np.inf
+
+
+def lazy_excess(alpha: float, least: float) -> float:
+    """Return the bound on ‖β‖₂²/‖β°‖₂².
+
+    Parameters
+    ----------
+    alpha : float
+        α.
+    least : float
+        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
+
+    Examples
+    --------
+    >>> [round(lazy_excess(alpha, 1.0), 6) for alpha in (0.5, 1.0, 10.0)]
+    [4.236068, 1.132782, 1.000013]
+    """
+    k = least**2 / (8 * alpha**4)
+    return float(k + np.hypot(1, k))
+
+
+def rich_scale(least: float, size: int, excess: float) -> float:
+    """Return a scale α from which ‖β‖₁ ≤ (1 + ε)S.
+
+    Parameters
+    ----------
+    least : float
+        S, the least ℓ₁ norm of an interpolant.
+    size : int
+        d, the number of inputs.
+    excess : float
+        ε, positive.
+
+    Returns
+    -------
+    float
+        Every smaller scale will do as well.
+
+    Raises
+    ------
+    InvalidArgument
+        If ε is not positive, or so small that the scale leaves the floats.
+
+    Examples
+    --------
+    >>> rich_scale(1.0, 10, 0.5) < 0.01
+    True
+    """
+    from scipy.optimize import brentq
+
+    _check(excess, "rich_scale")
+
+    def above(log: float) -> float:
+        return rich_excess(float(np.exp(log)), least, size) - 1 - excess
+
+    high = float(np.log(least) - np.log(size) - 1) / 2 - 1e-9
+    low = -300 * np.log(10)
+    if above(low) > 0:
+        msg = f"rich_scale(excess={excess}): the scale is below 1e-300"
+        raise InvalidArgument(msg)
+    if high > low and above(high) <= 0:
+        return float(np.exp(high))
+    return float(np.exp(brentq(lambda x: min(above(x), 1e9), low, high) - 1e-9))
+
+
+def lazy_scale(least: float, excess: float) -> float:
+    """Return the scale α from which ‖β‖₂² ≤ (1 + ε)‖β°‖₂².
+
+    Parameters
+    ----------
+    least : float
+        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
+    excess : float
+        ε, positive.
+
+    Returns
+    -------
+    float
+        Every larger scale will do as well.
+
+    Raises
+    ------
+    InvalidArgument
+        If ε is not positive.
+
+    Examples
+    --------
+    >>> round(lazy_scale(1.0, 0.01), 4)
+    1.8826
+    """
+    _check(excess, "lazy_scale")
+    k = (2 * excess + excess**2) / (2 * (1 + excess))
+    return float((least**2 / (8 * k)) ** 0.25)
+
+
+def _check(excess: float, call: str) -> None:
+    if not excess > 0:
+        msg = f"{call}(excess=…): needs a positive number; got {excess!r}"
+        raise InvalidArgument(msg)
