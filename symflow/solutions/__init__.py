@@ -14,6 +14,7 @@ from symflow.solutions.rank_one import RankOne
 from symflow.solutions.recurrence import Recurrence, recurrence
 from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
+from symflow.solutions.schedule import Scheduled, scheduled
 from symflow.solutions.solution import Solution, Step, Times
 from symflow.solutions.staircase import Staircase, staircase
 from symflow.solutions.symmetric import SymmetricRiccati
@@ -34,6 +35,7 @@ __all__ = [
     "Recurrence",
     "Refusal",
     "Riccati",
+    "Scheduled",
     "Solution",
     "Staircase",
     "Step",
@@ -42,6 +44,7 @@ __all__ = [
     "as_markdown",
     "attempts",
     "recurrence",
+    "scheduled",
     "solve",
     "staircase",
     "table",

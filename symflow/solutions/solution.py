@@ -227,6 +227,23 @@ class Solution(Claim):
 
         return Times(*passages(self, (0.01, 0.5, 0.99)))
 
+    def scheduled(self, rate: Any) -> Any:
+        """Return the closed form under a learning-rate schedule η(t).
+
+        Parameters
+        ----------
+        rate : sympy.Expr, number, or sequence of pairs
+            η in the symbol t, or the steps (t_k, η_k) of a schedule.
+
+        Returns
+        -------
+        Scheduled
+            θ(t) = θ_flow(∫₀ᵗ η); see `symflow.solutions.scheduled`.
+        """
+        from symflow.solutions.schedule import scheduled
+
+        return scheduled(self, rate)
+
     def residuals(self, path: Path) -> Array:
         """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""
         if path.context is None:
