@@ -18,6 +18,7 @@ from symflow.codegen import end_to_end_program, evaluate, loss_arguments, loss_p
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
 from symflow.flow.problem import Problem
+from symflow.labelled import dataset, frame
 
 
 class Deferred:
@@ -191,6 +192,36 @@ class Trajectory(Displayed):
             msg = f"trajectory.at({t!r}): needs a time from {first:g} to {last:g}"
             raise InvalidArgument(msg)
         return tuple(self.interpolant(t))
+
+    def to_frame(self) -> Any:
+        """Return a pandas table with a row per time, in float64.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``t``, ``loss`` and ``mode_1`` …, the singular values of W.
+
+        Raises
+        ------
+        NotInstalled
+            Without pandas.
+        """
+        return frame(self)
+
+    def to_xarray(self) -> Any:
+        """Return labelled arrays over the dimension t, in float64.
+
+        Returns
+        -------
+        xarray.Dataset
+            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
+
+        Raises
+        ------
+        NotInstalled
+            Without xarray.
+        """
+        return dataset(self, route=self.route)
 
     def _sheet(self) -> Sheet:
         first, last = to_float(self.t[0]), to_float(self.t[-1])

@@ -12,6 +12,7 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
+from symflow.labelled import dataset, frame
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
@@ -69,6 +70,41 @@ class Ensemble(Displayed):
     def final(self) -> tuple[Floats, ...]:
         """The weights at the last time, for each layer (starts, rows, columns)."""
         return tuple(weight[:, -1] for weight in self.weights)
+
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow that was integrated."""
+        return self.problem.flow
+
+    def to_frame(self) -> Any:
+        """Return a pandas table with a row per start and time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``start``, ``t``, ``loss`` and ``mode_1`` ….
+
+        Raises
+        ------
+        NotInstalled
+            Without pandas.
+        """
+        return frame(self, "start")
+
+    def to_xarray(self) -> Any:
+        """Return labelled arrays over the dimensions start and t.
+
+        Returns
+        -------
+        xarray.Dataset
+            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
+
+        Raises
+        ------
+        NotInstalled
+            Without xarray.
+        """
+        return dataset(self, "start", failed=list(self.stats.get("failed", ())))
 
     @property
     def end_to_end(self) -> Floats:

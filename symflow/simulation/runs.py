@@ -9,6 +9,8 @@ import numpy as np
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.text import scientific
+from symflow.flow import GradientFlow
+from symflow.labelled import dataset, frame
 from symflow.simulation.ensemble import Ensemble, spread
 from symflow.simulation.system import Floats
 from symflow.trajectory import Trajectory
@@ -100,6 +102,11 @@ class Sweep(Displayed):
             "largest drift": max(drifts, default=0.0),
         }
 
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow that was simulated."""
+        return self.ensemble.flow
+
     def to_frame(self) -> Any:
         """Return a pandas table with a row per run and time.
 
@@ -113,18 +120,8 @@ class Sweep(Displayed):
         NotInstalled
             Without pandas.
         """
-        pandas = _imported("pandas")
-        runs, times = self.loss.shape
-        columns = {
-            "run": np.repeat(np.arange(runs), times),
-            "t": np.tile(self.t, runs),
-            "loss": self.loss.ravel(),
-        }
-        modes = self.singular_values
-        for mode in range(modes.shape[-1]):
-            columns[f"mode_{mode + 1}"] = modes[..., mode].ravel()
-        errors = [self.failures.get(run, "") for run in range(runs)]
-        return pandas.DataFrame({**columns, "error": np.repeat(errors, times)})
+        errors = [self.failures.get(run, "") for run in range(len(self))]
+        return frame(self, "run", error=errors)
 
     def to_xarray(self) -> Any:
         """Return labelled arrays over the dimensions run and t.
@@ -139,24 +136,8 @@ class Sweep(Displayed):
         NotInstalled
             Without xarray.
         """
-        xarray = _imported("xarray")
-        arrays: dict[str, Any] = {
-            symbol.name: (
-                ("run", "t", f"{symbol.name}_row", f"{symbol.name}_column"),
-                w,
-            )
-            for symbol, w in zip(
-                self.ensemble.problem.flow.state, self.weights, strict=True
-            )
-        }
-        arrays["end_to_end"] = (("run", "t", "output", "input"), self.end_to_end)
-        arrays["loss"] = (("run", "t"), self.loss)
-        arrays["singular_values"] = (("run", "t", "mode"), self.singular_values)
-        return xarray.Dataset(
-            arrays,
-            coords={"run": np.arange(len(self)), "t": self.t},
-            attrs={"rng": str(self.entropy), "failed": list(self.failures)},
-        )
+        rng, failed = str(self.entropy), list(self.failures)
+        return dataset(self, "run", rng=rng, failed=failed)
 
     def _sheet(self) -> Sheet:
         final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
@@ -181,15 +162,3 @@ def _spread(values: Floats) -> dict[str, float]:
         return {}
     names = ("smallest", "median", "largest")
     return dict(zip(names, np.quantile(values, [0, 0.5, 1]).tolist(), strict=True))
-
-
-def _imported(name: str) -> Any:
-    from importlib import import_module
-
-    from symflow.errors import NotInstalled
-
-    try:
-        return import_module(name)
-    except ImportError:
-        msg = f"Sweep: needs {name}, which is not installed. Do pip install {name}"
-        raise NotInstalled(msg) from None

@@ -18,6 +18,7 @@ FLOORS = (
     ("theorem",),
     ("conservation", "solutions", "bias", "convergence"),
     ("codegen",),
+    ("labelled",),
     ("trajectory",),
     ("simulation", "precision"),
     ("validation",),

@@ -1,4 +1,4 @@
-"""lambdify for matrix expressions: SymPy in, an array function out."""
+"""lambdify for matrix expressions and closed forms: an array function comes out."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ import sympy
 
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.text import inline
+from symflow.codegen.closed_form import solution_kernel
 from symflow.codegen.kernel import Kernel
 from symflow.codegen.lower import lower
+from symflow.codegen.targets.scalar import is_scalar, scalar_kernel
 from symflow.errors import InvalidArgument
+from symflow.solutions import Solution
 
 
-def lambdify(expr: Any, args: Any) -> Kernel:
-    """Compile SymPy matrix expressions to an array function.
+def lambdify(expr: Any, args: Any) -> Any:
+    """Compile SymPy expressions to an array function.
 
     Unlike `sympy.lambdify` it knows traces, transposes and products of matrix symbols
-    of any size, takes batches, pickles, and shows its source.
+    of any size, takes batches, pickles, and shows its source.  Formulas of scalars are
+    written so that (1 − e^{−2st})/s has its limit at s = 0, and nothing cancels.
 
     Parameters
     ----------
-    expr : sympy.Expr, sympy.MatrixExpr, or a sequence of these
-        In the grammar of `symflow.gradient`.
+    expr : sympy.Expr, sympy.MatrixExpr, a sequence of these, or Solution
+        Matrices in the grammar of `symflow.gradient`, or formulas of scalars.
     args : sympy.MatrixSymbol or sequence of symbols
         The arguments, in order.
 
     Returns
     -------
-    Kernel
-        Returns the value, or a tuple of values for a sequence.
+    Kernel, ScalarKernel or SolutionKernel
+        Returns the value, or a tuple of values for a sequence; the end-to-end matrix
+        W(t) for a solution, as ``compile(solution)`` does.
 
     Raises
     ------
@@ -49,6 +54,11 @@ def lambdify(expr: Any, args: Any) -> Kernel:
     several = isinstance(expr, (list, tuple))
     expressions: Sequence[Any] = list(expr) if several else [expr]
     symbols = list(args) if isinstance(args, (list, tuple)) else [args]
+    if isinstance(expr, Solution):
+        if len(symbols) != 1:
+            msg = f"lambdify(solution, args): takes the time alone; got {args!r}"
+            raise InvalidArgument(msg)
+        return solution_kernel(expr, "end_to_end")
     if not expressions:
         msg = "lambdify(expr, args): needs at least one expression; got none"
         raise InvalidArgument(msg)
@@ -60,6 +70,8 @@ def lambdify(expr: Any, args: Any) -> Kernel:
             f"the arguments {[str(symbol) for symbol in symbols]}"
         )
         raise InvalidArgument(msg)
+    if is_scalar(expressions, symbols):
+        return scalar_kernel(expressions, symbols, several=several)
     nodes = {f"value{k}": from_sympy(one) for k, one in enumerate(expressions)}
     program = lower("lambdified", symbols, nodes)
     lines = "\n".join(f"    {inline(one)}" for one in expressions)

@@ -1,0 +1,182 @@
+"""Formulas of scalars, such as those of the modes, as functions of arrays.
+
+SymPy writes the NumPy code, after 1 − eᵘ has become −u·exprel(u) with
+exprel(u) = (eᵘ − 1)/u: nothing cancels then, and a quotient (1 − e^{−2st})/s is
+2t·exprel(−2st), which has its limit 2t at s = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy.printing.numpy import NumPyPrinter
+
+from symflow.algebra.text import inline
+from symflow.codegen.loading import load
+from symflow.codegen.program import python_name
+from symflow.errors import InvalidArgument
+
+
+class exprel(sympy.Function):  # type: ignore[misc]
+    """The function (eᵘ − 1)/u, 1 at 0.
+
+    Examples
+    --------
+    >>> exprel(sympy.S.Zero), exprel(sympy.S(1)).rewrite(sympy.exp)
+    (1, -1 + E)
+    """
+
+    @classmethod
+    def eval(cls, argument: Any) -> Any:
+        """Return the limit at 0."""
+        return sympy.S.One if argument.is_zero else None
+
+    def _eval_rewrite_as_exp(self, argument: Any, **kwargs: Any) -> Any:
+        return (sympy.exp(argument) - 1) / argument
+
+
+class ScalarKernel:
+    """A formula as a function of arrays, entry by entry; made by `lambdify`.
+
+    It broadcasts like a NumPy function, pickles as its source, and
+    `inspect.getsource` shows that.
+
+    Parameters
+    ----------
+    source : str
+        Text of the function ``formula``.
+    arguments : tuple of str
+        Names of its arguments.
+    docstring : str
+        Shown by `help`.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> s, t = sympy.symbols("s t")
+    >>> f = sf.lambdify((1 - sympy.exp(-2 * s * t)) / s, [s, t])
+    >>> f(np.array([0.0, 2.0]), 1e6).tolist()
+    [2000000.0, 0.5]
+    """
+
+    def __init__(self, source: str, arguments: tuple[str, ...], docstring: str) -> None:
+        self.source, self.arguments = source, arguments
+        self.__doc__ = docstring
+        self.__wrapped__ = load(source, "formula", {"np": np, "exprel": _exprel})
+
+    def __call__(self, *values: Any) -> Any:
+        """Return the value, or the tuple of values, in float64."""
+        if len(values) != len(self.arguments):
+            listed = ", ".join(self.arguments)
+            msg = f"formula({listed}): takes {len(self.arguments)} values; got "
+            msg += str(len(values))
+            raise InvalidArgument(msg)
+        with np.errstate(over="ignore", under="ignore"):
+            return self.__wrapped__(*(np.asarray(v, np.float64) for v in values))
+
+    def __repr__(self) -> str:
+        return f"<ScalarKernel formula({', '.join(self.arguments)})>"
+
+    def __reduce__(self) -> Any:
+        return ScalarKernel, (self.source, self.arguments, self.__doc__)
+
+
+def is_scalar(expressions: Sequence[Any], symbols: Sequence[Any]) -> bool:
+    """Say whether expressions and their arguments are all numbers, not matrices.
+
+    Parameters
+    ----------
+    expressions : sequence of sympy.Expr or sympy.MatrixExpr
+        What to compute.
+    symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
+        From what.
+    """
+    everything = [*expressions, *symbols]
+    return all(
+        isinstance(one, sympy.Expr) and not one.has(sympy.MatrixSymbol)
+        for one in everything
+    )
+
+
+def scalar_kernel(
+    expressions: Sequence[sympy.Expr], symbols: Sequence[sympy.Symbol], *, several: bool
+) -> ScalarKernel:
+    """Write formulas of scalars as NumPy code and load it.
+
+    Parameters
+    ----------
+    expressions : sequence of sympy.Expr
+        The formulas.
+    symbols : sequence of sympy.Symbol
+        Their arguments, in order.
+    several : bool, keyword-only
+        Whether the function returns a tuple.
+
+    Raises
+    ------
+    InvalidArgument
+        If NumPy has no function for something in a formula.
+    """
+    names = {symbol: sympy.Symbol(python_name(symbol)) for symbol in symbols}
+    printer = _Printer({"fully_qualified_modules": True, "strict": False})
+    texts = [printer.doprint(stable(one).xreplace(names)) for one in expressions]
+    if any("Not supported" in text for text in texts):
+        missing = sorted({type(part).__name__ for part in printer._not_supported})
+        msg = (
+            f"lambdify(expr, args): NumPy has no {', '.join(missing) or 'code'} for "
+            f"{', '.join(map(str, expressions))}. Use expr.evalf, or mpmath"
+        )
+        raise InvalidArgument(msg)
+    arguments = tuple(str(name) for name in names.values())
+    result = f"({', '.join(texts)},)" if several else texts[0]
+    lines = "\n".join(f"    {inline(one)}" for one in expressions)
+    docstring = f"Return\n\n{lines}\n"
+    source = (
+        f"def formula({', '.join(arguments)}):\n"
+        f'    """{indent(docstring, "    ").lstrip()}    """\n'
+        f"    return {result.replace('numpy.', 'np.')}\n"
+    )
+    return ScalarKernel(source, arguments, docstring)
+
+
+def stable(expr: sympy.Expr) -> sympy.Expr:
+    """Return an expression in which 1 − eᵘ is written as −u·exprel(u).
+
+    Parameters
+    ----------
+    expr : sympy.Expr
+        Of scalars.
+
+    Examples
+    --------
+    >>> s, t = sympy.symbols("s t")
+    >>> stable((1 - sympy.exp(-2 * s * t)) / s)
+    2*t*exprel(-2*s*t)
+    """
+
+    def rewritten(total: sympy.Expr) -> sympy.Expr:
+        constant, rest = total.as_coeff_Add()
+        for term in sympy.Add.make_args(rest):
+            factor, power = term.as_coeff_Mul()
+            if constant != 0 and isinstance(power, sympy.exp) and factor == -constant:
+                inner = power.args[0]
+                return rest - term + factor * inner * exprel(inner)
+        return total
+
+    found: sympy.Expr = expr.replace(lambda part: part.is_Add, rewritten)
+    return found
+
+
+class _Printer(NumPyPrinter):  # type: ignore[misc]
+    def _print_exprel(self, expr: Any) -> str:
+        return f"exprel({self._print(expr.args[0])})"
+
+
+def _exprel(u: Any) -> Any:
+    """Return (eᵘ − 1)/u, and 1 at 0."""
+    safe = np.where(u == 0, 1.0, u)
+    return np.where(u == 0, 1.0, np.expm1(safe) / safe)
