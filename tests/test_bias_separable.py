@@ -160,24 +160,27 @@ def even(rows):
 
 
 def convolutions(rng):
-    yield 5, rng.standard_normal((1, 5))
-    yield 2, rng.standard_normal((1, 2))
-    yield 6, even(rng.standard_normal((2, 6)))
+    for depth in (2, 3):
+        yield depth, rng.standard_normal((1, 5))
+        yield depth, rng.standard_normal((1, 2))
+        yield depth, even(rng.standard_normal((2, 6)))
 
 
-@pytest.mark.parametrize("alpha", [0.3, 1.0])
+@pytest.mark.parametrize("alpha", [0.4])
 def test_convolutions_of_constant_phase_minimize_their_potential(rng, alpha):
-    for d, X in convolutions(rng):
+    for depth, X in convolutions(rng):
+        d = X.shape[1]
         data = sf.Dataset(X, rng.standard_normal(len(X)))
-        start = [column(alpha * rng.standard_normal(d)), np.zeros((d, 1))]
-        net = sf.ConvolutionalNetwork(d, filters=(d, d))
+        first = column(alpha * rng.standard_normal(d))
+        start = [first] * (depth - 1) + [np.zeros((d, 1))]
+        net = sf.ConvolutionalNetwork(d, filters=(d,) * depth)
         bias = sf.implicit_bias(flow_of(net), data, start)
         assert isinstance(bias, FourierPotential)
         assert bias.status is Status.PROVED
         run = ends(net, data, start)
         assert run.end_to_end[-1] == pytest.approx(bias.limit, abs=1e-8)
         assert max(bias.residuals(run)) < 1e-7
-        assert max(bias.scaled(1.5).residuals(run)) > 1e-4
+        assert max(bias.scaled(0.3).residuals(run)) > 1e-5
         assert bias.kkt_residual(bias.limit) < 1e-9
 
 

@@ -1,11 +1,15 @@
-"""Two full circular filters, squared loss: a potential of the Fourier moduli.
+"""Full circular filters, squared loss: a potential of the Fourier moduli.
 
-Yun, Krishnan, Mobahi (2021).  From w_2 = 0 the frequencies k of β = w_1 * w_2 obey
-β̂ = c_k h₂(|ζ|) ζ/|ζ| with c_k = |ŵ_1(k)|², h₂ = ½ sinh 2x and ζ the transform of
-−∫∇ℓ, as long as the phase of the force is constant: for one sample, for two inputs, or
-for even signals.  The limit then minimizes
+Yun, Krishnan, Mobahi (2021).  From w_1 = … = w_{L−1} and w_L = 0 the frequencies k of
+β = w_1 * … * w_L obey
 
-    Q(β) = Σ_k c_k H₂(|β̂(k)|/c_k),     H₂(τ) = ½τ arsinh 2τ − ¼(√(4τ² + 1) − 1),
+    β̂ = c_k^L h(c_k^{L−2}|ζ|) ζ/|ζ|,     c_k = |ŵ_1(k)|,
+
+with h of `bias/mirror.py` and ζ the transform of −∫∇ℓ, as long as the phase of the
+force is constant: for one sample, for two inputs, or for even signals.  The limit then
+minimizes
+
+    Q(β) = Σ_k c_k² H(|β̂(k)|/c_k^L),     H = ∫h⁻¹,
 
 among the minimizers of the loss.  For general signals, from two samples and three
 inputs on, this is an estimate only: `FourierPotential.estimate` gives it as such.
@@ -22,6 +26,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.frozen import YUN
+from symflow.bias.mirror import ProductMap
 from symflow.bias.prediction import Prediction
 from symflow.claims import Hypothesis, Path, Refusal, Status
 from symflow.errors import PrecisionLost
@@ -37,14 +42,17 @@ STEPS, HALVINGS = 200, 60
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FourierPotential(Prediction):
-    """The limit of a convolution of two full filters; made by `implicit_bias`.
+    """The limit of a convolution of full filters; made by `implicit_bias`.
 
     Parameters
     ----------
+    mirror : ProductMap
+        h, with the depth L.
     sizes : ndarray, shape (d,)
-        c_k = |ŵ_1(k)|².
+        c_k = |ŵ_1(k)|.
     """
 
+    mirror: ProductMap
     sizes: Array
 
     source = YUN
@@ -57,7 +65,7 @@ class FourierPotential(Prediction):
             found.append(_constant_phases(problem))
         if not all_hold(found):
             return cls.refuse(found)
-        return cls(problem, tuple(found), _sizes(problem))
+        return cls(problem, tuple(found), *_start(problem))
 
     @classmethod
     def estimate(cls, problem: Problem) -> Self | Refusal:
@@ -66,13 +74,13 @@ class FourierPotential(Prediction):
         Parameters
         ----------
         problem : Problem
-            Two full filters, the second zero at the start.
+            Full filters, the last one zero at the start and the others alike.
         """
         found = _structure(problem)
         if not all_hold(found):
             return cls.refuse(found)
         phases = _constant_phases(problem)
-        return cls(problem, (*found, phases), _sizes(problem))
+        return cls(problem, (*found, phases), *_start(problem))
 
     @property
     def status(self) -> Status:
@@ -81,12 +89,11 @@ class FourierPotential(Prediction):
 
     @property
     def potential(self) -> sympy.Expr:
-        """Σ_k c_k H₂(|β̂(k)|/c_k)."""
+        """Σ_k c_k² H(|β̂(k)|/c_k^L), H written as the integral of h⁻¹."""
         k, d = sympy.Symbol("k", integer=True), len(self.sizes)
         beta, c = sympy.IndexedBase("betahat"), sympy.IndexedBase("c")
-        tau = sympy.Abs(beta[k]) / c[k]
-        term = tau * sympy.asinh(2 * tau) / 2 - (sympy.sqrt(4 * tau**2 + 1) - 1) / 4
-        return sympy.Sum(c[k] * term, (k, 0, d - 1))
+        term = sympy.Function("H")(sympy.Abs(beta[k]) / c[k] ** self.mirror.depth)
+        return sympy.Sum(c[k] ** 2 * term, (k, 0, d - 1))
 
     @property
     def statement(self) -> sympy.Basic:
@@ -103,24 +110,28 @@ class FourierPotential(Prediction):
     def limit(self) -> Array:
         """The predicted βᵀ, shape (1, d), by Newton's method on the dual problem.
 
-        ν minimizes d⁻¹Σ c_k ½ sinh²|ζ_k| − νᵀb with ζ the transform of Φν.
+        ν minimizes d⁻¹Σ c_k² H*(c_k^{L−2}|ζ_k|) − νᵀb with ζ the transform of Φν.
         """
         frame, values = self.reduction.frame, self.reduction.optimum[0]
-        spectrum = np.fft.fft(frame, axis=0)
-        nu = np.zeros(len(values))
+        spectrum, depth = np.fft.fft(frame, axis=0), self.mirror.depth
+        nu, scale = np.zeros(len(values)), float(np.max(np.abs(values)))
         # from large weights, where the problem is quadratic, to those at hand
-        first = max(1.0, 2 * float(np.max(np.abs(values)) / np.min(self.sizes)))
-        for factor in np.geomspace(first, 1, 1 + int(np.ceil(np.log10(first)))):
-            nu = _newton(spectrum, self.sizes * factor, values, nu)
+        first = max(1.0, (2 * scale) ** (1 / depth) / float(np.min(self.sizes)))
+        factors = np.geomspace(first, 1, 1 + int(np.ceil(np.log2(first))))
+        for factor, following in zip(factors, [*factors[1:], 1.0], strict=True):
+            nu = _newton(self.mirror, spectrum, self.sizes * factor, values, nu)
+            nu = nu * (factor / following) ** (depth - 2)
         zeta = spectrum @ nu
-        beta = np.fft.ifft(_turned(zeta, self.sizes * np.sinh(2 * np.abs(zeta)) / 2))
-        misfit = float(np.max(np.abs(beta.real @ frame - values)))
-        if not misfit <= 1e-9 * float(np.max(np.abs(values))):
+        force = self.sizes ** (depth - 2) * np.abs(zeta)
+        sized = self.sizes**depth * self.mirror.value(force)
+        beta = np.fft.ifft(_turned(zeta, sized)).real
+        misfit = float(np.max(np.abs(beta @ frame - values)))
+        if not misfit <= 1e-9 * scale:
             msg = (
                 f"FourierPotential: Newton's method stopped at a misfit of {misfit:.2g}"
             )
             raise PrecisionLost(msg)
-        return np.asarray(beta.real[None])
+        return np.asarray(beta[None])
 
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return the larger of the misfit and of ∇Q off the row space, relative."""
@@ -139,15 +150,23 @@ class FourierPotential(Prediction):
 
     def _off(self, beta: Array) -> Array:
         spectrum = np.fft.fft(beta, axis=-1)
-        size = np.arcsinh(2 * np.abs(spectrum) / self.sizes) / 2
+        depth = self.mirror.depth
+        size = self.mirror.inverse(np.abs(spectrum) / self.sizes**depth)
+        size = size / self.sizes ** (depth - 2)
         force = np.fft.ifft(_turned(spectrum, size), axis=-1).real
         top = np.max(np.abs(force), axis=-1)
         gap = np.max(np.abs(self.reduction.off(force)), axis=-1)
         return np.asarray(gap / np.where(top > 0, top, 1.0))
 
     def scaled(self, factor: float) -> FourierPotential:
-        """Return the potential of a first filter that is larger by a factor."""
-        return replace(self, sizes=self.sizes * factor**2)
+        """Return the potential of filters that are larger by a factor.
+
+        Parameters
+        ----------
+        factor : float
+            Of the weights.
+        """
+        return replace(self, sizes=self.sizes * factor)
 
 
 def _turned(spectrum: Array, size: Array) -> Array:
@@ -156,33 +175,34 @@ def _turned(spectrum: Array, size: Array) -> Array:
     return np.asarray(size * spectrum / np.where(modulus > 0, modulus, 1.0))
 
 
-def _newton(spectrum: Array, sizes: Array, values: Array, nu: Array) -> Array:
+def _newton(
+    mirror: ProductMap, spectrum: Array, sizes: Array, values: Array, nu: Array
+) -> Array:
     """Minimize the dual objective from ν by damped Newton steps."""
-    d = len(spectrum)
+    d, outer = len(spectrum), sizes**mirror.depth
+    inner = sizes ** (mirror.depth - 2)
 
     def objective(at: Array) -> float:
+        force = inner * np.abs(spectrum @ at)
+        if np.max(force) >= mirror.end:
+            return np.inf
         with np.errstate(over="ignore"):
-            parts = sizes * np.sinh(np.abs(spectrum @ at)) ** 2 / 2
+            parts = sizes**2 * mirror.conjugate(force)
         return float(np.sum(parts) / d - at @ values)
 
     for _ in range(STEPS):
         zeta = spectrum @ nu
         size = np.abs(zeta)
-        unit = zeta / np.where(size > 0, size, 1.0)
-        along = np.real(np.conj(unit)[:, None] * spectrum)
-        across = np.imag(np.conj(unit)[:, None] * spectrum)
         flat = np.where(size > 0, size, 1.0)
-        bent = np.where(size > 0, np.sinh(2 * size) / (2 * flat), 1.0) * sizes
-        steep = np.cosh(2 * size) * sizes
-        gradient = along.T @ (sizes * np.sinh(2 * size) / 2) / d - values
+        turned = np.conj(np.where(size > 0, zeta / flat, 1.0))[:, None] * spectrum
+        along, across = turned.real, turned.imag
+        height = outer * mirror.value(inner * size)
+        steep = outer * inner * mirror.slope(inner * size)
+        bent = np.where(size > 0, height / flat, steep)
+        gradient = along.T @ height / d - values
         if np.max(np.abs(gradient)) <= 1e-14 * np.max(np.abs(values)):
             break
-        zero = size == 0
-        plain = np.real(
-            np.conj(spectrum[zero]).T @ (sizes[zero, None] * spectrum[zero])
-        )
-        hessian = (along.T * np.where(zero, 0, steep)) @ along
-        hessian = (hessian + (across.T * np.where(zero, 0, bent)) @ across + plain) / d
+        hessian = ((along.T * steep) @ along + (across.T * bent) @ across) / d
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-15)[0]
         start, length = objective(nu), 1.0
         for _ in range(HALVINGS):
@@ -194,28 +214,33 @@ def _newton(spectrum: Array, sizes: Array, values: Array, nu: Array) -> Array:
     return nu
 
 
-def _sizes(problem: Problem) -> Array:
-    return np.asarray(np.abs(np.fft.fft(problem.floats.weights[0].ravel())) ** 2)
+def _start(problem: Problem) -> tuple[ProductMap, Array]:
+    """Return the map and the c_k."""
+    spectrum = np.fft.fft(problem.floats.weights[0].ravel())
+    return ProductMap(problem.flow.network.depth), np.abs(spectrum)
 
 
 def _structure(problem: Problem) -> list[Hypothesis]:
     """Check the loss, the network and the start."""
     network = problem.flow.network
     layers = network.layers if isinstance(network, Network) else ()
-    full = len(layers) == 2 and isinstance(layers[0], Circulant)
-    full = full and isinstance(layers[1], Readout)
+    full = len(layers) >= 2 and isinstance(layers[-1], Readout)
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
     full = full and all(getattr(layer, "support", 0) is None for layer in layers)
     found = [
         squared_loss(problem.flow),
-        Hypothesis("two convolutions with full filters", full, repr(network)),
+        Hypothesis("convolutions with full filters", full, repr(network)),
     ]
     if all_hold(found):
-        first, second = (weight.ravel() for weight in problem.floats.weights)
-        size = float(np.max(np.abs(second)))
+        first, *middle, last = (weight.ravel() for weight in problem.floats.weights)
+        size = float(np.max(np.abs(last)))
+        gap = float(max((np.max(np.abs(w - first)) for w in middle), default=0.0))
         least = float(np.min(np.abs(np.fft.fft(first))))
-        detail = f"max|w₂| = {size:.2g}, min|ŵ₁| = {least:.2g}"
-        words = "the second filter starts at zero, the first has all frequencies"
-        found.append(Hypothesis(words, size == 0 < least, detail))
+        detail = (
+            f"they differ by {gap:.2g}, max|w_L| = {size:.2g}, min|ŵ| = {least:.2g}"
+        )
+        words = "all filters but the last alike with all frequencies, the last zero"
+        found.append(Hypothesis(words, size == gap == 0 < least, detail))
     return found
 
 

@@ -15,6 +15,7 @@ from symflow.gallery.known import KNOWN
 from symflow.gallery.measured import MEASURED
 from symflow.gallery.neuron import NEURON
 from symflow.gallery.operator import OPERATOR
+from symflow.gallery.plane import PlaneRun, plane_experiment
 from symflow.gallery.rates import RATES
 from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
@@ -110,8 +111,10 @@ __all__ = [
     "Line",
     "NumberEntry",
     "PathEntry",
+    "PlaneRun",
     "WidthExperiment",
     "atlas",
     "coverage",
+    "plane_experiment",
     "width_experiment",
 ]

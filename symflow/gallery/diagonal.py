@@ -26,6 +26,7 @@ from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
 from symflow.gallery.entry import Instance, NumberEntry, PathEntry
+from symflow.gallery.plane import PlaneRun, plane_experiment
 from symflow.gallery.rates import claimed, mutated
 from symflow.losses import SquaredLoss
 from symflow.networks import (
@@ -134,6 +135,19 @@ def _turning_gap() -> float:
     run = simulate(given.flow, given.data, given.init, [0, 400], method=method)
     gap = np.abs(run.end_to_end[-1] - guess.limit).max() / np.abs(guess.limit).max()
     return float(1e-4 < gap < 0.5)
+
+
+def _plane_runs() -> tuple[PlaneRun, ...]:
+    return plane_experiment(["convolutional"], [2, 3], [0.5, 1.0])
+
+
+def _plane_limits() -> Array:
+    biases = [run.bias for run in _plane_runs()]
+    return np.array([bias.limit[0] for bias in biases if bias is not None])
+
+
+def _plane_ends() -> Array:
+    return np.array([run.end for run in _plane_runs()])
 
 
 def _neuron() -> Instance:

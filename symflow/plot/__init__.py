@@ -10,6 +10,7 @@ from symflow.plot.drift import drift
 from symflow.plot.imbalance import imbalance
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
+from symflow.plot.plane import plane
 from symflow.plot.singular_values import singular_values
 from symflow.plot.staircase import staircase
 from symflow.plot.sweep import sweep
@@ -21,6 +22,7 @@ __all__ = [
     "imbalance",
     "loss",
     "modes",
+    "plane",
     "singular_values",
     "staircase",
     "sweep",
