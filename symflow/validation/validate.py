@@ -112,7 +112,9 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0],
     )
     status = claim.status.value
-    if isinstance(claim, Bound):
+    if not residual <= bound:
+        status = "contradicted"
+    elif isinstance(claim, Bound):
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
         status = _verified(claim, residual, bound)
@@ -160,8 +162,6 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
 def _verified(claim: Claim, residual: Any, bound: Any) -> str:
     """Say how firmly a claim stands after a high-precision check."""
     digits = f"to {digits_of(residual)} digits" if residual > 0 else "exactly"
-    if residual > bound:
-        digits = "refuted"
     if claim.status is Status.PROVED:
         return f"proved; checked {digits}"
     return f"verified {digits}"
