@@ -1,0 +1,263 @@
+"""Entries of the atlas about classification: directions, and how fast they are reached.
+
+Every trajectory is in the clock of the loss, to 1e-100 and further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.bias import (
+    AlignedLayers,
+    DenseMaxMargin,
+    DirectionRate,
+    ModeMaxMargin,
+    implicit_bias,
+)
+from symflow.bias.dense_margin import JI
+from symflow.bias.frozen import YUN
+from symflow.claims import Claim
+from symflow.convergence import OrderedModesRate, OrderedRate
+from symflow.data import Dataset
+from symflow.flow import GradientFlow, directional_flow, gradient_flow
+from symflow.gallery.entry import Instance, NumberEntry, PathEntry
+from symflow.gallery.rates import claimed, mutated
+from symflow.losses import ExponentialLoss, SquaredLoss
+from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
+from symflow.simulation import simulate
+
+#: −log of the loss relative to the start: e^{−231} < 1e-100, e^{−1000} < 1e-434.
+CLOCK = (0, 1, 10, 231, 1000)
+#: Where slopes are measured.
+FAR = (1_000, 10_000)
+
+
+def _points() -> Dataset:
+    """Return Yun et al.'s two points in the plane."""
+    ints = [[sympy.Integer(k) for k in row] for row in ((1, 2), (0, -3))]
+    return Dataset(ints, [sympy.Integer(1), sympy.Integer(-1)])
+
+
+def _flow(network: Any) -> GradientFlow:
+    return directional_flow(gradient_flow(network, ExponentialLoss("sum")))
+
+
+def _dense(depth: int) -> Instance:
+    """Return a balanced start of rank one in the direction (3, 4)/5."""
+    widths = (2, *[2] * (depth - 1), 1)
+    inner: list[Any] = [[[5, 0], [0, 0]]] * (depth - 2)
+    start = [[[3, 4]]] if depth == 1 else [[[3, 4], [0, 0]], *inner, [[5, 0]]]
+    return Instance(_flow(LinearNetwork(*widths)), _points(), tuple(start), CLOCK)
+
+
+def _unbalanced() -> Instance:
+    start = ([[1, 1], [0, 1]], [[1, 0], [1, 1]], [[2, 1]])
+    return Instance(_flow(LinearNetwork(2, 2, 2, 1)), _points(), start, CLOCK)
+
+
+def _two_outputs() -> Instance:
+    """Return classes of two kinds at once, for which layers keep rank two."""
+    flow = _flow(LinearNetwork(2, 2, 2, 2))
+    data = Dataset([[1.0, 2.0], [0.0, -3.0]], [[1.0, 1.0], [-1.0, 1.0]])
+    eye, turn = [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]
+    return Instance(flow, data, (eye, turn, eye), CLOCK)
+
+
+def _diagonal() -> Instance:
+    start = ([[2], [2]], [[1], [1]])
+    return Instance(_flow(DiagonalNetwork(2, 2)), _points(), start, CLOCK)
+
+
+def _circular() -> Instance:
+    start = ([[2.0], [0.5]], [[1.0], [0.3]])
+    network = ConvolutionalNetwork(2, filters=(2, 2))
+    return Instance(_flow(network), _points(), start, CLOCK)
+
+
+def _sparse_margin(_: Instance) -> Claim:
+    """Return the claim with the ℓ₁ margin, for a flow of dense layers."""
+    return claimed(ModeMaxMargin)(_diagonal())
+
+
+def _round_margin(_: Instance) -> Claim:
+    """Return the claim with the ℓ₂ margin, for a flow of diagonal layers."""
+    return claimed(DirectionRate)(_dense(1))
+
+
+def _too_fast(given: Instance) -> Claim:
+    claim: Any = claimed(DirectionRate)(given)
+    exponent = Fraction(2, given.flow.network.depth) + 1
+    return replace(claim, exponent=exponent)  # type: ignore[no-any-return]
+
+
+def _rate(depth: int) -> PathEntry:
+    return PathEntry(
+        f"ji-rate-{depth}",
+        lambda: _dense(depth),
+        claimed(DirectionRate),
+        _too_fast,
+        exact=True,
+    )
+
+
+def _slopes() -> Array:
+    """Return d log(1 − cos∠)/d log‖W‖ for one, two and three dense layers."""
+    found = []
+    for depth in (1, 2, 3):
+        given = _dense(depth)
+        bias: Any = implicit_bias(given.flow, given.data, given.init)
+        run = simulate(given.flow, given.data, given.init, FAR)
+        norms = np.linalg.norm(run.end_to_end[:, 0], axis=1)
+        gaps = np.array([np.sin(bias.angle(row) / 2) ** 2 for row in run.end_to_end])
+        found.append(np.log(gaps[1] / gaps[0]) / np.log(norms[1] / norms[0]))
+    return np.array(found)
+
+
+def _slack_slope() -> float:
+    """Return d log(β_1/β_2)/d log β_2 for two diagonal layers."""
+    given = _diagonal()
+    run = simulate(given.flow, given.data, given.init, FAR)
+    first, second = run.end_to_end[:, 0].T
+    change = np.diff(np.log(first / second)) / np.diff(np.log(second))
+    return float(change[0])
+
+
+def _two_dense() -> Instance:
+    return _dense(2)
+
+
+PLANE: tuple[Callable[[], Instance], ...] = (_two_dense, _diagonal, _circular)
+
+
+def _directions() -> Array:
+    found = []
+    for make in PLANE:
+        given = make()
+        bias = implicit_bias(given.flow, given.data, given.init)
+        found.append(bias.limit[0])
+    return np.array(found)
+
+
+def _reached() -> Array:
+    found = []
+    for make in PLANE:
+        given = make()
+        run = simulate(given.flow, given.data, given.init, [0, 100_000])
+        row = run.end_to_end[-1, 0]
+        found.append(row / np.linalg.norm(row))
+    return np.array(found)
+
+
+def _filters() -> tuple[Array, Array]:
+    """Return singular vectors of M(u), and the directions of both filters."""
+    network = ConvolutionalNetwork(3, filters=(2, 2))
+    flow, data = _flow(network), Dataset([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]], [1.0, 1.0])
+    run = simulate(flow, data, ([[1.5], [0.5]], [[1.0], [0.4]]), [0, 100_000])
+    margins = data.X @ run.end_to_end[-1, 0]
+    shares = np.exp(np.min(margins) - margins)
+    matrix = np.tensordot(shares @ data.X, network.as_tensor(), axes=(0, 0))
+    left, _, right = np.linalg.svd(to_float_array(matrix))
+    units = [w[-1, :, 0] / np.linalg.norm(w[-1]) for w in run.weights]
+    return np.abs(np.stack([left[:, 0], right[0]])), np.abs(np.stack(units))
+
+
+def _ordered() -> Instance:
+    flow = gradient_flow(LinearNetwork(2, 2, 2, 1), SquaredLoss())
+    weights = ([[2, 0], [0, 2]], [[2, 0], [0, 2]], [[1, 0]])
+    times = (0, Fraction(1, 100), Fraction(1, 20))
+    return Instance(flow, Dataset([[1, 2]], [1]), weights, times)
+
+
+def _ordered_modes() -> Instance:
+    flow = gradient_flow(DiagonalNetwork(1, 2), SquaredLoss())
+    start = ([[Fraction(3, 2)]], [[0]])
+    return Instance(flow, Dataset([[1]], [Fraction(1, 100)]), start, (0, 1, 2))
+
+
+MARGIN = (
+    PathEntry(
+        "ji-max-margin",
+        _two_dense,
+        claimed(DenseMaxMargin),
+        _sparse_margin,
+        exact=True,
+    ),
+    *map(_rate, (1, 2, 3)),
+    PathEntry(
+        "ji-aligned",
+        _unbalanced,
+        claimed(AlignedLayers),
+        claimed(AlignedLayers),
+        exact=True,
+        elsewhere=_two_outputs,
+    ),
+    NumberEntry(
+        "ji-exponents",
+        "exponents of 1 − cos∠(W, limit) in ‖W‖ for L = 1, 2, 3, from e^{−1000} to "
+        "e^{−10000} of the loss",
+        JI,
+        ("dense layers, balanced", "two points in the plane"),
+        lambda: [-2, -1, -2 / 3],
+        _slopes,
+        lambda slopes: slopes[::-1],
+        0.01,
+    ),
+    PathEntry(
+        "yun-modes-margin",
+        _diagonal,
+        claimed(ModeMaxMargin),
+        _round_margin,
+        exact=True,
+    ),
+    NumberEntry(
+        "yun-slack",
+        "exponent of β_1/β_2 in β_2: minus the slack 1 − |s_1| of the dual constraint",
+        YUN,
+        ("two diagonal layers", "two points in the plane"),
+        lambda: -0.5,
+        _slack_slope,
+        lambda slope: 2 * slope,
+        0.02,
+    ),
+    NumberEntry(
+        "yun-directions",
+        "directions of dense, diagonal and circular layers, L = 2, for a loss e^{−1e5}",
+        YUN,
+        ("two points in the plane",),
+        _directions,
+        _reached,
+        lambda directions: directions[[1, 0, 2]],
+        0.01,
+    ),
+    NumberEntry(
+        "yun-singular",
+        "directions of two small filters, singular vectors of M(u), at loss e^{−1e5}",
+        YUN,
+        ("filters of two taps on three inputs", "two samples"),
+        lambda: _filters()[0],
+        lambda: _filters()[1],
+        lambda vectors: vectors[:, ::-1],
+        0.03,
+    ),
+    PathEntry(
+        "yun-ordered",
+        _ordered,
+        claimed(OrderedRate),
+        mutated(OrderedRate, constant=20.0),
+        exact=True,
+    ),
+    PathEntry(
+        "yun-ordered-modes",
+        _ordered_modes,
+        claimed(OrderedModesRate),
+        mutated(OrderedModesRate, constant=1.2),
+        exact=True,
+    ),
+)
