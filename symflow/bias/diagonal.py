@@ -57,11 +57,14 @@ class DiagonalPotential(Prediction):
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
         """Return the prediction, or the hypotheses that fail."""
+        loss = squared_loss(problem.flow)
+        if not loss.holds:
+            return cls.refuse([loss])
         found = coordinates(problem.floats)
         words = "a diagonal network or orthogonally decomposable tensor"
         network = repr(problem.flow.network)
         checked = [
-            squared_loss(problem.flow),
+            loss,
             Hypothesis(words, found is not None, network),
         ]
         if found is None or not all_hold(checked):
