@@ -91,6 +91,20 @@ def test_reports_come_back(tmp_path, ending):
 
 
 @ENDINGS
+def test_enclosures_come_back_with_their_proof(tmp_path, ending):
+    ball = sf.enclose(FLOW, EXACT, START, [1, 2], digits=20)
+    again = sf.load(sf.save(ball, tmp_path / f"ball.{ending}"))
+    assert type(again) is type(ball)
+    assert again.proof == ball.proof
+    assert np.array_equal(again.radius, ball.radius)
+    assert np.array_equal(again.t, ball.t)
+    assert [e._mpf_ for e in again.weights[0].flat] == [
+        e._mpf_ for e in ball.weights[0].flat
+    ]
+    assert again.excludes(ball.end_to_end[-1] + 1e-9)
+
+
+@ENDINGS
 def test_sweeps_come_back(tmp_path, ending):
     flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     problem = (flow, sf.whitened([[1.0, 0.5]]), sf.gaussian_init(0.5, rng=0), [0, 1])
