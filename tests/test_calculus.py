@@ -198,6 +198,21 @@ OUTSIDE = [
     sympy.Sum(Trace(A) ** z, (z, 0, 3)),
     sympy.Integral(exp(z * Trace(A)), (z, 0, 1)),
     Trace(A) ** Trace(A),
+    sympy.sign(Trace(W * V)),
+    Trace(A.applyfunc(Lambda(z, sympy.sign(z)))),
+    Trace(A.applyfunc(sympy.floor)),
+    sympy.Heaviside(Trace(A)),
+    sympy.DiracDelta(Trace(A)),
+    sympy.conjugate(Trace(W * V)),
+    Trace(sympy.Adjoint(W) * W),
+    Trace(sympy.KroneckerProduct(A, A)),
+    Trace(sympy.BlockMatrix([[A, A], [A, A]])),
+    sympy.Permanent(A),
+    sympy.Mod(Trace(A), 2),
+    sympy.atan2(Trace(A), 1),
+    sympy.zeta(Trace(A)),
+    sympy.Limit(z * Trace(A), z, 1),
+    sympy.Derivative(Trace(z * A), z),
 ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import sympy
@@ -11,6 +13,8 @@ from symflow.algebra import entrywise, inline
 from symflow.conservation.proof import entrywise_step
 
 NETWORKS = {
+    "two layers": sf.LinearNetwork(3, 2, 2),
+    "three layers": sf.LinearNetwork(2, 3, 2, 1),
     "dense, diagonal": sf.Network(sf.Dense(2, 3), sf.Diagonal(3), sf.Dense(3, 2)),
     "dense, circulant": sf.Network(sf.Dense(2, 4), sf.Circulant(4), sf.Dense(4, 1)),
     "mixed": sf.Network(
@@ -46,6 +50,18 @@ def test_laws_hold_along_simulated_flows(name, loss, rng):
     for law in laws:
         assert float(max(law.residuals(run))) < 1e-10
     assert sf.validate(laws, run).ok
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_laws_hold_to_all_digits_of_precise_flows(name, loss, rng):
+    """The drift is at most 10^−(digits − 3)."""
+    flow, data = problem(NETWORKS[name], loss, rng)
+    start = sf.gaussian_init(0.7, rng=4)
+    run = sf.precise(flow, data, start, [0, Fraction(1, 4)], digits=25)
+    assert max(abs(entry) for w in run.weights for entry in (w[1] - w[0]).flat) > 1e-3
+    for law in sf.conserved(flow):
+        assert max(law.residuals(run)) < 1e-22
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -166,3 +182,22 @@ def test_descent_says_what_it_needs(rng):
         sf.descend(gd, data, [[[1.0]]], 1000, step_size=1e9)
     with pytest.raises(sf.InvalidArgument, match="gradient_descent"):
         sf.descend(gd.flow, data, [[[1.0]]], 2, step_size=1)
+
+
+@pytest.mark.parametrize("name", ["diagonal", "convolution", "filters", "mixed"])
+def test_a_generator_proves_moment_laws_for_every_size(name):
+    for law in sf.conserved(sf.gradient_flow(NETWORKS[name], sf.SquaredLoss())):
+        first = law.proof()[0]
+        assert first.check()
+        assert "for every size" in first.reason
+
+
+def test_false_cyclic_identities_are_refused():
+    from symflow.algebra.nodes import Leaf, product, scale, trace, transpose
+    from symflow.conservation.proof import step
+
+    A, B = (Leaf(sympy.MatrixSymbol(name, 3, 2)) for name in "AB")
+    left, right = trace(product(transpose(A), B)), trace(product(transpose(B), A))
+    assert step(left, right, "turned", {}).check()
+    with pytest.raises(ArithmeticError, match="not an identity"):
+        step(left, scale(2, right), "false", {})

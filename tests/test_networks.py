@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import reduce
 from random import Random
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import fourier
 from oracles.entrywise import integer_matrix, matrix
 
 import symflow as sf
+from symflow.algebra.numbers import to_mpf
 from symflow.errors import HypothesisFailed, InvalidArgument, ShapeMismatch
 
 SAMPLES = 3
@@ -301,6 +305,69 @@ def test_convolution_in_time_is_the_diagonal_flow_of_fourier_coefficients(rng):
         np.testing.assert_allclose(
             np.fft.fft(rate[:, 0]), expected, rtol=1e-11, atol=1e-11
         )
+
+
+def test_convolution_is_the_diagonal_flow_of_fourier_coefficients_to_45_digits():
+    """Two full filters on five points: precise against complex Taylor series."""
+    context = mpmath.MPContext()
+    context.dps = 55
+    random, d = Random(7), 5
+    columns = [[Fraction(random.randint(-9, 9), 14) for _ in range(d)] for _ in "vwy"]
+    flow = sf.gradient_flow(sf.ConvolutionalNetwork(d, (d, d)), sf.SquaredLoss())
+    start = [[[x] for x in column] for column in columns[:2]]
+    data, time = sf.whitened([columns[2]]), Fraction(1, 2)
+    run = sf.precise(flow, data, start, [0, time], digits=50)
+    hats = [
+        fourier.transform(context, [to_mpf(x, context) for x in column])
+        for column in columns
+    ]
+    ends = [
+        fourier.coefficients(context, pair, y, context.mpf(1) / 2, steps=16, order=45)
+        for *pair, y in zip(*hats, strict=True)
+    ]
+    for layer, weights in enumerate(run.weights):
+        first, last = (list(w.flat) for w in weights)
+        signal = fourier.inverse(context, [values[layer] for values in ends])
+        gaps = [abs(x - y) for x, y in zip(last, signal, strict=True)]
+        assert max(gaps) < context.mpf(10) ** -45
+        assert max(abs(x - y) for x, y in zip(first, last, strict=True)) > 0.01
+
+
+def test_two_points_are_a_diagonal_network_of_real_coefficients():
+    """On two points the transform is real: two networks of symflow, to 45 digits."""
+    context = mpmath.MPContext()
+    context.dps = 55
+    v, w, y = ([Fraction(n, 5) for n in row] for row in [(3, 1), (-2, 4), (7, 2)])
+    time = Fraction(1, 2)
+    flow = sf.gradient_flow(sf.ConvolutionalNetwork(2, (2, 2)), sf.SquaredLoss())
+    data = sf.whitened([y])
+    here = sf.precise(flow, data, [[[a] for a in x] for x in (v, w)], [time], digits=50)
+    hats = [[x[0] + x[1], x[0] - x[1]] for x in (v, w, y)]
+    # ĉ_l' = F̂ ĉ_k with F̂ = ŷ − ĉ_1ĉ_2: the diagonal flow itself
+    diagonal = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
+    start = [[[a] for a in hat] for hat in hats[:2]]
+    there = sf.precise(diagonal, sf.whitened([hats[2]]), start, [time], digits=50)
+    for ours, theirs in zip(here.weights, there.weights, strict=True):
+        a, b = ours[-1].flat
+        for seen, expected in zip((a + b, a - b), theirs[-1].flat, strict=True):
+            assert abs(seen - expected) < context.mpf(10) ** -45
+
+
+def test_decompositions_find_the_factors_themselves(rng):
+    """Up to order and sign, at unequal sizes; what is nearly decomposable is not."""
+    shapes = [(4, 3), (3, 3), (6, 3)]
+    factors = [np.linalg.qr(rng.standard_normal(shape))[0] for shape in shapes]
+    S = rng.standard_normal((3, 2))
+    M = np.einsum("ja,bj,cj,dj->abcd", S, *factors)
+    found = sf.orthogonal_decomposition(M)
+    for ours, theirs in zip(found.factors, factors, strict=True):
+        overlap = np.abs(ours.T @ theirs)
+        np.testing.assert_allclose(np.sort(overlap.ravel())[-3:], 1, atol=1e-12)
+        np.testing.assert_allclose(overlap.sum(axis=0), 1, atol=1e-11)
+    noise = rng.standard_normal(M.shape)
+    noise *= 1e-3 * np.linalg.norm(M) / np.linalg.norm(noise)
+    with pytest.raises(HypothesisFailed, match=r"leaves 0\.000\d+ of its norm"):
+        sf.orthogonal_decomposition(M + noise)
 
 
 def test_wrong_networks_are_refused():

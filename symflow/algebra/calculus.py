@@ -239,7 +239,7 @@ def _product_rule(
 
 def _slope(function: sympy.Expr) -> Any:
     slope = function.diff(Z)
-    if slope.has(sympy.Derivative, sympy.Subs):
+    if slope.has(sympy.Derivative, sympy.Subs, sympy.DiracDelta):
         msg = f"the function {function} has no derivative in closed form"
         raise NotDifferentiable(msg)
     return slope

@@ -172,17 +172,28 @@ def _trace(argument: Any) -> Node:
     return trace(_matrix(argument))
 
 
+#: Functions of a complex number, in branches, or with a derivative that is none.
+_NOT_SMOOTH = (
+    sympy.Piecewise,
+    sympy.conjugate,
+    sympy.re,
+    sympy.im,
+    sympy.sign,
+    sympy.Heaviside,
+    sympy.DiracDelta,
+)
+
+
 def _is_known(expression: sympy.Function) -> bool:
     undefined = isinstance(expression, sympy.core.function.AppliedUndef)
-    return not undefined and not isinstance(
-        expression, (sympy.Piecewise, sympy.conjugate, sympy.re, sympy.im)
-    )
+    return not undefined and not isinstance(expression, _NOT_SMOOTH)
 
 
 def _body(function: Any) -> sympy.Expr:
     """Return a function of one variable as an expression in `Z`."""
     value = function(Z)
-    if not isinstance(value, sympy.Expr) or value.has(sympy.core.function.AppliedUndef):
+    undefined = sympy.core.function.AppliedUndef
+    if not isinstance(value, sympy.Expr) or value.has(undefined, *_NOT_SMOOTH):
         raise _outside(function)
     return value
 

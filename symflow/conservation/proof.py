@@ -12,7 +12,7 @@ from symflow.algebra.entries import entrywise
 from symflow.algebra.nodes import Node, Scaled, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
-from symflow.algebra.words import expand
+from symflow.algebra.words import expand, expand_trace
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,7 +44,7 @@ class ProofStep:
 
     def check(self) -> bool:
         """Expand lhs − rhs into words again and say whether nothing is left."""
-        return all(not expand(node) for node in self.nodes)
+        return all(map(_vanishes, self.nodes))
 
     def __str__(self) -> str:
         zero = self.rhs == 0 or isinstance(self.rhs, sympy.ZeroMatrix)
@@ -77,13 +77,19 @@ def step(
         If the two sides differ: a proof with a false step is never returned.
     """
     difference = substitute(subtract(lhs, rhs), meaning)
-    if expand(difference):
+    if not _vanishes(difference):
         msg = f"not an identity: {inline(to_sympy(lhs))} = {inline(to_sympy(rhs))}"
         raise ArithmeticError(msg)
     right: Any = to_sympy(rhs)
-    if isinstance(rhs, Scaled) and rhs.coefficient == 0:
+    zero = isinstance(rhs, Scaled) and rhs.coefficient == 0
+    if zero and not lhs.is_scalar:
         right = sympy.ZeroMatrix(*lhs.shape)
     return ProofStep(to_sympy(lhs), right, reason, to_sympy(difference), (difference,))
+
+
+def _vanishes(node: Node) -> bool:
+    """Say whether nothing is left of the words, cyclic ones for a scalar."""
+    return not (expand_trace(node) if node.is_scalar else expand(node))
 
 
 @dataclass(frozen=True, repr=False)

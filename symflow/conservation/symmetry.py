@@ -16,6 +16,11 @@ circulant      Σ_i (WᵀW)_{i,i+j}, and the autocorrelation Σ_i w_i w_{i+j}
 multiples      ‖w‖²
 =============  =========================================================
 
+The proof tests the law with a symmetric generator S: tr S(W_{l+1}ᵀW_{l+1} − W_lW_lᵀ).
+Its derivative has the velocities in tr W_lᵀS Ẇ_l and tr S W_{l+1}ᵀẆ_{l+1}, where S W_l
+and W_{l+1}S belong to the families of the layers, so that the projections in the
+velocities drop out; without them it is an identity of cyclic words, for every size.
+
 The autocorrelations say in the time domain that |ŵ_{l+1}(k)|² − |ŵ_l(k)|² is conserved
 at every frequency k.
 """
@@ -40,10 +45,11 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
+from symflow.algebra.symbols import SymmetricMatrixSymbol, weight
 from symflow.claims import Hypothesis, Reference
 from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
-from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.proof import ProofStep, entrywise_step, step
 from symflow.flow import GradientFlow
 from symflow.networks import Circulant, Dense, Diagonal, Layer, Network, Readout
 
@@ -193,16 +199,17 @@ class MomentLaw(Law):
         return MARCOTTE
 
     def proof(self) -> list[ProofStep]:
-        """Return the proof: the derivative of the law, multiplied out entry by entry.
+        """Return the proof: an identity for every size, and the law at small sizes.
 
-        The steps are exact at small sizes; their reason, one line of index notation,
-        carries them to every size.
+        The first step is the derivative of the law, tested with a generator S; it uses
+        that S W and W₊S stay in the families of the layers.  The others multiply out
+        the law with its projections, entry by entry.
 
         Returns
         -------
         list of ProofStep
             With K = (W_L⋯W_{l+2})ᵀ F (W_{l−1}⋯W_1)ᵀ any matrix, W and W₊ those of the
-            two layers, at sizes 2 and 3.
+            two layers; for every size, then at sizes 2 and 3.
 
         Examples
         --------
@@ -211,7 +218,30 @@ class MomentLaw(Law):
         >>> all(step.check() for step in sf.conserved(flow)[0].proof())
         True
         """
-        return [self._entrywise(size) for size in CHECKED_SIZES]
+        return [self._tested(), *map(self._entrywise, CHECKED_SIZES)]
+
+    def _tested(self) -> ProofStep:
+        """Prove that the derivative of the law, tested with a generator, vanishes."""
+        first, second = self._pair
+        before = Leaf(weight(self.layer, first.outputs, first.inputs))
+        after = Leaf(weight(self.layer + 1, second.outputs, second.inputs))
+        generator = Leaf(SymmetricMatrixSymbol("S", first.outputs, first.outputs))
+        k = Leaf(sympy.MatrixSymbol("K", second.outputs, first.inputs))
+        speeds = self._speeds
+        later = trace(product(generator, transpose(after), after))
+        earlier = trace(product(generator, before, transpose(before)))
+        law = subtract(scale(1 / speeds[1], later), scale(1 / speeds[0], earlier))
+        velocities = {
+            before.symbol: scale(speeds[0], product(transpose(after), k)),
+            after.symbol: scale(speeds[1], product(k, transpose(before))),
+        }
+        rate = push_forward(law, velocities)
+        assert rate is not None
+        reason = (
+            f"for every size and symmetric S among the {self.symmetry.value}: SW and "
+            "W₊S are of the form of W and W₊, so that the projections drop out"
+        )
+        return step(rate, scale(0, rate), reason, {})
 
     def _entrywise(self, size: int) -> ProofStep:
         """Prove that the derivative of the law vanishes, layers of a small size."""
