@@ -351,3 +351,23 @@ def test_the_one_sided_lipschitz_constant_bounds_the_jacobian(depth, seed):
     sigma_xx, sigma_yx = problem.arguments
     bound = lipschitz(list(problem.weights), sigma_yx - total @ sigma_xx, 1 / 3)
     assert np.linalg.eigvalsh(jacobian)[-1] <= bound + 1e-9
+
+
+def test_a_narrow_network_is_expanded_in_a_cheaper_form_to_the_same_digits():
+    from symflow.precision.cheapest import series_cost, series_program
+
+    rng = np.random.default_rng(2)
+    data = sf.Dataset(rng.normal(size=(40, 32)), rng.normal(size=(40, 32)))
+    start = [rng.normal(size=(2, 32)) / 8, rng.normal(size=(32, 2)) / 8]
+    problem = bind(DENSE, data, start)
+    shapes = [array.shape for array in (*problem.weights, *problem.arguments)]
+    plain, cheap = rhs_program(DENSE), series_program(problem)
+    assert 4 * series_cost(cheap, shapes, 2) < series_cost(plain, shapes, 2)
+    arrays = [*problem.weights, *problem.arguments]
+    for one, other in zip(
+        evaluate(plain, arrays), evaluate(cheap, arrays), strict=True
+    ):
+        assert np.allclose(one, other, rtol=1e-11)
+    run = precise(DENSE, data, start, Fraction(1, 4), digits=30)
+    ball = sf.enclose(DENSE, data, start, Fraction(1, 4), digits=25)
+    assert ball.contains([w[-1] for w in run.weights])

@@ -39,6 +39,7 @@ from symflow.codegen.lower import arguments
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Dense, Network
+from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
 
@@ -271,7 +272,7 @@ class _Measure:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)
         self._rhs = rhs_program(problem.flow)
-        self._everything = _all_matrices(self._rhs)
+        self._everything = _all_matrices(series_program(problem))
         self._data = problem.floats.arguments
         self._decay = to_float(problem.flow.loss.l2)
         self.magnitude = max(float(np.max(np.abs(array))) for array in self._data)

@@ -15,9 +15,10 @@ from fractions import Fraction
 from math import ceil, floor, inf, log
 from typing import Any
 
-from symflow.codegen import Program, rhs_program
+from symflow.codegen import Program
 from symflow.codegen.series import Recurrence, Shape
 from symflow.flow.problem import Problem
+from symflow.precision.cheapest import series_program
 from symflow.precision.engine import Engine
 
 #: Fraction bits of a step length in units of its scale.
@@ -114,7 +115,7 @@ class System:
         """Convert the data of a problem, once."""
         constants = tuple(engine.constant(array) for array in problem.arguments)
         shapes = tuple(a.shape for a in (*problem.weights, *problem.arguments))
-        program = rhs_program(problem.flow)
+        program = series_program(problem)
         return cls(problem, engine, order, tolerance, program, constants, shapes)
 
     def start(self, h: float) -> State:
