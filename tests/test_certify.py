@@ -114,8 +114,8 @@ def test_the_least_norm_limit_is_proven_where_it_holds_and_refuted_elsewhere():
 @given(seed=st.integers(0, 10**6), rank=st.integers(1, 3))
 def test_the_exact_least_norm_solution_is_that_of_numpy(seed, rank):
     rng = np.random.default_rng(seed)
-    X = rng.integers(-4, 5, (rank, 3)).astype(object)
-    Y = rng.integers(-4, 5, (rank, 2)).astype(object)
+    X = rng.integers(-4, 5, (rank, 3)) * Fraction(1, 3)
+    Y = rng.integers(-4, 5, (rank, 2)) * Fraction(1, 3)
     flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.SquaredLoss())
     problem = bind(flow, sf.Dataset(X, Y), sf.gaussian_init(1, rng=0))
     exact = exact_least_norm(problem)

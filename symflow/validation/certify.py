@@ -37,6 +37,9 @@ SPARE_DIGITS = 10
 #: Relative error of a limit that is known in float64 only.
 FLOAT_LIMIT = 1e-9
 
+#: More times than this are counted, not listed.
+MOST_TIMES = 6
+
 TRUSTED_FORMULA = "the evaluation of the closed form (mpmath)"
 ROUNDED = (
     "the hypotheses hold only up to rounding ({defect:.0e}), which explains a distance "
@@ -209,11 +212,19 @@ def _verdict(
         return Status.REFUTED, words
     if Status.UNDECIDED in found:
         return Status.UNDECIDED, "the balls of the two sides overlap; take more digits"
-    when = "t = " + ", ".join("∞" if t == sympy.oo else f"{float(t):g}" for t in ball.t)
+    when = _times(ball)
     if radius == 0:
         return Status.ENCLOSED, f"proven: the inequality holds at {when}"
     words = f"proven: the two sides differ by less than {scientific(radius)} at {when}"
     return Status.ENCLOSED, words
+
+
+def _times(ball: Enclosure) -> str:
+    """Return the times in words."""
+    shown = ["∞" if t == sympy.oo else f"{float(t):g}" for t in ball.t]
+    if len(shown) > MOST_TIMES:
+        return f"{len(shown)} times from t = {shown[0]} to {shown[-1]}"
+    return "t = " + ", ".join(shown)
 
 
 def _findings(claim: Claim, ball: Enclosure) -> tuple[list[Finding] | None, str]:
