@@ -268,10 +268,16 @@ from symflow.simulation import (
     GaussLegendre as GaussLegendre,
 )
 from symflow.simulation import (
+    Grid as Grid,
+)
+from symflow.simulation import (
     LossBelow as LossBelow,
 )
 from symflow.simulation import (
     ModeCrosses as ModeCrosses,
+)
+from symflow.simulation import (
+    ProgressBar as ProgressBar,
 )
 from symflow.simulation import (
     Radau as Radau,
@@ -296,6 +302,9 @@ from symflow.simulation import (
 )
 from symflow.simulation import (
     sweep as sweep,
+)
+from symflow.simulation import (
+    sweep_grid as sweep_grid,
 )
 from symflow.simulation import (
     to_scipy as to_scipy,

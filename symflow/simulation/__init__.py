@@ -1,11 +1,13 @@
 """Simulation in float64."""
 
+from symflow.simulation.bar import ProgressBar
 from symflow.simulation.bridge import ScipyFlow, to_scipy
 from symflow.simulation.descend import descend
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.ensemble import Ensemble, ensemble
 from symflow.simulation.events import Event, LossBelow, ModeCrosses
 from symflow.simulation.gauss import GaussLegendre
+from symflow.simulation.grid import Grid, sweep_grid
 from symflow.simulation.methods import Method
 from symflow.simulation.radau import Radau
 from symflow.simulation.runs import Sweep
@@ -18,9 +20,11 @@ __all__ = [
     "Ensemble",
     "Event",
     "GaussLegendre",
+    "Grid",
     "LossBelow",
     "Method",
     "ModeCrosses",
+    "ProgressBar",
     "Radau",
     "ScipyFlow",
     "Sweep",
@@ -29,5 +33,6 @@ __all__ = [
     "ensemble",
     "simulate",
     "sweep",
+    "sweep_grid",
     "to_scipy",
 ]

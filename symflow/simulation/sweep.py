@@ -102,15 +102,43 @@ def sweep(
     >>> done.end_to_end[:, -1].round(6).tolist()
     [[[1.0, 0.5]], [[1.0, 0.5]], [[1.0, 0.5]]]
     """
-    task, header = _task(flow, data, init, t, (method, rng))
-    _check_count(runs)
-    numbers = set(range(runs))
+    task, header = prepared(flow, data, init, t, method, rng, runs)
+    running = Running(executor, path, progress)
+    return collected(task, records_of(task, header, runs, running))
+
+
+@dataclass(frozen=True)
+class Running:
+    """How runs are made: where, into which file, and who hears of it."""
+
+    executor: Executor | None
+    path: str | Path | None
+    progress: Callable[[float], None] | None
+
+
+def records_of(
+    task: Callable[[int], Record], header: dict[str, Any], runs: int, running: Running
+) -> list[Record]:
+    """Return the records of all runs, after making those that the file does not have.
+
+    Parameters
+    ----------
+    task : callable
+        Makes the record of a number.
+    header : dict
+        What the file is about.
+    runs : int
+        How many there are.
+    running : Running
+        Executor, file and progress.
+    """
+    path, progress = running.path, running.progress
     with nullcontext() if path is None else RecordFile(path, header) as file:
         found: dict[int, Record] = {} if file is None else file.records
-        waiting = sorted(numbers - found.keys())
+        waiting = sorted(set(range(runs)) - found.keys())
         done = runs - len(waiting)
         _report(progress, done, runs)
-        for record in outcomes(task, waiting, executor):
+        for record in outcomes(task, waiting, running.executor):
             found[record.run] = record
             if file is not None:
                 file.append(record)
@@ -118,7 +146,7 @@ def sweep(
             _report(progress, done, runs)
         if file is not None and waiting:
             file.finish()
-    return _collect(task, [found[number] for number in sorted(numbers)])
+    return [found[number] for number in range(runs)]
 
 
 @dataclass(frozen=True)
@@ -159,11 +187,17 @@ class Task:
         return Record(run, (*starts, *path.weights), stats)
 
 
-def _task(
-    flow: GradientFlow, data: Any, init: Any, t: Any, options: tuple[Any, Any]
+def prepared(
+    flow: GradientFlow, data: Any, init: Any, t: Any, method: Any, rng: Any, runs: Any
 ) -> tuple[Task, dict[str, Any]]:
-    """Return the task and the header that tells it from every other."""
-    method, rng = options
+    """Return the task of checked arguments, and the header that tells it from others.
+
+    Parameters
+    ----------
+    flow, data, init, t, method, rng, runs : object
+        As in `sweep`.
+    """
+    _check_count(runs)
     _check_kinds(flow, data)
     rule = as_init(init)
     if isinstance(rule, GivenInit):
@@ -227,8 +261,21 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (int, str)) else float(value)
 
 
-def _collect(task: Task, records: list[Record]) -> Sweep:
-    """Stack the runs; a failed one has NaN in its place."""
+def collected(task: Task, records: list[Record]) -> Sweep:
+    """Stack the runs; a failed one has NaN in its place.
+
+    Parameters
+    ----------
+    task : Task
+        Whose runs they are.
+    records : list of Record
+        In order.
+
+    Raises
+    ------
+    IntegrationFailed
+        If every run failed, with the error of the first.
+    """
     good = [record.run for record in records if not record.error]
     if not good:
         msg = f"sweep(…): all {len(records)} runs failed; run 0: {records[0].error}"

@@ -23,7 +23,6 @@ from scipy.integrate import solve_ivp
 
 import symflow as sf
 
-END = 20.0
 TOLERANCES = {"rtol": 1e-10, "atol": 1e-13}
 
 
@@ -34,6 +33,7 @@ class Case:
         rng = np.random.default_rng(seed)
         X, Y = rng.standard_normal((2, 4 * size, size))
         self.size, self.data = size, sf.Dataset(X, Y)
+        self.end = 20.0 if size < 512 else 5.0  # a second per unit of time there
         moments = self.data.moments()
         self.xx, self.yx = moments.sigma_xx, moments.sigma_yx
         scale = 0.3 / np.sqrt(size)
@@ -159,7 +159,7 @@ def solve_entrywise(case):
 
 
 def ivp(case, make):
-    return solve_ivp(make(), (0, END), case.y0, "DOP853", **TOLERANCES).y[:, -1]
+    return solve_ivp(make(), (0, case.end), case.y0, "DOP853", **TOLERANCES).y[:, -1]
 
 
 def solve_heyoka(case):
@@ -168,7 +168,7 @@ def solve_heyoka(case):
     def run():
         system = sf.to_heyoka(case.flow, case.data)
         solver = heyoka.taylor_adaptive(system, case.y0, tol=1e-10, compact_mode=True)
-        solver.propagate_until(END)
+        solver.propagate_until(case.end)
         return np.array(solver.state)
 
     return run
@@ -187,7 +187,7 @@ def solve_jitcode(case):
             solver = jitcode.jitcode(rhs, verbose=False)
             solver.set_integrator("dop853", **TOLERANCES, nsteps=10**6)
             solver.set_initial_value(case.y0, 0.0)
-            return np.array(solver.integrate(END))
+            return np.array(solver.integrate(case.end))
 
     return run
 
@@ -203,7 +203,7 @@ def solve_diffrax(case):
             term,
             diffrax.Dopri8(),
             t0=0.0,
-            t1=END,
+            t1=case.end,
             dt0=None,
             y0=tuple(map(jax.numpy.asarray, case.weights)),
             stepsize_controller=diffrax.PIDController(**TOLERANCES),
@@ -217,7 +217,7 @@ def solve_diffrax(case):
 
 def solve_symflow(case):
     def run():
-        found = sf.simulate(case.flow, case.data, case.weights, [END])
+        found = sf.simulate(case.flow, case.data, case.weights, [case.end])
         return np.concatenate([W[-1].ravel() for W in found.weights])
 
     return run
@@ -232,7 +232,7 @@ def ensemble_loop(case, starts):
     def run():
         for k in range(sample):
             y0 = np.concatenate([stack[k].ravel() for stack in starts])
-            solve_ivp(rhs, (0, END), y0, "DOP853", **TOLERANCES)
+            solve_ivp(rhs, (0, case.end), y0, "DOP853", **TOLERANCES)
 
     return once(run)[0] * len(starts[0]) / sample
 
@@ -250,7 +250,7 @@ def ensemble_heyoka(case, starts):
             copy.state[:] = flat[k]
             return copy
 
-        heyoka.ensemble_propagate_until(solver, END, len(flat), begin)
+        heyoka.ensemble_propagate_until(solver, case.end, len(flat), begin)
 
     return once(run)[0]
 
@@ -299,8 +299,8 @@ def cell(table, peer, size):
     case, rng = Case(5), np.random.default_rng(1)
     starts = [0.3 * rng.standard_normal((size, 5, 5)) for _ in range(2)]
     ensemble = globals()[f"ensemble_{peer}"]
-    sf.ensemble(case.flow, case.data, [s[:2] for s in starts], [END])
-    own, _ = once(lambda: sf.ensemble(case.flow, case.data, starts, [END]))
+    sf.ensemble(case.flow, case.data, [s[:2] for s in starts], [case.end])
+    own, _ = once(lambda: sf.ensemble(case.flow, case.data, starts, [case.end]))
     return {"peer": ensemble(case, starts), "other": own}
 
 

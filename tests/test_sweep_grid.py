@@ -1,0 +1,114 @@
+"""Sweeps over widths, scales and data sets, in one file that can be resumed."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import symflow as sf
+from symflow.errors import InvalidArgument
+
+FLOWS = {
+    width: sf.gradient_flow(sf.LinearNetwork(3, width, 2), sf.SquaredLoss())
+    for width in (1, 2)
+}
+RULES = {scale: sf.gaussian_init(scale, rng=0) for scale in (0.1, 0.5)}
+DATA = {
+    "one": sf.whitened([[1.0, 0, 0], [0, 0.5, 0]]),
+    "two": sf.whitened([[2.0, 0, 0], [0, 1.5, 0]]),
+}
+TIMES = [0, 1, 3]
+
+
+def grid(*problem, **options):
+    with ThreadPoolExecutor(1) as pool:
+        return sf.sweep_grid(*problem, TIMES, executor=pool, **{"runs": 3, **options})
+
+
+def test_every_combination_is_the_sweep_of_its_choices():
+    found = grid(FLOWS, DATA["one"], RULES)
+    assert found.axes == ("flow", "init")
+    assert list(found) == [(1, 0.1), (1, 0.5), (2, 0.1), (2, 0.5)]
+    with ThreadPoolExecutor(1) as pool:
+        alone = sf.sweep(
+            FLOWS[2], DATA["one"], RULES[0.5], TIMES, runs=3, executor=pool
+        )
+    assert np.array_equal(found[2, 0.5].end_to_end, alone.end_to_end)
+    assert found[1, 0.1].weights[0].shape == (3, 3, 1, 3)
+
+
+def test_runs_of_all_scales_start_from_the_same_draws():
+    found = grid(FLOWS[2], DATA["one"], RULES)
+    small, large = (found[scale].weights[0][:, 0] for scale in RULES)
+    np.testing.assert_allclose(5 * small, large, rtol=1e-14)
+
+
+def test_one_file_is_resumed_and_ends_with_the_same_bytes(tmp_path):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    first = grid(FLOWS, DATA, RULES[0.1], path=whole)
+    content = whole.read_bytes()
+    part.write_bytes(content[: len(content) // 2])
+    seen = []
+    again = grid(FLOWS, DATA, RULES[0.1], path=part, progress=seen.append)
+    assert 0 < seen[0] < 1  # what was whole in the file is not made again
+    assert part.read_bytes() == content
+    assert np.array_equal(again[2, "two"].end_to_end, first[2, "two"].end_to_end)
+    with pytest.raises(InvalidArgument, match="the file belongs to another sweep"):
+        grid(FLOWS, DATA, RULES[0.5], path=part)
+    with pytest.raises(InvalidArgument, match="they differ in runs"):
+        grid(FLOWS, DATA, RULES[0.1], path=part, runs=4)
+
+
+def test_a_combination_that_fails_does_not_hide_the_others():
+    growing = sf.gaussian_init(1e200, rng=0)
+    found = grid(FLOWS[2], DATA["one"], {"fine": RULES[0.1], "huge": growing})
+    assert list(found) == [("fine",)]
+    assert "all 3 runs failed" in found.failures["huge",]
+    with pytest.raises(InvalidArgument, match=r"no such sweep; .*all 3 runs failed"):
+        found["huge"]
+    with pytest.raises(InvalidArgument, match=r"no such sweep; the grid has"):
+        found["unknown"]
+    assert "huge" in repr(found)
+
+
+def test_a_table_has_a_column_per_axis():
+    pytest.importorskip("pandas")
+    table = grid(FLOWS, DATA, RULES[0.1]).to_frame()
+    assert list(table)[:4] == ["flow", "data", "run", "t"]
+    assert len(table) == 2 * 2 * 3 * 3
+    last = table[(table.flow == 2) & (table.data == "two") & (table.t == 3)]
+    assert len(last) == 3
+    assert last.mode_1.max() < 2.001
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        ((FLOWS[1], DATA["one"], RULES[0.1]), "needs a mapping"),
+        ((FLOWS[1], DATA["one"], {}), "needs a mapping"),
+        ((FLOWS[1], {"a": 3}, RULES[0.1]), "needs a Dataset or Moments; got int"),
+    ],
+)
+def test_arguments_of_a_grid_are_checked(problem, message):
+    with pytest.raises(InvalidArgument, match=message):
+        grid(*problem)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_fills_up_on_one_line(monkeypatch):
+    clock = iter(np.arange(0.0, 99.0, 1.0))
+    monkeypatch.setattr("symflow.simulation.bar.monotonic", lambda: next(clock))
+    stream = Terminal()
+    bar = sf.ProgressBar("sweep", stream)
+    for fraction in (0.0, 0.25, 1.0):
+        bar(fraction)
+    shown = stream.getvalue().split("\r\x1b[K")
+    assert shown[2] == "sweep [######" + " " * 18 + "]  25% 6 s left"
+    assert shown[3] == "sweep [" + "#" * 24 + "] 100%\n"
