@@ -334,3 +334,28 @@ def test_a_staircase_needs_a_small_start(ax: Axes) -> None:
         plot.staircase(run, ax=ax)
     with pytest.raises(sf.InvalidArgument, match="at least one"):
         plot.staircase(ax=ax)
+
+
+def test_width_draws_measured_distances_under_both_bounds(ax: Axes) -> None:
+    from symflow.gallery import width_experiment
+
+    generator = np.random.default_rng(0)
+    data = sf.Dataset(generator.standard_normal((3, 8)), generator.standard_normal(3))
+    found = width_experiment(data, [64, 256], runs=2, rng=1)
+    assert plot.width(found, ax) is ax
+    median, bound, theorem = (np.asarray(line.get_ydata()) for line in ax.lines[-3:])
+    assert np.all(median < bound)
+    assert np.all(median < theorem)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    with pytest.raises(sf.InvalidArgument, match="needs a width_experiment"):
+        plot.width([1, 2])
+
+
+def test_bounds_leaves_out_bounds_on_the_speed_of_the_loss(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    problem = flow, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]]
+    path = sf.simulate(*problem, [0, 0.5, 1.0])
+    plot.bounds(path, sf.rates(*problem), ax)
+    labels = [str(line.get_label()) for line in ax.lines]
+    assert any("MarginRate" in label for label in labels)
+    assert not any("InstantaneousRate" in label for label in labels)

@@ -95,7 +95,7 @@ class EnsembleEntry(Entry):
         loose = f"median ratio {np.median(margins):.4g}" if margins else "no exception"
         return Line(
             key=self.key,
-            claim=f"{claim.name} on {count} random instances",
+            claim=f"{claim.name}, random instances",
             paper=claim.reference,
             hypotheses=tuple(found.words for found in claim.hypotheses),
             predicted=inline(claim.statement),

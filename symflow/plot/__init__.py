@@ -14,6 +14,7 @@ from symflow.plot.plane import plane
 from symflow.plot.singular_values import singular_values
 from symflow.plot.staircase import staircase
 from symflow.plot.sweep import sweep
+from symflow.plot.width import width
 
 __all__ = [
     "agreement",
@@ -26,4 +27,5 @@ __all__ = [
     "singular_values",
     "staircase",
     "sweep",
+    "width",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Bound
-from symflow.convergence import RateBound
+from symflow.convergence import InstantaneousRate, RateBound
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
     COLOURS,
@@ -124,6 +124,9 @@ def _checked(claims: Any) -> list[Bound]:
                 "data, init) returns those that apply"
             )
             raise InvalidArgument(msg)
+    # the sides of an instantaneous bound are speeds of the loss, not losses
+    losses = [c for c in asserted if not isinstance(c, InstantaneousRate)]
+    asserted = losses or asserted
     quantities = sorted({_quantity(claim) for claim in asserted})
     if len(quantities) != 1:
         what = " and ".join(quantities) or "no quantity"
