@@ -21,11 +21,13 @@ from symflow.gallery.rates import RATES
 from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
+from symflow.gallery.trajectories import TRAJECTORIES, solution_table
 from symflow.gallery.width import WidthExperiment, width_experiment
 
 #: Everything that is in the atlas.
 ENTRIES: tuple[Entry, ...] = (
     *KNOWN,
+    *TRAJECTORIES,
     *RATES,
     *BIAS,
     *DIAGONAL,
@@ -118,5 +120,6 @@ __all__ = [
     "atlas",
     "coverage",
     "plane_experiment",
+    "solution_table",
     "width_experiment",
 ]

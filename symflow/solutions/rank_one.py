@@ -170,14 +170,20 @@ class RankOne(Solution):
         found = [float(self.clock.time(one, context)) for one in inner.ravel().tolist()]
         return np.array(found).reshape(inner.shape)
 
+    @cached_property
+    def _table(self) -> tuple[Array, ...]:
+        return clock_table(self._clock_of(self._sharp, TABLE_DIGITS))
+
     def _inner(self, times: Array) -> tuple[Array, Array]:
         """Return τ and D at times of any shape, L ≥ 3."""
-        context = context_of(INNER_DIGITS)
-        rising, places = np.unique(times, return_inverse=True)
-        pairs = [self.clock.at(one, context) for one in rising.tolist()]
-        table = np.array([[float(tau), float(level)] for tau, level in pairs])
-        both = table[places.reshape(times.shape)]
-        return both[..., 0], both[..., 1]
+        if times.size and np.max(times) > HORIZON:
+            context = context_of(INNER_DIGITS)
+            pairs = [self.clock.at(one, context) for one in times.ravel().tolist()]
+            found = np.array([[float(tau), float(level)] for tau, level in pairs])
+            both = found.reshape(*times.shape, 2)
+            return both[..., 0], both[..., 1]
+        tau, level = clock_read(times, *self._table)
+        return tau, level
 
     def strength(self, t: Any) -> Array:
         """Return s(t) = ‖W(t)‖ in float64, shape of t.
@@ -272,8 +278,7 @@ class RankOne(Solution):
             clock, function = "t, oja_level(t, PULL, RATES, PARTS)", oja_level
         else:
             constants["LEAD"] = float(rates[0])
-            table = clock_table(self._clock_of(self._sharp, TABLE_DIGITS))
-            constants |= dict(zip(COLUMNS, table, strict=True))
+            constants |= dict(zip(COLUMNS, self._table, strict=True))
             clock, function = f"clock_read(t, {', '.join(COLUMNS)})", clock_read
         inner = [f"grown * INNER_{k}" for k in range(len(given) - 2)]
         layers = ["grown * FIRST * v", *inner, "grown * u * LAST"]

@@ -14,6 +14,9 @@ from symflow.solutions.case import context_of
 from symflow.solutions.modes import lifted
 from symflow.solutions.solution import Solution
 
+#: Times of every size, for float64.
+LONG = (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e5, 1e8)
+
 #: Maps flow, data, init and times to W at these times.
 Oracle = Callable[[Any, Any, Any, Any], Array]
 
@@ -31,9 +34,12 @@ class Entry:
     digits : int
         Digits to which W(t) agrees with the integration at every time.
     float_digits : int
-        The same for the float64 evaluation.
+        Digits to which float64 values agree with the formula at `digits` digits, at
+        times of every size up to `reach`.
     times : tuple of float
-        The first and the last time.
+        The first and the last time of the integration.
+    reach : float
+        The last time at which float64 values were tested.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Entry:
     digits: int
     float_digits: int
     times: tuple[float, float]
+    reach: float = 1e8
 
 
 def table(
@@ -88,8 +95,8 @@ def _entry(
     truth = [lifted(w, context) for w in oracle(case.flow, case.data, case.init, times)]
     exact = [lifted(solution.precise(t, digits=digits), context) for t in times]
     ends = to_float(times[0]), to_float(times[-1])
-    floats = [solution.end_to_end(to_float(t)) for t in times]
-    rounded = [to_float_array(w) for w in truth]
+    floats = [solution.end_to_end(time) for time in LONG]
+    rounded = [to_float_array(solution.precise(time, digits=25)) for time in LONG]
     return Entry(
         solution.name,
         str(solution.reference),
@@ -97,6 +104,7 @@ def _entry(
         _digits(exact, truth, digits),
         _digits(floats, rounded, 16),
         ends,
+        LONG[-1],
     )
 
 
@@ -121,12 +129,15 @@ def as_markdown(entries: Iterable[Entry]) -> str:
     --------
     >>> row = Entry("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
     >>> print(as_markdown([row]).splitlines()[-1])
-    | LogisticMode | Saxe et al. 2014 | 0 | 48 | 15 | 0 … 10 |
+    | LogisticMode | Saxe et al. 2014 | 0 | 48 (t = 0 … 10) | 15 (t ≤ 1e+08) |
     """
-    head = "| solution | reference | residual | digits | float64 digits | t |"
+    head = (
+        "| solution | reference | residual | digits against integration "
+        "| float64 digits |"
+    )
     lines = [
-        f"| {e.name} | {e.reference} | {e.proof} | {e.digits} | {e.float_digits} | "
-        f"{e.times[0]:g} … {e.times[1]:g} |"
+        f"| {e.name} | {e.reference} | {e.proof} | {e.digits} (t = {e.times[0]:g} … "
+        f"{e.times[1]:g}) | {e.float_digits} (t ≤ {e.reach:g}) |"
         for e in entries
     ]
-    return "\n".join([head, "|---|---|---|---|---|---|", *lines])
+    return "\n".join([head, "|---|---|---|---|---|", *lines])
