@@ -12,6 +12,7 @@ from symflow.gallery.ensembles import ENSEMBLES, EnsembleEntry
 from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
 from symflow.gallery.errata import ERRATA, Erratum
 from symflow.gallery.known import KNOWN
+from symflow.gallery.laws import LAWS
 from symflow.gallery.margin import MARGIN
 from symflow.gallery.measured import MEASURED
 from symflow.gallery.neuron import NEURON
@@ -28,6 +29,7 @@ from symflow.gallery.width import WidthExperiment, width_experiment
 ENTRIES: tuple[Entry, ...] = (
     *KNOWN,
     *TRAJECTORIES,
+    *LAWS,
     *RATES,
     *BIAS,
     *DIAGONAL,

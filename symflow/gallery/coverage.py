@@ -15,7 +15,8 @@ from symflow import bias, convergence, solutions
 from symflow.algebra.display import Displayed, Sheet
 from symflow.claims import Claim, Reference
 from symflow.conservation import PolynomialSearch, conserved
-from symflow.flow import gradient_descent, gradient_flow
+from symflow.data import Dataset
+from symflow.flow import gradient_descent, gradient_flow, heavy_ball
 from symflow.gallery.entry import Entry, NumberEntry
 from symflow.gallery.errata import Erratum
 from symflow.losses import SquaredLoss
@@ -156,6 +157,10 @@ def _example_laws() -> Iterator[Claim]:
     dense, loss = networks[0], SquaredLoss()
     yield from conserved(gradient_flow(dense, loss), search=PolynomialSearch(2))
     yield from conserved(gradient_descent(dense, loss))
+    unused = Dataset([[1.0, 0.0]], [1.0])
+    for network in (dense, DiagonalNetwork(2, depth=2)):
+        yield from conserved(gradient_flow(network, loss), data=unused)
+    yield from conserved(heavy_ball(dense, loss))
 
 
 def _theorems() -> Iterator[Covered]:
