@@ -7,6 +7,7 @@ the given balls; what is trusted is Arb (FLINT).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,9 @@ def frobenius(arrays: Iterable[Array]) -> Any:
 
 def size_of(matrices: Iterable[Any]) -> Any:
     """Return an upper bound of the Frobenius norm of several `arb_mat` together."""
-    entries = (entry for matrix in matrices for entry in matrix.entries())
-    return root(sum((entry * entry for entry in entries), arb(0)))
+    entries = list(chain.from_iterable(matrix.entries() for matrix in matrices))
+    flat = arb_mat(1, len(entries), entries)
+    return root((flat * flat.transpose())[0, 0])
 
 
 def root(square: Any) -> Any:

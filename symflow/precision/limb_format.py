@@ -111,11 +111,10 @@ class Format:
     def as_flint(self, digits: Floats) -> Any:
         """Return a matrix of numbers times 2^places as an `fmpz_mat`."""
         _, rows, columns = digits.shape
-        total = fmpz_mat(rows, columns)
+        total = None
         for width, word in self._words(digits):
-            total = total * (1 << width) + fmpz_mat(
-                rows, columns, word.ravel().tolist()
-            )
+            part = fmpz_mat(rows, columns, word.ravel().tolist())
+            total = part if total is None else total * (1 << width) + part
         return total
 
     def _words(self, digits: Floats) -> Iterator[tuple[int, NDArray[np.int64]]]:
