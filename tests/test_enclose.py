@@ -26,6 +26,7 @@ from symflow.precision.balls import (
 from symflow.precision.hessian import indefiniteness
 
 SCALAR = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+SQUARE = sympy.MatrixSymbol("W", 1, 1)
 DENSE = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
 
 
@@ -260,6 +261,11 @@ PRODUCTS = {
         sf.Network(sf.Circulant(3), sf.Dense(3, 2), sf.Diagonal(2), sf.Dense(2, 1)),
         [(3, 1), (2, 3), (2, 1), (1, 2)],
     ),
+    "signed": (sf.DiagonalNetwork(3, depth=2, signed=True), [(3, 1)] * 4),
+    "tensor": (
+        sf.TensorNetwork(np.random.default_rng(5).integers(-2, 3, (3, 2, 2))),
+        [(2, 1)] * 2,
+    ),
 }
 LOSSES = {
     "squared": sf.SquaredLoss(),
@@ -270,7 +276,7 @@ LOSSES = {
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_products_of_layers_and_classification_losses(name, loss):
+def test_every_kind_of_network_and_convex_loss(name, loss):
     network, shapes = PRODUCTS[name]
     rng = np.random.default_rng(len(name))
     labels = np.where(rng.random((5, 1)) < 0.5, -1.0, 1.0)
@@ -284,6 +290,35 @@ def test_products_of_layers_and_classification_losses(name, loss):
     assert ball.contains(finer.end_to_end[-1])
     weights[0] = weights[0] + finer.context.mpf(10) ** -22
     assert ball.excludes(weights)
+
+
+def test_both_bounds_of_the_curvature_are_above_the_jacobian():
+    """μ from norms of layers and from the second derivative, on 20 random points."""
+    from symflow.precision.balls import as_matrix
+    from symflow.precision.curvature import CurvatureBound
+    from symflow.precision.growth import _Measure
+    from symflow.precision.hessian import HessianBound
+
+    rng = np.random.default_rng(8)
+    for name in ("dense", "deep", "diagonal", "circular", "mixed"):
+        network, shapes = PRODUCTS[name]
+        flow = sf.gradient_flow(network, sf.SquaredLoss(l2="1/10"))
+        data = sf.Dataset(rng.normal(size=(5, 3)), rng.normal(size=(5, 1)))
+        for _ in range(4):
+            start = [rng.normal(size=shape) for shape in shapes]
+            problem = bind(flow, data, start)
+            measure = _Measure(problem, structural=False)
+            true = measure._numerically(problem.weights)
+            balls = [as_matrix(weight) for weight in problem.weights]
+            still = [flint.arb(0)] * len(balls)
+            fine = float(CurvatureBound(problem).around(balls).bound(still))
+            crude = float(HessianBound(problem).around(balls).bound(still))
+            assert true <= fine + 1e-6
+            assert fine <= crude * 1.1 + 1e-6
+            moved = [weight + 0.02 / weight.size for weight in problem.weights]
+            spread = [flint.arb(0.02)] * len(balls)
+            wide = float(CurvatureBound(problem).around(balls).bound(spread))
+            assert measure._numerically(tuple(moved)) <= wide + 1e-6
 
 
 def test_start_and_global_state():
@@ -339,6 +374,19 @@ def test_start_and_global_state():
             ),
             sf.HypothesisFailed,
             r"enclose\(t=oo\): the limit is proven for dense layers",
+        ),
+        (
+            lambda: enclose(
+                sf.gradient_flow(
+                    sf.LinearNetwork(1, 1, 1),
+                    sf.CustomLoss(sympy.Trace(SQUARE.T * SQUARE)),
+                ),
+                sf.whitened([[2]]),
+                [[[1]], [[1]]],
+                1,
+            ),
+            sf.HypothesisFailed,
+            "needs a loss that is known to be convex",
         ),
         (
             lambda: enclose(

@@ -22,7 +22,9 @@ from flint import arb, ctx
 
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import Problem
+from symflow.networks import Network
 from symflow.precision.balls import NORM_BITS, as_matrix, size_of, to_arb
+from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
 from symflow.precision.hessian import HessianBound, Surroundings
@@ -75,7 +77,9 @@ class Comparison:
         )
         self._end = Grid(0, (Fraction(1),), system.order, engine.bits + POWER_BITS)
         with ctx.workprec(2 * NORM_BITS):
-            self._hessian = HessianBound(problem)
+            product = isinstance(problem.flow.network, Network)
+            kind = HessianBound if product else CurvatureBound
+            self._hessian: HessianBound | CurvatureBound = kind(problem)
 
     def start(self, problem: Problem, weights: tuple[Any, ...]) -> Any:
         """Return the distance of the exact start from its first approximation."""
@@ -145,7 +149,7 @@ class Comparison:
 class Piece:
     """A piece of a step, around its middle."""
 
-    surroundings: Surroundings
+    surroundings: Surroundings | CurvatureSurroundings
     widths: list[Any]
 
     def rate(self, radius: Any) -> Any:

@@ -16,7 +16,6 @@ from symflow.errors import HypothesisFailed, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
-from symflow.networks import Network
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
@@ -67,14 +66,15 @@ def enclose(
     and start are exact numbers: a float is the binary rational that it is, and for a
     rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.
 
-    Finite times: any product of layers (dense, diagonal, circulant, readout) of any
-    depth, with the squared, exponential or logistic loss, and weight decay.  The limit:
-    dense layers and the squared loss.
+    Finite times: any network, with the squared, exponential or logistic loss and weight
+    decay; for products of layers (dense, diagonal, circulant, readout) μ follows from
+    norms, for other models, which should be small, from the second derivative.  The
+    limit: dense layers and the squared loss.
 
     Parameters
     ----------
     flow : GradientFlow
-        The flow of a product of layers with a convex loss.
+        The flow of a network with a convex loss.
     data : Dataset or Moments
         What is learned.
     init : Init or sequence of array_like
@@ -174,12 +174,6 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
         msg = (
             "enclose(flow): the error bound is proven for gradients; the layers of "
             "this flow have learning rates. Use precise(…)"
-        )
-        raise HypothesisFailed(msg)
-    if not isinstance(network, Network):
-        msg = (
-            "enclose(flow): the error bound is proven for products of layers; got "
-            f"{network!r}. Use precise(…)"
         )
         raise HypothesisFailed(msg)
     if not isinstance(loss, CONVEX):

@@ -254,11 +254,21 @@ def _inner(step: Instruction, left: Any, right: Any) -> Any:
     return arb_mat([[(left.transpose() * right).trace()]])
 
 
+def _kron(step: Instruction, left: Any, right: Any) -> Any:
+    flat = [a * b for a in left.entries() for b in right.entries()]
+    return arb_mat(len(flat), 1, flat)
+
+
+def _given(step: Instruction) -> Any:
+    rows = step.constant.tolist() if step.constant is not None else []
+    return arb_mat([[to_arb(entry) for entry in row] for row in rows])
+
+
 def _sigmoid(entry: Any) -> Any:
     return 1 / (1 + (-entry).exp())
 
 
-def _unmoved(step: Instruction, operand: Operand) -> Move:
+def _unmoved(step: Instruction, *operands: Operand) -> Move:
     return Move(arb(0), arb(0))
 
 
@@ -289,7 +299,7 @@ def _hadamard_move(step: Instruction, left: Operand, right: Operand) -> Move:
 
 
 def _inner_move(step: Instruction, left: Operand, right: Operand) -> Move:
-    """Bound ⟨A, E⟩ + ⟨D, B⟩ + ⟨D, E⟩."""
+    """Bound ⟨A, E⟩ + ⟨D, B⟩ + ⟨D, E⟩, and Kronecker products alike."""
     first, second = left.move.total, right.move.total
     total = left.centre.frobenius * second + first * right.centre.frobenius
     return Move(total + first * second, total + first * second)
@@ -326,6 +336,8 @@ OPERATIONS: dict[str, Operation] = {
     "matmul": Operation(lambda step, a, b: a * b, _matmul_move),
     "hadamard": Operation(_hadamard, _hadamard_move),
     "inner": Operation(_inner, _inner_move),
+    "kron": Operation(_kron, _inner_move),
+    "constant": Operation(_given, _unmoved),
     "add": Operation(lambda step, a, b: a + b, _sum_move),
     "subtract": Operation(lambda step, a, b: a - b, _sum_move),
     "scale": Operation(_scale, _scale_move),
