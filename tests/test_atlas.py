@@ -6,6 +6,16 @@ import numpy as np
 import pytest
 
 import symflow as sf
+from symflow.convergence import (
+    BOUNDS,
+    COMPANIONS,
+    DescentCorridor,
+    ImbalanceDrift,
+    InducedFlow,
+    OneStep,
+    RankOneLimit,
+    UniformDescent,
+)
 from symflow.gallery import ENTRIES, EnsembleEntry, atlas, width_experiment
 
 ENSEMBLES = [entry for entry in ENTRIES if isinstance(entry, EnsembleEntry)]
@@ -17,6 +27,13 @@ def test_claim_holds_and_its_mutant_fails(entry):
     line = entry.run(30)
     assert line.ok, line
     assert entry.mutant_fails()
+
+
+def test_every_bound_of_the_catalogues_has_its_random_instances():
+    """The induced flow and the limit are no bounds: they are held at many digits."""
+    kinds = {entry.kind for entry in ENSEMBLES}
+    assert {*BOUNDS, *COMPANIONS} - kinds <= {InducedFlow, RankOneLimit}
+    assert {OneStep, UniformDescent, ImbalanceDrift, DescentCorridor} <= kinds
 
 
 @pytest.mark.slow

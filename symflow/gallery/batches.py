@@ -15,7 +15,7 @@ from symflow.data import Moments, whitened
 from symflow.flow import gradient_descent, gradient_flow
 from symflow.flow.problem import bind
 from symflow.losses import SquaredLoss
-from symflow.networks import LinearNetwork
+from symflow.networks import DiagonalNetwork, LinearNetwork
 from symflow.simulation import descend, ensemble
 
 #: Starts per data set.
@@ -74,16 +74,19 @@ class Batch:
         For each layer an array (starts, rows, columns).
     t : float
         The last time.
+    network : network, optional
+        Dense layers of these widths without it.
     """
 
     widths: tuple[int, ...]
     data: Any
     starts: Weights
     t: float
+    network: Any = None
 
     def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the claim of every start to which it applies, with its trajectory."""
-        flow = gradient_flow(LinearNetwork(*self.widths), SquaredLoss())
+        flow = gradient_flow(self.network or LinearNetwork(*self.widths), SquaredLoss())
         runs = ensemble(flow, self.data, self.starts, np.linspace(0, self.t, 9))
         for number in range(len(runs)):
             path = runs[number]
@@ -182,6 +185,43 @@ def unimodal(*widths: int, t: float = 1.0) -> Callable[[np.random.Generator], Ba
             frames = [_frame(generator, width, size) for width in widths]
             starts.append(_layers(frames, np.sqrt(squares)))
         return Batch(widths, whitened(target), _stacked(starts), t)
+
+    return make
+
+
+def ordered(
+    depth: int, size: int = 3, t: float = 1.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of square layers that shrink, before one small output."""
+    widths = (*[size] * depth, 1)
+
+    def make(generator: np.random.Generator) -> Batch:
+        target = generator.standard_normal((1, size))
+        starts = []
+        for _ in range(STARTS):
+            steps = generator.uniform(0.2, 1, (depth - 1, size))
+            roots = np.sqrt(np.cumsum(steps, axis=0)[::-1])
+            frames = [_frame(generator, size, size) for _ in range(depth)]
+            last = generator.standard_normal((1, size))
+            last *= 0.3 / np.linalg.norm(last)
+            starts.append([*_layers(frames, roots), last])
+        return Batch(widths, whitened(target), _stacked(starts), t)
+
+    return make
+
+
+def diagonal(
+    depth: int, size: int = 3, t: float = 2.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of diagonal networks whose last layer starts smallest."""
+
+    def make(generator: np.random.Generator) -> Batch:
+        data = _moments(generator, (size, 1), generator.standard_normal)
+        shape = (STARTS, size, 1)
+        layers = [generator.uniform(0.7, 1.5, shape) for _ in range(depth - 1)]
+        last = 0.3 * generator.standard_normal(shape).clip(-2, 2)
+        starts = (*layers, last)
+        return Batch((size, 1), data, starts, t, DiagonalNetwork(size, depth))
 
     return make
 
