@@ -106,3 +106,20 @@ def test_corridor_of_descent_and_its_mutant(rng):
     # the lower curve is near 2 ln(1 + ησ), so that a larger step is outside
     assert max(replace(claim, step=0.12).residuals(run)) > 0.01
     assert "0 < ησ₁ ≤ 1/2: fails" in str(DescentCorridor.attempt(problem, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [(10, [1.047, 2.071, 3.069, 3.993]), (40, [1.0, 2.0, 3.0, 4.0])],
+)
+def test_figure_one_of_gidel_et_al(delta, expected):
+    """Trace norm of the autoencoder from W(0) = e^{−δ}I, and of the linear model."""
+    eigenvalues, clock = np.array([4.0, 2.0, 1.0, 0.5]), [0, 0.18, 0.375, 0.75, 1.5]
+    data = sf.Moments(np.diag(eigenvalues), np.diag(eigenvalues))
+    flow = sf.gradient_flow(sf.LinearNetwork(4, 4, 4), sf.SquaredLoss())
+    init = sf.spectral_init(float(np.exp(-delta / 2)))
+    run = sf.simulate(flow, data, init, delta * np.array(clock))
+    norms = np.linalg.svd(run.end_to_end, compute_uv=False).sum(axis=1)
+    assert norms[1:] == pytest.approx(expected, abs=6e-4)
+    linear = np.sum(1 - np.exp(-np.outer(clock, eigenvalues)), axis=1)
+    assert linear[1:] == pytest.approx([1.066, 1.788, 2.567, 3.252], abs=6e-4)

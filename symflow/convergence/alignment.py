@@ -1,6 +1,6 @@
 """One-neuron layer: the direction turns to the first singular pair of the target.
 
-Notation of `rates/one_neuron.py`.  In the clock τ the pair (u; v)/√2 follows the power
+Notation of `one_neuron.py`.  In the clock τ the pair (u; v)/√2 follows the power
 flow of a symmetric matrix whose largest eigenvalues are z_1 and z_2, so that its angle
 φ with (p_1; q_1)/√2 obeys tan φ(τ) ≤ e^{−(z_1−z_2)τ} tan φ(0).  The clock runs at the
 speed s^{1−2/L}: 1 for two layers, and at least s_low^{1−2/L} for more.  For two layers

@@ -1,6 +1,6 @@
 """One-neuron layer: from however far, the size returns in a time that depth shortens.
 
-Eftekhari (2020); notation of `rates/one_neuron.py`.  As ρ ≤ z_1, ṡ ≤ −L s^{2−2/L}(s −
+Eftekhari (2020); notation of `one_neuron.py`.  As ρ ≤ z_1, ṡ ≤ −L s^{2−2/L}(s −
 z_1), hence s ≤ 2z_1 after the time ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to s_0.  It
 stays bounded as s_0 → ∞ and falls with the depth L.
 """

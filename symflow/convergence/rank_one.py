@@ -1,6 +1,6 @@
 """One-neuron layer: linear convergence to the best approximation of rank one.
 
-Eftekhari (2020), with explicit constants; notation of `rates/one_neuron.py`, a =
+Eftekhari (2020), with explicit constants; notation of `one_neuron.py`, a =
 p_1ᵀu, b = q_1ᵀv, Z_1 = z_1p_1q_1ᵀ.  If a_0b_0 ≥ 0 then ab never falls, and ρ ≥ z_1ab −
 z_2(1 − ab), so that s ≥ s_low = min(s_0, z_1a_0b_0 − z_2(1 − a_0b_0)).  Where this is
 positive (in particular on the stable set), with κ = (z_1−z_2)s_low^{1−2/L}, κ_s = L

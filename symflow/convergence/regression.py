@@ -3,7 +3,7 @@
 The best matrix of rank k, argmin ‖Y − XWᵀ‖ over rank W ≤ k, is [Σ_yxΣ_xx^{−1/2}]_k
 Σ_xx^{−1/2} with [·]_k the truncated singular value decomposition.  It keeps the k
 largest σ_i/√λ_i, while two-layer flows from small starts learn in the order of σ_i
-(`rates/phases.py`): the two sequences agree where the two orders do, as for whitened
+(`phases.py`): the two sequences agree where the two orders do, as for whitened
 inputs and for autoencoders (Gidel, Bach, Lacoste-Julien 2019).
 """
 

@@ -1,6 +1,6 @@
 """One-neuron layer: a set of starts that the flow never leaves.
 
-Eftekhari (2020); notation of `rates/one_neuron.py`, a = p_1ᵀu, b = q_1ᵀv.  For z_2/z_1
+Eftekhari (2020); notation of `one_neuron.py`, a = p_1ᵀu, b = q_1ᵀv.  For z_2/z_1
 ≤ α < 1 the set {s > αz_1 − z_2, ab > α} is never left, and every flow in it converges
 to z_1p_1q_1ᵀ: where ab ≥ 0, (ab)˙ ≥ 2ab(z_1 − ρ) ≥ 0; and on the boundary s = αz_1 −
 z_2 one has ρ ≥ z_1ab − z_2(1 − ab) > αz_1 − z_2, which pushes s up.

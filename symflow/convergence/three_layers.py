@@ -7,7 +7,7 @@ outputs and λ_i the i-th largest eigenvalue (0 beyond the size, +∞ for i ≤ 
     x_i = max(λ_i(P), λ_i(Q), 0),
     S_p(P, k) = Σ_{i ≤ h} x_i^p − min(x_i, λ_{i+1−k}(P))^p       (h the size of P).
 
-Then the operator 𝒯 that drives W (see `rates/deep.py`) satisfies, at all times,
+Then the operator 𝒯 that drives W (see `deep.py`) satisfies, at all times,
 
     λ_min(𝒯) ≥ ½(S_2(P, r) + S_1(P, r)²) + S_1(P, r) S_1(Q, m)
              + ½(S_2(Q, m) + S_1(Q, m)²).

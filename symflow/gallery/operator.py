@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.codegen import compile as compile_flow
 from symflow.convergence.kernel import JACOT, operator_drift, tangent_kernel
+from symflow.convergence.three_layers import operator_floor
 from symflow.convergence.tight import tight_start
-from symflow.convergence.two_layers import MIN_2021
+from symflow.convergence.two_layers import MIN_2021, MIN_2023
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
 from symflow.flow.imbalance import imbalance_levels
@@ -97,6 +99,26 @@ def _lazy_slopes() -> Array:
     return np.asarray(ratio / np.log(LEVELS[1] / LEVELS[0]))
 
 
+def _three_layer_floors() -> Array:
+    """Return the parts of random starts for which the three-layer bound is positive.
+
+    Widths 5–200–200–1 as in the experiment of the paper: NTK (unit normal weights),
+    and Xavier with fan in and fan out.
+    """
+    generator, widths = np.random.default_rng(3), (5, 200, 200, 1)
+    found: list[list[bool]] = []
+    for _ in range(8):
+        unit = [generator.standard_normal((b, a)) for a, b in pairwise(widths)]
+        ends = list(zip(pairwise(widths), unit, strict=True))
+        starts = (
+            unit,
+            [weight / a**0.5 for (a, _), weight in ends],
+            [weight / b**0.5 for (_, b), weight in ends],
+        )
+        found.append([operator_floor(tuple(start)) > 0 for start in starts])
+    return np.mean(found, axis=0)  # type: ignore[no-any-return]
+
+
 OPERATOR = (
     NumberEntry(
         "min-tight",
@@ -106,6 +128,16 @@ OPERATOR = (
         _brackets,
         _attained,
         lambda values: [1.1 * value for value in values],
+        1e-12,
+    ),
+    NumberEntry(
+        "min-positive",
+        "part of wide random three-layer starts with a positive bound on λ_min",
+        MIN_2023,
+        ("widths 5–200–200–1", "NTK, fan-in and fan-out scaling", "8 starts each"),
+        lambda: np.ones(3),
+        _three_layer_floors,
+        lambda parts: parts / 2,
         1e-12,
     ),
     NumberEntry(
