@@ -7,12 +7,18 @@ import scipy.optimize
 import sympy
 
 import symflow as sf
-from symflow.bias import DenseMaxMargin, ModeMaxMargin, SingularVectors
+from symflow.bias import (
+    DenseMaxMargin,
+    ModeMaxMargin,
+    SignedMaxMargin,
+    SingularVectors,
+)
 from symflow.bias.margin_problems import (
     least_euclidean,
     least_moduli,
     stationarity,
 )
+from symflow.bias.max_margin import balanced_ceiling, smoothed_margins
 from symflow.bias.separation import soft_margin
 from symflow.flow.problem import bind
 
@@ -123,6 +129,11 @@ def test_full_filters_have_the_largest_margin_in_fourier_moduli(rng):
         )
         value = np.sum(np.abs(transform @ beta))
         assert np.min(rows @ beta) > 1 - 1e-9
+        # the dual value is a lower bound: the gap proves the optimum
+        force = basis.conj().T @ (rows.T @ found.multipliers)
+        assert np.max(np.abs(force)) < 1 + 1e-9
+        assert np.min(found.multipliers) > -1e-12
+        assert np.sum(found.multipliers) == pytest.approx(value, rel=1e-8)
         assert value <= np.sum(np.abs(transform @ check)) * (1 + 1e-9)
         assert value == pytest.approx(np.sum(np.abs(transform @ check)), rel=1e-6)
         assert stationarity(rows @ basis, found.point, 2, off_support=True) < 1e-8
@@ -167,6 +178,57 @@ def test_a_turned_tensor_has_the_direction_of_its_modes(rng):
     run = sf.simulate(flow, data, start, [0, 10, 1000])
     assert sf.validate([bias], run).ok
     assert bias.kkt_residual(run.end_to_end[-1]) < bias.kkt_residual(run.end_to_end[0])
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_signed_products_have_the_margin_of_beta(depth):
+    """From equal and from ordered starts, in the clock of the loss."""
+    network = sf.DiagonalNetwork(2, depth, signed=True)
+    data = sf.Dataset([[1, 2], [0, -3]], [1, -1])
+    flow = sf.directional_flow(sf.gradient_flow(network, sf.ExponentialLoss("sum")))
+    equal = [[1.5, 1.7]] * depth + [[0.4, 0.3]] * depth
+    ordered = [
+        *[[1.8, 1.7]] * (depth - 1),
+        [1.2, 1.5],
+        *[[0.9, 0.8]] * (depth - 1),
+        [0, 0],
+    ]
+    for start in (equal, ordered):
+        bias = sf.implicit_bias(flow, data, start)
+        assert isinstance(bias, SignedMaxMargin)
+        run = sf.simulate(flow, data, start, [0, 1, 10, 100, 10_000])
+        assert sf.validate([bias], run).ok
+        found = [bias.kkt_residual(row) for row in run.end_to_end]
+        assert found[-1] < 0.4 * found[0]
+        if depth == 2:
+            assert bias.limit.tolist() == [[0.0, 1.0]]
+            assert bias.angle(run.end_to_end[-1]) < 0.05
+    dead = [[1.5, 1.7]] * depth + [[0.4, 0.0]] * depth
+    with pytest.raises(
+        sf.HypothesisFailed, match="starts smallest, or all start equal"
+    ):
+        sf.implicit_bias(flow, data, dead)
+
+
+def test_squares_have_the_l1_margin():
+    """A sample that pulls one coordinate below zero: v has to grow there."""
+    data = sf.Dataset([[1, -2], [0.5, -1]], [1, 1])
+    flow = sf.directional_flow(
+        sf.gradient_flow(sf.HadamardDifference(2), sf.LogisticLoss())
+    )
+    start = ([2, 0.5], [0.5, 0.7])
+    bias = sf.implicit_bias(flow, data, start)
+    assert bias.limit.tolist() == [[0.0, -1.0]]
+    run = sf.simulate(flow, data, start, [0, 1, 10, 100, 10_000])
+    assert sf.validate([bias], run).ok
+    found = [bias.kkt_residual(row) for row in run.end_to_end]
+    assert sorted(found, reverse=True) == found
+    # mutated: the ceiling of two separate layers is half as high
+    assert max(smoothed_margins(bias.problem, run, 2)) > balanced_ceiling(
+        bias.margin, 2
+    )
+    with pytest.raises(sf.HypothesisFailed, match="no weight starts at zero: fails"):
+        sf.implicit_bias(flow, data, ([2, 0.5], [0.5, 0]))
 
 
 def test_small_filters_end_at_singular_vectors():

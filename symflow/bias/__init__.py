@@ -22,6 +22,7 @@ from symflow.bias.one_neuron import OneNeuron
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
+from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
 from symflow.errors import HypothesisFailed
@@ -36,6 +37,7 @@ PREDICTIONS: tuple[Any, ...] = (
     OneNeuron,
     DenseMaxMargin,
     ModeMaxMargin,
+    SignedMaxMargin,
     SingularVectors,
 )
 COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound, AlignedLayers, DirectionRate)
@@ -192,6 +194,7 @@ __all__ = [
     "Regime",
     "SaddlePath",
     "SaddleToSaddle",
+    "SignedMaxMargin",
     "SingularVectors",
     "attempts",
     "companions",

@@ -17,7 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.margin_problems import Widest, least_euclidean, stationarity
-from symflow.bias.max_margin import Direction
+from symflow.bias.max_margin import Direction, balanced_ceiling
 from symflow.bias.separation import classification, signed_samples
 from symflow.claims import Hypothesis, Reference, Refusal
 from symflow.flow.problem import Problem
@@ -85,6 +85,11 @@ class DenseMaxMargin(Direction):
     def margin(self) -> float:
         """The largest min_i y_i⟨β, x_i⟩ over ‖β‖₂ = 1."""
         return float(1 / np.linalg.norm(self.widest.point))
+
+    @property
+    def ceiling(self) -> float:
+        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2}."""
+        return balanced_ceiling(self.margin, self.degree)
 
     @property
     def potential(self) -> sympy.Expr:

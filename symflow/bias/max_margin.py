@@ -23,10 +23,13 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.bias.margin_problems import Widest
 from symflow.bias.prediction import Prediction
 from symflow.bias.separation import signed_samples, soft_margin
 from symflow.claims import Path
+from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
+from symflow.networks import HadamardDifference, SignedDiagonalNetwork
 
 #: Rounding of a margin that was solved for in float64, relative.
 ROUNDED = 1e-11
@@ -43,6 +46,16 @@ class Direction(Prediction):
     @abstractmethod
     def margin(self) -> float:
         """γ*, or a number above it; infinite where nothing is known."""
+
+    @property
+    def degree(self) -> int:
+        """L, the degree of f in the weights."""
+        return degree_of(self.problem.flow.network)
+
+    @property
+    @abstractmethod
+    def ceiling(self) -> float:
+        """What u/‖θ‖^L cannot exceed."""
 
     @property
     def statement(self) -> sympy.Basic:
@@ -70,9 +83,8 @@ class Direction(Prediction):
 
     def residuals(self, path: Path) -> Array:
         """Return by how much u/‖θ‖^L leaves the sandwich, relative to its top."""
-        depth = self.problem.flow.network.depth
-        held = smoothed_margins(self.problem, path)
-        top = self.margin / depth ** (depth / 2)
+        held = smoothed_margins(self.problem, path, self.degree)
+        top = self.ceiling
         found, best = [], held[0]
         for value in held:
             gap = max(best - value, value - top, 0.0)
@@ -85,7 +97,7 @@ class Direction(Prediction):
         return super().slack(path) + ROUNDED
 
 
-def smoothed_margins(problem: Problem, path: Path) -> list[float]:
+def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
     """Return u/‖θ‖^L at every time of a path, computed in its arithmetic.
 
     Parameters
@@ -94,11 +106,73 @@ def smoothed_margins(problem: Problem, path: Path) -> list[float]:
         With the data.
     path : Path
         A trajectory.
+    degree : int
+        L.
     """
-    half = path.number(problem.flow.network.depth) / 2
+    half = path.number(degree) / 2
     soft = soft_margins(problem, path)
     squares: Any = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
     return [to_float(u / s**half) for u, s in zip(soft, squares, strict=True)]
+
+
+def degree_of(network: Any) -> int:
+    """Return the degree of f in the weights.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> degree_of(sf.HadamardDifference(3)), degree_of(sf.DiagonalNetwork(3, 4))
+    (2, 4)
+    """
+    if isinstance(network, HadamardDifference):
+        return 2
+    if isinstance(network, SignedDiagonalNetwork):
+        return network.layers
+    return int(network.depth)
+
+
+def balanced_ceiling(margin: float, degree: int) -> float:
+    """Return γ*/L^{L/2}, by the inequality of the means over L layers.
+
+    Examples
+    --------
+    >>> balanced_ceiling(3.0, 2)
+    1.5
+    """
+    return float(margin / degree ** (degree / 2))
+
+
+def only_limit(found: Widest, beta: Array, depth: int) -> Array:
+    """Return a direction of largest margin in moduli, if it is the only candidate.
+
+    Parameters
+    ----------
+    found : Widest
+        The solution, which says whether it is unique.
+    beta : ndarray, shape (d,)
+        Its β.
+    depth : int
+        L.
+
+    Raises
+    ------
+    HypothesisFailed
+        For L ≥ 3, or if there are several.
+    """
+    if depth > 2:
+        msg = (
+            f"bias.limit: for L = {depth} the direction is one of many stationary "
+            f"points of the ℓ_{{2/{depth}}} margin, and no theorem says which. Use "
+            "bias.kkt_residual(W)"
+        )
+        raise HypothesisFailed(msg)
+    if not found.unique:
+        msg = (
+            "bias.limit: several directions have the largest margin for these data. "
+            "Use bias.kkt_residual(W), which vanishes at all of them"
+        )
+        raise HypothesisFailed(msg)
+    return np.asarray(beta / np.linalg.norm(beta))[None]
 
 
 def soft_margins(problem: Problem, path: Path) -> Array:

@@ -26,7 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.frozen import YUN
 from symflow.bias.margin_problems import Widest, least_moduli, stationarity
-from symflow.bias.max_margin import Direction
+from symflow.bias.max_margin import Direction, balanced_ceiling, only_limit
 from symflow.bias.separation import classification, signed_samples, tensor_of
 from symflow.claims import Hypothesis, Refusal
 from symflow.errors import HypothesisFailed
@@ -66,11 +66,6 @@ class ModeMaxMargin(Direction):
             return cls.refuse(found)
         return cls(problem, tuple(found), modes)
 
-    @property
-    def depth(self) -> int:
-        """L."""
-        return len(self.modes.factors)
-
     @cached_property
     def widest(self) -> Widest:
         """The ρ of least Σ|ρ_j| with margins of at least 1; the limit for L = 2."""
@@ -85,21 +80,8 @@ class ModeMaxMargin(Direction):
         HypothesisFailed
             For L ≥ 3, or if several directions have the largest margin.
         """
-        if self.depth > 2:
-            msg = (
-                f"bias.limit: for L = {self.depth} the direction is one of many "
-                f"stationary points of the ℓ_{{2/{self.depth}}} margin, and no theorem "
-                "says which. Use bias.kkt_residual(W)"
-            )
-            raise HypothesisFailed(msg)
-        if not self.widest.unique:
-            msg = (
-                "bias.limit: several directions have the largest margin in Σ|ρ_j| for "
-                "these data. Use bias.kkt_residual(W), which vanishes at all of them"
-            )
-            raise HypothesisFailed(msg)
         beta = (self.modes.S.T @ self.widest.point).real
-        return np.asarray(beta / np.linalg.norm(beta))[None]
+        return only_limit(self.widest, beta, self.degree)
 
     @property
     def margin(self) -> float:
@@ -107,11 +89,16 @@ class ModeMaxMargin(Direction):
         return float(1 / np.sum(np.abs(self.widest.point)))
 
     @property
+    def ceiling(self) -> float:
+        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2}."""
+        return balanced_ceiling(self.margin, self.degree)
+
+    @property
     def potential(self) -> sympy.Expr:
         """Σ|ρ_j|^{2/L}, least where all margins are at least 1."""
         j, p = sympy.Symbol("j", integer=True), len(self.modes.S)
         size = sympy.Abs(sympy.IndexedBase("rho")[j])
-        return sympy.Sum(size ** sympy.Rational(2, self.depth), (j, 1, p))
+        return sympy.Sum(size ** sympy.Rational(2, self.degree), (j, 1, p))
 
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return how far ρ is from stationary, see `margin_problems.stationarity`."""
@@ -119,7 +106,7 @@ class ModeMaxMargin(Direction):
         basis = self.modes.S.T
         point = np.linalg.lstsq(basis, row.astype(basis.dtype), rcond=None)[0]
         columns = signed_samples(self.problem) @ basis
-        return stationarity(columns, point, self.depth, off_support=self.depth == 2)
+        return stationarity(columns, point, self.degree, off_support=self.degree == 2)
 
 
 def _modes(problem: Problem) -> OrthogonalDecomposition | None:

@@ -36,8 +36,18 @@ FAR = 37.0
 LARGEST_TENSOR = 300_000
 
 
-def classification(problem: Problem) -> list[Hypothesis]:
-    """Return the conditions that all directional limits share, as far as they hold."""
+def classification(
+    problem: Problem, kinds: Any = (Network, TensorNetwork)
+) -> list[Hypothesis]:
+    """Return the conditions that all directional limits share, as far as they hold.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    kinds : tuple of types
+        The networks that the theorem is about.
+    """
     loss, outputs = problem.flow.loss, problem.widths[-1]
     plain = isinstance(loss, MarginLoss) and loss.l2 == 0
     found = [
@@ -46,9 +56,9 @@ def classification(problem: Problem) -> list[Hypothesis]:
         ),
         Hypothesis("one output", outputs == 1, f"{outputs} outputs"),
     ]
-    known = isinstance(problem.flow.network, Network | TensorNetwork)
-    words = "a product of layers, or a tensor network"
-    found.append(Hypothesis(words, known, repr(problem.flow.network)))
+    if not isinstance(problem.flow.network, kinds):
+        words = "a product of layers, or a tensor network"
+        found.append(Hypothesis(words, False, repr(problem.flow.network)))
     if all_hold(found):
         found.append(_separating_start(problem))
     return found

@@ -45,7 +45,9 @@ def directional_flow(flow: GradientFlow) -> GradientFlow:
     GradientFlow
         Along which the exponential loss is ℒ(0)e⁻ᵗ: the weights at t = 230 are those at
         a loss of 1e-100.  It takes the place of the flow in `simulate`, `precise`,
-        `conserved`, `implicit_bias` and `validate`.
+        `conserved`, `implicit_bias` and `validate`.  Where the loss does not fall to
+        zero, because no W separates the classes or the flow ends at a saddle, this
+        clock stops at log(ℒ(0)/ℒ(∞)), and no integrator gets further.
 
     Raises
     ------

@@ -12,7 +12,14 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
-from symflow.networks import Dense, Diagonal, Network, TensorNetwork
+from symflow.networks import (
+    Dense,
+    Diagonal,
+    HadamardDifference,
+    Network,
+    SignedDiagonalNetwork,
+    TensorNetwork,
+)
 from symflow.networks.layers import Layer
 
 
@@ -22,7 +29,7 @@ def start_matrix(problem: Problem) -> Array:
     Parameters
     ----------
     problem : Problem
-        Of a product of layers or a tensor network.
+        Of a product of layers, a tensor network, or a difference of diagonal ones.
 
     Returns
     -------
@@ -42,6 +49,11 @@ def start_matrix(problem: Problem) -> Array:
     [[10.0, 21.0]]
     """
     network, weights = problem.flow.network, problem.floats.weights
+    if isinstance(network, SignedDiagonalNetwork | HadamardDifference):
+        halves = np.split(np.stack(weights), 2)
+        power = 2 if isinstance(network, HadamardDifference) else 1
+        first, second = (np.prod(half, axis=0) ** power for half in halves)
+        return np.asarray(first - second).T
     if isinstance(network, TensorNetwork):
         tensor = to_float_array(network.as_tensor())
         row = reduce(
