@@ -7,8 +7,10 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
+import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.entrywise import Problem
 
 import symflow as sf
 from symflow.precision import precise
@@ -178,3 +180,42 @@ def test_the_rule_draws_lambda_balanced_weights_at_any_precision(widths, lam):
 def test_lambda_has_to_be_a_real_number(lam):
     with pytest.raises(sf.InvalidArgument, match="needs a real number"):
         sf.lambda_balanced_init(lam)
+
+
+def test_the_matrix_equation_is_that_of_the_layers_entry_by_entry():
+    """At a start with W₂ᵀW₂ − W₁W₁ᵀ = I, from the loss written with its samples."""
+    oracle = Problem(
+        (2, 2, 2), sympy.sqrt(2) * sympy.eye(2), sympy.Matrix([[2, 1], [0, -1]])
+    )
+    first, second = sympy.diag(3, 3) / 4, sympy.Matrix([[0, 5], [5, 0]]) / 4
+    here = dict(zip(oracle.variables, [*first, *second], strict=True))
+    slopes = [-entry.subs(here) for entry in oracle.gradient]
+    moved = sympy.Matrix(2, 2, slopes[:4]).T.col_join(sympy.Matrix(2, 2, slopes[4:]))
+    target = oracle.Y.T * oracle.X / 2
+    eye = sympy.eye(2)
+    force = sympy.Matrix(sympy.BlockMatrix([[-eye / 2, target.T], [target, eye / 2]]))
+    stacked = first.T.col_join(second)
+    ours = force * stacked - stacked * stacked.T * stacked / 2
+    assert (moved - ours).applyfunc(sympy.simplify).is_zero_matrix
+    solved = _riccati(
+        _flow(2, 2, 2), sf.whitened(target.tolist()), (first.tolist(), second.tolist())
+    )
+    mine, kappa, start = solved.equation_of(solved.problem)
+    assert (sympy.Matrix(mine) - force).applyfunc(sympy.simplify).is_zero_matrix
+    assert kappa == 1
+    assert sympy.Matrix(start).applyfunc(sympy.nsimplify) == stacked
+
+
+def test_the_symmetric_equation_is_that_of_the_factor_entry_by_entry():
+    factor = sympy.Matrix(2, 2, sympy.symbols("a:4"))
+    target, kappa = sympy.Matrix([[2, 1], [0, -1]]), 3
+    gap = factor * factor.T
+    loss = kappa * (gap.T * gap).trace() / 2 - (target.T * gap).trace()
+    moved = factor.applyfunc(lambda entry: -sympy.diff(loss, entry))
+    ours = (target + target.T) * factor - 2 * kappa * factor * factor.T * factor
+    assert (moved - ours).applyfunc(sympy.expand).is_zero_matrix
+    flow = sf.gradient_flow(sf.SymmetricFactorization(2, 2), sf.SquaredLoss())
+    data = sf.Moments([[3, 0], [0, 3]], target.tolist())
+    solution = solve(flow, data, ([[1, 0], [2, 1]],))
+    force, four, _ = solution.equation_of(solution.problem)
+    assert (sympy.Matrix(force), four) == (target + target.T, 4 * kappa)

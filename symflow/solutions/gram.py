@@ -92,8 +92,11 @@ class GramSolution(Solution):
             *(residual_at(formula, sympy.Matrix(q) / 3, 2) for q in starts)
         )
 
-    def _solved(self, why: str) -> tuple[Step, ...]:
-        """Return the equation of P, for the reason given, and its solution."""
+    def _solved(self, why: str, gap: sympy.Expr = sympy.S.Zero) -> tuple[Step, ...]:
+        """Return the equation of P, for the reason given, and its solution.
+
+        `gap` is what has to vanish for the reason to hold.
+        """
         shape = (self.formula.shape[0],) * 2
         rate, force, total = (sympy.MatrixSymbol(n, *shape) for n in ("Pdot", "F", "P"))
         whole = sympy.Eq(
@@ -101,7 +104,7 @@ class GramSolution(Solution):
         )
         proof = abstract_residual() + self.verify()
         return (
-            Step(why, whole),
+            Step(why, whole, gap),
             Step("solved by", self.statement, proof),
         )
 

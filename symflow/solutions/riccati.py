@@ -33,6 +33,7 @@ from symflow.solutions.conditions import (
 from symflow.solutions.graded import graded_lift, graded_side, solve_right
 from symflow.solutions.gram import GramSolution
 from symflow.solutions.references import DOMINE
+from symflow.solutions.riccati_formula import layers_gap
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
 
@@ -96,7 +97,8 @@ class Riccati(GramSolution):
 
     def derivation(self) -> tuple[Step, ...]:
         """Return the equation of P, and why the formula solves it."""
-        return self._solved("QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so")
+        why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
+        return self._solved(why, layers_gap())
 
     def routine(self) -> Routine:
         """Return Y with P = YYᵀ as NumPy code, and the weights of one hidden unit."""

@@ -51,3 +51,21 @@ def abstract_residual() -> sympy.Expr:
     slope = force * total + total * force
     slope -= grown * q * inverse * KAPPA * q_t * grown**2 * q * inverse * q_t * grown
     return sympy.expand(slope - force * total - total * force + KAPPA * total * total)
+
+
+def layers_gap() -> sympy.Expr:
+    """Return what Q̇ of the layers differs from FQ − ½κQQᵀQ by, squared and summed.
+
+    In noncommuting a = W_1ᵀ, b = W_2 and g = W_1W_1ᵀ, with W_2ᵀW_2 = g + λ:
+    ȧ = Sᵀb − κa(g + λ) and ḃ = Sa − κbg.
+    """
+    a, b, g, force, back = sympy.symbols("a b g S St", commutative=False)
+    lam = sympy.Symbol("lambda", real=True)
+    whole = (2 * g + lam) / 2  # ½QᵀQ
+    first = back * b - KAPPA * a * (g + lam)
+    second = force * a - KAPPA * b * g
+    gaps = (
+        first - (-KAPPA * lam / 2 * a + back * b - KAPPA * a * whole),
+        second - (KAPPA * lam / 2 * b + force * a - KAPPA * b * whole),
+    )
+    return sympy.Add(*(sympy.expand(gap) ** 2 for gap in gaps))
