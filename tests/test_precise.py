@@ -307,8 +307,8 @@ def test_blocks_sum_like_matrices():
     blocks, plain = (
         kind(*shapes, bits) for kind in (BlockConvolution, MatrixConvolution)
     )
-    for order in range(3 * BLOCK + 5):
-        sizes = [2 ** max(1, 60 - order // 4)] * 2
+    for order in range(9 * BLOCK + 5):
+        sizes = [2 ** max(1, 60 - order // 3)] * 2
         left, right = (
             FixedMatrix([flint.fmpz(int(x)) for x in rng.integers(-size, size, 6)], s)
             for size, s in zip(sizes, shapes, strict=True)

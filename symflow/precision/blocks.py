@@ -1,10 +1,13 @@
 """Online products of long series of long numbers, by fast multiplication in blocks.
 
 At thousands of bits a Cauchy sum term by term is slow.  The coefficients are grouped
-into blocks of `BLOCK` orders.  As soon as a block is complete, its products with all
-earlier blocks are formed as products of polynomials (FLINT chooses the algorithm) and
-added to the orders that are still ahead; only pairs with a member in the current,
-incomplete block are summed directly (the idea of relaxed multiplication).
+into blocks of `BLOCK` orders.  Only pairs with a member in the current, incomplete
+block (the other is then in block 0) are summed directly.  When n blocks are complete,
+their products are added to the orders ahead in squares that double in size: for every
+power of two p that divides n, with 2p ≤ n, blocks p … 2p − 1 of one factor meet the
+last p blocks of the other.  Every pair of blocks after the first occurs once, before it
+is needed, mostly in a long product, for which FLINT has fast algorithms (relaxed
+multiplication, van der Hoeven 2002).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from symflow.codegen.series import Convolution, Shape
 from symflow.precision.fixed_matrix import FixedMatrix
 
 #: Orders per block.
-BLOCK = 64
+BLOCK = 16
 
 
 class BlockConvolution(Convolution):
@@ -29,8 +32,7 @@ class BlockConvolution(Convolution):
         self._shape = (left[0], right[1])
         self._left: list[list[Any]] = []
         self._right: list[list[Any]] = []
-        self._left_blocks: list[list[Any]] = []
-        self._right_blocks: list[list[Any]] = []
+        self._kept: dict[tuple[int, int, int], list[Any]] = {}
         self._ahead: dict[int, list[Any]] = {}
 
     def push(self, left: FixedMatrix, right: FixedMatrix) -> FixedMatrix:
@@ -65,21 +67,27 @@ class BlockConvolution(Convolution):
         return list((first * fmpz_mat(depth, columns, list(stacked))).entries())
 
     def _complete(self, block: int) -> None:
-        """Multiply a finished block with itself and all earlier ones."""
-        span = slice(block * BLOCK, (block + 1) * BLOCK)
-        self._left_blocks.append(_polynomials(self._left[span]))
-        self._right_blocks.append(_polynomials(self._right[span]))
-        for other in range(block + 1):
-            self._spread(block, other, block)
-            if other < block:
-                self._spread(other, block, block)
+        """Multiply what becomes possible, and useful, with a finished block."""
+        count = block + 1
+        self._spread((0, 1), (block, count), count)
+        if block:
+            self._spread((block, count), (0, 1), count)
+        size = 1
+        while count % size == 0 and 2 * size <= count:
+            early, late = (size, 2 * size), (count - size, count)
+            self._spread(early, late, count)
+            if early != late:
+                self._spread(late, early, count)
+            size *= 2
 
-    def _spread(self, left: int, right: int, block: int) -> None:
-        """Add the product of two blocks to the orders after the finished block."""
+    def _spread(
+        self, left: tuple[int, int], right: tuple[int, int], count: int
+    ) -> None:
+        """Add the product of two ranges of blocks to the orders after the last one."""
         inner, columns = self._right_shape
-        first, second = self._left_blocks[left], self._right_blocks[right]
-        base = (left + right) * BLOCK
-        skipped = max(0, (block + 1) * BLOCK - base)
+        first, second = self._range(0, left), self._range(1, right)
+        base = (left[0] + right[0]) * BLOCK
+        skipped = max(0, count * BLOCK - base)
         for place in range(self._shape[0] * columns):
             row, column = divmod(place, columns)
             total = fmpz_poly([])
@@ -88,11 +96,19 @@ class BlockConvolution(Convolution):
             for offset, value in enumerate(total.coeffs()[skipped:], start=skipped):
                 self._sums(base + offset)[place] += value
 
+    def _range(self, side: int, blocks: tuple[int, int]) -> list[Any]:
+        """Return the entries of one factor as polynomials of some blocks' orders."""
+        first, last = blocks
+        key = (side, first, last)
+        if key in self._kept:
+            return self._kept[key]
+        terms = (self._left, self._right)[side][first * BLOCK : last * BLOCK]
+        found = [fmpz_poly(list(entry)) for entry in zip(*terms, strict=True)]
+        if last == max(1, 2 * first):
+            self._kept[key] = found  # it will meet every later range
+        return found
+
     def _sums(self, order: int) -> list[Any]:
         if order not in self._ahead:
             self._ahead[order] = [fmpz(0)] * (self._shape[0] * self._shape[1])
         return self._ahead[order]
-
-
-def _polynomials(coefficients: list[list[Any]]) -> list[Any]:
-    return [fmpz_poly(list(entry)) for entry in zip(*coefficients, strict=True)]
