@@ -84,6 +84,9 @@ from symflow.conservation import (
 from symflow.convergence import (
     rates as rates,
 )
+from symflow.convergence import (
+    regime as regime,
+)
 from symflow.data import (
     Dataset as Dataset,
 )

@@ -34,6 +34,7 @@ from symflow.convergence.ordered import OrderedModesRate, OrderedRate
 from symflow.convergence.perturbed import PerturbedModes, alignment_defect
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
+from symflow.convergence.regime import StartRegime, regime
 from symflow.convergence.regression import closest_approach, reduced_rank_solutions
 from symflow.convergence.stable_set import StableSet
 from symflow.convergence.steps import (
@@ -232,6 +233,7 @@ __all__ = [
     "RateBound",
     "StableSet",
     "Staircase",
+    "StartRegime",
     "ThreeLayerRate",
     "UniformDescent",
     "UnimodalRate",
@@ -248,6 +250,7 @@ __all__ = [
     "monotone_step",
     "rates",
     "reduced_rank_solutions",
+    "regime",
     "tangent_kernel",
     "tight_start",
 ]
