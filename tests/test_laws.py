@@ -27,6 +27,7 @@ NETWORKS = {
     "convolution": sf.ConvolutionalNetwork(5, (5, 5, 5)),
     "filters": sf.ConvolutionalNetwork(5, (2, 3)),
     "squares": sf.HadamardDifference(3),
+    "row space": sf.SymmetricFactorization(2, 4),
     "tensor": sf.TensorNetwork(np.random.default_rng(3).integers(-2, 3, (3, 2, 2, 3))),
 }
 LOSSES = [sf.SquaredLoss(), sf.ExponentialLoss(), sf.LogisticLoss()]
@@ -92,10 +93,12 @@ def test_weight_decay_gives_the_exact_rate(name, rng):
     flow, data = problem(NETWORKS[name], sf.SquaredLoss(l2=0.3), rng)
     run = sf.simulate(flow, data, sf.gaussian_init(0.7, rng=4), [0, 1, 2])
     for law in sf.conserved(flow):
-        assert not law.is_conserved
-        assert law.rate == sympy.Rational(3, 5)
+        assert law.is_conserved == (law.degree == 0)
+        assert law.rate == law.degree * sympy.Rational(3, 10)
+        assert all(step.check() for step in law.proof())
         first, *_, last = law.value(run.weights)
-        np.testing.assert_allclose(last, np.exp(-1.2) * first, rtol=0, atol=1e-9)
+        kept = np.exp(-0.6 * law.degree) * first
+        np.testing.assert_allclose(last, kept, rtol=0, atol=1e-9)
 
 
 def test_autocorrelations_are_the_fourier_moduli(rng):
@@ -201,3 +204,16 @@ def test_false_cyclic_identities_are_refused():
     assert step(left, right, "turned", {}).check()
     with pytest.raises(ArithmeticError, match="not an identity"):
         step(left, scale(2, right), "false", {})
+
+
+def test_the_row_space_is_a_projection_that_other_flows_turn(rng):
+    """With a dense first layer U instead, the same quantity is lost."""
+    (law,) = sf.conserved(sf.gradient_flow(NETWORKS["row space"], sf.SquaredLoss()))
+    U = rng.standard_normal((2, 4))
+    P = law.value([U])
+    np.testing.assert_allclose(P @ P, P, atol=1e-12)
+    np.testing.assert_allclose(np.trace(P), 2)
+    dense, data = problem(sf.LinearNetwork(4, 2, 4), sf.SquaredLoss(), rng)
+    run = sf.simulate(dense, data, sf.gaussian_init(0.7, rng=4), [0, 1])
+    before, after = (law.value([w]) for w in run.weights[0])
+    assert np.max(np.abs(after - before)) > 1e-2

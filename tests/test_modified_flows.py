@@ -36,7 +36,8 @@ def test_laws_with_learning_rates(name, rng):
         assert float(max(law.residuals(run))) < 1e-10
         assert float(max(law.residuals(sharp))) < 1e-27
     for law in sf.conserved(plain):
-        assert float(max(law.residuals(run))) > 1e-4
+        # a row space does not ask how fast U moves
+        assert (float(max(law.residuals(run))) > 1e-4) == (law.degree > 0)
 
 
 def test_entrywise_odes_have_the_rates():

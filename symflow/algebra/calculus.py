@@ -216,6 +216,9 @@ def push_forward(
             return hadamard(elementwise(_slope(function), body), inner)
         case Product() | Hadamard() | Kronecker() | Contraction() | Weighted():
             return _product_rule(node, velocities)
+        case Inverse(body):
+            inner = push_forward(body, velocities)
+            return None if inner is None else scale(-1, product(node, inner, node))
         case Scaled() | Transposed() | Traced() | Total() | LinearMap():
             inner = push_forward(node.children[0], velocities)
             return None if inner is None else node.rebuild(inner)

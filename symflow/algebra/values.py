@@ -14,7 +14,7 @@ import sympy
 
 from symflow.algebra.array_maps import PRELUDE, kron
 from symflow.algebra.arrays import Array, map_entries, to_mpf_array
-from symflow.algebra.elementwise import Elementwise, Hadamard, Total, Weighted
+from symflow.algebra.elementwise import Elementwise, Hadamard, Inverse, Total, Weighted
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
@@ -94,6 +94,17 @@ class Values:
         """Return the sum of all entries of every matrix."""
         return np.asarray(array.sum(axis=(-2, -1)))
 
+    def inverse(self, array: Array) -> Array:
+        """Return the inverse of every matrix."""
+        context = _context(array)
+        if context is None:
+            return np.asarray(np.linalg.inv(array))
+        flat = [
+            np.array(context.inverse(context.matrix(block.tolist())).tolist())
+            for block in array.reshape(-1, *array.shape[-2:])
+        ]
+        return np.array(flat, dtype=object).reshape(array.shape)
+
     def elementwise(self, function: sympy.Expr, array: Array) -> Array:
         """Return a function, an expression in `Z`, of every entry."""
         context = _context(array)
@@ -130,6 +141,8 @@ class Values:
             case Weighted(weight, body):
                 number = self.of(weight)[..., None, None]
                 return self.multiply(Hadamard, number, self.of(body))
+            case Inverse(body):
+                return self.inverse(self.of(body))
             case Elementwise(function, body):
                 return self.elementwise(function, self.of(body))
             case LinearMap():

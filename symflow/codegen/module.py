@@ -90,11 +90,11 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     if not isinstance(flow, GradientFlow):
         msg = f"write_module(flow, path): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
-    if flow.clock != "time":
+    if not flow.is_gradient:
         msg = (
             "write_module(flow, path): a module tests itself by the gradient of the "
-            f"loss, which is for ordinary time; this flow is in the clock of the "
-            f"{flow.clock}. Use compile(flow)"
+            "loss, in ordinary time and with one learning rate, which is not what "
+            f"this flow follows: {flow!r}. Use compile(flow)"
         )
         raise InvalidArgument(msg)
     program, program_of_loss = rhs_program(flow), loss_program(flow)

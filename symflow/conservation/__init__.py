@@ -14,6 +14,7 @@ from symflow.conservation.momentum import AngularMomentum, momentum_laws
 from symflow.conservation.parameters import ParameterLaw
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
+from symflow.conservation.rows import RowSpace
 from symflow.conservation.searches import laws_of
 from symflow.conservation.symmetry import MomentLaw
 from symflow.conservation.tensor import ComponentLaw, FrozenComponents
@@ -115,6 +116,7 @@ __all__ = [
     "PolynomialSearch",
     "ProofStep",
     "Ratios",
+    "RowSpace",
     "StepLaw",
     "conserved",
     "count_conserved",

@@ -89,7 +89,7 @@ class InputLaw(Law):
         return entrywise_step(rational(gap), "N Xᵀ, hence F Nᵀ = 0 for every force F")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FrozenInputs(InputLaw):
     """The block W_1Nᵀ of a first dense layer, along directions that no input has.
 
@@ -144,7 +144,7 @@ class FrozenInputs(InputLaw):
         return [self.unused]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FrozenCoordinates(InputLaw):
     """The coordinates of one factor of a diagonal network that are zero in all inputs.
 
@@ -193,7 +193,7 @@ class FrozenCoordinates(InputLaw):
         return [self.unused]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ratios(InputLaw):
     """N log|s| of a diagonal model, s = w_1 + w_2, u or u_1 + u_2, with ṡ = c Fᵀ∘s.
 

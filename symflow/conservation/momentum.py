@@ -58,7 +58,7 @@ KEEP_THE_MOMENTUM = Reference(
 SOME_FRICTION = sympy.Rational(3, 7)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AngularMomentum(Claim):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 

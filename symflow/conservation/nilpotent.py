@@ -95,6 +95,24 @@ class NilpotentValues(Values):
         rate = slope[0] * inverse(slope[1]) % PRIME * array[..., 1, :, :] % PRIME
         return np.stack([np.zeros_like(rate), rate], axis=-3)
 
+    def inverse(self, array: Any) -> Any:
+        """Return the inverse A⁻¹ − t A⁻¹ȦA⁻¹ of A + tȦ."""
+        from flint import nmod_mat
+
+        if self.count != 1:
+            msg = "count_conserved: inverses are for laws, not for fields"
+            raise TypeError(msg)
+        value, slope = array[..., 0, :, :], array[..., 1, :, :]
+        size = value.shape[-1]
+        turned = [
+            nmod_mat(size, size, block.ravel().tolist(), PRIME).inv().tolist()
+            for block in value.reshape(-1, size, size)
+        ]
+        whole = [[[int(x) for x in row] for row in block] for block in turned]
+        inverse = np.array(whole, dtype=np.int64).reshape(value.shape)
+        moved = -matmul(matmul(inverse, slope), inverse) % PRIME
+        return np.stack([inverse, moved], axis=-3)
+
     def mapped(self, node: LinearMap) -> Any:
         """Return a fixed linear map, whose sums may have left the residues."""
         return super().mapped(node) % PRIME

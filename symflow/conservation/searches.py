@@ -7,12 +7,13 @@ from typing import Any
 from symflow.conservation.inputs import input_laws
 from symflow.conservation.law import Law
 from symflow.conservation.parameters import parameter_laws
+from symflow.conservation.rows import row_laws
 from symflow.conservation.symmetry import layer_laws
 from symflow.conservation.tensor import tensor_laws
 from symflow.flow import GradientFlow
 
 #: What looks for laws; what each finds is listed one after the other.
-SEARCHES = (layer_laws, parameter_laws, tensor_laws)
+SEARCHES = (layer_laws, parameter_laws, tensor_laws, row_laws)
 
 
 def laws_of(flow: GradientFlow, data: Any = None) -> list[Law]:

@@ -24,6 +24,7 @@ from symflow.networks import (
     AbstractNetwork,
     DiagonalNetwork,
     LinearNetwork,
+    SymmetricFactorization,
     TensorNetwork,
 )
 
@@ -151,6 +152,7 @@ def _example_laws() -> Iterator[Claim]:
         DiagonalNetwork(1, depth=2, signed=True),
         TensorNetwork([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]),
         TensorNetwork([[[1, 0, 0], [0, 0, 0]]]),
+        SymmetricFactorization(1, 2),
     ]
     for network in networks:
         yield from conserved(gradient_flow(network, SquaredLoss()))

@@ -1,0 +1,140 @@
+"""The row space of U in the symmetric factorization W = UUᵀ, a point that never moves.
+
+The flow is U̇ = AU with a symmetric A, which is F + Fᵀ without weight decay, so that
+U(t) = G(t)U(0): the rows of U always span what they span at the start.  If U has more
+columns than rows, h > d, this says something, and the projection onto that space,
+P = Uᵀ(UUᵀ)⁻¹U, is conserved: d(h − d) numbers, the dimension of the Grassmannian.
+
+With B = (UUᵀ)⁻¹ and R = U − UUᵀBU = 0 the proof reads Ṗ = RᵀABU + UᵀBAR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy
+
+from symflow.algebra.elementwise import Inverse
+from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
+from symflow.algebra.symbols import SymmetricMatrixSymbol
+from symflow.claims import Hypothesis, Reference
+from symflow.conservation.law import Law
+from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.symmetry import MARCOTTE
+from symflow.flow import GradientFlow, dotted
+from symflow.networks import SymmetricFactorization
+
+
+@dataclass(frozen=True, repr=False)
+class RowSpace(Law):
+    """The projection onto the row space of U, for W = UUᵀ with h > d.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Of a `SymmetricFactorization` with more columns than rows.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.SymmetricFactorization(1, 2), sf.SquaredLoss())
+    >>> (law,) = sf.conserved(flow)
+    >>> law.value([[[3.0, 4.0]]]).round(6).tolist()
+    [[0.36, 0.48], [0.48, 0.64]]
+    """
+
+    flow: GradientFlow
+
+    degree = 0
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return "row space of U"
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """The matrix U."""
+        return (0,)
+
+    @cached_property
+    def node(self) -> Node:
+        """Uᵀ(UUᵀ)⁻¹U."""
+        factor = Leaf(self.flow.state[0])
+        inverse = Inverse(product(factor, transpose(factor)))
+        return product(transpose(factor), inverse, factor)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """The form of the model, and that its rows are independent."""
+        words = f"the model is {self.flow.network!r}, and the rows of U are independent"
+        return (Hypothesis(words, holds=True),)
+
+    @property
+    def reference(self) -> Reference:
+        """Where the orbits of such flows are studied."""
+        return MARCOTTE
+
+    def proof(self) -> list[ProofStep]:
+        """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.
+
+        Returns
+        -------
+        list of ProofStep
+            Identities of noncommutative polynomials; in the last one R = U − UUᵀBU is
+            zero because B is the inverse.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.SymmetricFactorization(2, 4), sf.SquaredLoss())
+        >>> print(sf.conserved(flow)[0].proof()[0])
+        U̇ = FU + FᵀU    [chain rule, F = −∂ℓ/∂W: of the form AU with a symmetric A]
+        """
+        symbol, size = self.flow.state[0], self.flow.state[0].shape[0]
+        U, rate = Leaf(symbol), Leaf(dotted(symbol))
+        force = Leaf(sympy.MatrixSymbol("F", size, size))
+        A = Leaf(SymmetricMatrixSymbol("A", size, size))
+        B = Leaf(SymmetricMatrixSymbol("B", size, size))
+        rest = Leaf(sympy.MatrixSymbol("R", *symbol.shape))
+        (pulled,) = self.flow.network.pull_back(force)
+        decay = self.flow.loss.l2
+        if decay != 0:
+            pulled = add(pulled, scale(-decay, U))
+        meaning = {
+            dotted(symbol): product(A, U),
+            rest.symbol: subtract(U, product(U, transpose(U), B, U)),
+        }
+        gram = add(product(rate, transpose(U)), product(U, transpose(rate)))
+        slope = scale(-1, product(B, gram, B))
+        derivative = add(
+            product(transpose(rate), B, U),
+            product(transpose(U), slope, U),
+            product(transpose(U), B, rate),
+        )
+        zero = add(product(transpose(rest), A, B, U), product(transpose(U), B, A, rest))
+        return [
+            step(
+                rate,
+                pulled,
+                "chain rule, F = −∂ℓ/∂W: of the form AU with a symmetric A",
+                {dotted(symbol): pulled},
+            ),
+            step(
+                derivative,
+                zero,
+                "U̇ = AU, Ḃ = −B(UUᵀ)˙B, and R = U − UUᵀBU is zero",
+                meaning,
+            ),
+        ]
+
+
+def row_laws(flow: GradientFlow) -> list[Law]:
+    """Return the law of the row space where U has more columns than rows."""
+    network = flow.network
+    if not isinstance(network, SymmetricFactorization):
+        return []
+    inputs, rank = network.inputs, network.rank
+    wide = isinstance(inputs, int) and isinstance(rank, int) and rank > inputs
+    return [RowSpace(flow)] if wide else []
