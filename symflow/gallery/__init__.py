@@ -23,6 +23,7 @@ from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
 from symflow.gallery.trajectories import TRAJECTORIES, solution_table
+from symflow.gallery.turning import TURNING
 from symflow.gallery.width import WidthExperiment, width_experiment
 
 #: Everything that is in the atlas.
@@ -40,6 +41,7 @@ ENTRIES: tuple[Entry, ...] = (
     *SCALE,
     *OPERATOR,
     *ENSEMBLES,
+    *TURNING,
     *ERRATA,
 )
 

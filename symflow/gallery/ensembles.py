@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,8 +44,6 @@ from symflow.convergence import (
 )
 from symflow.convergence.steps import Constants
 from symflow.gallery.batches import (
-    Batch,
-    Descents,
     balanced,
     descents,
     diagonal,
@@ -62,6 +60,12 @@ from symflow.validation.validate import route_bound
 
 #: Data sets per entry.
 DATA_SETS = 4
+
+
+class Instances(Protocol):
+    """One data set with many starts."""
+
+    def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class EnsembleEntry(Entry):
 
     key: str
     kind: Any
-    batch: Callable[[np.random.Generator], Batch | Descents]
+    batch: Callable[[np.random.Generator], Instances]
     mutant: Callable[[Any], Claim]
 
     def run(self, digits: int) -> Line:
