@@ -149,3 +149,20 @@ def test_unknown_weight_names_are_refused():
     run = sf.simulate(flow_of(1, 1, 1), *GOOD, [1])
     with pytest.raises(sf.InvalidArgument, match=r"not a weight.*'W1', 'W2'"):
         run["W3"]
+
+
+def test_the_drift_counts_from_the_start_even_where_that_is_not_asked_for():
+    flow = flow_of(3, 2, 2)
+    data = sf.whitened([[1.0, 0, 0], [0, 2.0, 0]])
+    rough = sf.DOP853(rtol=1e-4)
+    problem = (flow, data, sf.gaussian_init(0.5, rng=0))
+    end = sf.simulate(*problem, [7.0], method=rough)
+    both = sf.simulate(*problem, [0.0, 7.0], method=rough)
+    assert end.stats["drift imbalance Δ1"] == both.stats["drift imbalance Δ1"] > 1e-12
+
+
+def test_many_starts_are_sent_to_the_call_that_takes_them():
+    with pytest.raises(sf.ShapeMismatch, match=r"Use ensemble\(flow, data, init, t\)"):
+        sf.simulate(
+            flow_of(1, 1), sf.whitened([[2.0]]), [np.ones((5, 1, 1))], [0.0, 1.0]
+        )

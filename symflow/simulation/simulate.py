@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import bind
 from symflow.simulation.companion import Companion
@@ -43,7 +43,7 @@ def simulate(
     data : Dataset or Moments
         What is learned.
     init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) at t = 0.
+        A rule, or the weights (W_1, …, W_L) at t = 0; `ensemble` takes many starts.
     t : number or sequence of numbers
         Increasing times at which the weights are returned.
     method : Method, keyword-only
@@ -86,6 +86,7 @@ def simulate(
     [0.01, 0.430588, 2.0]
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
+    _refuse_stacks(init)
     problem = bind(flow, data, init, rng=rng)
     chosen = _checked(method)
     system = System(problem.floats, is_tuned=chosen.is_general)
@@ -110,8 +111,28 @@ def simulate(
         stats=path.stats,
         interpolant=_Interpolant(system, path.interpolant),
     )
-    trajectory.stats.update(drifts(trajectory))
+    trajectory.stats.update(drifts(_from_start(trajectory)))
     return trajectory
+
+
+def _from_start(path: Trajectory) -> Trajectory:
+    """Return a path that contains its start, which drifts are measured from."""
+    if path.t[0] <= 0:
+        return path
+    pairs = zip(path.problem.floats.weights, path.weights, strict=True)
+    weights = tuple(np.concatenate([start[None], rest]) for start, rest in pairs)
+    times = np.concatenate([[0.0], path.t])
+    return Trajectory(path.problem, times, weights, path.route, path.digits, np.nan)
+
+
+def _refuse_stacks(init: Any) -> None:
+    if isinstance(init, (list, tuple)) and any(np.ndim(w) == 3 for w in init):
+        shapes = [np.shape(w) for w in init]
+        msg = (
+            f"simulate(init=…): needs matrices; got the shapes {shapes}. Use "
+            "ensemble(flow, data, init, t) for many starts in one call"
+        )
+        raise ShapeMismatch(msg)
 
 
 @dataclass(frozen=True)
