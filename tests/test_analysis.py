@@ -26,6 +26,7 @@ from symflow.analysis import (
     whitened_problem,
     write_report,
 )
+from symflow.analysis.html import html_report
 from symflow.analysis.mathml import mathml
 from symflow.analysis.optimum import best_matrix, least_loss
 from symflow.analysis.record import to_json
@@ -424,3 +425,11 @@ def test_json_has_no_number_that_parsers_refuse() -> None:
 
 def test_the_environment_names_what_computes() -> None:
     assert {"symflow", "sympy", "numpy", "python-flint", "gmpy2"} <= set(environment())
+
+
+def test_the_verdict_says_where_there_are_no_digits() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
+    bare = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
+    assert "in float64 alone for the raw and whitened data" in bare.verdict
+    assert bare.verdict in html_report(bare, About(), [])

@@ -1,6 +1,7 @@
 """Every claim of the atlas holds, and every mutant of it fails."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -89,3 +90,21 @@ def test_width_experiment_does_not_depend_on_the_reduction(rng):
     found = width_experiment(data, [64, 256], runs=3, rng=0)
     assert np.all(found.distances <= found.bounds)
     assert np.all(np.median(found.distances, axis=1) <= found.theorem)
+
+
+def test_the_page_stands_alone_and_has_its_verdict_first():
+    page = atlas("erratum").to_html()
+    assert page.index("All 4 claims hold") < page.index("<table>")
+    assert "prefers-color-scheme: dark" in page
+    assert not re.search(r"src=|<script|@import|url\(|<link", page)
+    assert page.count("<details>") == 4
+
+
+def test_a_claim_that_fails_comes_first_and_colours_the_verdict():
+    from dataclasses import replace
+
+    table = atlas("erratum")
+    *good, last = table.lines
+    page = replace(table, lines=(*good, replace(last, ok=False))).to_html()
+    assert '<p class="verdict bad">1 of 4 FAIL</p>' in page
+    assert page.index("FAILS</span>") < page.index("holds</span>")

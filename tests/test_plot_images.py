@@ -73,13 +73,23 @@ def _staircase(ax: Axes) -> Axes:
     return plot.staircase(*runs, ax=ax)
 
 
+def _plane(ax: Axes) -> Axes:
+    flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
+    data = sf.Dataset([[1.0, 2.0]], [1.0])
+    starts = [([[a], [a]], [[0.0], [0.0]]) for a in (0.3, 0.6, 0.9)]
+    runs = [sf.simulate(flow, data, start, np.linspace(0, 20, 81)) for start in starts]
+    theory = [sf.implicit_bias(flow, data, start) for start in starts]
+    return plot.plane(runs, theory, ax, levels=theory[0])
+
+
 PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "agreement": lambda ax: plot.agreement(gaussian(), sharp(), ax),
     "bounds": _bounds,
     "drift": lambda ax: plot.drift(gaussian(), sharp(), ax=ax),
     "imbalance": lambda ax: plot.imbalance(gaussian(), ax),
-    "loss": lambda ax: plot.loss(gaussian(), ax, limit=-5.625),
+    "loss": lambda ax: plot.loss(gaussian(), ax, limit=0.0),
     "modes": _modes,
+    "plane": _plane,
     "singular_values": lambda ax: plot.singular_values(gaussian(), ax),
     "staircase": _staircase,
     "sweep": lambda ax: plot.sweep(many(), ax, of="singular_values"),

@@ -74,6 +74,18 @@ class Analysis:
         return self.report.ok
 
     @property
+    def verdict(self) -> str:
+        """One sentence: how the checks went, and where they had no digits to go by."""
+        said = self.report.verdict[0].upper() + self.report.verdict[1:]
+        bare = [study.title for study in self.studies if study.sharp is None]
+        if not bare:
+            return said
+        return (
+            f"{said}, in float64 alone for the {' and '.join(bare)} data: no run at "
+            f"{self.digits} digits fitted into the budget"
+        )
+
+    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended a high-precision run before its budget did."""
         return any(study.covered.interrupted for study in self.studies)

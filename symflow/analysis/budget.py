@@ -61,7 +61,10 @@ class Covered:
 
     def __str__(self) -> str:
         if self.trajectory is None:
-            return f"nothing of t ≤ {self.asked:.4g}: the budget is too small"
+            return (
+                f"nothing of t ≤ {self.asked:.4g}: the budget is too small, so that "
+                "nothing is checked to these digits; give more time or ask for fewer"
+            )
         spent = f"{self.seconds:.1f} s"
         if self.complete:
             return f"all of t ≤ {self.asked:.4g} in {spent}"

@@ -9,6 +9,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+import sympy
+
 from symflow.algebra.text import scientific
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
@@ -48,7 +50,7 @@ def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=escape(f"Gradient flow: {about.name}"),
         mood="holds" if analysis.ok else "fails",
-        verdict=escape(_verdict(analysis)),
+        verdict=escape(analysis.verdict),
         facts=_facts(analysis),
         problem=_problem(analysis, about),
         equations=_equations(analysis),
@@ -62,11 +64,6 @@ def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -
         environment=_definitions(environment()),
         seconds=f"{analysis.seconds:.1f}",
     )
-
-
-def _verdict(analysis: Analysis) -> str:
-    verdict = analysis.report.verdict
-    return verdict[0].upper() + verdict[1:]
 
 
 def _facts(analysis: Analysis) -> str:
@@ -128,7 +125,7 @@ def _equations(analysis: Analysis) -> str:
             f"{mathml(flow.end_to_end.symbol, block=False)},</p>",
             _formula(flow.end_to_end.equation),
             "<p>and descend the training objective</p>",
-            _formula(flow.potential),
+            _formula(sympy.Eq(sympy.Symbol("ℒ"), flow.potential, evaluate=False)),
         ]
     return "".join(parts)
 
@@ -161,14 +158,23 @@ def _closed_forms(analysis: Analysis) -> str:
         "whitened, spectral start": analysis.whitened.attempts,
     }
     entries = zip(*columns.values(), strict=True)
-    tables = "".join(_hypotheses(entry, list(columns)) for entry in entries)
+    answers = list(entries)
+    applying = [any(isinstance(e, Solution) for e in answer) for answer in answers]
+    # The most specific one is the answer; the others can be opened.
+    first = applying.index(True) if any(applying) else None
+    tables = "".join(
+        _hypotheses(answer, list(columns), number == first)
+        for number, answer in enumerate(answers)
+    )
     solution = analysis.raw.solution or analysis.whitened.solution
     if solution is None:
         return tables + "<p>No catalogued closed form applies to this network.</p>"
     return tables + _solution(solution)
 
 
-def _hypotheses(entries: Sequence[Solution | Refusal], columns: list[str]) -> str:
+def _hypotheses(
+    entries: Sequence[Solution | Refusal], columns: list[str], is_open: bool
+) -> str:
     words = list(dict.fromkeys(h.words for entry in entries for h in entry.hypotheses))
     head = _cells("th", ["condition", *columns])
     body = [
@@ -183,7 +189,7 @@ def _hypotheses(entries: Sequence[Solution | Refusal], columns: list[str]) -> st
     table = _table(head, [_labelled(row, labels) for row in rows])
     applies = [isinstance(entry, Solution) for entry in entries]
     scope = f"applies to {sum(applies)} of {len(applies)}" if any(applies) else ""
-    state = ' open="open"' if any(applies) else ""
+    state = ' open="open"' if is_open else ""
     summary = (
         f"<b>{escape(entries[0].name)}</b> <small>{escape(str(entries[0].reference))}; "
         f"{scope or 'does not apply'}</small>"

@@ -53,7 +53,7 @@ def record(analysis: Analysis, about: About) -> dict[str, Any]:
     return {
         "finished": True,
         "ok": analysis.ok,
-        "verdict": analysis.report.verdict,
+        "verdict": analysis.verdict,
         "about": about.__dict__,
         "problem": {
             "network": repr(flow.network),

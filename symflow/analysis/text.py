@@ -145,9 +145,7 @@ def validation_text(analysis: Analysis) -> str:
     for study in analysis.studies:
         lines += [[study.title, *[""] * 5]]
         lines += [_row(row, study) for row in study.report.rows]
-    verdict = analysis.report.verdict
-    verdict = verdict[0].upper() + verdict[1:]
-    return "\n".join(["Validation", *_aligned(lines), "", verdict])
+    return "\n".join(["Validation", *_aligned(lines), "", analysis.verdict])
 
 
 def _closed_forms(analysis: Analysis) -> Iterator[str]:

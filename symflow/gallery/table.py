@@ -8,18 +8,10 @@ from html import escape
 
 from symflow.errors import ValidationFailed
 from symflow.gallery.entry import Line
+from symflow.gallery.page import page, table
 
 #: Longest cell of the table in a terminal; HTML and JSON have the whole text.
 WIDEST = 36
-
-_STYLE = (
-    ":root{color-scheme:light dark}"
-    "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:90rem;"
-    "padding:0 1rem}"
-    "table{border-collapse:collapse;display:block;overflow-x:auto}"
-    "th,td{text-align:left;vertical-align:top;padding:.35rem .7rem;"
-    "border-bottom:1px solid #8884;min-width:7rem}"
-)
 
 _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 
@@ -68,28 +60,10 @@ class Atlas:
 
     def to_html(self) -> str:
         """Return the table as one HTML page."""
-        return (
-            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>Atlas of claims</title><style>{_STYLE}</style></head><body>"
-            f"<h1>Atlas of claims</h1>{self._repr_html_()}</body></html>\n"
-        )
+        return page(self.lines, self._verdict)
 
     def _repr_html_(self) -> str:
-        names = (
-            "claim",
-            "paper",
-            "hypotheses",
-            "predicted",
-            "measured",
-            "agreement",
-            "status",
-            "verdict",
-        )
-        head = "".join(f"<th>{name}</th>" for name in names)
-        body = "".join(_html_row(line) for line in self.lines)
-        verdict = escape(self._verdict)
-        return f"<p><b>{verdict}</b></p><table><tr>{head}</tr>{body}</table>"
+        return f"<p><b>{escape(self._verdict)}</b></p>{table(self.lines)}"
 
     @property
     def _verdict(self) -> str:
@@ -123,17 +97,3 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.status,
         "ok" if line.ok else "FAILS",
     )
-
-
-def _html_row(line: Line) -> str:
-    cells = [
-        f"{line.key}: {line.claim}",
-        f"{line.paper}. {line.paper.title}. {line.paper.venue}",
-        "; ".join(line.hypotheses),
-        line.predicted,
-        line.measured,
-        line.agreement,
-        line.status,
-        "holds" if line.ok else "FAILS",
-    ]
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
