@@ -21,6 +21,7 @@ from matplotlib.testing.decorators import remove_ticks_and_titles
 
 import symflow as sf
 from symflow import plot
+from symflow.gallery import width_experiment
 
 REFERENCES = Path(__file__).parent / "images"
 
@@ -57,7 +58,9 @@ def _bounds(ax: Axes) -> Axes:
     first = sf.simulate(flow, sf.whitened(np.eye(2, 3)), start, [0]).end_to_end[0]
     problem = flow, sf.whitened(first + 0.3), start
     run = sf.simulate(*problem, np.linspace(0, 1, 61))
-    return plot.bounds(run, sf.rates(*problem), ax)
+    drawn = ("MarginRate", "InstantaneousRate")
+    claims = [bound for bound in sf.rates(*problem) if bound.name in drawn]
+    return plot.bounds(run, claims, ax)
 
 
 def _modes(ax: Axes) -> Axes:
@@ -82,6 +85,12 @@ def _plane(ax: Axes) -> Axes:
     return plot.plane(runs, theory, ax, levels=theory[0])
 
 
+def _width(ax: Axes) -> Axes:
+    rng = np.random.default_rng(0)
+    data = sf.Dataset(rng.standard_normal((3, 8)), rng.standard_normal(3))
+    return plot.width(width_experiment(data, [50, 100, 200, 400], runs=1, rng=1), ax)
+
+
 PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "agreement": lambda ax: plot.agreement(gaussian(), sharp(), ax),
     "bounds": _bounds,
@@ -93,6 +102,7 @@ PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "singular_values": lambda ax: plot.singular_values(gaussian(), ax),
     "staircase": _staircase,
     "sweep": lambda ax: plot.sweep(many(), ax, of="singular_values"),
+    "width": _width,
 }
 
 
