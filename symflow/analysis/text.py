@@ -156,8 +156,12 @@ def _closed_forms(analysis: Analysis) -> Iterator[str]:
     }
     for entries in zip(*columns.values(), strict=True):
         yield f"  {entries[0].name} ({entries[0].reference})"
-        for title, entry in zip(columns, entries, strict=True):
-            yield f"    {title:<26}{_answer(entry)}"
+        answers = [_answer(entry) for entry in entries]
+        if len(set(answers)) == 1:
+            yield f"    {'all three':<26}{answers[0]}"
+            continue
+        for title, answer in zip(columns, answers, strict=True):
+            yield f"    {title:<26}{answer}"
 
 
 def _answer(entry: Solution | Refusal) -> str:
