@@ -37,6 +37,9 @@ class ProgressBar:
         self._begun = self._shown = monotonic()
         self._tenths = -1
 
+    def __repr__(self) -> str:
+        return f"ProgressBar({self._title.strip()!r})"
+
     def __call__(self, fraction: float) -> None:
         """Report that a fraction of the work is done."""
         if not self._stream.isatty():
