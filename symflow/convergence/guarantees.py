@@ -12,6 +12,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
+from symflow.convergence.two_layers import InstantaneousRate
 from symflow.errors import HypothesisFailed
 
 
@@ -89,25 +90,31 @@ class Guarantees(Sequence[RateBound]):
 
     def _repr_markdown_(self) -> str:
         rows = [
-            (bound.name, str(bound.reference), bound.quantity, f"{bound.rate:.6g}")
+            (bound.name, str(bound.reference), _what(bound), f"{bound.rate:.6g}")
             for bound in self.bounds
         ]
         return Sheet(
-            f"{len(rows)} bounds apply, the tightest first",
+            self._count,
             header=("bound", "paper", "what falls", "rate"),
             rows=tuple(rows),
             notes=tuple(self._reasons),
         ).markdown()
 
     def __repr__(self) -> str:
-        lines = [f"{len(self.bounds)} bounds apply, the tightest first:"]
+        lines = [f"{self._count}:"]
         for bound in self.bounds:
             part = bound.rate / self.rate if self.rate > 0 else 1.0
             lines.append(
-                f"  {bound.name:<18} {bound.reference!s:<21} {bound.quantity} falls at "
+                f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} falls at "
                 f"rate {bound.rate:.6g} ({part:.0%} of the fastest)"
             )
         return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
+
+    @property
+    def _count(self) -> str:
+        if len(self.bounds) == 1:
+            return "1 bound applies"
+        return f"{len(self.bounds)} bounds apply, the tightest first"
 
     @property
     def _reasons(self) -> list[str]:
@@ -117,3 +124,9 @@ class Guarantees(Sequence[RateBound]):
             failed = [str(h) for h in refusal.hypotheses if not h.holds]
             reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
         return reasons
+
+
+def _what(bound: RateBound) -> str:
+    """Return what falls; an instantaneous rate is a floor that moves with W(t)."""
+    moving = isinstance(bound, InstantaneousRate)
+    return f"{bound.quantity} (floor of c(W(t)))" if moving else bound.quantity
