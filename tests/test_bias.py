@@ -132,3 +132,30 @@ def test_frozen_part_and_least_norm_at_40_digits():
         assert max(claim.slack(path)) == 0
         assert max(claim.residuals(path)) < 1e-38
     assert claims[0].limit == pytest.approx(np.array([[1, 2, 1]]) / 6)
+
+
+def test_parts_off_the_row_space_drive_each_other(rng):
+    """ẋ = EΛ^{1/2}y and ẏ = Λ^{1/2}Eᵀx, by differences along a precise flow."""
+    from symflow.bias import RowSpaceSplit
+
+    X, Y = rng.standard_normal((2, 4)), rng.standard_normal((2, 2))
+    data = sf.Dataset(X, Y)
+    flow = sf.gradient_flow(sf.LinearNetwork(4, 3, 2), sf.SquaredLoss())
+    start = [rng.standard_normal((3, 4)), rng.standard_normal((2, 3))]
+    claim = RowSpaceSplit.attempt(bind(flow, data, start))
+    step = 1e-4
+    run = sf.simulate(flow, data, start, [0, 0.5 - step, 0.5, 0.5 + step])
+    assert max(claim.residuals(run)) < 1e-9
+    problem = least_squares(claim.problem)
+    parts = []
+    for first, second in zip(*run.weights, strict=True):
+        rest = problem.off(first)
+        parts.append((second @ rest, (first @ problem.frame).T @ rest))
+    pull = problem.misfit(run.end_to_end[2]) * problem.eigenvalues**0.5
+    for k, expected in enumerate((pull @ parts[2][1], pull.T @ parts[2][0])):
+        slope = (parts[3][k] - parts[1][k]) / (2 * step)
+        assert slope == pytest.approx(expected, abs=1e-5)
+    full = sf.whitened(np.ones((2, 4)))
+    assert "no sample sees: fails" in str(
+        RowSpaceSplit.attempt(bind(flow, full, start))
+    )

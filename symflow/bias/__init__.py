@@ -21,6 +21,7 @@ from symflow.bias.mode_margin import ModeMaxMargin
 from symflow.bias.one_neuron import OneNeuron
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime
+from symflow.bias.row_space import RowSpaceSplit
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
@@ -40,7 +41,13 @@ PREDICTIONS: tuple[Any, ...] = (
     SignedMaxMargin,
     SingularVectors,
 )
-COMPANIONS: tuple[Any, ...] = (FrozenPart, DistanceBound, AlignedLayers, DirectionRate)
+COMPANIONS: tuple[Any, ...] = (
+    FrozenPart,
+    RowSpaceSplit,
+    DistanceBound,
+    AlignedLayers,
+    DirectionRate,
+)
 
 
 def implicit_bias(
@@ -167,7 +174,7 @@ def companions(
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
     >>> [claim.name for claim in companions(flow, data, sf.gaussian_init(1, rng=0))]
-    ['FrozenPart', 'DistanceBound']
+    ['FrozenPart', 'RowSpaceSplit', 'DistanceBound']
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     answers = (entry.attempt(problem) for entry in COMPANIONS)
@@ -192,6 +199,7 @@ __all__ = [
     "Prediction",
     "ProductMap",
     "Regime",
+    "RowSpaceSplit",
     "SaddlePath",
     "SaddleToSaddle",
     "SignedMaxMargin",

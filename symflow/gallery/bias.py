@@ -15,6 +15,7 @@ from symflow.bias import (
     FrozenPart,
     LeastNorm,
     ProductMap,
+    RowSpaceSplit,
     least_potential,
 )
 from symflow.bias.frozen import YUN
@@ -115,6 +116,13 @@ BIAS = (
         lambda _: claimed(FrozenPart)(_generic()),
         exact=True,
         elsewhere=_full_rank,
+    ),
+    PathEntry(
+        "min-split",
+        _generic,
+        claimed(RowSpaceSplit),
+        mutated(RowSpaceSplit, coupling=1.1),
+        exact=True,
     ),
     PathEntry(
         "min-distance",
