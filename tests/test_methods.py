@@ -1,5 +1,6 @@
 """Integration methods against exact solutions, SciPy and each other."""
 
+import pickle
 import sys
 from itertools import pairwise
 
@@ -393,3 +394,14 @@ def test_a_column_that_is_kept_apart_by_the_data_stays_exactly_zero():
     run = sf.simulate(flow_of(40, 40, 40), sf.Moments(xx, yx), start, [0, 3])
     assert not run.weights[1][-1, 30:].any()
     assert run.weights[0][-1, :, :30].any()
+
+
+@pytest.mark.parametrize("method", [m for m, _ in METHODS], ids=repr)
+def test_trajectories_come_back_from_other_processes_whole(method):
+    flow, data, start = SCALAR
+    run = sf.simulate(flow, data, start, [0, 1, 3], method=method)
+    early = run.at(0.3)
+    again = pickle.loads(pickle.dumps(run))
+    assert np.array_equal(again.end_to_end, run.end_to_end)
+    assert all(map(np.array_equal, again.at(0.3), early))
+    assert again.error == run.error

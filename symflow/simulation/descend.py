@@ -83,7 +83,7 @@ def descend(
         weights=weights,
         route=f"gradient descent, η = {rule.step_size:g}{beta}",
         digits=10,
-        error=lambda: error_of(weights, rule.iterates(problem.floats, np.longdouble)),
+        error=_Rounding(rule, problem, weights),
         stats={"steps": rule.steps},
     )
 
@@ -116,6 +116,19 @@ class _Rule:
                     raise IntegrationFailed(msg)
                 found.append(current)
         return tuple(np.stack(layer) for layer in zip(*found, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rounding:
+    """The rounding error of iterates, by others in extended precision."""
+
+    rule: _Rule
+    problem: Problem
+    weights: tuple[Array, ...]
+
+    def __call__(self) -> float:
+        better = self.rule.iterates(self.problem.floats, np.longdouble)
+        return error_of(self.weights, better)
 
 
 def _rule(descent: Any, steps: Any, step_size: Any, momentum: Any) -> _Rule:

@@ -162,7 +162,7 @@ class Stages:
     def __init__(self, system: System) -> None:
         from scipy.integrate import DOP853 as Tableau
 
-        self.table = Tableau
+        self.system, self.table = system, Tableau
         rows = Tableau.A_EXTRA.shape[1]
         self.rows = np.empty((rows + 1, system.size))
         self.end, self._point = np.empty(system.size), np.empty(system.size)
@@ -173,6 +173,9 @@ class Stages:
         self._unit = self._tableau()
         self._places = [system.bind(self._point, self.rows[k]) for k in (1, 2)]
         self._run = [self._stage(system, k) for k in range(1, rows)]
+
+    def __reduce__(self) -> Any:
+        return Stages, (self.system,)  # the memory, and not what is in it
 
     @property
     def rate(self) -> Floats:

@@ -141,6 +141,7 @@ class Collocation:
     """The tableau and the memory of one integration."""
 
     def __init__(self, system: System, count: int) -> None:
+        self.system = system
         self.nodes, self.weights, self.table = _tableau(count)
         self._points = np.empty((count, system.size))
         self._rates = np.empty((count, system.size))
@@ -149,6 +150,9 @@ class Collocation:
         self._embedded = _embedded(self.nodes, self.weights)
         self._residue = np.zeros(system.size)
         self.evaluations = self.count = 0
+
+    def __reduce__(self) -> Any:
+        return Collocation, (self.system, len(self.nodes))
 
     def solve(self, state: Floats, size: float) -> Floats | None:
         """Return y₁ − y by fixed-point iteration, or None if it does not settle."""

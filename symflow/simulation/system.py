@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,10 @@ class System:
     def form(self) -> Form:
         """The program of the right-hand side with its constants."""
         return tuned(self.problem) if self.is_tuned else plain(self.problem)
+
+    def __reduce__(self) -> Any:
+        # What is compiled stays behind, and is compiled again where it is needed.
+        return System, (self.problem, self.is_tuned)
 
     @property
     def program(self) -> Program:
