@@ -188,6 +188,19 @@ def test_other_targets(tmp_path):
     assert sf.load(sf.save(flow, tmp_path / "flow.json")) == flow
 
 
+def test_classes_that_nothing_separates_end_the_clock():
+    """At the least loss the gradient vanishes: both integrators say where."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss())
+    data = sf.Dataset([[1, 0], [1, 1], [1, 2], [0, 1]], [1, -1, 1, -1])
+    settled = sf.simulate(flow, data, [[[0.5, 0.5]]], [0, 200])
+    end = np.log(settled.loss[0] / settled.loss[-1])
+    clocked = sf.directional_flow(flow)
+    for integrate in (sf.simulate, sf.precise):
+        with pytest.raises(sf.IntegrationFailed, match="too small") as failure:
+            integrate(clocked, data, [[[0.5, 0.5]]], [0, 50])
+        assert f"{end:.4f}"[:-1] in str(failure.value)
+
+
 def test_what_it_refuses_and_how_it_shows():
     with pytest.raises(sf.InvalidArgument, match="exponential or the logistic"):
         sf.directional_flow(sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss()))

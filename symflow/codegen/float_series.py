@@ -131,6 +131,10 @@ class FloatArithmetic(Arithmetic):
         return matrix * (float(unit) / order)
 
 
+#: A step of fewer units in the last place of t leads nowhere.
+SMALLEST = 1e4
+
+
 @dataclass(frozen=True)
 class FloatStep:
     """One Taylor step: its start, its length and its scaled coefficients.
@@ -175,7 +179,8 @@ def float_steps(
     Raises
     ------
     IntegrationFailed
-        If the weights stop being finite, with the time that was reached.
+        If the weights stop being finite, or no step leads further, with the time that
+        was reached.
     """
     arithmetic = FloatArithmetic()
     program = rhs_program(problem.flow)
@@ -190,6 +195,12 @@ def float_steps(
         h = unit * _ratio(series, rtol)
         if not all(np.isfinite(column).all() for column in series):
             msg = f"taylor: the weights are no longer finite after t = {t:g}"
+            raise IntegrationFailed(msg)
+        if h <= SMALLEST * np.spacing(t):
+            msg = (
+                f"taylor: the step size became too small to go on after t = {t:g} of "
+                f"{end:g}"
+            )
             raise IntegrationFailed(msg)
         step = FloatStep(t, min(h, end - t), unit, series)
         yield step
