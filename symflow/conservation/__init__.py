@@ -12,6 +12,7 @@ from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
 from symflow.conservation.law import Law
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
 from symflow.conservation.parameters import ParameterLaw
+from symflow.conservation.phases import BalancedPhases, start_laws
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
@@ -28,6 +29,10 @@ def conserved(
 ) -> list[Law]: ...
 @overload
 def conserved(
+    flow: GradientFlow, *, data: Any = None, init: Any, search: None = None
+) -> list[Law | BalancedPhases]: ...
+@overload
+def conserved(
     flow: GradientFlow, *, data: Any = None, search: PolynomialSearch
 ) -> list[PolynomialLaw]: ...
 @overload
@@ -39,7 +44,11 @@ def conserved(
     flow: GradientDescent, *, data: Any = None, search: None = None
 ) -> list[StepLaw]: ...
 def conserved(
-    flow: Any, *, data: Any = None, search: PolynomialSearch | None = None
+    flow: Any,
+    *,
+    data: Any = None,
+    init: Any = None,
+    search: PolynomialSearch | None = None,
 ) -> Any:
     """Find the conserved quantities of a flow and prove them for every size.
 
@@ -56,6 +65,9 @@ def conserved(
         Also list what is conserved for these inputs in particular, whatever the
         labels: frozen blocks along directions that no input has, and the ratios of
         diagonal models.
+    init : Init or sequence of array_like, keyword-only, optional
+        Also list what is conserved from this start in particular: the relative phases
+        of full circular filters with equal Fourier moduli.
     search : PolynomialSearch, keyword-only, optional
         Find all polynomial laws of a degree instead, at integer widths.
 
@@ -89,7 +101,9 @@ def conserved(
         raise InvalidArgument(msg)
     if search is not None:
         return search(flow, data)
-    return laws_of(flow, data)
+    if init is None:
+        return laws_of(flow, data)
+    return [*laws_of(flow, data), *start_laws(flow, init, data)]
 
 
 def drifts(path: Path) -> dict[str, float]:
@@ -103,6 +117,7 @@ def drifts(path: Path) -> dict[str, float]:
 __all__ = [
     "AngularMomentum",
     "Balance",
+    "BalancedPhases",
     "Certificate",
     "ComponentLaw",
     "Count",
