@@ -175,5 +175,10 @@ class Format:
         limbs = self.limbs
         padded = np.zeros(3 * limbs)
         padded[limbs : 2 * limbs] = self.digits([number])[:, 0]
-        rows, columns = np.indices((limbs + 1, limbs))
-        return np.asarray(padded[limbs + rows + self.whole - 1 - columns])
+        return np.asarray(padded[self._diagonals])
+
+    @cached_property
+    def _diagonals(self) -> NDArray[np.int64]:
+        """Where the entries of a Toeplitz matrix stand among padded digits."""
+        rows, columns = np.indices((self.limbs + 1, self.limbs))
+        return np.asarray(self.limbs + rows + self.whole - 1 - columns)
