@@ -25,7 +25,7 @@ from symflow.precision.engine import ExactEngine
 from symflow.precision.fixed_matrix import FixedMatrix
 
 #: Series of this order and above are multiplied in blocks.
-LONG_ORDER = 512
+LONG_ORDER = 150
 
 
 class MatrixConvolution(Convolution):
