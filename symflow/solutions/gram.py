@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
@@ -111,9 +111,25 @@ class GramSolution(Solution):
     @cached_property
     def kappa(self) -> float:
         """The κ of the equation."""
-        return to_float(self.equation_of(self.case.sharp)[1])
+        return to_float(self.equation_of(self.checkable)[1])
+
+    @cached_property
+    def _is_large(self) -> bool:
+        return len(self.equation_of(self.problem.floats)[0]) > FINE_SIZE
+
+    @property
+    def checkable(self) -> Problem:
+        """The problem with more digits than float64 has, unless it is large.
+
+        Drawing the start of a large network to 30 digits takes minutes.
+        """
+        return self.problem.floats if self._is_large else self.case.sharp
 
     def _start_at(self, digits: int, *, fine: bool) -> tuple[GradedStart, Any]:
+        if self._is_large and not fine:
+            force, kappa, start = self.equation_of(self.problem.floats)
+            eigen = symmetric_eigen(force, digits)
+            return graded_start(eigen.values, eigen.vectors, start, 1e-14), kappa
         problem, context = self.case.at(digits + 5), context_of(digits + 10)
         lifted = Problem(
             problem.flow,
@@ -122,11 +138,8 @@ class GramSolution(Solution):
             {name: to_mpf_array(part, context) for name, part in problem.data.items()},
         )
         force, kappa, start = self.equation_of(lifted)
-        eigen = symmetric_eigen(force, digits, fine=fine)
-        coarse = not fine and len(force) > FINE_SIZE
-        noise = 1e-14 if coarse else context.mpf(10) ** (5 - digits)
-        if coarse:
-            start = to_float_array(start)
+        eigen = symmetric_eigen(force, digits, fine=True)
+        noise = context.mpf(10) ** (5 - digits)
         return graded_start(eigen.values, eigen.vectors, start, noise), kappa
 
     @cached_property

@@ -53,7 +53,7 @@ class Riccati(GramSolution):
     @cached_property
     def lam(self) -> float:
         """The λ of the start."""
-        return to_float(homogeneity(self.case.sharp))
+        return to_float(homogeneity(self.checkable))
 
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F, κ and Q₀ = [W_1ᵀ; W_2]."""
