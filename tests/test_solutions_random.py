@@ -176,3 +176,25 @@ def test_every_entry_has_a_reference_instance_and_a_line_of_the_table():
     assert [row.proof for row in rows] == ["0", "0"]
     assert all(row.digits == 30 and row.float_digits >= 14 for row in rows)
     assert "| RankOne | Eftekhari 2020 | 0 | 30 (t = 1 … 1) |" in as_markdown(rows)
+
+
+@pytest.mark.parametrize("widths", [(50, 45, 48), (44, 4, 4, 6)])
+def test_wide_networks_are_solved_in_float64(widths):
+    """Beyond 40 inputs nothing is drawn to 30 digits, and all routes still agree."""
+    target = np.random.default_rng(3).normal(size=(widths[-1], widths[0])) / 7
+    flow, data = (
+        sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss()),
+        sf.whitened(target),
+    )
+    found = sf.solve(flow, data, sf.spectral_init(0.3, rng=1), all=True)
+    deep = len(widths) > 3
+    names = ["DeepMode"] if deep else ["LogisticMode", "HyperbolicMode", "Riccati"]
+    assert [solution.name for solution in found] == names
+    times = np.array([0.0, 0.5, 2.0, 8.0])
+    run = sf.simulate(
+        flow, data, sf.spectral_init(0.3, rng=1), times, method=sf.DOP853(rtol=1e-12)
+    )
+    for solution in found:
+        assert np.abs(solution.end_to_end(times) - run.end_to_end).max() < 1e-9
+        gap = np.abs(solution.end_to_end(1e8) - solution.limit).max()
+        assert gap < 1e-12 or deep

@@ -19,6 +19,9 @@ from symflow.inits.seeds import seed_of
 #: Digits in which hypotheses are checked where the numbers are not rational.
 CHECK_DIGITS = 30
 
+#: Up to this many inputs, hypotheses and modes have more digits than float64.
+FINE_SIZE = 40
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -58,6 +61,14 @@ class Case:
                 self.flow, self.data, self.init, rng=self.rng, digits=digits
             )
         return self._drawn[digits]
+
+    def is_coarse(self, digits: int) -> bool:
+        """Say whether float64 has to do: to draw a large start takes minutes."""
+        return digits <= CHECK_DIGITS and self.problem.widths[0] > FINE_SIZE
+
+    def checkable(self, digits: int = CHECK_DIGITS) -> Problem:
+        """Return the problem to a few digits more than asked, or in float64."""
+        return self.problem.floats if self.is_coarse(digits) else self.at(digits + 5)
 
     @cached_property
     def sharp(self) -> Problem:

@@ -16,7 +16,7 @@ from symflow.claims import Hypothesis, relative_size
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Dense, Network
-from symflow.solutions.case import Case
+from symflow.solutions.case import CHECK_DIGITS, Case
 from symflow.solutions.modes import joint_modes, quick_defect
 
 #: Relative defect up to which floats count as satisfying a hypothesis.
@@ -103,7 +103,8 @@ def aligned(case: Case) -> Hypothesis:
     floats = case.problem.floats
     size = quick_defect(*moments(floats), product(floats))
     if size <= 1e3 * TOLERANCE:
-        sharp = case.sharp
+        coarse = case.is_coarse(CHECK_DIGITS)
+        sharp = case.problem.floats if coarse else case.sharp
         modes = joint_modes(*moments(sharp), product(sharp))
         size = 0.0 if modes.defect < ROUNDING else modes.defect
     return Hypothesis(words, size <= TOLERANCE, _say("their gap", size), size)

@@ -55,7 +55,7 @@ INNER_DIGITS = 34
 
 def positive_inputs(case: Case) -> Hypothesis:
     """Require λ > 0 wherever a mode starts and σ ≠ 0."""
-    sharp = case.sharp
+    sharp = case.checkable()
     modes = joint_modes(*moments(sharp), product(sharp))
     lam = to_float_array(modes.lam)
     used = (to_float_array(modes.start) > 0) & (to_float_array(modes.sigma) != 0)

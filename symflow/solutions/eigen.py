@@ -9,10 +9,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float
-from symflow.solutions.case import context_of
-
-#: Up to this size a float64 evaluation starts from eigenvectors with more digits.
-FINE_SIZE = 40
+from symflow.solutions.case import FINE_SIZE, context_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,8 @@ from symflow.algebra.arrays import Array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.solutions.case import CHECK_DIGITS, context_of
-from symflow.solutions.eigen import FINE_SIZE, spare_digits, symmetric_eigen
+from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, context_of
+from symflow.solutions.eigen import spare_digits, symmetric_eigen
 from symflow.solutions.enclosed import EnclosedMatrix, enclosed_gram
 from symflow.solutions.graded import (
     GradedStart,

@@ -36,7 +36,13 @@ from symflow.solutions.conditions import (
     product,
     squared_loss,
 )
-from symflow.solutions.modes import JointModes, defect_of, joint_modes, quick_defect
+from symflow.solutions.modes import (
+    COARSE_NOISE,
+    JointModes,
+    defect_of,
+    joint_modes,
+    quick_defect,
+)
 from symflow.solutions.references import TARMOUN
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
@@ -84,7 +90,8 @@ def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
         digits,
         also=(first.T @ first, sigma_yx.T @ second @ second.T @ sigma_yx),
     )
-    noise = context.mpf(10) ** (5 - digits)
+    exact = hasattr(modes.right.flat[0], "context")
+    noise = context.mpf(10) ** (5 - digits) if exact else COARSE_NOISE
     inward, outward = modes.lift(first) @ modes.right, modes.lift(second).T @ modes.left
     scale = max(abs(entry) for entry in (*inward.flat, *outward.flat))
     columns = [
@@ -112,7 +119,8 @@ def aligned_layers(case: Case) -> Hypothesis:
     floats = case.problem.floats
     size = quick_defect(*moments(floats), product(floats))
     if size <= 1e3 * TOLERANCE:
-        size = layer_modes(case.sharp).defect
+        coarse = case.is_coarse(CHECK_DIGITS)
+        size = layer_modes(case.problem.floats if coarse else case.sharp).defect
         size = 0.0 if size < ROUNDING else size
     detail = f"they are off by {size:.2g} relative" if size else ""
     return Hypothesis(words, size <= TOLERANCE, detail, size)
@@ -192,7 +200,7 @@ class HyperbolicMode(SpectralSolution):
 
     def modes_at(self, digits: int) -> LayerModes:
         """Return the joint modes with the amplitudes of the layers."""
-        return layer_modes(self.case.at(digits + 5), digits)
+        return layer_modes(self.case.checkable(digits), digits)
 
     def parameters(self, modes: JointModes) -> tuple[Array, ...]:
         """Return λ, ρ, the eigenvector of F for ρ, and q₀ in both bases."""

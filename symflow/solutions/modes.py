@@ -17,13 +17,13 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, context_of
 
 #: Coefficients of the generic combination; any rationally independent ones would do.
 _MIX = (1.0, 0.618, 0.414, 0.271, 0.732, 0.236)
 
-#: Up to this many inputs, modes are checked with more digits than float64 has.
-FINE_SIZE = 40
+#: Relative size of rounding in float64 eigenvectors of many close eigenvalues.
+COARSE_NOISE = 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def joint_modes(
     ([1.0, 3.0], True)
     """
     coarse = digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE
-    context, noise = (None, 1e-13) if coarse else (context_of(digits + 5), None)
+    context, noise = (None, COARSE_NOISE) if coarse else (context_of(digits + 5), None)
     if context is not None:
         noise = context.mpf(10) ** (5 - digits)
     xx, yx, w0, *rest = (lifted(a, context) for a in (sigma_xx, sigma_yx, start, *also))

@@ -45,7 +45,7 @@ class SpectralSolution(Solution):
 
     def modes_at(self, digits: int) -> JointModes:
         """Return the joint modes of data and start at any precision."""
-        sharp = self.case.at(digits + 5)
+        sharp = self.case.checkable(digits)
         return joint_modes(*moments(sharp), product(sharp), digits)
 
     def parameters(self, modes: JointModes) -> tuple[Array, ...]:
