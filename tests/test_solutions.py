@@ -67,6 +67,11 @@ def example(name):
         start = ([[half], [1], [0]], [[Fraction(1, 5)], [-2], [half]])
         flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (3, 3)), sf.SquaredLoss())
         case = (flow, sf.Moments(rows, [[3, -1, 2]]), start)
+    elif name == "DeepFourierMode":
+        rows = [[4, 1, 1], [1, 4, 1], [1, 1, 4]]
+        shifted = ([[half], [1], [0]], [[1], [0], [half]], [[0], [half], [1]])
+        flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (3,) * 3), sf.SquaredLoss())
+        case = (flow, sf.Moments(rows, [[3, -1, 2]]), shifted)
     else:
         pytest.fail(f"no example of {name}")
     found = sf.solve(*case, all=True)

@@ -66,6 +66,13 @@ def _filters() -> Instance:
     return Instance(flow, data, (_column(HALF, 1, 0), _column(1, -2, HALF)), TIMES)
 
 
+def _three_filters() -> Instance:
+    flow = gradient_flow(ConvolutionalNetwork(3, (3, 3, 3)), SquaredLoss())
+    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
+    shifted = (_column(HALF, 1, 0), _column(1, 0, HALF), _column(0, HALF, 1))
+    return Instance(flow, data, shifted, TIMES)
+
+
 def _solved(given: Instance) -> Claim:
     return solve(given.flow, given.data, given.init)
 
@@ -222,6 +229,7 @@ DIAGONAL = (
     ),
     PathEntry("woodworth-deep", _three_factors, _solved, _from_elsewhere, exact=True),
     PathEntry("yun-fourier-flow", _filters, _solved, _from_elsewhere, exact=True),
+    PathEntry("yun-fourier-deep", _three_filters, _solved, _from_elsewhere, exact=True),
     PathEntry("azulay-shape", _shaped, claimed(DiagonalPotential), _wrong_sizes),
     PathEntry("yun-start", _moved, claimed(DiagonalPotential), _wrong_sizes),
     PathEntry("yun-tensor", _tensor, claimed(DiagonalPotential), _wrong_sizes),

@@ -4,6 +4,7 @@ from symflow.claims import Refusal
 from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.deep_fourier import DeepFourierMode
 from symflow.solutions.enclosed import EnclosedMatrix
 from symflow.solutions.fourier import FourierMode
 from symflow.solutions.hypentropy import HypentropyMode
@@ -23,6 +24,7 @@ from symflow.solutions.table import as_markdown, table
 __all__ = [
     "SOLUTIONS",
     "DeepDiagonalMode",
+    "DeepFourierMode",
     "DeepMode",
     "EnclosedMatrix",
     "FourierMode",

@@ -10,6 +10,7 @@ from symflow.flow import GradientFlow
 from symflow.solutions.case import Case
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.deep_fourier import DeepFourierMode
 from symflow.solutions.fourier import FourierMode
 from symflow.solutions.hypentropy import HypentropyMode
 from symflow.solutions.hyperbolic import HyperbolicMode
@@ -32,6 +33,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     HypentropyMode,
     DeepDiagonalMode,
     FourierMode,
+    DeepFourierMode,
 )
 
 

@@ -18,9 +18,12 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_mpf
 from symflow.solutions.case import context_of
 
-#: Digits of the panels for float64, the y at which a float64 value is the limit, nodes
-#: of a panel, and the panels that resolve its start: the first is 4^−START of a width.
-INNER_DIGITS, FAR, NODES, START = 45, 45.0, 24, 24
+#: Digits of the panels for float64, how far beyond the y from which g is nearly
+#: constant a float64 value is the limit, and the least number of nodes of a panel.
+INNER_DIGITS, FAR, NODES = 45, 43.0, 24
+
+#: Panels that resolve the start for float64, and by how much each is longer.
+START, LONGER = 12, 16
 
 #: Where g has settled to this part of its last digits, panels may be wider.
 WIDER = 5.0
@@ -87,13 +90,13 @@ class Clock:
         self._density, self._width, self._settled = density, width, settled
 
     def passages(
-        self, context: Any, end: Any
+        self, context: Any, end: Any, start: int
     ) -> Iterator[tuple[Any, Any, Any, list[Any]]]:
         """Yield edge, width, time at the edge and g at the nodes, panel by panel."""
         nodes, weights = _quadrature(context)
         g = self._density(context, end)
         edge, time = context.zero, context.zero
-        width = context.mpf(self._width) / 4**START
+        width = context.mpf(self._width) / LONGER**start
         while True:
             half = width / 2
             values = [g(edge + half * (1 + node)) for node in nodes]
@@ -101,7 +104,7 @@ class Clock:
             time += half * context.fdot(weights, values)
             edge += width
             late = WIDER if edge > self._settled else 1
-            width = min(3 * edge, context.mpf(late * self._width))
+            width = min((LONGER - 1) * edge, context.mpf(late * self._width))
 
     def invert(self, context: Any, time: Any, end: Any) -> Any:
         """Return y(t) in an mpmath context; infinity where it is beyond `end`."""
@@ -132,7 +135,7 @@ class Clock:
     def _panel(self, context: Any, time: Any, end: Any) -> Any:
         """Return the edge and width of the panel of a time, and the rest of it."""
         before = None
-        for edge, width, start, _ in self.passages(context, end):
+        for edge, width, start, _ in self.passages(context, end, 0):
             if start > time:
                 break
             before = edge, width, time - start
@@ -144,11 +147,11 @@ class Clock:
     @cached_property
     def _table(self) -> tuple[Array, ...]:
         """Edges, widths, times as unevaluated sums of two floats, and polynomials."""
-        context = context_of(INNER_DIGITS)
+        context, last = context_of(INNER_DIGITS), self._settled + FAR
         rows = []
-        for row in self.passages(context, FAR):
+        for row in self.passages(context, last, START):
             rows.append(row)
-            if row[0] > FAR:
+            if row[0] > last:
                 break
         first = to_float_array(np.array([row[2] for row in rows], dtype=object))
         rest = [
@@ -164,9 +167,9 @@ class Clock:
         return edges, widths, first, np.array(rest), fitted
 
     @property
-    def far(self) -> float:
-        """The time from which a float64 value is the limit."""
-        return float(self._table[2][-1])
+    def far(self) -> tuple[float, float]:
+        """The y and the time from which a float64 value is the limit."""
+        return float(self._table[0][-1]), float(self._table[2][-1])
 
     def floats(self, times: Array) -> Array:
         """Return y(t) in float64 for times of any shape; infinite where it is far.
@@ -199,4 +202,4 @@ class Clock:
         tiny = place == 0
         start = np.polynomial.legendre.legval(-1.0, fitted[:, 0])
         y = np.where(tiny, times / start, y)
-        return np.where(y > FAR, np.inf, y)
+        return np.where(y > self._settled + FAR, np.inf, y)

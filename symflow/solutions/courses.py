@@ -145,7 +145,7 @@ class Course(ABC):
 
     def _density(self, ops: Any, end: Any) -> Any:
         # near the limit σ − λβ cancels: as many digits as y leaves behind
-        fine = self.at(context_of(ops.dps + int(end / 2.3) + 5))
+        fine = self.at(context_of(ops.dps + int((end - self.gap) / 2.3) + 5))
         exp, log1p, side = fine.ops.exp, fine.ops.log1p, fine.side
         scale = 1 / fine.ops.expm1(fine.gap)
 
@@ -163,14 +163,24 @@ class Course(ABC):
         ops = self.ops
         if self.resting or not time:
             return self.origin
-        far, rate = 2.4 * ops.dps, self.lam * self.rise(self.end) / self.slope(self.end)
-        late = rate * time > 2 * far and rate * (time - self.clock.far) > far
+        far, rate = 2.4 * ops.dps + self.gap, self.rate
+        late = rate * time > 2 * far and self._is_late(time, rate, far)
         y = ops.inf if late else self.clock.invert(ops, time, far)
         if y == ops.inf:
             return self.end
         decay = ops.expm1(self.gap)
         moved = ops.log1p(-decay * ops.expm1(-y) / (1 + decay * ops.exp(-y)))
         return self.origin + self.side * moved
+
+    @property
+    def rate(self) -> Any:
+        """The rate at which the limit is approached in the end."""
+        return self.lam * self.rise(self.end) / self.slope(self.end)
+
+    def _is_late(self, time: Any, rate: Any, far: Any) -> bool:
+        """Say whether y(t) > far, by the time at which g has become a constant."""
+        place, passed = self.clock.far
+        return bool(place + rate * (time - passed) > far + 1)
 
     def places(self, times: Array) -> Array:
         """Return v(t) in float64, for times of any shape."""

@@ -133,7 +133,7 @@ class DeepDiagonalMode(SeparableSolution):
             minus.diff(X) + minus ** (DEPTH - 1),
             plus.subs(X, 0) - A,
             minus.subs(X, 0) - B,
-            time.subs(XI, 0).doit(),
+            time.limits[0][1],
         ]
         return _squares(parts, {X: sympy.Rational(1, 9)})
 
@@ -299,7 +299,7 @@ def _product_residual(time: Any, other: Any) -> sympy.Expr:
         time.diff(W) * speed - 1,
         other.diff(W) * speed - W * rest / other * (SIGMA - LAM * W * rest),
         other**2 - W**2 - gaps[0],
-        time.subs(W, START).doit(),
+        time.limits[0][1] - START,
     ]
     return _squares(parts, {gap: 2 + k for k, gap in enumerate(gaps)})
 

@@ -19,7 +19,7 @@ straight line towards its target.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -64,14 +64,16 @@ SAMPLE = {
 SPARE = 10
 
 
-def two_full_filters(case: Case) -> Hypothesis:
-    """Require a convolution of two filters as long as the input."""
+def full_filters(case: Case, least: int, most: int | None) -> Hypothesis:
+    """Require convolutions with filters as long as the input, of some number."""
     network = case.flow.network
     layers = network.layers if isinstance(network, Network) else ()
-    full = len(layers) == 2 and isinstance(layers[0], Circulant)
-    full = full and isinstance(layers[1], Readout)
+    full = bool(layers) and least <= len(layers) <= (most or len(layers))
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and isinstance(layers[-1], Readout)
     full = full and all(getattr(layer, "support", 0) is None for layer in layers)
-    return Hypothesis("two convolutions with full filters", full, repr(network))
+    count = "two" if most == 2 else "three or more"
+    return Hypothesis(f"{count} convolutions with full filters", full, repr(network))
 
 
 def circulant_design(case: Case) -> Hypothesis:
@@ -137,7 +139,11 @@ class FourierMode(Solution):
     """The flow of two full circular filters on stationary input; made by `solve`."""
 
     source: ClassVar = YUN
-    conditions: ClassVar = (squared_loss, two_full_filters, circulant_design)
+    conditions: ClassVar = (
+        squared_loss,
+        partial(full_filters, least=2, most=2),
+        circulant_design,
+    )
 
     @property
     def formula(self) -> sympy.Expr:
@@ -204,17 +210,8 @@ class FourierMode(Solution):
 
     def frequencies(self, digits: int) -> tuple[list[Frequency], Array]:
         """Return all frequencies at some precision, and the transform."""
-        problem, context = self.case.at(digits), context_of(digits)
-        d = len(problem.weights[0])
-        turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
-        basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
-        sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
-        filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
-        lam = [context.re(value) for value in basis @ sigma_xx[0]]
-        columns = [basis @ part for part in (sigma_yx[0], *filters)]
-        noise = context.mpf(10) ** (SPARE - digits) * max(map(abs, lam))
-        clean = [x if abs(x) > noise else context.zero for x in lam]
-        rows = zip(clean, *columns, strict=True)
+        context = context_of(digits)
+        rows, basis = spectra(self.case.at(digits), context)
         return [_frequency(context, *row) for row in rows], basis
 
     @cached_property
@@ -322,10 +319,7 @@ class FourierMode(Solution):
         context = context_of(asked)
         modes, basis = self.frequencies(asked)
         time = to_mpf(t, context)
-        values = np.array([mode.value(context, time) for mode in modes], dtype=object)
-        back = np.array([[context.conj(x) for x in row] for row in basis])
-        rows = back.T @ values / len(values)
-        return np.array([[context.re(x) for x in rows]], dtype=object)
+        return turned_back(basis, [mode.value(context, time) for mode in modes])
 
     @property
     def limit(self) -> Array:
@@ -353,6 +347,44 @@ class FourierMode(Solution):
         return np.asarray(
             np.abs(self.strengths(t)[..., :size][..., kept]) / final[kept]
         )
+
+
+def spectra(problem: Problem, context: Any) -> tuple[list[tuple[Any, ...]], Array]:
+    """Return λ, σ and the transforms of all filters, per frequency; and the transform.
+
+    Parameters
+    ----------
+    problem : Problem
+        With circulant Σ_xx and full filters.
+    context : mpmath context
+        The arithmetic.
+    """
+    d = len(problem.weights[0])
+    turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
+    basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
+    sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
+    filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
+    lam = [context.re(value) for value in basis @ sigma_xx[0]]
+    columns = [basis @ part for part in (sigma_yx[0], *filters)]
+    noise = context.mpf(10) ** (SPARE - context.dps) * max(map(abs, lam))
+    clean = [x if abs(x) > noise else context.zero for x in lam]
+    return list(zip(clean, *columns, strict=True)), basis
+
+
+def turned_back(basis: Array, values: list[Any]) -> Array:
+    """Return the real row, shape (1, d), with a given transform.
+
+    Parameters
+    ----------
+    basis : array, shape (d, d)
+        The transform, as from `spectra`.
+    values : list of mpc
+        The transformed row.
+    """
+    context = basis.flat[0].context
+    back = np.array([[context.conj(x) for x in row] for row in basis])
+    rows = back.T @ np.array(values, dtype=object) / len(values)
+    return np.array([[context.re(x) for x in rows]], dtype=object)
 
 
 def _frequency(
