@@ -29,8 +29,11 @@ from symflow.claims import Hypothesis
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import ROUNDING, TOLERANCE, squared_loss
 from symflow.solutions.eigen import spare_digits
-from symflow.solutions.fourier import (
-    SIGMA,
+from symflow.solutions.fourier import SIGMA
+from symflow.solutions.rays import Ray
+from symflow.solutions.separable import LAM, T, sampled
+from symflow.solutions.solution import NOTHING, Solution, Step
+from symflow.solutions.spectra import (
     SPARE,
     YUN,
     circulant_design,
@@ -38,9 +41,6 @@ from symflow.solutions.fourier import (
     spectra,
     turned_back,
 )
-from symflow.solutions.rays import Ray
-from symflow.solutions.separable import LAM, T, sampled
-from symflow.solutions.solution import NOTHING, Solution, Step
 
 S, X = sympy.symbols("s x", positive=True)
 U0, V0, GOAL = sympy.symbols("u0 v0 goal", real=True)

@@ -1,0 +1,95 @@
+"""Circular networks in Fourier coordinates: conditions, and the transforms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.numbers import to_float
+from symflow.claims import Hypothesis, Reference
+from symflow.flow.problem import Problem
+from symflow.networks import Circulant, Network, Readout
+from symflow.solutions.case import Case
+from symflow.solutions.conditions import ROUNDING, TOLERANCE
+
+YUN = Reference(
+    "Chulhee Yun, Shankar Krishnan, Hossein Mobahi",
+    "A Unifying View on Implicit Bias in Training Linear Neural Networks",
+    "International Conference on Learning Representations",
+    2021,
+    "2010.02501",
+)
+
+#: A part of the start below this is rounding of the check.
+SPARE = 10
+
+
+def full_filters(case: Case, least: int, most: int | None) -> Hypothesis:
+    """Require convolutions with filters as long as the input, of some number."""
+    network = case.flow.network
+    layers = network.layers if isinstance(network, Network) else ()
+    full = bool(layers) and least <= len(layers) <= (most or len(layers))
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and isinstance(layers[-1], Readout)
+    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    count = "two" if most == 2 else "three or more"
+    return Hypothesis(f"{count} convolutions with full filters", full, repr(network))
+
+
+def circulant_design(case: Case) -> Hypothesis:
+    """Require that Σ_xx is circulant: diagonal in Fourier coordinates."""
+
+    def measure(problem: Problem) -> float:
+        sigma_xx = problem.arguments[0]
+        turned = np.roll(np.roll(sigma_xx, 1, axis=0), 1, axis=1)
+        size = max(abs(entry) for entry in sigma_xx.flat)
+        gap = max(abs(entry) for entry in (turned - sigma_xx).flat)
+        return to_float(gap / size) if size else 0.0
+
+    size = measure(case.problem.floats)
+    if size <= 1e3 * TOLERANCE:
+        size = measure(case.sharp)
+        size = 0.0 if size < ROUNDING else size
+    detail = f"off by {size:.2g} relative" if size else ""
+    words = "stationary input, Σ_xx circulant"
+    return Hypothesis(words, size <= TOLERANCE, detail, size)
+
+
+def spectra(problem: Problem, context: Any) -> tuple[list[tuple[Any, ...]], Array]:
+    """Return λ, σ and the transforms of all filters, per frequency; and the transform.
+
+    Parameters
+    ----------
+    problem : Problem
+        With circulant Σ_xx and full filters.
+    context : mpmath context
+        The arithmetic.
+    """
+    d = len(problem.weights[0])
+    turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
+    basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
+    sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
+    filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
+    lam = [context.re(value) for value in basis @ sigma_xx[0]]
+    columns = [basis @ part for part in (sigma_yx[0], *filters)]
+    noise = context.mpf(10) ** (SPARE - context.dps) * max(map(abs, lam))
+    clean = [x if abs(x) > noise else context.zero for x in lam]
+    return list(zip(clean, *columns, strict=True)), basis
+
+
+def turned_back(basis: Array, values: list[Any]) -> Array:
+    """Return the real row, shape (1, d), with a given transform.
+
+    Parameters
+    ----------
+    basis : array, shape (d, d)
+        The transform, as from `spectra`.
+    values : list of mpc
+        The transformed row.
+    """
+    context = basis.flat[0].context
+    back = np.array([[context.conj(x) for x in row] for row in basis])
+    rows = back.T @ np.array(values, dtype=object) / len(values)
+    return np.array([[context.re(x) for x in rows]], dtype=object)
