@@ -93,6 +93,11 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
     def _print_GreaterThan(self, expr: Any) -> str:
         return f"{self._print(expr.lhs)} ≥ {self._print(expr.rhs)}"
 
+    def _print_Derivative(self, expr: Any) -> str:
+        if expr.derivative_count != 1:
+            return str(super()._print_Derivative(expr))
+        return f"d{self._print(expr.expr)}/d{self._print(expr.variables[0])}"
+
     def _print_Add(self, expr: Any, order: Any = None) -> str:
         return self._joined([self._print(term) for term in expr.args])
 
