@@ -24,6 +24,7 @@ def test_every_catalogue_is_listed_in_full() -> None:
         "closed form": solutions.SOLUTIONS,
         "rate": convergence.BOUNDS,
         "phase": convergence.COMPANIONS,
+        "descent": convergence.DESCENTS,
         "limit": (*bias.PREDICTIONS, *bias.COMPANIONS),
     }
     for kind, catalogue in theorems.items():

@@ -84,6 +84,16 @@ COMPANIONS: tuple[Any, ...] = (
 )
 
 
+#: Claims about gradient descent; their `attempt` also takes a step or an accuracy.
+DESCENTS: tuple[Any, ...] = (
+    OneStep,
+    UniformDescent,
+    ImbalanceDrift,
+    DescentCorridor,
+    DescentComplexity,
+)
+
+
 def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guarantees:
     """Return the convergence bounds that apply, the fastest guaranteed rate first.
 

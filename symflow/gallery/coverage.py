@@ -17,7 +17,7 @@ from symflow.claims import Claim, Reference
 from symflow.conservation import PolynomialSearch, conserved
 from symflow.data import Dataset
 from symflow.flow import gradient_descent, gradient_flow, heavy_ball
-from symflow.gallery.entry import Entry, NumberEntry
+from symflow.gallery.entry import CeilingEntry, Entry, NumberEntry
 from symflow.gallery.errata import Erratum
 from symflow.losses import SquaredLoss
 from symflow.networks import (
@@ -34,6 +34,7 @@ PROOFS = {
     "closed form": "proved: `sol.verify()` is exactly 0",
     "rate": "theorem with constants; its margin is measured on every run",
     "phase": "theorem with constants; held against every run",
+    "descent": "theorem with constants; held against every iterate",
     "limit": "predicted before integration; held against every run",
     "experiment": "measured against the prediction",
     "erratum": "refuted as printed, in rational numbers; corrected",
@@ -170,6 +171,7 @@ def _theorems() -> Iterator[Covered]:
         "closed form": solutions.SOLUTIONS,
         "rate": convergence.BOUNDS,
         "phase": convergence.COMPANIONS,
+        "descent": convergence.DESCENTS,
         "limit": (*bias.PREDICTIONS, *bias.COMPANIONS),
     }
     for kind, catalogue in catalogues.items():
@@ -179,7 +181,7 @@ def _theorems() -> Iterator[Covered]:
 
 def _experiments(entries: Iterable[Entry]) -> Iterator[Covered]:
     for entry in entries:
-        if isinstance(entry, NumberEntry):
+        if isinstance(entry, NumberEntry | CeilingEntry):
             yield Covered("experiment", entry.key, entry.claim, entry.paper)
         if isinstance(entry, Erratum):
             text = f"{entry.claim}; corrected: {entry.correction}"
