@@ -19,6 +19,7 @@ from symflow.bias import (
     DenseMaxMargin,
     DirectionRate,
     ModeMaxMargin,
+    SignedMaxMargin,
     implicit_bias,
 )
 from symflow.bias.dense_margin import JI
@@ -78,6 +79,12 @@ def _diagonal() -> Instance:
 def _circular() -> Instance:
     start = ([[2.0], [0.5]], [[1.0], [0.3]])
     network = ConvolutionalNetwork(2, filters=(2, 2))
+    return Instance(_flow(network), _points(), start, CLOCK)
+
+
+def _signed() -> Instance:
+    start = ([[2], [2]], [[2], [2]], [[1], [1]], [[1], [1]])
+    network = DiagonalNetwork(2, 2, signed=True)
     return Instance(_flow(network), _points(), start, CLOCK)
 
 
@@ -213,6 +220,13 @@ MARGIN = (
         "yun-modes-margin",
         _diagonal,
         claimed(ModeMaxMargin),
+        _round_margin,
+        exact=True,
+    ),
+    PathEntry(
+        "moroshko-signed",
+        _signed,
+        claimed(SignedMaxMargin),
         _round_margin,
         exact=True,
     ),
