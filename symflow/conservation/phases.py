@@ -5,7 +5,7 @@ and the coefficients of all other filters.  For q = c_l conj(c_{l+1})
 
     Im(q̇ q̄) = (|c_{l+1}|² − |c_l|²) Im(F̃ conj(c_l c_{l+1})),
 
-so that the phase of q stands still while the moduli are equal.  They stay equal, because
+so that the phase of q stands still while the moduli are equal.  They stay so, because
 their difference is conserved.  Weight decay multiplies q by a real number only.
 """
 
@@ -131,8 +131,8 @@ class BalancedPhases(Claim):
         other = add(hadamard(a, d), hadamard(b, c))
         pulled = subtract(hadamard(g, product), hadamard(f, other))
         reason = (
-            "Im(q̇ q̄) = (|c₊|² − |c|²) Im(F̃ conj(c c₊)) with c = a + ib, c₊ = c + id and "
-            "F̃ = f + ig, at every frequency; the first factor is zero"
+            "Im(q̇ q̄) = (|c₊|² − |c|²) Im(F̃ conj(c c₊)) with a + ib, c + id and f + ig "
+            "for c, c₊ and F̃, at every frequency; the first factor is zero"
         )
         step = entrywise_step(subtract(turning, hadamard(gap, pulled)), reason)
         return [*self.law.proof(), step]

@@ -22,6 +22,7 @@ from symflow.gallery.errata import Erratum
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
+    ConvolutionalNetwork,
     DiagonalNetwork,
     LinearNetwork,
     SymmetricFactorization,
@@ -164,6 +165,8 @@ def _example_laws() -> Iterator[Claim]:
     for network in (dense, DiagonalNetwork(2, depth=2)):
         yield from conserved(gradient_flow(network, loss), data=unused)
     yield from conserved(heavy_ball(dense, loss))
+    filters = gradient_flow(ConvolutionalNetwork(2, (2, 2)), loss)
+    yield from conserved(filters, init=[[[1], [2]], [[2], [1]]])
 
 
 def _theorems() -> Iterator[Covered]:

@@ -53,6 +53,15 @@ def _short_filters() -> Instance:
     return _instance(network, whitened([[2, 1, 0, 1]]), (1, 2, 0), (1, -1, 1))
 
 
+def _shifted_filters(last: int = 1) -> Instance:
+    network = ConvolutionalNetwork(3, (3, 3))
+    return _instance(network, whitened([[2, 1, 0]]), (1, 2, 4), (2, 4, last))
+
+
+def _phases(given: Instance) -> Claim:
+    return conserved(given.flow, init=given.init)[-1]
+
+
 def _first_law(given: Instance) -> Claim:
     return conserved(given.flow)[0]
 
@@ -102,6 +111,14 @@ LAWS = (
         _first_law,
         exact=True,
         elsewhere=_short_filters,
+    ),
+    PathEntry(
+        "conserved-phases",
+        _shifted_filters,
+        _phases,
+        _phases,
+        exact=True,
+        elsewhere=lambda: _shifted_filters(last=2),
     ),
     PathEntry(
         "conserved-unused-inputs",
