@@ -3,8 +3,10 @@ r"""A proven bound of the defect of a polynomial, from its values at a few point
 Let g be analytic inside the ellipse with foci 0 and E whose half-axes add up to ρE/2,
 and |g| ≤ M there.  Its interpolant p of degree n in n + 1 Chebyshev points satisfies
 |g − p| ≤ 4Mρ^(−n)/(ρ − 1) and |p| ≤ Λ max|g(x_i)| on [0, E], with the Lebesgue constant
-Λ ≤ 1 + (2/π) log(n + 1) (Trefethen 2013, theorems 8.2 and 15.2).  Applied to ⟨v, d⟩ for
-all unit vectors v, this bounds |d| on [0, E] by its values at n + 1 points:
+Λ ≤ 1 + (2/π) log(n + 1) (Trefethen, Approximation Theory and Approximation Practice,
+2013, theorem 8.2, which aliasing gives for both kinds of points; Rivlin, The Chebyshev
+Polynomials, 1974, for Λ at the points of the first kind).  Applied to ⟨v, d⟩ for all
+unit vectors v, this bounds |d| on [0, E] by its values at n + 1 points:
 
 .. math:: \sup|d| ≤ Λ \max_i |d(x_i)| + 4Mρ^{-n}/(ρ − 1).
 

@@ -5,10 +5,10 @@ points; the product of the two integer matrices is exact.  For a polynomial Σ c
 at x = u · end, 0 ≤ u ≤ 1, powers are kept to q bits:
 
 * U_k = ⌊U_{k−1} U_1 / 2^q⌋ with |U_1 − 2^q u| ≤ 2 gives |U_k − 2^q u^k| ≤ 3k;
-* V_k = ⌊U_k ⌊2^q end^k⌋ / 2^q⌋ gives |V_k − 2^q x^k| ≤ 3k end^k + 2.
+* V_k = ⌊U_k ⌊2^q end^k⌋ / 2^q⌋ gives |V_k − 2^q x^k| ≤ 3k end^k + 3 for 3k ≤ 2^q.
 
-So a value is wrong by at most Σ |c_k| (3k end^k + 2) / 2^q, and the derivative, whose
-powers are k V_{k−1}, by at most Σ |c_k| k (3(k−1) end^(k−1) + 2) / 2^q.
+So a value is wrong by at most Σ |c_k| (3k end^k + 3) / 2^q, and the derivative, whose
+powers are k V_{k−1}, by at most Σ |c_k| k (3(k−1) end^(k−1) + 3) / 2^q.
 """
 
 from __future__ import annotations
@@ -174,8 +174,8 @@ class Series:
             values, slopes = [], []
             for size in self.sizes:
                 first, second = size.derivative(), size.derivative().derivative()
-                value = (3 * x * first(x) + 2 * size(one)) * unit
-                slope = (3 * x * second(x) + 2 * first(one)) * unit
+                value = (3 * x * first(x) + 3 * size(one)) * unit
+                slope = (3 * x * second(x) + 3 * first(one)) * unit
                 values.append(arb(0, value.upper()))
                 slopes.append(arb(0, slope.upper()))
             return self._filled(values), self._filled(slopes)
