@@ -74,6 +74,7 @@ EXAMPLES: dict[str, Any] = {
     "GradientDescent": lambda: sf.gradient_descent(NET, sf.SquaredLoss()),
     "GradientFlow": lambda: FLOW,
     "HadamardDifference": lambda: sf.HadamardDifference(3),
+    "HeavyBall": lambda: sf.heavy_ball(NET, sf.SquaredLoss()),
     "Hypothesis": lambda: sf.solve(FLOW, DATA, START).hypotheses[0],
     "Init": lambda: sf.gaussian_init(0.1, rng=0),
     "Kernel": lambda: sf.compile(FLOW),

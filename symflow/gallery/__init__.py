@@ -57,7 +57,7 @@ def coverage() -> Coverage:
     Examples
     --------
     >>> sorted({item.kind for item in coverage().results})[:3]
-    ['closed form', 'conserved', 'erratum']
+    ['closed form', 'conserved', 'descent']
     """
     return tabulated(ENTRIES)
 
