@@ -38,6 +38,14 @@ PESME = Reference(
     "2304.00488",
 )
 
+BERTHIER = Reference(
+    "Raphaël Berthier",
+    "Incremental learning in diagonal linear networks",
+    "Journal of Machine Learning Research",
+    2023,
+    "2208.14673",
+)
+
 #: For floats: what counts as zero in a gradient, relative to Σ_yx.
 ZERO = 1e-9
 
@@ -80,7 +88,7 @@ class SaddlePath:
     @property
     def reference(self) -> Reference:
         """Where the limit comes from."""
-        return PESME
+        return BERTHIER if self.positive else PESME
 
     @property
     def limit(self) -> Array:

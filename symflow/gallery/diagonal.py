@@ -20,7 +20,7 @@ from symflow.bias import (
     saddle_to_saddle,
 )
 from symflow.bias.frozen import YUN
-from symflow.bias.jumps import PESME
+from symflow.bias.jumps import BERTHIER, PESME
 from symflow.claims import Claim
 from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
@@ -296,7 +296,7 @@ DIAGONAL = (
     NumberEntry(
         "berthier-nested",
         "anti-correlated inputs: one coefficient more at each jump of β = u∘u",
-        PESME,
+        BERTHIER,
         ("Σ_xx,ij ≤ 0 for i ≠ j", "Σ_xx > 0"),
         lambda: np.arange(4),
         _nested(positive=True),
