@@ -17,7 +17,7 @@ import symflow as sf
 
 TIMES = np.concatenate([[0.0], np.geomspace(1e-6, 1e8, 59)]).reshape(3, 20)
 DENSE = ["LinearRegression", "LogisticMode", "HyperbolicMode", "DeepMode", "RankOne"]
-ROUTINES = [*DENSE, "Riccati"]
+ROUTINES = [*DENSE, "Riccati", "SymmetricRiccati", "HypentropyMode"]
 
 
 @pytest.mark.parametrize("name", ROUTINES)

@@ -31,6 +31,7 @@ from symflow.flow.coordinates import Coordinates
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.references import WOODWORTH
+from symflow.solutions.routine import Routine
 from symflow.solutions.separable import (
     LAM,
     SIGMA,
@@ -164,6 +165,30 @@ class HypentropyMode(SeparableSolution):
         with np.errstate(all="ignore"):
             values = _coefficient(flat, *self._floats)
         return values.reshape(*times.shape, -1)
+
+    def routine(self) -> Routine:
+        """Return the coefficients as NumPy code."""
+        if self._tiny:
+            return super().routine()
+        names = ("KAPPA", "SIGMA", "LAM", "RISE", "FALL", "FIRST")
+        constants: dict[str, Any] = dict(zip(names, self._floats, strict=True))
+        mixed = "strengths"
+        if self.rounded.transform is not None:
+            constants["TRANSFORM"], mixed = (
+                self.rounded.transform,
+                "(strengths @ TRANSFORM)",
+            )
+        call = f"_coefficient(t.reshape(-1, 1), {', '.join(names)})"
+        return Routine(
+            constants,
+            (_growth, _part, _coefficient),
+            (
+                f"with np.errstate(all='ignore'): strengths = {call}",
+                "strengths = strengths.reshape(*t.shape, -1)",
+            ),
+            {"strengths": "strengths", "end_to_end": f"{mixed}[..., None, :]"},
+            {"weights": "ask the solution, which has them"},
+        )
 
     def _strengths_at(self, time: float) -> list[Any]:
         context = context_of(CHECK_DIGITS)
