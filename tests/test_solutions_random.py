@@ -51,7 +51,7 @@ def _case(name, seed, scale=0.5):
     elif name == "Riccati":
         lam = float(rng.choice([-5, -1, 0, 0.5, 1, 10, 100]))
         widths = (d, min(d, h, m), m)
-        init = sf.lambda_balanced_init(lam, scale, rng=seed)
+        init = sf.lambda_balanced_init(lam, scale, rng=seed + 1)
     network = sf.LinearNetwork(*widths)
     if name == "SymmetricRiccati":
         network, data = (

@@ -94,6 +94,12 @@ def _fourier() -> Instance:
     return _instance(ConvolutionalNetwork(3, (3, 3)), data, start)
 
 
+def _deep_fourier() -> Instance:
+    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
+    start = ([[HALF], [1], [0]], [[1], [0], [HALF]], [[0], [HALF], [1]])
+    return _instance(ConvolutionalNetwork(3, (3, 3, 3)), data, start)
+
+
 #: A reference instance for every entry of the catalogue.
 REFERENCES: dict[str, Callable[[], Instance]] = {
     "LinearRegression": _regression,
@@ -106,6 +112,7 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
     "HypentropyMode": _hypentropy,
     "DeepDiagonalMode": _deep_diagonal,
     "FourierMode": _fourier,
+    "DeepFourierMode": _deep_fourier,
 }
 
 

@@ -21,7 +21,7 @@ from symflow.algebra.arrays import Array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, context_of
+from symflow.solutions.case import FINE_SIZE, context_of
 from symflow.solutions.eigen import spare_digits, symmetric_eigen
 from symflow.solutions.enclosed import EnclosedMatrix, enclosed_gram
 from symflow.solutions.graded import (
@@ -38,6 +38,10 @@ from symflow.solutions.riccati_formula import (
 )
 from symflow.solutions.rotation import rotations
 from symflow.solutions.solution import Solution, Step
+
+#: Digits of the start behind float64 values: a part of it that is 1e-34 of the whole,
+#: as where a float target and start happen to be opposite, still grows in the end.
+START_DIGITS = 50
 
 #: A time at which every exponential has reached its limit.
 FOREVER = 1e200
@@ -144,7 +148,7 @@ class GramSolution(Solution):
 
     @cached_property
     def _floats(self) -> GradedStart:
-        return self._start_at(CHECK_DIGITS, fine=False)[0].rounded()
+        return self._start_at(START_DIGITS, fine=False)[0].rounded()
 
     def gram(self, t: Any) -> Array:
         """Return P(t) = Q(t)Q(t)ᵀ in float64, shape (…, n, n).
