@@ -43,7 +43,8 @@ def test_numbers_against_their_definitions(rng):
     x, y = second @ rest, projector @ first.T @ rest
     assert found.off == pytest.approx(np.sqrt(np.sum(x**2) + np.sum(y**2)))
     best = (np.linalg.pinv(X) @ Y).T
-    size = np.linalg.norm(second @ first @ projector) / np.linalg.norm(best)
+    size = np.sum((first @ projector) ** 2) + np.sum(second**2)
+    size /= 2 * np.linalg.svd(best, compute_uv=False).sum()
     assert found.scale == pytest.approx(size)
     assert not found.obstructed
 
@@ -67,3 +68,10 @@ def test_other_problems_are_refused():
     deep = sf.gradient_flow(sf.LinearNetwork(2, 2, 2, 2), sf.SquaredLoss())
     with pytest.raises(sf.HypothesisFailed, match="2 dense layers: fails"):
         sf.regime(deep, DATA, sf.gaussian_init(1, rng=0))
+
+
+def test_a_small_product_of_large_layers_is_not_rich():
+    """W(0) = 0 with W₁ of order one learns at once: the second layer only follows."""
+    start = (np.eye(2), np.zeros((2, 2)))
+    assert sf.regime(FLOW, DATA, start).verdict != "rich"
+    assert sf.regime(FLOW, DATA, (0.01 * start[0], start[1])).verdict == "rich"

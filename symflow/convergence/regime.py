@@ -6,8 +6,9 @@ and how far the start is from λ-balanced, from aligned with the data, and from 
 change the sign of its determinant.  A start is called
 
 * lazy if the tangent kernel provably moves by less than half of itself;
-* rich if it is small, ‖W(0)‖ ≤ 0.05‖W*‖, with an imbalance of the same order or less,
-  so that the layers have to grow before the loss can fall;
+* rich if its weights are small, ½(‖W_1‖²_F + ‖W_2‖²_F) ≤ 0.05‖W*‖_* (nuclear norm; no
+  factors of W* have a smaller left side than ‖W*‖_*), so that both the product and the
+  imbalance are, and the layers have to grow before the loss can fall;
 * between otherwise.
 """
 
@@ -45,7 +46,7 @@ class StartRegime:
     levels : ImbalanceLevels
         Spreads and level of the imbalance, on the inputs that the data see.
     scale : float
-        ‖W(0)‖_F/‖W*‖_F, W* the minimizer, on those inputs.
+        ½(‖W_1‖²_F + ‖W_2‖²_F)/‖W*‖_* at the start, W* the minimizer, on those inputs.
     margin : float
         The deficiency margin: how much nearer to W* the start is than matrices of
         lower rank; negative for most.
@@ -87,7 +88,7 @@ class StartRegime:
                 f"{self.verdict} start{obstructed}",
                 f"  imbalance     level {levels.level:.3g}, spreads {levels.plus:.3g} "
                 f"and {levels.minus:.3g}",
-                f"  size          {self.scale:.3g} of the target",
+                f"  size          {self.scale:.3g} of what the target needs",
                 f"  margin        {self.margin:.3g}",
                 f"  kernel drift  at most {self.drift:.3g} of the kernel",
                 f"  off the rows  {self.off:.3g}",
@@ -139,10 +140,9 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
         raise HypothesisFailed(msg)
     reduction = least_squares(problem)
     product = end_to_end(problem.floats.weights)
-    goal = float(np.linalg.norm(reduction.optimum)) or 1.0
     return StartRegime(
         levels=levels_of(problem, reduction),
-        scale=float(np.linalg.norm(product @ reduction.frame)) / goal,
+        scale=_scale(problem, reduction),
         margin=deficiency_margin(problem),
         drift=_drift(problem),
         off=_off(problem, reduction),
@@ -150,6 +150,12 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
         alignment=joint_modes(problem).defect,
         obstructed=_obstructed(problem, product),
     )
+
+
+def _scale(problem: Problem, reduction: LeastSquares) -> float:
+    first, second = problem.floats.weights
+    size = np.sum((first @ reduction.frame) ** 2) + np.sum(second**2)
+    return float(size / 2 / (np.linalg.norm(reduction.optimum, "nuc") or 1.0))
 
 
 def _drift(problem: Problem) -> float:
