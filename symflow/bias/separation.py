@@ -14,21 +14,13 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.claims import Hypothesis, Reference
+from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Network, TensorNetwork
 from symflow.theorem import all_hold
-
-LYU = Reference(
-    "Kaifeng Lyu, Jian Li",
-    "Gradient Descent Maximizes the Margin of Homogeneous Neural Networks",
-    "International Conference on Learning Representations",
-    2020,
-    "1906.05890",
-)
 
 #: Above this margin, log(1 + e⁻ᶻ) is e⁻ᶻ in float64.
 FAR = 37.0
