@@ -10,7 +10,6 @@ from symflow.bias import (
     DiagonalPotential,
     FourierPotential,
     ProductMap,
-    companions,
     kernel_limit,
     least_potential,
 )
@@ -248,13 +247,3 @@ def test_large_first_layers_give_the_kernel_solution(rng):
     assert gaps[2] < gaps[1] / 20 < gaps[0] / 400
     with pytest.raises(sf.HypothesisFailed, match="last layer starts at zero: fails"):
         kernel_limit(flow_of(net), data, sf.gaussian_init(1, rng=0))
-
-
-def test_companions_of_dense_networks_stay(rng, few):
-    names = [
-        claim.name
-        for claim in companions(
-            flow_of(sf.LinearNetwork(5, 2, 1)), few, sf.gaussian_init(1, rng=0)
-        )
-    ]
-    assert names[:2] == ["FrozenPart", "DistanceBound"]
