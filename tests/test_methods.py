@@ -294,6 +294,13 @@ def test_an_ensemble_keeps_the_others_when_one_trajectory_escapes():
     assert runs.final[0][1].item() == 0
 
 
+def test_a_start_whose_derivative_overflows_fails_by_itself():
+    starts = [np.array([1.0, 1e200]).reshape(2, 1, 1)] * 2
+    runs = ensemble(flow_of(1, 1, 1), sf.whitened([[2.0]]), starts, [0, 9])
+    assert runs.stats["failed"] == (1,)
+    assert runs[0].end_to_end[-1].item() == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("starts", "error", "message"),
     [

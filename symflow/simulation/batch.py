@@ -131,7 +131,7 @@ class Block:
         after = self._stages(step)
         error = self._errors(after)
         fine = (error < 1) & (self.owner >= 0)
-        factor = np.where(error > 0, SAFETY * error ** (-1 / 8), GROW)
+        factor = np.where(error == 0, GROW, SAFETY * error ** (-1 / 8))
         factor = np.where(np.isfinite(factor), np.maximum(factor, SHRINK), SHRINK)
         reached = np.where(last, end, self.time + step)
         self._record(states, fine, step, reached, after)
