@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+from oracles.minimizers import on_line
 
 import symflow as sf
 from symflow.bias import (
@@ -60,15 +61,8 @@ def test_general_starts_end_at_the_bregman_projection_of_their_start(rng, few):
         assert bias.kkt_residual(run.end_to_end[-1]) < 1e-7
         assert max(bias.residuals(run)) < 1e-8
         # SciPy minimizes over the null space, a route of its own
-        null = np.linalg.svd(few.X)[2][2:].T
-        base = np.linalg.lstsq(few.X, few.Y.ravel(), rcond=None)[0]
-        found = scipy.optimize.minimize(
-            lambda z, b=bias, at=base, n=null: b.value(at + n @ z),
-            null.T @ bias.limit[0] + 0.05,
-            method="BFGS",
-            options={"gtol": 1e-11},
-        )
-        assert base + null @ found.x == pytest.approx(bias.limit[0], abs=1e-5)
+        found = on_line(bias.value, few.X, few.Y.ravel(), bias.limit[0] + 0.05)
+        assert found == pytest.approx(bias.limit[0], abs=1e-8)
         # without the linear term it is another point
         plain = least_potential(bias.mirror, bias.sizes, few.X, few.Y.ravel())
         assert np.abs(plain - bias.limit[0]).max() > 1e-3
@@ -209,21 +203,18 @@ def test_one_neuron_of_any_imbalance_ends_where_predicted(rng, outer):
     assert max(bias.residuals(run)) < 1e-8
     assert bias.kkt_residual(bias.limit) < 1e-9
     # SciPy minimizes the radial potential over the null space
-    null = np.linalg.svd(data.X)[2][2:].T
-    base = np.linalg.lstsq(data.X, data.Y.ravel(), rcond=None)[0]
     linear = bias.slope(outer * start[0][0])
     half = bias.delta / 2
 
-    def value(z):
-        w = base + null @ z
+    def value(w):
         x = np.linalg.norm(w)
         area, _ = scipy.integrate.quad(
             lambda y: np.sqrt(np.hypot(y, half) - half), 0, x, epsabs=1e-13
         )
         return area - linear @ w
 
-    found = scipy.optimize.minimize(value, null.T @ bias.limit[0] + 0.1)
-    assert base + null @ found.x == pytest.approx(bias.limit[0], abs=1e-4)
+    found = on_line(value, data.X, data.Y.ravel(), bias.limit[0] + 0.1)
+    assert found == pytest.approx(bias.limit[0], abs=1e-8)
 
 
 def test_one_neuron_whose_outer_weight_may_turn_is_refused(rng):
