@@ -298,3 +298,34 @@ def test_short_filters_and_correlated_inputs_are_refused():
             sf.Moments(np.diag([2.0, 1.0, 1.0]), [[1.0, 2.0, 3.0]]),
             [np.ones((3, 1))] * 2,
         )
+
+
+DESIGN = sf.Moments([[2, 0, 0], [0, 1, 0], [0, 0, HALF]], [[3, -1, 1]])
+CIRCULANT = sf.Moments([[2, 1, 1], [1, 2, 1], [1, 1, 2]], [[3, -1, 2]])
+ENCLOSED = {
+    "product": (sf.DiagonalNetwork(3, 2), DESIGN, [[1, HALF, 1], [0, 1, -HALF]]),
+    "squares": (sf.HadamardDifference(3), DESIGN, [[HALF] * 3, [HALF] * 3]),
+    "signed": (sf.DiagonalNetwork(3, 2, signed=True), DESIGN, [[HALF, 1, 1]] * 4),
+    "deep": (sf.DiagonalNetwork(3, 3), DESIGN, [[1, 1, 2], [1, 1, 2], [0, HALF, 0]]),
+    "filters": (sf.ConvolutionalNetwork(3, (3, 3)), CIRCULANT, [[1, HALF, 0]] * 2),
+    "deep filters": (
+        sf.ConvolutionalNetwork(3, (3, 3, 3)),
+        CIRCULANT,
+        [[1, HALF, 0], [HALF, 0, 1], [0, 1, HALF]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCLOSED)
+def test_proven_enclosures_contain_the_closed_form(name):
+    net, data, start = ENCLOSED[name]
+    problem = flow_of(net), data, columns(start)
+    solution = sf.solve(*problem)
+    certificate = sf.certify(solution, *problem, [HALF], digits=30)
+    assert certificate.status is sf.Status.ENCLOSED
+    assert certificate.radius < 1e-25
+    ball = sf.enclose(*problem, [HALF], digits=30)
+    exact = solution.precise(HALF, digits=45)
+    assert ball.contains(exact)
+    moved = exact + exact[0, 0].context.mpf(10) ** -20
+    assert ball.excludes(moved)
