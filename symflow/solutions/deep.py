@@ -204,18 +204,7 @@ class DeepMode(SpectralSolution):
         return deep_strength(context, self.depth, time, sigma, lam, start)
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            W_l of shape (…, d_l, d_{l−1}).
-        """
+        """Return W_1(t), …, W_L(t) in float64."""
         start = to_float_array(self.modes.start)
         ratio = np.where(start > 0, start, 1.0)
         ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)

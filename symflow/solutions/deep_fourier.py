@@ -185,33 +185,11 @@ class DeepFourierMode(Solution):
         return np.stack([*half, *rest], axis=-1)
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t), the inverse transform of β̂, in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, 1, d) for t of shape (…).
-        """
+        """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return all filters in float64: each phase turns by the angle of β̂ over L.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            L of shape (…, d, 1).
-        """
+        """Return all filters in float64: each phase turns by the angle of β̂ over L."""
         values = self.strengths(t)
         start = np.array([complex(ray.start) for ray in self._rays])
         ratio = np.where(start != 0, values / np.where(start != 0, start, 1.0), 1.0)
@@ -224,20 +202,7 @@ class DeepFourierMode(Solution):
         )
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (1, d), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         sizes = [abs(ray.ratio) for ray in self._rays if ray.moves]
         wait = -int(np.log10(float(min([*sizes, 1])))) if sizes else 0
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE + wait
@@ -257,13 +222,7 @@ class DeepFourierMode(Solution):
         return np.fft.ifft(self._final).real[None, :]
 
     def progress(self, t: Any) -> Array:
-        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero.
-
-        Parameters
-        ----------
-        t : array_like
-            Times.
-        """
+        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
         size = len(self._final) // 2 + 1
         final = np.abs(self._final[:size])
         kept = final > NOTHING * max(np.max(final), 1e-300)

@@ -214,33 +214,11 @@ class FourierMode(Solution):
         return np.asarray((f["start"] * kept + f["sigma"] * grown) / below)
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t), the inverse transform of β̂, in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, 1, d) for t of shape (…).
-        """
+        """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return both filters in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Two of shape (…, d, 1).
-        """
+        """Return both filters in float64."""
         m, u, _, _, below = self._pieces(t)
         f = self._floats
         x, y, up, down = f["x"], f["y"], f["up"], f["down"]
@@ -264,20 +242,7 @@ class FourierMode(Solution):
         return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (1, d), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE
         context = context_of(asked)
         modes, basis = self.frequencies(asked)
@@ -297,13 +262,7 @@ class FourierMode(Solution):
         return np.where(seen & (f["up"] == 0), 0.0, goal)
 
     def progress(self, t: Any) -> Array:
-        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero.
-
-        Parameters
-        ----------
-        t : array_like
-            Times.
-        """
+        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
         size = len(self._final) // 2 + 1
         final = np.abs(self._final[:size])
         kept = final > NOTHING * max(np.max(final), 1e-300)

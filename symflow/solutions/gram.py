@@ -166,18 +166,7 @@ class GramSolution(Solution):
         return np.asarray(side.reshape(*times.shape, *side.shape[1:]))
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, outputs, inputs) for t of shape (…).
-        """
+        """Return W(t) in float64."""
         return self.product_of(self._side(np.asarray(t, dtype=float)))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
@@ -185,16 +174,6 @@ class GramSolution(Solution):
 
         Their product is exact to rounding; the rotation of the hidden units comes from
         one linear equation, integrated to 1e-12.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, rows, columns).
         """
         times = np.asarray(t, dtype=float)
         turned = rotations(self._floats, self.kappa, times.reshape(-1))
@@ -202,20 +181,7 @@ class GramSolution(Solution):
         return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments) + self._small
         (start, kappa), context = self._start_at(asked, fine=True), context_of(asked)
         lifted = start.lifted(context)

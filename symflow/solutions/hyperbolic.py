@@ -245,18 +245,7 @@ class HyperbolicMode(SpectralSolution):
         return a * b / (1 + lam * (up**2 * grown + down**2 * decayed))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t) and W_2(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, hidden, inputs) and (…, outputs, hidden).
-        """
+        """Return W_1(t) and W_2(t) in float64."""
         times = np.asarray(t, dtype=float)
         a, b = (
             part.reshape(*times.shape, 1, -1)

@@ -87,18 +87,7 @@ class LogisticMode(SpectralSolution):
         return start / (decayed + lam * start * grown)
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t) and W_2(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, hidden, inputs) and (…, outputs, hidden).
-        """
+        """Return W_1(t) and W_2(t) in float64."""
         return self._grown(t, 0.5)
 
 

@@ -221,18 +221,7 @@ class RankOne(Solution):
         return s, pair[..., cut:], pair[..., :cut]
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) = s u vᵀ in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, outputs, inputs) for t of shape (…).
-        """
+        """Return W(t) = s u vᵀ in float64."""
         s, u, v = self._parts(t)
         return np.asarray(s[..., None, None] * u[..., :, None] * v[..., None, :])
 
@@ -241,16 +230,6 @@ class RankOne(Solution):
 
         The layers between grow without turning; the first turns with v, the last
         with u.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            W_l of shape (…, d_l, d_{l−1}).
         """
         s, u, v = self._parts(t)
         given = self.problem.floats.weights
@@ -302,20 +281,7 @@ class RankOne(Solution):
         )
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments)
         spread, context = self.spread(asked), context_of(asked)
         time = to_mpf(t, context)

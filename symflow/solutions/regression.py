@@ -91,18 +91,7 @@ class LinearRegression(Solution):
         )
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, outputs, inputs) for t of shape (…).
-        """
+        """Return W(t) in float64."""
         return relaxed(np.asarray(t, dtype=float), *self._floats)
 
     def routine(self) -> Routine:
@@ -121,20 +110,7 @@ class LinearRegression(Solution):
         return (self.end_to_end(t),)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.arguments)
         eigen, context = (
             symmetric_eigen(self.problem.arguments[0], asked, fine=True),

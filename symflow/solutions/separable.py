@@ -134,50 +134,15 @@ class SeparableSolution(Solution):
         """The ρ_j as t → ∞."""
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) = ρ(t)ᵀS in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, 1, inputs) for t of shape (…).
-        """
+        """Return W(t) = ρ(t)ᵀS in float64."""
         return self.rounded.end_to_end(self.strengths(t))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return all weights in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, k_l, 1) for t of shape (…).
-        """
+        """Return all weights in float64."""
         return self.rounded.rebuilt(self.amplitudes(t))
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (1, inputs), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments)
         asked += GUARD + self.spare
         found, context = self.coordinates_at(asked), context_of(asked)
@@ -190,13 +155,7 @@ class SeparableSolution(Solution):
         return self.rounded.end_to_end(self.final)
 
     def progress(self, t: Any) -> Array:
-        """Return the ρ_j as parts of their limits, for those that do not end at zero.
-
-        Parameters
-        ----------
-        t : array_like
-            Times.
-        """
+        """Return the ρ_j as parts of their limits, for those that do not vanish."""
         final = self.final
         kept = np.abs(final) > NOTHING * np.max(np.abs(final), initial=1e-300)
         return np.asarray(self.strengths(t)[..., kept] / final[kept])

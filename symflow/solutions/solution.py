@@ -175,15 +175,50 @@ class Solution(Claim):
 
     @abstractmethod
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64, shape (…, outputs, inputs) for t of shape (…)."""
+        """Return W(t) in float64.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        array
+            Shape (…, outputs, inputs) for t of shape (…).
+        """
 
     @abstractmethod
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64."""
+        """Return W_1(t), …, W_L(t) in float64.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        tuple of arrays
+            Shapes (…, rows, columns) for t of shape (…).
+        """
 
     @abstractmethod
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) as mpf numbers, correct to `digits` digits."""
+        """Return W(t) at one time as mpf numbers.
+
+        Parameters
+        ----------
+        t : number
+            The time; a float is taken as the rational that it is.
+        digits : int, keyword-only
+            Correct decimal digits, relative to the largest entry.
+
+        Returns
+        -------
+        array
+            Shape (outputs, inputs), entries of an mpmath context with spare digits.
+        """
 
     def routine(self) -> Routine:
         """Return the closed form as NumPy code, for `compile`.

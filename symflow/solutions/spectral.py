@@ -75,36 +75,12 @@ class SpectralSolution(Solution):
         return np.asarray(flat.reshape(*times.shape, -1))
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) = Σ w_i(t) u_i v_iᵀ in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, outputs, inputs) for t of shape (…).
-        """
+        """Return W(t) = Σ w_i(t) u_i v_iᵀ in float64."""
         left, right = self._bases
         return np.asarray((left * self.strengths(t)[..., None, :]) @ right.T)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
-        """Return W(t) at one time as mpf numbers.
-
-        Parameters
-        ----------
-        t : number
-            The time; a float is taken as the rational that it is.
-        digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
-
-        Returns
-        -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
-        """
+        """Return W(t) at one time as mpf numbers."""
         # a rate times a long time keeps fewer digits than the rate has
         spare = 15 + len(str(int(abs(to_mpf(t, context_of(15))))))
         modes, context = self.modes_at(digits + spare), context_of(digits + spare + 5)
