@@ -107,26 +107,12 @@ def attempts(
 ) -> tuple[Prediction | Refusal, ...]:
     """Return the answer of every catalogued prediction: itself or a refusal.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    The arguments are those of `implicit_bias`.
 
     Returns
     -------
     tuple of Prediction or Refusal
         In the order of the catalogue.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind.
 
     Examples
     --------
@@ -145,16 +131,7 @@ def companions(
 ) -> list[Claim]:
     """Return what can be said of the limit where it is not determined beforehand.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    The arguments are those of `implicit_bias`.
 
     Returns
     -------
@@ -162,11 +139,6 @@ def companions(
         For the squared loss the frozen part of the first layer, and bounds on the
         distance from the minimizer of least norm; for classification the alignment of
         the layers, and the rate at which W turns to the direction of largest margin.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind.
 
     Examples
     --------

@@ -141,26 +141,12 @@ def attempts(
 ) -> tuple[RateBound | Refusal, ...]:
     """Return the answer of every catalogued bound: the bound or a refusal.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    The arguments are those of `rates`.
 
     Returns
     -------
     tuple of RateBound or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind.
 
     Examples
     --------
@@ -179,27 +165,13 @@ def companions(
 ) -> list[Claim]:
     """Return the claims about speed that are not exponential rates.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    The arguments are those of `rates`.
 
     Returns
     -------
     list of Claim
         Stable set, alignment, limit and far-away phase of a one-neuron layer; the
         stages of sequential learning; how far weights and the tangent kernel travel.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind.
 
     Examples
     --------

@@ -116,26 +116,12 @@ def attempts(
 ) -> tuple[Solution | Refusal, ...]:
     """Return the answer of every catalogued closed form: a solution or a refusal.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    The arguments are those of `solve`.
 
     Returns
     -------
     tuple of Solution or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind.
 
     Examples
     --------
