@@ -66,6 +66,29 @@ def test_one_condition_alone_is_refused_and_does_not_lead_there(rng, few):
     assert np.linalg.norm(run.end_to_end[-1] - forced.limit) > 0.1
 
 
+@pytest.mark.parametrize(
+    ("widths", "start"),
+    [
+        ((2, 1, 2), sf.gaussian_init(0.3, rng=0)),
+        ((2, 2, 2), [np.zeros((2, 2))] * 2),
+        ((2, 2, 2, 2), sf.rank_one_init(0.3)),
+    ],
+)
+def test_a_start_that_cannot_reach_the_rank_is_refused(widths, start):
+    """Too few hidden directions in use: the flow ends elsewhere."""
+    flow, data = (
+        sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss()),
+        sf.whitened([[3, 0], [0, 1]]),
+    )
+    with pytest.raises(sf.HypothesisFailed, match="reach the rank of the limit: fails"):
+        sf.implicit_bias(flow, data, start)
+    end = sf.simulate(flow, data, start, [0, 10]).end_to_end[-1]
+    assert abs(end[1, 1]) < 1e-3
+    lower = sf.whitened([[3, 0], [0, 0]])
+    if any(np.any(w) for w in bind(flow, lower, start).floats.weights):
+        assert sf.implicit_bias(flow, lower, start).limit[0, 0] == pytest.approx(3)
+
+
 @pytest.mark.parametrize("widths", [(5, 4, 2), (5, 3, 4, 2), (5, 2, 3, 2, 2)])
 def test_frozen_part_is_carried_by_the_later_layers(rng, few, widths):
     flow = sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss())

@@ -271,3 +271,17 @@ def test_bounds_hold_at_40_digits_and_report_their_margin():
     report = sf.validate(bounds, path)
     assert report.ok
     assert all("margin" in row.status for row in report.rows)
+
+
+def test_a_start_at_zero_has_no_rate():
+    """It is a saddle: no bound may promise that the loss falls."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    data, start = sf.whitened([[3, 0]]), [np.zeros((2, 2)), np.zeros((1, 2))]
+    assert [bound.rate for bound in sf.rates(flow, data, start)] == [0]
+    assert sf.regime(flow, data, start).verdict == "rich"
+
+
+def test_filters_with_fewer_modes_than_input_directions_have_no_rate():
+    flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (1, 1)), sf.SquaredLoss())
+    data = sf.Dataset([[1.0, 0.5, 2.0], [0.3, -1.0, 1.0]], [1.0, 2.0])
+    assert len(sf.rates(flow, data, [[0.5], [0.4]])) == 0

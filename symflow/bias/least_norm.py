@@ -14,12 +14,17 @@ for two layers also on the larger invariant set
 of Min, Tarmoun, Vidal, Mallada (2021), whose V is our W_2, U_2 our (W_1Φ_⊥)ᵀ and U_1
 our (W_1Φ)ᵀ: their x = VU_2ᵀ and y = U_1U_2ᵀ obey ẋ = EᵀΛ^{1/2}y, ẏ = Λ^{1/2}Ex.  The
 first condition alone does not suffice.  The limit then is the minimizer of least norm.
+
+The loss cannot reach its infimum where a hidden layer is too narrow, or starts so: a
+direction a of hidden units with aᵀW_l = 0 and W_{l+1}a = 0 stays at rest, so that the
+rank of W never exceeds that of (W_l, W_{l+1}ᵀ) at the start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self
 
 import mpmath
@@ -64,7 +69,7 @@ class LeastNorm(Prediction):
         """Return the prediction, or the hypotheses that fail."""
         found = [squared_loss(problem.flow), dense_layers(problem.flow)]
         if all_hold(found):
-            found.append(_invariant(problem))
+            found += [_invariant(problem), _reaches(problem)]
         if all_hold(found):
             return cls(problem, tuple(found))
         return cls.refuse(found)
@@ -157,6 +162,19 @@ def _invariant(problem: Problem) -> Hypothesis:
         detail = f"‖W₂W₁P⊥‖ = {across:.2g}, ‖ΦᵀW₁ᵀW₁P⊥‖ = {inside:.2g} relative"
     words = "the start keeps W in the row space of X"
     return Hypothesis(words, frozen <= TOLERANCE, detail, _beyond_rounding(frozen))
+
+
+def _reaches(problem: Problem) -> Hypothesis:
+    """Say whether the hidden units of the start leave W(t) enough rank."""
+    needed = int(np.linalg.matrix_rank(least_squares(problem).target, rtol=TOLERANCE))
+    spans = [
+        int(np.linalg.matrix_rank(np.hstack([before, after.T])))
+        for before, after in pairwise(problem.floats.weights)
+    ]
+    detail = f"rank {needed}; hidden directions in use: {', '.join(map(str, spans))}"
+    return Hypothesis(
+        "the hidden units reach the rank of the limit", min(spans) >= needed, detail
+    )
 
 
 def _size(matrix: Array) -> float:

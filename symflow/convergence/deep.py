@@ -163,7 +163,7 @@ def _best_cumulative(weights: tuple[Array, ...], r: int, m: int) -> tuple[float,
 
 def _homogeneous(weights: tuple[Array, ...]) -> tuple[bool, Hypothesis]:
     """Say whether all D_l vanish, and whether all are multiples of the identity."""
-    size = max(float(np.max(np.abs(weight))) for weight in weights) ** 2
+    size = max(float(np.max(np.abs(weight))) for weight in weights) ** 2 or 1.0
     gaps = imbalances(weights)
     spread = max(
         float(np.max(np.abs(gap - np.trace(gap) / len(gap) * np.eye(len(gap)))))

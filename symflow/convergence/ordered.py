@@ -65,7 +65,8 @@ class OrderedRate(LossBound):
         if not all_hold(found):
             return cls.refuse(found)
         gaps = [-gap for gap in imbalances(problem.floats.weights)]
-        size = max(float(np.max(np.abs(w))) for w in problem.floats.weights) ** 2
+        largest = max(float(np.max(np.abs(w))) for w in problem.floats.weights)
+        size = largest**2 or 1.0
         inner = min((float(np.linalg.eigvalsh(gap)[0]) for gap in gaps[:-1]), default=0)
         level = float(np.linalg.eigvalsh(gaps[-1])[0])
         smallest = least_squares(problem).eigenvalues[-1]
@@ -106,7 +107,9 @@ class OrderedModesRate(LossBound):
         rank = least_squares(problem).rank
         values = np.linalg.eigvalsh(modes.S @ sigma_xx @ modes.S.conj().T)
         sees = bool(np.linalg.matrix_rank(modes.S) == modes.S.shape[1])
-        rate = 2 * level ** (len(sizes) - 1) * float(values[-rank])
+        # fewer modes than input directions leave some of them unlearned: λ_r = 0
+        least = float(values[-rank]) if rank <= len(values) else 0.0
+        rate = 2 * level ** (len(sizes) - 1) * least
         found += [
             Hypothesis("S of full column rank", sees, f"{modes.S.shape}"),
             positive_rate(rate),
