@@ -194,10 +194,13 @@ def test_a_failed_check_ends_with_1(
 
 
 @pytest.mark.slow
-def test_the_main_job_verifies_its_closed_forms(tmp_path: Path) -> None:
+def test_the_main_job_verifies_closed_forms_rates_and_limits(tmp_path: Path) -> None:
     done = run("analyze", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "proved; checked to 5" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines()]
+    for claim in ("ImbalanceRate", "MarginRate", "LeastNorm", "LogisticMode"):
+        assert any(row[:1] == [claim] and "ok" in row for row in rows), claim
 
 
 @pytest.mark.slow

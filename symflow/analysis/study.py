@@ -10,7 +10,11 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.text import scientific
 from symflow.analysis.budget import Covered, precise_within
 from symflow.analysis.horizon import Horizon, horizon
+from symflow.bias import implicit_bias
+from symflow.claims import Claim
 from symflow.conservation import Law, conserved
+from symflow.convergence import rates
+from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
 from symflow.simulation import simulate
@@ -168,10 +172,33 @@ def study(
     progress(f"{title}: validation", 0.0)
     found = [entry for entry in answers if isinstance(entry, Solution)]
     routes = [fast] if covered.trajectory is None else [fast, covered.trajectory]
-    report = validate([*laws, *found], *routes)
+    report = validate([*laws, *found, *predictions(flow, data, init)], *routes)
     return Study(
         title, flow, data, init, answers, laws, estimate, fast, covered, report
     )
+
+
+def predictions(flow: GradientFlow, data: Any, init: Any) -> list[Claim]:
+    """Return what is known of speed and limit before anything is integrated.
+
+    Parameters
+    ----------
+    flow, data, init : object
+        The problem, as for `simulate`.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    >>> start = ([[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.0]])
+    >>> [claim.name for claim in predictions(flow, sf.whitened([[2.0, 0.0]]), start)]
+    ['MarginRate', 'ConvexityRate', 'InstantaneousRate', 'LeastNorm']
+    """
+    try:
+        limits: list[Claim] = [implicit_bias(flow, data, init)]
+    except HypothesisFailed:
+        limits = []
+    return [*rates(flow, data, init), *limits]
 
 
 def _converge(
