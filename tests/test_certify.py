@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import final
 
+import flint
 import numpy as np
 import pytest
 import sympy
@@ -20,6 +22,7 @@ from symflow.flow.problem import bind
 TINY = sympy.Rational(1, 10**30)
 FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
 DATA, INIT = sf.whitened([[3, 1], [1, 2]]), sf.spectral_init(0.1)
+(LAW,) = sf.conserved(FLOW)
 PROVEN, REFUTED, OPEN = sf.Status.ENCLOSED, sf.Status.REFUTED, sf.Status.UNDECIDED
 
 
@@ -149,6 +152,31 @@ def test_what_has_no_ball_arithmetic_is_left_open(ball):
     early = sf.certify(bias, REGRESSION, LEAST, INSIDE, 1, digits=9)
     assert early.status is OPEN
     assert "t = oo" in early.proof[0]
+
+
+def test_what_is_not_a_number_is_neither_proven_nor_refuted(ball):
+    @final
+    class Undefined(type(LAW)):
+        def value(self, weights):
+            return np.array([[flint.arb(self.layer) * flint.arb("nan")]], dtype=object)
+
+    certificate = sf.certify(Undefined(FLOW, 1), ball)
+    assert certificate.status is OPEN
+    assert certificate.radius == np.inf
+
+
+def test_an_exact_equality_is_not_called_an_inequality():
+    start = [np.eye(2, dtype=int)] * 2
+    certificate = sf.certify(LAW, FLOW, DATA, start, 0, digits=9)
+    assert certificate.proof[0] == "proven: the two sides are equal at t = 0"
+
+
+def test_a_validation_that_checks_nothing_is_refused():
+    limit = sf.enclose(FLOW, DATA, INIT, sympy.oo, digits=9)
+    with pytest.raises(sf.InvalidArgument, match="nothing was checked"):
+        sf.validate([LAW], limit)
+    with pytest.raises(sf.InvalidArgument, match=r"such as \[claim\]"):
+        sf.validate(LAW, limit)
 
 
 def test_validate_shows_certificates(ball):

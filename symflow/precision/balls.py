@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,15 @@ def distance_between(given: list[Array], middle: list[Array]) -> Any:
 
 
 def upward(bound: Any) -> float:
-    """Return a float that is not below the upper end of a ball."""
+    """Return a float that is not below the upper end of a ball; of NaN, infinity.
+
+    Examples
+    --------
+    >>> upward(arb("nan"))
+    inf
+    """
+    if bound.is_nan():
+        return inf
     value = float(bound.upper())
     while not arb(value) >= bound.upper():
         value = float(np.nextafter(value, np.inf))

@@ -70,8 +70,10 @@ class Finding:
                 return Status.ENCLOSED
             refuted = any(ball < 0 for ball in self.balls.flat)
             return Status.REFUTED if refuted else Status.UNDECIDED
-        inside = all(ball.contains(0) for ball in self.balls.flat)
-        return Status.ENCLOSED if inside else Status.REFUTED
+        if not all(ball.contains(0) for ball in self.balls.flat):
+            return Status.REFUTED
+        known = all(ball.is_finite() for ball in self.balls.flat)
+        return Status.ENCLOSED if known else Status.UNDECIDED
 
     @property
     def radius(self) -> float:
@@ -186,7 +188,7 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
             return Certificate(claim, Status.UNDECIDED, inf, 0.0, times, lines)
         gap = max(finding.gap for finding in findings)
         radius = max(finding.radius for finding in findings)
-        status, said = _verdict(claim, ball, {f.status for f in findings}, gap, radius)
+        status, said = _verdict(claim, ball, findings, gap, radius)
     besides = [f"trusted besides: {trusted}"] if trusted else []
     return Certificate(
         claim,
@@ -199,9 +201,11 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
 
 
 def _verdict(
-    claim: Claim, ball: Enclosure, found: set[Status], gap: float, radius: float
+    claim: Claim, ball: Enclosure, findings: list[Finding], gap: float, radius: float
 ) -> tuple[Status, str]:
     """Return the verdict over all times, in words too."""
+    found = {finding.status for finding in findings}
+    inequality = all(finding.inequality for finding in findings)
     if Status.REFUTED in found:
         excuse = _excuse(claim, ball, gap)
         if excuse:
@@ -213,8 +217,10 @@ def _verdict(
     if Status.UNDECIDED in found:
         return Status.UNDECIDED, "the balls of the two sides overlap; take more digits"
     when = _times(ball)
-    if radius == 0:
+    if inequality:
         return Status.ENCLOSED, f"proven: the inequality holds at {when}"
+    if radius == 0:
+        return Status.ENCLOSED, f"proven: the two sides are equal at {when}"
     words = f"proven: the two sides differ by less than {scientific(radius)} at {when}"
     return Status.ENCLOSED, words
 

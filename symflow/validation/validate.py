@@ -55,7 +55,8 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     Raises
     ------
     InvalidArgument
-        If there is no route, or an argument is of the wrong kind.
+        If there is no route, an argument is of the wrong kind, or no claim speaks of
+        what the routes hold.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     >>> sf.validate(sf.conserved(flow), run).ok
     True
     """
-    asserted = list(claims)
+    asserted = _listed(claims)
     _check(asserted, routes)
     finite = [route for route in routes if not _is_endless(route)]
     rows = [_claim_row(claim, route) for claim in asserted for route in finite]
@@ -77,7 +78,24 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         for ball in endless
         if _is_endless(ball) and getattr(claim, "limit", None) is not None
     ]
+    if asserted and not rows:
+        msg = (
+            "validate(claims, *routes): nothing was checked. An enclosed limit is held "
+            f"only against claims that predict one; got {asserted[0].name} …. Give a "
+            "trajectory, or an enclosure of finite times"
+        )
+        raise InvalidArgument(msg)
     return Report(tuple(rows))
+
+
+def _listed(claims: Any) -> list[Any]:
+    if not isinstance(claims, Iterable):
+        msg = (
+            "validate(claims, …): needs a sequence of claims, such as [claim]; got "
+            f"{claims!r}"
+        )
+        raise InvalidArgument(msg)
+    return list(claims)
 
 
 def _is_endless(route: Route) -> bool:
