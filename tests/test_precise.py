@@ -243,6 +243,10 @@ def test_an_interrupted_run_continues_bit_for_bit():
     assert all((a == b).all() for a, b in zip(whole.weights, rest.weights, strict=True))
     with pytest.raises(sf.InvalidArgument, match="the flow, the times and the digits"):
         precise(DENSE, data, start, [1, 4], resume=caught.value)
+    other = [2 * start[0], *start[1:]]
+    for given_ in ((sf.whitened(np.eye(2)), start), (data, other)):
+        with pytest.raises(sf.InvalidArgument, match="the data and the start"):
+            precise(DENSE, *given_, [1, 3], resume=caught.value)
 
 
 def test_progress_rises_to_one():
@@ -258,6 +262,8 @@ def test_progress_rises_to_one():
         ({"t": [2, 1]}, r"precise\(t=…\).*1 comes after t\[0\] = 2"),
         ({"t": [-1]}, r"precise\(t=…\): the flow starts at t = 0; got the time -1"),
         ({"t": [float("nan")]}, r"precise\(t=…\): every time has to be finite"),
+        ({"t": [1, sympy.oo]}, r"precise\(t=…\): every time has to be finite; got oo"),
+        ({"t": sympy.sqrt(2)}, r"precise\(t=…\): times are .* rational; got sqrt\(2\)"),
         ({"digits": 0}, r"precise\(digits=…\): needs a positive integer; got 0"),
         ({"digits": 2.5}, r"precise\(digits=…\): needs a positive integer; got 2.5"),
         ({"digits": True}, r"precise\(digits=…\): needs a positive integer; got True"),

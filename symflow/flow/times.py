@@ -57,9 +57,20 @@ def _as_time(point: Any, call: str) -> Fraction:
     try:
         time = None if isinstance(point, str) else as_fraction(point)
     except InvalidArgument:
-        msg = f"{call}(t=…): every time has to be finite; got {point!r}"
-        raise InvalidArgument(msg) from None
-    if time is None:
-        msg = f"{call}(t=…): every time has to be a number; got {point!r}"
+        raise InvalidArgument(_not_finite(point, call)) from None
+    if time is not None:
+        return time
+    if getattr(point, "is_infinite", False) is True:
+        raise InvalidArgument(_not_finite(point, call))
+    if getattr(point, "is_irrational", False) is True:
+        msg = (
+            f"{call}(t=…): times are taken exactly, so they have to be rational; got "
+            f"{point!r}. Round it as you like, for example float({point!r})"
+        )
         raise InvalidArgument(msg)
-    return time
+    msg = f"{call}(t=…): every time has to be a number; got {point!r}"
+    raise InvalidArgument(msg)
+
+
+def _not_finite(point: Any, call: str) -> str:
+    return f"{call}(t=…): every time has to be finite; got {point!r}"

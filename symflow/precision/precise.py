@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from symflow.algebra.arrays import Array
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow, as_times
-from symflow.flow.problem import bind
+from symflow.flow.problem import Problem, bind
 from symflow.precision.arithmetics import Flint, HighPrecision
 from symflow.precision.growth import forecast
 from symflow.precision.plan import make_plan
@@ -94,11 +97,11 @@ def precise(
     if not isinstance(chosen, HighPrecision):
         msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
         raise InvalidArgument(msg)
+    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
     if resume is not None:
-        run = _continued(resume, flow, times, int(digits))
+        run = _continued(resume, problem, times, int(digits), rng)
         run.finish(progress)
         return _checked(run, progress)
-    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
     seen = forecast(problem.floats, float(times[-1]))
     plan = make_plan(problem, times, int(digits), seen)
     run = Run(problem, times, int(digits), chosen, plan)
@@ -124,16 +127,30 @@ def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:
     raise PrecisionLost(msg)
 
 
-def _continued(resume: Any, flow: GradientFlow, times: Any, digits: int) -> Run:
+def _continued(resume: Any, problem: Problem, times: Any, digits: int, rng: Any) -> Run:
+    """Return the interrupted run, if it was that of the same problem."""
     if not isinstance(resume, Interrupted):
         msg = f"precise(resume=…): needs the Interrupted exception; got {resume!r}"
         raise InvalidArgument(msg)
     run: Run = resume.checkpoint
-    same = run.problem.flow == flow and run.digits == digits
+    before = run.problem
+    same = before.flow == problem.flow and run.digits == digits
     if not same or tuple(run.times) != tuple(times):
         msg = (
             "precise(resume=…): has to be called with the flow, the times and the "
             "digits of the interrupted call"
         )
         raise InvalidArgument(msg)
+    # A generator has moved on since: with one, the start is that of the first call.
+    start = rng is not None or _equal(before.weights, problem.weights)
+    if not (start and _equal(before.arguments, problem.arguments)):
+        msg = (
+            "precise(resume=…): has to be called with the data and the start of the "
+            "interrupted call; others came"
+        )
+        raise InvalidArgument(msg)
     return run
+
+
+def _equal(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    return all(map(np.array_equal, first, second))
