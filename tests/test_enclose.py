@@ -432,6 +432,22 @@ def test_irrational_numbers_become_balls_that_contain_them():
     assert root.rad() > 0
 
 
+@pytest.mark.parametrize(
+    ("value", "index", "message"),
+    [
+        (5, -1, "needs an end-to-end matrix or all weights; got 5"),
+        ([], -1, "needs an end-to-end matrix or all weights"),
+        ([[1]], 2, r"index=2\): needs the number of a time, from 0 to 1"),
+        ([[1]], 0.5, r"index=0.5\): needs the number of a time"),
+    ],
+)
+def test_what_a_ball_cannot_be_asked_is_named(value, index, message):
+    ball = enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1], digits=9)
+    for question in (ball.contains, ball.excludes):
+        with pytest.raises(sf.InvalidArgument, match=message):
+            question(value, index)
+
+
 def test_enclosures_are_routes_of_a_validation():
     flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
     data, init = sf.whitened([[3, 1], [1, 2]]), sf.spectral_init(0.1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,13 @@ class Enclosure(Displayed):
             An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
         index : int
             Which of the times.
+
+        Raises
+        ------
+        InvalidArgument
+            If the value is no matrix of finite numbers, or there is no such time.
+        ShapeMismatch
+            If the shapes are neither those of W nor those of the weights.
         """
         distance, radius = self._compare(value, index)
         return bool(distance <= radius)
@@ -148,6 +156,13 @@ class Enclosure(Displayed):
             An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
         index : int
             Which of the times.
+
+        Raises
+        ------
+        InvalidArgument
+            If the value is no matrix of finite numbers, or there is no such time.
+        ShapeMismatch
+            If the shapes are neither those of W nor those of the weights.
         """
         distance, radius = self._compare(value, index)
         return bool(distance > radius)
@@ -159,6 +174,12 @@ class Enclosure(Displayed):
         from symflow.precision.balls import distance_between
 
         given = _matrices(value)
+        if not isinstance(index, Integral) or not -len(self) <= index < len(self):
+            msg = (
+                f"enclosure.contains(value, index={index!r}): needs the number of a "
+                f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
+            )
+            raise InvalidArgument(msg)
         whole = len(given) == 1 and given[0].shape == self.end_to_end.shape[1:]
         whole = whole and len(self.weights) > 1
         middle = [self.end_to_end] if whole else list(self.weights)
@@ -195,7 +216,13 @@ def _matrices(value: Any) -> list[Array]:
         return [np.array(value.tolist(), dtype=object)]
     if isinstance(value, np.ndarray) and value.ndim == 2:
         return [value]
-    parts: Sequence[Any] = list(value)
+    parts: Sequence[Any] = list(value) if isinstance(value, Iterable) else []
+    if not parts:
+        msg = (
+            "enclosure.contains(value): needs an end-to-end matrix or all weights; "
+            f"got {value!r}"
+        )
+        raise InvalidArgument(msg)
     first = np.asarray(parts[0], dtype=object)
     if first.ndim == 2:
         return [np.asarray(part, dtype=object) for part in parts]
