@@ -213,3 +213,30 @@ def test_declared_widths_are_enforced():
 def test_only_flows_are_compiled(wrong):
     with pytest.raises(InvalidArgument, match="needs a gradient flow"):
         sf.compile(wrong)
+
+
+def test_batches_that_do_not_fit_are_named() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    kern = sf.compile(flow, sf.Moments(np.eye(3), np.ones((1, 3))))
+    with pytest.raises(sf.ShapeMismatch, match=r"batch.*\(4,\).*\(5,\)"):
+        kern(np.ones((4, 2, 3)), np.ones((5, 1, 2)))
+    assert kern(np.ones((4, 2, 3)), np.ones((1, 1, 2)))[0].shape == (4, 2, 3)
+
+
+def test_lists_are_refused_by_name() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    kern = sf.compile(flow, sf.Moments([[1.0]], [[3.0]]))
+    with pytest.raises(sf.ShapeMismatch, match="W1 has to be a matrix, as an array"):
+        kern([[0.5]], [[2.0]])
+    with pytest.raises(sf.InvalidArgument, match="NumPy arrays"):
+        kern.into([np.empty((1, 1))] * 2, [[0.5]], np.ones((1, 1)))  # type: ignore[arg-type]
+    with pytest.raises(sf.InvalidArgument, match=r"outputs=….*got 3"):
+        sf.compile(flow, outputs=3)  # type: ignore[call-overload]
+
+
+def test_a_solution_kernel_refuses_an_infinite_time() -> None:
+    """It gave NaN."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    kern = sf.compile(sf.solve(flow, sf.whitened([[2]]), [[[1]], [[1]]]))
+    with pytest.raises(ValueError, match="finite"):
+        kern(np.inf)

@@ -3,6 +3,7 @@
 import pickle
 import sys
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -412,3 +413,73 @@ def test_trajectories_come_back_from_other_processes_whole(method):
     assert np.array_equal(again.end_to_end, run.end_to_end)
     assert all(map(np.array_equal, again.at(0.3), early))
     assert again.error == run.error
+
+
+ONE_MODE = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+ONE_TARGET = sf.Moments([[1]], [[2]], [[4]])
+ONE_START = [[[0.5]], [[0.4]]]
+
+
+def test_a_flow_that_crawls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    from symflow.simulation import batch, follow, methods
+
+    for module in (batch, follow, methods):
+        monkeypatch.setattr(module, "MOST_STEPS", 50)
+    with pytest.raises(sf.IntegrationFailed, match=r"50 steps.* of 1e\+09.*Radau"):
+        sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, [0, 1e9])
+    assert sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, [0, 5]).stats["steps"] < 50
+    starts = [np.full((2, 1, 1), 0.5), np.full((2, 1, 1), 0.4)]
+    many = sf.ensemble(ONE_MODE, ONE_TARGET, starts, [0, 1, 1e9])
+    assert many.stats["failed"] == (0, 1)
+    assert np.isfinite(many.end_to_end[:, 1]).all()
+
+
+@pytest.mark.parametrize("method", [DOP853(), GaussLegendre(), Radau()])
+def test_a_huge_start_is_no_fault_of_the_tolerance(method: Any) -> None:
+    """The tolerance that was derived from the start was refused as the user's."""
+    run = sf.simulate(ONE_MODE, ONE_TARGET, [[[1e15]], [[0.0]]], 1e-31, method=method)
+    assert run.weights[0][0] == pytest.approx(1e15, rel=1e-8)
+
+
+@pytest.mark.parametrize("time", [5e-324, 1e300])
+def test_radau_at_times_at_the_ends_of_the_range(time: float) -> None:
+    try:
+        run = sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, time, method=Radau())
+    except sf.IntegrationFailed:
+        return
+    assert run.end_to_end[-1] == pytest.approx(2.0 if time > 1 else 0.2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"events": 3}, "needs events such as"),
+        ({"events": [lambda _t, w: w]}, "has to return a number"),
+        ({"progress": True}, "needs a function"),
+    ],
+)
+def test_options_of_simulate_that_make_no_sense(options: Any, match: str) -> None:
+    with pytest.raises(sf.InvalidArgument, match=match):
+        sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, [0, 5], **options)
+
+
+def test_one_event_needs_no_list() -> None:
+    event = sf.LossBelow(1e-3)
+    alone = sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, [0, 5], events=event)  # type: ignore[arg-type]
+    listed = sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, [0, 5], events=[event])
+    assert alone.stats[event.name] == listed.stats[event.name] != ()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sf.LossBelow("low"),  # type: ignore[arg-type]
+        lambda: sf.LossBelow(float("nan")),
+        lambda: sf.ModeCrosses(1, None),  # type: ignore[arg-type]
+        lambda: sf.ModeCrosses(1.5, 0.1),  # type: ignore[arg-type]
+        lambda: DOP853(rtol="small"),  # type: ignore[arg-type]
+    ],
+)
+def test_levels_and_tolerances_are_numbers(make: Any) -> None:
+    with pytest.raises(sf.InvalidArgument, match="got "):
+        make()

@@ -109,3 +109,9 @@ def test_provenance_is_in_the_docstring():
 def test_unwritable_path_is_one_clear_error(tmp_path):
     with pytest.raises(sf.OutputError, match="cannot write there: No such file"):
         sf.write_module(flow_of((3, 2), {}), tmp_path / "absent" / "flow.py")
+
+
+def test_flow_and_path_in_the_wrong_order() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match="needs the path of a file"):
+        sf.write_module("flow.py", flow)  # type: ignore[arg-type]

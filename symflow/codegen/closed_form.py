@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import getsource
 from textwrap import indent
 from typing import Any
@@ -99,7 +99,7 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
     outputs : str or sequence of str
         Some of ``"end_to_end"``, ``"strengths"`` and ``"weights"``.
     """
-    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    names = output_names(outputs)
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown or not names or len(set(names)) < len(names):
         msg = (
@@ -121,6 +121,24 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
     results = [_result(routine, output) for output in names]
     source = _module(routine, name, docstring, results)
     return SolutionKernel(source, name, names, docstring)
+
+
+def output_names(outputs: Any) -> tuple[Any, ...]:
+    """Return the names of outputs that are given as one name, or several.
+
+    Parameters
+    ----------
+    outputs : str or sequence of str
+        Anything else comes back alone, for the caller to refuse.
+
+    Examples
+    --------
+    >>> output_names("rhs"), output_names(["rhs", "loss"])
+    (('rhs',), ('rhs', 'loss'))
+    """
+    if isinstance(outputs, str) or not isinstance(outputs, Iterable):
+        return (outputs,)
+    return tuple(outputs)
 
 
 def _result(routine: Routine, output: str) -> str:
@@ -148,8 +166,10 @@ def _module(routine: Routine, name: str, docstring: str, results: list[str]) -> 
     body = _BODY.format(
         name=name,
         docstring=indent(docstring, "    ").lstrip() + "\n    ",
-        range="t >= 0" if end is None else f"(t >= 0) & (t <= {end:g})",
-        words="of 0 or more" if end is None else f"from 0 to {end:g}",
+        range="(t >= 0) & (t < np.inf)"
+        if end is None
+        else f"(t >= 0) & (t <= {end:g})",
+        words="of 0 or more, and finite" if end is None else f"from 0 to {end:g}",
         statements="\n".join(f"    {line}" for line in statements),
         results=", ".join(results),
     )

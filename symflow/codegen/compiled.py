@@ -15,7 +15,7 @@ from symflow.algebra.nodes import Node
 from symflow.algebra.text import inline
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.bound import BoundKernel
-from symflow.codegen.closed_form import SolutionKernel, solution_kernel
+from symflow.codegen.closed_form import SolutionKernel, output_names, solution_kernel
 from symflow.codegen.kernel import Kernel, kernel_docstring
 from symflow.codegen.lower import (
     arguments,
@@ -117,7 +117,7 @@ def compile(
 
 
 def _checked(outputs: Any) -> tuple[str, ...]:
-    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    names = output_names(outputs)
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown or not names or len(set(names)) < len(names):
         msg = (

@@ -78,12 +78,24 @@ class _Checked:
             if argument.shape:
                 shape = tuple(getattr(array, "shape", ()))
                 if len(shape) < 2:
-                    msg = f"{call}: {argument.name} has to be a matrix; got {array!r}"
+                    hint = ", as an array" if isinstance(array, (list, tuple)) else ""
+                    msg = (
+                        f"{call}: {argument.name} has to be a matrix{hint}; "
+                        f"got {array!r}"
+                    )
                     raise ShapeMismatch(msg)
                 declared.append(
                     (f"{call}: {argument.name}", argument.shape, shape[-2:])
                 )
         solve_widths(declared)
+        batches = [shape[:-2] for shape in shapes or ()]
+        try:
+            np.broadcast_shapes(*batches)
+        except ValueError:
+            msg = (
+                f"{call}: the leading (batch) dimensions {batches} do not fit together"
+            )
+            raise ShapeMismatch(msg) from None
         assert shapes is not None
         self.shapes = shapes
         if all(len(shape) == 2 for shape in shapes):

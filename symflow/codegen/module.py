@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,7 +56,7 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     OutputError
         If the file cannot be written.
     InvalidArgument
-        If `flow` is not a flow.
+        If `flow` is not a flow, or `path` not a path.
 
     Examples
     --------
@@ -65,6 +66,9 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     >>> sf.write_module(flow, folder / "two_layer_flow.py").name
     'two_layer_flow.py'
     """
+    if not isinstance(path, (str, os.PathLike)):
+        msg = f"write_module(flow, path): needs the path of a file; got {path!r}"
+        raise InvalidArgument(msg)
     target = Path(path)
     source = module_source(flow, target.name)
     try:

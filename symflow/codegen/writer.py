@@ -30,7 +30,11 @@ class Writer:
 
     def __call__(self, out: Sequence[Array], arrays: Sequence[Array]) -> None:
         """Compute into `out`."""
-        shapes = [array.shape for array in (*out, *arrays)]
+        try:
+            shapes = [array.shape for array in (*out, *arrays)]
+        except AttributeError:
+            msg = f"{self.program.name}.into(out, …): needs NumPy arrays throughout"
+            raise InvalidArgument(msg) from None
         if self._function is None or shapes != self._shapes:
             self._prepare(out, arrays)
             self._shapes = shapes

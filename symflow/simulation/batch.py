@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES
-from symflow.simulation.methods import WHOLE, absolute
+from symflow.simulation.methods import MOST_STEPS, WHOLE, absolute
 from symflow.simulation.system import Floats, System
 
 Indices = NDArray[np.intp]
@@ -82,6 +82,7 @@ class Block:
         self.owner = np.full(count, -1)
         self.time, self.size = np.zeros(count), np.zeros(count)
         self.ceiling = np.full(count, GROW)
+        self.steps = np.zeros(count)
         self.stats: dict[str, Any] = {"steps": 0, "rejected": 0}
         self._weights = np.vstack([Tableau.E5, Tableau.E3])
         self._evaluate = [system.bind(self.point, row) for row in self.rows]
@@ -110,13 +111,14 @@ class Block:
         first = np.where(speed > 0, 0.01 * position / speed, self.times[-1])
         self.size[slots] = np.maximum(first, 1e-6 * self.times[-1])
         self.ceiling[slots] = GROW
+        self.steps[slots] = 0
 
     def shrunk(self) -> Block:
         """Return a block of the busy slots alone."""
         keep = np.flatnonzero(self.owner >= 0)
         block = Block(self.system, len(keep), self.times, self.method)
         block.rows[0], block.rate[:] = self.rows[0, keep], self.rate[keep]
-        for name in ("owner", "time", "size", "ceiling"):
+        for name in ("owner", "time", "size", "ceiling", "steps"):
             getattr(block, name)[:] = getattr(self, name)[keep]
         block.stats = self.stats
         return block
@@ -141,7 +143,9 @@ class Block:
         self.time[fine] = reached[fine]
         self.size = step * np.where(fine, np.minimum(factor, self.ceiling), factor)
         self.ceiling = np.where(fine, GROW, 1.0)
+        self.steps += fine
         stuck = ~(self.size > 10 * np.spacing(self.time))
+        stuck |= self.steps >= MOST_STEPS
         self.owner[(fine & last) | stuck] = -1
 
     def _stages(self, step: Floats) -> Floats:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ class LossBelow(Event):
     terminal : bool
         Whether the integration stops there.
 
+    Raises
+    ------
+    InvalidArgument
+        If the level is not a finite number.
+
     Examples
     --------
     >>> import symflow as sf
@@ -62,6 +68,9 @@ class LossBelow(Event):
 
     level: float
     terminal: bool = False
+
+    def __post_init__(self) -> None:
+        _check_level("LossBelow", self.level)
 
     @property
     def name(self) -> str:
@@ -117,7 +126,7 @@ class ModeCrosses(Event):
     Raises
     ------
     InvalidArgument
-        If the mode is below 1.
+        If the mode is no integer from 1 on, or the level not a finite number.
 
     Examples
     --------
@@ -130,7 +139,8 @@ class ModeCrosses(Event):
     terminal: bool = False
 
     def __post_init__(self) -> None:
-        if self.mode < 1:
+        _check_level("ModeCrosses", self.level)
+        if not isinstance(self.mode, (int, np.integer)) or self.mode < 1:
             msg = f"ModeCrosses(mode=…): modes count from 1; got {self.mode!r}"
             raise InvalidArgument(msg)
 
@@ -180,7 +190,21 @@ class _UserEvent(Event):
         return self.label
 
     def watch(self, problem: Problem) -> Watch:
-        return self.function
+        def value(time: float, weights: Any) -> float:
+            found = self.function(time, weights)
+            try:
+                return float(np.asarray(found, dtype=float).item())
+            except (TypeError, ValueError):
+                msg = f"simulate(events=…): {self.label} has to return a number; got "
+                raise InvalidArgument(msg + repr(found)) from None
+
+        return value
+
+
+def _check_level(call: str, level: Any) -> None:
+    if not isinstance(level, Real) or not np.isfinite(float(level)):
+        msg = f"{call}(level=…): needs a finite number; got {level!r}"
+        raise InvalidArgument(msg)
 
 
 def as_events(events: Any) -> tuple[Event, ...]:
@@ -188,7 +212,7 @@ def as_events(events: Any) -> tuple[Event, ...]:
 
     Parameters
     ----------
-    events : sequence of Event or callable
+    events : sequence of Event or callable, or one of them
         A callable stops the integration if it has an attribute ``terminal = True``.
 
     Raises
@@ -202,6 +226,10 @@ def as_events(events: Any) -> tuple[Event, ...]:
     (LossBelow(level=0.5, terminal=False),)
     """
     found: list[Event] = []
+    if events is None or isinstance(events, Event) or callable(events):
+        events = () if events is None else (events,)
+    elif not isinstance(events, Iterable):
+        events = (events,)  # to be refused by its value
     for event in events:
         if isinstance(event, Event):
             found.append(event)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from symflow.errors import IntegrationFailed
 from symflow.simulation.events import Event, Watch
-from symflow.simulation.methods import Method, Step
+from symflow.simulation.methods import MOST_STEPS, Method, Step, crawling
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
 
@@ -80,6 +81,11 @@ def follow(
     -------
     Path
         With the located times of every event in its statistics.
+
+    Raises
+    ------
+    IntegrationFailed
+        If the method cannot go on, or takes more than `MOST_STEPS` steps.
     """
     run = _Run(system, times, events)
     if progress is not None:
@@ -97,6 +103,8 @@ def follow(
                 progress(step.end / float(times[-1]))
             if stop is not None:
                 break
+            if len(run.dense.ends) >= MOST_STEPS and step.end < end:
+                raise IntegrationFailed(crawling(step.end, end))
     if steady is not None:
         run.stats.setdefault("steady", f"not reached by t = {times[-1]:g}")
     return run.path()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -18,6 +19,9 @@ WHOLE = 1 - 1e-9
 
 #: The absolute tolerance is this part of the relative one, at the size of the start.
 PART = 1e-3
+
+#: A flow that takes more steps is stiff, or rests where it should be left alone.
+MOST_STEPS = 300_000
 
 #: How much smaller the tolerances of a run are that measures the error of another.
 FINER = 1e-2
@@ -95,7 +99,8 @@ def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
     if getattr(method, "atol", 0) is not None:
         return method
     size = float(np.min(np.max(np.abs(start), axis=-1)))
-    return replace(method, atol=PART * method.rtol * (size or 1.0))  # type: ignore[type-var]
+    atol = min(PART * method.rtol * (size or 1.0), PART)
+    return replace(method, atol=atol)  # type: ignore[type-var]
 
 
 def absolute(method: Any) -> float:
@@ -132,7 +137,7 @@ def check_tolerances(call: str, **tolerances: float | None) -> None:
     symflow.errors.InvalidArgument: Radau(rtol=…): needs a number between 0 and 1; got 0
     """
     for name, value in tolerances.items():
-        if value is not None and not 0 < value < 1:
+        if value is not None and not (isinstance(value, Real) and 0 < value < 1):
             msg = f"{call}({name}=…): needs a number between 0 and 1; got {value!r}"
             raise InvalidArgument(msg)
 
@@ -155,4 +160,26 @@ def stuck(time: float, end: float) -> str:
     return (
         "simulate: the step size became too small to go on. The flow was followed to "
         f"t = {time:g} of {end:g}"
+    )
+
+
+def crawling(time: float, end: float) -> str:
+    """Return the message for an integration that takes too many steps.
+
+    Parameters
+    ----------
+    time : float
+        What was reached.
+    end : float
+        What was asked for.
+
+    Examples
+    --------
+    >>> crawling(0.5, 2.0)[:73]
+    'simulate: after 300000 steps the flow was followed to t = 0.5 of 2 only: '
+    """
+    return (
+        f"simulate: after {MOST_STEPS} steps the flow was followed to t = {time:g} of "
+        f"{end:g} only: it is stiff for this method and tolerance. Use Radau() or a "
+        "larger rtol, ask for an earlier time, or stop with steady_state=True"
     )

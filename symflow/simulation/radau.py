@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,7 @@ class Radau(Method):
         )
         stats["steps"] = 0
         while solver.status == "running":
-            solver.step()
+            _advance(solver, end)
             stats.update(evaluations=int(solver.nfev), jacobians=int(solver.njev))
             if solver.status == "failed":
                 raise IntegrationFailed(stuck(solver.t, end))
@@ -84,6 +85,18 @@ class Radau(Method):
             yield _RadauStep(
                 float(solver.t_old), float(solver.t), solver.y, solver.dense_output()
             )
+
+
+def _advance(solver: Any, end: float) -> None:
+    """Take a step; a matrix that is singular to rounding only makes it shorter."""
+    from scipy.linalg import LinAlgWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        try:
+            solver.step()
+        except ValueError:  # a step so short that its inverse overflows
+            raise IntegrationFailed(stuck(solver.t, end)) from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def simulate(
     ShapeMismatch
         If data, weights and network do not fit together.
     IntegrationFailed
-        If the integrator cannot reach the last time.
+        If the integrator cannot reach the last time, or takes 300 000 steps.
 
     Examples
     --------
@@ -87,6 +87,9 @@ def simulate(
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
+    if progress is not None and not callable(progress):
+        msg = f"simulate(progress=…): needs a function of a number; got {progress!r}"
+        raise InvalidArgument(msg)
     problem = bind(flow, data, init, rng=rng)
     chosen = _checked(method)
     system = System(problem.floats, is_tuned=chosen.is_general)
