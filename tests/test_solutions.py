@@ -257,3 +257,14 @@ def test_a_generator_is_read_once():
     rng = np.random.default_rng(0)
     solution = sf.solve(flow, data, sf.spectral_init(0.1), rng=rng)
     assert np.array_equal(solution.end_to_end(1.0), solution.end_to_end(1.0))
+
+
+@pytest.mark.parametrize("time", [sf.oo, np.nan, [0, np.inf], "x", 1j])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_time_that_is_no_finite_number_is_refused(depth, time):
+    """The logistic mode gave NaN for it, and a deep one never came back."""
+    flow, data = _flow(*[2] * (depth + 1)), sf.whitened([[3, 0], [0, 0]])
+    start = sf.gaussian_init(1, rng=0) if depth == 1 else sf.spectral_init(0.5)
+    for solution in sf.solve(flow, data, start, all=True):
+        with pytest.raises(sf.InvalidArgument, match="time has to be"):
+            solution.end_to_end(time)

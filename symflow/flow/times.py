@@ -7,6 +7,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from symflow.algebra.numbers import as_fraction
 from symflow.errors import InvalidArgument
 
@@ -50,6 +53,38 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
                 f"{float(second):g} comes after t[{number - 1}] = {float(first):g}"
             )
             raise InvalidArgument(msg)
+    return times
+
+
+def float_times(t: Any) -> NDArray[np.float64]:
+    """Return the times of a closed form in float64, in the shape that they came in.
+
+    Parameters
+    ----------
+    t : float or array_like
+        Times.
+
+    Raises
+    ------
+    InvalidArgument
+        If a time is not a finite real number.
+
+    Examples
+    --------
+    >>> float_times([0, Fraction(1, 2)]).tolist()
+    [0.0, 0.5]
+    """
+    try:
+        times = np.asarray(t, dtype=float)
+    except (TypeError, ValueError):
+        msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
+        raise InvalidArgument(msg) from None
+    if not np.all(np.isfinite(times)):
+        msg = (
+            f"Solution(t=…): every time has to be finite; got {t!r}. The value as "
+            "t → ∞ is `.limit`"
+        )
+        raise InvalidArgument(msg)
     return times
 
 

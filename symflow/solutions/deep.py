@@ -21,6 +21,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis
+from symflow.flow.times import float_times
 from symflow.solutions.case import Case, context_of
 from symflow.solutions.clock_table import (
     COLUMNS,
@@ -132,7 +133,7 @@ class DeepMode(SpectralSolution):
 
     def strengths(self, t: Any) -> Array:
         """Return the mode strengths w_i(t) in float64, shape (…, inputs)."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         rising, places = np.unique(times, return_inverse=True)
         context = context_of(INNER_DIGITS)
         moments = [context.mpf(time) for time in rising.tolist()]

@@ -24,6 +24,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.courses import Balanced, Course, Difference, Pivot
@@ -183,7 +184,7 @@ class DeepDiagonalMode(SeparableSolution):
         t : float or array_like
             Times.
         """
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         columns = [
             self._faded(j, times)
             if course is None
@@ -213,7 +214,7 @@ class DeepDiagonalMode(SeparableSolution):
 
     def amplitudes(self, t: Any) -> tuple[Array, ...]:
         """Return the amplitude of every parameter in float64, shape (…, p)."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         columns = []
         for j, course in enumerate(self._courses):
             first = to_float_array(

@@ -26,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import ROUNDING, TOLERANCE, squared_loss
 from symflow.solutions.eigen import spare_digits
@@ -179,7 +180,7 @@ class DeepFourierMode(Solution):
         t : float or array_like
             Times.
         """
-        times, d = np.asarray(t, dtype=float), len(self._rays)
+        times, d = float_times(t), len(self._rays)
         half = [ray.floats(times) for ray in self._rays[: d // 2 + 1]]
         rest = [np.conj(half[d - k]) for k in range(d // 2 + 1, d)]
         return np.stack([*half, *rest], axis=-1)

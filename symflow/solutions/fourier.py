@@ -27,6 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.eigen import spare_digits
@@ -191,7 +192,7 @@ class FourierMode(Solution):
 
     def _pieces(self, t: Any) -> tuple[Array, ...]:
         """Return m, u, the common factor kept and mD, each of shape (…, d)."""
-        times = np.asarray(t, dtype=float)[..., None]
+        times = float_times(t)[..., None]
         f = self._floats
         rho, lam = f["rho"].real, f["lam"].real
         m = np.exp(-2 * rho * times)

@@ -21,6 +21,7 @@ from symflow.algebra.arrays import Array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
+from symflow.flow.times import float_times
 from symflow.solutions.case import FINE_SIZE, context_of
 from symflow.solutions.eigen import spare_digits, symmetric_eigen
 from symflow.solutions.enclosed import EnclosedMatrix, enclosed_gram
@@ -158,7 +159,7 @@ class GramSolution(Solution):
         t : float or array_like
             Times.
         """
-        side = self._side(np.asarray(t, dtype=float))
+        side = self._side(float_times(t))
         return np.asarray(side @ np.swapaxes(side, -1, -2))
 
     def _side(self, times: Array) -> Array:
@@ -167,7 +168,7 @@ class GramSolution(Solution):
 
     def end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
-        return self.product_of(self._side(np.asarray(t, dtype=float)))
+        return self.product_of(self._side(float_times(t)))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return the weights in float64.
@@ -175,7 +176,7 @@ class GramSolution(Solution):
         Their product is exact to rounding; the rotation of the hidden units comes from
         one linear equation, integrated to 1e-12.
         """
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         turned = rotations(self._floats, self.kappa, times.reshape(-1))
         turned = turned.reshape(*times.shape, *turned.shape[1:])
         return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)

@@ -28,6 +28,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.flow.coordinates import Coordinates
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.references import WOODWORTH
@@ -154,7 +155,7 @@ class HypentropyMode(SeparableSolution):
         array
             Shape (…, p).
         """
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         if self._tiny:
             rows = [
                 [float(value) for value in self._strengths_at(float(time))]
@@ -204,7 +205,7 @@ class HypentropyMode(SeparableSolution):
 
     def amplitudes(self, t: Any) -> tuple[Array, ...]:
         """Return the amplitude of every parameter in float64, shape (…, p)."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         with np.errstate(all="ignore"):
             up, down, shift = _factors(times.reshape(-1, 1), *self._floats)
         up, down, shift = (part.reshape(*times.shape, -1) for part in (up, down, shift))

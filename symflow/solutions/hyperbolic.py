@@ -27,6 +27,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis, relative_size
 from symflow.flow.problem import Problem
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import (
     ROUNDING,
@@ -246,7 +247,7 @@ class HyperbolicMode(SpectralSolution):
 
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t) and W_2(t) in float64."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         a, b = (
             part.reshape(*times.shape, 1, -1)
             for part in amplitudes(times.reshape(-1, 1), *self._floats)

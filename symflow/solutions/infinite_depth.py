@@ -20,6 +20,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_mpf
 from symflow.claims import Reference
 from symflow.errors import InvalidArgument
+from symflow.flow.times import float_times
 from symflow.solutions.case import context_of
 from symflow.solutions.references import SAXE
 from symflow.solutions.spectral import LAM, START, T
@@ -115,7 +116,7 @@ class InfiniteDepth:
 
     def strength(self, t: Any) -> Array:
         """Return w(t) in float64, for times of any shape."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         values = [
             float(self.precise(time, digits=18)) for time in times.ravel().tolist()
         ]

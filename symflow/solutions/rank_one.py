@@ -28,6 +28,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.errors import InvalidArgument
+from symflow.flow.times import float_times
 from symflow.solutions import rank_one_formula
 from symflow.solutions.case import context_of
 from symflow.solutions.clock_table import (
@@ -341,7 +342,7 @@ class RankOne(Solution):
 
 
 def _times(t: Any) -> Array:
-    times = np.asarray(t, dtype=float)
+    times = float_times(t)
     if not np.all(times >= 0):
         msg = f"RankOne: times have to be 0 or more; got {t!r}"
         raise InvalidArgument(msg)

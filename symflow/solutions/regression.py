@@ -18,6 +18,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import dense_layers, squared_loss
 from symflow.solutions.eigen import Eigen, spare_digits, symmetric_eigen
@@ -92,7 +93,7 @@ class LinearRegression(Solution):
 
     def end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
-        return relaxed(np.asarray(t, dtype=float), *self._floats)
+        return relaxed(float_times(t), *self._floats)
 
     def routine(self) -> Routine:
         """Return the relaxation as NumPy code."""

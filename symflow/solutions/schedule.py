@@ -19,6 +19,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
 from symflow.errors import InvalidArgument, SymflowError
+from symflow.flow.times import float_times
 from symflow.solutions.solution import Solution
 
 #: The time of a schedule.
@@ -70,7 +71,7 @@ class Scheduled:
         t : float or array_like
             Times.
         """
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         return np.asarray(self._compiled(times) + 0 * times, dtype=float)
 
     def end_to_end(self, t: Any) -> Array:

@@ -16,6 +16,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import moments, product
 from symflow.solutions.modes import JointModes, joint_modes
@@ -70,7 +71,7 @@ class SpectralSolution(Solution):
 
     def strengths(self, t: Any) -> Array:
         """Return the mode strengths w_i(t) in float64, shape (…, inputs)."""
-        times = np.asarray(t, dtype=float)
+        times = float_times(t)
         flat = self.curve(times.reshape(-1, 1), *self._floats)
         return np.asarray(flat.reshape(*times.shape, -1))
 
