@@ -169,3 +169,15 @@ def test_bad_data_are_refused(rng):
         sf.conserved(flow, data=3)
     with pytest.raises(sf.InvalidArgument, match="all inputs are zero"):
         sf.count_conserved(flow.network, data=sf.Dataset([[0.0] * 4], [1.0]))
+
+
+def test_ratios_are_left_out_where_a_coordinate_starts_at_zero():
+    flow = sf.gradient_flow(sf.HadamardDifference(2), sf.SquaredLoss())
+    data = sf.Moments([[1, 0], [0, 0]], [[1, 0]])
+    kept = {}
+    for second in (0, Fraction(1, 4)):
+        start = [[Fraction(1, 2), second], [Fraction(1, 2), Fraction(1, 3)]]
+        laws = sf.conserved(flow, data=data, init=start)
+        kept[second] = any(isinstance(law, Ratios) for law in laws)
+        assert sf.validate(laws, sf.simulate(flow, data, start, [0, 1])).ok
+    assert kept == {0: False, Fraction(1, 4): True}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, overload
 
+import numpy as np
+
 from symflow.claims import Path
 from symflow.conservation.balance import Balance
 from symflow.conservation.count import Certificate, Count, count_conserved
@@ -21,6 +23,7 @@ from symflow.conservation.symmetry import MomentLaw
 from symflow.conservation.tensor import ComponentLaw, FrozenComponents
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
+from symflow.inits import as_init
 
 
 @overload
@@ -67,7 +70,8 @@ def conserved(
         diagonal models.
     init : Init or sequence of array_like, keyword-only, optional
         Also list what is conserved from this start in particular: the relative phases
-        of full circular filters with equal Fourier moduli.
+        of full circular filters with equal Fourier moduli; and leave out the ratios
+        where a coordinate starts at zero.
     search : PolynomialSearch, keyword-only, optional
         Find all polynomial laws of a degree instead, at integer widths.
 
@@ -103,7 +107,17 @@ def conserved(
         return search(flow, data)
     if init is None:
         return laws_of(flow, data)
-    return [*laws_of(flow, data), *start_laws(flow, init, data)]
+    general = _defined_at(laws_of(flow, data), flow, init, data)
+    return [*general, *start_laws(flow, init, data)]
+
+
+def _defined_at(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
+    """Leave out the ratios where one of their logarithms starts at log 0."""
+    if not any(isinstance(law, Ratios) for law in laws):
+        return laws
+    start = as_init(init).draw(flow.network, data)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return [law for law in laws if np.all(np.isfinite(law.value(start)))]
 
 
 def drifts(path: Path) -> dict[str, float]:
