@@ -425,3 +425,8 @@ def test_unknown_names_are_refused_with_the_known_ones() -> None:
         InvalidArgument, match="'linnerud', 'digits', 'digit_classes'; got 'i"
     ):
         load_dataset("iris")
+
+
+def test_moments_that_are_missing_are_refused():
+    with pytest.raises(InvalidArgument, match="sigma_yx"):
+        Moments([[1]], None)

@@ -285,3 +285,11 @@ def test_filters_with_fewer_modes_than_input_directions_have_no_rate():
     flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (1, 1)), sf.SquaredLoss())
     data = sf.Dataset([[1.0, 0.5, 2.0], [0.3, -1.0, 1.0]], [1.0, 2.0])
     assert len(sf.rates(flow, data, [[0.5], [0.4]])) == 0
+
+
+def test_inputs_that_are_all_zero_are_refused():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    data, start = sf.Dataset([[0, 0]], [1]), sf.gaussian_init(1, rng=0)
+    for call in (sf.rates, sf.regime):
+        with pytest.raises(sf.InvalidData, match="all inputs are zero"):
+            call(flow, data, start)

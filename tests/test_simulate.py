@@ -166,3 +166,10 @@ def test_many_starts_are_sent_to_the_call_that_takes_them():
         sf.simulate(
             flow_of(1, 1), sf.whitened([[2.0]]), [np.ones((5, 1, 1))], [0.0, 1.0]
         )
+
+
+def test_ragged_weights_are_refused():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    ragged = [[[1, 2], [3]], [[1, 1]]]
+    with pytest.raises(sf.ShapeMismatch, match="rows of equal length"):
+        sf.simulate(flow, sf.whitened([[1, 0]]), ragged, [0, 1])

@@ -7,7 +7,7 @@ from typing import Any
 from symflow.claims import Bound, Claim, Refusal
 from symflow.convergence.alignment import Alignment
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
-from symflow.convergence.bound import LossBound, RateBound
+from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
 from symflow.convergence.complexity import DescentComplexity
 from symflow.convergence.deep import (
     HomogeneousRate,
@@ -119,6 +119,8 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     ------
     InvalidArgument
         If an argument is of the wrong kind.
+    InvalidData
+        If all inputs are zero.
 
     Examples
     --------
@@ -157,6 +159,7 @@ def attempts(
     a positive rate: fails, rate 0
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
+    refuse_zero_inputs(problem, "rates(flow, data, init)")
     return tuple(entry.attempt(problem) for entry in BOUNDS)
 
 
@@ -183,6 +186,7 @@ def companions(
     ['StableSet', 'Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling']
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
+    refuse_zero_inputs(problem, "rates(flow, data, init)")
     answers = (entry.attempt(problem) for entry in COMPANIONS)
     return [answer for answer in answers if isinstance(answer, Claim)]
 

@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import exact
 from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.errors import InvalidData
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
+from symflow.losses import SquaredLoss
 from symflow.theorem import Theorem, all_hold
 
 #: Rates are rounded down by this part, so that rounding never makes a bound false.
@@ -129,3 +131,27 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
 def positive_rate(rate: float) -> Hypothesis:
     """Say whether a bound says anything: a rate of zero does not."""
     return Hypothesis("a positive rate", rate > SMALLEST_RATE, f"rate {rate:.4g}")
+
+
+def refuse_zero_inputs(problem: Problem, call: str) -> None:
+    """Raise where Σ_xx = 0: such a flow stands still, and no rate means anything.
+
+    Parameters
+    ----------
+    problem : Problem
+        With any loss.
+    call : str
+        For the message of the error.
+
+    Raises
+    ------
+    InvalidData
+        If all inputs are zero.
+    """
+    squared = isinstance(problem.flow.loss, SquaredLoss)
+    if squared and not np.any(to_float_array(problem.arguments[0])):
+        msg = (
+            f"{call}: all inputs are zero, so that the loss does not depend on the "
+            "end-to-end matrix and there is no rate to bound. Give inputs that vary"
+        )
+        raise InvalidData(msg)

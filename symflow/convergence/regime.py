@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.convergence.bound import end_to_end
+from symflow.convergence.bound import end_to_end, refuse_zero_inputs
 from symflow.convergence.deep import deficiency_margin
 from symflow.convergence.kernel import KernelDrift
 from symflow.convergence.phases import joint_modes
@@ -138,6 +138,7 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
         failed = "; ".join(str(part) for part in found if not part.holds)
         msg = f"regime(flow, data, init): {failed}"
         raise HypothesisFailed(msg)
+    refuse_zero_inputs(problem, "regime(flow, data, init)")
     reduction = least_squares(problem)
     product = end_to_end(problem.floats.weights)
     return StartRegime(

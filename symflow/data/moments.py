@@ -75,7 +75,7 @@ class Moments(Displayed):
             {
                 name: as_array(part, f"Moments({name}=…)")
                 for name, part in given.items()
-                if part is not None
+                if part is not None or name != "sigma_yy"
             }
         )
         _check_shapes(parts)

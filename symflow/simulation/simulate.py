@@ -128,8 +128,15 @@ def _from_start(path: Trajectory) -> Trajectory:
     return Trajectory(path.problem, times, weights, path.route, path.digits, np.nan)
 
 
+def _is_stack(weight: Any) -> bool:
+    try:
+        return np.ndim(weight) == 3
+    except ValueError:
+        return False  # ragged rows, which `bind` refuses in words
+
+
 def _refuse_stacks(init: Any) -> None:
-    if isinstance(init, (list, tuple)) and any(np.ndim(w) == 3 for w in init):
+    if isinstance(init, (list, tuple)) and any(map(_is_stack, init)):
         shapes = [np.shape(w) for w in init]
         msg = (
             f"simulate(init=…): needs matrices; got the shapes {shapes}. Use "
