@@ -69,7 +69,7 @@ class LeastNorm(Prediction):
         """Return the prediction, or the hypotheses that fail."""
         found = [squared_loss(problem.flow), dense_layers(problem.flow)]
         if all_hold(found):
-            found += [_invariant(problem), _reaches(problem)]
+            found += [_reaches(problem), _invariant(problem)]
         if all_hold(found):
             return cls(problem, tuple(found))
         return cls.refuse(found)
