@@ -392,3 +392,11 @@ def test_wrong_networks_are_refused():
             [[1.0]],
             [0, 1],
         )
+
+
+@pytest.mark.parametrize(
+    "M", ["x", [[np.nan, 1]], [[1, 2], [3]], [[sympy.Symbol("a")]]]
+)
+def test_what_is_no_array_of_numbers_is_not_decomposed(M):
+    with pytest.raises(sf.InvalidData, match=r"orthogonal_decomposition\(M\)"):
+        sf.orthogonal_decomposition(M)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.errors import HypothesisFailed, ShapeMismatch
+from symflow.errors import HypothesisFailed, InvalidData, ShapeMismatch
 
 #: Relative residual up to which a tensor counts as decomposable.
 TOLERANCE = 1e-10
@@ -67,6 +67,8 @@ def orthogonal_decomposition(M: Any) -> OrthogonalDecomposition:
     ------
     HypothesisFailed
         If M is not orthogonally decomposable; the message says by how much.
+    InvalidData
+        If an entry is not a finite number, or rows have different lengths.
     ShapeMismatch
         If M has fewer than two dimensions, or no entries.
 
@@ -78,8 +80,15 @@ def orthogonal_decomposition(M: Any) -> OrthogonalDecomposition:
     >>> found.S.shape, found.residual < 1e-13
     ((4, 4), True)
     """
-    array = np.asarray(M)
-    array = array.astype(complex if np.iscomplexobj(array) else float)
+    try:
+        array = np.asarray(M)
+        array = array.astype(complex if np.iscomplexobj(array) else float)
+    except (TypeError, ValueError) as problem:
+        msg = f"orthogonal_decomposition(M): needs an array of numbers; {problem}"
+        raise InvalidData(msg) from None
+    if not np.all(np.isfinite(array)):
+        msg = "orthogonal_decomposition(M): every entry has to be finite"
+        raise InvalidData(msg)
     if array.ndim < 2 or array.size == 0:
         msg = (
             "orthogonal_decomposition(M): needs an array of shape (d, k_1, …, k_L); "
