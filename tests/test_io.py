@@ -203,3 +203,15 @@ def test_what_cannot_be_stored_is_named(tmp_path):
     with pytest.raises(sf.OutputError, match="cannot write there"):
         sf.save(FLOW, tmp_path / "no" / "flow.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_in_a_file_cannot_be_code(tmp_path, capsys):
+    """The text of a weight decay was handed to SymPy, which ran it."""
+    path = sf.save(sf.SquaredLoss(l2=0.1), tmp_path / "loss.json")
+    text = path.read_text(encoding="utf-8")
+    evil = text.replace('{\n    "sympy": "Rational(1, 10)"\n   }', '"print(3)"')
+    assert evil != text
+    path.write_text(evil, encoding="utf-8")
+    with pytest.raises((sf.SymflowError, sympy.SympifyError, TypeError)):
+        sf.compile(sf.gradient_flow(sf.LinearNetwork(1, 1), sf.load(path)))
+    assert capsys.readouterr().out == ""

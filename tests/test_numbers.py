@@ -14,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sympy.abc import x
 
+import symflow as sf
 from symflow.algebra import (
     as_fraction,
     exact,
@@ -188,3 +189,36 @@ def test_the_global_precision_of_mpmath_is_not_read():
         assert as_ratio(to_mpf(Fraction(1, 3), context_of(60))) != Fraction(1, 3)
         assert to_fixed(sympy.sqrt(2), 100) == (math.isqrt(2 << 202) + 1) // 2
         assert to_float(sympy.sqrt(2)) == math.sqrt(2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print('run')",
+        "__import__('os').getpid()",
+        "().__class__",
+        "[print('run')][0]",
+        "(lambda: 3)()",
+        "1 if print('run') else 2",
+        "f'{print(1)}'",
+        "sqrt(print('run'))",
+        "1/3 +",
+        "1\x00",
+        "",
+    ],
+)
+def test_the_text_of_a_number_is_never_run_as_code(text, capsys):
+    """SymPy evaluates a text as Python, and --l2 and files handed theirs to it."""
+    for make in (lambda: sf.SquaredLoss(l2=text), lambda: exact(text)):
+        with pytest.raises(sf.InvalidArgument, match="needs a real number"):
+            make()
+    with pytest.raises(sf.InvalidArgument, match="needs a SymPy expression"):
+        sf.CustomLoss(text)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["1/3", " 0.1", "-sqrt(2)/2", "1e-3", "2^3", "2**-3", "exp(1)*pi + E"]
+)
+def test_arithmetic_is_read_as_sympy_reads_it(text):
+    assert exact(text) == sympy.sympify(text, rational=True)

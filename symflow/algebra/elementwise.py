@@ -159,7 +159,7 @@ def hadamard(left: Node, right: Node) -> Node:
 
 def elementwise(function: Any, body: Node) -> Node:
     """Return a function, an expression in `Z`, of every entry."""
-    expression = sympy.sympify(function)
+    expression = sympy.sympify(function, strict=True)
     if expression == Z:
         return body
     if not expression.has(Z):

@@ -66,7 +66,7 @@ def from_sympy(expression: Any) -> Node:
         expression, sympy.MatrixBase
     ):
         return _matrix(expression)
-    return _scalar(sympy.sympify(expression))
+    return _scalar(sympy.sympify(expression, strict=True))
 
 
 def _matrix(expression: Any) -> Node:

@@ -255,7 +255,7 @@ def add(*terms: Node) -> Node:
 
 def scale(coefficient: Any, body: Node) -> Node:
     """Return `coefficient` times `body`."""
-    factor = sympy.sympify(coefficient)
+    factor = sympy.sympify(coefficient, strict=True)  # a text would be run as code
     if isinstance(body, Scaled):
         factor, body = factor * body.coefficient, body.body
     return body if factor == 1 else Scaled(factor, body)

@@ -8,6 +8,7 @@ to more digits.
 
 from __future__ import annotations
 
+import ast
 from fractions import Fraction
 from numbers import Integral, Rational
 from typing import Any
@@ -20,6 +21,15 @@ from symflow.errors import InvalidArgument
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
 
+#: What a number that is given as a text may be made of, beside digits.
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.BitXor)
+_FUNCTIONS = (
+    *("sqrt", "cbrt", "root", "Rational", "Integer", "Float", "Abs", "exp", "log"),
+    *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
+    *("asinh", "acosh", "atanh", "gamma", "factorial", "Min", "Max"),
+)
+_UNREADABLE = (sympy.SympifyError, SyntaxError, ValueError, RecursionError, MemoryError)
+
 
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
@@ -28,7 +38,8 @@ def exact(value: Any) -> sympy.Expr:
     ----------
     value : int, Fraction, float, mpf, str or SymPy number
         A binary float stands for the rational number that it is; a string is
-        read as SymPy reads it (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10).
+        read as SymPy reads it (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), if it
+        is arithmetic: any other code in it is refused, and not run.
 
     Raises
     ------
@@ -177,8 +188,28 @@ def _evaluate(value: Any, bits: int) -> Any:
 
 
 def _parsed(text: str) -> Any:
+    """Read a number; SymPy would evaluate any Python, and files hold such texts."""
     try:
+        if not _is_arithmetic(ast.parse(text.strip(), mode="eval").body):
+            raise SyntaxError
         return sympy.sympify(text, rational=True)
-    except (sympy.SympifyError, TypeError, AttributeError):
+    except (*_UNREADABLE, TypeError, AttributeError):
         msg = f"exact(value): needs a real number; got {text!r}"
         raise InvalidArgument(msg) from None
+
+
+def _is_arithmetic(tree: ast.AST) -> bool:
+    """Say whether an expression is made of numbers, + − * / ** and SymPy's names."""
+    if isinstance(tree, ast.Constant):
+        return type(tree.value) in (int, float)
+    if isinstance(tree, ast.UnaryOp):
+        return isinstance(tree.op, ast.UAdd | ast.USub) and _is_arithmetic(tree.operand)
+    if isinstance(tree, ast.BinOp):
+        plain = isinstance(tree.op, _OPERATORS)
+        return plain and _is_arithmetic(tree.left) and _is_arithmetic(tree.right)
+    if isinstance(tree, ast.Name):
+        return isinstance(getattr(sympy, tree.id, None), sympy.Expr)
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        known = tree.func.id in _FUNCTIONS and not tree.keywords
+        return known and all(map(_is_arithmetic, tree.args))
+    return False

@@ -60,6 +60,9 @@ class CustomLoss(Loss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "l2", as_decay(self.l2, "CustomLoss"))
+        if not isinstance(self.expr, sympy.Basic):  # SymPy would run a text as code
+            msg = f"CustomLoss(expr): needs a SymPy expression; got {self.expr!r}"
+            raise InvalidArgument(msg)
         scalar_node(self.expr)
         gradient(self.expr, self.symbol)
 
