@@ -17,6 +17,7 @@ from enum import Enum
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def save(obj: Any, path: str | Path) -> Path:
     >>> sf.load(path) == flow, sf.load(path).loss.l2
     (True, 1/10)
     """
-    target = Path(path)
+    target = _as_path(path, "save(obj, path=…)")
     if target.suffix not in (".npz", ".json"):
         msg = (
             f"save(obj, path={str(path)!r}): needs a name that ends with .npz or .json"
@@ -142,7 +143,7 @@ def load(path: str | Path) -> Any:
     >>> round(sf.load(path).end_to_end[1].item(), 6)
     0.430588
     """
-    source = Path(path)
+    source = _as_path(path, "load(path=…)")
     call = f"load(path={str(path)!r})"
     if not source.is_file():
         msg = f"{call}: there is no such file"
@@ -158,6 +159,13 @@ def load(path: str | Path) -> Any:
     except Exception as problem:  # noqa: BLE001 - whatever a damaged file leads to
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
+
+
+def _as_path(path: Any, call: str) -> Path:
+    if not isinstance(path, str | PathLike):
+        msg = f"{call}: needs the name of a file; got {path!r}"
+        raise InvalidArgument(msg)
+    return Path(path)
 
 
 def _read(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:

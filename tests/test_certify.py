@@ -72,6 +72,13 @@ def test_decaying_laws_are_proven_with_weight_decay():
     assert sf.certify(other, flow, DATA, start, 1, digits=20).status is REFUTED
 
 
+def test_a_decaying_law_is_refuted_by_a_limit_that_is_not_zero():
+    (law,) = sf.conserved(sf.gradient_flow(FLOW.network, sf.SquaredLoss(l2=1)))
+    start = [np.diag([1, 2]), np.eye(2, dtype=int)]
+    certificate = sf.certify(law, FLOW, DATA, start, sympy.oo, digits=9)
+    assert certificate.status is REFUTED
+
+
 def test_rates_are_proven_and_faster_ones_refuted():
     start = ([[2, 0], [0, 2]], [[1, 0], [0, 1]])
     ball = sf.enclose(FLOW, DATA, start, [0, Fraction(1, 4), 1], digits=20)

@@ -414,6 +414,13 @@ def test_a_flow_that_stays_at_a_saddle_has_no_enclosed_limit():
         enclose(SCALAR, sf.whitened([[2]]), [[[0]], [[0]]], sympy.oo, digits=9)
 
 
+def test_without_inputs_there_is_no_limit_to_enclose():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    data, start = sf.Dataset([[0, 0]], [[1, 2]]), [np.eye(2)] * 2
+    with pytest.raises(sf.HypothesisFailed, match="nothing moves"):
+        enclose(flow, data, start, sympy.oo, digits=9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10**6), rows=st.integers(1, 5), columns=st.integers(1, 5))
 def test_bounds_of_balls(seed, rows, columns):

@@ -215,3 +215,10 @@ def test_a_number_in_a_file_cannot_be_code(tmp_path, capsys):
     with pytest.raises((sf.SymflowError, sympy.SympifyError, TypeError)):
         sf.compile(sf.gradient_flow(sf.LinearNetwork(1, 1), sf.load(path)))
     assert capsys.readouterr().out == ""
+
+
+def test_a_path_has_to_be_a_name():
+    with pytest.raises(sf.InvalidArgument, match=r"load\(path=…\).* got 5"):
+        sf.load(5)
+    with pytest.raises(sf.InvalidArgument, match=r"save\(obj, path=…\).* got 5"):
+        sf.save(sf.whitened([[2]]), 5)

@@ -359,3 +359,10 @@ def test_bounds_leaves_out_bounds_on_the_speed_of_the_loss(ax: Axes) -> None:
     labels = [str(line.get_label()) for line in ax.lines]
     assert any("MarginRate" in label for label in labels)
     assert not any("InstantaneousRate" in label for label in labels)
+
+
+def test_an_enclosure_is_told_to_give_its_midpoints():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1], digits=9)
+    with pytest.raises(sf.InvalidArgument, match=r"Give its \.midpoints$"):
+        sf.plot.loss(ball)

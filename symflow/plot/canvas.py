@@ -99,7 +99,10 @@ def check_trajectory(value: Any, call: str) -> None:
         If `value` is not a `Trajectory`.
     """
     if not isinstance(value, Trajectory):
-        msg = f"{call}: needs a trajectory, as from simulate; got {value!r}"
+        given = f"{value!r}".partition("\n")[0]
+        middle = hasattr(value, "midpoints")
+        hint = ". Give its .midpoints" if middle else ""
+        msg = f"{call}: needs a trajectory, as from simulate; got {given}{hint}"
         raise InvalidArgument(msg)
 
 

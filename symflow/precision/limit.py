@@ -102,7 +102,7 @@ class Remainder:
     Raises
     ------
     HypothesisFailed
-        If there is weight decay, or Σ_xx is singular and not given exactly.
+        If there is weight decay, or Σ_xx is zero, or singular and not given exactly.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -125,6 +125,12 @@ class Remainder:
         with ctx.workprec(2 * NORM_BITS):
             self._data = [to_arb_array(array) for array in problem.arguments]
             self._basis = range_basis(*problem.arguments)
+            if self._basis.size == 0:
+                msg = (
+                    "enclose(t=oo): Σ_xx is zero, so nothing moves and there is no "
+                    "limit to prove. Give inputs that are not all zero"
+                )
+                raise HypothesisFailed(msg)
             self._metric = self._basis.T @ self._basis
             inner = self._basis.T @ self._data[0] @ self._basis
             self._decay = self._least(inner, self._metric)

@@ -258,7 +258,9 @@ def _conserved(law: Law | PolynomialLaw, ball: Enclosure, index: int) -> Finding
     start = [to_arb_array(weight) for weight in ball.problem.weights]
     factor = to_arb(1)
     if not law.is_conserved:
-        factor = to_arb(sympy.exp(-law.rate * exact(ball.t[index])))
+        time = ball.t[index]
+        decay = law.rate * (time if time == sympy.oo else exact(time))
+        factor = to_arb(sympy.exp(-decay))
     residual = np.asarray(law.value(now)) - factor * np.asarray(law.value(start))
     return Finding(np.asarray(residual, dtype=object))
 
