@@ -412,6 +412,8 @@ def test_what_is_not_covered_is_refused(build, kind, message):
 def test_a_flow_that_stays_at_a_saddle_has_no_enclosed_limit():
     with pytest.raises(sf.PrecisionLost, match=r"enclose\(t=oo\)"):
         enclose(SCALAR, sf.whitened([[2]]), [[[0]], [[0]]], sympy.oo, digits=9)
+    with pytest.raises(sf.PrecisionLost, match="the flow does not settle"):
+        enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[-1]]], sympy.oo, digits=9)
 
 
 def test_without_inputs_there_is_no_limit_to_enclose():

@@ -12,7 +12,12 @@ import numpy as np
 import sympy
 
 from symflow.codegen import end_to_end_program
-from symflow.errors import HypothesisFailed, InvalidArgument, PrecisionLost
+from symflow.errors import (
+    HypothesisFailed,
+    IntegrationFailed,
+    InvalidArgument,
+    PrecisionLost,
+)
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
@@ -82,7 +87,8 @@ def enclose(
     t : number, sequence of numbers, or sympy.oo
         Increasing times; oo encloses the limit of the flow.
     digits : int, keyword-only
-        The radius is at most 10^(−digits) · max|θ|.
+        The radius is at most 10^(−digits) · max|θ|; being a float, it is never shown
+        below 5e-324.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
     progress : callable, keyword-only, optional
@@ -126,7 +132,14 @@ def enclose(
         from symflow.precision.limit import Remainder, settling_time
 
         remainder = Remainder(problem)
-        times = (settling_time(problem, int(digits)),)
+        try:
+            times = (settling_time(problem, int(digits)),)
+        except IntegrationFailed as stop:
+            msg = (
+                f"enclose(t=oo): the flow does not settle, in float64 ({stop}). "
+                "Enclose finite times"
+            )
+            raise PrecisionLost(msg) from None
     seen = forecast(problem.floats, float(times[-1]), structural=True)
     plan = make_plan(problem, times, int(digits), seen)
     plan = plan.tightened(
