@@ -228,3 +228,10 @@ def test_matrices_and_other_variables_are_refused():
         sf.gradient(W * V, W)
     with pytest.raises(NotDifferentiable, match="matrix symbol"):
         sf.gradient(Trace(W * V), lam)
+
+
+@pytest.mark.parametrize("text", ["Trace(W)", None, [1]])
+def test_what_is_no_expression_is_refused(text):
+    """Text named another W, so that its gradient was zero."""
+    with pytest.raises(sf.NotDifferentiable):
+        sf.gradient(text, sympy.MatrixSymbol("W", 2, 2))

@@ -66,7 +66,14 @@ def from_sympy(expression: Any) -> Node:
         expression, sympy.MatrixBase
     ):
         return _matrix(expression)
-    return _scalar(sympy.sympify(expression, strict=True))
+    try:
+        scalar = sympy.sympify(expression, strict=True)
+    except sympy.SympifyError:
+        scalar = None
+    if not isinstance(scalar, sympy.Expr):
+        msg = f"gradient: needs a SymPy expression; got {expression!r}"
+        raise NotDifferentiable(msg)
+    return _scalar(scalar)
 
 
 def _matrix(expression: Any) -> Node:
