@@ -129,3 +129,9 @@ def test_generic_and_irrational_tensors_keep_their_norms(rng):
     assert len(sf.conserved(sf.gradient_flow(generic, sf.SquaredLoss()))) == 1
     root = sf.TensorNetwork(sympy.Array([[[sympy.sqrt(2), 0], [0, 1]]]))
     assert len(sf.conserved(sf.gradient_flow(root, sf.SquaredLoss()))) == 1
+
+
+def test_a_tensor_of_zeros_moves_nothing():
+    flow = sf.gradient_flow(sf.TensorNetwork(np.zeros((2, 2, 2))), sf.SquaredLoss())
+    assert len(sf.conserved(flow)) > 0
+    assert sf.count_conserved(flow.network).independent == 4

@@ -282,7 +282,8 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
     except HypothesisFailed:
         return None
     rounded = [np.einsum("aj,bj->jab", f.conj(), f).real for f in found.factors]
-    kept = _distinct(np.concatenate([p.reshape(len(p), -1) for p in rounded], axis=1))
+    flat = [p.reshape(len(p), p.shape[1] ** 2) for p in rounded]
+    kept = _distinct(np.concatenate(flat, axis=1))
     if not kept:
         return None
     rounded = [p[kept] for p in rounded]
