@@ -240,3 +240,14 @@ def test_a_solution_kernel_refuses_an_infinite_time() -> None:
     kern = sf.compile(sf.solve(flow, sf.whitened([[2]]), [[[1]], [[1]]]))
     with pytest.raises(ValueError, match="finite"):
         kern(np.inf)
+
+
+def test_small_integers_do_not_wrap_around() -> None:
+    """100·100 is 16 in int8."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    kern = sf.compile(flow, sf.Moments(np.eye(2), np.ones((1, 2))))
+    weights = np.full((2, 2), 100), np.full((1, 2), 100)
+    wanted = kern(*(w.astype(float) for w in weights))
+    for kind in (np.int8, np.uint8, np.int64):
+        found = kern(*(w.astype(kind) for w in weights))
+        assert all(map(np.array_equal, found, wanted))

@@ -398,3 +398,10 @@ def test_tangents_of_elementwise_functions_follow_the_chain_rule():
     (rate,) = directional(kern.program, [a], [d])
     numeric = (kern(a + 1e-6 * d) - kern(a - 1e-6 * d)) / 2e-6
     assert float(rate) == pytest.approx(float(numeric), rel=1e-7)
+
+
+@pytest.mark.parametrize("widths", [3, (0, 1, 2), (3, 2, -1), (3, 2)])
+def test_widths_of_c_code_are_positive(widths):
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match="all positive; got"):
+        sf.c_source(flow, widths)

@@ -53,8 +53,14 @@ def call({parameters}, *_more):
         _shapes = None
     if _shapes != _checked.shapes or _more:
         _checked.check(({names}, *_more), _shapes)
-    return _function({names})
+    return _function({floats})
 """
+
+
+def _float(array: Any) -> Any:
+    """Return integers as float64: their products would wrap around in silence."""
+    whole = isinstance(array, np.ndarray) and array.dtype.kind in "iub"
+    return array.astype(np.float64) if whole else array
 
 
 class _Checked:
@@ -133,12 +139,14 @@ def guarded(
     matrices = [argument.name for argument in free if argument.shape]
     names = [argument.name for argument in free]
     types = [f"type({name})" for name in matrices]
+    real = [f"{name}.dtype.kind not in 'iub'" for name in matrices]
     present = [f"{name} is not _absent" for name in names if name not in matrices]
     source = _GUARD.format(
         parameters=", ".join(f"{name}=_absent" for name in names),
-        is_plain=" and ".join([" is ".join([*types, "_ndarray"]), *present]),
+        is_plain=" and ".join([" is ".join([*types, "_ndarray"]), *real, *present]),
         shapes=", ".join(f"{name}.shape" for name in matrices),
         names=", ".join(names),
+        floats=", ".join(f"_float({n})" if n in matrices else n for n in names),
         body="\n        ".join(array_body(program, PLAIN, bare=bare)),
     )
     checked = _Checked(replace(program, inputs=free))
@@ -148,7 +156,12 @@ def guarded(
         **PRELUDE,
         **bound,
     }
-    namespace |= {"_function": function, "_absent": _ABSENT, "_checked": checked}
+    namespace |= {
+        "_function": function,
+        "_absent": _ABSENT,
+        "_float": _float,
+        "_checked": checked,
+    }
     exec(source, namespace)
     call: Callable[..., Any] = namespace["call"]
     return call

@@ -57,15 +57,15 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
         msg = f"{call}: needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     own = flow.network.widths
-    given = own if widths is None else tuple(widths)
+    given = (widths,) if isinstance(widths, int) else tuple(widths or own)
     fits = len(given) == len(own) and all(
         not isinstance(a, int) or a == b for a, b in zip(own, given, strict=True)
     )
-    if not fits or not all(isinstance(width, int) for width in given):
+    if not fits or not all(isinstance(width, int) and width > 0 for width in given):
         listed = ", ".join(map(str, own))
         msg = (
-            f"{call}: needs an integer for every width of the flow ({listed}); got "
-            f"{given}. Give for example widths=(10, 5, 1)"
+            f"{call}: needs an integer for every width of the flow ({listed}), all "
+            f"positive; got {given}. Give for example widths=(10, 5, 1)"
         )
         raise InvalidArgument(msg)
     program = rhs_program(flow)
