@@ -182,3 +182,16 @@ def test_parts_off_the_row_space_drive_each_other(rng):
     assert "no sample sees: fails" in str(
         RowSpaceSplit.attempt(bind(flow, full, start))
     )
+
+
+def test_a_limit_says_that_saddles_are_not_excluded():
+    """A balanced start with a negative mode meets the hypotheses and ends at 0."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    start = (np.diag([-0.5, 0.5]), 0.5 * np.eye(2))
+    data = sf.whitened([[3.0, 0.0], [0.0, 1.0]])
+    bias = sf.implicit_bias(flow, data, start)
+    assert "not to a saddle" in str(bias)
+    run = sf.simulate(flow, data, start, [0, 5])
+    assert run.end_to_end[-1, 0, 0] == pytest.approx(0, abs=1e-5)
+    assert bias.kkt_residual(run.end_to_end[-1]) > 0.5
+    assert bias.kkt_residual(bias.limit) < 1e-12

@@ -42,6 +42,9 @@ class Direction(Prediction):
     Its `limit` has unit Euclidean norm.
     """
 
+    #: A start that separates the samples is a hypothesis, and suffices.
+    proviso = ""
+
     @property
     @abstractmethod
     def margin(self) -> float:
