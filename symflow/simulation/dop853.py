@@ -91,7 +91,7 @@ class DOP853(Method):
             factor = SAFETY * error ** (-1 / 8) if error > 0 else GROW
             if not error < 1:
                 stats["rejected"] += 1
-                size *= max(SHRINK, factor) if np.isfinite(factor) else SHRINK
+                size *= max(SHRINK, factor) if np.isfinite(error) else SHRINK
                 grow = 1.0
                 continue
             stats["steps"] += 1
