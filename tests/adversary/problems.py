@@ -1,0 +1,283 @@
+"""Seeded generators of degenerate problems, exact and float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction as F
+from functools import reduce
+from math import log10
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from adversary.problem import Number, Problem, column, matrix
+
+#: Rational points of the circle.
+TURNS = ((F(3, 5), F(4, 5)), (F(5, 13), F(12, 13)), (F(0), F(1)), (F(1), F(0)))
+#: Strengths of modes: equal ones, zeros, tiny beside huge.
+STRENGTHS = (F(0), F(1), F(1), F(1, 2), F(1, 3), F(-1, 2), F(1, 10**5), F(3, 2))
+TARGETS = (F(0), F(2), F(2), F(3), F(1), F(-1), F(1, 2))
+#: What one coordinate may be beside the others.
+UNITS = (F(1, 10**6), F(1, 10**3), F(1), F(1), F(1), F(10**3))
+
+
+def number(rng: Random, exact: bool) -> Number:
+    """Return a small fraction, often 0, or a float, often close to a fraction."""
+    plain = rng.choice((F(0), F(1), F(-1), F(1, 2), F(2), F(-1, 3), F(3, 10)))
+    if exact:
+        return plain
+    return rng.choice((0.0, float(plain), float(plain), rng.gauss(0, 1), 0.1 + 0.2))
+
+
+def full(rng: Random, rows: int, columns: int, exact: bool) -> Any:
+    """Return a matrix of such numbers."""
+    entries = [[number(rng, exact) for _ in range(columns)] for _ in range(rows)]
+    return matrix(entries)
+
+
+def rotation(rng: Random, size: int, columns: int) -> Any:
+    """Return orthonormal columns of fractions."""
+    frame = np.array([[F(int(i == j)) for j in range(size)] for i in range(size)])
+    for i in range(size):
+        for j in range(i):
+            c, s = rng.choice(TURNS)
+            turn = np.array([[F(int(a == b)) for b in range(size)] for a in range(size)])
+            turn[i, i], turn[j, j], turn[i, j], turn[j, i] = c, c, -s, s
+            frame = frame @ turn
+    return frame[:, :columns]
+
+
+def spectral(rng: Random) -> Problem:
+    """Modes that fall apart exactly: zero, equal, of opposite sign, tiny."""
+    depth = rng.choice((2, 2, 2, 3))
+    widths = [rng.randint(1, 3) for _ in range(depth + 1)]
+    if rng.random() < 0.5:
+        widths = [rng.choice((2, 2, 3))] * (depth + 1)
+    k = min(widths)
+    frames = [rotation(rng, width, k) for width in widths]
+    kind = rng.choice(("balanced", "balanced", "free", "lambda"))
+    modes = [(_starts(rng, depth, kind), rng.choice(TARGETS)) for _ in range(k)]
+    weights = [
+        frames[layer + 1] @ _diagonal([m[0][layer] for m in modes]) @ frames[layer].T
+        for layer in range(depth)
+    ]
+    target = frames[-1] @ _diagonal([s for _, s in modes]) @ frames[0].T
+    parts = frames[-1], frames[0], tuple(modes)
+    return Problem(
+        "dense",
+        tuple(map(matrix, weights)),
+        _identity(widths[0]),
+        matrix(target),
+        moments=True,
+        note=f"{kind} modes",
+        modes=parts,
+    )
+
+
+def _starts(rng: Random, depth: int, kind: str) -> tuple[F, ...]:
+    if kind == "balanced":
+        strength = rng.choice(STRENGTHS)
+        signs = [rng.choice((1, 1, 1, -1)) for _ in range(depth)]
+        return tuple(sign * strength for sign in signs)
+    if kind == "lambda" and depth == 2:
+        # b² − a² = 1, at the edge of what is possible for a = 0.
+        return rng.choice(((F(0), F(1)), (F(3, 4), F(5, 4)), (F(-4, 3), F(5, 3))))
+    return tuple(rng.choice(STRENGTHS) for _ in range(depth))
+
+
+def nearly_balanced(rng: Random) -> Problem:
+    """A balanced start with one entry moved by 10^−k."""
+    found = spectral(rng)
+    weights = [list(map(list, weight)) for weight in found.weights]
+    k = rng.randint(2, 24)
+    layer = rng.randrange(len(weights))
+    row = rng.randrange(len(weights[layer]))
+    weights[layer][row][rng.randrange(len(weights[layer][row]))] += F(1, 10**k)
+    changed = tuple(map(matrix, weights))
+    return replace(found, weights=changed, modes=(), note=f"one entry off by 1e-{k}")
+
+
+def one_neuron(rng: Random) -> Problem:
+    """A hidden layer of one neuron: aligned, orthogonal, on the stable manifold."""
+    exact = rng.random() < 0.6
+    d, m = rng.randint(1, 3), rng.randint(1, 2)
+    first, second = full(rng, 1, d, exact), full(rng, m, 1, exact)
+    if rng.random() < 0.4 and d == m:
+        second = matrix([[-x] for x in first[0]])
+    target = full(rng, m, d, exact)
+    return Problem(
+        "dense", (first, second), _identity(d), target, moments=True, note="one neuron"
+    )
+
+
+def dense(rng: Random) -> Problem:
+    """Any start, on data with zeros, duplicates, few samples, other units."""
+    exact = rng.random() < 0.6
+    depth = rng.choice((1, 2, 2, 2, 3))
+    widths = [rng.randint(1, 3) for _ in range(depth + 1)]
+    weights = tuple(
+        full(rng, after, before, exact)
+        for before, after in zip(widths, widths[1:], strict=False)
+    )
+    X, Y = samples(rng, widths[0], widths[-1], exact)
+    return Problem("dense", weights, X, Y, note="dense")
+
+
+def samples(rng: Random, d: int, m: int, exact: bool) -> tuple[Any, Any]:
+    """Return inputs and targets, degenerate in one way or another."""
+    n = rng.randint(1, 4)
+    X = [list(row) for row in full(rng, n, d, exact)]
+    Y = [list(row) for row in full(rng, n, m, exact)]
+    change = rng.choice(("none", "zero column", "duplicate", "units", "zero targets"))
+    if change == "zero column":
+        j = rng.randrange(d)
+        X = [[x * 0 if i == j else x for i, x in enumerate(row)] for row in X]
+    elif change == "duplicate":
+        X, Y = [*X, X[0]], [*Y, Y[0]]
+    elif change == "units":
+        scales = [rng.choice(UNITS) for _ in range(d)]
+        scales = scales if exact else [float(s) for s in scales]
+        X = [[x * s for x, s in zip(row, scales, strict=True)] for row in X]
+    elif change == "zero targets":
+        Y = [[y * 0 for y in row] for row in Y]
+    return matrix(X), matrix(Y)
+
+
+def coordinates(rng: Random) -> Problem:
+    """Diagonal networks: dead inputs, zero and equal entries, tiny beside huge."""
+    exact = rng.random() < 0.6
+    d = rng.randint(1, 3)
+    family = rng.choice(("diagonal", "signed", "hadamard"))
+    depth = 2 if family == "hadamard" else rng.choice((2, 2, 3, 3, 4))
+    count = 2 * depth if family == "signed" else depth
+    one = F(1) if exact else 1.0
+    if rng.random() < 0.4:
+        entry = [[rng.choice((one, one / 2, one / 1000)) for _ in range(d)]] * count
+    else:
+        entry = [[number(rng, exact) for _ in range(d)] for _ in range(count)]
+    weights = tuple(column(row) for row in entry)
+    if rng.random() < 0.5:
+        diagonal = [rng.choice((F(1), F(1), F(2), F(0), F(1, 10**4))) for _ in range(d)]
+        X = matrix(_diagonal(diagonal))
+        row = [rng.choice(TARGETS) if s else F(0) for s in diagonal]
+        row = [y * s for y, s in zip(row, diagonal, strict=True)]
+        return Problem(family, weights, X, (tuple(row),), moments=True, note="diagonal")
+    X, Y = samples(rng, d, 1, exact)
+    return Problem(family, weights, X, Y, note="coordinates")
+
+
+def circular(rng: Random) -> Problem:
+    """Circular filters on white input, with dead frequencies."""
+    exact = rng.random() < 0.6
+    d = rng.choice((1, 2, 3, 4))
+    taps = [d if rng.random() < 0.7 else rng.randint(1, d) for _ in range(2)]
+    one = F(1) if exact else 1.0
+    even = rng.random() < 0.4
+    weights = tuple(
+        column([one if even else number(rng, exact) for _ in range(size)])
+        for size in taps
+    )
+    target = full(rng, 1, d, exact)
+    return Problem("circular", weights, _identity(d), target, moments=True, note="taps")
+
+
+def labelled(rng: Random) -> Problem:
+    """Classification: separable, duplicated, not separable, of other units."""
+    exact = rng.random() < 0.6
+    family = rng.choice(("dense", "diagonal", "signed", "hadamard"))
+    d = rng.randint(1, 3)
+    X, _ = samples(rng, d, 1, exact)
+    one = F(1) if exact else 1.0
+    Y = matrix([[rng.choice((one, -one))] for _ in X])
+    if family == "dense":
+        h = rng.randint(1, 2)
+        weights = (full(rng, h, d, exact), full(rng, 1, h, exact))
+    else:
+        count = {"diagonal": 2, "signed": 4, "hadamard": 2}[family]
+        weights = tuple(full(rng, d, 1, exact) for _ in range(count))
+    loss = rng.choice(("exponential", "logistic"))
+    return Problem(family, weights, X, Y, loss=loss, note="labels")
+
+
+#: The generators, and how often each is drawn.
+GENERATORS: dict[Callable[[Random], Problem], int] = {
+    spectral: 4,
+    nearly_balanced: 2,
+    one_neuron: 2,
+    dense: 3,
+    coordinates: 4,
+    circular: 1,
+    labelled: 2,
+}
+
+
+def draw(rng: Random) -> Problem:
+    """Return a problem of any kind, perhaps in floats, rescaled, or looked at late."""
+    makers = list(GENERATORS)
+    maker = rng.choices(makers, [GENERATORS[m] for m in makers])[0]
+    found = maker(rng)
+    if found.exact and rng.random() < 0.25:
+        found = as_floats(found)
+    if rng.random() < 0.1 and not found.modes:
+        found = rescaled(found, F(10) ** rng.choice((-7, -3, 3, 6)))
+    if rng.random() < 0.05:
+        rates = tuple(F(rng.choice((1, 1, 3))) for _ in found.weights)
+        found = replace(found, rates=rates, modes=())
+    return replace(found, times=_times(rng, found))
+
+
+def as_floats(problem: Problem) -> Problem:
+    """Return the problem in floats: what held exactly holds up to rounding."""
+    parts = [
+        tuple(tuple(float(x) for x in row) for row in part)
+        for part in (*problem.weights, problem.X, problem.Y)
+    ]
+    *weights, X, Y = parts
+    note = f"{problem.note}, floats"
+    return replace(problem, weights=tuple(weights), X=X, Y=Y, modes=(), note=note)
+
+
+def rescaled(problem: Problem, factor: F) -> Problem:
+    """Return the problem in other units of the targets and the first layer."""
+    scale: Any = factor if problem.exact else float(factor)
+    if problem.loss != "squared":
+        return problem
+    Y = matrix([[y * scale for y in row] for row in problem.Y])
+    first = matrix([[w * scale for w in row] for row in problem.weights[0]])
+    note = f"{problem.note}, scaled by {float(factor):g}"
+    return replace(problem, weights=(first, *problem.weights[1:]), Y=Y, note=note)
+
+
+def _times(rng: Random, problem: Problem) -> tuple[F, ...]:
+    """Return times in units of the fastest motion: early, from 0 on, or all late."""
+    depth = len(problem.weights)
+    size = max(_top(w) for w in problem.weights)
+    gram = _top(problem.X) if problem.moments else _top(problem.X) ** 2 * problem.d
+    drive = _top(problem.Y) * (1 if problem.moments else _top(problem.X))
+    width = max(len(w) for w in problem.weights)
+    pace = max(1.0, gram * width * size ** max(2 * depth - 2, 0))
+    pace = max(pace, drive * size ** max(depth - 2, 0))
+    unit = F(1) / 10 ** max(0, round(log10(pace)))
+    shape = rng.choice(((0, 1), (0, 1, 3), (2,), (5, 10, 20), (F(1, 2), 2)))
+    return tuple(unit * time for time in shape)
+
+
+def _top(rows: Any) -> float:
+    return max((abs(float(x)) for row in rows for x in row), default=0.0)
+
+
+def _identity(size: int) -> Any:
+    return matrix([[F(int(i == j)) for j in range(size)] for i in range(size)])
+
+
+def _diagonal(entries: Any) -> Any:
+    size = len(entries)
+    rows = [[entries[i] if i == j else F(0) for j in range(size)] for i in range(size)]
+    return np.array(rows, dtype=object)
+
+
+def product_of(matrices: Any) -> Any:
+    """Return the product, the last matrix leftmost."""
+    return reduce(lambda done, m: m @ done, matrices)
