@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction as F
-from functools import reduce
 from math import log10
 from random import Random
 from typing import Any
@@ -59,20 +58,26 @@ def spectral(rng: Random) -> Problem:
     frames = [rotation(rng, width, k) for width in widths]
     kind = rng.choice(("balanced", "balanced", "free", "lambda"))
     modes = [(_starts(rng, depth, kind), rng.choice(TARGETS)) for _ in range(k)]
+    return from_modes(tuple(modes), frames, f"{kind} modes")
+
+
+def from_modes(modes: Any, frames: Any = None, note: str = "") -> Problem:
+    """Return the problem whose layers are these modes between orthonormal frames."""
+    depth = len(modes[0][0])
+    frames = frames or [_diagonal([F(1)] * len(modes))] * (depth + 1)
     weights = [
         frames[layer + 1] @ _diagonal([m[0][layer] for m in modes]) @ frames[layer].T
         for layer in range(depth)
     ]
     target = frames[-1] @ _diagonal([s for _, s in modes]) @ frames[0].T
-    parts = frames[-1], frames[0], tuple(modes)
     return Problem(
         "dense",
         tuple(map(matrix, weights)),
-        _identity(widths[0]),
+        _identity(len(frames[0])),
         matrix(target),
         moments=True,
-        note=f"{kind} modes",
-        modes=parts,
+        note=note,
+        modes=(frames[-1], frames[0], modes),
     )
 
 
@@ -276,8 +281,3 @@ def _diagonal(entries: Any) -> Any:
     size = len(entries)
     rows = [[entries[i] if i == j else F(0) for j in range(size)] for i in range(size)]
     return np.array(rows, dtype=object)
-
-
-def product_of(matrices: Any) -> Any:
-    """Return the product, the last matrix leftmost."""
-    return reduce(lambda done, m: m @ done, matrices)

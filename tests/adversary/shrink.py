@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from adversary.problem import Matrix, Problem
+from adversary.problems import from_modes
 
 #: Values that an entry is tried to be replaced by.
 SIMPLE = (0, 1, -1, 2)
@@ -44,6 +45,8 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
     """Yield simpler problems, the boldest changes first."""
     if problem.rates:
         yield replace(problem, rates=())
+    if problem.modes:
+        yield from _fewer_modes(problem)
     if len(problem.times) > 1:
         yield from (replace(problem, times=(time,)) for time in problem.times)
     if not problem.moments and len(problem.X) > 1:
@@ -55,6 +58,17 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
     elif problem.family != "circular" and problem.d > 1:
         yield from _fewer_coordinates(problem)
     yield from _simpler_entries(problem)
+
+
+def _fewer_modes(problem: Problem) -> Iterator[Problem]:
+    """Yield problems on the axes, with all modes, without one, or with simpler ones."""
+    modes = problem.modes[2]
+    plain = from_modes(modes)
+    if plain.weights != problem.weights:
+        yield replace(plain, times=problem.times, note=problem.note)
+    for k in range(len(modes) if len(modes) > 1 else 0):
+        changed = from_modes(modes[:k] + modes[k + 1 :])
+        yield replace(changed, times=problem.times, note=problem.note)
 
 
 def _narrower(problem: Problem) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def conserved(case: Case) -> Iterator[Fault]:
         for place, law in enumerate(laws):
             call = f"law = sf.conserved({origin})[{place}]\nprint(law)"
             values = case.ask(law.value, case.path.weights)
-            if values is None or law.rate != 0:
+            if values is None or law.rate != 0 or not _is_finite(values[0]):
                 continue
             size = max(1.0, float(max(top(w) for w in case.path.weights)))
             for time, value in zip(case.t, values, strict=True):
@@ -48,3 +49,8 @@ def count_conserved(case: Case) -> Iterator[Fault]:
         yield Fault("independent", detail, call)
     if found.known > true:
         yield Fault("known", f"known = {found.known} of {true}", call)
+
+
+def _is_finite(value: Any) -> bool:
+    """Say whether a law has a value here: a logarithm of zero has none."""
+    return bool(np.all(np.isfinite(np.asarray(value, dtype=float))))

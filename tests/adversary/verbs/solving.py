@@ -14,14 +14,18 @@ from adversary.case import DIGITS, TRUSTED, USELESS, Case, Fault, distance, top,
 FLOATS = 1e-7
 #: Digits asked of a closed form.
 ASKED = (15, 30, 50)
+#: Formulas that SymPy has been asked about, which takes a second.
+VERIFIED: set[tuple[str, int]] = set()
 
 
 def solve(case: Case) -> Iterator[Fault]:
     """Hold every closed form against the true flow."""
     for place, solution in enumerate(case.ask(sf.solve, *case.given, all=True) or ()):
         call = f"sol = sf.solve(flow, data, init, all=True)[{place}]"
-        if solution.verify() != 0:
+        kind = solution.name, len(case.problem.weights)
+        if kind not in VERIFIED and solution.verify() != 0:
             yield Fault(f"{solution.name}.verify is not 0", str(solution.verify()), call)
+        VERIFIED.add(kind)
         yield from _values(case, solution, call)
         yield from _digits(case, solution, call)
         yield from _weights(case, solution, call)
