@@ -15,7 +15,7 @@ import numpy as np
 import symflow as sf
 from adversary.limits import limit
 from adversary.problem import Problem
-from adversary.truth import flow_at, fraction, product
+from adversary.truth import decimals, flow_at, fraction, product
 from symflow.flow.problem import bind
 
 #: Digits of the true flow, and what of them is trusted.
@@ -86,17 +86,36 @@ class Case:
     @cached_property
     def path(self) -> sf.Trajectory:
         """The true flow in the form that claims are held against."""
+        return self._path(self.t, self.states)
+
+    @cached_property
+    def whole_path(self) -> sf.Trajectory:
+        """The same from the start on: a claim about a flow speaks of t = 0."""
+        if self.t[0] == 0:
+            return self.path
+        with localcontext() as context:
+            context.prec = DIGITS + 12
+            start = [decimals(weight) for weight in self.problem.weights]
+        return self._path([Fraction(0), *self.t], [start, *self.states])
+
+    def _path(self, times: list[Fraction], states: list[Any]) -> sf.Trajectory:
         context = mpmath.MPContext()
         context.dps = DIGITS
         weights = tuple(
-            np.stack([lifted(state[layer], context) for state in self.states])
+            np.stack([lifted(state[layer], context) for state in states])
             for layer in range(len(self.problem.weights))
         )
-        times = np.array(self.t, dtype=object)
         bound = bind(*self.given, digits=DIGITS)
         error = float(max(top(w) for w in weights)) * TRUSTED or TRUSTED
         return sf.Trajectory(
-            bound, times, weights, "decimals", DIGITS - 6, error, {}, context
+            bound,
+            np.array(times, dtype=object),
+            weights,
+            "decimals",
+            DIGITS - 6,
+            error,
+            {},
+            context,
         )
 
 

@@ -56,8 +56,8 @@ def spectral(rng: Random) -> Problem:
         widths = [rng.choice((2, 2, 3))] * (depth + 1)
     k = min(widths)
     frames = [rotation(rng, width, k) for width in widths]
-    kind = rng.choice(("balanced", "balanced", "free", "lambda"))
-    modes = [(_starts(rng, depth, kind), rng.choice(TARGETS)) for _ in range(k)]
+    kind = rng.choice(("balanced", "balanced", "free", "free", "lambda", "still"))
+    modes = [_mode(rng, depth, kind) for _ in range(k)]
     return from_modes(tuple(modes), frames, f"{kind} modes")
 
 
@@ -79,6 +79,17 @@ def from_modes(modes: Any, frames: Any = None, note: str = "") -> Problem:
         note=note,
         modes=(frames[-1], frames[0], modes),
     )
+
+
+def _mode(rng: Random, depth: int, kind: str) -> tuple[tuple[F, ...], F]:
+    """Return the start of a mode in every layer, and its target."""
+    if kind == "still":
+        size = rng.choice((F(1), F(2), F(10**4), F(10**7)))
+        rest = (F(1),) * (depth - 2)
+        moving = (size, 1 / size, *rest), F(1)
+        none = (F(0),) * depth, rng.choice(TARGETS)
+        return rng.choice((moving, none, ((size, F(0), *rest), F(0))))
+    return _starts(rng, depth, kind), rng.choice(TARGETS)
 
 
 def _starts(rng: Random, depth: int, kind: str) -> tuple[F, ...]:
@@ -110,7 +121,9 @@ def one_neuron(rng: Random) -> Problem:
     d, m = rng.randint(1, 3), rng.randint(1, 2)
     first, second = full(rng, 1, d, exact), full(rng, m, 1, exact)
     if rng.random() < 0.4 and d == m:
-        second = matrix([[-x] for x in first[0]])
+        # The opposite start, on the stable manifold of 0 or a rounding beside it.
+        nudge = 1 if exact else rng.choice((1.0, 1 + 2.0**-52))
+        second = matrix([[-x * nudge] for x in first[0]])
     target = full(rng, m, d, exact)
     return Problem(
         "dense", (first, second), _identity(d), target, moments=True, note="one neuron"

@@ -36,11 +36,11 @@ def proved_statement(case: Case, claim: Any, call: str) -> Iterator[Fault]:
     """Say whether a claim that is called proved fails on the true flow."""
     if claim.status is not sf.Status.PROVED:
         return
-    residuals = case.ask(claim.residuals, case.path)
-    slack = case.ask(claim.slack, case.path)
+    residuals = case.ask(claim.residuals, case.whole_path)
+    slack = case.ask(claim.slack, case.whole_path)
     if residuals is None or slack is None:
         return
-    rows = zip(case.t, residuals, slack, strict=True)
+    rows = zip(case.whole_path.t, residuals, slack, strict=True)
     for time, residual, spare in rows:
         if not float(residual) <= float(spare) + NOISE:
             detail = f"{claim.statement}: off by {float(residual):.2g} at t = {time}"

@@ -61,7 +61,8 @@ def _losses(
     rounding = 1e-15 if route == "simulate" else 0.0
     for W, value, state in zip(case.products, run.loss, case.states, strict=True):
         true = float(loss_of(case.problem, decimals(W)))
-        gain = float(np.linalg.norm(X)) * 10 * (1 + float(top(state[0]))) ** 3
+        depth, size = len(state), max(float(top(w)) for w in state)
+        gain = float(np.linalg.norm(X)) * depth * (1 + size) ** (depth - 1)
         scale = float(top(X)) * float(top(W)) + float(top(case.problem.Y))
         allowed = error * gain + 10 * rounding * scale
         value = float(value)

@@ -1,0 +1,105 @@
+"""Problems that were once answered wrongly, smallest first, by verb."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction as F
+from typing import Any
+
+from adversary.problem import Problem, column, matrix
+from adversary.problems import from_modes
+
+
+def _white(first: Any, second: Any, target: Any, *times: Any) -> Problem:
+    size = len(target[0])
+    gram = [[F(int(i == j)) for j in range(size)] for i in range(size)]
+    weights = matrix(first), matrix(second)
+    given = matrix(gram), matrix(target)
+    return Problem("dense", weights, *given, tuple(times), moments=True)
+
+
+def _sampled(first: Any, second: Any, X: Any, Y: Any, *times: Any) -> Problem:
+    weights = matrix(first), matrix(second)
+    return Problem("dense", weights, matrix(X), matrix(Y), tuple(times))
+
+
+def _columns(family: str, weights: Any, X: Any, Y: Any, *times: Any) -> Problem:
+    given = tuple(map(column, weights)), matrix(X), matrix(Y)
+    return Problem(family, *given, tuple(times), moments=True)
+
+
+ROTATED = ((0, F(3, 5)), (0, F(-4, 5))), ((F(4, 15), F(1, 5)), (F(3, 5), F(-4, 5)))
+TINY = from_modes((((F(1), F(1)), F(3)), ((F(1, 10**5), F(0)), F(2))))
+TINY_SAMPLES = [[1, F(1, 10**6)], [1, F(-1, 10**6)]], [[F(2)], [F(0)]]
+THREE = [[0.1], [0.3], [0.7]]
+UNITS = [[F(10**6), F(0)], [F(0), F(1)]]
+
+EXAMPLES: dict[str, tuple[str, Problem]] = {
+    "a mode that is zero, rotated": (
+        "solve",
+        _white(*ROTATED, [[F(2), 0], [0, 0]], F(0), F(1)),
+    ),
+    "a mode of 1e-5 that grows": ("solve", replace(TINY, times=(F(1), F(15)))),
+    "the verdict on it": ("validate", replace(TINY, times=(F(15),))),
+    "a second mode of 1e-20": (
+        "solve",
+        _white([[F(1), 0]], [[F(1)], [F(1, 10**20)]], [[F(3), 0], [0, F(2)]], F(15)),
+    ),
+    "a dead input of a signed network": (
+        "solve",
+        _columns("signed", [[F(1)]] * 3 + [[F(2)]] * 3, [[F(0)]], [[F(0)]], F(1)),
+    ),
+    "balanced up to a rounding": (
+        "companions",
+        _white([[0.1 + 0.2]], [[-0.3]], [[F(2)]], F(1), F(40)),
+    ),
+    "the verdict on what rests on it": (
+        "validate",
+        _white([[0.1 + 0.2]], [[-0.3]], [[F(2)]], F(1), F(60)),
+    ),
+    "a second input of 1e-6": (
+        "rates",
+        _sampled([[F(1), F(1)]], [[F(1)]], *TINY_SAMPLES, F(1), F(3)),
+    ),
+    "a late path": ("validate", _white([[F(1)]], [[F(1)]], [[F(2)]], 5, 10, 20)),
+    "float samples, enclosed": (
+        "enclose",
+        _sampled([[0.25]], [[0.25]], THREE, [[0.2], [0.5], [0.4]], 1),
+    ),
+    "float samples, to 20 digits": (
+        "precise",
+        _sampled([[0.25]], [[0.25]], THREE, THREE, 5, 20, 60),
+    ),
+    "realizable data, late": (
+        "simulate",
+        _sampled([[0.25]], [[0.25]], THREE, THREE, 20, 60, 100, 150),
+    ),
+    "a small input beside a large one": (
+        "implicit_bias",
+        _sampled(UNITS, [[F(1), F(1)]], UNITS, [[F(1)], [F(1)]], F(1, 10**12)),
+    ),
+    "nothing to learn": ("companions", _white([[F(0)]], [[F(0)]], [[F(0)]], F(1))),
+    "zero samples": (
+        "companions",
+        _sampled([[F(0)]], [[F(0)]], [[F(0)]], [[F(0)]], F(1)),
+    ),
+    "a printed rate": ("rates", _white([[F(0)]], [[F(1)]], [[F(0)]], F(1))),
+    "arguments as results": (
+        "compile",
+        _white([[F(1)]], [[F(2)]], [[F(3)]], F(1)),
+    ),
+    "off balance by 1e-20": (
+        "regime",
+        _white([[F(-1)]], [[1 + F(1, 10**20)]], [[F(2)]], F(1)),
+    ),
+    "ties on one side": (
+        "saddle_to_saddle",
+        _columns(
+            "hadamard",
+            [[F(1), F(1)], [F(0), F(0)]],
+            [[F(2), F(3)], [F(3), F(5)]],
+            [[F(1), F(1)]],
+            F(1),
+        ),
+    ),
+}
