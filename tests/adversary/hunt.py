@@ -78,8 +78,8 @@ def _inside(trace: str) -> str:
     return last
 
 
-def problems(seed: int) -> Iterator[Problem]:
-    """Yield problems without end, the same for the same seed."""
-    rng = Random(seed)
+def problems(seed: int, verb: str = "") -> Iterator[Problem]:
+    """Yield problems for a verb without end, the same for the same seed."""
+    rng = Random(f"{seed} {verb}")
     while True:
-        yield draw(Random(rng.random()))
+        yield draw(Random(rng.random()), verb)

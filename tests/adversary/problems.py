@@ -219,6 +219,25 @@ def labelled(rng: Random) -> Problem:
     return Problem(family, weights, X, Y, loss=loss, note="labels")
 
 
+def ties(rng: Random) -> Problem:
+    """Coordinates that jump together, or come back: correlated, of equal pull."""
+    d = rng.choice((2, 2, 3))
+    X = [[F(rng.choice((0, 1, 1, -1, 2))) for _ in range(d)] for _ in range(d + 1)]
+    gram = [[sum((r[i] * r[j] for r in X), F(0)) for j in range(d)] for i in range(d)]
+    beta = [F(rng.choice((0, 1, 1, -1))) for _ in range(d)]
+    force = [sum((g * b for g, b in zip(row, beta, strict=True)), F(0)) for row in gram]
+    if rng.random() < 0.5:
+        force = [F(rng.choice((1, 1, 2, -1))) for _ in range(d)]
+    scale = rng.choice((F(1), F(1), F(10**10), F(1, 10**6)))
+    gram = [[x * scale for x in row] for row in gram]
+    force = [x * scale for x in force]
+    weights = column([F(1, 10)] * d), column([F(1, 10)] * d)
+    family = rng.choice(("hadamard", "diagonal"))
+    return Problem(
+        family, weights, matrix(gram), (tuple(force),), moments=True, note="ties"
+    )
+
+
 #: The generators, and how often each is drawn.
 GENERATORS: dict[Callable[[Random], Problem], int] = {
     spectral: 4,
@@ -228,12 +247,22 @@ GENERATORS: dict[Callable[[Random], Problem], int] = {
     coordinates: 4,
     circular: 1,
     labelled: 2,
+    ties: 1,
 }
 
 
-def draw(rng: Random) -> Problem:
+#: What a verb is for; any other is drawn from all generators.
+SUITED: dict[str, tuple[Callable[[Random], Problem], ...]] = {
+    "regime": (spectral, nearly_balanced, one_neuron, dense),
+    "rates": (spectral, nearly_balanced, one_neuron, dense, coordinates, circular),
+    "saddle_to_saddle": (coordinates, ties),
+    "solve": (spectral, nearly_balanced, one_neuron, coordinates, circular),
+}
+
+
+def draw(rng: Random, verb: str = "") -> Problem:
     """Return a problem of any kind, perhaps in floats, rescaled, or looked at late."""
-    makers = list(GENERATORS)
+    makers = list(SUITED.get(verb, GENERATORS))
     maker = rng.choices(makers, [GENERATORS[m] for m in makers])[0]
     found = maker(rng)
     if found.exact and rng.random() < 0.25:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from itertools import count
 from pathlib import Path
 from time import monotonic
 
@@ -26,8 +27,10 @@ def hunt(minutes: float, seed: int, verbs: list[str], shrinking: float) -> int:
     end = monotonic() + 60 * minutes
     asked: Counter[str] = Counter()
     seen: Counter[tuple[str, str]] = Counter()
-    for number, problem in enumerate(problems(seed)):
+    streams = {verb: problems(seed, verb) for verb in verbs}
+    for number in count():
         for verb in verbs:
+            problem = next(streams[verb])
             if monotonic() > end:
                 _summary(asked, seen)
                 return len(seen)

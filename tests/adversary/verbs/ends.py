@@ -139,7 +139,9 @@ def saddle_to_saddle(case: Case) -> Iterator[Fault]:
             for (a, b), (s, x) in zip(jumps, true, strict=False)
         )
         if not same:
-            kind = f"path, positive={positive}"
+            below = positive and any(float(x) < 0 for _, b in jumps for x in b)
+            what = "negative coefficient" if below else "jump missing or wrong"
+            kind = f"{what}, positive={positive}"
             detail = f"{_told(jumps)}, true {_told(true)}"
             yield Fault(kind, detail, call)
 
