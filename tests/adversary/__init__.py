@@ -1,1 +1,1 @@
-"""A standing adversary: degenerate problems, and routes that share no code with symflow."""
+"""A standing adversary: degenerate problems, and routes that share no code."""

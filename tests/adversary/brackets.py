@@ -97,7 +97,10 @@ def independent_laws(family: str, shapes: list[tuple[int, int]], d: int) -> int 
 def _bracket(a: list[Letter], b: list[Letter]) -> list[Letter]:
     size = len(a)
     return [
-        sum((b[i].slope(j) * a[j] - a[i].slope(j) * b[j] for j in range(size)), Letter({}))
+        sum(
+            (b[i].slope(j) * a[j] - a[i].slope(j) * b[j] for j in range(size)),
+            Letter({}),
+        )
         for i in range(size)
     ]
 

@@ -13,9 +13,10 @@ import mpmath
 import numpy as np
 
 import symflow as sf
+from adversary.integration import flow_at
 from adversary.limits import limit
 from adversary.problem import Problem
-from adversary.truth import decimals, flow_at, fraction, product
+from adversary.truth import decimals, fraction, product
 from symflow.flow.problem import bind
 
 #: Digits of the true flow, and what of them is trusted.

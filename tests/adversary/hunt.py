@@ -12,9 +12,9 @@ from typing import Any
 
 import symflow as sf
 from adversary.case import Case, Fault
+from adversary.draws import draw
+from adversary.integration import Unknown
 from adversary.problem import Problem
-from adversary.problems import draw
-from adversary.truth import Unknown
 from adversary.verbs import VERBS
 
 #: Seconds after which a case hangs.

@@ -1,4 +1,4 @@
-"""Where a flow ends: exactly for modes that fall apart, else where the loss is least."""
+"""Where a flow ends: exactly for modes that fall apart, else at a minimizer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from adversary.integration import Unknown, flow_at
 from adversary.problem import Problem
-from adversary.truth import Flow, Unknown, decimals, flow_at, product
+from adversary.truth import Flow, decimals, product
 
 #: The force, relative to the target, below which a flow has arrived.
 ARRIVED = 1e-12

@@ -1,7 +1,8 @@
 """Run the adversary: `python tests/adversary/run.py --minutes N [--seed S] [--verb V]`.
 
 Prints every kind of fault once, as lines to copy with the smallest problem found, then
-how many problems each verb was asked about; exits with 1 if there was a fault.
+how many problems each verb was asked about; exits with 1 if there was a fault.  With
+`--mutants` prints the smallest false change of every claim that is noticed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from adversary import mutants
 from adversary.case import Fault
 from adversary.hunt import faults, problems
 from adversary.problem import Problem
@@ -65,8 +67,8 @@ def _show(verb: str, problem: Problem, fault: Fault, origin: str) -> None:
 
 def _summary(asked: Counter[str], seen: Counter[tuple[str, str]]) -> None:
     print("\nproblems per verb:", ", ".join(f"{v} {n}" for v, n in asked.items()))
-    for (verb, kind), count in sorted(seen.items()):
-        print(f"  {verb:<17} {kind}: {count}")
+    for (verb, kind), times in sorted(seen.items()):
+        print(f"  {verb:<17} {kind}: {times}")
     print("nothing found" if not seen else f"{len(seen)} kinds of faults")
 
 
@@ -77,7 +79,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--verb", action="append", choices=list(VERBS))
     parser.add_argument("--shrink", type=float, default=15.0, help="seconds per fault")
+    parser.add_argument("--mutants", action="store_true", help="false claims instead")
+    parser.add_argument("--only", default="", help="entries of the atlas, for mutants")
     given = parser.parse_args()
+    if given.mutants:
+        return int(mutants.table(given.only) > 0)
     verbs = given.verb or list(VERBS)
     return int(hunt(given.minutes, given.seed, verbs, given.shrink) > 0)
 

@@ -80,9 +80,16 @@ def _narrower(problem: Problem) -> Iterator[Problem]:
             changed[layer + 1] = _columns_without(weights[layer + 1], unit)
             yield replace(problem, weights=tuple(changed), modes=())
     for j in range(problem.d if problem.d > 1 else 0):
-        yield replace(_input_dropped(problem, j), weights=(_columns_without(weights[0], j), *weights[1:]))
+        yield replace(
+            _input_dropped(problem, j),
+            weights=(_columns_without(weights[0], j), *weights[1:]),
+        )
     for i in range(problem.m if problem.m > 1 else 0):
-        Y = _without(problem.Y, i) if problem.moments else _columns_without(problem.Y, i)
+        Y = (
+            _without(problem.Y, i)
+            if problem.moments
+            else _columns_without(problem.Y, i)
+        )
         last = _without(weights[-1], i)
         yield replace(problem, weights=(*weights[:-1], last), Y=Y, modes=())
 

@@ -12,15 +12,17 @@ from scipy.integrate import solve_ivp
 
 from adversary.brackets import independent_laws
 from adversary.case import Fault
+from adversary.draws import GENERATORS, draw
 from adversary.examples import EXAMPLES
 from adversary.hunt import faults, problems
+from adversary.integration import flow_at
 from adversary.limits import limit_of_mode
 from adversary.margins import largest_margin
 from adversary.problem import Problem, column, matrix
-from adversary.problems import GENERATORS, draw, from_modes, rotation
+from adversary.problems import from_modes, rotation
 from adversary.saddles import path
 from adversary.shrink import shrink
-from adversary.truth import Flow, decimals, end_to_end, flow_at, loss_of
+from adversary.truth import Flow, decimals, end_to_end, loss_of
 from adversary.verbs import VERBS
 
 #: How many problems every verb is asked about here; `run.py` goes on without end.
@@ -36,7 +38,9 @@ STARTS = {
 
 
 def told(found: list[Fault], problem: Problem) -> str:
-    return "\n".join([problem.code, *(f"# {f.kind}: {f.detail}\n{f.call}" for f in found)])
+    return "\n".join(
+        [problem.code, *(f"# {f.kind}: {f.detail}\n{f.call}" for f in found)]
+    )
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -91,7 +95,9 @@ def test_the_flow_is_that_of_scipy(family):
 
     def slope(t, flat):
         parts = zip(np.split(flat, cuts), shapes, strict=True)
-        return np.concatenate([w.ravel() for w in flow([p.reshape(s) for p, s in parts])])
+        return np.concatenate(
+            [w.ravel() for w in flow([p.reshape(s) for p, s in parts])]
+        )
 
     start = np.concatenate([w.ravel() for w in flow.start]).astype(float)
     ends = solve_ivp(slope, (0, 1), start, "DOP853", rtol=1e-12, atol=1e-13).y[:, -1]

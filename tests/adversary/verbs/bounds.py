@@ -10,8 +10,9 @@ import numpy as np
 import sympy
 
 import symflow as sf
-from adversary.case import Case, Fault, shown, top, wrong
-from adversary.truth import decimals, loss_of
+from adversary.case import Case, Fault, top, wrong
+from adversary.exact import least_squares
+from adversary.truth import decimals, end_to_end, loss_of
 from symflow.bias import companions as of_bias
 from symflow.convergence import companions as of_convergence
 
@@ -40,12 +41,22 @@ def proved_statement(case: Case, claim: Any, call: str) -> Iterator[Fault]:
     slack = case.ask(claim.slack, case.whole_path)
     if residuals is None or slack is None:
         return
-    rows = zip(case.whole_path.t, residuals, slack, strict=True)
-    for time, residual, spare in rows:
-        if not float(residual) <= float(spare) + NOISE:
+    rows = zip(case.whole_path.t, residuals, slack, _visible(case, claim), strict=True)
+    for time, residual, spare, visible in rows:
+        if visible and not float(residual) <= float(spare) + NOISE:
             detail = f"{claim.statement}: off by {float(residual):.2g} at t = {time}"
             kind = f"proved {claim.name} fails on the true flow"
             yield Fault(kind, detail, f"{call}\nprint(claim, claim.hypotheses)")
+
+
+def _visible(case: Case, claim: Any) -> list[bool]:
+    """Say where √smaller is above the rounding of the path: 0 ≤ 0 is no violation."""
+    path = case.whole_path
+    if not isinstance(claim, sf.Bound):
+        return [True] * len(path.t)
+    size = float(max(top(w) for w in path.weights)) + float(top(case.problem.Y))
+    smaller, _ = claim.sides(path)
+    return [float(value) > (NOISE * size) ** 2 for value in smaller]
 
 
 def _printed(claim: Any, call: str) -> Iterator[Fault]:
@@ -77,22 +88,18 @@ def _decay(case: Case, claim: Any, call: str) -> Iterator[Fault]:
             stated = decimals([float(claim.bound(float(time)))])[0]
             for name, bound in (("rate", fallen), ("bound(t)", stated)):
                 if excess > bound * (1 + decimals([1e-9])[0]) + noise:
-                    detail = f"excess {excess:.6g} > {bound:.6g} at t = {time}, rate {claim.rate:.6g}"
+                    told = f"excess {excess:.6g} > {bound:.6g} at t = {time}"
                     line = f"{call}\nprint(claim.rate, claim.hypotheses)"
-                    yield Fault(f"{claim.name}.{name} is violated", detail, line)
+                    yield Fault(f"{claim.name}.{name} is violated", told, line)
 
 
 def _start(case: Case) -> Any:
-    from adversary.truth import end_to_end
-
     weights = [decimals(weight) for weight in case.problem.weights]
     return end_to_end(case.problem.family, weights, case.problem.d)
 
 
 def _least(case: Case) -> Any:
     """Return ℒ*, by exact elimination on the normal equations."""
-    from adversary.exact import least_squares
-
     with localcontext() as context:
         context.prec = 60
         W = least_squares(case.problem)
@@ -103,7 +110,8 @@ def companions(case: Case) -> Iterator[Fault]:
     """Hold all other claims about speed and limit against the true flow."""
     for room, ask in (("convergence", of_convergence), ("bias", of_bias)):
         for place, claim in enumerate(case.ask(ask, *case.given) or ()):
-            call = f"from symflow.{room} import companions\nclaim = companions(flow, data, init)[{place}]"
+            made = f"from symflow.{room} import companions"
+            call = f"{made}\nclaim = companions(flow, data, init)[{place}]"
             yield from proved_statement(case, claim, call)
             predicted = case.ask(lambda claim=claim: getattr(claim, "limit", None))
             if predicted is None or case.limit is None or np.ndim(predicted) != 2:
@@ -115,6 +123,3 @@ def companions(case: Case) -> Iterator[Fault]:
             kind = f"{claim.name}.limit, {claim.status.value}"
             line = f"{call}\nprint(claim.limit, claim.status, claim.hypotheses)"
             yield from wrong(kind, predicted, true, 1e-6 * size + error, line)
-
-
-__all__ = ["companions", "proved_statement", "rates", "shown"]

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 import symflow as sf
-from adversary.case import Case, Fault, shown, top, wrong
+from adversary.case import Case, Fault, top, wrong
 from adversary.truth import Flow
 from adversary.verbs.solving import FLOATS, slack_of
+
+#: The start as arrays.
+ARRAYS = "import numpy as np\nw = [np.array(x, float) for x in init]"
 
 
 def compiled(case: Case) -> Iterator[Fault]:
@@ -32,10 +35,12 @@ def _right_side(case: Case, kernel: Any) -> Iterator[Fault]:
     size = max(1.0, *(float(top(w)) for w in weights)) ** (2 * len(weights))
     data = [float(top(case.problem.X)), float(top(case.problem.Y)), 1.0]
     allowed = 1e-11 * size * max(data) ** 2
-    call = "import numpy as np\nw = [np.array(x, float) for x in init]\nkern = sf.compile(flow, data)"
+    call = f"{ARRAYS}\nkern = sf.compile(flow, data)"
     found = case.ask(kernel, *weights)
     for slope, said in zip(true, found or (), strict=False):
-        yield from wrong("right-hand side", said, slope, allowed, f"{call}\nprint(kern(*w))")
+        yield from wrong(
+            "right-hand side", said, slope, allowed, f"{call}\nprint(kern(*w))"
+        )
     twice = case.ask(kernel, *(np.stack([w, w]) for w in weights))
     for slope, said in zip(true, twice or (), strict=False):
         line = f"{call}\nprint(kern(*(np.stack([x, x]) for x in w)))"
@@ -58,8 +63,5 @@ def _closed_form(case: Case, solution: Any) -> Iterator[Fault]:
     slacks = slack_of(case, solution)
     for index, true in enumerate(case.products):
         allowed = (slacks[index] + FLOATS) * max(size, 1e-12)
-        line = f"sol = sf.solve(flow, data, init)\nprint(sf.compile(sol)(float(t[{index}])))"
+        line = f"kern = sf.compile(sf.solve(flow, data, init))\nprint(kern(t[{index}]))"
         yield from wrong(f"code of {solution.name}", found[index], true, allowed, line)
-
-
-__all__ = ["compiled", "shown"]

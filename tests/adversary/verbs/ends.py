@@ -23,7 +23,9 @@ def implicit_bias(case: Case) -> Iterator[Fault]:
     predicted = case.ask(lambda: bias.limit) if bias is not None else None
     if predicted is None:
         return
-    call = "bias = sf.implicit_bias(flow, data, init)\nprint(bias.limit, bias.hypotheses)"
+    call = (
+        "bias = sf.implicit_bias(flow, data, init)\nprint(bias.limit, bias.hypotheses)"
+    )
     if case.problem.loss != "squared":
         if bias.name == "DenseMaxMargin":
             yield from _direction(case, predicted, call)
@@ -116,15 +118,15 @@ def _obstructed(case: Case) -> bool:
 
 
 def _det(rows: Any) -> Any:
-    return sympy.Matrix(len(rows), len(rows), [sympy.Rational(x) for x in rows.flat]).det()
+    return sympy.Matrix(
+        len(rows), len(rows), [sympy.Rational(x) for x in rows.flat]
+    ).det()
 
 
 def saddle_to_saddle(case: Case) -> Iterator[Fault]:
     """Compare jumps and saddles with those of the enumeration."""
     for positive in (False, True):
-        found = case.ask(
-            sf.saddle_to_saddle, case.flow, case.data, positive=positive
-        )
+        found = case.ask(sf.saddle_to_saddle, case.flow, case.data, positive=positive)
         if found is None:
             continue
         xx, yx, _ = moments(case.problem)

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from decimal import localcontext
 from typing import Any
 
-import numpy as np
-
 import symflow as sf
 from adversary.case import TRUSTED, Case, Fault, distance, shown, top, wrong
 from adversary.truth import Flow, decimals, end_to_end, fraction, loss_of, pulled
@@ -106,7 +104,9 @@ def descend(case: Case) -> Iterator[Fault]:
         return
     states = _iterates(case, steps, eta, beta)
     size = max(float(top(w)) for state in states for w in state) or 1.0
-    call = f"rule = sf.gradient_descent(flow.network, flow.loss)\nprint(sf.descend(rule, data, init, {steps}, step_size={float(eta)}, momentum={beta}).weights)"
+    named = f"{steps}, step_size={float(eta)}, momentum={beta}"
+    made = "rule = sf.gradient_descent(flow.network, flow.loss)"
+    call = f"{made}\nprint(sf.descend(rule, data, init, {named}).weights)"
     for index, state in enumerate(states):
         for layer, true in enumerate(state):
             found = run.weights[layer][index]

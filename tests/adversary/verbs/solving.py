@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import symflow as sf
-from adversary.case import DIGITS, TRUSTED, USELESS, Case, Fault, distance, top, wrong
+from adversary.case import TRUSTED, USELESS, Case, Fault, top, wrong
 
 #: What float64 may lose in a closed form, relative to the sizes on the path.
-FLOATS = 1e-7
+FLOATS = 1e-6
 #: Digits asked of a closed form.
 ASKED = (15, 30, 50)
 #: Formulas that SymPy has been asked about, which takes a second.
@@ -24,7 +24,9 @@ def solve(case: Case) -> Iterator[Fault]:
         call = f"sol = sf.solve(flow, data, init, all=True)[{place}]"
         kind = solution.name, len(case.problem.weights)
         if kind not in VERIFIED and solution.verify() != 0:
-            yield Fault(f"{solution.name}.verify is not 0", str(solution.verify()), call)
+            yield Fault(
+                f"{solution.name}.verify is not 0", str(solution.verify()), call
+            )
         VERIFIED.add(kind)
         yield from _values(case, solution, call)
         yield from _digits(case, solution, call)
@@ -35,7 +37,9 @@ def solve(case: Case) -> Iterator[Fault]:
 def slack_of(case: Case, claim: Any) -> list[float]:
     """Return the claim's own slack at the times, at most what makes it useless."""
     found = case.ask(claim.slack, case.path)
-    return [min(USELESS, float(s)) for s in ([0.0] * len(case.t) if found is None else found)]
+    if found is None:
+        return [0.0] * len(case.t)
+    return [min(USELESS, float(slack)) for slack in found]
 
 
 def _sizes(case: Case) -> list[float]:
@@ -49,7 +53,9 @@ def _values(case: Case, solution: Any, call: str) -> Iterator[Fault]:
     found = case.ask(solution.end_to_end, np.array([float(t) for t in case.t]))
     if found is None:
         return
-    rows = zip(found, case.products, slack_of(case, solution), _sizes(case), strict=True)
+    rows = zip(
+        found, case.products, slack_of(case, solution), _sizes(case), strict=True
+    )
     for index, (W, true, slack, size) in enumerate(rows):
         allowed = (slack + FLOATS) * max(size, 1e-12)
         line = f"{call}\nprint(sol.end_to_end(float(t[{index}])))"
@@ -79,7 +85,7 @@ def _weights(case: Case, solution: Any, call: str) -> Iterator[Fault]:
         return
     for index, slack in enumerate(slack_of(case, solution)):
         true = case.states[index]
-        size = max(float(max(top(w) for w in true)), 1e-12)
+        size = max(float(top(w)) for w in (*case.states[0], *true)) or 1e-12
         for layer, weight in enumerate(found):
             line = f"{call}\nprint(sol.weights(float(t[{index}]))[{layer}])"
             kind, allowed = f"{solution.name}.weights", (slack + FLOATS) * size
@@ -89,13 +95,10 @@ def _weights(case: Case, solution: Any, call: str) -> Iterator[Fault]:
 def _limit(case: Case, solution: Any, call: str) -> Iterator[Fault]:
     """Compare the limit, where it is known."""
     found = case.ask(lambda: solution.limit)
-    if found is None or case.limit is None:
+    # What holds up to rounding says nothing of t = ∞ where rounding errors grow.
+    if found is None or case.limit is None or solution.defect > 0:
         return
     true, error = case.limit
     size = max(float(top(true)), float(top(case.products[0])), 1e-12)
     line = f"{call}\nprint(sol.limit)"
-    if distance(found, true) > 1e-6 * size + error:
-        yield from wrong(f"{solution.name}.limit", found, true, 1e-6 * size + error, line)
-
-
-__all__ = ["DIGITS", "slack_of", "solve"]
+    yield from wrong(f"{solution.name}.limit", found, true, 1e-6 * size + error, line)

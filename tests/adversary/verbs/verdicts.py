@@ -10,12 +10,18 @@ import symflow as sf
 from adversary.case import USELESS, Case, Fault, distance, top
 from symflow.convergence import companions
 
+#: Lines that the snippets need besides those of the problem.
+NEEDED = "from symflow.convergence import companions\ngiven = flow, data, init"
+
 
 def claims_of(case: Case) -> list[tuple[str, Any]]:
     """Return all claims about the problem, with the lines that make them."""
     rooms: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("sf.conserved(flow)", lambda: sf.conserved(case.flow)),
-        ("sf.solve(flow, data, init, all=True)", lambda: sf.solve(*case.given, all=True)),
+        (
+            "sf.solve(flow, data, init, all=True)",
+            lambda: sf.solve(*case.given, all=True),
+        ),
         ("sf.rates(flow, data, init)", lambda: sf.rates(*case.given)),
         ("companions(flow, data, init)", lambda: companions(*case.given)),
     )
@@ -33,7 +39,7 @@ def validate(case: Case) -> Iterator[Fault]:
     if run is None:
         return
     for call, claim in claims_of(case):
-        lines = f"from symflow.convergence import companions\n{call}"
+        lines = f"{NEEDED}\n{call}"
         made = "run = sf.simulate(flow, data, init, t)"
         yield from _rows(case, claim, run, f"{lines}\n{made}")
         made = "run = sf.precise(flow, data, init, t, digits=24)"
@@ -64,7 +70,7 @@ def _is_wrong(case: Case, solution: Any) -> bool:
 
 
 def certify(case: Case) -> Iterator[Fault]:
-    """Look for proved claims that an enclosure refutes, and for false ones that pass."""
+    """Look for proved claims that are refuted, and for false ones that pass."""
     ball = case.ask(sf.enclose, *case.given, case.t, digits=15)
     if ball is None:
         return
@@ -72,12 +78,12 @@ def certify(case: Case) -> Iterator[Fault]:
         certificate = case.ask(sf.certify, claim, ball)
         if certificate is None:
             continue
-        line = f"from symflow.convergence import companions\n{call}\nprint(sf.certify(claim, flow, data, init, t, digits=15))"
+        line = f"{NEEDED}\n{call}\nprint(sf.certify(claim, *given, t, digits=15))"
         status = certificate.status
         if status is sf.Status.REFUTED and claim.status is sf.Status.PROVED:
             detail = f"gap {certificate.gap:.2g}: {claim.statement}"
             yield Fault(f"proved {claim.name} is refuted", detail, line)
-        if status is sf.Status.ENCLOSED and isinstance(claim, sf.Solution):
-            if certificate.radius < 1e-3 and _is_wrong(case, claim):
-                detail = f"radius {certificate.radius:.2g}"
-                yield Fault(f"a false {claim.name} is enclosed", detail, line)
+        passed = status is sf.Status.ENCLOSED and certificate.radius < 1e-3
+        if passed and isinstance(claim, sf.Solution) and _is_wrong(case, claim):
+            detail = f"radius {certificate.radius:.2g}"
+            yield Fault(f"a false {claim.name} is enclosed", detail, line)
