@@ -41,6 +41,8 @@ SUITED: dict[str, tuple[Callable[[Random], Problem], ...]] = {
     "saddle_to_saddle": (coordinates, ties),
     "solve": (spectral, nearly_balanced, one_neuron, coordinates, circular),
 }
+#: Verbs that are for flows with weight decay and a rate for each layer too.
+CHANGED = ("conserved", "simulate", "precise", "validate")
 
 
 def draw(rng: Random, verb: str = "") -> Problem:
@@ -52,9 +54,12 @@ def draw(rng: Random, verb: str = "") -> Problem:
         found = as_floats(found)
     if rng.random() < 0.1 and not found.modes:
         found = rescaled(found, F(10) ** rng.choice((-7, -3, 3, 6)))
-    if rng.random() < 0.05:
-        rates = tuple(F(rng.choice((1, 1, 3))) for _ in found.weights)
+    often = 0.3 if verb in CHANGED else 0.04
+    if rng.random() < often:
+        rates = tuple(rng.choice((F(1), F(3), F(1, 10**8))) for _ in found.weights)
         found = replace(found, rates=rates, modes=())
+    if rng.random() < often:
+        found = replace(found, decay=rng.choice((F(1, 2), F(1, 10**6))), modes=())
     return replace(found, times=_times(rng, found))
 
 

@@ -32,6 +32,7 @@ ROTATED = ((0, F(3, 5)), (0, F(-4, 5))), ((F(4, 15), F(1, 5)), (F(3, 5), F(-4, 5
 TINY = from_modes((((F(1), F(1)), F(3)), ((F(1, 10**5), F(0)), F(2))))
 TINY_SAMPLES = [[1, F(1, 10**6)], [1, F(-1, 10**6)]], [[F(2)], [F(0)]]
 THREE = [[0.1], [0.3], [0.7]]
+ONES, INTEGERS = [[F(1), F(0)], [F(0), F(1)]], [[10**6, 0], [0, 1]]
 UNITS = [[F(10**6), F(0)], [F(0), F(1)]]
 
 EXAMPLES: dict[str, tuple[str, Problem]] = {
@@ -43,7 +44,9 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
     "the verdict on it": ("validate", replace(TINY, times=(F(15),))),
     "a second mode of 1e-20": (
         "solve",
-        _white([[F(1), 0]], [[F(1)], [F(1, 10**20)]], [[F(3), 0], [0, F(2)]], F(15)),
+        _white(
+            [[F(1), 0]], [[F(1)], [F(1, 10**20)]], [[F(3), 0], [0, F(2)]], F(15), F(60)
+        ),
     ),
     "a dead input of a signed network": (
         "solve",
@@ -76,7 +79,19 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
     ),
     "a small input beside a large one": (
         "implicit_bias",
-        _sampled(UNITS, [[F(1), F(1)]], UNITS, [[F(1)], [F(1)]], F(1, 10**12)),
+        _sampled(ONES, [[F(1), F(1)]], UNITS, [[F(1)], [F(1)]], F(1, 10**12)),
+    ),
+    "a small input that is not frozen": (
+        "companions",
+        _sampled(ONES, [[F(1), F(1)]], UNITS, [[F(1)], [F(1)]], F(1, 10**12)),
+    ),
+    "the same in integers": (
+        "implicit_bias",
+        _sampled(ONES, [[F(1), F(1)]], INTEGERS, [[1], [1]], F(1, 10**12)),
+    ),
+    "a rate for each layer": (
+        "conserved",
+        replace(_white([[F(1)]], [[F(1)]], [[F(2)]], F(1)), rates=(F(1), F(3))),
     ),
     "nothing to learn": ("companions", _white([[F(0)]], [[F(0)]], [[F(0)]], F(1))),
     "zero samples": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Context, Decimal, localcontext
+from decimal import Context, Decimal, Overflow, localcontext
 from fractions import Fraction
 from math import inf
 from typing import Any
@@ -52,7 +52,10 @@ def _advance(
         if budget < 0:
             raise Unknown("too many steps")
         trial = min(step, left)
-        new, error = _extrapolated(flow, state, trial)
+        try:
+            new, error = _extrapolated(flow, state, trial)
+        except Overflow:
+            new, error = None, None
         size = max(1, _top(new)) if error is not None else 1
         part = float(error / (allowed * size)) if error is not None else inf
         grow = 3.0 if part == 0 else 0.9 * part ** (-1 / (2 * COLUMNS - 1))

@@ -34,7 +34,7 @@ def limit_of_mode(starts: tuple[Fraction, ...], target: Fraction) -> Fraction:
 
 def limit(problem: Problem) -> tuple[Any, float] | None:
     """Return W(∞) and by how much it may be off, or None where it is unknown."""
-    if problem.loss != "squared":
+    if problem.loss != "squared" or problem.decay:
         return None
     if problem.modes and not problem.rates:
         U, V, modes = problem.modes

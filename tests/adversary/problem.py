@@ -18,9 +18,9 @@ NETWORKS = {
     "circular": "sf.ConvolutionalNetwork({d}, filters={taps})",
 }
 LOSSES = {
-    "squared": "sf.SquaredLoss()",
-    "exponential": "sf.ExponentialLoss()",
-    "logistic": "sf.LogisticLoss()",
+    "squared": "sf.SquaredLoss({decay})",
+    "exponential": "sf.ExponentialLoss({decay})",
+    "logistic": "sf.LogisticLoss({decay})",
 }
 
 
@@ -44,6 +44,8 @@ class Problem:
         Whether X and Y are the moments.
     rates : tuple of numbers
         Learning rates of the weights; empty where all are 1.
+    decay : number
+        Weight decay.
     note : str
         What is degenerate.
     modes : tuple
@@ -59,6 +61,7 @@ class Problem:
     loss: str = "squared"
     moments: bool = False
     rates: tuple[Number, ...] = ()
+    decay: Number = 0
     note: str = ""
     modes: tuple[Any, ...] = field(default=(), compare=False)
 
@@ -95,12 +98,15 @@ class Problem:
     def code(self) -> str:
         """Lines that define flow, data, init and t."""
         rates = f", learning_rates={_plain(self.rates)}" if self.rates else ""
+        loss = LOSSES[self.loss].format(
+            decay=f"l2={_plain(self.decay)}" if self.decay else ""
+        )
         data = "sf.Moments" if self.moments else "sf.Dataset"
         return "\n".join(
             [
                 "from fractions import Fraction as F",
                 "import symflow as sf",
-                f"flow = sf.gradient_flow({self.network}, {LOSSES[self.loss]}{rates})",
+                f"flow = sf.gradient_flow({self.network}, {loss}{rates})",
                 f"data = {data}({_plain(self.X)}, {_plain(self.Y)})",
                 f"init = ({', '.join(map(_plain, self.weights))},)",
                 f"t = {_plain(self.times)}",

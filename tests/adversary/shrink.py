@@ -45,6 +45,8 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
     """Yield simpler problems, the boldest changes first."""
     if problem.rates:
         yield replace(problem, rates=())
+    if problem.decay:
+        yield replace(problem, decay=0)
     if problem.modes:
         yield from _fewer_modes(problem)
     if len(problem.times) > 1:

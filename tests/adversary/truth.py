@@ -152,6 +152,7 @@ class Flow:
         self.d = problem.d
         self.start = [decimals(weight) for weight in problem.weights]
         self.rates = [decimal(rate) for rate in problem.rates] or [1] * len(self.start)
+        self.decay = decimal(problem.decay)
         if problem.loss == "squared":
             xx, yx, _ = moments(problem)
             self.xx, self.yx = decimals(xx), decimals(yx)
@@ -176,7 +177,8 @@ class Flow:
         """Return the derivative of the weights."""
         force = self.force(end_to_end(self.problem.family, state, self.d))
         slopes = pulled(self.problem.family, state, force)
-        return [rate * slope for rate, slope in zip(self.rates, slopes, strict=True)]
+        parts = zip(self.rates, slopes, state, strict=True)
+        return [rate * (slope - self.decay * w) for rate, slope, w in parts]
 
 
 def product(problem: Problem, state: State) -> Any:

@@ -34,6 +34,11 @@ def implicit_bias(case: Case) -> Iterator[Fault]:
         yield Fault(f"{bias.name}.limit is not finite", shown(predicted), call)
         return
     size = max(float(top(predicted)), float(top(case.products[0])), 1e-9)
+    only = _only_minimizer(case)
+    if only is not None:
+        kind = f"{bias.name}.limit is not the only minimizer"
+        allowed = 1e-6 * float(top(only)) + 1e-12 * size
+        yield from wrong(kind, predicted, only, allowed, call)
     if case.limit is None:
         return
     true, error = case.limit
@@ -49,6 +54,16 @@ def implicit_bias(case: Case) -> Iterator[Fault]:
         yield from wrong(
             f"{bias.name}.limit", predicted, true, 1e-6 * size + error, call
         )
+
+
+def _only_minimizer(case: Case) -> Any:
+    """Return the minimizer of a dense network where it is unique, exactly."""
+    xx = moments(case.problem)[0]
+    if case.problem.family != "dense" or rank(xx) < case.problem.d:
+        return None
+    widths = [len(w) for w in case.problem.weights] + [case.problem.d]
+    full = min(widths) == min(case.problem.d, case.problem.m)
+    return least_squares(case.problem) if full else None
 
 
 def _is_saddle(case: Case, end: Any) -> bool:

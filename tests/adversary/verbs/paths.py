@@ -54,7 +54,7 @@ def _losses(case: Case, run: Any, route: str, call: str) -> Iterator[Fault]:
 
     An error of W is linear in it, so that only a few roundings of W are allowed.
     """
-    if case.problem.moments or case.problem.loss != "squared":
+    if case.problem.moments or case.problem.loss != "squared" or case.problem.decay:
         return
     rounding = 1e-14 if route == "simulate" else 1e-18
     for W, value in zip(run.end_to_end, run.loss, strict=True):
@@ -93,7 +93,7 @@ def enclose(case: Case) -> Iterator[Fault]:
 
 def descend(case: Case) -> Iterator[Fault]:
     """Compare the iterates of gradient descent with those of the written-out rule."""
-    if case.problem.rates:
+    if case.problem.rates or case.problem.decay:
         return
     steps, eta, beta = 5, fraction(case.t[-1]) / 10 or 0.01, 0.5
     rule = sf.gradient_descent(case.flow.network, case.flow.loss)
