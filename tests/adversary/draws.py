@@ -9,17 +9,9 @@ from math import log10
 from random import Random
 from typing import Any
 
+from adversary.columns import circular, coordinates, labelled, ties
 from adversary.problem import Problem, matrix
-from adversary.problems import (
-    circular,
-    coordinates,
-    dense,
-    labelled,
-    nearly_balanced,
-    one_neuron,
-    spectral,
-    ties,
-)
+from adversary.problems import dense, nearly_balanced, one_neuron, spectral
 
 #: The generators, and how often each is drawn.
 GENERATORS: dict[Callable[[Random], Problem], int] = {
@@ -36,6 +28,9 @@ GENERATORS: dict[Callable[[Random], Problem], int] = {
 
 #: What a verb is for; any other is drawn from all generators.
 SUITED: dict[str, tuple[Callable[[Random], Problem], ...]] = {
+    "data": (dense, coordinates, ties),
+    "certify": (spectral, nearly_balanced, one_neuron, dense, coordinates),
+    "companions": (spectral, nearly_balanced, one_neuron, dense, labelled),
     "regime": (spectral, nearly_balanced, one_neuron, dense),
     "rates": (spectral, nearly_balanced, one_neuron, dense, coordinates, circular),
     "saddle_to_saddle": (coordinates, ties),

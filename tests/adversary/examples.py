@@ -107,14 +107,22 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "regime",
         _white([[F(-1)]], [[1 + F(1, 10**20)]], [[F(2)]], F(1)),
     ),
-    "ties on one side": (
+    "a tie of two sides, of which one is reached": (
         "saddle_to_saddle",
         _columns(
-            "hadamard",
-            [[F(1), F(1)], [F(0), F(0)]],
-            [[F(2), F(3)], [F(3), F(5)]],
-            [[F(1), F(1)]],
+            "diagonal",
+            [[F(1), F(1)], [F(1), F(1)]],
+            [[F(1), F(0)], [F(0), F(1)]],
+            [[F(-1), F(1)]],
             F(1),
         ),
+    ),
+    "a jump in other units": (
+        "saddle_to_saddle",
+        _columns("diagonal", [[1.0], [1.0]], [[1e10]], [[1.0]], F(1)),
+    ),
+    "no samples have these moments": (
+        "data",
+        _columns("diagonal", [[F(1)], [F(1)]], [[F(0)]], [[F(1)]], F(1)),
     ),
 }

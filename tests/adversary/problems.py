@@ -1,4 +1,4 @@
-"""Seeded generators of degenerate problems, exact and float."""
+"""Seeded generators of degenerate dense problems, exact and float."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from adversary.problem import Number, Problem, column, matrix
+from adversary.problem import Number, Problem, matrix
 
 #: Rational points of the circle.
 TURNS = ((F(3, 5), F(4, 5)), (F(5, 13), F(12, 13)), (F(0), F(1)), (F(1), F(0)))
 #: Strengths of modes: equal ones, zeros, tiny beside huge.
-STRENGTHS = (F(0), F(1), F(1), F(1, 2), F(1, 3), F(-1, 2), F(1, 10**5), F(3, 2))
-TARGETS = (F(0), F(2), F(2), F(3), F(1), F(-1), F(1, 2))
+STRENGTHS = (0, 1, 1, F(1, 2), F(1, 3), F(-1, 2), F(1, 10**5), F(1, 10**13))
+TARGETS = tuple(map(F, (0, 2, 2, 3, 1, -1, F(1, 2), 2 + F(1, 10**13))))
 #: What one coordinate may be beside the others.
 UNITS = (F(1, 10**6), F(1, 10**3), F(1), F(1), F(1), F(10**3))
 
@@ -59,22 +59,28 @@ def spectral(rng: Random) -> Problem:
     frames = [rotation(rng, width, k) for width in widths]
     kind = rng.choice(("balanced", "balanced", "free", "free", "lambda", "still"))
     modes = [_mode(rng, depth, kind) for _ in range(k)]
-    return from_modes(tuple(modes), frames, f"{kind} modes")
+    found = from_modes(tuple(modes), frames, f"{kind} modes")
+    if rng.random() < 0.7:
+        return found
+    # The same start, and a target that it is not aligned with.
+    U, V = (rotation(rng, width, k) for width in (widths[-1], widths[0]))
+    target = matrix(U @ diagonal_of([s for _, s in modes]) @ V.T)
+    return replace(found, Y=target, modes=(), note=f"{kind} start")
 
 
 def from_modes(modes: Any, frames: Any = None, note: str = "") -> Problem:
     """Return the problem whose layers are these modes between orthonormal frames."""
     depth = len(modes[0][0])
-    frames = frames or [_diagonal([F(1)] * len(modes))] * (depth + 1)
+    frames = frames or [diagonal_of([F(1)] * len(modes))] * (depth + 1)
     weights = [
-        frames[layer + 1] @ _diagonal([m[0][layer] for m in modes]) @ frames[layer].T
+        frames[layer + 1] @ diagonal_of([m[0][layer] for m in modes]) @ frames[layer].T
         for layer in range(depth)
     ]
-    target = frames[-1] @ _diagonal([s for _, s in modes]) @ frames[0].T
+    target = frames[-1] @ diagonal_of([s for _, s in modes]) @ frames[0].T
     return Problem(
         "dense",
         tuple(map(matrix, weights)),
-        _identity(len(frames[0])),
+        identity(len(frames[0])),
         matrix(target),
         moments=True,
         note=note,
@@ -95,13 +101,13 @@ def _mode(rng: Random, depth: int, kind: str) -> tuple[tuple[F, ...], F]:
 
 def _starts(rng: Random, depth: int, kind: str) -> tuple[F, ...]:
     if kind == "balanced":
-        strength = rng.choice(STRENGTHS)
+        strength = F(rng.choice(STRENGTHS))
         signs = [rng.choice((1, 1, 1, -1)) for _ in range(depth)]
         return tuple(sign * strength for sign in signs)
     if kind == "lambda" and depth == 2:
         # b² − a² = 1, at the edge of what is possible for a = 0.
         return rng.choice(((F(0), F(1)), (F(3, 4), F(5, 4)), (F(-4, 3), F(5, 3))))
-    return tuple(rng.choice(STRENGTHS) for _ in range(depth))
+    return tuple(F(rng.choice(STRENGTHS)) for _ in range(depth))
 
 
 def nearly_balanced(rng: Random) -> Problem:
@@ -127,7 +133,7 @@ def one_neuron(rng: Random) -> Problem:
         second = matrix([[-x * nudge] for x in first[0]])
     target = full(rng, m, d, exact)
     return Problem(
-        "dense", (first, second), _identity(d), target, moments=True, note="one neuron"
+        "dense", (first, second), identity(d), target, moments=True, note="one neuron"
     )
 
 
@@ -140,6 +146,12 @@ def dense(rng: Random) -> Problem:
         full(rng, after, before, exact) for before, after in pairwise(widths)
     )
     X, Y = samples(rng, widths[0], widths[-1], exact)
+    if depth == 2 and widths[1:] == [1, 1] and exact and rng.random() < 0.6:
+        # ‖u‖ = |a|: between the neurons that keep their sign and those that do not.
+        unit = {1: [F(1)], 2: [F(3, 5), F(4, 5)], 3: [F(2, 3), F(-1, 3), F(2, 3)]}
+        size = rng.choice((F(1), F(1, 2), F(1, 10**3)))
+        first = matrix([[size * x for x in unit[widths[0]]]])
+        weights = first, ((rng.choice((size, -size)),),)
     return Problem("dense", weights, X, Y, note="dense")
 
 
@@ -163,86 +175,13 @@ def samples(rng: Random, d: int, m: int, exact: bool) -> tuple[Any, Any]:
     return matrix(X), matrix(Y)
 
 
-def coordinates(rng: Random) -> Problem:
-    """Diagonal networks: dead inputs, zero and equal entries, tiny beside huge."""
-    exact = rng.random() < 0.6
-    d = rng.randint(1, 3)
-    family = rng.choice(("diagonal", "signed", "hadamard"))
-    depth = 2 if family == "hadamard" else rng.choice((2, 2, 3, 3, 4))
-    count = 2 * depth if family == "signed" else depth
-    one = F(1) if exact else 1.0
-    if rng.random() < 0.4:
-        entry = [[rng.choice((one, one / 2, one / 1000)) for _ in range(d)]] * count
-    else:
-        entry = [[number(rng, exact) for _ in range(d)] for _ in range(count)]
-    weights = tuple(column(row) for row in entry)
-    if rng.random() < 0.5:
-        diagonal = [rng.choice((F(1), F(1), F(2), F(0), F(1, 10**4))) for _ in range(d)]
-        X = matrix(_diagonal(diagonal))
-        row = [rng.choice(TARGETS) if s else F(0) for s in diagonal]
-        row = [y * s for y, s in zip(row, diagonal, strict=True)]
-        return Problem(family, weights, X, (tuple(row),), moments=True, note="diagonal")
-    X, Y = samples(rng, d, 1, exact)
-    return Problem(family, weights, X, Y, note="coordinates")
-
-
-def circular(rng: Random) -> Problem:
-    """Circular filters on white input, with dead frequencies."""
-    exact = rng.random() < 0.6
-    d = rng.choice((1, 2, 3, 4))
-    taps = [d if rng.random() < 0.7 else rng.randint(1, d) for _ in range(2)]
-    one = F(1) if exact else 1.0
-    even = rng.random() < 0.4
-    weights = tuple(
-        column([one if even else number(rng, exact) for _ in range(size)])
-        for size in taps
-    )
-    target = full(rng, 1, d, exact)
-    return Problem("circular", weights, _identity(d), target, moments=True, note="taps")
-
-
-def labelled(rng: Random) -> Problem:
-    """Classification: separable, duplicated, not separable, of other units."""
-    exact = rng.random() < 0.6
-    family = rng.choice(("dense", "diagonal", "signed", "hadamard"))
-    d = rng.randint(1, 3)
-    X, _ = samples(rng, d, 1, exact)
-    one = F(1) if exact else 1.0
-    Y = matrix([[rng.choice((one, -one))] for _ in X])
-    if family == "dense":
-        h = rng.randint(1, 2)
-        weights = (full(rng, h, d, exact), full(rng, 1, h, exact))
-    else:
-        count = {"diagonal": 2, "signed": 4, "hadamard": 2}[family]
-        weights = tuple(full(rng, d, 1, exact) for _ in range(count))
-    loss = rng.choice(("exponential", "logistic"))
-    return Problem(family, weights, X, Y, loss=loss, note="labels")
-
-
-def ties(rng: Random) -> Problem:
-    """Coordinates that jump together, or come back: correlated, of equal pull."""
-    d = rng.choice((2, 2, 3))
-    X = [[F(rng.choice((0, 1, 1, -1, 2))) for _ in range(d)] for _ in range(d + 1)]
-    gram = [[sum((r[i] * r[j] for r in X), F(0)) for j in range(d)] for i in range(d)]
-    beta = [F(rng.choice((0, 1, 1, -1))) for _ in range(d)]
-    force = [sum((g * b for g, b in zip(row, beta, strict=True)), F(0)) for row in gram]
-    if rng.random() < 0.5:
-        force = [F(rng.choice((1, 1, 2, -1))) for _ in range(d)]
-    scale = rng.choice((F(1), F(1), F(10**10), F(1, 10**6)))
-    gram = [[x * scale for x in row] for row in gram]
-    force = [x * scale for x in force]
-    weights = column([F(1, 10)] * d), column([F(1, 10)] * d)
-    family = rng.choice(("hadamard", "diagonal"))
-    return Problem(
-        family, weights, matrix(gram), (tuple(force),), moments=True, note="ties"
-    )
-
-
-def _identity(size: int) -> Any:
+def identity(size: int) -> Any:
+    """Return Σ_xx of white input."""
     return matrix([[F(int(i == j)) for j in range(size)] for i in range(size)])
 
 
-def _diagonal(entries: Any) -> Any:
+def diagonal_of(entries: Any) -> Any:
+    """Return the diagonal matrix, in fractions."""
     size = len(entries)
     rows = [[entries[i] if i == j else F(0) for j in range(size)] for i in range(size)]
     return np.array(rows, dtype=object)

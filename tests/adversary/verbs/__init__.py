@@ -2,6 +2,7 @@
 
 from adversary.verbs.bounds import companions, rates
 from adversary.verbs.code import compiled
+from adversary.verbs.data import data
 from adversary.verbs.ends import implicit_bias, regime, saddle_to_saddle
 from adversary.verbs.laws import conserved, count_conserved
 from adversary.verbs.paths import descend, enclose, precise, simulate
@@ -9,6 +10,7 @@ from adversary.verbs.solving import solve
 from adversary.verbs.verdicts import certify, validate
 
 VERBS = {
+    "data": data,
     "solve": solve,
     "implicit_bias": implicit_bias,
     "rates": rates,
