@@ -28,23 +28,8 @@ import numpy as np
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.numbers import as_fraction
 from symflow.claims import Reference
+from symflow.claims.bibliography import BERTHIER_2023, PESME_2023
 from symflow.errors import HypothesisFailed
-
-PESME = Reference(
-    "Scott Pesme, Nicolas Flammarion",
-    "Saddle-to-saddle dynamics in diagonal linear networks",
-    "Advances in Neural Information Processing Systems",
-    2023,
-    "2304.00488",
-)
-
-BERTHIER = Reference(
-    "Raphaël Berthier",
-    "Incremental learning in diagonal linear networks",
-    "Journal of Machine Learning Research",
-    2023,
-    "2208.14673",
-)
 
 #: For floats: what counts as zero in a gradient, relative to Σ_yx.
 ZERO = 1e-9
@@ -88,7 +73,7 @@ class SaddlePath:
     @property
     def reference(self) -> Reference:
         """Where the limit comes from."""
-        return BERTHIER if self.positive else PESME
+        return BERTHIER_2023 if self.positive else PESME_2023
 
     @property
     def limit(self) -> Array:

@@ -10,7 +10,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
-from symflow.theorem import Theorem
+from symflow.claims import Theorem
 
 
 class Prediction(Theorem):

@@ -19,12 +19,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.least_norm import MIN_2021
-from symflow.claims import Hypothesis, Path, Refusal, relative_size
+from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold, relative_size
+from symflow.claims.bibliography import MIN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)

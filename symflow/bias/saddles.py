@@ -16,13 +16,22 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.jumps import PESME, SaddlePath, follow_saddles
-from symflow.claims import Hypothesis, Path, Refusal, Status
+from symflow.bias.jumps import SaddlePath, follow_saddles
+from symflow.claims import (
+    TOLERANCE,
+    Hypothesis,
+    Path,
+    Refusal,
+    Status,
+    Theorem,
+    all_hold,
+)
+from symflow.claims.bibliography import PESME_2023
+from symflow.claims.conditions import squared_loss
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, squared_loss
 from symflow.networks import (
     Diagonal,
     HadamardDifference,
@@ -30,7 +39,6 @@ from symflow.networks import (
     Readout,
     SignedDiagonalNetwork,
 )
-from symflow.theorem import Theorem, all_hold
 
 #: Weights from which a start counts as small, and what the integration of ς leaves.
 SMALL, LEFT = 0.1, 1e-6
@@ -106,7 +114,7 @@ class SaddleToSaddle(Theorem):
     path: SaddlePath
     alpha: float
 
-    source = PESME
+    source = PESME_2023
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

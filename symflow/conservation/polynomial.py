@@ -23,8 +23,8 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.inputs import spanned_inputs
-from symflow.conservation.symmetry import MARCOTTE
 from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
@@ -156,7 +156,7 @@ class PolynomialLaw(Claim):
     @property
     def reference(self) -> Reference:
         """Where such searches are described."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     @property
     def status(self) -> Status:

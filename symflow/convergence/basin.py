@@ -27,13 +27,21 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Refusal, relative_size
+from symflow.claims import (
+    TOLERANCE,
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    relative_size,
+)
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import end_to_end
-from symflow.convergence.one_neuron import EFTEKHARI, conditions, unit_pair
+from symflow.convergence.one_neuron import conditions, unit_pair
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE
 from symflow.inits import singular_frames
-from symflow.theorem import Theorem, all_hold
 
 #: A coefficient of the unit vector x below this counts as zero.
 VANISHING = 1e-12
@@ -51,7 +59,7 @@ class InducedFlow(Theorem):
 
     depth: int
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -105,7 +113,7 @@ class RankOneLimit(Bound, Theorem):
 
     group: tuple[int, ...]
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -12,13 +12,12 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import exact
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
 from symflow.errors import InvalidData
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
 from symflow.losses import SquaredLoss
-from symflow.theorem import Theorem, all_hold
 
 #: Rates are rounded down by this part, so that rounding never makes a bound false.
 ROUNDED_DOWN = 1e-12
@@ -57,7 +56,7 @@ class RateBound(Bound, Theorem):
         """
 
     @classmethod
-    def conclude(
+    def with_rate(
         cls, problem: Problem, found: list[Hypothesis], rate: float
     ) -> Self | Refusal:
         """Return the bound with this rate, or a refusal if a hypothesis fails."""

@@ -29,12 +29,12 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import EFTEKHARI, OneNeuron, one_neuron, start_of
+from symflow.convergence.one_neuron import OneNeuron, one_neuron, start_of
 from symflow.convergence.rank_one import RankOneRate
 from symflow.flow.problem import Problem
-from symflow.theorem import Theorem
 
 #: More steps than this are not counted.
 MOST_STEPS = 2**22
@@ -58,7 +58,7 @@ class DescentComplexity(Bound, Theorem):
     steps: int
     step: float
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.claims import TOLERANCE, all_hold
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.convergence.bound import end_to_end, refuse_zero_inputs
 from symflow.convergence.deep import deficiency_margin
 from symflow.convergence.kernel import KernelDrift
@@ -30,8 +32,6 @@ from symflow.flow import GradientFlow
 from symflow.flow.imbalance import ImbalanceLevels
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem, bind
-from symflow.hypotheses import TOLERANCE, dense_layers, squared_loss
-from symflow.theorem import all_hold
 
 #: A start this small against the target is rich, a kernel that moves less is lazy.
 SMALL, STILL = 0.05, 0.5
