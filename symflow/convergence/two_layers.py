@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
@@ -149,6 +149,10 @@ class InstantaneousRate(TwoLayerRate):
         bracket = levels_of(self.problem, self.reduction).bracket(*sigmas)
         smallest = self.reduction.eigenvalues[-1] * (1 - ROUNDED_DOWN)
         return np.asarray(smallest * bracket)
+
+    def finding(self, balls: Any, index: int) -> str:
+        """Return that derivatives are not enclosed."""
+        return f"no ball arithmetic for {self.name}; use validate(…)"
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return c(t)·excess and −d(excess)/dt = ‖∇ℒ‖², at every time."""
