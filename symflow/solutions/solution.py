@@ -13,6 +13,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.claims import (
     Claim,
     Hypothesis,
@@ -60,7 +61,7 @@ class Step:
     @property
     def latex(self) -> str:
         """The equation in LaTeX."""
-        return str(sympy.latex(self.equation))
+        return latex(self.equation)
 
     def __str__(self) -> str:
         return f"{self.words}: {inline(self.equation)}"
