@@ -295,6 +295,39 @@ def test_equations_are_what_their_kernels_compute(name):
 
 
 A, B, C = (sympy.MatrixSymbol(name, 2, 2) for name in "ABC")
+HALF, TWO = sympy.Rational(1, 2), sympy.S(2)
+FORMS = [
+    sympy.Transpose(A * B),
+    sympy.Transpose(A - B) * C,
+    sympy.Transpose(sympy.HadamardProduct(A, B)),
+    sympy.Transpose(sympy.MatMul(-1, A)),
+    sympy.Inverse(sympy.Transpose(A * B)),
+    sympy.Transpose(sympy.Inverse(A + B)),
+    sympy.MatPow(A * B, 3) * C,
+    sympy.MatPow(sympy.HadamardPower(A + B, 2), 2),
+    sympy.HadamardPower(A * B, HALF),
+    sympy.HadamardPower(sympy.Transpose(A), -1) * B,
+    sympy.Mul(HALF, 1 - sympy.Trace(A), evaluate=False),
+    x**20 * A + x**2 * B,
+    (1 + sympy.Trace(A)) ** 25 * x**2,
+    sympy.Trace(A) ** 2 / 2 - sympy.Trace(B) ** 2 / 3,
+    sympy.exp(-(sympy.Trace(A) ** 2) / 2) * (A - B),
+    sympy.MatMul(A, sympy.MatMul(-2, B, sympy.MatMul(HALF, C))),
+    sympy.MatAdd(A, sympy.MatMul(-1, sympy.MatAdd(B, sympy.MatMul(-1, C)))),
+    sympy.Determinant(A - B) ** 2 * (1 - x) * sympy.Trace(C),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FORMS)))
+def test_forms_that_nodes_never_take_are_right_as_well(number):
+    form, rng = FORMS[number], np.random.default_rng(number)
+    given = {s: rng.uniform(0.2, 1, (2, 2)) for s in (A, B, C)} | {x: 0.7}
+    matrices = {s: sympy.Matrix(v) for s, v in given.items() if s != x}
+    value = form.subs({**matrices, x: given[x]}).doit()
+    shape = () if form.is_Matrix is not True else form.shape
+    wanted = np.array(value, dtype=float).reshape(shape)
+    agree(read(inline(form), environment(given)), wanted, inline(form))
+    agree(read_latex(latex(form), environment(given)), wanted, latex(form))
 
 
 @pytest.mark.parametrize(
