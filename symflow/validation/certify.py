@@ -22,6 +22,7 @@ from symflow.algebra.numbers import exact
 from symflow.algebra.text import scientific
 from symflow.bias import Prediction
 from symflow.claims import Claim, Status
+from symflow.codegen import end_to_end_program, evaluate
 from symflow.conservation import Law, PolynomialLaw
 from symflow.convergence import LossBound
 from symflow.errors import InvalidArgument
@@ -308,9 +309,8 @@ def _decaying(
         off = product - least
         return ((off @ sigma) * off).sum() / 2
 
-    product = to_arb_array(ball.problem.weights[0])
-    for weight in ball.problem.weights[1:]:
-        product = to_arb_array(weight) @ product
+    weights = [to_arb_array(weight) for weight in ball.problem.weights]
+    (product,) = evaluate(end_to_end_program(ball.problem.flow), weights, to_arb)
     start, findings = excess(product), []
     for index, time in enumerate(ball.t):
         if time == 0:
