@@ -56,7 +56,7 @@ class MatrixMap(MatrixExpr):  # type: ignore[misc]
     @property
     def written(self) -> tuple[Any, ...]:
         """What a formula writes between the brackets."""
-        return self.args[:1] if self.implied == self.size else self.args
+        return (self.arg,) if self.implied == self.size else (self.arg, self.size)
 
     def _latex(self, printer: Any) -> str:
         inside = ", ".join(map(printer._print, self.written))

@@ -73,7 +73,7 @@ class _InlinePrinter(MatrixPrinter, StrPrinter):  # type: ignore[misc]
                 argument = inner if factor == 1 else sympy.MatMul(factor, inner)
                 return self.called(body.func.__name__, argument)
         if body.is_Pow and body.base == variable and body.exp.is_number:
-            return self._print(sympy.HadamardPower(inner, body.exp))
+            return str(self._print(sympy.HadamardPower(inner, body.exp)))
         names = {symbol.name for symbol in body.free_symbols - {variable}}
         fresh = next(n for n in ("z", "y", "x", "s", "t", "z0") if n not in names)
         text = self._print(body.xreplace({variable: sympy.Symbol(fresh)}))

@@ -117,10 +117,11 @@ def _data(
 ) -> list[Array]:
     if data is not None:
         arrays = [flow.loss.arrays(data)[symbol.name] for symbol in flow.data]
-        solve_widths(
+        declared: list[Any] = [
             (f"to_heyoka(data): {symbol.name}", shape, array.shape)
             for symbol, shape, array in zip(flow.data, shapes, arrays, strict=True)
-        )
+        ]
+        solve_widths(declared)
         return [map_entries(lambda v: constant(heyoka, v), array) for array in arrays]
     found, first = [], 0
     for rows, columns in shapes:
