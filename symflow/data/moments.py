@@ -7,15 +7,23 @@ without any samples, exactly or as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.algebra.arrays import (
+    Array,
+    as_array,
+    is_exact_array,
+    to_exact_array,
+    to_float_array,
+)
 from symflow.algebra.display import Displayed, Sheet
 from symflow.data.definite import is_symmetric, smallest_eigenvalue_if_indefinite
+from symflow.data.exact import exact_gram
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 
@@ -82,10 +90,7 @@ class Moments(Displayed):
         for name in parts.keys() - {"sigma_yx"}:
             parts[name] = _symmetric(parts[name], name)
         _check_definite(parts)
-        for name in given:
-            object.__setattr__(self, name, _read_only(parts.get(name)))
-        object.__setattr__(self, "n", _sample_count(n))
-        object.__setattr__(self, "exact", is_exact_array(parts["sigma_yx"]))
+        _fill(self, parts, _sample_count(n))
 
     @property
     def d(self) -> int:
@@ -100,6 +105,22 @@ class Moments(Displayed):
     def moments(self) -> Moments:
         """Return the moments themselves, as `Dataset.moments` does for samples."""
         return self
+
+    @cached_property
+    def exactly(self) -> Moments:
+        """The same moments as rational numbers: floats are binary rationals.
+
+        Σ_yy of `whitened` is formed again, from the Σ_yx that was given.
+        """
+        if self.exact:
+            return self
+        names = ("sigma_xx", "sigma_yx", "sigma_yy")
+        given = {name: getattr(self, name) for name in names}
+        parts = {k: to_exact_array(x) for k, x in given.items() if x is not None}
+        if getattr(self, "_explained", False):
+            transposed = self.sigma_yx.T
+            parts["sigma_yy"] = exact_gram(transposed, transposed)
+        return moments_of(parts, self.n)
 
     def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
@@ -146,7 +167,24 @@ def whitened(sigma_yx: Any) -> Moments:
     array = as_array(sigma_yx, "whitened(sigma_yx=…)")
     size = array.shape[1]
     identity = sympy.eye(size) if is_exact_array(array) else np.eye(size)
-    return Moments(identity, array, array @ array.T)
+    moments = Moments(identity, array, array @ array.T)
+    object.__setattr__(moments, "_explained", True)
+    return moments
+
+
+def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
+    """Return moments that were formed from data, and need no check.
+
+    Parameters
+    ----------
+    parts : dict
+        The arrays sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
+    n : int or None
+        The number of samples.
+    """
+    moments = object.__new__(Moments)
+    _fill(moments, parts, n)
+    return moments
 
 
 def counted(count: int, noun: str) -> str:
@@ -165,6 +203,13 @@ def counted(count: int, noun: str) -> str:
     '2 inputs'
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _fill(moments: Moments, parts: dict[str, Array], n: int | None) -> None:
+    for name in ("sigma_xx", "sigma_yx", "sigma_yy"):
+        object.__setattr__(moments, name, _read_only(parts.get(name)))
+    object.__setattr__(moments, "n", n)
+    object.__setattr__(moments, "exact", is_exact_array(parts["sigma_yx"]))
 
 
 def _one_kind(parts: dict[str, Array]) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from symflow.algebra.entries import at_sizes
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
-from symflow.inits import as_init
+from symflow.inits import GivenInit, as_init
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,15 @@ class Problem:
         Where the flow starts: float64, exact, or mpf.
     data : mapping of str to array
         The array of every data symbol, by name.
+    source : Dataset or Moments, optional
+        What the arrays were made of.
     """
 
     flow: GradientFlow
     widths: tuple[int, ...]
     weights: tuple[Array, ...]
     data: dict[str, Array]
+    source: Any = None
 
     @property
     def arguments(self) -> tuple[Array, ...]:
@@ -52,6 +55,7 @@ class Problem:
             self.widths,
             tuple(to_float_array(weight) for weight in self.weights),
             {name: to_float_array(array) for name, array in self.data.items()},
+            self.source,
         )
 
     @property
@@ -67,8 +71,11 @@ def bind(
     *,
     rng: Any = None,
     digits: int | None = None,
+    exact: bool = False,
 ) -> Problem:
     """Bind a flow to data and to an initialization.
+
+    With `digits`, moments are those of the given numbers, not rounded to float64.
 
     Parameters
     ----------
@@ -82,6 +89,8 @@ def bind(
         Overrides the random state of the rule.
     digits : int, keyword-only, optional
         Draw the start correct to this many digits instead of in float64.
+    exact : bool, keyword-only
+        Keep a start that is given by weights as it was given, not rounded to `digits`.
 
     Returns
     -------
@@ -112,17 +121,21 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
-    arrays = flow.loss.arrays(data)
+    numbers = data if digits is None else getattr(data, "exactly", data)
+    arrays = flow.loss.arrays(numbers)
     declared = [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]
     network = _Sized(flow.network, solve_widths(declared))
-    weights = as_init(init).draw(network, data, rng, digits=digits)
+    rule = as_init(init)
+    weights = rule.draw(network, numbers, rng, digits=digits)
+    if exact and isinstance(rule, GivenInit):
+        weights = rule.weights
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
     widths = tuple(_integer(sizes, width) for width in flow.network.widths)
-    return Problem(flow, widths, tuple(weights), arrays)
+    return Problem(flow, widths, tuple(weights), arrays, data)
 
 
 def bind_gradient(
