@@ -50,6 +50,8 @@ class Moments(Displayed):
     ----------
     exact : bool
         Whether the parts are exact numbers.
+    explained : bool
+        Whether Σ_xx = I and Σ_yy = Σ_yxΣ_yxᵀ by definition, as of `whitened`.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class Moments(Displayed):
     sigma_yy: Array | None
     n: int | None
     exact: bool
+    explained: bool
 
     def __init__(
         self, sigma_xx: Any, sigma_yx: Any, sigma_yy: Any = None, n: int | None = None
@@ -117,7 +120,7 @@ class Moments(Displayed):
         names = ("sigma_xx", "sigma_yx", "sigma_yy")
         given = {name: getattr(self, name) for name in names}
         parts = {k: to_exact_array(x) for k, x in given.items() if x is not None}
-        if getattr(self, "_explained", False):
+        if self.explained:
             transposed = self.sigma_yx.T
             parts["sigma_yy"] = exact_gram(transposed, transposed)
         return moments_of(parts, self.n)
@@ -168,7 +171,7 @@ def whitened(sigma_yx: Any) -> Moments:
     size = array.shape[1]
     identity = sympy.eye(size) if is_exact_array(array) else np.eye(size)
     moments = Moments(identity, array, array @ array.T)
-    object.__setattr__(moments, "_explained", True)
+    object.__setattr__(moments, "explained", True)
     return moments
 
 
@@ -210,6 +213,7 @@ def _fill(moments: Moments, parts: dict[str, Array], n: int | None) -> None:
         object.__setattr__(moments, name, _read_only(parts.get(name)))
     object.__setattr__(moments, "n", n)
     object.__setattr__(moments, "exact", is_exact_array(parts["sigma_yx"]))
+    object.__setattr__(moments, "explained", False)
 
 
 def _one_kind(parts: dict[str, Array]) -> dict[str, Array]:

@@ -48,6 +48,15 @@ class Problem:
         return tuple(self.data[symbol.name] for symbol in self.flow.data)
 
     @cached_property
+    def exact_arguments(self) -> tuple[Array, ...]:
+        """The data arrays for many digits: moments of the data as exact numbers."""
+        if self.source is None:
+            return self.arguments
+        numbers = getattr(self.source, "exactly", self.source)
+        arrays = self.flow.loss.arrays(numbers)
+        return tuple(arrays[symbol.name] for symbol in self.flow.data)
+
+    @cached_property
     def floats(self) -> Problem:
         """The same problem rounded to float64."""
         return Problem(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,9 +59,7 @@ class Ensemble(Displayed):
     def __getitem__(self, start: int) -> Trajectory:
         """Return the trajectory of one start."""
         given = tuple(weight[start] for weight in self.problem.weights)
-        problem = Problem(
-            self.problem.flow, self.problem.widths, given, self.problem.data
-        )
+        problem = replace(self.problem, weights=given)
         weights = tuple(w[start] for w in self.weights)
         error = Companion(problem, self.method, self.t, weights)
         return self._trajectory(problem, weights, error)
@@ -224,7 +222,7 @@ def ensemble(
     slots = max(1, BLOCK // system.size)
     fit = fitted(chosen, starts)
     states, stats = integrate_many(system, starts, times, fit, slots)
-    problem = Problem(flow, first.widths, stacks, first.data)
+    problem = replace(first, weights=stacks)
     return Ensemble(problem, times, system.matrices(states), chosen, stats)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from symflow.codegen import end_to_end_program, evaluate, loss_program
+from symflow.codegen import end_to_end_program, evaluate
+from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 
@@ -90,22 +91,17 @@ class LossBelow(Event):
         InvalidArgument
             If the data leave the constant of the loss unknown.
         """
-        program = loss_program(problem.flow)
-        known = {name.lower(): array for name, array in problem.data.items()}
-        moments = program.inputs[len(problem.weights) :]
-        missing = [moment.name for moment in moments if moment.name not in known]
-        if missing:
+        objective = Objective(problem)
+        if objective.missing:
             msg = (
                 f"LossBelow({self.level:g}): needs the value of the loss, and without "
-                f"{missing[0]} it is known up to a constant. "
+                f"{objective.missing[0].lower()} it is known up to a constant. "
                 "Give Moments(…, sigma_yy=…)"
             )
             raise InvalidArgument(msg)
-        constants = [known[moment.name] for moment in moments]
 
         def excess(_time: float, weights: Any) -> float:
-            (value,) = evaluate(program, [*weights, *constants])
-            return float(value) - self.level
+            return float(objective(weights)) - self.level
 
         return excess
 
