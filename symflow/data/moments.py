@@ -22,7 +22,11 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
-from symflow.data.definite import is_symmetric, smallest_eigenvalue_if_indefinite
+from symflow.data.definite import (
+    is_symmetric,
+    leaves_range,
+    smallest_eigenvalue_if_indefinite,
+)
 from symflow.data.exact import exact_gram
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
@@ -59,7 +63,7 @@ class Moments(Displayed):
         If the shapes do not fit together.
     InvalidData
         If Σ_xx, Σ_yy or all of them together are not the moments of any data: not
-        symmetric, or not positive semidefinite.
+        symmetric, or not positive semidefinite, or Σ_yx outside the range of Σ_xx.
     InvalidArgument
         If n is not a positive integer.
 
@@ -261,6 +265,13 @@ def _check_definite(parts: dict[str, Array]) -> None:
                 "have these moments; a positive semidefinite matrix is needed"
             )
             raise InvalidData(msg)
+    if leaves_range(parts["sigma_xx"], parts["sigma_yx"]):
+        msg = (
+            "Moments(sigma_yx=…): has rows outside the range of sigma_xx: inputs that "
+            "never vary cannot be correlated with a target, and the loss has no "
+            "minimum. Give moments of one data set"
+        )
+        raise InvalidData(msg)
 
 
 def _sample_count(n: Any) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, is_ball
 from symflow.errors import InvalidArgument
 
 
@@ -90,7 +90,8 @@ def float_times(t: Any) -> NDArray[np.float64]:
 
 def _as_time(point: Any, call: str) -> Fraction:
     try:
-        time = None if isinstance(point, str) else as_fraction(point)
+        odd = isinstance(point, str) or is_ball(point)
+        time = None if odd else as_fraction(point)
     except InvalidArgument:
         raise InvalidArgument(_not_finite(point, call)) from None
     if time is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.arrays import to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
@@ -226,12 +227,22 @@ def ensemble(
     return Ensemble(problem, times, system.matrices(states), chosen, stats)
 
 
+def _floats(stack: Any) -> Floats:
+    array = np.array(stack)
+    try:
+        rounded = to_float_array(array) if array.dtype == object else array
+        return rounded.astype(np.float64)
+    except InvalidArgument as problem:
+        msg = f"{_CALL}: {problem}"
+        raise InvalidData(msg) from None
+
+
 def _stacks(init: Any) -> tuple[Floats, ...]:
     """Return float64 stacks of one length, one per layer."""
     if not isinstance(init, (list, tuple)) or not init:
         msg = f"{_CALL}: needs one array per layer; got {type(init).__name__}"
         raise InvalidArgument(msg)
-    stacks = tuple(np.array(stack, dtype=np.float64) for stack in init)
+    stacks = tuple(_floats(stack) for stack in init)
     shapes = [stack.shape for stack in stacks]
     if any(len(shape) != 3 for shape in shapes) or len({s[0] for s in shapes}) > 1:
         msg = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -44,6 +44,9 @@ class Event(ABC):
 class LossBelow(Event):
     """The training loss falls below a level.
 
+    The default method of `simulate` takes a tolerance that the level asks for; another
+    one needs an `rtol` well below √level.
+
     Parameters
     ----------
     level : float
@@ -76,7 +79,7 @@ class LossBelow(Event):
     @property
     def name(self) -> str:
         """What the statistics of a trajectory call it."""
-        return f"loss below {self.level:g}"
+        return f"loss below {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return loss − level.
@@ -143,7 +146,7 @@ class ModeCrosses(Event):
     @property
     def name(self) -> str:
         """What the statistics of a trajectory call it."""
-        return f"mode {self.mode} crosses {self.level:g}"
+        return f"mode {self.mode} crosses {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return strength − level.
@@ -195,6 +198,34 @@ class _UserEvent(Event):
                 raise InvalidArgument(msg + repr(found)) from None
 
         return value
+
+
+def distinct_names(events: Sequence[Event]) -> list[str]:
+    """Return the names of events, numbered where several have the same.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        In order.
+
+    Examples
+    --------
+    >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
+    ['loss below 0.001', 'loss below 0.002', 'loss below 0.001 (2)']
+    """
+    names: list[str] = []
+    for event in events:
+        name, number = event.name, 2
+        while name in names:
+            name, number = f"{event.name} ({number})", number + 1
+        names.append(name)
+    return names
+
+
+def _short(level: float) -> str:
+    """Return a level in six digits if these are all, else in full."""
+    text = f"{level:g}"
+    return text if float(text) == level else repr(float(level))
 
 
 def _check_level(call: str, level: Any) -> None:
