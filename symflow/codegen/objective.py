@@ -109,9 +109,10 @@ class Objective:
     @cached_property
     def _root(self) -> tuple[Array, Array]:
         """C_xᵀ and C_yᵀ, for sums of losses too."""
-        problem = self._problem
+        problem, loss = self._problem, self._problem.flow.loss
+        assert isinstance(loss, SquaredLoss)
         root = root_of(problem.source, self._arrays)
-        is_sum = problem.source is not None and problem.flow.loss.reduction == "sum"
+        is_sum = problem.source is not None and loss.reduction == "sum"
         scale = sqrt(problem.source.n) if is_sum else 1.0
         cut = problem.widths[0]
         return scale * root[:, :cut].T, scale * root[:, cut:].T

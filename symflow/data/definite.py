@@ -98,11 +98,11 @@ def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
         if all(entry is not None for part in fractions for entry in part.flat):
             gram, both = _matrix(fractions[0]), _matrix(np.vstack(fractions))
             return bool(gram.rank() < len(sigma_xx) and both.rank() > gram.rank())
-    gram, cross = to_float_array(sigma_xx), to_float_array(sigma_yx)
-    diagonal = np.diag(gram)
+    floats, cross = to_float_array(sigma_xx), to_float_array(sigma_yx)
+    diagonal = np.diag(floats)
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    values, vectors = np.linalg.eigh(gram / np.outer(scale, scale))
-    noise = 4 * len(gram) * np.finfo(float).eps
+    values, vectors = np.linalg.eigh(floats / np.outer(scale, scale))
+    noise = 4 * len(floats) * np.finfo(float).eps
     part = (cross / scale) @ vectors[:, values <= noise]
     seen = max(SEEN, 10 * np.sqrt(noise)) * np.linalg.norm(cross / scale, axis=1)
     return bool(np.any(np.linalg.norm(part, axis=1) > seen))

@@ -93,7 +93,8 @@ def _rational(array: Array) -> Any:
             ratio = as_fraction(sympy.N(entry, DIGITS))
         assert ratio is not None
         known.append(fmpq(ratio.numerator, ratio.denominator))
-    return fmpq_mat(*array.shape, known)
+    rows, columns = array.shape
+    return fmpq_mat(rows, columns, known)
 
 
 def _floats(matrix: Any) -> Floats:

@@ -65,7 +65,7 @@ def _extremum(
     middle: float,
     right: float,
 ) -> dict[float, float]:
-    """Return where a function that bends towards zero is on its other side, if it is."""
+    """Return where a function that bends towards zero has crossed it, if it has."""
     from scipy.optimize import minimize_scalar
 
     sign = np.sign(known[middle])
