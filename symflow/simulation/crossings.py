@@ -14,8 +14,10 @@ import numpy as np
 
 #: Event times are located to this many units in the last place of the time.
 ROOT_ULPS = 4
-#: Into how many parts a step is cut.
+#: Into how many parts a step is cut, …
 PARTS = 8
+#: … and this part at both ends, which shows whether the function turns there.
+EDGE = 1e-4
 
 
 def crossings(
@@ -45,7 +47,9 @@ def crossings(
     >>> [round(t, 6) for t in found], round(last, 6)
     ([0.499, 0.501], 0.249999)
     """
-    times = [float(t) for t in np.linspace(start, end, PARTS + 1)]
+    inner = np.linspace(start, end, PARTS + 1)[1:-1]
+    edge = EDGE * (end - start)
+    times = [start, start + edge, *map(float, inner), end - edge, end]
     known = {time: value(time) for time in [*times[:-1], end]}
     for left, middle, right in zip(times, times[1:], times[2:], strict=False):
         known |= _extremum(value, known, left, middle, right)
