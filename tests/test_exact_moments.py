@@ -245,3 +245,16 @@ def test_float_moments_of_data_are_accepted_whatever_their_spectrum(seed):
     moments = sf.Dataset(X, rng.standard_normal((4, 2))).moments()
     sf.Moments(moments.sigma_xx, moments.sigma_yx)
     sf.Moments(moments.sigma_xx, moments.sigma_yx, moments.sigma_yy)
+
+
+def test_a_ball_is_no_time():
+    solution = sf.solve(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]])
+    calls = (
+        solution.end_to_end,
+        lambda t: solution.precise(t, digits=20),
+        lambda t: sf.simulate(SCALAR, THREE, [[[1]], [[1]]], t),
+        lambda t: sf.enclose(SCALAR, THREE, [[[1]], [[1]]], t),
+    )
+    for call in calls:
+        with pytest.raises(sf.errors.InvalidArgument):
+            call(arb(1, 1e-3))

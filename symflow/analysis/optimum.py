@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import to_float_array
+from symflow.codegen.objective import Objective
 from symflow.data import Moments
 from symflow.flow.problem import Problem
 
@@ -99,7 +100,10 @@ def least_loss(problem: Problem) -> float:
     """
     sigma_xx, sigma_yx = problem.arguments
     fitted = best_matrix(sigma_xx, sigma_yx, min(problem.widths))
-    return constant_part(problem) - 0.5 * float(np.sum(fitted * sigma_yx))
+    objective = Objective(problem)
+    if objective.missing:
+        return -0.5 * float(np.sum(fitted * sigma_yx))
+    return float(objective.squared(fitted))
 
 
 def constant_part(problem: Problem) -> float:

@@ -98,13 +98,23 @@ class Objective:
     def _from_root(self, weights: Sequence[Array]) -> Array:
         flow = self._problem.flow
         (total,) = evaluate(end_to_end_program(flow), list(weights))
-        inputs, outputs = self._root
-        residual = outputs - total @ inputs
-        value = 0.5 * (residual * residual).sum(axis=(-2, -1))
+        value = self.squared(total)
         if flow.loss.l2 != 0:
             sizes = sum((weight * weight).sum(axis=(-2, -1)) for weight in weights)
             value = value + 0.5 * to_float(flow.loss.l2) * sizes
         return np.asarray(value)
+
+    def squared(self, matrix: Array) -> Array:
+        """Return the squared loss of end-to-end matrices in float64, without decay.
+
+        Parameters
+        ----------
+        matrix : ndarray, shape (…, m, d)
+            W; the data have to include Σ_yy.
+        """
+        inputs, outputs = self._root
+        residual = outputs - matrix @ inputs
+        return np.asarray(0.5 * (residual * residual).sum(axis=(-2, -1)))
 
     @cached_property
     def _root(self) -> tuple[Array, Array]:

@@ -75,7 +75,10 @@ def float_times(t: Any) -> NDArray[np.float64]:
     [0.0, 0.5]
     """
     try:
-        times = np.asarray(t, dtype=float)
+        given = np.asarray(t)
+        if given.dtype == object and any(map(is_ball, given.flat)):
+            raise TypeError
+        times = given.astype(float)
     except (TypeError, ValueError):
         msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
         raise InvalidArgument(msg) from None
