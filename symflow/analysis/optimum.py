@@ -95,8 +95,8 @@ def least_loss(problem: Problem) -> float:
     >>> import symflow as sf
     >>> from symflow.flow.problem import bind
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> least_loss(bind(flow, sf.Moments([[1.0]], [[1.0]], [[3.0]]), [[[0.0]]]))
-    1.0
+    >>> least_loss(bind(flow, sf.Moments([[1.0]], [[1.0]], [[2.0]]), [[[0.0]]]))
+    0.5
     """
     sigma_xx, sigma_yx = problem.arguments
     fitted = best_matrix(sigma_xx, sigma_yx, min(problem.widths))
