@@ -258,3 +258,11 @@ def test_a_ball_is_no_time():
     for call in calls:
         with pytest.raises(sf.errors.InvalidArgument):
             call(arb(1, 1e-3))
+
+
+def test_a_start_is_not_rounded_to_the_digits_that_a_rule_draws():
+    third = Fraction(1, 3)
+    start = [[[third]], [[-third]]]  # on the stable manifold of the saddle
+    ball = sf.enclose(SCALAR, sf.whitened([[2]]), start, [0, 30], digits=10)
+    assert ball.radius[0] < 1e-50
+    assert ball.contains(start, 0)

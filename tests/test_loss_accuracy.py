@@ -165,3 +165,12 @@ def test_a_level_of_a_loss_on_samples(loss):
     (time,) = run.stats["loss below 0.1"]
     sharp = sf.precise(flow, data, start, [time], digits=20)
     assert abs(sharp.loss[0] - 0.1) < 1e-8
+
+
+def test_moments_of_nearly_dependent_inputs():
+    tiny = Fraction(1, 2**17)
+    X = np.array([[1, 1], [1, 1 + tiny], [0, tiny]], dtype=object)
+    W = np.array([[3.0, -2.0]])
+    moments = sf.Dataset(X, X @ exactly(W).T).moments()
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    assert sf.simulate(flow, moments, [W], [0]).loss[0] < 1e-28
