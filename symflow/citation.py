@@ -20,7 +20,7 @@ def cite(obj: Any = None) -> str:
     Returns
     -------
     str
-        One entry.
+        One entry; of a result, with a note on what the paper contributes to it.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def cite(obj: Any = None) -> str:
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
     >>> print(cite(sf.conserved(flow)[0]).splitlines()[0])
-    @article{arora2018,
+    @inproceedings{arora2018,
     """
     if obj is None:
         return _symflow()
@@ -43,7 +43,7 @@ def cite(obj: Any = None) -> str:
             "quantity or a solution, or nothing for symflow itself"
         )
         raise InvalidArgument(msg)
-    return reference.bibtex
+    return reference.entry(getattr(obj, "contributes", ""))
 
 
 def _symflow() -> str:

@@ -362,7 +362,7 @@ def test_start_and_global_state():
                 [np.ones((1, 2)), [[1.0]]],
                 sympy.oo,
             ),
-            sf.HypothesisFailed,
+            sf.errors.InvalidData,
             "outside the range",
         ),
         (

@@ -94,12 +94,10 @@ def test_imbalanced_scalar_mode_solves_its_riccati_equation():
 def test_agrees_with_mpmath_odefun_on_a_two_by_two_flow():
     data, start = square(2, 2)
     run = precise(DENSE, data, start, Fraction(1, 4), digits=50)
-    problem = bind(DENSE, data, start)
     program = rhs_program(DENSE)
     with mpmath.workdps(55):
-        lifted = [
-            np.vectorize(mpmath.mpf, otypes=[object])(a) for a in problem.arguments
-        ]
+        x, y = (np.vectorize(mpmath.mpf, otypes=[object])(a) for a in (data.X, data.Y))
+        lifted = [x.T @ x / data.n, y.T @ x / data.n]
 
         def rates(_, y):
             weights = np.array(y, dtype=object).reshape(2, 2, 2)

@@ -19,18 +19,18 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.dense_margin import JI, dense
+from symflow.bias.dense_margin import dense
 from symflow.bias.separation import classification
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.flow.problem import Problem
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AlignedLayers(Bound, Theorem):
     """What all layers have beside rank one stays below a constant; a companion."""
 
-    source = JI
+    source = JI_TELGARSKY_2019
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

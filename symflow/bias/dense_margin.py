@@ -19,25 +19,17 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.margin_problems import Widest, least_euclidean, stationarity
 from symflow.bias.max_margin import Direction, balanced_ceiling
 from symflow.bias.separation import classification, signed_samples
-from symflow.claims import Hypothesis, Reference, Refusal
+from symflow.claims import Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.flow.problem import Problem
 from symflow.networks import Dense, Network
-from symflow.theorem import all_hold
-
-JI = Reference(
-    "Ziwei Ji, Matus Telgarsky",
-    "Gradient Descent Aligns the Layers of Deep Linear Networks",
-    "International Conference on Learning Representations",
-    2019,
-    "1810.02032",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DenseMaxMargin(Direction):
     """The direction of largest Euclidean margin; made by `implicit_bias`."""
 
-    source = JI
+    source = JI_TELGARSKY_2019
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

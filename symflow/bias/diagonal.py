@@ -24,17 +24,16 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.dual import least_potential
-from symflow.bias.frozen import YUN
 from symflow.bias.mirror import MirrorMap
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
 from symflow.bias.starts import MirrorStart, mirror_start, mirrored
-from symflow.claims import Hypothesis, Path, Refusal
+from symflow.claims import Hypothesis, Path, Refusal, all_hold
+from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import squared_loss
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import squared_loss
-from symflow.theorem import all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,7 +51,7 @@ class DiagonalPotential(Prediction):
     mirror: MirrorMap
     sizes: Array
 
-    source = YUN
+    source = YUN_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

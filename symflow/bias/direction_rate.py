@@ -31,7 +31,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.dense_margin import JI, DenseMaxMargin, dense
+from symflow.bias.dense_margin import DenseMaxMargin, dense
 from symflow.bias.margin_problems import least_euclidean
 from symflow.bias.max_margin import soft_margins
 from symflow.bias.separation import (
@@ -39,12 +39,12 @@ from symflow.bias.separation import (
     signed_samples,
     soft_margin,
 )
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import JI_TELGARSKY_2019
+from symflow.claims.conditions import balanced_start
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
-from symflow.hypotheses import balanced_start
 from symflow.losses import ExponentialLoss
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,7 +59,7 @@ class DirectionRate(Bound, Theorem):
 
     exponent: Fraction
 
-    source = JI
+    source = JI_TELGARSKY_2019
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -26,14 +26,14 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.least_norm import MIN_2021, off_parts
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.bias.least_norm import off_parts
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import MIN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.errors import InvalidArgument
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss
-from symflow.theorem import Theorem, all_hold
 
 #: The exponent κ above which the bound says nothing in float64.
 LARGEST_EXPONENT = 300.0

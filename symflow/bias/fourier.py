@@ -25,16 +25,15 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.frozen import YUN
 from symflow.bias.mirror import ProductMap
 from symflow.bias.prediction import Prediction
-from symflow.claims import Hypothesis, Path, Refusal, Status
+from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, Status, all_hold
+from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import squared_loss
 from symflow.errors import PrecisionLost
 from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, squared_loss
 from symflow.networks import Circulant, Network, Readout
-from symflow.theorem import all_hold
 
 #: Newton steps and halvings of one.
 STEPS, HALVINGS = 200, 60
@@ -55,7 +54,7 @@ class FourierPotential(Prediction):
     mirror: ProductMap
     sizes: Array
 
-    source = YUN
+    source = YUN_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

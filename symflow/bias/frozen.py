@@ -16,29 +16,22 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.claims import (
     Path,
-    Reference,
     Refusal,
+    Theorem,
+    all_hold,
     relative_size,
 )
+from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss
-from symflow.theorem import Theorem, all_hold
-
-YUN = Reference(
-    "Chulhee Yun, Shankar Krishnan, Hossein Mobahi",
-    "A Unifying View on Implicit Bias in Training Linear Neural Networks",
-    "International Conference on Learning Representations",
-    2021,
-    "2010.02501",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrozenPart(Theorem):
     """W(t) is off the row space of X by what the first layer started with."""
 
-    source = YUN
+    source = YUN_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.frozen import YUN
 from symflow.claims import Reference
+from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
-from symflow.hypotheses import dense_layers, squared_loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class KernelLimit:
     @property
     def reference(self) -> Reference:
         """Where the limit comes from."""
-        return YUN
+        return YUN_2021
 
     def distance(self, end_to_end: Any) -> float:
         """Return how far an end-to-end matrix is from the limit, relative.

@@ -34,25 +34,16 @@ import sympy
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.bias.prediction import Prediction
-from symflow.claims import Hypothesis, Path, Reference, Refusal, relative_size
+from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, all_hold, relative_size
+from symflow.claims.bibliography import MIN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.flow.least_squares import (
     LeastSquares,
     exact_least_norm,
     least_squares,
 )
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, dense_layers, squared_loss
 from symflow.inits.init import lifted
-from symflow.theorem import all_hold
-
-MIN_2021 = Reference(
-    "Hancheng Min, Salma Tarmoun, René Vidal, Enrique Mallada",
-    "On the Explicit Role of Initialization on the Convergence and Implicit Bias of "
-    "Overparametrized Linear Networks",
-    "International Conference on Machine Learning",
-    2021,
-    "2105.06351",
-)
 
 #: Digits in which exact data are checked, and what counts as zero there.
 CHECK_DIGITS, CHECK_ZERO = 40, 1e-34

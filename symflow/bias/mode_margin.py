@@ -24,16 +24,14 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.frozen import YUN
 from symflow.bias.margin_problems import Widest, least_moduli, stationarity
 from symflow.bias.max_margin import Direction, balanced_ceiling, only_limit
 from symflow.bias.separation import classification, signed_samples, tensor_of
-from symflow.claims import Hypothesis, Refusal
+from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import YUN_2021
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE
 from symflow.networks import OrthogonalDecomposition, orthogonal_decomposition
-from symflow.theorem import all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +46,7 @@ class ModeMaxMargin(Direction):
 
     modes: OrthogonalDecomposition
 
-    source = YUN
+    source = YUN_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -25,20 +25,11 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.prediction import Prediction
-from symflow.claims import Hypothesis, Path, Reference, Refusal, relative_size
+from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, all_hold, relative_size
+from symflow.claims.bibliography import AZULAY_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, dense_layers, squared_loss
-from symflow.theorem import all_hold
-
-AZULAY = Reference(
-    "Shahar Azulay, Edward Moroshko, Mor Shpigel Nacson, Blake Woodworth, "
-    "Nathan Srebro, Amir Globerson, Daniel Soudry",
-    "On the implicit bias of initialization shape: beyond infinitesimal mirror descent",
-    "International Conference on Machine Learning",
-    2021,
-    "2102.09769",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +44,7 @@ class OneNeuron(Prediction):
 
     delta: float
 
-    source = AZULAY
+    source = AZULAY_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -21,8 +21,8 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.bias.jumps import follow_saddles
+from symflow.claims import TOLERANCE
 from symflow.errors import HypothesisFailed
-from symflow.hypotheses import TOLERANCE
 
 
 @dataclass(frozen=True, eq=False)

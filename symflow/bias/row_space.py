@@ -19,12 +19,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.least_norm import MIN_2021
-from symflow.claims import Hypothesis, Path, Refusal, relative_size
+from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold, relative_size
+from symflow.claims.bibliography import MIN_2021
+from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +64,7 @@ class RowSpaceSplit(Theorem):
     def residuals(self, path: Path) -> Array:
         """Return the gaps in both equations, and what U_2 moves, relative."""
         fine = least_squares(self.problem, path.context)
-        sigma_xx, sigma_yx = (path.lift(array) for array in self.problem.arguments)
+        sigma_xx, sigma_yx = map(path.lift, self.problem.exact_arguments)
         coupling, gaps = path.number(self.coupling), []
         frozen = fine.off(path.weights[0][0])
         for first, second in zip(*path.weights, strict=True):

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.claims import Hypothesis
+from symflow.claims import Hypothesis, all_hold
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Network, TensorNetwork
-from symflow.theorem import all_hold
 
 #: Above this margin, log(1 + e⁻ᶻ) is e⁻ᶻ in float64.
 FAR = 37.0

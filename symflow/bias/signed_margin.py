@@ -29,28 +29,17 @@ from symflow.bias.max_margin import (
     only_limit,
 )
 from symflow.bias.separation import classification, signed_samples
-from symflow.claims import Hypothesis, Reference, Refusal
+from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import MOROSHKO_2020
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE
 from symflow.networks import HadamardDifference, SignedDiagonalNetwork
-from symflow.theorem import all_hold
-
-MOROSHKO = Reference(
-    "Edward Moroshko, Suriya Gunasekar, Blake Woodworth, Jason D. Lee, Nathan Srebro, "
-    "Daniel Soudry",
-    "Implicit Bias in Deep Linear Classification: Initialization Scale vs Training "
-    "Accuracy",
-    "Advances in Neural Information Processing Systems",
-    2020,
-    "2007.06738",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SignedMaxMargin(Direction):
     """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
-    source = MOROSHKO
+    source = MOROSHKO_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

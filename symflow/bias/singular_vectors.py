@@ -20,7 +20,6 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.frozen import YUN
 from symflow.bias.max_margin import Direction
 from symflow.bias.separation import (
     classification,
@@ -28,10 +27,10 @@ from symflow.bias.separation import (
     tensor_of,
     weights_of_samples,
 )
-from symflow.claims import Hypothesis, Refusal
+from symflow.claims import Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import YUN_2021
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.problem import Problem
-from symflow.theorem import all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +45,7 @@ class SingularVectors(Direction):
 
     tensor: Array
 
-    source = YUN
+    source = YUN_2021
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -24,9 +24,8 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
-from symflow.claims import Hypothesis
+from symflow.claims import TOLERANCE, Hypothesis
 from symflow.flow.coordinates import Coordinates
-from symflow.hypotheses import TOLERANCE
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,19 +24,11 @@ from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, tra
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.claims import Hypothesis, Reference
+from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientFlow, dotted
 from symflow.networks import Dense, Network
-
-ARORA_COHEN_HAZAN = Reference(
-    "Sanjeev Arora, Nadav Cohen, Elad Hazan",
-    "On the Optimization of Deep Networks: Implicit Acceleration by "
-    "Overparameterization",
-    "International Conference on Machine Learning",
-    2018,
-    "1802.06509",
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +89,7 @@ class Balance(Law):
     @property
     def reference(self) -> Reference:
         """Where the law comes from."""
-        return ARORA_COHEN_HAZAN
+        return ARORA_COHEN_HAZAN_2018
 
     def proof(self) -> list[ProofStep]:
         """Return the proof as identities between SymPy expressions.

@@ -26,19 +26,11 @@ from symflow.algebra.nodes import Leaf, Node, add, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims.bibliography import DU_2018
 from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientDescent, dotted
-
-DU_HU_LEE = Reference(
-    "Simon S. Du, Wei Hu, Jason D. Lee",
-    "Algorithmic Regularization in Learning Deep Homogeneous Models: Layers are "
-    "Automatically Balanced",
-    "Advances in Neural Information Processing Systems",
-    2018,
-    "1806.00900",
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +93,7 @@ class StepLaw(Claim):
     @property
     def reference(self) -> Reference:
         """Where the identity is used."""
-        return DU_HU_LEE
+        return DU_2018
 
     @property
     def status(self) -> Status:

@@ -32,10 +32,10 @@ from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.tensors import Constant
 from symflow.claims import Hypothesis, Reference
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law
 from symflow.conservation.null_space import null_space, row_space
 from symflow.conservation.proof import ProofStep, entrywise_step
-from symflow.conservation.symmetry import MARCOTTE
 from symflow.conservation.tensor import (
     applied,
     as_fractions,
@@ -80,7 +80,7 @@ class InputLaw(Law):
     @property
     def reference(self) -> Reference:
         """Where such laws are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     @property
     def unused(self) -> ProofStep:

@@ -39,20 +39,13 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.balance import with_dense_others
 from symflow.conservation.brackets import TIME, Fields
 from symflow.conservation.proof import ProofStep, step
 from symflow.conservation.symmetry import Symmetry, common_symmetry
 from symflow.flow import HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
-
-KEEP_THE_MOMENTUM = Reference(
-    "Sibylle Marcotte, Rémi Gribonval, Gabriel Peyré",
-    "Keep the Momentum: Conservation Laws beyond Euclidean Gradient Flows",
-    "International Conference on Machine Learning",
-    2024,
-    "2405.12888",
-)
 
 #: Friction where a count meets a symbol: any positive number is generic.
 SOME_FRICTION = sympy.Rational(3, 7)
@@ -116,7 +109,7 @@ class AngularMomentum(Claim):
     @property
     def reference(self) -> Reference:
         """Where the law comes from."""
-        return KEEP_THE_MOMENTUM
+        return MARCOTTE_2024
 
     @property
     def status(self) -> Status:

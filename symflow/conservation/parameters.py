@@ -27,9 +27,9 @@ from symflow.algebra.nodes import (
     transpose,
 )
 from symflow.claims import Hypothesis, Reference
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, entrywise_step
-from symflow.conservation.symmetry import MARCOTTE
 from symflow.flow import GradientFlow
 from symflow.networks import (
     HadamardDifference,
@@ -97,7 +97,7 @@ class ParameterLaw(Law):
     @property
     def reference(self) -> Reference:
         """Where such laws are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     def proof(self) -> list[ProofStep]:
         """Return the derivative along the flow of any force F, multiplied out.

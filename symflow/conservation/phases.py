@@ -22,8 +22,9 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.proof import ProofStep, entrywise_step
-from symflow.conservation.symmetry import MARCOTTE, MomentLaw, Symmetry, layer_laws
+from symflow.conservation.symmetry import MomentLaw, Symmetry, layer_laws
 from symflow.flow import GradientFlow
 from symflow.inits import as_init
 
@@ -86,7 +87,7 @@ class BalancedPhases(Claim):
     @property
     def reference(self) -> Reference:
         """Where laws of such networks are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     @property
     def status(self) -> Status:

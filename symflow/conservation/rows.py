@@ -19,9 +19,9 @@ from symflow.algebra.elementwise import Inverse
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.claims import Hypothesis, Reference
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
-from symflow.conservation.symmetry import MARCOTTE
 from symflow.flow import GradientFlow, dotted
 from symflow.networks import SymmetricFactorization
 
@@ -74,7 +74,7 @@ class RowSpace(Law):
     @property
     def reference(self) -> Reference:
         """Where the orbits of such flows are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     def proof(self) -> list[ProofStep]:
         """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.

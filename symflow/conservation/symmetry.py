@@ -47,19 +47,12 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.symbols import SymmetricMatrixSymbol, weight
 from symflow.claims import Hypothesis, Reference
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, entrywise_step, step
 from symflow.flow import GradientFlow
 from symflow.networks import Circulant, Dense, Diagonal, Layer, Network, Readout
-
-MARCOTTE = Reference(
-    "Sibylle Marcotte, Rémi Gribonval, Gabriel Peyré",
-    "Abide by the Law and Follow the Flow: Conservation Laws for Gradient Flows",
-    "Advances in Neural Information Processing Systems",
-    2023,
-    "2307.00144",
-)
 
 #: Sizes at which the entrywise step of a proof is multiplied out.
 CHECKED_SIZES = (2, 3)
@@ -196,7 +189,7 @@ class MomentLaw(Law):
     @property
     def reference(self) -> Reference:
         """Where such laws are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     def proof(self) -> list[ProofStep]:
         """Return the proof: an identity for every size, and the law at small sizes.

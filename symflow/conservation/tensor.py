@@ -30,10 +30,10 @@ from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.claims import Hypothesis, Path, Reference, Status
+from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law
 from symflow.conservation.null_space import null_space
 from symflow.conservation.proof import ProofStep, entrywise_step
-from symflow.conservation.symmetry import MARCOTTE
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.networks import TensorNetwork, orthogonal_decomposition
@@ -96,7 +96,7 @@ class ComponentLaw(Law):
     @property
     def reference(self) -> Reference:
         """Where such laws are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     @property
     def status(self) -> Status:
@@ -228,7 +228,7 @@ class FrozenComponents(Law):
     @property
     def reference(self) -> Reference:
         """Where such laws are studied."""
-        return MARCOTTE
+        return MARCOTTE_2023
 
     def proof(self) -> list[ProofStep]:
         """Return M ×_l N = 0.

@@ -16,16 +16,11 @@ from typing import Self
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN, decay_along, end_to_end
-from symflow.convergence.one_neuron import (
-    EFTEKHARI,
-    conditions,
-    one_neuron,
-    smallest_strength,
-)
+from symflow.convergence.one_neuron import conditions, one_neuron, smallest_strength
 from symflow.flow.problem import Problem
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +35,7 @@ class Alignment(Bound, Theorem):
 
     kappa: float
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

@@ -27,13 +27,21 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Refusal, relative_size
+from symflow.claims import (
+    TOLERANCE,
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    relative_size,
+)
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import end_to_end
-from symflow.convergence.one_neuron import EFTEKHARI, conditions, unit_pair
+from symflow.convergence.one_neuron import conditions, unit_pair
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE
 from symflow.inits import singular_frames
-from symflow.theorem import Theorem, all_hold
 
 #: A coefficient of the unit vector x below this counts as zero.
 VANISHING = 1e-12
@@ -51,7 +59,7 @@ class InducedFlow(Theorem):
 
     depth: int
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -73,7 +81,7 @@ class InducedFlow(Theorem):
 
     def residuals(self, path: Path) -> Array:
         """Return the gap between Ẇ from the layers and from W alone, relative."""
-        target = path.lift(self.problem.arguments[1])
+        target = path.lift(self.problem.exact_arguments[1])
         gaps = []
         for index, product in enumerate(path.end_to_end):
             force = target - product
@@ -105,7 +113,7 @@ class RankOneLimit(Bound, Theorem):
 
     group: tuple[int, ...]
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -153,7 +161,7 @@ class RankOneLimit(Bound, Theorem):
             sizes = (path.end_to_end**2).sum(axis=(-2, -1))
             return sizes, np.asarray([sizes[0] for _ in path.t])
         digits = None if path.context is None else path.digits
-        frames = singular_frames(self.problem.arguments[1], digits)
+        frames = singular_frames(self.problem.exact_arguments[1], digits)
         modes = list(self.group)
         left, right = (
             path.lift(side[:, modes]) for side in (frames.left, frames.right)

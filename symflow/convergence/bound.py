@@ -11,14 +11,19 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import exact
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Finding, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.finding import is_endless
 from symflow.errors import InvalidData
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import (
+    LeastSquares,
+    exact_least_norm,
+    least_squares,
+)
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
 from symflow.losses import SquaredLoss
-from symflow.theorem import Theorem, all_hold
 
 #: Rates are rounded down by this part, so that rounding never makes a bound false.
 ROUNDED_DOWN = 1e-12
@@ -57,7 +62,7 @@ class RateBound(Bound, Theorem):
         """
 
     @classmethod
-    def conclude(
+    def with_rate(
         cls, problem: Problem, found: list[Hypothesis], rate: float
     ) -> Self | Refusal:
         """Return the bound with this rate, or a refusal if a hypothesis fails."""
@@ -95,6 +100,25 @@ class LossBound(RateBound):
         """Return the excess loss and its bound from the first time of `path`."""
         excess = excess_along(self.problem, path)
         return excess, excess[0] * decay_along(path, self.rate)
+
+    def finding(self, balls: Any, index: int) -> Finding | str:
+        """Return e^{−ct} excess(0) − excess(t) in balls."""
+        best = exact_least_norm(balls.problem)
+        if is_endless(balls) or best is None:
+            return "needs finite times, and rational moments of a loss with a minimum"
+        time = balls.t[index]
+        if time == 0:
+            return "only the start was enclosed"
+        sigma, least = to_arb_array(balls.problem.arguments[0]), to_arb_array(best)
+
+        def excess(product: Array) -> Any:
+            off = product - least
+            return ((off @ sigma) * off).sum() / 2
+
+        start = excess(balls.start_product())
+        decay = (-to_arb(self.rate) * to_arb(time)).exp()
+        margin = decay * start - excess(balls.product_balls(index))
+        return Finding(np.array([margin], dtype=object), inequality=True)
 
     @cached_property
     def reduction(self) -> LeastSquares:

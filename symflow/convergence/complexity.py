@@ -23,18 +23,20 @@ e^{−κt}, N grows as ε^{−1−(L−1)R^{L−2}z_2/κ} up to logarithms, poly
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import EFTEKHARI, OneNeuron, one_neuron, start_of
+from symflow.convergence.one_neuron import OneNeuron, one_neuron, start_of
 from symflow.convergence.rank_one import RankOneRate
+from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
-from symflow.theorem import Theorem
 
 #: More steps than this are not counted.
 MOST_STEPS = 2**22
@@ -58,7 +60,7 @@ class DescentComplexity(Bound, Theorem):
     steps: int
     step: float
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
@@ -71,6 +73,12 @@ class DescentComplexity(Bound, Theorem):
         accuracy : float
             ε, in the units of W.
         """
+        if not 0 < accuracy < inf:
+            msg = (
+                "DescentComplexity.attempt(accuracy=…): needs a positive number; got "
+                f"{accuracy!r}"
+            )
+            raise InvalidArgument(msg)
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)

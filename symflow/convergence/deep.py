@@ -29,28 +29,18 @@ from typing import Self
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis, Reference, Refusal
-from symflow.convergence.bound import LossBound, end_to_end, positive_rate
-from symflow.convergence.two_layers import MIN_2023
-from symflow.flow.imbalance import positive_part, singular_value
-from symflow.flow.least_squares import least_squares
-from symflow.flow.problem import Problem
-from symflow.hypotheses import (
-    TOLERANCE,
+from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import ARORA_2019, MIN_2023
+from symflow.claims.conditions import (
     dense_layers,
     imbalances,
     squared_loss,
     wide_enough,
 )
-from symflow.theorem import all_hold
-
-ARORA_2019 = Reference(
-    "Sanjeev Arora, Nadav Cohen, Noah Golowich, Wei Hu",
-    "A Convergence Analysis of Gradient Descent for Deep Linear Neural Networks",
-    "International Conference on Learning Representations",
-    2019,
-    "1810.02281",
-)
+from symflow.convergence.bound import LossBound, end_to_end, positive_rate
+from symflow.flow.imbalance import positive_part, singular_value
+from symflow.flow.least_squares import least_squares
+from symflow.flow.problem import Problem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +64,7 @@ class UnimodalRate(LossBound):
             Hypothesis("unimodal imbalance", words != "none", f"peak at {words}"),
             positive_rate(rate),
         ]
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,7 +101,7 @@ class HomogeneousRate(LossBound):
             ),
             positive_rate(rate),
         ]
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
 
 def cumulative_imbalances(

@@ -19,12 +19,12 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Hypothesis, Path, Refusal
-from symflow.convergence.phases import GIDEL, Staircase, joint_modes
+from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import GIDEL_2019
+from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 from symflow.inits import singular_frames
-from symflow.theorem import Theorem, all_hold
 
 
 def monotone_step(data: Any) -> float:
@@ -161,7 +161,7 @@ class DescentCorridor(Theorem):
 
     step: float
 
-    source = GIDEL
+    source = GIDEL_2019
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:

@@ -29,7 +29,16 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Reference, Refusal
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+)
+from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963
+from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
 from symflow.convergence.bound import ROUNDED_DOWN, LossBound, end_to_end
 from symflow.convergence.deep import HomogeneousRate, UnimodalRate
 from symflow.convergence.steps import ceiling
@@ -42,23 +51,6 @@ from symflow.convergence.two_layers import (
 )
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss, wide_enough
-from symflow.theorem import Theorem, all_hold
-
-JACOT = Reference(
-    "Arthur Jacot, Franck Gabriel, Clément Hongler",
-    "Neural Tangent Kernel: Convergence and Generalization in Neural Networks",
-    "Advances in Neural Information Processing Systems",
-    2018,
-    "1806.07572",
-)
-
-LOJASIEWICZ = Reference(
-    "Stanisław Łojasiewicz",
-    "Une propriété topologique des sous-ensembles analytiques réels",
-    "Les équations aux dérivées partielles, Éditions du CNRS",
-    1963,
-)
 
 #: The bounds that come from −ℒ̇ ≥ cℒ.
 POINTWISE: tuple[type[LossBound], ...] = (
@@ -115,7 +107,7 @@ class PathLength(Bound, Theorem):
 
     radius: float
 
-    source = LOJASIEWICZ
+    source = LOJASIEWICZ_1963
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -237,7 +229,7 @@ class KernelDrift(Bound, Theorem):
 
     drift: float
 
-    source = JACOT
+    source = JACOT_2018
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

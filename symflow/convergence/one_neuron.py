@@ -19,24 +19,16 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, Path, Reference
-from symflow.convergence.bound import end_to_end
-from symflow.flow.problem import Problem
-from symflow.hypotheses import (
+from symflow.claims import Hypothesis, Path
+from symflow.claims.conditions import (
     balanced_start,
     dense_layers,
     squared_loss,
     whitened_input,
 )
+from symflow.convergence.bound import end_to_end
+from symflow.flow.problem import Problem
 from symflow.inits import singular_frames
-
-EFTEKHARI = Reference(
-    "Armin Eftekhari",
-    "Training Linear Neural Networks: Non-Local Convergence and Complexity Results",
-    "International Conference on Machine Learning",
-    2020,
-    "2002.09852",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +93,7 @@ def unit_pair(matrix: Array) -> tuple[Array, Array]:
 def one_neuron(problem: Problem, path: Path | None = None) -> OneNeuron:
     """Decompose the target, in float64 or in the arithmetic of `path`."""
     digits = None if path is None or path.context is None else path.digits
-    frames = singular_frames(problem.arguments[1], digits)
+    frames = singular_frames(problem.exact_arguments[1], digits)
     depth = problem.flow.network.depth
     values = [*frames.values, 0 * frames.values[0]]
     first, second = values[:2]

@@ -24,28 +24,21 @@ from typing import Any, Self
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Hypothesis, Reference, Refusal
+from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import dense_layers, imbalances, squared_loss
 from symflow.convergence.bound import LossBound, positive_rate
 from symflow.errors import HypothesisFailed
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized
-from symflow.hypotheses import TOLERANCE, dense_layers, imbalances, squared_loss
 from symflow.networks import (
     Network,
     OrthogonalDecomposition,
     TensorNetwork,
     orthogonal_decomposition,
 )
-from symflow.theorem import all_hold
 
-YUN_2021 = Reference(
-    "Chulhee Yun, Shankar Krishnan, Hossein Mobahi",
-    "A Unifying View on Implicit Bias in Training Linear Neural Networks",
-    "International Conference on Learning Representations",
-    2021,
-    "2010.02501",
-)
 #: Tensors with more entries than this are not decomposed.
 LARGEST_TENSOR = 100_000
 
@@ -80,7 +73,7 @@ class OrderedRate(LossBound):
             ),
             positive_rate(rate),
         ]
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,7 +107,7 @@ class OrderedModesRate(LossBound):
             Hypothesis("S of full column rank", sees, f"{modes.S.shape}"),
             positive_rate(rate),
         ]
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
 
 def _square(problem: Problem) -> list[Hypothesis]:

@@ -32,12 +32,24 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Bound, Hypothesis, Path, Refusal
+from symflow.claims import (
+    TOLERANCE,
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+)
+from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.conditions import (
+    balanced_start,
+    dense_layers,
+    squared_loss,
+)
 from symflow.convergence.bound import end_to_end
-from symflow.convergence.phases import GIDEL, Modes, joint_modes
+from symflow.convergence.phases import Modes, joint_modes
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, balanced_start, dense_layers, squared_loss
-from symflow.theorem import Theorem, all_hold
 
 #: The bound is rounded up by this part, and is infinite beyond the second number.
 ROUNDED_UP, LARGEST = 1e-6, 1e6
@@ -57,7 +69,7 @@ class PerturbedModes(Bound, Theorem):
 
     size: float
 
-    source = GIDEL
+    source = GIDEL_2019
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -70,7 +82,7 @@ class PerturbedModes(Bound, Theorem):
         rest = product - (modes.left * modes.start) @ modes.right.T
         off = float(np.linalg.norm(rest) / (np.linalg.norm(product) or 1.0))
         size = float(np.linalg.norm(residual(problem, modes)))
-        smallest = float(modes.start.min())
+        smallest = float(min(modes.start, default=0.0))
         found += [
             balanced_start(problem),
             Hypothesis(

@@ -28,20 +28,24 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Bound, Hypothesis, Path, Reference, Refusal
+from symflow.claims import (
+    TOLERANCE,
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+)
+from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.conditions import (
+    balanced_start,
+    dense_layers,
+    squared_loss,
+)
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end
 from symflow.flow.problem import Problem
-from symflow.hypotheses import TOLERANCE, balanced_start, dense_layers, squared_loss
 from symflow.inits import singular_frames
-from symflow.theorem import Theorem, all_hold
-
-GIDEL = Reference(
-    "Gauthier Gidel, Francis Bach, Simon Lacoste-Julien",
-    "Implicit Regularization of Discrete Gradient Dynamics in Linear Neural Networks",
-    "Advances in Neural Information Processing Systems",
-    2019,
-    "1904.13262",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ class Modes:
 class Staircase(Bound, Theorem):
     """The flow stays near the partial sums W_k, with explicit exponentials."""
 
-    source = GIDEL
+    source = GIDEL_2019
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -159,7 +163,10 @@ def joint_modes(problem: Problem) -> Modes:
 
 
 def _small_start(modes: Modes) -> Hypothesis:
+    words = "every mode starts between 0 and its goal"
+    if not len(modes.sigma):
+        return Hypothesis(words, False, "Σ_yx = 0 has no modes")
     parts = modes.start * modes.lam / modes.sigma
     holds = bool(np.all((parts > 0) & (parts < 1)))
     detail = f"w_i(0)/w*_i from {parts.min():.2g} to {parts.max():.2g}"
-    return Hypothesis("every mode starts between 0 and its goal", holds, detail)
+    return Hypothesis(words, holds, detail)

@@ -24,24 +24,23 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
-from symflow.claims import Hypothesis, Path, Refusal
+from symflow.claims import Hypothesis, Path, Refusal, all_hold
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, end_to_end
 from symflow.convergence.one_neuron import (
-    EFTEKHARI,
     OneNeuron,
     conditions,
     one_neuron,
     smallest_strength,
 )
 from symflow.flow.problem import Problem
-from symflow.theorem import all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RankOneRate(RateBound):
     """‖W − Z_1‖²_F falls at least exponentially from a start with s_low > 0."""
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
     quantity = "‖W − Z₁‖²"
 
     @classmethod
@@ -54,7 +53,7 @@ class RankOneRate(RateBound):
         words = "z₁ab − z₂(1 − ab) > 0 at the start"
         found.append(Hypothesis(words, lowest > 0, f"s ≥ {lowest:.3g} at all times"))
         rate = 2 * min(_speeds(one_neuron(problem), lowest)) if lowest > 0 else 0.0
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
     @property
     def statement(self) -> sympy.Basic:

@@ -15,11 +15,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis, Path, Refusal
+from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import EFTEKHARI, conditions, one_neuron, start_of
+from symflow.convergence.one_neuron import conditions, one_neuron, start_of
 from symflow.flow.problem import Problem
-from symflow.theorem import Theorem, all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +34,7 @@ class StableSet(Theorem):
 
     alpha: float
 
-    source = EFTEKHARI
+    source = EFTEKHARI_2020
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

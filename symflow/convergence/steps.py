@@ -26,23 +26,22 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Reference, Refusal
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+)
+from symflow.claims.bibliography import XU_2023
+from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end
 from symflow.convergence.two_layers import MarginRate, levels_of
 from symflow.flow import GradientDescent
 from symflow.flow.imbalance import positive_part
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem, bind
-from symflow.hypotheses import dense_layers, squared_loss, wide_enough
-from symflow.theorem import Theorem, all_hold
-
-XU = Reference(
-    "Ziqing Xu, Hancheng Min, Salma Tarmoun, Enrique Mallada, René Vidal",
-    "Linear Convergence of Gradient Descent for Finite Width Over-parametrized Linear "
-    "Networks with General Initialization",
-    "International Conference on Artificial Intelligence and Statistics",
-    2023,
-)
 
 #: How much of λ_min and λ_max may be lost on the way.
 LOWER, UPPER = 0.5, 1.5
@@ -51,7 +50,7 @@ LOWER, UPPER = 0.5, 1.5
 class DescentBound(Bound, Theorem):
     """A bound on gradient descent with a given step."""
 
-    source = XU
+    source = XU_2023
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:

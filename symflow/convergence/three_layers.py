@@ -23,13 +23,17 @@ from typing import Self
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Refusal
+from symflow.claims import Refusal, all_hold
+from symflow.claims.bibliography import MIN_2023
+from symflow.claims.conditions import (
+    dense_layers,
+    imbalances,
+    squared_loss,
+    wide_enough,
+)
 from symflow.convergence.bound import LossBound, positive_rate
-from symflow.convergence.two_layers import MIN_2023
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, imbalances, squared_loss, wide_enough
-from symflow.theorem import all_hold
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,7 +53,7 @@ class ThreeLayerRate(LossBound):
         rate = float(2 * reduction.eigenvalues[-1] * operator_floor(weights))
         needed = min(reduction.rank, problem.widths[-1])
         found += [wide_enough(problem.widths[1:-1], needed), positive_rate(rate)]
-        return cls.conclude(problem, found, rate)
+        return cls.with_rate(problem, found, rate)
 
 
 def operator_floor(weights: tuple[Array, ...]) -> float:

@@ -23,13 +23,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Hypothesis, Path, Reference, Refusal
+from symflow.claims import Hypothesis, Path, Refusal, all_hold
+from symflow.claims.bibliography import MIN_2021, MIN_2023
+from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
     LossBound,
@@ -40,24 +42,6 @@ from symflow.convergence.bound import (
 from symflow.flow.imbalance import ImbalanceLevels, imbalance_levels, singular_value
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem
-from symflow.hypotheses import dense_layers, squared_loss, wide_enough
-from symflow.theorem import all_hold
-
-MIN_2021 = Reference(
-    "Hancheng Min, Salma Tarmoun, René Vidal, Enrique Mallada",
-    "On the Explicit Role of Initialization on the Convergence and Implicit Bias of "
-    "Overparametrized Linear Networks",
-    "International Conference on Machine Learning",
-    2021,
-    "2105.06351",
-)
-
-MIN_2023 = Reference(
-    "Hancheng Min, René Vidal, Enrique Mallada",
-    "On the Convergence of Gradient Flow on Multi-layer Linear Models",
-    "International Conference on Machine Learning",
-    2023,
-)
 
 
 class TwoLayerRate(LossBound):
@@ -77,7 +61,7 @@ class TwoLayerRate(LossBound):
         rate = float(reduction.eigenvalues[-1] * bracket)
         needed = min(reduction.rank, problem.widths[-1])
         width = wide_enough(problem.widths[1:-1], needed)
-        return cls.conclude(problem, [*found, width, *cls.needs(floors, rate)], rate)
+        return cls.with_rate(problem, [*found, width, *cls.needs(floors, rate)], rate)
 
     @classmethod
     def needs(cls, floors: tuple[float, float], rate: float) -> list[Hypothesis]:
@@ -165,6 +149,10 @@ class InstantaneousRate(TwoLayerRate):
         bracket = levels_of(self.problem, self.reduction).bracket(*sigmas)
         smallest = self.reduction.eigenvalues[-1] * (1 - ROUNDED_DOWN)
         return np.asarray(smallest * bracket)
+
+    def finding(self, balls: Any, index: int) -> str:
+        """Return that derivatives are not enclosed."""
+        return f"no ball arithmetic for {self.name}; use validate(…)"
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return c(t)·excess and −d(excess)/dt = ‖∇ℒ‖², at every time."""

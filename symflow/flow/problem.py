@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
+import mpmath
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, map_entries, to_float_array
 from symflow.algebra.entries import at_sizes
+from symflow.algebra.numbers import as_fraction, to_mpf
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
-from symflow.inits import as_init
+from symflow.inits import GivenInit, Init, as_init
+
+#: Digits in which conditions are checked where the numbers are not rational.
+CHECK_DIGITS, GUARD_DIGITS = 30, 10
+
+#: Multiplications beyond which a condition is left as measured in float64.
+MOST_PRODUCTS = 200_000
+
+#: Width up to which moments are formed exactly to check a condition.
+FINE_SIZE = 40
 
 
 @dataclass(frozen=True)
@@ -32,17 +44,29 @@ class Problem:
         Where the flow starts: float64, exact, or mpf.
     data : mapping of str to array
         The array of every data symbol, by name.
+    given : Given, optional
+        What it was bound from, to bind it again at another precision.
     """
 
     flow: GradientFlow
     widths: tuple[int, ...]
     weights: tuple[Array, ...]
     data: dict[str, Array]
+    given: Given | None = None
 
     @property
     def arguments(self) -> tuple[Array, ...]:
         """The data arrays in kernel order."""
         return tuple(self.data[symbol.name] for symbol in self.flow.data)
+
+    @cached_property
+    def exact_arguments(self) -> tuple[Array, ...]:
+        """The data arrays for many digits: moments of the data as exact numbers."""
+        if self.source is None:
+            return self.arguments
+        numbers = getattr(self.source, "exactly", self.source)
+        arrays = self.flow.loss.arrays(numbers)
+        return tuple(arrays[symbol.name] for symbol in self.flow.data)
 
     @cached_property
     def floats(self) -> Problem:
@@ -52,12 +76,87 @@ class Problem:
             self.widths,
             tuple(to_float_array(weight) for weight in self.weights),
             {name: to_float_array(array) for name, array in self.data.items()},
+            self.given,
         )
+
+    @property
+    def source(self) -> Any:
+        """The dataset or the moments that the arrays were made of, or None."""
+        return None if self.given is None else self.given.data
+
+    def at(self, digits: int) -> Problem:
+        """Return the problem with a start that is correct to `digits` digits."""
+        if self.given is None:
+            return self
+        drawn = self.given.drawn
+        if digits not in drawn:
+            data, init = self.given.data, self.given.init
+            rng = deepcopy(self.given.rng)  # a generator gives its numbers once
+            drawn[digits] = bind(self.flow, data, init, rng=rng, digits=digits)
+        return drawn[digits]
+
+    @cached_property
+    def sharp(self) -> Problem:
+        """The problem as its numbers were given: in fractions where all are rational.
+
+        A float is the fraction that it is.  Otherwise, and where a rule draws the
+        start, the numbers are mpf of `CHECK_DIGITS` digits.
+        """
+        fine = self.at(CHECK_DIGITS)
+        rule = None if self.given is None else self.given.init
+        weights = rule.weights if isinstance(rule, GivenInit) else fine.weights
+        arrays = [*weights, *fine.data.values()]
+        if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
+            convert: Any = as_fraction
+        else:
+            context = mpmath.MPContext()
+            context.dps = CHECK_DIGITS + GUARD_DIGITS
+            convert = partial(to_mpf, context=context)
+        converted = [map_entries(convert, array) for array in arrays]
+        data = dict(zip(fine.data, converted[len(weights) :], strict=True))
+        return Problem(self.flow, self.widths, tuple(converted[: len(weights)]), data)
+
+    @cached_property
+    def given_exactly(self) -> bool:
+        """Whether no number of data or start was given as a float."""
+        rule = None if self.given is None else self.given.init
+        arrays = list(self.data.values())
+        if rule is None or isinstance(rule, GivenInit):
+            arrays += self.weights if rule is None else rule.weights
+        return all(array.dtype == object for array in arrays)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether `sharp` takes less than about a second."""
+        widest = max(self.widths)
+        return widest <= FINE_SIZE and self.size * widest <= MOST_PRODUCTS
 
     @property
     def size(self) -> int:
         """Number of scalar weights."""
         return sum(weight.size for weight in self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a problem was bound from, and what has been drawn of it so far.
+
+    Parameters
+    ----------
+    data : Dataset or Moments
+        As given.
+    init : Init
+        The rule.
+    rng : None, int or numpy.random.Generator
+        Overrides the random state of the rule, as it was before the first draw.
+    drawn : dict of int to Problem
+        By number of digits.
+    """
+
+    data: Any
+    init: Init
+    rng: Any = None
+    drawn: dict[int, Problem] = field(default_factory=dict, repr=False)
 
 
 def bind(
@@ -67,8 +166,11 @@ def bind(
     *,
     rng: Any = None,
     digits: int | None = None,
+    exact: bool = False,
 ) -> Problem:
     """Bind a flow to data and to an initialization.
+
+    With `digits`, moments are those of the given numbers, not rounded to float64.
 
     Parameters
     ----------
@@ -82,6 +184,8 @@ def bind(
         Overrides the random state of the rule.
     digits : int, keyword-only, optional
         Draw the start correct to this many digits instead of in float64.
+    exact : bool, keyword-only
+        Keep a start that is given by weights as it was given, not rounded to `digits`.
 
     Returns
     -------
@@ -112,17 +216,22 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
-    arrays = flow.loss.arrays(data)
+    numbers = data if digits is None else getattr(data, "exactly", data)
+    arrays = flow.loss.arrays(numbers)
     declared = [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]
     network = _Sized(flow.network, solve_widths(declared))
-    weights = as_init(init).draw(network, data, rng, digits=digits)
+    rule = as_init(init)
+    given = Given(data, rule, deepcopy(rng))
+    weights = rule.draw(network, numbers, rng, digits=digits)
+    if exact and isinstance(rule, GivenInit):
+        weights = rule.weights
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
     widths = tuple(_integer(sizes, width) for width in flow.network.widths)
-    return Problem(flow, widths, tuple(weights), arrays)
+    return Problem(flow, widths, tuple(weights), arrays, given)
 
 
 def bind_gradient(

@@ -18,9 +18,8 @@ from symflow.bias import (
     RowSpaceSplit,
     least_potential,
 )
-from symflow.bias.frozen import YUN
-from symflow.bias.least_norm import MIN_2021
 from symflow.claims import Claim
+from symflow.claims.bibliography import MIN_2021, YUN_2021
 from symflow.data import Dataset
 from symflow.flow import gradient_flow
 from symflow.gallery.entry import Instance, NumberEntry, PathEntry
@@ -145,7 +144,7 @@ BIAS = (
     NumberEntry(
         "yun-plane",
         "end points in the plane for L = 2, 3 and α = 0.1, 0.5, 1",
-        YUN,
+        YUN_2021,
         ("diagonal network", "one sample ([1, 2], 1)"),
         _plane_limits,
         _plane_flows,

@@ -19,9 +19,8 @@ from symflow.bias import (
     kernel_limit,
     saddle_to_saddle,
 )
-from symflow.bias.frozen import YUN
-from symflow.bias.jumps import BERTHIER, PESME
 from symflow.claims import Claim
+from symflow.claims.bibliography import BERTHIER_2023, PESME_2023, YUN_2021
 from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
@@ -242,7 +241,7 @@ DIAGONAL = (
     NumberEntry(
         "yun-fourier-validity",
         "limit of validity: turning phases take the flow off the Fourier potential",
-        YUN,
+        YUN_2021,
         ("two full filters", "3 samples, 4 inputs", "off by 1e-4 … 0.5"),
         lambda: 1.0,
         _turning_gap,
@@ -255,7 +254,7 @@ DIAGONAL = (
     NumberEntry(
         "yun-rich",
         "β from α = 0.02 against the least Σ|β_j|/|η̄_j|, L = 3",
-        YUN,
+        YUN_2021,
         ("diagonal network", "2 samples, 4 inputs"),
         lambda: _weighted().rich.limit,
         _small_end,
@@ -265,7 +264,7 @@ DIAGONAL = (
     NumberEntry(
         "yun-lazy",
         "β from α = 40 against the least Σβ_j²/η̄_j⁴, L = 3",
-        YUN,
+        YUN_2021,
         ("diagonal network", "2 samples, 4 inputs"),
         lambda: _weighted().lazy.limit,
         lambda: _weighted(alpha=40.0).limit,
@@ -275,7 +274,7 @@ DIAGONAL = (
     NumberEntry(
         "yun-kernel",
         "two dense layers from W₁ = 10W̄, W₂ = 0 against the kernel solution",
-        YUN,
+        YUN_2021,
         ("2 samples, 4 inputs, 3 hidden",),
         _kernel_solution,
         lambda: _kernel(10.0).run.end_to_end[-1],
@@ -286,7 +285,7 @@ DIAGONAL = (
     NumberEntry(
         "pesme-distance",
         "distance from the saddles in the middle of each stay, α = 1e-120",
-        PESME,
+        PESME_2023,
         ("β = u∘u − v∘v", "4 samples, 8 inputs"),
         lambda: np.zeros(1),
         _distances,
@@ -296,7 +295,7 @@ DIAGONAL = (
     NumberEntry(
         "berthier-nested",
         "anti-correlated inputs: one coefficient more at each jump of β = u∘u",
-        BERTHIER,
+        BERTHIER_2023,
         ("Σ_xx,ij ≤ 0 for i ≠ j", "Σ_xx > 0"),
         lambda: np.arange(4),
         _nested(positive=True),

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import isqrt
 
 from symflow.claims import Reference
-from symflow.convergence.two_layers import MIN_2021, MIN_2023
+from symflow.claims.bibliography import MIN_2021, MIN_2023
 from symflow.gallery.entry import Entry, Line
 
 

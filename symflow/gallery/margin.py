@@ -22,9 +22,8 @@ from symflow.bias import (
     SignedMaxMargin,
     implicit_bias,
 )
-from symflow.bias.dense_margin import JI
-from symflow.bias.frozen import YUN
 from symflow.claims import Claim
+from symflow.claims.bibliography import JI_TELGARSKY_2019, YUN_2021
 from symflow.convergence import OrderedModesRate, OrderedRate
 from symflow.data import Dataset
 from symflow.flow import GradientFlow, directional_flow, gradient_flow
@@ -209,7 +208,7 @@ MARGIN = (
         "ji-exponents",
         "exponents of 1 − cos∠(W, limit) in ‖W‖ for L = 1, 2, 3, from e^{−1000} to "
         "e^{−10000} of the loss",
-        JI,
+        JI_TELGARSKY_2019,
         ("dense layers, balanced", "two points in the plane"),
         lambda: [-2, -1, -2 / 3],
         _slopes,
@@ -233,7 +232,7 @@ MARGIN = (
     NumberEntry(
         "yun-slack",
         "exponent of β_1/β_2 in β_2: minus the slack 1 − |s_1| of the dual constraint",
-        YUN,
+        YUN_2021,
         ("two diagonal layers", "two points in the plane"),
         lambda: -0.5,
         _slack_slope,
@@ -243,7 +242,7 @@ MARGIN = (
     NumberEntry(
         "yun-directions",
         "directions of dense, diagonal and circular layers, L = 2, for a loss e^{−1e5}",
-        YUN,
+        YUN_2021,
         ("two points in the plane",),
         _directions,
         _reached,
@@ -253,7 +252,7 @@ MARGIN = (
     NumberEntry(
         "yun-singular",
         "directions of two small filters, singular vectors of M(u), at loss e^{−1e5}",
-        YUN,
+        YUN_2021,
         ("filters of two taps on three inputs", "two samples"),
         lambda: _filters()[0],
         lambda: _filters()[1],

@@ -8,10 +8,8 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.bias import DifferenceMap, least_potential
-from symflow.bias.frozen import YUN
+from symflow.claims.bibliography import EFTEKHARI_2020, GIDEL_2019, YUN_2021
 from symflow.convergence import closest_approach, reduced_rank_solutions
-from symflow.convergence.one_neuron import EFTEKHARI
-from symflow.convergence.phases import GIDEL
 from symflow.data import Dataset, load_dataset, whitened
 from symflow.flow import gradient_flow
 from symflow.flow.least_squares import least_squares
@@ -111,7 +109,7 @@ MEASURED = (
     NumberEntry(
         "eftekhari-local",
         "local rate z₁^(2−2/L)(1 − z₂/z₁) of ‖W − Z₁‖ for L = 2, 3, 4",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (1.5, 1)"),
         _local_rates,
         _measured_rates,
@@ -121,7 +119,7 @@ MEASURED = (
     NumberEntry(
         "eftekhari-basin",
         "only from the hyperplane p₁ᵀu + q₁ᵀv = 0 does W miss the first mode",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (2, 1)"),
         lambda: np.array([[2.0, 0], [0, 1.0], [2.0, 0]]),
         _basin_ends,
@@ -131,7 +129,7 @@ MEASURED = (
     NumberEntry(
         "yun-scale",
         "exponent of ‖W(∞) − Σ_yxΣ_xx⁺‖ in the scale α of the start",
-        YUN,
+        YUN_2021,
         ("two dense layers", "3 samples, 6 inputs", "α = 0.1, 0.01"),
         lambda: 1.0,
         _scale_slope,
@@ -141,7 +139,7 @@ MEASURED = (
     NumberEntry(
         "yun-sparse",
         "least ℓ₁ norm as the limit of the potential for c = 1e-40, L = 2",
-        YUN,
+        YUN_2021,
         ("diagonal network u∘u − v∘v", "3 samples, 6 inputs"),
         _least_l1,
         _sparse_limit,
@@ -151,7 +149,7 @@ MEASURED = (
     NumberEntry(
         "gidel-digits",
         "closest approach to reduced-rank regression, autoencoder of the digits",
-        GIDEL,
+        GIDEL_2019,
         ("6 leading directions", "Gaussian start of size 1e-6"),
         lambda: np.zeros(7),
         _digits,

@@ -12,6 +12,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim
+from symflow.claims.bibliography import ARORA_2019, EFTEKHARI_2020
 from symflow.convergence import (
     DescentComplexity,
     InducedFlow,
@@ -20,8 +21,6 @@ from symflow.convergence import (
     deficiency_margin,
     escape_rate,
 )
-from symflow.convergence.deep import ARORA_2019
-from symflow.convergence.one_neuron import EFTEKHARI
 from symflow.data import whitened
 from symflow.flow import gradient_descent, gradient_flow
 from symflow.flow.problem import Problem, bind
@@ -202,7 +201,7 @@ NEURON: tuple[Entry, ...] = (
     NumberEntry(
         "eftekhari-ends",
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start"),
         _limits,
         _ends,
@@ -212,7 +211,7 @@ NEURON: tuple[Entry, ...] = (
     NumberEntry(
         "eftekhari-saddles",
         "rate z₂^(1−2/L)(z₁ − z₂) at which the saddle z₂p₂q₂ᵀ is left, L = 2, 3, 4",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (2, 0.5)"),
         _escapes,
         _measured_escapes,
@@ -232,7 +231,7 @@ NEURON: tuple[Entry, ...] = (
     CeilingEntry(
         "eftekhari-complexity",
         "steps of gradient descent to ‖W − Z₁‖ ≤ 0.4, 0.2, 0.1 (L = 2), 0.4, 0.2 (3)",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (1, 0.2)"),
         _proved_steps,
         _needed_steps,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.claims.bibliography import JACOT_2018, MIN_2021, MIN_2023
 from symflow.codegen import compile as compile_flow
-from symflow.convergence.kernel import JACOT, operator_drift, tangent_kernel
+from symflow.convergence.kernel import operator_drift, tangent_kernel
 from symflow.convergence.three_layers import operator_floor
 from symflow.convergence.tight import tight_start
-from symflow.convergence.two_layers import MIN_2021, MIN_2023
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
 from symflow.flow.imbalance import imbalance_levels
@@ -143,7 +143,7 @@ OPERATOR = (
     NumberEntry(
         "jacot-kernel",
         "the outputs move as ḟ = −K(f − Y)/n",
-        JACOT,
+        JACOT_2018,
         ("three dense layers", "4 samples", "Gaussian weights"),
         _kernel_motion,
         _flow_motion,

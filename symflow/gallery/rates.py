@@ -11,6 +11,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim
+from symflow.claims.bibliography import EFTEKHARI_2020, GIDEL_2019
 from symflow.convergence import (
     Alignment,
     ConvexityRate,
@@ -29,8 +30,6 @@ from symflow.convergence import (
     reduced_rank_solutions,
 )
 from symflow.convergence.far_away import return_time
-from symflow.convergence.one_neuron import EFTEKHARI
-from symflow.convergence.phases import GIDEL
 from symflow.data import Moments, whitened
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
@@ -239,7 +238,7 @@ RATES = (
     NumberEntry(
         "eftekhari-return",
         "time from s = 25 to s = 2z₁ for L = 2, 3, 4",
-        EFTEKHARI,
+        EFTEKHARI_2020,
         ("aligned one-neuron start",),
         _times,
         _measured_times,
@@ -250,7 +249,7 @@ RATES = (
     NumberEntry(
         "gidel-regression",
         "closest approach to reduced-rank regression",
-        GIDEL,
+        GIDEL_2019,
         ("whitened input", "spectral start of size 1e-6"),
         lambda: np.zeros(4),
         _approach,
@@ -260,7 +259,7 @@ RATES = (
     NumberEntry(
         "gidel-descent",
         "10 steps of gradient descent on one mode",
-        GIDEL,
+        GIDEL_2019,
         ("η = 0.1, σ = 1.3, λ = 0.7, w₀ = 0.05",),
         lambda: 0.464311256850647935541,
         lambda: descend(0.05, 10, step=0.1, sigma=1.3, lam=0.7)[-1],

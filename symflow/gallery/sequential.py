@@ -10,6 +10,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim
+from symflow.claims.bibliography import GIDEL_2019
 from symflow.convergence import (
     PerturbedModes,
     alignment_defect,
@@ -18,7 +19,6 @@ from symflow.convergence import (
     discrete_phase_time,
     reduced_rank_solutions,
 )
-from symflow.convergence.phases import GIDEL
 from symflow.data import Dataset, Moments, load_dataset
 from symflow.flow import gradient_flow
 from symflow.gallery.entry import Instance, NumberEntry, PathEntry
@@ -167,7 +167,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-discrete-phase",
         "time η/ln(1 + ησ) per δ at which descent learns a mode, σ = 1.3, 0.7",
-        GIDEL,
+        GIDEL_2019,
         ("η = 0.2", "w₀ = e^(−2δ), δ = 100, 300"),
         _phases,
         _measured_phases,
@@ -177,7 +177,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-step",
         "largest ησ without overshoot, and with convergence",
-        GIDEL,
+        GIDEL_2019,
         ("two balanced layers, one mode",),
         lambda: [0.5, 1.0],
         _largest_steps,
@@ -187,7 +187,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-multiplier",
         "multiplier 1 − 2ησ of a step near the goal, ησ = 0.3, 0.6, 0.9",
-        GIDEL,
+        GIDEL_2019,
         ("two balanced layers, one mode",),
         lambda: [1 - 2 * growth for growth in STEPS],
         _multipliers,
@@ -197,7 +197,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-synthetic",
         "closest approach to reduced-rank regression from a vanishing Gaussian start",
-        GIDEL,
+        GIDEL_2019,
         ("σ = (3, 2, 1), λ = (2, 1, 0.5)", "Gaussian start of size 1e-8"),
         lambda: np.zeros(4),
         _synthetic,
@@ -207,7 +207,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-trap",
         "approach to rank-one regression where σ and σ/√λ disagree on the order",
-        GIDEL,
+        GIDEL_2019,
         ("σ = (2, 1.2), λ = (4, 0.7)", "spectral start of size 1e-6"),
         lambda: 0.5 / np.hypot(0.5, 1.2 / 0.7),
         _trap,
@@ -217,7 +217,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-classes",
         "closest approach to reduced-rank regression, digits by class (frames differ)",
-        GIDEL,
+        GIDEL_2019,
         ("6 leading directions", "Gaussian start of size 1e-8"),
         lambda: np.zeros(7),
         _classes,
@@ -227,7 +227,7 @@ SEQUENTIAL = (
     NumberEntry(
         "gidel-alignment",
         "Σ_xx is diagonal in the frame of Σ_yx: autoencoder, whitened classification",
-        GIDEL,
+        GIDEL_2019,
         ("6 leading directions of the digits",),
         lambda: np.zeros(2),
         _alignments,

@@ -49,6 +49,11 @@ class AbstractNetwork(ABC):
         return len(self.parameters)
 
     @property
+    def is_dense(self) -> bool:
+        """Whether the model is a product of full matrices."""
+        return False
+
+    @property
     def end_to_end(self) -> sympy.MatrixExpr:
         """The end-to-end matrix as a SymPy expression."""
         return to_sympy(self.end_to_end_node)
@@ -122,6 +127,11 @@ class Network(AbstractNetwork):
         """The matrix W = W_L⋯W_1 as a node."""
         return self.prefixes[-1]
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether every layer is a full matrix."""
+        return all(isinstance(layer, Dense) for layer in self.layers)
+
     def pull_back(self, force: Node) -> tuple[Node, ...]:
         """Return Π_l[(W_L⋯W_{l+1})ᵀ F (W_{l−1}⋯W_1)ᵀ] for every layer l.
 
@@ -181,7 +191,7 @@ class Network(AbstractNetwork):
         name = _shorthand(self.layers)
         if name is not None:
             return name
-        if all(isinstance(layer, Dense) for layer in self.layers):
+        if self.is_dense:
             return f"LinearNetwork({', '.join(repr_width(w) for w in self.widths)})"
         return f"Network({', '.join(repr(layer) for layer in self.layers)})"
 

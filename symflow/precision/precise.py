@@ -97,7 +97,8 @@ def precise(
     if not isinstance(chosen, HighPrecision):
         msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
         raise InvalidArgument(msg)
-    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
+    sharp = int(digits) + GUARD_DIGITS
+    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
         run = _continued(resume, problem, times, int(digits), rng)
         run.finish(progress)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -294,7 +294,7 @@ def collected(task: Task, records: list[Record]) -> Sweep:
             np.stack([r.arrays[layers + layer] if r.arrays else whole for r in records])
         )
     failures = {record.run: record.error for record in records if record.error}
-    stacked = Problem(task.flow, problem.widths, tuple(starts), problem.data)
+    stacked = replace(problem, weights=tuple(starts))
     ensemble = Ensemble(
         stacked,
         times,

@@ -14,8 +14,6 @@ FLOORS = (
     ("networks", "losses", "data", "inits"),
     ("flow",),
     ("claims",),
-    ("hypotheses",),
-    ("theorem",),
     ("conservation", "solutions", "bias", "convergence"),
     ("codegen",),
     ("labelled",),

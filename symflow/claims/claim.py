@@ -7,11 +7,10 @@ residual on a trajectory is a number.  Validation is one loop over claims.
 
 from __future__ import annotations
 
-import unicodedata
 from abc import abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import sympy
@@ -19,6 +18,9 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float
+from symflow.algebra.typeset import latex
+from symflow.claims.bibliography import Reference
+from symflow.claims.hypothesis import Hypothesis
 
 
 class Status(Enum):
@@ -31,86 +33,7 @@ class Status(Enum):
     HEURISTIC = "heuristic"
     REFUTED = "refuted"
     UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Where a result comes from.
-
-    Parameters
-    ----------
-    authors, title, venue : str
-        As one cites them.
-    year : int
-        Year of publication.
-    arxiv : str
-        Identifier, if there is one.
-    """
-
-    authors: str
-    title: str
-    venue: str
-    year: int
-    arxiv: str = ""
-
-    def __str__(self) -> str:
-        names = self.authors.replace(" and ", ", ").split(", ")
-        first, *others = [name.split()[-1] for name in names]
-        if len(others) == 1:
-            return f"{first} and {others[0]} {self.year}"
-        return f"{first}{' et al.' if others else ''} {self.year}"
-
-    @property
-    def bibtex(self) -> str:
-        """The entry for a bibliography."""
-        names = self.authors.replace(", ", " and ")
-        name = unicodedata.normalize("NFKD", str(self).split()[0].lower())
-        key = f"{name.encode('ascii', 'ignore').decode()}{self.year}"
-        lines = [
-            f"@article{{{key},",
-            f"  author = {{{names}}},",
-            f"  title = {{{self.title}}},",
-            f"  journal = {{{self.venue}}},",
-            f"  year = {{{self.year}}},",
-        ]
-        if self.arxiv:
-            lines.append(f"  eprint = {{{self.arxiv}}},\n  archiveprefix = {{arXiv}},")
-        return "\n".join([*lines, "}"])
-
-
-@dataclass(frozen=True, repr=False)
-class Hypothesis:
-    """One condition of a theorem, checked on the data and start at hand.
-
-    Parameters
-    ----------
-    words : str
-        The condition, as one says it: ``"balanced initialization"``.
-    holds : bool
-        The verdict.
-    detail : str
-        What was measured: ``"‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31"``.
-    defect : float
-        How far the condition is from holding exactly, relative; floats that satisfy
-        it up to rounding leave a small one.
-    """
-
-    words: str
-    holds: bool
-    detail: str = ""
-    defect: float = 0.0
-
-    def __str__(self) -> str:
-        verdict = "ok" if self.holds else "fails"
-        return f"{self.words}: {verdict}" + (f", {self.detail}" if self.detail else "")
-
-    def __repr__(self) -> str:
-        return f"<{self}>"
-
-    @property
-    def row(self) -> tuple[str, str, str]:
-        """The condition, the verdict and what was measured, for a table."""
-        return self.words, "ok" if self.holds else "FAILS", self.detail
+    ASSERTED = "asserted"
 
 
 class Path(Protocol):
@@ -156,6 +79,14 @@ class Claim(Displayed):
     def reference(self) -> Reference:
         """Where the result comes from."""
 
+    #: What the source contributes to the claim, and what is symflow's own.
+    contributes: ClassVar[str] = "the theorem"
+
+    @property
+    def attribution(self) -> str:
+        """The source, and what is taken from it."""
+        return f"{self.reference}: {self.contributes}"
+
     @property
     @abstractmethod
     def status(self) -> Status:
@@ -164,6 +95,24 @@ class Claim(Displayed):
     @abstractmethod
     def residuals(self, path: Path) -> Array:
         """Return by how much `path` contradicts the claim, relative, at every time."""
+
+    def finding(self, balls: Any, index: int) -> Any:
+        """Return what balls of proven radius say of the claim at one of their times.
+
+        Parameters
+        ----------
+        balls : Enclosure
+            With `weight_balls(index)`, `product_balls(index)` and the exact `problem`.
+        index : int
+            Which of its times.
+
+        Returns
+        -------
+        Finding or str
+            The difference of the two sides of the claim in ball arithmetic, or the
+            reason why there is none.
+        """
+        return f"no ball arithmetic for {self.name}; use validate(…)"
 
     def slack(self, path: Path) -> Array:
         """Return what hypotheses that hold only to rounding add to each residual.
@@ -179,6 +128,7 @@ class Claim(Displayed):
         """Show statement and hypotheses."""
         return Sheet(
             f"{self.name} ({self.reference}), {self.status.value}",
+            notes=(f"From {self.attribution}.",),
             formulas=(self.statement,),
             rows=tuple(hypothesis.row for hypothesis in self.hypotheses),
             header=("hypothesis", "", "measured") if self.hypotheses else (),
@@ -186,7 +136,7 @@ class Claim(Displayed):
         )
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.statement)}$"
+        return rf"$\displaystyle {latex(self.statement)}$"
 
 
 class Bound(Claim):
@@ -200,11 +150,6 @@ class Bound(Claim):
     @abstractmethod
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the smaller and the larger side at every time of `path`."""
-
-    @property
-    def status(self) -> Status:
-        """Proved, under the hypotheses."""
-        return Status.PROVED
 
     def margin(self, path: Path) -> Array:
         """Return larger/smaller at every time: at least 1 where the bound holds.

@@ -1,0 +1,144 @@
+"""Conditions that many theorems share, each once, in its own words.
+
+A numerical condition is measured in float64, and where that looks good again on the
+numbers as they were given: in fractions where they are rational (a float is a binary
+fraction), otherwise to `CHECK_DIGITS` digits.  A defect is relative to the mode in
+which it occurs, never to the largest entry of something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishing
+from symflow.claims.theorem import Condition
+from symflow.flow import GradientFlow
+from symflow.flow.problem import Problem
+from symflow.losses import SquaredLoss
+from symflow.networks import Network
+
+#: Part of the largest eigenvalue below which float64 sees nothing of a Gram matrix.
+FLOOR = 1e-16
+
+#: Measures a relative defect, in whatever arithmetic the problem has.
+Measure = Callable[[Problem], Any]
+
+
+def squared_loss(flow: GradientFlow) -> Hypothesis:
+    """Say whether the loss is the squared loss without weight decay."""
+    plain = isinstance(flow.loss, SquaredLoss) and flow.loss.l2 == 0
+    return structural("squared loss without weight decay", plain, repr(flow.loss))
+
+
+def dense_layers(flow: GradientFlow, depth: int | None = None) -> Hypothesis:
+    """Say whether all layers are dense: two or more, or as many as `depth`."""
+    network = flow.network
+    dense = isinstance(network, Network) and network.is_dense
+    words = "dense layers" if depth is None else f"{depth} dense layers"
+    enough = network.depth >= 2 if depth is None else network.depth == depth
+    return structural(words, dense and enough, repr(network))
+
+
+def on_flow(condition: Callable[..., Hypothesis], *arguments: Any) -> Condition:
+    """Return a condition on the flow alone as one on a problem."""
+    return lambda problem: condition(problem.flow, *arguments)
+
+
+def whitened_input(problem: Problem) -> Hypothesis:
+    """Say whether Σ_xx = I."""
+
+    def measure(at: Problem) -> Any:
+        sigma_xx = at.arguments[0]
+        gap = sigma_xx - np.eye(len(sigma_xx), dtype=int)
+        return max(abs(entry) for entry in gap.flat)
+
+    return measured(problem, "whitened input, Σ_xx = I", "max|Σ_xx − I|", measure)
+
+
+def balanced_start(problem: Problem) -> Hypothesis:
+    """Say whether W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for every layer at the start."""
+
+    def measure(at: Problem) -> Any:
+        pairs = list(pairwise(at.weights))
+        return max((imbalance_defect(*pair) for pair in pairs), default=0)
+
+    said = "max|xᵀΔ_l x| / xᵀ(W_l₊₁ᵀW_l₊₁ + W_lW_lᵀ)x"
+    return measured(problem, "balanced initialization", said, measure)
+
+
+def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
+    """Say whether every hidden width is at least `needed`."""
+    detail = f"hidden widths {', '.join(map(str, hidden))}"
+    words = f"hidden widths of at least {needed}"
+    return Hypothesis(words, all(width >= needed for width in hidden), detail)
+
+
+def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypothesis:
+    """Require that a relative defect vanishes, measured as sharply as is needed.
+
+    Parameters
+    ----------
+    problem : Problem
+        What is measured.
+    words, said : str
+        The condition, and the quantity that has to vanish.
+    measure : callable
+        From a problem to its defect, in the arithmetic of the problem.
+    """
+    size: Any = to_float(measure(problem.floats))
+    if size <= 1e3 * TOLERANCE and problem.is_small:
+        size = measure(problem.sharp)
+    return vanishing(words, size, said, given_exactly=problem.given_exactly)
+
+
+def imbalances(weights: tuple[Array, ...]) -> list[Array]:
+    """Return Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ for every adjacent pair.
+
+    Examples
+    --------
+    >>> imbalances((np.array([[2.0]]), np.array([[3.0]])))[0].tolist()
+    [[5.0]]
+    """
+    return [after.T @ after - before @ before.T for before, after in pairwise(weights)]
+
+
+def imbalance_defect(before: Array, after: Array) -> float:
+    """Return the largest |xᵀΔx| / xᵀGx, Δ and G difference and sum of the Grams.
+
+    In float64 rounding hides the small modes, and what is returned is max|Δ| / max|G|.
+
+    Parameters
+    ----------
+    before, after : array, shapes (h, d) and (m, h)
+        Two adjacent layers: floats, or objects of any arithmetic.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of the
+        layers.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
+    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.999
+    True
+    """
+    out, back = after.T @ after, before @ before.T
+    gap, total = out - back, out + back
+    if not any(entry != 0 for entry in gap.flat):
+        return 0.0
+    size = max(abs(entry) for entry in total.flat)
+    if gap.dtype != object:
+        return float(np.max(np.abs(gap)) / size)
+    values, vectors = np.linalg.eigh(to_float_array(total / size))
+    scale = np.sqrt(np.maximum(values, 0.0) + FLOOR * max(values[-1], FLOOR))
+    inner = vectors.T @ to_float_array(gap / size) @ vectors / np.outer(scale, scale)
+    return min(float(np.max(np.abs(np.linalg.eigvalsh(inner)))), 1.0)

@@ -1,0 +1,159 @@
+"""Theorems: claims that hold for one problem because its conditions were checked."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Self
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.claims.bibliography import Reference
+from symflow.claims.claim import Claim, Path, Refusal, Status
+from symflow.claims.hypothesis import Hypothesis, all_hold
+from symflow.flow.problem import Problem
+
+#: Measures one condition on a problem.
+Condition = Callable[[Problem], Hypothesis]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An identity that a theorem rests on, which SymPy checks.
+
+    Parameters
+    ----------
+    words : str
+        What it says, and how the theorem follows from it.
+    residual : sympy.Expr
+        Vanishes if and only if the identity holds.
+
+    Examples
+    --------
+    >>> a, b = sympy.symbols("a b")
+    >>> Identity("(a + b)² expands", (a + b) ** 2 - a**2 - 2 * a * b - b**2).holds
+    True
+    """
+
+    words: str
+    residual: sympy.Expr
+
+    @property
+    def holds(self) -> bool:
+        """Whether SymPy finds the residual to vanish."""
+        return bool(sympy.simplify(self.residual) == 0)
+
+    def __str__(self) -> str:
+        return f"{self.words} [{'checked' if self.holds else 'NOT CONFIRMED'}]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Theorem(Claim):
+    """A claim about a flow with its data and start, whose conditions were checked.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    checked : tuple of Hypothesis
+        The conditions, as measured on the data and the start.
+    """
+
+    problem: Problem
+    checked: tuple[Hypothesis, ...]
+
+    #: Where the result comes from, and what is taken from there.
+    source: ClassVar[Reference]
+    contributes: ClassVar[str] = "the theorem"
+    #: The conditions, those on the flow alone first.
+    conditions: ClassVar[tuple[Condition, ...]] = ()
+
+    @classmethod
+    def attempt(cls, problem: Problem) -> Self | Refusal:
+        """Return the claim about this problem, or the conditions that fail."""
+        found = check(cls.conditions, problem)
+        return cls.conclude(problem, found) if all_hold(found) else cls.refuse(found)
+
+    @classmethod
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim where all conditions hold; a subclass may ask for more."""
+        return cls(problem, tuple(found))
+
+    @classmethod
+    def refuse(cls, found: Iterable[Hypothesis]) -> Refusal:
+        """Return the refusal that lists what was found."""
+        return Refusal(cls.__name__, cls.source, tuple(found))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the identities from which the theorem follows; none by default.
+
+        A theorem without any is asserted, whatever its author thinks of it.
+        """
+        return ()
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        return type(self).__name__
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """The conditions, as measured on the data and the start."""
+        return self.checked
+
+    @property
+    def reference(self) -> Reference:
+        """Where the result comes from."""
+        return self.source
+
+    @property
+    def status(self) -> Status:
+        """Proved, verified where conditions hold up to rounding, or asserted."""
+        if not _is_proved(type(self)):
+            return Status.ASSERTED
+        sure = all(hypothesis.exact for hypothesis in self.checked)
+        return Status.PROVED if sure else Status.VERIFIED
+
+    @property
+    @abstractmethod
+    def statement(self) -> sympy.Basic:
+        """The assertion as SymPy."""
+
+    def slack(self, path: Path) -> Array:
+        """Return what hypotheses that hold only to rounding add to each residual."""
+        return np.full(len(path.t), 10 * sum(found.defect for found in self.checked))
+
+
+def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]:
+    """Measure conditions in order, up to the first structural one that fails.
+
+    Parameters
+    ----------
+    conditions : iterable of callable
+        From a problem to a hypothesis.
+    problem : Problem
+        What is measured.
+
+    Returns
+    -------
+    list of Hypothesis
+        What was found.
+    """
+    found: list[Hypothesis] = []
+    for condition in conditions:
+        found.append(condition(problem))
+        if found[-1].structural and not found[-1].holds:
+            break
+    return found
+
+
+@cache
+def _is_proved(theorem: type[Theorem]) -> bool:
+    """Say whether a theorem has a proof, and every identity of it holds."""
+    steps = theorem.proof()
+    return bool(steps) and all(step.holds for step in steps)
