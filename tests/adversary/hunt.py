@@ -17,8 +17,8 @@ from adversary.integration import Unknown
 from adversary.problem import Problem
 from adversary.verbs import VERBS
 
-#: Seconds after which a case hangs.
-PATIENCE = 30
+#: Seconds of computing after which a case hangs.
+PATIENCE = 40
 
 
 class Hangs(BaseException):
@@ -27,18 +27,18 @@ class Hangs(BaseException):
 
 @contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    """Raise `Hangs` in the body after some seconds."""
+    """Raise `Hangs` in the body after some seconds of computing."""
 
     def ring(number: int, frame: Any) -> None:
         raise Hangs
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def faults(verb: str, problem: Problem, patience: float = PATIENCE) -> list[Fault]:

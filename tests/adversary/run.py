@@ -16,7 +16,6 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from adversary import mutants
 from adversary.case import Fault
 from adversary.hunt import faults, problems
 from adversary.problem import Problem
@@ -83,7 +82,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="entries of the atlas, for mutants")
     given = parser.parse_args()
     if given.mutants:
-        return int(mutants.table(given.only) > 0)
+        from adversary.mutants import table
+
+        return int(table(given.only) > 0)
     verbs = given.verb or list(VERBS)
     return int(hunt(given.minutes, given.seed, verbs, given.shrink) > 0)
 

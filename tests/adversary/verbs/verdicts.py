@@ -54,7 +54,8 @@ def _rows(case: Case, claim: Any, run: Any, lines: str) -> Iterator[Fault]:
         told = f"residual {float(row.residual):.2g}, bound {float(row.bound):.2g}"
         if row.ok and float(row.bound) >= USELESS and "not c" not in row.status:
             yield Fault(f"{claim.name} is ok within a useless bound", told, line)
-        if not row.ok and claim.status is sf.Status.PROVED:
+        beyond = not float(row.residual) <= float(row.bound)
+        if beyond and claim.status is sf.Status.PROVED:
             yield Fault(f"proved {claim.name} is contradicted, {where}", told, line)
         if row.ok and isinstance(claim, sf.Solution) and _is_wrong(case, claim):
             yield Fault(f"a false {claim.name} is ok", told, line)
