@@ -214,3 +214,15 @@ def test_what_it_refuses_and_how_it_shows():
     assert "‖g‖²" in repr(clocked)
     with pytest.raises(sf.HypothesisFailed, match="clock of the log loss"):
         sf.enclose(clocked, DATA, [[[1, 1]]], 1)
+
+
+def test_a_deep_flow_in_the_clock_of_the_loss_stays_short():
+    """Written out, the equations of 64 layers fill megabytes."""
+    sizes = {}
+    for depth in (16, 32, 64):
+        net = sf.LinearNetwork(*[3] * depth, 1)
+        flow = sf.directional_flow(sf.gradient_flow(net, sf.ExponentialLoss()))
+        kern = sf.compile(flow)
+        sizes[depth] = len(kern.source)
+        assert "shares of the samples" in kern.source
+    assert sizes[64] < 2.5 * sizes[32] < 6 * sizes[16]
