@@ -28,7 +28,9 @@ def test_a_kernel_has_the_values_of_its_solution(name):
     there = solution.end_to_end(TIMES)
     assert kern(TIMES).shape == there.shape
     assert np.abs(kern(TIMES) - there).max() <= 1e-14 * np.abs(there).max()
-    assert np.array_equal(kern(1.5), kern([0.5, 1.5])[1])
+    # One time and many are other products of BLAS, which round differently.
+    alone, among = kern(1.5), kern([0.5, 1.5])[1]
+    assert np.abs(alone - among).max() <= 1e-14 * np.abs(alone).max()
 
 
 @pytest.mark.parametrize("name", DENSE)
