@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
 
@@ -22,6 +23,8 @@ settings.register_profile("ci", max_examples=50, deadline=None, **same)
 settings.register_profile("search", max_examples=500, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+HERE = Path(__file__).parent
+
 #: Modules whose tests compare floats that BLAS or LAPACK made.
 BLAS = """
     test_arrays test_balance test_basin test_bias test_bias_diagonal test_bias_margin
@@ -38,6 +41,10 @@ BLAS = """
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of the modules in BLAS."""
     modules = BLAS.split()
+    gone = [name for name in modules if not (HERE / f"{name}.py").is_file()]
+    if gone:
+        msg = f"tests/conftest.py: BLAS names modules that do not exist: {gone}"
+        raise pytest.UsageError(msg)
     for item in items:
         if item.path.stem in modules:
             item.add_marker("blas")

@@ -398,7 +398,7 @@ def test_what_is_not_covered_is_refused(build, kind, message):
         build()
 
 
-@pytest.mark.parametrize("start", [0, 1, Fraction(1, 3), 0.7])
+@pytest.mark.parametrize("start", [0, 1, 0.7])
 def test_a_flow_that_stays_at_a_saddle_has_no_enclosed_limit(start):
     """In float64 rounding decides whether it leaves the saddle, and so the reason."""
     with pytest.raises(sf.PrecisionLost, match="enclose"):

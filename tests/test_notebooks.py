@@ -12,6 +12,14 @@ from jupyter_client.manager import KernelManager
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
+#: Forgets the notebook before; test_atlas has the random instances in larger numbers.
+BEFORE = """%reset -f
+import matplotlib
+import symflow.gallery.ensembles
+matplotlib.rcdefaults()
+symflow.gallery.ensembles.DATA_SETS = 1
+"""
+
 
 def test_the_first_notebook_is_there():
     assert (NOTEBOOKS / "01_first_flow.ipynb").is_file()
@@ -39,7 +47,6 @@ def client(
 )
 def test_notebooks_run(path, client):
     notebook = nbformat.read(path, as_version=4)
-    forget = "%reset -f\nimport matplotlib\nmatplotlib.rcdefaults()"
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(forget))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(BEFORE))
     client.nb = notebook
     client.execute()
