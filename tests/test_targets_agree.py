@@ -99,7 +99,6 @@ def targets(flow):
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("network", "loss"), CASES)
 def test_all_targets_agree_with_precise_to_the_last_digits(network, loss):
     flow = flow_of(network, loss)
