@@ -17,7 +17,7 @@ BEFORE = """%reset -f
 import matplotlib
 import symflow.gallery.ensembles
 matplotlib.rcdefaults()
-symflow.gallery.ensembles.DATA_SETS = 1
+symflow.gallery.ensembles.DATA_SETS = 2
 """
 
 
