@@ -10,6 +10,7 @@ from importlib.resources import files
 from inspect import getsource
 from pathlib import Path
 from string import Template
+from textwrap import indent
 
 import sympy
 
@@ -117,7 +118,7 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     template = files("symflow.codegen").joinpath("module_template.txt")
     return Template(template.read_text(encoding="utf-8")).substitute(
         summary=f"Gradient flow of a {count}-layer linear network.",
-        equations="\n".join(f"    {inline(eq)}" for eq in flow.equations),
+        equations=indent(str(flow), "    "),
         shapes=_shape_lines(program),
         product=inline(flow.network.end_to_end),
         decay_note=_decay_note(flow),
@@ -163,7 +164,7 @@ def _example_kinds(flow: GradientFlow) -> dict[str, str]:
 
 
 def _rhs_doc(flow: GradientFlow) -> str:
-    equations = "\n".join(f"    {inline(equation)}" for equation in flow.equations)
+    equations = indent(str(flow), "    ")
     return f"Return the time derivatives of the weights.\n\n{equations}"
 
 
