@@ -25,6 +25,15 @@ DIGITS, TRUSTED = 30, 1e-25
 USELESS = 0.1
 
 
+#: What a claim that is only measured, or expected, need not hold to.
+LOOSE = (sf.Status.MEASURED, sf.Status.HEURISTIC, sf.Status.UNDECIDED)
+
+
+def is_firm(claim: Any) -> bool:
+    """Say whether a claim is asserted without reserve, so that it may not fail."""
+    return claim.status not in LOOSE and all(h.holds for h in claim.hypotheses)
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is wrong with an answer.

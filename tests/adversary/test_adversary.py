@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction as F
 from itertools import islice
+from random import Random
 
 import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+import symflow as sf
 from adversary.brackets import independent_laws
 from adversary.case import Fault
 from adversary.draws import GENERATORS, draw
@@ -92,6 +94,7 @@ def test_the_flow_is_that_of_scipy(family):
     shapes = [weight.shape for weight in flow.start]
     cuts = np.cumsum([rows * columns for rows, columns in shapes])[:-1]
     flow.xx, flow.yx = flow.xx.astype(float), flow.yx.astype(float)
+    flow.decay = 0.0
 
     def slope(t, flat):
         parts = zip(np.split(flat, cuts), shapes, strict=True)
@@ -149,20 +152,23 @@ def test_the_largest_margin():
 
 
 def test_frames_are_orthonormal():
-    from random import Random
-
     for seed in range(5):
         frame = rotation(Random(seed), 3, 2)
         assert (frame.T @ frame == np.array([[1, 0], [0, 1]])).all()
 
 
 def test_every_generator_states_its_problems():
-    from random import Random
-
     for maker in GENERATORS:
-        stated = maker(Random(1)).stated()
-        assert {"flow", "data", "init", "t"} <= set(stated)
+        assert sum(is_accepted(maker(Random(seed))) for seed in range(8)) >= 4
     assert draw(Random(5)) == draw(Random(5))
+
+
+def is_accepted(problem):
+    """Some moments are to be refused, which is for the adversary to see."""
+    try:
+        return {"flow", "data", "init", "t"} <= set(problem.stated())
+    except sf.InvalidData:
+        return False
 
 
 def test_shrinking_keeps_the_failure_and_drops_the_rest():

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import symflow as sf
-from adversary.case import USELESS, Case, Fault, distance, top
+from adversary.case import USELESS, Case, Fault, distance, is_firm, top
 from symflow.convergence import companions
 
 #: Lines that the snippets need besides those of the problem.
@@ -54,9 +54,13 @@ def _rows(case: Case, claim: Any, run: Any, lines: str) -> Iterator[Fault]:
         told = f"residual {float(row.residual):.2g}, bound {float(row.bound):.2g}"
         if row.ok and float(row.bound) >= USELESS and "not c" not in row.status:
             yield Fault(f"{claim.name} is ok within a useless bound", told, line)
-        beyond = not float(row.residual) <= float(row.bound)
-        if beyond and claim.status is sf.Status.PROVED:
-            yield Fault(f"proved {claim.name} is contradicted, {where}", told, line)
+        beyond = float(row.residual) > float(row.bound)
+        if beyond and is_firm(claim):
+            yield Fault(
+                f"{claim.status.value} {claim.name} is contradicted, {where}",
+                told,
+                line,
+            )
         if row.ok and isinstance(claim, sf.Solution) and _is_wrong(case, claim):
             yield Fault(f"a false {claim.name} is ok", told, line)
 
@@ -81,9 +85,9 @@ def certify(case: Case) -> Iterator[Fault]:
             continue
         line = f"{NEEDED}\n{call}\nprint(sf.certify(claim, *given, t, digits=15))"
         status = certificate.status
-        if status is sf.Status.REFUTED and claim.status is sf.Status.PROVED:
+        if status is sf.Status.REFUTED and is_firm(claim):
             detail = f"gap {certificate.gap:.2g}: {claim.statement}"
-            yield Fault(f"proved {claim.name} is refuted", detail, line)
+            yield Fault(f"{claim.status.value} {claim.name} is refuted", detail, line)
         passed = status is sf.Status.ENCLOSED and certificate.radius < 1e-3
         if passed and isinstance(claim, sf.Solution) and _is_wrong(case, claim):
             detail = f"radius {certificate.radius:.2g}"
