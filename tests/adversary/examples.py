@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction as F
+from random import Random
 from typing import Any
 
 from adversary.problem import Problem, column, matrix
-from adversary.problems import from_modes
+from adversary.problems import from_modes, rotation
 
 
 def _white(first: Any, second: Any, target: Any, *times: Any) -> Problem:
@@ -34,6 +35,16 @@ TINY_SAMPLES = [[1, F(1, 10**6)], [1, F(-1, 10**6)]], [[F(2)], [F(0)]]
 THREE = [[0.1], [0.3], [0.7]]
 ONES, INTEGERS = [[F(1), F(0)], [F(0), F(1)]], [[10**6, 0], [0, 1]]
 UNITS = [[F(10**6), F(0)], [F(0), F(1)]]
+
+#: Rotated, so that floats are beside it.
+SADDLE = from_modes(
+    (
+        ((F(10**4), F(1, 10**4)), F(1)),
+        ((F(10**4), F(0)), F(0)),
+        ((F(0), F(0)), F(3)),
+    ),
+    [rotation(Random(seed), 3, 3) for seed in (1, 2, 3)],
+)
 
 EXAMPLES: dict[str, tuple[str, Problem]] = {
     "a mode that is zero, rotated": (
@@ -92,6 +103,46 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
     "a rate for each layer": (
         "conserved",
         replace(_white([[F(1)]], [[F(1)]], [[F(2)]], F(1)), rates=(F(1), F(3))),
+    ),
+    "off λ-balance by 1e-20, in floats": (
+        "solve",
+        _white(
+            [[0.0, -0.75], [0.75, 0.0]],
+            [[1.25, 0.0], [1e-20, 1.25]],
+            [[0.0, 1.6], [-1.6, 1.2]],
+            F(1),
+        ),
+    ),
+    "a product of zero": (
+        "validate",
+        _white([[1.0, 0.0]], [[0.0]], [[1.0, 1.0]], F(0)),
+    ),
+    "a small product of large weights": (
+        "validate",
+        _white([[F(-1000, 3)]], [[F(0)]], [[F(1)]], F(1, 10**5)),
+    ),
+    "learning rates of 1e-8": (
+        "validate",
+        replace(
+            _white([[F(0)]], [[F(1)]], [[F(2)]], F(0), F(1), F(3)),
+            rates=(F(1, 10**8), F(1, 10**8)),
+        ),
+    ),
+    "a saddle of size 1e4": ("rates", replace(SADDLE, times=(F(1, 10**8),))),
+    "a kernel that is almost singular": (
+        "companions",
+        _white([[1, 0], [0, F(1, 10**5)]], [[F(0), 0]], [[F(0), 0]], F(0)),
+    ),
+    "a start that floats round": (
+        "companions",
+        _white([[F(4463432, 3)]], [[F(0)]], [[F(0)]], F(1)),
+    ),
+    "a tiny mode, opposite to its target": (
+        "solve",
+        replace(
+            from_modes((((F(1, 10**13),) * 2, F(2)), ((F(1, 2), F(-1, 2)), F(-1)))),
+            times=(F(0), F(1)),
+        ),
     ),
     "nothing to learn": ("companions", _white([[F(0)]], [[F(0)]], [[F(0)]], F(1))),
     "zero samples": (

@@ -20,6 +20,7 @@ from adversary.hunt import faults, problems
 from adversary.integration import flow_at
 from adversary.limits import limit_of_mode
 from adversary.margins import largest_margin
+from adversary.mutants import ENTRIES, noticed
 from adversary.problem import Problem, column, matrix
 from adversary.problems import from_modes, rotation
 from adversary.saddles import path
@@ -57,6 +58,19 @@ def test_what_was_wrong_once_is_right_or_refused(name):
     verb, problem = EXAMPLES[name]
     found = faults(verb, problem)
     assert not found, told(found, problem)
+
+
+@pytest.mark.parametrize("key", ["conserved-components", "linear-relaxation"])
+def test_a_small_false_change_is_noticed(key):
+    (entry,) = [entry for entry in ENTRIES if entry.key == key]
+    for found in noticed(entry):
+        assert found.enough, f"{found.claim}, {found.part}, {found.route}"
+
+
+def test_the_slack_of_an_inequality_is_measured():
+    (entry,) = [entry for entry in ENTRIES if entry.key == "min-margin"]
+    sizes = [10**-found.exponent for found in noticed(entry)]
+    assert all(1e-3 < size < 10 for size in sizes)
 
 
 @pytest.mark.parametrize("family", STARTS)
