@@ -19,7 +19,7 @@ class HasMoments(Protocol):
 #: A number: int, float, Fraction, SymPy number, mpf, NumPy scalar.
 Number: TypeAlias = SupportsFloat
 
-# Entries are left open: of a list that mixes ints and Fractions a checker knows nothing,
+# Entries are left open: of a list that mixes ints and Fractions a checker knows little,
 # and a Sequence would admit texts.
 
 #: What is learned.
