@@ -69,6 +69,8 @@ class DeepMode(SpectralSolution):
     """The balanced flow of three or more layers, spectral start; made by `solve`."""
 
     source: ClassVar = SAXE
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=3, most=None),
@@ -204,7 +206,7 @@ class DeepMode(SpectralSolution):
         sigma, lam, start = parameters
         return deep_strength(context, self.depth, time, sigma, lam, start)
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64."""
         start = to_float_array(self.modes.start)
         ratio = np.where(start > 0, start, 1.0)

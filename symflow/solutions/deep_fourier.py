@@ -107,6 +107,12 @@ class DeepFourierMode(Solution):
         return self.problem.flow.network.depth
 
     @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return (self.degree - 1) * size ** (self.degree / 2)
+
+    @property
     def formula(self) -> sympy.Expr:
         """The time t(s), for the depth at hand, |β̂|² written out."""
         return self.formulas[0].subs(DEPTH, self.depth)
@@ -185,11 +191,11 @@ class DeepFourierMode(Solution):
         rest = [np.conj(half[d - k]) for k in range(d // 2 + 1, d)]
         return np.stack([*half, *rest], axis=-1)
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all filters in float64: each phase turns by the angle of β̂ over L."""
         values = self.strengths(t)
         start = np.array([complex(ray.start) for ray in self._rays])
@@ -202,7 +208,7 @@ class DeepFourierMode(Solution):
             for column in filters.T
         )
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         sizes = [abs(ray.ratio) for ray in self._rays if ray.moves]
         wait = -int(np.log10(float(min([*sizes, 1])))) if sizes else 0
@@ -218,7 +224,7 @@ class DeepFourierMode(Solution):
         return np.array([complex(ray.end) for ray in self._rays])
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return np.fft.ifft(self._final).real[None, :]
 

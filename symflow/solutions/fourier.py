@@ -110,6 +110,12 @@ class FourierMode(Solution):
     )
 
     @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return (self.degree - 1) * size ** (self.degree / 2)
+
+    @property
     def formula(self) -> sympy.Expr:
         """β̂(t) of one frequency, in D(t) written out."""
         return SIGMA / LAM + (START - SIGMA / LAM) / self.formulas[0]
@@ -214,11 +220,11 @@ class FourierMode(Solution):
         f = self._floats
         return np.asarray((f["start"] * kept + f["sigma"] * grown) / below)
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return both filters in float64."""
         m, u, _, _, below = self._pieces(t)
         f = self._floats
@@ -242,7 +248,7 @@ class FourierMode(Solution):
         filters = f["phase"] * a, np.conj(b)
         return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE
         context = context_of(asked)
@@ -251,7 +257,7 @@ class FourierMode(Solution):
         return turned_back(basis, [mode.value(context, time) for mode in modes])
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return np.fft.ifft(self._final).real[None, :]
 

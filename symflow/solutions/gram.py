@@ -166,11 +166,11 @@ class GramSolution(Solution):
         side = graded_side(times.reshape(-1), self.kappa, *self._floats.parts)
         return np.asarray(side.reshape(*times.shape, *side.shape[1:]))
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
         return self.product_of(self._side(float_times(t)))
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return the weights in float64.
 
         Their product is exact to rounding; the rotation of the hidden units comes from
@@ -181,7 +181,7 @@ class GramSolution(Solution):
         turned = turned.reshape(*times.shape, *turned.shape[1:])
         return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments) + self._small
         (start, kappa), context = self._start_at(asked, fine=True), context_of(asked)
@@ -257,6 +257,6 @@ class GramSolution(Solution):
         return problem
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞: the part of the target that is reached."""
         return self.end_to_end(FOREVER)

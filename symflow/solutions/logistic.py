@@ -31,6 +31,8 @@ class LogisticMode(SpectralSolution):
     """The balanced two-layer flow from a spectral start; made by `solve`."""
 
     source: ClassVar = SAXE
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=2, most=2),
@@ -86,7 +88,7 @@ class LogisticMode(SpectralSolution):
             return start * decayed / (1 + lam * start * grown)
         return start / (decayed + lam * start * grown)
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t) and W_2(t) in float64."""
         return self._grown(t, 0.5)
 

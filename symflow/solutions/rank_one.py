@@ -73,6 +73,8 @@ class RankOne(Solution):
     """The flow of a balanced start of rank one on whitened input; made by `solve`."""
 
     source: ClassVar = EFTEKHARI
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=2, most=None),
@@ -221,12 +223,12 @@ class RankOne(Solution):
         cut = self.problem.widths[0]
         return s, pair[..., cut:], pair[..., :cut]
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) = s u vᵀ in float64."""
         s, u, v = self._parts(t)
         return np.asarray(s[..., None, None] * u[..., :, None] * v[..., None, :])
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64.
 
         The layers between grow without turning; the first turns with v, the last
@@ -281,7 +283,7 @@ class RankOne(Solution):
             horizon=None if self.depth == 2 else HORIZON,
         )
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments)
         spread, context = self.spread(asked), context_of(asked)
@@ -323,7 +325,7 @@ class RankOne(Solution):
         return float(np.linalg.norm(to_float_array(sharp.parts)[leading]))
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞: z_k p_k q_kᵀ/κ for the mode that is learned.
 
         It is zero where the start has no part along a positive rate.

@@ -91,7 +91,7 @@ class LinearRegression(Solution):
             to_mpf_array(moved, context) @ basis,
         )
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
         return relaxed(float_times(t), *self._floats)
 
@@ -106,11 +106,11 @@ class LinearRegression(Solution):
             {"strengths": "the modes of one layer are entries, not singular values"},
         )
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return the one weight matrix, W(t), in float64."""
         return (self.end_to_end(t),)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.arguments)
         eigen, context = (
@@ -127,7 +127,7 @@ class LinearRegression(Solution):
         return np.asarray((moved * kept + pushed * np.array(grown)) @ vectors.T)
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """W(0) on the kernel of Σ_xx and the least-squares solution elsewhere."""
         rates, vectors, pushed, moved = self._floats
         seen = rates > 1e-14 * max(float(np.max(rates)), 0.0)

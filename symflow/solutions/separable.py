@@ -112,6 +112,11 @@ class SeparableSolution(Solution):
         return 0
 
     @property
+    def degree(self) -> int:
+        """The number of factors of a product."""
+        return self.coordinates.depth
+
+    @property
     def statement(self) -> sympy.Eq:
         """β(t) = …, for every coordinate."""
         return sympy.Eq(sympy.Function("beta")(T), self.formula, evaluate=False)
@@ -133,15 +138,15 @@ class SeparableSolution(Solution):
     def final(self) -> Array:
         """The ρ_j as t → ∞."""
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) = ρ(t)ᵀS in float64."""
         return self.rounded.end_to_end(self.strengths(t))
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all weights in float64."""
         return self.rounded.rebuilt(self.amplitudes(t))
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments)
         asked += GUARD + self.spare
@@ -150,7 +155,7 @@ class SeparableSolution(Solution):
         return found.end_to_end(np.array(values, dtype=object))
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return self.rounded.end_to_end(self.final)
 

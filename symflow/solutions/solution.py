@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
 from symflow.algebra.text import inline
 from symflow.claims import (
     Claim,
@@ -22,11 +23,12 @@ from symflow.claims import (
     Status,
     relative_size,
 )
-from symflow.errors import NoClosedForm
+from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.problem import Problem
+from symflow.flow.times import float_times
 from symflow.solutions.case import Case
 from symflow.solutions.routine import Routine
-from symflow.solutions.sensitivity import amplification
+from symflow.solutions.sensitivity import amplification, horizon
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -44,31 +46,50 @@ class Step:
         What is done.
     equation : sympy.Basic
         What one has then.
-    residual : sympy.Expr
-        Zero, if the step is right; SymPy has been asked.
+    residual : sympy.Expr, optional
+        Zero, if the step is right; SymPy has been asked.  A step without one is not
+        proved, unless it is a definition.
+    definition : bool, keyword-only
+        Whether the equation says what a symbol is, so that there is nothing to prove.
+
+    Examples
+    --------
+    >>> x, y = sympy.symbols("x y")
+    >>> Step("pigs fly", sympy.Eq(x, y)).proved
+    False
+    >>> Step("let", sympy.Eq(x, y), definition=True)
+    let: x = y (definition)
     """
 
     words: str
     equation: sympy.Basic
-    residual: sympy.Expr = sympy.S.Zero
+    residual: sympy.Expr | None = None
+    _: KW_ONLY
+    definition: bool = False
 
     @property
     def proved(self) -> bool:
-        """Whether SymPy finds the residual to vanish."""
-        return bool(self.residual == 0)
+        """Whether SymPy finds the residual to vanish, or there is nothing to prove."""
+        return self.definition or (self.residual is not None and self.residual == 0)
 
     @property
     def latex(self) -> str:
         """The equation in LaTeX."""
         return str(sympy.latex(self.equation))
 
+    @property
+    def _mark(self) -> str:
+        if self.definition:
+            return " (definition)"
+        return "" if self.proved else " (not proved)"
+
     def __str__(self) -> str:
-        return f"{self.words}: {inline(self.equation)}"
+        return f"{self.words}: {inline(self.equation)}{self._mark}"
 
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        return rf"{self.words}: $\displaystyle {self.latex}$"
+        return rf"{self.words}: $\displaystyle {self.latex}${self._mark}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,9 @@ class Solution(Claim):
     conditions: ClassVar[tuple[Condition, ...]]
     #: How many conditions are structural: the others make no sense where one fails.
     structural: ClassVar[int] = 2
+    #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
+    is_balanced: ClassVar[bool] = False
+    has_dense_layers: ClassVar[bool] = False
 
     @classmethod
     def attempt(cls, case: Case) -> Self | Refusal:
@@ -146,6 +170,16 @@ class Solution(Claim):
         return self.case.problem
 
     @property
+    def degree(self) -> int:
+        """The number of factors of W."""
+        return len(self.problem.weights)
+
+    @property
+    def coupling(self) -> float:
+        """How fast the factors move each other, per force and size of the others."""
+        return self.degree - 1
+
+    @property
     def defect(self) -> float:
         """By how much the hypotheses fail to hold exactly, relative."""
         return max(hypothesis.defect for hypothesis in self.checked)
@@ -173,7 +207,49 @@ class Solution(Claim):
     def derivation(self) -> tuple[Step, ...]:
         """Return the steps from the flow to the formula, each checked by SymPy."""
 
-    @abstractmethod
+    @cached_property
+    def horizon(self) -> float:
+        """The time until which W(t) is known, infinite for hypotheses that hold.
+
+        Beyond it, what floats miss of the hypotheses may have changed W(t) by a part
+        of `LARGE`.  A start that a rule draws is a point that satisfies them.
+        """
+        if self.defect == 0 or self.case.rational is None:
+            return np.inf
+        return horizon(self)
+
+    def error(self, t: Any) -> Array:
+        """Return what the defect of the hypotheses can have grown to, relative.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        array
+            Shape of t: a bound on max|W(t) − true W(t)| over max|W(t)|, beside
+            rounding; zero where the hypotheses hold exactly.
+        """
+        times = float_times(t)
+        if self.defect == 0:
+            return np.zeros(times.shape)
+        factor = amplification(self, times.reshape(-1))
+        return np.asarray(self.defect * factor.reshape(times.shape))
+
+    def _check(self, times: Array, call: str) -> None:
+        """Refuse times beyond the horizon."""
+        late = float(np.max(times, initial=0.0))
+        if late > self.horizon:
+            msg = (
+                f"{self.name}.{call}: the hypotheses hold to {self.defect:.1g} only, "
+                f"and what is missing may have grown to the size of W(t) by "
+                f"t = {self.horizon:.3g}; got t = {late:.3g}. Give numbers that "
+                "satisfy them exactly, as fractions, or use symflow.precise(…)"
+            )
+            raise HypothesisFailed(msg)
+
     def end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64.
 
@@ -186,9 +262,15 @@ class Solution(Claim):
         -------
         array
             Shape (…, outputs, inputs) for t of shape (…).
-        """
 
-    @abstractmethod
+        Raises
+        ------
+        HypothesisFailed
+            If a time is beyond `horizon`.
+        """
+        self._check(float_times(t), "end_to_end(t)")
+        return self._end_to_end(t)
+
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64.
 
@@ -201,9 +283,15 @@ class Solution(Claim):
         -------
         tuple of arrays
             Shapes (…, rows, columns) for t of shape (…).
-        """
 
-    @abstractmethod
+        Raises
+        ------
+        HypothesisFailed
+            If a time is beyond `horizon`.
+        """
+        self._check(float_times(t), "weights(t)")
+        return self._weights(t)
+
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.
 
@@ -218,7 +306,52 @@ class Solution(Claim):
         -------
         array
             Shape (outputs, inputs), entries of an mpmath context with spare digits.
+
+        Raises
+        ------
+        HypothesisFailed
+            If the floats that are given satisfy the hypotheses to fewer digits.
         """
+        if self.defect and self.case.rational is not None:
+            known = float(self.error(to_float(t)))
+            if not known <= 10.0**-digits:
+                msg = (
+                    f"{self.name}.precise(t, digits={digits}): the hypotheses hold to "
+                    f"{self.defect:.1g} only, so that W(t) is known to {known:.1g} "
+                    "relative. Ask for fewer digits, give numbers that satisfy them "
+                    "exactly, as fractions, or use symflow.precise(…)"
+                )
+                raise HypothesisFailed(msg)
+        return self._precise(t, digits)
+
+    @property
+    def limit(self) -> Array:
+        """The end-to-end matrix as t → ∞, in float64.
+
+        Raises
+        ------
+        HypothesisFailed
+            If what floats miss of the hypotheses decides where the flow goes.
+        """
+        self._check(np.array(np.inf), "limit")
+        return self._limit
+
+    @abstractmethod
+    def _end_to_end(self, t: Any) -> Array:
+        """Return W(t) at any float64 times."""
+
+    @abstractmethod
+    def _weights(self, t: Any) -> tuple[Array, ...]:
+        """Return the weights at any float64 times."""
+
+    @abstractmethod
+    def _precise(self, t: Any, digits: int) -> Array:
+        """Return W(t) at one time, of the closed form as it stands."""
+
+    @property
+    @abstractmethod
+    def _limit(self) -> Array:
+        """Return the limit of the closed form as it stands."""
 
     def routine(self) -> Routine:
         """Return the closed form as NumPy code, for `compile`.
@@ -230,11 +363,6 @@ class Solution(Claim):
         """
         msg = f"compile(solution): {self.name} has no form in NumPy alone"
         raise NoClosedForm(msg)
-
-    @property
-    @abstractmethod
-    def limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
 
     def progress(self, t: Any) -> Array:
         """Return the strength of every mode, as a part of its limit.
@@ -282,9 +410,9 @@ class Solution(Claim):
     def residuals(self, path: Path) -> Array:
         """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""
         if path.context is None:
-            predicted = self.end_to_end(to_float_array(path.t))
+            predicted = self._end_to_end(to_float_array(path.t))
         else:
-            values = [self.precise(time, digits=path.digits) for time in path.t]
+            values = [self._precise(time, path.digits) for time in path.t]
             predicted = path.lift(np.stack(values))
         pairs = zip(path.end_to_end, predicted, strict=True)
         return np.asarray([relative_size(seen - said, said) for seen, said in pairs])
@@ -297,6 +425,4 @@ class Solution(Claim):
         path : Path
             A trajectory; the answer has one number per time.
         """
-        if self.defect == 0:
-            return np.zeros(len(path.t))
-        return self.defect * amplification(self, to_float_array(path.t))
+        return self.error(to_float_array(path.t))

@@ -43,6 +43,16 @@ class SymmetricRiccati(GramSolution):
     source: ClassVar = TARMOUN
     conditions: ClassVar = (squared_loss, symmetric_factorization, isotropic)
 
+    @property
+    def degree(self) -> int:
+        """Two factors, which are the same."""
+        return 2
+
+    @property
+    def coupling(self) -> float:
+        """Two, as the one matrix moves itself from both sides."""
+        return 2.0
+
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F = S + Sᵀ, 4κ and Q₀ = U."""
         target = problem.arguments[1]
