@@ -28,7 +28,8 @@ def test_a_kernel_has_the_values_of_its_solution(name):
     there = solution.end_to_end(TIMES)
     assert kern(TIMES).shape == there.shape
     assert np.abs(kern(TIMES) - there).max() <= 1e-14 * np.abs(there).max()
-    assert np.array_equal(kern(1.5), kern([0.5, 1.5])[1])
+    # one product or a batch of them: BLAS may add in another order
+    assert np.abs(kern(1.5) - kern([0.5, 1.5])[1]).max() <= 1e-15 * np.abs(there).max()
 
 
 @pytest.mark.parametrize("name", DENSE)

@@ -27,6 +27,9 @@ FINE_SIZE = 40
 #: Multiplications beyond which a condition is left as measured in float64.
 PRODUCTS = 200_000
 
+#: Working digits are rounded up to a multiple, so that times share what is found.
+STEP = 16
+
 #: Digits in which zero is told from small, beyond those of the numbers given.
 SPARE_DIGITS = 10
 

@@ -74,8 +74,8 @@ def balanced(case: Case) -> Hypothesis:
         ]
         return float(max(moves, default=0.0)) / size
 
-    said = "√(W₂ᵀW₂) − √(W₁W₁ᵀ)" if case.problem.widths[3:] == () else "the imbalance"
-    return _measured(case, "balanced initialization", said, gaps, distance)
+    said = "‖W₂ᵀW₂ − W₁W₁ᵀ‖ =" if case.problem.widths[3:] == () else "the imbalance ="
+    return measured(case, "balanced initialization", said, gaps, distance)
 
 
 def homogeneous(case: Case) -> Hypothesis:
@@ -87,7 +87,7 @@ def homogeneous(case: Case) -> Hypothesis:
         rest = gap - homogeneity(problem) * np.eye(len(gap), dtype=int)
         return [(rest, _stacked(first, second))]
 
-    return _measured(case, "λ-balanced initialization", "W₂ᵀW₂ − W₁W₁ᵀ − λI", gaps)
+    return measured(case, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖ =", gaps)
 
 
 def isotropic(case: Case) -> Hypothesis:
@@ -99,7 +99,7 @@ def isotropic(case: Case) -> Hypothesis:
         rest = sigma_xx - level * np.eye(len(sigma_xx), dtype=int)
         return [(rest, sigma_xx)]
 
-    return _measured(case, "whitened input", "Σ_xx − κI", gaps)
+    return measured(case, "whitened input", "‖Σ_xx − κI‖ =", gaps)
 
 
 def seen(case: Case) -> Hypothesis:
@@ -114,15 +114,15 @@ def rank_one(case: Case) -> Hypothesis:
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
         return [(_beyond_rank_one(weight), weight) for weight in problem.weights]
 
-    words, said = "every layer has rank one", "W_l − its best row and column"
+    words, said = "every layer has rank one", "‖W_l − its best row and column‖ ="
     if not all(weight.any() for weight in case.problem.weights):
         return Hypothesis(words, False, "a layer is zero", 1.0)
-    return _measured(case, words, said, gaps)
+    return measured(case, words, said, gaps)
 
 
 def aligned(case: Case) -> Hypothesis:
     """Require Σ_xx, Σ_yx and W(0) to share singular vectors."""
-    words, said = "Σ_xx, Σ_yx and W(0) share singular vectors", "their gap"
+    words, said = "Σ_xx, Σ_yx and W(0) share singular vectors", "their gap ="
     if case.rational is not None and not case.is_large:
         exactly = exactly_aligned(*moments(case.rational), product(case.rational))
         if exactly:
@@ -132,16 +132,33 @@ def aligned(case: Case) -> Hypothesis:
     if size <= 1e3 * TOLERANCE:
         sharp = floats if case.is_coarse(CHECK_DIGITS) else case.sharp
         modes = joint_modes(*moments(sharp), product(sharp))
-        size = max(modes.defect, start_defect(modes, len(floats.weights)))
-        drawn = case.rational is None
-        size = 0.0 if drawn and modes.defect < ROUNDING else size
+        size = modes.defect
+        if case.rational is not None:
+            size = max(size, start_defect(modes, len(floats.weights)))
+        elif size < ROUNDING:
+            size = 0.0
     return verdict(case, words, said, size)
 
 
-def verdict(case: Case, words: str, said: str, size: float) -> Hypothesis:
-    """Return what a measured gap says: numbers that are exact leave no room."""
+def verdict(
+    case: Case, words: str, said: str, size: float, shown: float | None = None
+) -> Hypothesis:
+    """Return what a measured gap says: numbers that are exact leave no room.
+
+    Parameters
+    ----------
+    case : Case
+        What is asked.
+    words, said : str
+        The condition, and what is measured.
+    size : float
+        The gap that decides.
+    shown : float, optional
+        What is printed instead, where people look for another number.
+    """
     room = 0.0 if case.is_exact and not case.is_large else TOLERANCE
-    return Hypothesis(words, size <= room, _say(said, size), size)
+    detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
+    return Hypothesis(words, size <= room, detail, size)
 
 
 def imbalance(problem: Problem) -> Array:
@@ -198,7 +215,7 @@ def _root(matrix: Array) -> Array:
     return np.asarray((left * sizes) @ left.T)
 
 
-def _measured(
+def measured(
     case: Case,
     words: str,
     said: str,
@@ -230,10 +247,6 @@ def _measured(
         sharp = size_of(case.sharp)
         drawn = case.rational is None
         size = 0.0 if sharp < ROUNDING and drawn else sharp
-    if size and distance is not None:
-        size = max(size, distance(floats))
-    return verdict(case, words, f"‖{said}‖", size)
-
-
-def _say(what: str, size: float) -> str:
-    return f"{what} = {size:.2g} relative" if size else ""
+    if 0 < size <= TOLERANCE and distance is not None and case.rational is not None:
+        size, said = max(size, distance(floats)), "the weights are off by"
+    return verdict(case, words, said, size)

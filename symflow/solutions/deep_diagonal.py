@@ -16,14 +16,16 @@ al. (2020) along their flow.  The integral is inverted at any precision (`course
 from __future__ import annotations
 
 from functools import cached_property, partial
+from math import prod
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis
-from symflow.flow.coordinates import Coordinates, coordinates
+from symflow.flow.coordinates import Coordinates
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import squared_loss
@@ -35,6 +37,7 @@ from symflow.solutions.separable import (
     SIGMA,
     SeparableSolution,
     T,
+    coordinates_of,
     orthogonal_design,
     sampled,
     seen_targets,
@@ -52,8 +55,7 @@ SAMPLE = {SIGMA: 3, LAM: 2, W: sympy.Rational(1, 3), A: 1, B: 2, DEPTH: 5}
 
 def generic_start(case: Case) -> Hypothesis:
     """Require a start from which every coordinate is on a known curve."""
-    found = coordinates(case.sharp, CHECK_DIGITS)
-    assert found is not None
+    found = coordinates_of(case, CHECK_DIGITS)
     if found.kind == "product":
         words = "one weight of each coordinate smallest in size, or all alike"
     else:
@@ -221,8 +223,9 @@ class DeepDiagonalMode(SeparableSolution):
                 np.array([a[j] for a in self.coordinates.amplitudes])
             )
             if course is None:
-                strength, product = self._faded(j, times), abs(np.prod(first))
-                ratio = np.abs(strength) / product if product else np.ones(times.shape)
+                strength = self._faded(j, times)
+                begin = abs(to_float(_coefficient(self.coordinates, j)))
+                ratio = np.abs(strength) / begin if begin else np.ones(times.shape)
                 columns.append(
                     ratio ** (1 / self.depth) * first[:, *[None] * times.ndim]
                 )
@@ -245,7 +248,7 @@ class DeepDiagonalMode(SeparableSolution):
         found = self.coordinates
         values = []
         for j, course in enumerate(self._courses):
-            first = np.prod([a[j] for a in found.amplitudes])
+            first = _coefficient(found, j)
             rest = found.sigma[j] * 0 if found.lam[j] else first
             goal = rest if course is None else course.sigma / course.lam
             values.append(float(goal))
@@ -279,10 +282,15 @@ def _course(kind: str, depth: int, sigma: Any, lam: Any, column: Any) -> Course 
     return course if sizes[pivot] and course.goal > 0 else None
 
 
+def _coefficient(found: Coordinates, j: int) -> Any:
+    """Return ρ_j at the start: a product of L weights, or the difference of two."""
+    column, depth = [a[j] for a in found.amplitudes], found.depth
+    return prod(column[:depth]) - (prod(column[depth:]) if column[depth:] else 0)
+
+
 def _fading(context: Any, found: Coordinates, j: int, times: list[Any]) -> list[Any]:
     """Return ρ_j at rising times where weights of one size face away from σ."""
-    column = [context.mpf(a[j]) for a in found.amplitudes]
-    first = context.fprod(column)
+    first = context.mpf(_coefficient(found, j))
     sigma, lam = context.mpf(found.sigma[j]), context.mpf(found.lam[j])
     if not first or not lam:
         return [first for _ in times]

@@ -27,8 +27,8 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, Case, context_of
-from symflow.solutions.conditions import ROUNDING, TOLERANCE, squared_loss
+from symflow.solutions.case import CHECK_DIGITS, STEP, Case
+from symflow.solutions.conditions import squared_loss, verdict
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.fourier import SIGMA
 from symflow.solutions.rays import Ray
@@ -64,20 +64,20 @@ CLOSE = 0.05
 
 def balanced_spectra(case: Case) -> Hypothesis:
     """Require filters with the same modulus at every frequency."""
-    context = context_of(CHECK_DIGITS)
-    rows, _ = spectra(case.sharp, context)
+    rows, basis = spectra(case, CHECK_DIGITS)
     sizes = [[abs(a) for a in row[2:]] for row in rows]
-    top = max(max(row) for row in sizes)
-    gap = to_float(max(max(row) - min(row) for row in sizes) / top) if top else 0.0
-    gap = 0.0 if gap < ROUNDING else gap
+    gaps = [(max(row) - min(row)) / max(row) for row in sizes if max(row)]
+    gap, top = to_float(max(gaps, default=0)), max(map(max, sizes))
+    shown = to_float(max(max(row) - min(row) for row in sizes) / (top or 1))
+    digits = basis.flat[0].context.dps
+    gap = 0.0 if gap < 10.0 ** (CHECK_DIGITS // 2 + SPARE - digits) else gap
     words = "balanced initialization: all filters alike in modulus at each frequency"
-    detail = f"moduli differ by {gap:.2g} relative" if gap else ""
-    return Hypothesis(words, gap <= TOLERANCE, detail, gap)
+    return verdict(case, words, "moduli differ by", gap, shown)
 
 
 def no_near_miss(case: Case) -> Hypothesis:
     """Require that no ray passes zero closely, where the integral has a peak."""
-    rows, _ = spectra(case.sharp, context_of(CHECK_DIGITS))
+    rows, _ = spectra(case, CHECK_DIGITS)
     rays = [_ray(*row) for row in rows]
     least = min((ray.miss for ray in rays if ray.moves), default=1.0)
     words = "no β̂(k) passes zero closely"
@@ -171,7 +171,7 @@ class DeepFourierMode(Solution):
 
     def rays(self, digits: int) -> tuple[list[Ray], Array]:
         """Return all frequencies at some precision, and the transform."""
-        rows, basis = spectra(self.case.at(digits), context_of(digits))
+        rows, basis = spectra(self.case, digits)
         return [_ray(*row) for row in rows], basis
 
     @cached_property
@@ -213,8 +213,8 @@ class DeepFourierMode(Solution):
         sizes = [abs(ray.ratio) for ray in self._rays if ray.moves]
         wait = -int(np.log10(float(min([*sizes, 1])))) if sizes else 0
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE + wait
-        rays, basis = self.rays(asked)
-        time, d = to_mpf(t, context_of(asked)), len(rays)
+        rays, basis = self.rays(-(-asked // STEP) * STEP)
+        time, d = to_mpf(t, basis.flat[0].context), len(rays)
         half = [ray.value(time) for ray in rays[: d // 2 + 1]]
         rest = [half[d - k].conjugate() for k in range(d // 2 + 1, d)]
         return turned_back(basis, [*half, *rest])

@@ -28,7 +28,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.separable import LAM, T, sampled
@@ -180,9 +180,8 @@ class FourierMode(Solution):
 
     def frequencies(self, digits: int) -> tuple[list[Frequency], Array]:
         """Return all frequencies at some precision, and the transform."""
-        context = context_of(digits)
-        rows, basis = spectra(self.case.at(digits), context)
-        return [_frequency(context, *row) for row in rows], basis
+        rows, basis = spectra(self.case, digits)
+        return [_frequency(basis.flat[0].context, *row) for row in rows], basis
 
     @cached_property
     def _modes(self) -> list[Frequency]:
@@ -251,8 +250,9 @@ class FourierMode(Solution):
     def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE
-        context = context_of(asked)
+        asked = -(-asked // STEP) * STEP
         modes, basis = self.frequencies(asked)
+        context = basis.flat[0].context
         time = to_mpf(t, context)
         return turned_back(basis, [mode.value(context, time) for mode in modes])
 
@@ -265,6 +265,7 @@ class FourierMode(Solution):
     def _final(self) -> Array:
         f = self._floats
         lam, seen = f["lam"].real, f["lam"].real > 0
+        # without input a filter stays; σ ≠ 0 there belongs to no data
         goal = np.where(seen, f["sigma"] / np.where(seen, lam, 1.0), f["start"])
         return np.where(seen & (f["up"] == 0), 0.0, goal)
 

@@ -138,7 +138,7 @@ def aligned_layers(case: Case) -> Hypothesis:
         # fractions of some height that differ, differ by more than digits hide
         room = 10.0 ** (CHECK_DIGITS // 2 - digits) if digits > CHECK_DIGITS else 0
         size = 0.0 if size < (room or ROUNDING) else size
-    return verdict(case, words, "their gap", size)
+    return verdict(case, words, "they are off by", size)
 
 
 @final

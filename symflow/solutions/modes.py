@@ -138,7 +138,7 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
     gaps = (
         _ratio(yx - (left * sigma) @ right.T, yx),
         _ratio(rest, w0),
-        _coupling(right.T @ (xx @ right), lam),
+        coupling(right.T @ (xx @ right), lam),
         _overlap(left),
     )
     defect = to_float(max(gaps))
@@ -228,7 +228,7 @@ def defect_of(given: Array, rebuilt: Array, frame: Array) -> float:
     return to_float(max(_ratio(given - rebuilt, given), _overlap(frame)))
 
 
-def _coupling(gram: Array, diagonal: Array) -> Any:
+def coupling(gram: Array, diagonal: Array) -> Any:
     """Return the largest cosine off the diagonal of a Gram matrix.
 
     Each pair is measured by its own size, or the largest where that is rounding.

@@ -30,7 +30,7 @@ from symflow.algebra.numbers import to_mpf
 from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
 from symflow.solutions import rank_one_formula
-from symflow.solutions.case import context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP, context_of
 from symflow.solutions.clock_table import (
     COLUMNS,
     HORIZON,
@@ -44,6 +44,7 @@ from symflow.solutions.conditions import (
     isotropic,
     product,
     rank_one,
+    seen,
     squared_loss,
 )
 from symflow.solutions.eigen import spare_digits
@@ -64,8 +65,8 @@ from symflow.solutions.solution import Solution, Step
 #: waits for a time whose rounding alone would move it.
 INNER_DIGITS = 34
 
-#: Rates closer than this, relative to the largest, count as equal in the limit.
-TIE = 1e-20
+#: Rates closer than so many roundings count as equal in the limit.
+TIE = 1e15
 
 
 @final
@@ -81,6 +82,7 @@ class RankOne(Solution):
         isotropic,
         balanced,
         rank_one,
+        seen,
     )
 
     @property
@@ -124,11 +126,15 @@ class RankOne(Solution):
         fine : bool, keyword-only
             Whether these digits are needed; otherwise a large H is done in float64.
         """
-        return spread_of(self.case.at(digits + 5), digits, fine=fine)
+        return self.case.remembered(
+            ("spread", digits, fine),
+            lambda: spread_of(self.case.at(digits + 5), digits, fine=fine),
+        )
 
     @cached_property
     def _sharp(self) -> Spread:
-        return self.spread(INNER_DIGITS, fine=False)
+        spare = 0 if self.case.is_coarse(CHECK_DIGITS) else self.case.spare
+        return self.spread(INNER_DIGITS + spare, fine=False)
 
     @cached_property
     def _floats(self) -> tuple[Array, ...]:
@@ -286,6 +292,7 @@ class RankOne(Solution):
     def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments)
+        asked = -(-(asked + self.case.spare) // STEP) * STEP
         spread, context = self.spread(asked), context_of(asked)
         time = to_mpf(t, context)
         rates, parts = (to_mpf_array(a, context) for a in (spread.rates, spread.parts))
@@ -334,7 +341,8 @@ class RankOne(Solution):
         top = sharp.rates[0]
         if not top > 0:
             return np.zeros_like(product(self.problem.floats))
-        tied = [j for j, rate in enumerate(sharp.rates) if top - rate <= TIE * top]
+        tie = top * top.context.eps * TIE
+        tied = [j for j, rate in enumerate(sharp.rates) if top - rate <= tie]
         pair = sharp.vectors[:, tied] @ sharp.parts[tied]
         pair = to_float_array(pair / (pair * pair).sum() ** 0.5)
         cut = self.problem.widths[0]

@@ -25,9 +25,6 @@ LARGE = 0.1
 #: Relative force below which nothing moves any more.
 SETTLED = 1e-8
 
-#: Up to this many weights the Hessian is formed.
-FEW_WEIGHTS = 40
-
 #: The last time at which a horizon is looked for, over the fastest rate.
 LAST = 1e8
 
@@ -69,8 +66,10 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
     layer = np.maximum(0 if solution.is_balanced else first, spread ** (1 / depth))
     force = np.linalg.norm(sigma_yx - matrices @ sigma_xx, 2, axis=(1, 2))
     rate = solution.coupling * force * layer ** max(0, depth - 2)
-    if problem.size <= FEW_WEIGHTS and solution.has_dense_layers:
-        rate = np.minimum(rate, _rates(solution._weights(grid), sigma_xx, sigma_yx))
+    bends = solution.bends(grid)
+    if bends is not None:
+        largest = np.linalg.eigvalsh(bends)[..., -1].reshape(len(grid), -1).max(axis=1)
+        rate = np.minimum(rate, np.maximum(largest, 0.0))
     pull = float(np.linalg.norm(sigma_yx, 2)), float(np.linalg.norm(sigma_xx, 2))
     push = (pull[0] + pull[1] * spread) * layer ** (depth - 1) / (first or 1.0)
     push = np.where(force > SETTLED * force[0], push, 0.0)
@@ -100,17 +99,22 @@ def horizon(solution: Any) -> float:
     return float(times[max(int(np.argmax(late)) - 1, 0)])
 
 
-def _rates(weights: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
-    """Return the largest eigenvalue of −∇²ℒ at every time."""
-    found = [
-        np.linalg.eigvalsh(_bent(layers, sigma_xx, sigma_yx))[-1]
-        for layers in zip(*weights, strict=True)
-    ]
-    return np.maximum(np.array(found), 0.0)
+def bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
+    """Return −∇²ℒ for weights W_1, …, W_L, of all layers row by row.
 
+    Parameters
+    ----------
+    layers : tuple of arrays
+        The weights at one time.
+    sigma_xx, sigma_yx : arrays
+        The moments.
 
-def _bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
-    """Return −∇²ℒ for weights W_1, …, W_L, of all layers row by row."""
+    Examples
+    --------
+    >>> one = np.eye(1)
+    >>> bent((one, one), one, 2 * one).tolist()
+    [[-1.0, 0.0], [0.0, -1.0]]
+    """
     count = len(layers)
     before = [_product(layers[:k], len(sigma_xx)) for k in range(count)]
     after = [_product(layers[k + 1 :], len(layers[k])) for k in range(count)]

@@ -28,10 +28,13 @@ from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.case import Case
 from symflow.solutions.routine import Routine
-from symflow.solutions.sensitivity import amplification, horizon
+from symflow.solutions.sensitivity import amplification, bent, horizon
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
+
+#: Up to this many weights the Hessian is formed.
+FEW_WEIGHTS = 40
 
 Condition = Callable[[Case], Hypothesis]
 
@@ -131,6 +134,20 @@ class Solution(Claim):
     #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
     is_balanced: ClassVar[bool] = False
     has_dense_layers: ClassVar[bool] = False
+
+    def bends(self, times: Array) -> Array | None:
+        """Return −∇²ℒ along the path, shape (times, …, n, n), where that is cheap.
+
+        Parameters
+        ----------
+        times : array, shape (n,)
+            Float64 times.
+        """
+        problem = self.problem.floats
+        if not self.has_dense_layers or problem.size > FEW_WEIGHTS:
+            return None
+        path = zip(*self._weights(times), strict=True)
+        return np.stack([bent(layers, *problem.arguments) for layers in path])
 
     @classmethod
     def attempt(cls, case: Case) -> Self | Refusal:

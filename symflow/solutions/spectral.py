@@ -18,15 +18,12 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP, context_of
 from symflow.solutions.conditions import moments, product
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.modes import JointModes, joint_modes
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution
-
-#: Working digits are rounded up to a multiple, so that times share their modes.
-STEP = 16
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
 LAM, START = sympy.symbols("lambda w0", positive=True)
