@@ -41,6 +41,7 @@ from symflow.solutions.conditions import (
 from symflow.solutions.implicit import Branch, clock, invert
 from symflow.solutions.internal_time import InternalTime
 from symflow.solutions.modes import joint_modes
+from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.references import SAXE
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step, Times
@@ -116,16 +117,15 @@ class DeepMode(SpectralSolution):
         other = sympy.simplify(sympy.gammasimp(shifted / coefficient))
         return first**2 + other**2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the mode equation, its separation, and the integral."""
-        w = sympy.Function("w")(T)
-        speed = (
-            self.depth * w ** (2 - sympy.Rational(2, self.depth)) * (SIGMA - LAM * w)
-        )
-        apart = sympy.Eq(sympy.Derivative(T, W), 1 / speed.subs(w, W), evaluate=False)
+        power = 2 - sympy.Rational(2, self.depth)
+        speed = self.depth * W**power * (SIGMA - LAM * W)
+        apart = sympy.Eq(sympy.Derivative(T, W), 1 / speed, evaluate=False)
         return (
-            Step("each mode obeys", sympy.Eq(w.diff(T), speed)),
-            Step("apart", apart),
+            *frame_steps(self.depth),
+            mode_step(self.depth),
+            Step("apart", apart, sympy.simplify(apart.rhs * speed - 1)),
             Step("integrated term by term", self.statement, self.verify()),
         )
 

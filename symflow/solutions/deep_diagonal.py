@@ -31,6 +31,7 @@ from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.courses import Balanced, Course, Difference, Pivot
 from symflow.solutions.deep import deep_strengths
+from symflow.solutions.reduction import coordinate_step
 from symflow.solutions.references import WOODWORTH
 from symflow.solutions.separable import (
     LAM,
@@ -140,7 +141,7 @@ class DeepDiagonalMode(SeparableSolution):
         ]
         return _squares(parts, {X: sympy.Rational(1, 9)})
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the flow of a coordinate, its curve, and the integral."""
         if self.coordinates.kind != "product":
             a, xi = sympy.Function("a")(T), sympy.Function("xi")(T)
@@ -149,8 +150,12 @@ class DeepDiagonalMode(SeparableSolution):
             inverse = (a ** (2 - DEPTH) + (DEPTH - 2) * xi).diff(T)
             kept = inverse.subs({a.diff(T): grown.rhs, xi.diff(T): force})
             constant = sympy.Eq(a ** (2 - DEPTH) + (DEPTH - 2) * xi, A ** (2 - DEPTH))
+            side = sympy.Symbol("a")
+            alike = sympy.Mul(*[side] * (self.depth - 1)) * force
+            moved = (grown.rhs.subs(a, side)).subs(DEPTH, self.depth)
             return (
-                Step("each side obeys, with the force f = ξ̇", grown),
+                coordinate_step(self.depth, 2),
+                Step("each side obeys, with the force f = ξ̇", grown, alike - moved),
                 Step("so that", constant, sympy.powsimp(sympy.expand(kept))),
                 Step("and for v with −ξ; apart", self.statement, self.verify()),
             )
@@ -161,9 +166,15 @@ class DeepDiagonalMode(SeparableSolution):
         others = _others(p, _gaps(self.depth))
         speed = others * (SIGMA - LAM * p * others)
         conserved = sympy.Eq((w**2 - p**2).diff(T), 0, evaluate=False)
+        alone = sympy.symbols(f"w2:{self.depth + 1}", positive=True)
+        product = sympy.Mul(*alone)
+        pulled = product * (SIGMA - LAM * p * product)
+        placed = zip(alone, _gaps(self.depth), strict=True)
+        pulled = pulled.subs({w: sympy.sqrt(p**2 + gap) for w, gap in placed}) - speed
         return (
+            coordinate_step(self.depth, 1),
             Step("w² − p² is conserved", conserved, sympy.expand(kept)),
-            Step("the smallest weight obeys", sympy.Eq(p.diff(T), speed)),
+            Step("the smallest weight obeys", sympy.Eq(p.diff(T), speed), pulled),
             Step("apart", self.statement, self.verify()),
         )
 

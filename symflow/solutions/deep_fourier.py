@@ -32,6 +32,7 @@ from symflow.solutions.conditions import squared_loss, verdict
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.fourier import SIGMA
 from symflow.solutions.rays import Ray
+from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
 from symflow.solutions.solution import NOTHING, Solution, Step
 from symflow.solutions.spectra import (
@@ -86,6 +87,20 @@ def no_near_miss(case: Case) -> Hypothesis:
 
 def _ray(lam: Any, sigma: Any, *filters: Any) -> Ray:
     return Ray(lam, lam.context.mpc(sigma), tuple(filters))
+
+
+def _moved_gap(depth: int) -> sympy.Expr:
+    """Return by how much the slope of Πa_l, ȧ_l = f Π_{j≠l} ā_j, differs from fN."""
+    filters, turned = (sympy.symbols(f"{name}1:{depth + 1}") for name in ("a", "abar"))
+    force = sympy.Symbol("f")
+    others = [
+        (sympy.Mul(*(x for k, x in enumerate(row) if k != place)))
+        for row in (filters, turned)
+        for place in range(depth)
+    ]
+    pairs = list(zip(others[:depth], others[depth:], strict=True))
+    slope = sympy.Add(*(a * (force * b) for a, b in pairs))
+    return sympy.expand(slope - force * sympy.Add(*(a * b for a, b in pairs)))
 
 
 @final
@@ -151,7 +166,7 @@ class DeepFourierMode(Solution):
                 return wrong
         return sympy.Add(*(sympy.simplify(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation of one frequency, its line, and the integral."""
         beta, way = sympy.Function("betahat")(T), sympy.Function("s")(T)
         start, size = sympy.Symbol("beta0"), sympy.Symbol("N", positive=True)
@@ -160,7 +175,10 @@ class DeepFourierMode(Solution):
         moved = line.diff(T).subs(way.diff(T), LAM * size) - (SIGMA - LAM * line) * size
         straight = sympy.Eq(beta, line)
         return (
-            Step("each frequency obeys, with N = Σ_l Π_{j≠l}|a_j|² > 0", pull),
+            frequency_step(self.depth),
+            Step(
+                "so that, with N = Σ_l Π_{j≠l}|a_j|² > 0", pull, _moved_gap(self.depth)
+            ),
             Step("so that, with ds/dt = λN", straight, sympy.expand(moved)),
             Step(
                 "where N = L|β̂|^{2−2/L} for balanced filters; apart",

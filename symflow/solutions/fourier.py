@@ -31,6 +31,7 @@ from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, STEP
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.eigen import spare_digits
+from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
 from symflow.solutions.solution import NOTHING, Solution, Step
 from symflow.solutions.spectra import (
@@ -154,7 +155,7 @@ class FourierMode(Solution):
                 return wrong
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations of one frequency, and why they are linear inside."""
         a, b, a_bar, b_bar = (sympy.Function(n)(T) for n in ("a", "b", "abar", "bbar"))
         force, force_bar = sympy.symbols("f fbar")
@@ -172,9 +173,10 @@ class FourierMode(Solution):
         conserved = sympy.Eq((b * b_bar - a * a_bar).diff(T), 0, evaluate=False)
         rate = sympy.Eq(RHO**2, SIZE**2 + LAM**2 * DELTA**2 / 4)
         return (
+            frequency_step(2),
             Step("β̂ = ab obeys, p = |a|² + |b|²", pull, sympy.expand(product)),
             Step("|b|² − |a|² is conserved", conserved, sympy.expand(kept)),
-            Step("with the rate", rate),
+            Step("with the rate", rate, definition=True),
             Step("so that", self.statement, self.verify()),
         )
 

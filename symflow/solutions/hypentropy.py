@@ -31,6 +31,7 @@ from symflow.flow.coordinates import Coordinates
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import squared_loss
+from symflow.solutions.reduction import coordinate_step
 from symflow.solutions.references import WOODWORTH
 from symflow.solutions.routine import Routine
 from symflow.solutions.separable import (
@@ -100,7 +101,7 @@ class HypentropyMode(SeparableSolution):
                 return wrong
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations, what they conserve, and the solution."""
         u, v = (sympy.Function(name)(T) for name in "uv")
         beta, size = (sympy.Function(name)(T) for name in ("beta", "p"))
@@ -112,6 +113,7 @@ class HypentropyMode(SeparableSolution):
         grown = ((u + v) ** 2).diff(T).subs(speeds) - 2 * force * (u + v) ** 2
         rate = sympy.Eq(RHO**2, SIGMA**2 + 4 * LAM**2 * RISE * FALL)
         return (
+            coordinate_step(2, 1 if self.coordinates.kind == "product" else 2),
             Step(
                 "β = uv, for one, obeys (κ = 2, p = (u² + v²)/2)",
                 sympy.Eq(beta.diff(T), KAPPA * size * pull),
@@ -127,7 +129,7 @@ class HypentropyMode(SeparableSolution):
                 sympy.Eq(sympy.Function("y")(T).diff(T), KAPPA * pull, evaluate=False),
                 sympy.expand(grown),
             ),
-            Step("with the rate", rate),
+            Step("with the rate", rate, definition=True),
             Step("so that", self.statement, self.verify()),
         )
 

@@ -45,6 +45,7 @@ from symflow.solutions.modes import (
     joint_modes,
     quick_defect,
 )
+from symflow.solutions.reduction import frame_steps
 from symflow.solutions.references import TARMOUN
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
@@ -191,7 +192,7 @@ class HyperbolicMode(SpectralSolution):
                     return sample**2
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations of w and p, what they conserve, and the solution."""
         a, b = (sympy.Function(name)(T) for name in "ab")
         force = SIGMA - LAM * a * b
@@ -207,10 +208,11 @@ class HyperbolicMode(SpectralSolution):
         conserved = sympy.Eq((b**2 - a**2).diff(T), 0, evaluate=False)
         rate = sympy.Eq(RHO**2, SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4)
         return (
-            Step("w = ab obeys", sympy.Eq(w.diff(T), p * pull), strength),
+            *frame_steps(2),
+            Step("w = ab obeys, with the amplitudes a and b of a mode", sympy.Eq(w.diff(T), p * pull), strength),
             Step("p = a² + b² obeys", sympy.Eq(p.diff(T), 4 * w * pull), size),
             Step("b² − a² is conserved", conserved, kept),
-            Step("with the rate", rate),
+            Step("with the rate", rate, definition=True),
             Step("so that", self.statement, self.verify()),
         )
 

@@ -20,6 +20,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.solutions.conditions import aligned, balanced, dense_layers, squared_loss
+from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.references import SAXE
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Step
@@ -53,7 +54,7 @@ class LogisticMode(SpectralSolution):
         equation = sympy.simplify(sympy.diff(w, T) - 2 * w * (SIGMA - LAM * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the mode equation, its linear form in 1/w, and the solution."""
         w, y = sympy.Function("w")(T), sympy.Function("y")(T)
         speed = 2 * w * (SIGMA - LAM * w)
@@ -62,7 +63,8 @@ class LogisticMode(SpectralSolution):
         turned = (1 / w).diff(T).subs(w.diff(T), speed) - linear.rhs.subs(y, 1 / w)
         solved = inverse.diff(T) - linear.rhs.subs(y, inverse)
         return (
-            Step("each mode obeys", sympy.Eq(w.diff(T), speed)),
+            *frame_steps(2),
+            mode_step(2),
             Step("with y = 1/w it is linear", linear, sympy.simplify(turned)),
             Step("and solved by", sympy.Eq(y, inverse), sympy.simplify(solved)),
             Step("so that", self.statement, self.verify()),

@@ -57,6 +57,7 @@ from symflow.solutions.oja import (
     rank_one_parts,
     spread_of,
 )
+from symflow.solutions.reduction import rank_one_steps
 from symflow.solutions.references import EFTEKHARI
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution, Step
@@ -111,10 +112,11 @@ class RankOne(Solution):
         """Return the squared residuals of both equations, of the start and of ∫n²."""
         return rank_one_formula.residual(*formulas)
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations in the internal time and how each is solved."""
         steps = rank_one_formula.steps(self.verify)
-        return (*steps, Step("so that", self.statement, self.verify()))
+        before = rank_one_steps(self.depth)
+        return (*before, *steps, Step("so that", self.statement, self.verify()))
 
     def spread(self, digits: int, *, fine: bool = True) -> Spread:
         """Return the start in the eigenvectors of H, to `digits` digits.

@@ -22,6 +22,7 @@ from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, STEP, context_of
 from symflow.solutions.conditions import dense_layers, squared_loss
 from symflow.solutions.eigen import spare_digits, symmetric_eigen
+from symflow.solutions.reduction import eigenvector_steps
 from symflow.solutions.references import GIDEL
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution, Step
@@ -56,14 +57,14 @@ class LinearRegression(Solution):
         equation = sympy.simplify(sympy.diff(w, T) - (SIGMA - LAM * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation, its integrating factor, and the solution."""
         w = sympy.Function("w")(T)
         factor = sympy.exp(LAM * T)
         left = sympy.Derivative(factor * w, T)
         product = left.doit().subs(w.diff(T), SIGMA - LAM * w) - SIGMA * factor
         return (
-            Step("each entry obeys", sympy.Eq(w.diff(T), SIGMA - LAM * w)),
+            *eigenvector_steps(),
             Step(
                 "times an integrating factor",
                 sympy.Eq(left, SIGMA * factor),

@@ -95,7 +95,7 @@ class Riccati(GramSolution):
             for matrix, level in gaps
         )
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation of P, and why the formula solves it."""
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
         return self._solved(why, layers_gap())

@@ -220,9 +220,17 @@ class Solution(Claim):
         """Return the residual of equation and start, exactly zero."""
         return self.residual(*self.formulas)
 
-    @abstractmethod
     def derivation(self) -> tuple[Step, ...]:
-        """Return the steps from the flow to the formula, each checked by SymPy."""
+        """Return the steps from Ẇ_1, Ẇ_2, … to the formula, each checked by SymPy."""
+        given = [
+            Step("and" if number else "the flow is", equation, definition=True)
+            for number, equation in enumerate(self.problem.flow.equations)
+        ]
+        return (*given, *self._derived())
+
+    @abstractmethod
+    def _derived(self) -> tuple[Step, ...]:
+        """Return the steps after the equations of the flow."""
 
     @cached_property
     def horizon(self) -> float:

@@ -76,7 +76,7 @@ class SymmetricRiccati(GramSolution):
         rest = sigma_xx - isotropy(problem) * np.eye(len(sigma_xx), dtype=int)
         return not rest.any()
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the chain rule, the equation of P, and why the formula solves it."""
         total, target, back = sympy.symbols("P S St", commutative=False)
         kappa = sympy.Symbol("kappa", positive=True)
