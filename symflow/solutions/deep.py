@@ -206,11 +206,39 @@ class DeepMode(SpectralSolution):
         sigma, lam, start = parameters
         return deep_strength(context, self.depth, time, sigma, lam, start)
 
+    def rough(self, times: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Return W and the layers at rising times to a few digits, by integration."""
+        from scipy.integrate import solve_ivp
+
+        sigma, lam, start = self._floats
+        used = start > 0
+        power = 1 - 2 / self.depth
+
+        def slope(_: float, logs: Array) -> Array:
+            w = np.exp(logs)
+            return np.asarray(self.depth * w**power * (sigma[used] - lam[used] * w))
+
+        values = np.zeros((len(times), len(start)))
+        if used.any() and times[-1] > 0:
+            span, begin = (0.0, float(times[-1])), np.log(start[used])
+            run = solve_ivp(
+                slope, span, begin, method="LSODA", t_eval=times, rtol=1e-6, atol=1e-6
+            )
+            values[: run.y.shape[1], used] = np.exp(run.y.T)
+        elif used.any():
+            values[:] = start
+        left, right = self._bases
+        matrices = np.asarray((left * values[:, None, :]) @ right.T)
+        return matrices, self._layers(values)
+
     def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64."""
+        return self._layers(self.strengths(t))
+
+    def _layers(self, strengths: Array) -> tuple[Array, ...]:
         start = to_float_array(self.modes.start)
         ratio = np.where(start > 0, start, 1.0)
-        ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)
+        ratio = np.where(start > 0, strengths / ratio, 1.0)
         growth = ratio[..., None, :] ** (1 / self.depth)
         return tuple((image * growth) @ frame.T for image, frame in self._frames)
 
@@ -255,14 +283,19 @@ def deep_strengths(
             waited = 0 if still else power * depth * lam * time
             yield (start**-power + waited) ** (-1 / power) if waited else start
         return
-    branch, y = _entry(context, depth, sigma, lam, start)
+    # far above a small −σ the clock of a fading mode is what a constant leaves
+    above = int(context.log10(lam * start / -sigma)) if sigma < 0 else 0
+    fine = context_of(context.dps + 2 * max(0, above) + 5)
+    sigma, lam = fine.mpf(sigma), fine.mpf(lam)
+    branch, y = _entry(fine, depth, sigma, lam, fine.mpf(start))
     origin = clock(branch, y)[0]
-    rate = depth * abs(sigma) * (abs(sigma) / lam) ** alpha
+    rate = depth * abs(sigma) * (abs(sigma) / lam) ** (1 - fine.mpf(2) / depth)
     for time in times:
         if time:
             target = origin + rate * time
             y = invert(branch, target, y, _beyond(branch, y, target))
-        yield abs(sigma) / lam * _strength(branch, y) if time else start
+        found = abs(sigma) / lam * _strength(branch, y) if time else start
+        yield context.mpf(found)
 
 
 def _entry(

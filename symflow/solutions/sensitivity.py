@@ -17,7 +17,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 
 #: Points of the grid on which the rate is integrated, and a safety factor.
-GRID, SAFETY = 257, 10.0
+GRID, SAFETY = 60, 10.0
 
 #: A relative change of W(t) that leaves nothing known.
 LARGE = 0.1
@@ -58,7 +58,7 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
     grid = _grid(times)
     problem, depth = solution.problem.floats, solution.degree
     sigma_xx, sigma_yx = problem.arguments
-    matrices = solution._end_to_end(grid)
+    matrices, layers = solution.rough(grid)
     size = np.max(np.abs(matrices), axis=(1, 2))
     spread = np.linalg.norm(matrices, 2, axis=(1, 2))
     first = max(float(np.linalg.norm(weight, 2)) for weight in problem.weights)
@@ -66,7 +66,7 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
     layer = np.maximum(0 if solution.is_balanced else first, spread ** (1 / depth))
     force = np.linalg.norm(sigma_yx - matrices @ sigma_xx, 2, axis=(1, 2))
     rate = solution.coupling * force * layer ** max(0, depth - 2)
-    bends = solution.bends(grid)
+    bends = solution.bends(grid, layers)
     if bends is not None:
         largest = np.linalg.eigvalsh(bends)[..., -1].reshape(len(grid), -1).max(axis=1)
         rate = np.minimum(rate, np.maximum(largest, 0.0))

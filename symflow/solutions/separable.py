@@ -146,13 +146,19 @@ class SeparableSolution(Solution):
         """β(t) = …, for every coordinate."""
         return sympy.Eq(sympy.Function("beta")(T), self.formula, evaluate=False)
 
-    def bends(self, times: Array) -> Array:
+    def rough(self, times: Array) -> tuple[Array, None]:
+        """Return W along the path; the coordinates know their bends themselves."""
+        return self._end_to_end(times), None
+
+    def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array:
         """Return −∇²ℒ of every coordinate along the path, in its amplitudes.
 
         Parameters
         ----------
         times : array, shape (n,)
             Float64 times.
+        layers : None
+            Not used.
         """
         found = self.rounded
         sides = np.stack(self.amplitudes(times), axis=-1)  # (times, p, parameters)

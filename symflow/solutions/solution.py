@@ -135,18 +135,31 @@ class Solution(Claim):
     is_balanced: ClassVar[bool] = False
     has_dense_layers: ClassVar[bool] = False
 
-    def bends(self, times: Array) -> Array | None:
+    def rough(self, times: Array) -> tuple[Array, tuple[Array, ...] | None]:
+        """Return W, and layers where they are cheap, for bounds along the path.
+
+        Parameters
+        ----------
+        times : array, shape (n,)
+            Float64 times, rising from zero.
+        """
+        layers = self._weights(times) if self.has_dense_layers else None
+        return self._end_to_end(times), layers
+
+    def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
         """Return −∇²ℒ along the path, shape (times, …, n, n), where that is cheap.
 
         Parameters
         ----------
         times : array, shape (n,)
             Float64 times.
+        layers : tuple of arrays, optional
+            The weights at the times.
         """
         problem = self.problem.floats
-        if not self.has_dense_layers or problem.size > FEW_WEIGHTS:
+        if layers is None or problem.size > FEW_WEIGHTS:
             return None
-        path = zip(*self._weights(times), strict=True)
+        path = zip(*layers, strict=True)
         return np.stack([bent(layers, *problem.arguments) for layers in path])
 
     @classmethod
