@@ -89,14 +89,24 @@ def horizon(solution: Any) -> float:
     solution : Solution
         With a defect.
     """
-    data = solution.problem.floats.arguments
-    speed = max(float(np.linalg.norm(part, 2)) for part in data) or 1.0
-    times = np.concatenate([[0.0], np.geomspace(1e-6, LAST, GRID) / speed])
+    times = np.concatenate([[0.0], np.geomspace(1e-14, 1, GRID) * last_time(solution)])
     moved, size, product = _moved(solution, times)
     late = ~(solution.defect * moved <= LARGE * np.maximum(size, product))
     if not late.any():
         return float(np.inf)
     return float(times[max(int(np.argmax(late)) - 1, 0)])
+
+
+def last_time(solution: Any) -> float:
+    """Return `LAST` over the fastest rate of the data.
+
+    Parameters
+    ----------
+    solution : Solution
+        With data in float64.
+    """
+    data = solution.problem.floats.arguments
+    return LAST / (max(float(np.linalg.norm(part, 2)) for part in data) or 1.0)
 
 
 def bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:

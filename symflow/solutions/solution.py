@@ -28,7 +28,13 @@ from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.case import Case
 from symflow.solutions.routine import Routine
-from symflow.solutions.sensitivity import amplification, bent, horizon
+from symflow.solutions.sensitivity import (
+    LARGE,
+    amplification,
+    bent,
+    horizon,
+    last_time,
+)
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -372,7 +378,17 @@ class Solution(Claim):
             If what floats miss of the hypotheses decides where the flow goes.
         """
         self._check(np.array(np.inf), "limit")
-        return self._limit
+        found = self._limit
+        if self.defect and self.case.rational is not None:
+            late = self._end_to_end(last_time(self))
+            if relative_size(late - found, late) > LARGE:
+                msg = (
+                    f"{self.name}.limit: the hypotheses hold to {self.defect:.1g} only, "
+                    f"and W(t) is still on its way at t = {last_time(self):.3g}. Give "
+                    "numbers that satisfy them exactly, as fractions"
+                )
+                raise HypothesisFailed(msg)
+        return found
 
     @abstractmethod
     def _end_to_end(self, t: Any) -> Array:
