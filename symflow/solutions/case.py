@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import mpmath
 import numpy as np
@@ -32,6 +32,9 @@ STEP = 16
 
 #: Digits in which zero is told from small, beyond those of the numbers given.
 SPARE_DIGITS = 10
+
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,9 @@ class Case:
             found = self.rational
             return 2 * height_of((*found.weights, *found.arguments)) + SPARE_DIGITS
         sizes = [np.abs(w).max() for w in self.problem.floats.weights]
-        return SPARE_DIGITS + int(sum(-np.log10(size) for size in sizes if 0 < size < 1))
+        return SPARE_DIGITS + int(
+            sum(-np.log10(size) for size in sizes if 0 < size < 1)
+        )
 
     @cached_property
     def sharp(self) -> Problem:
@@ -134,11 +139,12 @@ class Case:
         """
         return self.rational or _lifted(self.at(CHECK_DIGITS), CHECK_DIGITS)
 
-    def remembered(self, key: Hashable, make: Callable[[], Any]) -> Any:
+    def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """Return what `make` made when it was first asked for under this key."""
         if key not in self._made:
             self._made[key] = make()
-        return self._made[key]
+        found: Found = self._made[key]
+        return found
 
 
 def context_of(digits: int) -> Any:

@@ -114,7 +114,7 @@ class FourierMode(Solution):
     def coupling(self) -> float:
         """The transforms of d numbers are up to √d times as large."""
         size = float(self.problem.widths[0])
-        return (self.degree - 1) * size ** (self.degree / 2)
+        return float((self.degree - 1) * size ** (self.degree / 2))
 
     @property
     def formula(self) -> sympy.Expr:

@@ -109,7 +109,9 @@ def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
     scale = max(abs(entry) for entry in (*inward.flat, *outward.flat))
     columns = [
         c if _size(c) > noise * scale else c * 0
-        for c in (max(pair, key=_size) for pair in zip(inward.T, outward.T, strict=True))
+        for c in (
+            max(pair, key=_size) for pair in zip(inward.T, outward.T, strict=True)
+        )
     ]
     hidden = np.stack([c / (_size(c) or 1) for c in columns], axis=1)
     a, b = (hidden * inward).sum(axis=0), (hidden * outward).sum(axis=0)
@@ -209,7 +211,11 @@ class HyperbolicMode(SpectralSolution):
         rate = sympy.Eq(RHO**2, SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4)
         return (
             *frame_steps(2),
-            Step("w = ab obeys, with the amplitudes a and b of a mode", sympy.Eq(w.diff(T), p * pull), strength),
+            Step(
+                "w = ab obeys, with the amplitudes a and b of a mode",
+                sympy.Eq(w.diff(T), p * pull),
+                strength,
+            ),
             Step("p = a² + b² obeys", sympy.Eq(p.diff(T), 4 * w * pull), size),
             Step("b² − a² is conserved", conserved, kept),
             Step("with the rate", rate, definition=True),
@@ -285,7 +291,7 @@ class HyperbolicMode(SpectralSolution):
         return to_float_array(self.modes.idle)
 
     def final(self, *parameters: Array) -> Array:
-        """Return σ/λ = 2ρxy/λ where F has a growing part in the start; see `settled`."""
+        """Return σ/λ = 2ρxy/λ where F has a growing part; see `settled`."""
         lam, rho, x, y, up, _, a, b, *_ = parameters
         return settled((up != 0) & (rho > 0), 2 * rho * x * y, lam, a * b)
 

@@ -158,7 +158,7 @@ def steps(verify: Callable[[], sympy.Expr]) -> tuple[Step, ...]:
             sympy.simplify(inner),
         ),
         Step(
-            "and the components of x = (v; u)/√2 along eigenvectors of H obey Oja's flow",
+            "and x = (v; u)/√2 obeys, along eigenvectors of H, Oja's flow",
             oja,
             _along(),
         ),

@@ -53,9 +53,7 @@ def frame_steps(depth: int, name: str = "A") -> tuple[Step, ...]:
     """
     frames = [letters(f"R{k} R{k}t") for k in range(depth + 1)]
     inner = letters(" ".join(f"{name}{k}" for k in range(1, depth + 1)))
-    layers = [
-        frames[k + 1][0] * inner[k] * frames[k][1] for k in range(depth)
-    ]
+    layers = [frames[k + 1][0] * inner[k] * frames[k][1] for k in range(depth)]
     backs = [frames[k][0] * inner[k] * frames[k + 1][1] for k in range(depth)]
     (right, right_t), (left, _) = frames[0], frames[-1]
     sigma_xx, sigma_yx = right * LAM * right_t, left * SIG * right_t
@@ -115,7 +113,7 @@ def eigenvector_steps() -> tuple[Step, ...]:
 
 
 def coordinate_step(depth: int, factors: int) -> Step:
-    """Return the flow of one coordinate of a product of vectors, where Σ_xx is diagonal.
+    """Return the flow of one coordinate of products, where Σ_xx is diagonal.
 
     Parameters
     ----------
@@ -169,7 +167,9 @@ def frequency_step(depth: int) -> Step:
         data[i] - sum(beta[j] * even[(i - j) % 3] for j in range(3)) for i in range(3)
     ]
     gaps = [
-        sympy.expand(turned(force, k) - turned(data, k) + turned(even, k) * turned(beta, k))
+        sympy.expand(
+            turned(force, k) - turned(data, k) + turned(even, k) * turned(beta, k)
+        )
         for k in range(3)
     ]
     rate, pull = sympy.symbols("adot_l f")
@@ -178,7 +178,7 @@ def frequency_step(depth: int) -> Step:
         "in the transforms a_l of the filters, where Σ_xx is circulant, each frequency "
         f"moves alone, with f = σ − λβ̂ and β̂ the product of the {depth} a_l,",
         equation,
-        sympy.Add(*(sympy.simplify(gap) for gap in gaps)),
+        sympy.Add(*(sympy.simplify(gap) ** 2 for gap in gaps)),
     )
 
 

@@ -168,7 +168,9 @@ class SeparableSolution(Solution):
         signs = np.array([1.0, -1.0])[: sides.shape[2], None]
         rho = (sides.prod(axis=-1, keepdims=True) * signs).sum(axis=(-2, -1))
         force, n = found.sigma - found.lam * rho, sides.shape[-1]
-        without = np.stack([np.delete(sides, k, axis=-1).prod(-1) for k in range(n)], -1)
+        without = np.stack(
+            [np.delete(sides, k, axis=-1).prod(-1) for k in range(n)], -1
+        )
         slope = (without * signs).reshape(*rho.shape, -1)
         total = -found.lam[:, None, None] * slope[..., :, None] * slope[..., None, :]
         for side in range(sides.shape[2]):

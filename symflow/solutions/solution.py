@@ -383,7 +383,7 @@ class Solution(Claim):
             late = self._end_to_end(last_time(self))
             if relative_size(late - found, late) > LARGE:
                 msg = (
-                    f"{self.name}.limit: the hypotheses hold to {self.defect:.1g} only, "
+                    f"{self.name}.limit: the hypotheses hold to {self.defect:.1g}, "
                     f"and W(t) is still on its way at t = {last_time(self):.3g}. Give "
                     "numbers that satisfy them exactly, as fractions"
                 )

@@ -63,9 +63,7 @@ def spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
     digits : int
         Digits of the arithmetic, beside those that tell zero from small.
     """
-    return case.remembered(
-        ("spectra", digits), lambda: _spectra(case, digits + SPARE)
-    )
+    return case.remembered(("spectra", digits), lambda: _spectra(case, digits + SPARE))
 
 
 def _spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:

@@ -50,7 +50,8 @@ class SpectralSolution(Solution):
     def modes_at(self, digits: int) -> JointModes:
         """Return the joint modes of data and start at any precision, found once."""
         return self.case.remembered(
-            (type(self), digits), lambda: self._found(self.case.checkable(digits), digits)
+            (type(self), digits),
+            lambda: self._found(self.case.checkable(digits), digits),
         )
 
     def _found(self, problem: Problem, digits: int) -> JointModes:
@@ -90,7 +91,9 @@ class SpectralSolution(Solution):
     def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments)
-        asked = -(-(asked + self.case.spare) // STEP) * STEP  # few precisions, each once
+        asked = (
+            -(-(asked + self.case.spare) // STEP) * STEP
+        )  # few precisions, each once
         modes, context = self.modes_at(asked), context_of(asked + 5)
         time = to_mpf(t, context)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
@@ -107,8 +110,7 @@ class SpectralSolution(Solution):
         return np.asarray((left * self.final(*self._floats)) @ right.T)
 
     def final(self, *parameters: Array) -> Array:
-        """Return the strengths as t → ∞: σ/λ where learned, w₀ without input, else 0.
-        """
+        """Return the strengths as t → ∞: σ/λ, or w₀ without input, or zero."""
         sigma, lam, start = parameters
         return settled((sigma > 0) & (start > 0), sigma, lam, start)
 

@@ -59,7 +59,10 @@ def spectral_problem(seed, size=None):
 def _diagonal(values):
     zero = Fraction(0)
     return np.array(
-        [[x if i == j else zero for j in range(len(values))] for i, x in enumerate(values)]
+        [
+            [x if i == j else zero for j in range(len(values))]
+            for i, x in enumerate(values)
+        ]
     )
 
 
@@ -102,30 +105,56 @@ def float_path(layers, gram, target, time):
     return product(list(run.y[:, -1].reshape(shape)))
 
 
-def precise_path(layers, gram, target, time, digits):
-    """Return W(time) by Taylor series of mpmath."""
+def precise_path(layers, gram, target, time, digits, steps=16):
+    """Return W(time) by Taylor series of the layers, product by product, in steps."""
     context = mpmath.MPContext()
-    context.dps = digits + 10
+    context.dps = digits + 15
 
     def lift(array):
         return np.array(
             [[context.mpf(x.numerator) / x.denominator for x in row] for row in array]
         )
 
-    gram, target = lift(gram), lift(target)
-    first = [lift(layer) for layer in layers]
-    shape = (len(first), *first[0].shape)
+    gram, target, layers = lift(gram), lift(target), [lift(w) for w in layers]
+    step = context.mpf(time.numerator) / time.denominator / steps
+    for _ in range(steps):
+        series = _series(layers, gram, target, 2 * digits)
+        layers = []
+        for coefficients in series:
+            total = 0 * gram
+            for term in reversed(coefficients):
+                total = total * step + term
+            layers.append(total)
+    return product(layers)
 
-    def rhs(_, state):
-        given = list(np.array(state, dtype=object).reshape(shape))
-        return [x for slope in slopes(given, gram, target) for x in slope.flat]
 
-    with mpmath.workdps(digits + 10):
-        begin = [mpmath.mpf(x) for layer in first for x in layer.flat]
-        gram = np.vectorize(mpmath.mpf, otypes=[object])(gram)
-        target = np.vectorize(mpmath.mpf, otypes=[object])(target)
-        end = mpmath.odefun(rhs, 0, begin)(time)
-        return product(list(np.array(list(end), dtype=object).reshape(shape)))
+def _series(layers, gram, target, order):
+    """Return the Taylor coefficients of every layer."""
+    count, known = len(layers), [[layer] for layer in layers]
+    whole, force = [[] for _ in layers], []
+    slopes_of = [[[] for _ in range(count)] for _ in layers]
+
+    def folded(left, right, k):
+        return sum(left[i] @ right[k - i] for i in range(k + 1))
+
+    for k in range(order):
+        back = [[term.T for term in layer] for layer in known]
+        for place in range(count):
+            one = known[place]
+            whole[place].append(folded(one, whole[place - 1], k) if place else one[k])
+        force.append((target if k == 0 else 0 * target) - whole[-1][k] @ gram)
+        for place in range(count):
+            current, slots = force, iter(slopes_of[place])
+            for layer in reversed(back[place + 1 :]):
+                slot = next(slots)
+                slot.append(folded(layer, current, k))
+                current = slot
+            for layer in back[:place]:
+                slot = next(slots)
+                slot.append(folded(current, layer, k))
+                current = slot
+            known[place].append(current[k] / (k + 1))
+    return known
 
 
 def coordinate_path(columns, signed, lam, sigma, time):

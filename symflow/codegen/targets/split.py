@@ -1,4 +1,4 @@
-"""Large formulas in pieces: Python's parser and printers give up on deep or long ones."""
+"""Large formulas in pieces, as Python's parser and printers give up on long ones."""
 
 from __future__ import annotations
 
