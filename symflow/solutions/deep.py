@@ -44,8 +44,8 @@ from symflow.solutions.modes import joint_modes
 from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.references import SAXE
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step, Times
 from symflow.solutions.spectral import LAM, PRODUCT, SIGMA, START, SpectralSolution, T
+from symflow.solutions.step import Step, Times
 
 KAPPA = sympy.Symbol("kappa", negative=True)
 W = sympy.Symbol("w", positive=True)

@@ -44,7 +44,7 @@ from symflow.solutions.separable import (
     seen_targets,
     separable_network,
 )
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 W, START, S = sympy.symbols("p p0 s", real=True)
 XI, X = sympy.symbols("xi x", real=True)

@@ -34,7 +34,7 @@ from symflow.solutions.fourier import SIGMA
 from symflow.solutions.rays import Ray
 from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
-from symflow.solutions.solution import NOTHING, Solution, Step
+from symflow.solutions.solution import NOTHING, Solution
 from symflow.solutions.spectra import (
     SPARE,
     YUN,
@@ -43,6 +43,7 @@ from symflow.solutions.spectra import (
     spectra,
     turned_back,
 )
+from symflow.solutions.step import Step
 
 S, X = sympy.symbols("s x", positive=True)
 U0, V0, GOAL = sympy.symbols("u0 v0 goal", real=True)

@@ -33,7 +33,7 @@ from symflow.solutions.conditions import squared_loss
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
-from symflow.solutions.solution import NOTHING, Solution, Step
+from symflow.solutions.solution import NOTHING, Solution
 from symflow.solutions.spectra import (
     SPARE,
     YUN,
@@ -42,6 +42,7 @@ from symflow.solutions.spectra import (
     spectra,
     turned_back,
 )
+from symflow.solutions.step import Step
 
 #: |σ|, p₀, |δ|, ρ; Re(σ̄β̂(0)).
 SIZE, P0, DELTA, RHO = sympy.symbols("s p0 delta rho", positive=True)

@@ -39,7 +39,8 @@ from symflow.solutions.riccati_formula import (
     residual_at,
 )
 from symflow.solutions.rotation import rotations
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
+from symflow.solutions.step import Step
 
 #: Digits of the start behind float64 values: a part of it that is 1e-34 of the whole,
 #: as where a float target and start happen to be opposite, still grows in the end.

@@ -44,7 +44,7 @@ from symflow.solutions.separable import (
     seen_targets,
     separable_network,
 )
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 RISE, FALL, KAPPA, RHO = sympy.symbols("A B kappa rho", positive=True)
 

@@ -48,7 +48,6 @@ from symflow.solutions.modes import (
 from symflow.solutions.reduction import frame_steps
 from symflow.solutions.references import TARMOUN
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
 from symflow.solutions.spectral import (
     LAM,
     PRODUCT,
@@ -57,6 +56,7 @@ from symflow.solutions.spectral import (
     T,
     settled,
 )
+from symflow.solutions.step import Step
 
 #: Strength ab and size a² + b² of a mode at the start; the rate ρ.
 W0, P0, RHO = sympy.symbols("w0 p0 rho", positive=True)

@@ -23,8 +23,8 @@ from symflow.solutions.conditions import aligned, balanced, dense_layers, square
 from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.references import SAXE
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
 from symflow.solutions.spectral import LAM, SIGMA, START, SpectralSolution, T
+from symflow.solutions.step import Step
 
 
 @final

@@ -60,7 +60,8 @@ from symflow.solutions.oja import (
 from symflow.solutions.reduction import rank_one_steps
 from symflow.solutions.references import EFTEKHARI
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
+from symflow.solutions.step import Step
 
 #: Digits in which a float64 time is turned into an internal one: a start of size 1e-12
 #: waits for a time whose rounding alone would move it.

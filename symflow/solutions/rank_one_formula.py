@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sympy
 
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 T, TAU, START = (
     sympy.Symbol("t"),

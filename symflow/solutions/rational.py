@@ -30,10 +30,8 @@ def rational(array: Array) -> Any:
     rows, columns = array.shape
     if array.size > MOST_ENTRIES:
         return None
-    ratios = [_ratio(entry) for entry in array.flat]
-    if any(ratio is None for ratio in ratios):
-        return None
-    return fmpq_mat(rows, columns, ratios)
+    ratios = [ratio for ratio in map(_ratio, array.flat) if ratio is not None]
+    return fmpq_mat(rows, columns, ratios) if len(ratios) == array.size else None
 
 
 def rank_of(array: Array) -> int | None:

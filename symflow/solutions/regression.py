@@ -25,8 +25,9 @@ from symflow.solutions.eigen import spare_digits, symmetric_eigen
 from symflow.solutions.reduction import eigenvector_steps
 from symflow.solutions.references import GIDEL
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
 from symflow.solutions.spectral import LAM, SIGMA, START, T
+from symflow.solutions.step import Step
 
 #: Eigenvalues of correlations of floats below this are rounding.
 CORRELATED = 1e-13

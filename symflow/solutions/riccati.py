@@ -35,7 +35,7 @@ from symflow.solutions.gram import GramSolution
 from symflow.solutions.references import DOMINE
 from symflow.solutions.riccati_formula import layers_gap
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 
 @final

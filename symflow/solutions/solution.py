@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,6 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.algebra.text import inline
 from symflow.claims import (
     Claim,
     Hypothesis,
@@ -35,6 +34,7 @@ from symflow.solutions.sensitivity import (
     horizon,
     last_time,
 )
+from symflow.solutions.step import Step, Times
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -43,77 +43,6 @@ NOTHING = 1e-12
 FEW_WEIGHTS = 40
 
 Condition = Callable[[Case], Hypothesis]
-
-
-@dataclass(frozen=True, repr=False)
-class Step:
-    """One step of a derivation: an equation, and what has to vanish for it to hold.
-
-    Parameters
-    ----------
-    words : str
-        What is done.
-    equation : sympy.Basic
-        What one has then.
-    residual : sympy.Expr, optional
-        Zero, if the step is right; SymPy has been asked.  A step without one is not
-        proved, unless it is a definition.
-    definition : bool, keyword-only
-        Whether the equation says what a symbol is, so that there is nothing to prove.
-
-    Examples
-    --------
-    >>> x, y = sympy.symbols("x y")
-    >>> Step("pigs fly", sympy.Eq(x, y)).proved
-    False
-    >>> Step("let", sympy.Eq(x, y), definition=True)
-    let: x = y (definition)
-    """
-
-    words: str
-    equation: sympy.Basic
-    residual: sympy.Expr | None = None
-    _: KW_ONLY
-    definition: bool = False
-
-    @property
-    def proved(self) -> bool:
-        """Whether SymPy finds the residual to vanish, or there is nothing to prove."""
-        return self.definition or (self.residual is not None and self.residual == 0)
-
-    @property
-    def latex(self) -> str:
-        """The equation in LaTeX."""
-        return str(sympy.latex(self.equation))
-
-    @property
-    def _mark(self) -> str:
-        if self.definition:
-            return " (definition)"
-        return "" if self.proved else " (not proved)"
-
-    def __str__(self) -> str:
-        return f"{self.words}: {inline(self.equation)}{self._mark}"
-
-    __repr__ = __str__
-
-    def _repr_latex_(self) -> str:
-        return rf"{self.words}: $\displaystyle {self.latex}${self._mark}"
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the modes of a solution are learned; infinite for those that never are.
-
-    Parameters
-    ----------
-    escape, half, learned : arrays, shape (modes,)
-        When a mode reaches 1 %, half and 99 % of its final strength.
-    """
-
-    escape: Array
-    half: Array
-    learned: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -316,22 +245,12 @@ class Solution(Claim):
         return self._end_to_end(t)
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
+        """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
 
         Parameters
         ----------
         t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, rows, columns) for t of shape (…).
-
-        Raises
-        ------
-        HypothesisFailed
-            If a time is beyond `horizon`.
+            Times, of shape (…); none may be beyond `horizon`.
         """
         self._check(float_times(t), "weights(t)")
         return self._weights(t)

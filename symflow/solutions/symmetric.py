@@ -26,7 +26,7 @@ from symflow.solutions.graded import graded_lift, graded_side, solve_right
 from symflow.solutions.gram import GramSolution
 from symflow.solutions.references import TARMOUN
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 
 def symmetric_factorization(case: Case) -> Hypothesis:
