@@ -184,8 +184,8 @@ class Solution(Claim):
     def horizon(self) -> float:
         """The time until which W(t) is known, infinite for hypotheses that hold.
 
-        Beyond it, what floats miss of the hypotheses may have changed W(t) by a part
-        of `LARGE`.  A start that a rule draws is a point that satisfies them.
+        Beyond it, what floats miss may have changed W(t) by a part of `LARGE`.  A start
+        that a rule draws is a point that satisfies the hypotheses.
         """
         if self.defect == 0 or self.case.rational is None:
             return np.inf
@@ -208,8 +208,7 @@ class Solution(Claim):
         times = float_times(t)
         if self.defect == 0:
             return np.zeros(times.shape)
-        factor = amplification(self, times.reshape(-1))
-        return np.asarray(self.defect * factor.reshape(times.shape))
+        return self.defect * amplification(self, times.ravel()).reshape(times.shape)
 
     def _check(self, times: Array, call: str) -> None:
         """Refuse times beyond the horizon."""
