@@ -34,7 +34,7 @@ from symflow.solutions.sensitivity import (
     horizon,
     last_time,
 )
-from symflow.solutions.step import Step, Times
+from symflow.solutions.step import Derivation, Step, Times
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -174,7 +174,7 @@ class Solution(Claim):
             Step("and" if number else "the flow is", equation, definition=True)
             for number, equation in enumerate(self.problem.flow.equations)
         ]
-        return (*given, *self._derived())
+        return Derivation((*given, *self._derived()))
 
     @abstractmethod
     def _derived(self) -> tuple[Step, ...]:

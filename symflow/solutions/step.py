@@ -66,6 +66,13 @@ class Step:
         return rf"{self.words}: $\displaystyle {self.latex}${self._mark}"
 
 
+class Derivation(tuple[Step, ...]):
+    """The steps of a derivation, one a line."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self))
+
+
 @dataclass(frozen=True)
 class Times:
     """When the modes of a solution are learned; infinite for those that never are.

@@ -267,7 +267,7 @@ def _conserved(law: Law | PolynomialLaw, ball: Enclosure, index: int) -> Finding
 
 def _closed_form(solution: Solution, ball: Enclosure, index: int) -> Finding:
     digits = ball.digits + SPARE_DIGITS
-    value = solution.precise(ball.t[index], digits=digits)
+    value = solution._precise(ball.t[index], digits)
     return _equal(value, arb(10) ** -digits, ball, index)
 
 
