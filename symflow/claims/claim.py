@@ -124,8 +124,8 @@ class Bound(Claim):
     """An inequality smaller(t) ≤ larger(t) along a flow, proved under its hypotheses.
 
     Both sides are quadratic in the weights.  The residual is the positive part of
-    √smaller − √larger, relative to the largest √larger: linear in an error of the
-    weights, so that the error of a route decides what counts as a violation.
+    √smaller − √larger, relative to the largest √larger or to the size of the problem,
+    and linear in an error of the weights, so that the error of a route decides what counts as a violation.
     """
 
     @abstractmethod
@@ -149,11 +149,16 @@ class Bound(Claim):
         ratios = [to_float(high / low) if low > 0 else np.inf for low, high in pairs]
         return np.array(ratios)
 
+    def extent(self, path: Path) -> float:
+        """Return the size of √larger in this problem, also where `path` starts late."""
+        return 0.0
+
     def residuals(self, path: Path) -> Array:
         """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         low, high = smaller**0.5, larger**0.5
-        scale = max(high) if max(high) > 0 else 1
+        top = max(max(high), path.number(self.extent(path)))
+        scale = top if top > 0 else 1
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
 
 

@@ -23,8 +23,9 @@ from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Network
 
-#: Part of the largest eigenvalue below which float64 sees nothing of a Gram matrix.
-FLOOR = 1e-16
+#: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
+#: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
+FLOOR = 1e-12
 
 #: Measures a relative defect, in whatever arithmetic the problem has.
 Measure = Callable[[Problem], Any]

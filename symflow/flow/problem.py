@@ -25,7 +25,7 @@ CHECK_DIGITS, GUARD_DIGITS = 30, 10
 MOST_PRODUCTS = 200_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """The initial value problem θ̇ = −∇ℒ(θ), θ(0) given.
 
