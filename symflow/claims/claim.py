@@ -125,7 +125,8 @@ class Bound(Claim):
 
     Both sides are quadratic in the weights.  The residual is the positive part of
     √smaller − √larger, relative to the largest √larger or to the size of the problem,
-    and linear in an error of the weights, so that the error of a route decides what counts as a violation.
+    and linear in an error of the weights, so that the error of a route decides what
+    counts as a violation.
     """
 
     @abstractmethod
