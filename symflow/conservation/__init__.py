@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
 
+from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
 from symflow.conservation.balance import Balance
 from symflow.conservation.count import Certificate, Count, count_conserved
@@ -71,7 +73,7 @@ def conserved(
     init : Init or sequence of array_like, keyword-only, optional
         Also list what is conserved from this start in particular: the relative phases
         of full circular filters with equal Fourier moduli; and leave out the ratios
-        where a coordinate starts at zero.
+        where a coordinate starts at zero, and the row space where rows are dependent.
     search : PolynomialSearch, keyword-only, optional
         Find all polynomial laws of a degree instead, at integer widths.
 
@@ -107,17 +109,26 @@ def conserved(
         return search(flow, data)
     if init is None:
         return laws_of(flow, data)
-    general = _defined_at(laws_of(flow, data), flow, init, data)
+    general = _at_start(laws_of(flow, data), flow, init, data)
     return [*general, *start_laws(flow, init, data)]
 
 
-def _defined_at(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
-    """Leave out the ratios where one of their logarithms starts at log 0."""
-    if not any(isinstance(law, Ratios) for law in laws):
+def _at_start(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
+    """Leave out what is not defined at a start: a logarithm of 0, dependent rows."""
+    if not any(isinstance(law, Ratios | RowSpace) for law in laws):
         return laws
-    start = as_init(init).draw(flow.network, data)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return [law for law in laws if np.all(np.isfinite(law.value(start)))]
+    start, found = as_init(init).draw(flow.network, data), []
+    for law in laws:
+        if isinstance(law, Ratios):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found += [law] if np.all(np.isfinite(law.value(start))) else []
+        elif isinstance(law, RowSpace):
+            rank = decide_rank(start[0])
+            whole = rank.value == len(start[0]) and rank.is_clear
+            found += [replace(law, rank=rank)] if whole else []
+        else:
+            found.append(law)
+    return found
 
 
 def drifts(path: Path) -> dict[str, float]:

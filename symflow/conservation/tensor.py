@@ -91,7 +91,8 @@ class ComponentLaw(Law):
         """That M is orthogonally decomposable, and how exactly."""
         words, defect = "M is orthogonally decomposable", self.defect
         detail = f"up to {defect:.1e}" if defect else "exactly"
-        return (Hypothesis(words, holds=True, detail=detail, defect=defect),)
+        found = Hypothesis(words, True, detail, defect, exact=not defect)
+        return (found,)
 
     @property
     def reference(self) -> Reference:
@@ -101,7 +102,7 @@ class ComponentLaw(Law):
     @property
     def status(self) -> Status:
         """Proved where the projections are rational, else verified to rounding."""
-        return Status.VERIFIED if self.defect else Status.PROVED
+        return Status.VERIFIED if self.defect else super().status
 
     @property
     def scope(self) -> str:
