@@ -27,7 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, is_exact
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.claims import Hypothesis, Path, Reference, Status
 from symflow.claims.bibliography import MARCOTTE_2023
@@ -279,7 +279,9 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
     turn the law into an identity.  Conjugate factors have the same P, kept once.
     """
     try:
-        found = orthogonal_decomposition(fractions(network).astype(float))
+        tensor = fractions(network)
+        exactly = all(map(is_exact, network.as_tensor().flat))
+        found = orthogonal_decomposition(tensor if exactly else tensor.astype(float))
     except HypothesisFailed:
         return None
     rounded = [np.einsum("aj,bj->jab", f.conj(), f).real for f in found.factors]
@@ -289,7 +291,6 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
         return None
     rounded = [p[kept] for p in rounded]
     guessed = tuple(map(_simple, rounded))
-    tensor = fractions(network)
     exact = all(
         not np.any(applied(tensor, mode, one) - applied(tensor, mode + 1, other))
         for mode, (first, second) in enumerate(pairwise(guessed), start=1)
