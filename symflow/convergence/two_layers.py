@@ -30,7 +30,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.outward import at_least, float_down, float_up
 from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls
 from symflow.claims import Hypothesis, Identity, Path, Refusal
 from symflow.claims.bibliography import MIN_2021, MIN_2023
@@ -78,7 +78,7 @@ class TwoLayerRate(LossBound):
     @classmethod
     def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
         """Return the hypotheses that make the bound say more than another one."""
-        low = [float_down(float(floor.lower())) for floor in floors]
+        low = [float_down(at_least(floor)) for floor in floors]
         words = "the start is nearer than the smallest singular values"
         detail = f"σ_m ≥ {low[0]}, σ_r ≥ {low[1]} at all times"
         return [Hypothesis(words, any(floor > 0 for floor in floors), detail)]
@@ -184,14 +184,14 @@ class InstantaneousRate(TwoLayerRate):
 
     @property
     def _smallest(self) -> float:
-        return max(float(reduced_start(self.problem).smallest.lower()), 0.0)
+        return max(at_least(reduced_start(self.problem).smallest), 0.0)
 
     @classmethod
     def with_ball(
         cls, problem: Problem, found: Sequence[Hypothesis], rate: Any
     ) -> Self | Refusal:
         """Return the bound, whose rate may be zero: the floor moves with W(t)."""
-        return cls.with_rate(problem, found, max(float(rate.lower()), 0.0))
+        return cls.with_rate(problem, found, max(at_least(rate), 0.0))
 
     @classmethod
     def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
