@@ -95,6 +95,24 @@ class Claim(Displayed):
     def residuals(self, path: Path) -> Array:
         """Return by how much `path` contradicts the claim, relative, at every time."""
 
+    def finding(self, balls: Any, index: int) -> Any:
+        """Return what balls of proven radius say of the claim at one of their times.
+
+        Parameters
+        ----------
+        balls : Enclosure
+            With `weight_balls(index)`, `product_balls(index)` and the exact `problem`.
+        index : int
+            Which of its times.
+
+        Returns
+        -------
+        Finding or str
+            The difference of the two sides of the claim in ball arithmetic, or the
+            reason why there is none.
+        """
+        return f"no ball arithmetic for {self.name}; use validate(…)"
+
     def slack(self, path: Path) -> Array:
         """Return what hypotheses that hold only to rounding add to each residual.
 

@@ -13,11 +13,13 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import exact
 from symflow.algebra.outward import at_least, at_most, float_down, float_up
 from symflow.algebra.spectra import in_balls
 from symflow.claims import (
     Bound,
+    Finding,
     Hypothesis,
     Identity,
     Path,
@@ -27,9 +29,14 @@ from symflow.claims import (
     positive,
 )
 from symflow.claims.conditions import dense_layers
+from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
 from symflow.errors import InvalidData
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import (
+    LeastSquares,
+    exact_least_norm,
+    least_squares,
+)
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
 from symflow.losses import SquaredLoss
@@ -144,6 +151,25 @@ class LossBound(RateBound):
         """Return the size of what the excess loss is the difference of."""
         size = path.number(rounding_scale(self.problem))
         return max(super().scale(path, larger), size)
+
+    def finding(self, balls: Any, index: int) -> Finding | str:
+        """Return e^{−ct} excess(0) − excess(t) in balls."""
+        best = exact_least_norm(balls.problem)
+        if is_endless(balls) or best is None:
+            return "needs finite times, and rational moments of a loss with a minimum"
+        time = balls.t[index]
+        if time == 0:
+            return "only the start was enclosed"
+        sigma, least = to_arb_array(balls.problem.arguments[0]), to_arb_array(best)
+
+        def excess(product: Array) -> Any:
+            off = product - least
+            return ((off @ sigma) * off).sum() / 2
+
+        start = excess(balls.start_product())
+        decay = (-to_arb(self.rate) * to_arb(time)).exp()
+        margin = decay * start - excess(balls.product_balls(index))
+        return Finding(np.array([margin], dtype=object), inequality=True)
 
     @cached_property
     def reduction(self) -> LeastSquares:

@@ -221,6 +221,10 @@ class InstantaneousRate(TwoLayerRate):
         below = 1 - FLOAT_ERROR
         return np.asarray(self._smallest * start.levels.bracket(*sigmas) * below)
 
+    def finding(self, balls: Any, index: int) -> str:
+        """Return that derivatives are not enclosed."""
+        return f"no ball arithmetic for {self.name}; use validate(…)"
+
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return c(t)·excess and −d(excess)/dt = ‖∇ℒ‖², at every time."""
         fine = least_squares(self.problem, path.context)
