@@ -74,9 +74,11 @@ def eigenvalues(matrix: Array, error: float = 0.0) -> list[Any]:
         middles = [_middle(entry) for entry in symmetric.flat]
         spread = sum((radius**2 for _, radius in middles), arb(0)).sqrt()
         error = at_most(spread + error)
-        exact = fmpq_mat(*matrix.shape, [middle for middle, _ in middles])
+        size = len(matrix)
+        exact = fmpq_mat(size, size, [middle for middle, _ in middles])
         found = []
-        for root, multiplicity in exact.charpoly().complex_roots():
+        roots: Any = exact.charpoly().complex_roots()
+        for root, multiplicity in roots:
             found += [root.real] * multiplicity
     around = arb(0, error)
     falling = sorted(found, key=lambda ball: ball.mid(), reverse=True)

@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
@@ -54,6 +54,7 @@ from symflow.claims.conditions import (
     squared_loss,
     wide_layers,
 )
+from symflow.claims.theorem import Condition
 from symflow.convergence.bound import LossBound
 from symflow.convergence.reduced import ReducedStart, reduced_start
 from symflow.flow.problem import Problem
@@ -66,7 +67,11 @@ class DeepRate(LossBound):
     """A rate 2λ_r(Σ)·λ_min(𝒯) of a deep network."""
 
     source = MIN_2023
-    conditions = (on_flow(squared_loss), on_flow(dense_layers), known_rank)
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        on_flow(squared_loss),
+        on_flow(dense_layers),
+        known_rank,
+    )
 
     @classmethod
     @in_balls()

@@ -27,7 +27,6 @@ from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 from symflow.inits import singular_frames
 
-
 #: Rounding of the exponents of the curves, which are rounded outward.
 LOGARITHM = 4e-15
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
@@ -35,6 +35,7 @@ from symflow.algebra.spectra import in_balls, kth
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
 from symflow.claims.conditions import dense_layers, known_rank, on_flow, squared_loss
+from symflow.claims.theorem import Condition
 from symflow.convergence.bound import LossBound, positive_rate
 from symflow.convergence.deep import HomogeneousRate, UnimodalRate
 from symflow.convergence.reduced import ReducedStart, reduced_start
@@ -170,7 +171,7 @@ class OperatorBound(Bound, Theorem):
 
     source = MIN_2021
     contributes = "the bracket; that it bounds the kernel at all times is derived here"
-    conditions = TWO_LAYERS
+    conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -291,7 +292,9 @@ class KernelDrift(OperatorBound):
         spare = (a * y - b * x) ** 2
         product = (a**2 + b**2) * (x**2 + y**2) - (a * x + b * y) ** 2
         return (
-            Identity("(a + x)² − a² = 2ax + x²", (a + x) ** 2 - a**2 - 2 * a * x - x**2),
+            Identity(
+                "(a + x)² − a² = 2ax + x²", (a + x) ** 2 - a**2 - 2 * a * x - x**2
+            ),
             Identity("2(ax + by) ≤ 2√(a² + b²)·κ, κ² = x² + y²", product - spare),
             *PathLength.proof(),
         )
@@ -318,9 +321,12 @@ def operator_drift(path: Path, problem: Problem | None = None) -> Array:
     """
     first, second = (to_float_array(weight) for weight in path.weights)
     begin = (first[0], second[0]) if problem is None else problem.floats.weights
-    pairs = (_T(first) @ first, begin[0].T @ begin[0]), (
-        second @ _T(second),
-        begin[1] @ begin[1].T,
+    pairs = (
+        (_T(first) @ first, begin[0].T @ begin[0]),
+        (
+            second @ _T(second),
+            begin[1] @ begin[1].T,
+        ),
     )
     ends = [np.linalg.eigvalsh(gram - start) for gram, start in pairs]
     low, high = (sum(values[:, k] for values in ends) for k in (0, -1))

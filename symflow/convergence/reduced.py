@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -154,14 +155,14 @@ class ReducedStart:
     def _condition(self) -> float:
         """λ_1/λ_r, by which float64 loses digits of W*."""
         smallest = at_least(self.smallest)
-        return at_most(self.largest) / smallest if smallest > 0 else np.inf
+        return at_most(self.largest) / smallest if smallest > 0 else inf
 
     @property
     def _reach(self) -> float:
         """How large the parts of E can be whose rounding counts."""
         if self.sigma_xx.dtype == object and not self.error:
             return 0.0
-        power = self.size ** (len(self.weights) / 2)
+        power: float = self.size ** (len(self.weights) / 2)
         return power * at_most(self.largest.sqrt()) + at_most(self.target_size)
 
 

@@ -210,4 +210,5 @@ def _obstructed(problem: Problem) -> bool:
 
 
 def _determinant(matrix: Array) -> Any:
-    return arb_mat(*matrix.shape, [arb(entry) for entry in matrix.flat]).det()
+    rows, columns = matrix.shape
+    return arb_mat(rows, columns, [arb(entry) for entry in matrix.flat]).det()

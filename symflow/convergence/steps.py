@@ -19,9 +19,8 @@ then λ_min ≥ c_1α and λ_max ≤ c_2β for ever, c_1 = ½ and c_2 = 3/2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
@@ -31,7 +30,7 @@ from symflow.algebra.outward import at_least, at_most, float_down, float_up
 from symflow.algebra.spectra import FLOAT_ERROR, in_balls
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
-from symflow.claims.theorem import check
+from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
     excess_symbol,
@@ -53,7 +52,7 @@ class DescentBound(Bound, Theorem):
     """A bound on gradient descent with a given step."""
 
     source = XU_2023
-    conditions = TWO_LAYERS[:-1]
+    conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -84,7 +83,8 @@ class DescentBound(Bound, Theorem):
     def proof(cls) -> tuple[Identity, ...]:
         """Return how a step moves W, and what that does to the loss of numbers."""
         first, second, F = sympy.symbols("W_1 W_2 F", commutative=False)
-        back, out, eta = *sympy.symbols("W_1' W_2'", commutative=False), sympy.Symbol("η")
+        back, out = sympy.symbols("W_1' W_2'", commutative=False)
+        eta = sympy.Symbol("η")
         stepped = (second + eta * F * back) * (first + eta * out * F)
         moved = second * first + eta * (second * out * F + F * back * first)
         e, K, s = sympy.symbols("e K s")
@@ -298,10 +298,12 @@ class Constants:
         low = start.levels.ball(*MarginRate.floors(start)) / 2
         force = largest_product(start) * (2 * start.largest * start.excess).sqrt()
         return cls(
-            max(at_least(low), 0.0),
-            *map(at_most, (ceiling(start), force, start.largest)),
-            max(at_least(start.smallest), 0.0),
-            at_most(start.excess),
+            low=max(at_least(low), 0.0),
+            high=at_most(ceiling(start)),
+            force=at_most(force),
+            largest=at_most(start.largest),
+            smallest=max(at_least(start.smallest), 0.0),
+            excess=at_most(start.excess),
         )
 
     def slope(self, step: float) -> float:
@@ -323,7 +325,7 @@ class Constants:
             return self.slope(part * top) - drift * part * top / allowed
 
         top = 1 / (self.largest * self.low)
-        if not (0 < allowed and top < np.inf and self.slope(0.0) > 0):
+        if not (allowed > 0 and top < np.inf and self.slope(0.0) > 0):
             return 0.0
         part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14))
         while part > 0 and spare(part) < 0:
@@ -343,7 +345,7 @@ def contraction(reduction: LeastSquares, weights: Any, step: float) -> Array:
         np.linalg.eigvalsh(second @ _T(second)),
         np.linalg.eigvalsh(_T(first) @ first),
     )
-    least, most = (sum(values[..., k] for values in grams) for k in (0, -1))
+    least, most = (grams[0][..., k] + grams[1][..., k] for k in (0, -1))
     least = least - FLOAT_ERROR * sum(product.shape[-2:]) * most
     sizes = np.linalg.svd(product, compute_uv=False)[..., 0]
     g = step * sizes * np.linalg.norm(force, axis=(-2, -1))

@@ -123,7 +123,9 @@ def operator_floor(weights: tuple[Array, ...]) -> float:
 def _floor(first: list[Any], second: list[Any], inputs: int, outputs: int) -> Any:
     """Return the bound for the eigenvalues of P and of Q, largest first."""
     length = max(len(first), len(second))
-    padded = [spectrum + [arb(0)] * (length - len(spectrum)) for spectrum in (first, second)]
+    padded = [
+        spectrum + [arb(0)] * (length - len(spectrum)) for spectrum in (first, second)
+    ]
     above = [clipped(p.max(q)) for p, q in zip(*padded, strict=True)]
     p1, p2 = _excess(above, first, inputs)
     q1, q2 = _excess(above, second, outputs)

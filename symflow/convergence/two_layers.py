@@ -41,6 +41,7 @@ from symflow.claims.conditions import (
     squared_loss,
     wide_layers,
 )
+from symflow.claims.theorem import Condition
 from symflow.convergence.bound import (
     LossBound,
     excess_along,
@@ -51,7 +52,7 @@ from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
 
 #: What all theorems about two layers ask for.
-TWO_LAYERS = (
+TWO_LAYERS: tuple[Condition, ...] = (
     on_flow(squared_loss),
     on_flow(dense_layers, 2),
     known_rank,
@@ -98,7 +99,9 @@ class TwoLayerRate(LossBound):
         speed = loss.diff(a) ** 2 + loss.diff(b) ** 2
         pull = 2 * s**2 * (a**2 + b**2) * loss
         return (
-            Identity("2a² = D + √(D² + 4w²) for D = a² − b², w = ab", 2 * a**2 - D - root),
+            Identity(
+                "2a² = D + √(D² + 4w²) for D = a² − b², w = ab", 2 * a**2 - D - root
+            ),
             Identity("2b² = −D + √(D² + 4w²), the other part", 2 * b**2 + D - root),
             Identity("−ℒ̇ = ‖∇ℒ‖² = 2λ(a² + b²)ℒ for one pair", speed - pull),
             *super().proof(),
@@ -157,8 +160,8 @@ class InstantaneousRate(TwoLayerRate):
     def statement(self) -> sympy.Basic:
         """‖W_2ᵀF‖² + ‖FW_1ᵀ‖² ≥ c·(ℒ − ℒ*) at every time; the left side is −ℒ̇.
 
-        F = Σ_yx − W_2W_1Σ_xx, W = W_2W_1, and c is the bracket with sigma_m and sigma_r,
-        singular values of W on the range of Σ_xx.
+        F = Σ_yx − W_2W_1Σ_xx, W = W_2W_1, and c is λ_r times the bracket, with sigma_m
+        and sigma_r, singular values of W on the range of Σ_xx.
         """
         (first, second), (sigma_xx, sigma_yx) = self.problem.flow.state, self._symbols
         F = sigma_yx - second * first * sigma_xx

@@ -11,6 +11,7 @@ first layer never moves.  The rest is the flow of a network with the r inputs Φ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -130,8 +131,8 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     """
     rank = input_rank(problem).value
     if context is not None:
-        return _reduce(*problem.arguments, rank, context)
-    found = _reduce(*map(to_float_array, problem.arguments), rank)
+        return _reduce(problem.arguments, rank, context)
+    found = _reduce(map(to_float_array, problem.arguments), rank)
     values = found.eigenvalues
     if problem.is_small and rank and values[-1] < COARSE * values[0]:
         return finely(problem).rounded
@@ -142,12 +143,11 @@ def finely(problem: Problem) -> LeastSquares:
     """Return the reduced problem to `FINE_DIGITS` digits, of the numbers as given."""
     context = mpmath.MPContext()
     context.dps = FINE_DIGITS
-    return _reduce(*problem.sharp.arguments, input_rank(problem).value, context)
+    return _reduce(problem.sharp.arguments, input_rank(problem).value, context)
 
 
-def _reduce(
-    sigma_xx: Array, sigma_yx: Array, rank: int, context: Any = None
-) -> LeastSquares:
+def _reduce(moments: Iterable[Array], rank: int, context: Any = None) -> LeastSquares:
+    sigma_xx, sigma_yx = moments
     values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
     if context is not None:
         matrix = context.matrix(to_mpf_array(sigma_xx, context).tolist())
