@@ -429,7 +429,10 @@ def test_late_and_precise_paths_do_not_refute_the_staircase(scale):
         < 1e-45
     )
     shifted = replace(claim, problem=bind(flow, data, sf.spectral_init(scale / 3)))
-    assert max(shifted.residuals(sf.simulate(flow, data, init, np.linspace(0, 12, 25)))) > 1e-3
+    assert (
+        max(shifted.residuals(sf.simulate(flow, data, init, np.linspace(0, 12, 25))))
+        > 1e-3
+    )
 
 
 def test_staircase_speaks_of_the_same_bound_everywhere():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -23,18 +24,24 @@ from symflow.algebra import (
     to_sympy,
     weight,
 )
+from symflow.algebra.calculus import push_forward
+from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import (
     Leaf,
     Scaled,
     Sum,
+    Transposed,
     add,
+    fold,
     product,
     scale,
+    substitute,
     subtract,
     symbols_of,
     trace,
     transpose,
 )
+from symflow.codegen.lower import lower
 from symflow.errors import InvalidArgument, ShapeMismatch
 
 d, h, m = (as_width(name, "f") for name in "dhm")
@@ -183,3 +190,30 @@ def test_symbolic_widths_are_solved_from_shapes_or_refused():
         solve_widths([declared[0], ("W2", (2, h), (2, 4))])
     with pytest.raises(ShapeMismatch, match="W2 has shape 3×5 where 2×h"):
         solve_widths([("W2", (2, h), (3, 5))])
+
+
+def test_what_is_made_again_is_the_same_object_also_after_pickling():
+    made = [product(A, transpose(B)) for _ in range(2)]
+    assert made[0] is made[1]
+    assert pickle.loads(pickle.dumps(made[0])) is made[0]
+    assert copy.deepcopy(made[0]) is made[0]
+    assert scale(2, A) is not scale(3, A)
+
+
+def test_a_node_that_is_used_twice_is_visited_once():
+    # without memory each of these takes 2^200 visits
+    node = A
+    for _ in range(200):
+        node = hadamard(node, node)
+    assert len(lower("f", [A.symbol], {"out": node}).instructions) == 200
+    assert symbols_of(substitute(node, {A.symbol: B})) == (B.symbol,)
+    assert push_forward(node, {A.symbol: B}).shape == A.shape
+    assert not node.is_symmetric
+
+
+def test_deep_expressions_need_no_recursion():
+    node = A
+    for _ in range(5000):
+        node = Transposed(product(node, B))
+    assert fold(node, lambda current, *below: 1 + max(below, default=0)) > 9000
+    assert symbols_of(node) == (A.symbol, B.symbol)

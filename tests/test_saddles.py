@@ -1,11 +1,13 @@
 """Saddle to saddle: fractions, linear programs, runs at α = 1e-10, 1e-40, 1e-120."""
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import scipy.optimize
+import sympy
 
 import symflow as sf
 from symflow.bias import SaddleToSaddle
@@ -128,6 +130,93 @@ def test_the_claim_holds_on_a_run_and_its_mutant_fails(kind):
     doubled = replace(claim.path, saddles=tuple(2 * b for b in claim.path.saddles))
     wrong = replace(claim, path=doubled)
     assert max(wrong.residuals(run)) > 0.1
+
+
+def brute_force(gram, force, dual, positive):
+    """The minimizer with the signs of the barriers, over all supports, in fractions."""
+    best = None
+    d = len(force)
+    signs = [1 if x == 1 else -1 if x == -1 and not positive else 0 for x in dual]
+    for size in range(d + 1):
+        for support in itertools.combinations([j for j in range(d) if signs[j]], size):
+            block = sympy.Matrix([[gram[i][j] for j in support] for i in support])
+            if size and block.det() == 0:
+                continue
+            target = sympy.Matrix([force[j] for j in support])
+            inner = block.LUsolve(target) if size else []
+            if any(signs[j] * x < 0 for j, x in zip(support, inner, strict=True)):
+                continue
+            beta = [sympy.S.Zero] * d
+            for j, x in zip(support, inner, strict=True):
+                beta[j] = x
+            vector = sympy.Matrix(beta)
+            value = (vector.T * sympy.Matrix(gram) * vector)[0] / 2
+            value -= (vector.T * sympy.Matrix(force))[0]
+            if best is None or value < best[0]:
+                best = value, beta
+    return best[1]
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_ties_and_both_barriers_against_every_support(seed, positive):
+    """Small integers: many ς reach a barrier at once, also the one that is none."""
+    rng = np.random.default_rng(seed)
+    for _ in range(6):
+        rows = rng.integers(-1, 2, (3, 3)) + 2 * np.eye(3, dtype=int)
+        gram, force = (rows.T @ rows).tolist(), rng.integers(-2, 3, 3).tolist()
+        if not any(force) or sympy.Matrix(gram).det() == 0:
+            continue
+        data = sf.Moments(gram, [force])
+        path = sf.saddle_to_saddle(squares(3), data, positive=positive)
+        dual, clock = [Fraction(0)] * 3, Fraction(0)
+        for number, jump in enumerate(path.jumps):
+            beta = path.saddles[number]
+            pull = [f - sum(g * b for g, b in zip(r, beta, strict=True))
+                    for f, r in zip(force, gram, strict=True)]  # fmt: skip
+            dual = [x + (jump - clock) * g for x, g in zip(dual, pull, strict=True)]
+            clock = jump
+            assert all(x <= 1 and (positive or x >= -1) for x in dual)
+            expected = brute_force(gram, force, dual, positive)
+            assert list(path.saddles[number + 1]) == expected
+        assert not positive or all(b >= 0 for beta in path.saddles for b in beta)
+
+
+@pytest.mark.parametrize("unit", [1e-10, 1e-3, 1e4, 1e10])
+def test_units_of_inputs_and_targets_scale_the_path_and_nothing_else(unit):
+    gram, force = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([3.0, -1.0])
+    base = sf.saddle_to_saddle(squares(2), sf.Moments(gram, force[None]))
+    target = sf.saddle_to_saddle(squares(2), sf.Moments(gram, unit * force[None]))
+    assert target.supports == base.supports
+    assert np.array(target.jumps) * unit == pytest.approx(np.array(base.jumps))
+    assert target.limit / unit == pytest.approx(base.limit)
+    scaled = sf.Moments(unit**2 * gram, unit * force[None])
+    inputs = sf.saddle_to_saddle(squares(2), scaled)
+    assert inputs.supports == base.supports
+    assert inputs.limit * unit == pytest.approx(base.limit)
+
+
+@pytest.mark.parametrize("alpha", [1e-2, 1e-5, 1e-9, 1e-30])
+def test_one_side_and_both_are_told_apart_at_every_size(alpha):
+    data, small = sf.Moments([[2, 1], [1, 2]], [[3, -1]]), np.full((2, 1), alpha)
+    both = SaddleToSaddle.attempt(bind(squares(2), data, [small, small]))
+    one = SaddleToSaddle.attempt(bind(squares(2), data, [small, 0 * small]))
+    mixed = SaddleToSaddle.attempt(bind(squares(2), data, [small, 0.5 * small]))
+    assert not both.path.positive
+    assert one.path.positive
+    assert not mixed.hypotheses[-1].holds
+
+
+def test_a_wrong_path_is_refuted_although_it_is_its_own_yardstick():
+    data, small = sf.Moments([[2, 1], [1, 2]], [[3, -1]]), np.full((2, 1), 1e-3)
+    claim = SaddleToSaddle.attempt(bind(squares(2), data, [small, small]))
+    assert claim.contradiction == 0
+    for wrong in (
+        replace(claim.path, saddles=tuple(1.5 * b for b in claim.path.saddles)),
+        replace(claim.path, jumps=tuple(2 * t for t in claim.path.jumps)),
+        replace(claim.path, positive=True),
+    ):
+        assert replace(claim, path=wrong).contradiction > 0.1
 
 
 def test_bad_input_is_refused_with_a_reason():

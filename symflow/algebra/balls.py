@@ -1,11 +1,13 @@
-"""Arb balls from exact numbers, and back."""
+"""Arb balls from exact numbers and back, and bounds of what they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
+import numpy as np
 from flint import arb, ctx, fmpq
 
 from symflow.algebra.arrays import Array, map_entries
@@ -56,3 +58,33 @@ def series_length(order: int) -> Iterator[None]:
         yield
     finally:
         ctx.cap = before
+
+
+def frobenius(arrays: Iterable[Array]) -> Any:
+    """Return an upper bound of the Frobenius norm of several arrays together."""
+    total = arb(0)
+    for array in arrays:
+        for entry in array.flat:
+            total += entry * entry
+    return root(total)
+
+
+def root(square: Any) -> Any:
+    """Return an upper bound of the square root of a number that is not negative."""
+    return square.upper().max(arb(0)).sqrt().upper()
+
+
+def upward(bound: Any) -> float:
+    """Return a float that is not below the upper end of a ball; of NaN, infinity.
+
+    Examples
+    --------
+    >>> upward(arb("nan"))
+    inf
+    """
+    if bound.is_nan():
+        return inf
+    value = float(bound.upper())
+    while not arb(value) >= bound.upper():
+        value = float(np.nextafter(value, np.inf))
+    return value

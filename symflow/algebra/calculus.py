@@ -38,6 +38,8 @@ from symflow.algebra.nodes import (
     Traced,
     Transposed,
     add,
+    fold,
+    postorder,
     product,
     scale,
     transpose,
@@ -82,14 +84,18 @@ def pull_back(
     A*A.T
     """
     collected: dict[Node, list[Node]] = {node: [force]}
-    wanted = set(symbols)
-    for current in _from_the_top(node):
-        if current not in collected or not _depends(current, wanted):
-            continue
-        total = collect(collected[current])
-        for operand, pushed in _forces(current, total):
-            if _depends(operand, wanted):
-                collected.setdefault(operand, []).append(pushed)
+    below = list(postorder(node))
+    depends: set[Node] = set()
+    for current in below:
+        is_wanted = isinstance(current, Leaf) and current.symbol in symbols
+        if is_wanted or not depends.isdisjoint(current.children):
+            depends.add(current)
+    for current in reversed(below):
+        if current in collected and current in depends:
+            total = collect(collected[current])
+            for operand, pushed in _forces(current, total):
+                if operand in depends:
+                    collected.setdefault(operand, []).append(pushed)
     leaves = [collected.get(Leaf(symbol)) for symbol in symbols]
     return tuple(None if terms is None else collect(terms) for terms in leaves)
 
@@ -105,27 +111,6 @@ def collect(terms: Iterable[Node]) -> Node:
             found[form] = count + scaled.coefficient, body
     parts = [scale(count, body) for count, body in found.values() if count != 0]
     return add(*parts) if parts else scale(0, next(iter(found.values()))[1])
-
-
-def _from_the_top(node: Node) -> list[Node]:
-    """Return all nodes below, each before its operands."""
-    order: dict[Node, None] = {}
-
-    def visit(current: Node) -> None:
-        if current in order:
-            return
-        for child in current.children:
-            visit(child)
-        order[current] = None
-
-    visit(node)
-    return list(reversed(order))
-
-
-def _depends(node: Node, symbols: set[sympy.MatrixSymbol]) -> bool:
-    if isinstance(node, Leaf):
-        return node.symbol in symbols
-    return any(_depends(child, symbols) for child in node.children)
 
 
 def _forces(node: Node, force: Node) -> list[Force]:
@@ -202,40 +187,44 @@ def push_forward(
     >>> to_sympy(push_forward(product(Leaf(A), Leaf(A)), {A: Leaf(B)}))
     A*B + B*A
     """
+    return fold(node, lambda current, *moved: _moved(current, moved, velocities))
+
+
+def _moved(
+    node: Node,
+    moved: tuple[Node | None, ...],
+    velocities: Mapping[sympy.MatrixSymbol, Node],
+) -> Node | None:
+    """Return the time derivative of a node from those of its operands."""
     match node:
         case Leaf(symbol):
             return velocities.get(symbol)
-        case Sum(terms):
-            moving = [push_forward(term, velocities) for term in terms]
-            found = [term for term in moving if term is not None]
-            return add(*found) if found else None
-        case Elementwise(function, body):
-            inner = push_forward(body, velocities)
-            if inner is None:
-                return None
-            return hadamard(elementwise(_slope(function), body), inner)
-        case Product() | Hadamard() | Kronecker() | Contraction() | Weighted():
-            return _product_rule(node, velocities)
-        case Inverse(body):
-            inner = push_forward(body, velocities)
-            return None if inner is None else scale(-1, product(node, inner, node))
-        case Scaled() | Transposed() | Traced() | Total() | LinearMap():
-            inner = push_forward(node.children[0], velocities)
-            return None if inner is None else node.rebuild(inner)
         case Constant() | Identity() | Ones() | Number():
             return None
+        case Sum():
+            found = [term for term in moved if term is not None]
+            return add(*found) if found else None
+        case Product() | Hadamard() | Kronecker() | Contraction() | Weighted():
+            return _product_rule(node, moved)
+    inner = moved[0]
+    if inner is None:
+        return None
+    match node:
+        case Elementwise(function, body):
+            return hadamard(elementwise(_slope(function), body), inner)
+        case Inverse():
+            return scale(-1, product(node, inner, node))
+        case Scaled() | Transposed() | Traced() | Total() | LinearMap():
+            return node.rebuild(inner)
     msg = f"no derivative of a {type(node).__name__} along a flow is known"
     raise NotDifferentiable(msg)
 
 
-def _product_rule(
-    node: Node, velocities: Mapping[sympy.MatrixSymbol, Node]
-) -> Node | None:
+def _product_rule(node: Node, moved: tuple[Node | None, ...]) -> Node | None:
     children, terms = node.children, []
-    for place, child in enumerate(children):
-        moved = push_forward(child, velocities)
-        if moved is not None:
-            parts = (*children[:place], moved, *children[place + 1 :])
+    for place, velocity in enumerate(moved):
+        if velocity is not None:
+            parts = (*children[:place], velocity, *children[place + 1 :])
             terms.append(node.rebuild(*parts))
     return add(*terms) if terms else None
 

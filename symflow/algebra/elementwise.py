@@ -8,6 +8,7 @@ is the elementwise exponential of tr A and a product of numbers a Hadamard produ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -28,22 +29,22 @@ from symflow.algebra.nodes import (
 from symflow.errors import ShapeMismatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Hadamard(Binary):
     """The entrywise product of two nodes of one shape, or of two numbers."""
 
     left: Node
     right: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.left.shape
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:  # type: ignore[override]
         return self.left.is_scalar
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return self.left.is_symmetric and self.right.is_symmetric
 
@@ -51,22 +52,22 @@ class Hadamard(Binary):
         return hadamard(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Elementwise(Unary):
     """A function of one variable, an expression in `Z`, applied to every entry."""
 
     function: sympy.Expr
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:  # type: ignore[override]
         return self.body.is_scalar
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return self.body.is_symmetric
 
@@ -74,7 +75,7 @@ class Elementwise(Unary):
         return elementwise(self.function, *children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Total(Scalar, Unary):
     """The sum of all entries."""
 
@@ -84,13 +85,13 @@ class Total(Scalar, Unary):
         return total(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Softmax(Unary):
     """The exponentials of all entries, divided by their sum."""
 
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape
 
@@ -98,21 +99,21 @@ class Softmax(Unary):
         return Softmax(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Number(Scalar, Atom):
     """A number or a scalar symbol that stands alone, as the 1 in 1 + tr A."""
 
     value: sympy.Expr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Weighted(Node):
     """A number that is computed, such as a trace, times a matrix."""
 
     weight: Node
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape
 
@@ -120,7 +121,7 @@ class Weighted(Node):
     def children(self) -> tuple[Node, ...]:
         return self.weight, self.body
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return self.body.is_symmetric
 
@@ -197,30 +198,30 @@ def weighted(weight: Node, body: Node) -> Node:
     return Weighted(weight, body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Ones(Atom):
     """The matrix of ones, which the gradient of a sum of entries is made of."""
 
     rows: Any
     columns: Any
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.rows, self.columns
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return bool(self.rows == self.columns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Identity(Atom):
     """The identity matrix."""
 
     size: Any
     is_symmetric = True
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.size, self.size
 
@@ -231,7 +232,7 @@ class Identity(Atom):
         return left
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Determinant(Scalar, Unary):
     """The determinant of a square node."""
 
@@ -241,17 +242,17 @@ class Determinant(Scalar, Unary):
         return Determinant(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Inverse(Unary):
     """The inverse of a square node."""
 
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return self.body.is_symmetric
 

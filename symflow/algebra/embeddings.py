@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import sympy
@@ -34,7 +35,6 @@ from symflow.algebra.widths import Width
 class LinearMap(Unary):
     """A fixed linear map applied to a node; `operation` is its name in a program."""
 
-    __slots__ = ()
     operation: ClassVar[str]
 
     @property
@@ -51,7 +51,7 @@ class LinearMap(Unary):
         """Return the map applied to a SymPy matrix."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Diag(LinearMap):
     """The diagonal matrix of a column."""
 
@@ -59,7 +59,7 @@ class Diag(LinearMap):
     operation = "diag"
     is_symmetric = True
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape[0], self.body.shape[0]
 
@@ -91,14 +91,14 @@ class Diag(LinearMap):
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class DiagonalOf(LinearMap):
     """The diagonal of a square matrix, as a column."""
 
     body: Node
     operation = "diagonal"
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape[0], 1
 
@@ -112,7 +112,7 @@ class DiagonalOf(LinearMap):
         return sympy_diagonal.DiagonalOf(body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Circulant(LinearMap):
     """The circulant matrix whose first row is a column's entries, then zeros."""
 
@@ -120,7 +120,7 @@ class Circulant(LinearMap):
     order: Width
     operation = "circulant"
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.order, self.order
 
@@ -139,7 +139,7 @@ class Circulant(LinearMap):
         return matrix_maps.Circulant(body, sympy.sympify(self.order))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class CirculantSums(LinearMap):
     """The sums over the first cyclic diagonals: the adjoint of `Circulant`."""
 
@@ -147,7 +147,7 @@ class CirculantSums(LinearMap):
     count: Width
     operation = "circulant_sums"
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.count, 1
 
@@ -166,7 +166,7 @@ class CirculantSums(LinearMap):
         return matrix_maps.CirculantSums(body, sympy.sympify(self.count))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Padded(LinearMap):
     """A column with zeros below."""
 
@@ -174,7 +174,7 @@ class Padded(LinearMap):
     rows: Width
     operation = "pad"
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.rows, 1
 
@@ -193,7 +193,7 @@ class Padded(LinearMap):
         return matrix_maps.Padded(body, sympy.sympify(self.rows))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Cropped(LinearMap):
     """The first entries of a column."""
 
@@ -201,7 +201,7 @@ class Cropped(LinearMap):
     rows: Width
     operation = "crop"
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.rows, 1
 

@@ -3,8 +3,9 @@
 A node remembers *how* a product is associated and which part is used twice, which a
 SymPy `MatMul` does not; it therefore prints as SymPy (`symflow.algebra.sympy_form`),
 expands into words for dimension-free proofs (`symflow.algebra.words`) and lowers to a
-program without any search for common subexpressions.  Nodes compare by structure, and
-a node that is used twice is meant to be the same Python object.
+program without any search for common subexpressions.  Nodes are *interned*: a node that
+is made again is the one that exists, so that equal means identical, comparing and
+hashing cost nothing, and what was found out of a node is kept on it.
 
 The constructors are the functions `product`, `add`, `scale`, `transpose` and `trace`;
 they apply only the identities that never hide structure, such as (Aᵀ)ᵀ = A.
@@ -12,11 +13,13 @@ they apply only the identities that never hide structure, such as (Aᵀ)ᵀ = A.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
-from typing import Any
+from functools import cached_property, reduce, wraps
+from threading import Lock
+from typing import Any, ClassVar, TypeVar
+from weakref import WeakValueDictionary
 
 import sympy
 
@@ -24,16 +27,30 @@ from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.errors import ShapeMismatch
 
 Shape = tuple[Any, Any]
+Result = TypeVar("Result")
 
 
-class Node(ABC):
+class Interned(ABCMeta):
+    """Makes a class whose equal instances are one object."""
+
+    _existing: ClassVar[WeakValueDictionary[Any, Any]] = WeakValueDictionary()
+    _lock = Lock()
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        made = super().__call__(*arguments, **named)
+        _ = made.shape, made.is_symmetric, made.is_scalar  # found from below, once
+        # types too: 2 and sympy.Integer(2) are equal and print differently
+        key = (cls, *((type(part), part) for part in made.parts))
+        with Interned._lock:
+            return Interned._existing.setdefault(key, made)
+
+
+class Node(metaclass=Interned):
     """A matrix expression with a shape; scalars, such as traces, have shape 1×1.
 
     How many nodes an operation takes is said by `Atom`, `Unary` and `Binary`, so that a
     node states its shape and how it is made again.
     """
-
-    __slots__ = ()
 
     #: Whether this is a number, as a trace is, and not a matrix with one entry.
     is_scalar: bool = False
@@ -55,6 +72,14 @@ class Node(ABC):
     def rebuild(self, *children: Node) -> Node:
         """Return the same operation applied to other nodes."""
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What the node was made from: nodes, symbols and coefficients."""
+        return tuple(getattr(self, name) for name in self.__match_args__)  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> Any:
+        return type(self), self.parts
+
     def times(self, right: Node) -> Node | None:
         """Return self·right in a simpler form than a product, or None."""
         return None
@@ -67,8 +92,6 @@ class Node(ABC):
 class Atom(Node):
     """A node that is made of no others."""
 
-    __slots__ = ()
-
     @property
     def children(self) -> tuple[Node, ...]:
         return ()
@@ -80,7 +103,6 @@ class Atom(Node):
 class Unary(Node):
     """An operation on one node, its `body`."""
 
-    __slots__ = ()
     body: Node
 
     @property
@@ -91,7 +113,6 @@ class Unary(Node):
 class Binary(Node):
     """An operation on two nodes, `left` and `right`."""
 
-    __slots__ = ()
     left: Node
     right: Node
 
@@ -103,38 +124,37 @@ class Binary(Node):
 class Scalar(Node):
     """A number that is computed, and not a matrix with one entry."""
 
-    __slots__ = ()
     is_scalar = True
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return 1, 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Leaf(Atom):
     """A matrix symbol: a weight matrix or a moment of the data."""
 
     symbol: sympy.MatrixSymbol
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         rows, columns = self.symbol.shape
         return rows, columns
 
-    @property
+    @cached_property
     def is_symmetric(self) -> bool:  # type: ignore[override]
         return isinstance(self.symbol, SymmetricMatrixSymbol)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Product(Binary):
     """The matrix product of two nodes."""
 
     left: Node
     right: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.left.shape[0], self.right.shape[1]
 
@@ -142,13 +162,13 @@ class Product(Binary):
         return product(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Sum(Node):
     """A sum of nodes of one shape."""
 
     terms: tuple[Node, ...]
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.terms[0].shape
 
@@ -156,7 +176,7 @@ class Sum(Node):
     def children(self) -> tuple[Node, ...]:
         return self.terms
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:  # type: ignore[override]
         return self.terms[0].is_scalar
 
@@ -164,18 +184,18 @@ class Sum(Node):
         return add(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Scaled(Unary):
     """A node times a commutative SymPy coefficient."""
 
     coefficient: sympy.Expr
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.body.shape
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:  # type: ignore[override]
         return self.body.is_scalar
 
@@ -183,13 +203,13 @@ class Scaled(Unary):
         return scale(self.coefficient, *children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Transposed(Unary):
     """The transpose of a node."""
 
     body: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         rows, columns = self.body.shape
         return columns, rows
@@ -198,7 +218,7 @@ class Transposed(Unary):
         return transpose(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Traced(Scalar, Unary):
     """The trace of a square node."""
 
@@ -285,16 +305,63 @@ def trace(body: Node) -> Node:
     return Traced(body)
 
 
+def postorder(*nodes: Node) -> Iterator[Node]:
+    """Yield every node below `nodes` once, operands first.
+
+    Examples
+    --------
+    >>> A = Leaf(sympy.MatrixSymbol("A", 2, 2))
+    >>> [type(node).__name__ for node in postorder(product(A, transpose(A)))]
+    ['Leaf', 'Transposed', 'Product']
+    """
+    seen: set[Node] = set()
+    stack = [(node, False) for node in reversed(nodes)]
+    while stack:
+        node, is_ready = stack.pop()
+        if is_ready:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.children))
+
+
+def fold(node: Node, combine: Callable[..., Result]) -> Result:
+    """Return what `combine(node, *results of its operands)` makes of a node.
+
+    Each distinct node is visited once, however often it is used, and no recursion
+    limits the depth.
+
+    Examples
+    --------
+    >>> A = Leaf(sympy.MatrixSymbol("A", 2, 2))
+    >>> fold(product(A, A), lambda node, *below: 1 + sum(below))
+    3
+    """
+    results: dict[Node, Result] = {}
+    for current in postorder(node):
+        below = (results[child] for child in current.children)
+        results[current] = combine(current, *below)
+    return results[node]
+
+
+def remembered(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a function of a node and options that keeps its results on the node."""
+
+    @wraps(function)
+    def recall(node: Node, **options: Any) -> Result:
+        known = node.__dict__.setdefault("_known", {})
+        key = (function, *options.values())
+        if key not in known:
+            known[key] = function(node, **options)
+        return known[key]  # type: ignore[no-any-return]
+
+    return recall
+
+
 def symbols_of(*nodes: Node) -> tuple[sympy.MatrixSymbol, ...]:
     """Return the distinct matrix symbols below `nodes`, in order of appearance."""
-    found: dict[sympy.MatrixSymbol, None] = {}
-    stack = list(reversed(nodes))
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Leaf):
-            found.setdefault(node.symbol)
-        stack.extend(reversed(node.children))
-    return tuple(found)
+    return tuple(node.symbol for node in postorder(*nodes) if isinstance(node, Leaf))
 
 
 def substitute(node: Node, meaning: Mapping[sympy.MatrixSymbol, Node]) -> Node:
@@ -306,9 +373,13 @@ def substitute(node: Node, meaning: Mapping[sympy.MatrixSymbol, Node]) -> Node:
     >>> substitute(transpose(A), {A.symbol: B}) == transpose(B)
     True
     """
-    if isinstance(node, Leaf):
-        return meaning.get(node.symbol, node)
-    return node.rebuild(*(substitute(child, meaning) for child in node.children))
+
+    def replaced(current: Node, *children: Node) -> Node:
+        if isinstance(current, Leaf):
+            return meaning.get(current.symbol, current)
+        return current.rebuild(*children)
+
+    return fold(node, replaced)
 
 
 def _size(node: Node) -> str:

@@ -32,6 +32,7 @@ from symflow.algebra.nodes import (
     Sum,
     Traced,
     Transposed,
+    remembered,
 )
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 
@@ -62,6 +63,7 @@ def to_sympy(node: Node) -> Any:
     return _scalar(node) if node.is_scalar else _matrix(node, flip=False)
 
 
+@remembered
 def _scalar(node: Node) -> sympy.Expr:
     match node:
         case Traced(body):
@@ -86,6 +88,7 @@ def _scalar(node: Node) -> sympy.Expr:
     raise TypeError(msg)
 
 
+@remembered
 def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
     """Return the matrix expression of `node`, or of its transpose when `flip`."""
     match node:

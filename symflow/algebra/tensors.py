@@ -8,7 +8,7 @@ matrix, M with the free mode as rows, times a Kronecker product of columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import sympy
@@ -16,25 +16,25 @@ import sympy
 from symflow.algebra.nodes import Atom, Binary, Node, Product, Shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Constant(Atom):
     """A matrix of exact numbers."""
 
     matrix: sympy.ImmutableDenseMatrix
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return int(self.matrix.rows), int(self.matrix.cols)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Kronecker(Binary):
     """The Kronecker product of two columns."""
 
     left: Node
     right: Node
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return self.left.shape[0] * self.right.shape[0], 1
 
@@ -42,7 +42,7 @@ class Kronecker(Binary):
         return Kronecker(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Contraction(Node):
     """A tensor contracted with one column in every mode but the free one.
 
@@ -53,7 +53,7 @@ class Contraction(Node):
     free: int
     columns: tuple[Node, ...]
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         return int(self.tensor.shape[self.free]), 1
 
@@ -72,7 +72,7 @@ class Contraction(Node):
         del modes[free]
         return Contraction(self.tensor, free, tuple(modes))
 
-    @property
+    @cached_property
     def lowered(self) -> Node:
         """The same as a constant matrix times a Kronecker product."""
         array = np.array(self.tensor.tolist(), dtype=object).reshape(self.tensor.shape)

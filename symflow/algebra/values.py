@@ -55,14 +55,13 @@ class Values:
 
     def __init__(self, leaves: Mapping[sympy.MatrixSymbol, Array]) -> None:
         self._leaves = dict(leaves)
-        # by identity, because hashing a node visits all that is below it
-        self._known: dict[int, tuple[Node, Array]] = {}
+        self._known: dict[Node, Array] = {}
 
     def of(self, node: Node) -> Array:
         """Return the value of a node; numbers have no matrix dimensions."""
-        if id(node) not in self._known:
-            self._known[id(node)] = node, self._value(node)
-        return self._known[id(node)][1]
+        if node not in self._known:
+            self._known[node] = self._value(node)
+        return self._known[node]
 
     def multiply(self, kind: type[Node], left: Array, right: Array) -> Array:
         """Return one of the `BILINEAR` operations."""

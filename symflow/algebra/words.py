@@ -31,6 +31,7 @@ from symflow.algebra.nodes import (
     Sum,
     Traced,
     Transposed,
+    remembered,
 )
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 
@@ -39,6 +40,7 @@ Word = tuple[Letter, ...]
 Words = dict[Word, sympy.Expr]
 
 
+@remembered
 def expand(node: Node) -> Words:
     """Expand a matrix expression into its words and their coefficients.
 
@@ -50,7 +52,8 @@ def expand(node: Node) -> Words:
     Returns
     -------
     dict
-        Coefficient of every word; words with coefficient zero are absent.
+        Coefficient of every word; words with coefficient zero are absent.  It is kept
+        on the node: do not change it.
     """
     match node:
         case Leaf(symbol):

@@ -11,7 +11,6 @@ from typing import Any
 
 import sympy
 
-from symflow.algebra.text import scientific
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
 from symflow.analysis.figures import Drawing
@@ -247,17 +246,16 @@ def _row(row: Row, study: Study) -> list[str]:
     return [
         escape(row.claim),
         escape(study.short_route(row.route)),
-        _number(row.residual),
-        _number(row.bound),
-        _pill("holds" if row.ok else "fails"),
+        *map(_number, row.numbers),
+        _pill({"ok": "holds", "FAILS": "fails"}.get(row.verdict, row.verdict)),
         escape(row.status),
         escape(row.reference),
     ]
 
 
-def _number(value: Any) -> str:
+def _number(text: str) -> str:
     """Return 2.0e-12 as 2.0·10⁻¹²."""
-    mantissa, e, exponent = scientific(value).partition("e")
+    mantissa, e, exponent = text.partition("e")
     power = exponent.translate(_SUPERSCRIPT)
     return f"{mantissa}·10{power}" if e else mantissa
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import shorten
 
 from symflow.algebra.numbers import to_float
-from symflow.algebra.text import inline, scientific
+from symflow.algebra.text import inline
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
 from symflow.conservation import Law
@@ -180,10 +180,8 @@ def _runs(study: Study, analysis: Analysis) -> Iterator[str]:
 
 
 def _row(row: Row, study: Study) -> list[str]:
-    verdict = "ok" if row.ok else "FAILS"
-    numbers = (scientific(row.residual), scientific(row.bound))
     claim = f"  {row.claim.replace('common times', 'times')}"
-    return [claim, study.short_route(row.route), *numbers, verdict, row.status]
+    return [claim, study.short_route(row.route), *row.numbers, row.verdict, row.status]
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -31,7 +31,7 @@ from symflow.claims import Reference
 from symflow.claims.bibliography import BERTHIER_2023, PESME_2023
 from symflow.errors import HypothesisFailed
 
-#: For floats: what counts as zero in a gradient, relative to Σ_yx.
+#: For floats: what counts as zero, relative to the terms it is made of.
 ZERO = 1e-9
 
 #: Exponents beyond this are met only by steps that the integrator rejects.
@@ -243,27 +243,35 @@ def follow_saddles(
     >>> follow_saddles(gram, force, positive=False, pace=4).jumps
     (0.3333333333333333, 1.0)
     """
-    gram, force, zero = _numbers(sigma_xx, sigma_yx)
+    gram, force, zeros = _numbers(sigma_xx, sigma_yx)
     dual, beta = abs(force) * 0, abs(force) * 0
-    jumps, saddles, clock = [], [beta], zero * 0
+    jumps, saddles, clock = [], [beta], zeros[0] * 0
     for _ in range(MOST):
         gradient = gram @ beta - force
-        gradient = np.array([g if abs(g) > zero else 0 * g for g in gradient])
+        seen = abs(gradient) > zeros
+        gradient = np.array(
+            [g if s else 0 * g for g, s in zip(gradient, seen, strict=True)]
+        )
         step = _next_jump(dual, gradient, positive)
         if step is None:
             break
         clock, dual = clock + step, dual - step * gradient
-        dual = np.array([_on_barrier(x, zero) for x in dual])
-        beta = signed_minimizer(gram, force, dual, zero)
-        if any(abs(beta - saddles[-1]) > zero):
+        dual = np.array([_on_barrier(x) for x in dual])
+        reached = dual.clip(min=0 * clock) if positive else dual
+        beta = signed_minimizer(gram, force, reached, zeros)
+        if any(np.diagonal(gram) * abs(beta - saddles[-1]) > zeros):
             jumps.append(clock)
             saddles.append(beta)
     times = tuple(t if isinstance(t, Fraction) else float(t) for t in jumps)
     return SaddlePath(gram, force, times, tuple(saddles), positive, pace)
 
 
-def _numbers(sigma_xx: Array, sigma_yx: Array) -> tuple[Array, Array, Any]:
-    """Return the data as fractions with the zero 0, or as floats with a small one."""
+def _numbers(sigma_xx: Array, sigma_yx: Array) -> tuple[Array, Array, Array]:
+    """Return the data and what counts as zero, in fractions or in floats.
+
+    Rounding leaves of a coordinate of Σ_yx what is small beside the largest one that
+    inputs of its size could have, so that the units of inputs and targets do not count.
+    """
     flat = [*np.ravel(sigma_xx), *np.ravel(sigma_yx)]
     fractions = [as_fraction(entry) for entry in flat]
     exact = is_exact_array(np.asarray(sigma_xx)) and all(
@@ -272,9 +280,13 @@ def _numbers(sigma_xx: Array, sigma_yx: Array) -> tuple[Array, Array, Any]:
     d = len(sigma_yx)
     if exact:
         numbers = np.array(fractions, dtype=object)
-        return numbers[: d * d].reshape(d, d), numbers[d * d :], Fraction(0)
+        force = numbers[d * d :]
+        return numbers[: d * d].reshape(d, d), force, 0 * force
     gram, force = to_float_array(sigma_xx), to_float_array(sigma_yx)
-    return gram, force, ZERO * float(np.max(np.abs(force)))
+    sizes = np.sqrt(np.diagonal(gram))
+    alive = sizes > 0
+    largest = np.max(np.abs(force[alive]) / sizes[alive], initial=0.0)
+    return gram, force, ZERO * sizes * largest
 
 
 def _next_jump(dual: Array, gradient: Array, positive: bool) -> Any:
@@ -288,14 +300,14 @@ def _next_jump(dual: Array, gradient: Array, positive: bool) -> Any:
     return min((step for step in steps if step > 0), default=None)
 
 
-def _on_barrier(value: Any, zero: Any) -> Any:
+def _on_barrier(value: Any) -> Any:
     """Put a float that is at a barrier up to rounding on it."""
-    if zero and abs(abs(value) - 1) < 1e-12:
+    if isinstance(value, float) and abs(abs(value) - 1) < 1e-12:
         return 1.0 if value > 0 else -1.0
     return value
 
 
-def signed_minimizer(gram: Array, force: Array, dual: Array, zero: Any) -> Array:
+def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Array:
     """Return argmin ½βᵀGβ − fᵀβ with the signs that the barriers allow.
 
     The active-set method of Lawson and Hanson, in the arithmetic of the data.
@@ -306,8 +318,8 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zero: Any) -> Array
         G and f.
     dual : array
         ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
-    zero : number
-        What counts as zero.
+    zeros : number or array
+        What counts as zero in every coordinate of the gradient.
 
     Examples
     --------
@@ -316,14 +328,15 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zero: Any) -> Array
     [1.0, 0.0]
     """
     signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
+    zeros = np.broadcast_to(zeros, force.shape)
     passive: list[int] = []
     beta = abs(force) * 0
     for _ in range(MOST):
         pull = signs * (force - gram @ beta)
         free = [j for j in np.flatnonzero(signs) if j not in passive]
-        best = max(free, key=lambda j: pull[j], default=None)
-        if best is None or pull[best] <= zero:
-            tied = [int(j) for j in free if abs(pull[j]) <= zero]
+        best = max(free, key=lambda j: pull[j] - zeros[j], default=None)
+        if best is None or pull[best] <= zeros[best]:
+            tied = [int(j) for j in free if abs(pull[j]) <= zeros[j]]
             if tied:  # refuses a choice between equal minimizers
                 both = [*passive, *tied]
                 _solve(gram[np.ix_(both, both)], force[both])
@@ -356,10 +369,11 @@ def _solve(matrix: Array, values: Array) -> Array:
     """Solve a linear system by elimination, in any arithmetic."""
     size = len(values)
     rows = [[*row, value] for row, value in zip(matrix, values, strict=True)]
-    scale = max((abs(entry) for row in matrix for entry in row), default=0)
     for k in range(size):
         pivot = max((abs(rows[i][k]), -i) for i in range(k, size))[1] * -1
-        if abs(rows[pivot][k]) <= (scale * 1e-12 if isinstance(scale, float) else 0):
+        # what elimination leaves of the k-th column, which may have its own unit
+        blur = 1e-12 * max(abs(matrix[:, k])) if matrix.dtype == float else 0
+        if abs(rows[pivot][k]) <= blur:
             msg = (
                 "saddle_to_saddle(flow, data): the minimizer at a jump is not unique; "
                 "the limit needs inputs in general position"

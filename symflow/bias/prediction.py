@@ -10,7 +10,8 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
-from symflow.claims import Theorem
+from symflow.claims import Finding, Theorem
+from symflow.claims.finding import limit_finding
 
 
 class Prediction(Theorem):
@@ -29,6 +30,10 @@ class Prediction(Theorem):
     @abstractmethod
     def limit(self) -> Array:
         """The predicted end-to-end matrix W(∞) in float64, shape (m, d)."""
+
+    def finding(self, balls: Any, index: int) -> Finding | str:
+        """Return predicted minus enclosed limit in balls."""
+        return limit_finding(self, balls)
 
     @property
     @abstractmethod

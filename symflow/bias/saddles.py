@@ -43,6 +43,12 @@ from symflow.networks import (
 #: Weights from which a start counts as small, and what the integration of ς leaves.
 SMALL, LEFT = 0.1, 1e-6
 
+#: Two tiny starts, and what of the distance from the limit may be left and stay.
+VANISHING, NEAR, FALLING = (1e-70, 1e-140), 0.1, 0.9
+
+#: Stays at a saddle that are long enough to settle, as a part of the time before them.
+LONG = 0.2
+
 
 def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddlePath:
     """Return the path from saddle to saddle of a flow whose start vanishes.
@@ -115,6 +121,7 @@ class SaddleToSaddle(Theorem):
     alpha: float
 
     source = PESME_2023
+    contributes = "the limit; the distance at a finite start is measured"
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -126,8 +133,10 @@ class SaddleToSaddle(Theorem):
         assert separate is not None
         rise, fall = _sides(separate)
         alpha = float(np.sqrt(rise[0]))
-        even = np.ptp(rise) <= TOLERANCE * rise[0] and np.ptp(fall) <= TOLERANCE
-        sides = fall[0] == 0 or abs(fall[0] - rise[0]) <= TOLERANCE * rise[0]
+        rounding = TOLERANCE * rise[0]
+        even = max(np.ptp(rise), np.ptp(fall)) <= rounding
+        one_sided = bool(fall[0] <= rounding)
+        sides = one_sided or abs(fall[0] - rise[0]) <= rounding
         detail = f"α = {alpha:.2g}"
         words = "small start of one size, to one side or to both"
         found.append(
@@ -138,7 +147,7 @@ class SaddleToSaddle(Theorem):
         gram, force = problem.arguments
         pace = _pace(problem.flow)
         assert pace is not None
-        path = follow_saddles(gram, force[0], positive=fall[0] == 0, pace=pace)
+        path = follow_saddles(gram, force[0], positive=one_sided, pace=pace)
         return cls(problem, tuple(found), path, alpha)
 
     @property
@@ -161,11 +170,20 @@ class SaddleToSaddle(Theorem):
         return self.path.time(jumps, self.alpha)
 
     @cached_property
-    def _limit(self) -> SaddlePath:
-        """The limit of these data, whatever path is claimed."""
-        gram, force = self.problem.arguments
-        positive, pace = self.path.positive, self.path.pace
-        return follow_saddles(gram, force[0], positive=positive, pace=pace)
+    def contradiction(self) -> float:
+        """How far the dual flow of a vanishing start stays from the path, relative.
+
+        The path could be the limit of no start.  The dual flow, which knows nothing of
+        jumps, is integrated to the middle of every long stay from two tiny starts; of a
+        true limit the second is nearer.
+        """
+        jumps = to_float_array(np.array(self.path.jumps, dtype=object))
+        starts = np.concatenate([[0.0], jumps])
+        ends = np.concatenate([jumps, [3 * starts[-1] or 1.0]])
+        middles = ((starts + ends) / 2)[ends - starts >= LONG * starts]
+        first, second = (self.path.distance(alpha, middles) for alpha in VANISHING)
+        stays = (second > NEAR) & (second > FALLING * first)
+        return float(np.max(second[stays], initial=0.0))
 
     def residuals(self, path: Path) -> Array:
         """Return by how much β is farther from the saddles than the dual flow says.
@@ -175,10 +193,10 @@ class SaddleToSaddle(Theorem):
         times = to_float_array(np.asarray(path.t))
         clock = times * self.path.pace / (-2 * np.log(self.alpha))
         beta = to_float_array(path.end_to_end)[:, 0, :]
-        allowed = self._limit.distance(self.alpha, clock)
+        allowed = self.path.distance(self.alpha, clock)
         gaps = np.abs(beta - self.path.coefficients(clock)).max(axis=1)
         size = float(np.max(np.abs(self.path.limit))) or 1.0
-        return np.asarray(np.maximum(gaps / size - allowed, 0.0))
+        return np.asarray(np.maximum(gaps / size - allowed, self.contradiction))
 
     def slack(self, path: Path) -> Array:
         """Return what the integration of the dual flow may leave."""

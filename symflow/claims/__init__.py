@@ -9,6 +9,7 @@ from symflow.claims.claim import (
     Status,
     relative_size,
 )
+from symflow.claims.finding import Finding
 from symflow.claims.hypothesis import (
     TOLERANCE,
     Hypothesis,
@@ -24,6 +25,7 @@ __all__ = [
     "TOLERANCE",
     "Bound",
     "Claim",
+    "Finding",
     "Hypothesis",
     "Identity",
     "Path",

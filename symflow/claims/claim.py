@@ -95,6 +95,24 @@ class Claim(Displayed):
     def residuals(self, path: Path) -> Array:
         """Return by how much `path` contradicts the claim, relative, at every time."""
 
+    def finding(self, balls: Any, index: int) -> Any:
+        """Return what balls of proven radius say of the claim at one of their times.
+
+        Parameters
+        ----------
+        balls : Enclosure
+            With `weight_balls(index)`, `product_balls(index)` and the exact `problem`.
+        index : int
+            Which of its times.
+
+        Returns
+        -------
+        Finding or str
+            The difference of the two sides of the claim in ball arithmetic, or the
+            reason why there is none.
+        """
+        return f"no ball arithmetic for {self.name}; use validate(…)"
+
     def slack(self, path: Path) -> Array:
         """Return what hypotheses that hold only to rounding add to each residual.
 
@@ -124,9 +142,8 @@ class Bound(Claim):
     """An inequality smaller(t) ≤ larger(t) along a flow, proved under its hypotheses.
 
     Both sides are quadratic in the weights.  The residual is the positive part of
-    √smaller − √larger, relative to the largest √larger or to the size of the problem,
-    and linear in an error of the weights, so that the error of a route decides what
-    counts as a violation.
+    √smaller − √larger, relative to the root of their `scale`: linear in an error of the
+    weights, so that the error of a route decides what counts as a violation.
     """
 
     @abstractmethod
@@ -150,17 +167,25 @@ class Bound(Claim):
         ratios = [to_float(high / low) if low > 0 else np.inf for low, high in pairs]
         return np.array(ratios)
 
-    def extent(self, path: Path) -> float:
-        """Return the size of √larger in this problem, also where `path` starts late."""
-        return 0.0
-
     def residuals(self, path: Path) -> Array:
         """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         low, high = smaller**0.5, larger**0.5
-        top = max(max(high), path.number(self.extent(path)))
-        scale = top if top > 0 else 1
+        size = self.scale(path, larger) ** 0.5
+        scale = size if size > 0 else 1
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
+
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of what both sides are made of, at any time of the flow.
+
+        Parameters
+        ----------
+        path : Path
+            It may start late, where a side that falls is small already.
+        larger : array
+            The larger side; a bound that knows more of its problem says so.
+        """
+        return max(larger)
 
 
 @dataclass(frozen=True, repr=False)

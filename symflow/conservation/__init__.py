@@ -117,7 +117,8 @@ def _at_start(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list
     """Leave out what is not defined at a start: a logarithm of 0, dependent rows."""
     if not any(isinstance(law, Ratios | RowSpace) for law in laws):
         return laws
-    start, found = as_init(init).draw(flow.network, data), []
+    start = as_init(init).draw(flow.network, data)
+    found: list[Law] = []
     for law in laws:
         if isinstance(law, Ratios):
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -10,13 +10,14 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Node
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values
-from symflow.claims import Claim, Path, Status, relative_size
+from symflow.claims import Claim, Finding, Path, Status, relative_size
 from symflow.conservation.proof import ProofStep, is_proof, standing
 from symflow.flow import GradientFlow
 
@@ -131,6 +132,10 @@ class Law(Claim):
             sizes.append(top / path.number(over))
         return np.asarray(sizes)
 
+    def finding(self, balls: Any, index: int) -> Finding:
+        """Return Q(t) − e^{−rt} Q(0) in balls."""
+        return drift_of(self, balls, index)
+
     def _factor(self, path: Path, time: Any) -> Any:
         if self.is_conserved:
             return 1
@@ -153,3 +158,26 @@ class Law(Claim):
             return f"{inline(self.expr)} is conserved, {self.scope}"
         exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
         return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')})"
+
+
+def drift_of(law: Any, balls: Any, index: int) -> Finding:
+    """Return Q(t) − e^{−rt} Q(0) of a law, in the balls of an enclosure.
+
+    Parameters
+    ----------
+    law : Law or PolynomialLaw
+        Q and its rate r.
+    balls : Enclosure
+        What is proven of the flow.
+    index : int
+        Which of its times.
+    """
+    start = [to_arb_array(weight) for weight in balls.problem.weights]
+    factor = to_arb(1)
+    if not law.is_conserved:
+        time = balls.t[index]
+        decay = law.rate * (time if time == sympy.oo else exact(time))
+        factor = to_arb(sympy.exp(-decay))
+    now, before = law.value(balls.weight_balls(index)), law.value(start)
+    residual = np.asarray(now) - factor * np.asarray(before)
+    return Finding(np.asarray(residual, dtype=object))

@@ -212,7 +212,9 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
 
 def _equal_moduli(defect: float, *, exactly: bool) -> Hypothesis:
     words = "the Fourier moduli of both filters are equal at the start"
-    return vanishing(words, defect, "| |c₊|² − |c|² | / (|c₊|² + |c|²)", given_exactly=exactly)
+    return vanishing(
+        words, defect, "| |c₊|² − |c|² | / (|c₊|² + |c|²)", given_exactly=exactly
+    )
 
 
 def _modulus_defect(law: MomentLaw, weights: Any) -> float:
@@ -227,9 +229,7 @@ def _modulus_defect(law: MomentLaw, weights: Any) -> float:
     if all(entry is not None for row in ratios for entry in row):
         first, second = (np.array(row, dtype=object) for row in ratios)
         shifts = range(len(first))
-        gaps = [
-            second @ np.roll(second, k) - first @ np.roll(first, k) for k in shifts
-        ]
+        gaps = [second @ np.roll(second, k) - first @ np.roll(first, k) for k in shifts]
         if not any(gaps):
             return 0.0
     squares = [np.abs(np.fft.fft(to_float_array(w).ravel())) ** 2 for w in pair]

@@ -22,9 +22,18 @@ from sympy.polys.rings import PolyElement, ring
 from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims import (
+    Claim,
+    Finding,
+    Hypothesis,
+    Path,
+    Reference,
+    Status,
+    relative_size,
+)
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.inputs import spanned_inputs
+from symflow.conservation.law import drift_of
 from symflow.conservation.proof import standing
 from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
@@ -226,6 +235,10 @@ class PolynomialLaw(Claim):
             kept = path.number(sympy.exp(-self.rate * elapsed))
             gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
         return np.asarray(gaps)
+
+    def finding(self, balls: Any, index: int) -> Finding:
+        """Return P(t) − e^{−rt} P(0) in balls."""
+        return drift_of(self, balls, index)
 
     def __str__(self) -> str:
         if self.is_conserved:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.outward import float_down, float_up
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN, decay_along
@@ -28,7 +29,6 @@ from symflow.convergence.one_neuron import (
     overlap_grows,
     setting,
 )
-from symflow.convergence.printed import printed_down, printed_up
 from symflow.flow.problem import Problem
 
 
@@ -74,10 +74,10 @@ class Alignment(Bound, Theorem):
         p, u = (sympy.MatrixSymbol(name, m, 1) for name in ("p1", "u"))
         q, v = (sympy.MatrixSymbol(name, d, 1) for name in ("q1", "v"))
         cosine = (sympy.Trace(p.T * u) + sympy.Trace(q.T * v)) / 2
-        decay = sympy.exp(-printed_down(2 * self.kappa) * t)
+        decay = sympy.exp(-float_down(2 * self.kappa) * t)
         given = setting(self.problem)
         start, rest = (part[0] for part in given.frame.angle(given.product[None]))
-        top = printed_up(rest / start) * decay
+        top = float_up(rest / start) * decay
         return sympy.Le((1 - cosine**2) / cosine**2, top, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
@@ -85,7 +85,7 @@ class Alignment(Bound, Theorem):
         cosine, sine = one_neuron(self.problem, path).angle(path.end_to_end)
         return sine * cosine[0], decay_along(path, 2 * self.kappa) * sine[0] * cosine
 
-    def extent(self, path: Path) -> float:
-        """Return |cos φ(0)|, the size of both sides when φ is not small."""
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return cos²φ at the first time, the size of both sides at a large φ."""
         start = one_neuron(self.problem, path).angle(path.end_to_end[:1])[0][0]
-        return to_float(start**0.5)
+        return max(super().scale(path, larger), start)

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
@@ -213,10 +213,11 @@ class RankOneLimit(Bound, Theorem):
             cosines.append((((u @ left + v @ right) / 2) ** 2).sum())
         return np.asarray([cosines[0] for _ in path.t]), np.asarray(cosines)
 
-    def extent(self, path: Path) -> float:
-        """Return s(0) where W → 0."""
-        given = setting(self.problem)
-        return 0.0 if self.group else to_float(given.frame.strength(given.product)[()])
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return s(0)² where W → 0."""
+        given, size = setting(self.problem), super().scale(path, larger)
+        strength = to_float(given.frame.strength(given.product)[()])
+        return size if self.group else max(size, path.number(strength**2))
 
 
 @dataclass(frozen=True, eq=False)

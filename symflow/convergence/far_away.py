@@ -16,11 +16,11 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.outward import float_up
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import CONDITIONS, one_neuron, setting
-from symflow.convergence.printed import printed_up
 from symflow.flow.problem import Problem
 
 
@@ -71,7 +71,7 @@ class FarAway(Theorem):
     def statement(self) -> sympy.Basic:
         """The time from which s = ‖W(t)‖ ≤ 2z_1 holds, as an implication."""
         t, s, z1 = sympy.symbols("t s z1", positive=True)
-        return sympy.Implies(sympy.Ge(t, printed_up(self.time)), sympy.Le(s, 2 * z1))
+        return sympy.Implies(sympy.Ge(t, float_up(self.time)), sympy.Le(s, 2 * z1))
 
     def residuals(self, path: Path) -> Array:
         """Return s − 2z_1 relative to z_1 where it is positive after the time."""

@@ -29,6 +29,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
 from symflow.claims import (
     Bound,
@@ -46,7 +47,6 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
-from symflow.convergence.printed import printed_down, printed_up
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.inits import singular_frames
 
@@ -167,13 +167,13 @@ class Staircase(Bound, Theorem):
         for k in range(len(parts[0]) + 1):
             gap, bound = W - sympy.MatrixSymbol(f"W_{k}", m, d), sympy.S.Zero
             for i, (sigma, goal, phase) in enumerate(zip(*parts, strict=True)):
-                rate = printed_down(4 * sigma * (1 - ROUNDED_DOWN))
+                rate = float_down(4 * sigma * (1 - ROUNDED_DOWN))
                 if i < k:
-                    shift, falls = exact(rate) * exact(printed_up(phase)), -rate * t
+                    shift, falls = exact(rate) * exact(float_up(phase)), -rate * t
                 else:
-                    shift, falls = -exact(rate) * exact(printed_down(phase)), rate * t
-                decay = printed_up(sympy.exp(shift)) * sympy.exp(falls)
-                size = printed_up(goal**2 * (1 + ROUNDED_DOWN))
+                    shift, falls = -exact(rate) * exact(float_down(phase)), rate * t
+                decay = float_up(sympy.exp(shift)) * sympy.exp(falls)
+                size = float_up(goal**2 * (1 + ROUNDED_DOWN))
                 bound += size * sympy.Min(1, decay)
             sides.append(sympy.Le(sympy.Trace(gap * gap.T), bound, evaluate=False))
         return sympy.And(*sides, evaluate=False)
@@ -202,9 +202,10 @@ class Staircase(Bound, Theorem):
         larger = [path.number(bound) for bound in bounds.min(axis=1)]
         return (gaps**2).sum(axis=(-2, -1)), np.asarray(larger)
 
-    def extent(self, path: Path) -> float:
-        """Return the norm of what is learned."""
-        return float(np.linalg.norm(self.modes.goal))
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the square of what is learned."""
+        goal = path.number(float(np.sum(self.modes.goal**2)))
+        return max(super().scale(path, larger), goal)
 
     @staticmethod
     def _ordered(modes: Modes) -> tuple[Array, Array, Array]:

@@ -26,6 +26,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.outward import float_down, float_up
 from symflow.claims import Hypothesis, Identity, Path, Refusal, all_hold
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
@@ -38,7 +39,6 @@ from symflow.convergence.one_neuron import (
     overlap_grows,
     setting,
 )
-from symflow.convergence.printed import printed_down, printed_up
 from symflow.flow.problem import Problem
 
 #: Rates that differ by less than this part are printed as if they were equal.
@@ -94,7 +94,7 @@ class RankOneRate(RateBound):
         gap = sympy.MatrixSymbol("W", *shape) - sympy.MatrixSymbol("Z1", *shape)
         (kappa, pull), parts = self._rates, self._parts(setting(self.problem).product)
         first, forced, last = map(exact, parts)
-        pull, kappa, double = map(printed_down, (pull, kappa, 2 * kappa))
+        pull, kappa, double = map(float_down, (pull, kappa, 2 * kappa))
         terms = [(1, pull, first), (1, kappa, last)]
         slow, fast = sorted((pull, double))
         split = exact(fast) - exact(slow)
@@ -106,7 +106,7 @@ class RankOneRate(RateBound):
         for power, rate, part in terms:  # equal exponentials add up exactly
             falling = power * sympy.exp(-rate * t)
             sizes[falling] = sizes.get(falling, 0) + part
-        bound = sum(printed_up(part) * falling for falling, part in sizes.items()) ** 2
+        bound = sum(float_up(part) * falling for falling, part in sizes.items()) ** 2
         return sympy.Le(sympy.Trace(gap * gap.T), bound, evaluate=False)
 
     def bound(self, t: Any) -> Array:
@@ -123,10 +123,11 @@ class RankOneRate(RateBound):
         bound = self._bound(self._parts(path.end_to_end[0]), times) ** 2
         return distance, np.asarray([path.number(float(value)) for value in bound])
 
-    def extent(self, path: Path) -> float:
-        """Return the size of W along the flow."""
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of ‖W‖² along the flow."""
         given = setting(self.problem)
-        return to_float(max(given.frame.first, given.frame.strength(given.product)[()]))
+        size = to_float(max(given.frame.first, given.frame.strength(given.product)[()]))
+        return max(super().scale(path, larger), path.number(size**2))
 
     def ceiling(self, t: Any) -> Array:
         """Return a bound on ‖W − Z_1‖_F at t and at all later times, in float64."""

@@ -17,6 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.outward import float_down
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
@@ -26,7 +27,6 @@ from symflow.convergence.one_neuron import (
     overlap_grows,
     setting,
 )
-from symflow.convergence.printed import printed_down
 from symflow.flow.problem import Problem
 
 
@@ -81,7 +81,7 @@ class StableSet(Theorem):
     def statement(self) -> sympy.Basic:
         """The two inequalities."""
         s, overlap, z1, z2 = sympy.symbols("s ab z1 z2", positive=True)
-        alpha = printed_down(self.alpha)
+        alpha = float_down(self.alpha)
         inside = sympy.Ge(s, alpha * z1 - z2), sympy.Ge(overlap, alpha)
         return sympy.And(*inside, evaluate=False)
 

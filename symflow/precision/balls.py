@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from math import inf
 from typing import Any
 
 import numpy as np
 from flint import arb, arb_mat
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.balls import frobenius as frobenius
+from symflow.algebra.balls import root as root
 from symflow.algebra.balls import to_arb as to_arb
 from symflow.algebra.balls import to_arb_array as to_arb_array
+from symflow.algebra.balls import upward as upward
 
 #: Precision of bounds, whose own digits do not matter.
 NORM_BITS = 64
@@ -49,25 +51,11 @@ def filled(shape: Any, entries: Iterable[Any]) -> Array:
     return result
 
 
-def frobenius(arrays: Iterable[Array]) -> Any:
-    """Return an upper bound of the Frobenius norm of several arrays together."""
-    total = arb(0)
-    for array in arrays:
-        for entry in array.flat:
-            total += entry * entry
-    return root(total)
-
-
 def size_of(matrices: Iterable[Any]) -> Any:
     """Return an upper bound of the Frobenius norm of several `arb_mat` together."""
     entries = list(chain.from_iterable(matrix.entries() for matrix in matrices))
     flat = arb_mat(1, len(entries), entries)
     return root((flat * flat.transpose())[0, 0])
-
-
-def root(square: Any) -> Any:
-    """Return an upper bound of the square root of a number that is not negative."""
-    return square.upper().max(arb(0)).sqrt().upper()
 
 
 def spectral(matrix: Any) -> Any:
@@ -143,22 +131,6 @@ def distance_between(given: list[Array], middle: list[Array]) -> Any:
         for entry in (to_arb_array(first) - to_arb_array(second)).flat:
             total += entry * entry
     return total.nonnegative_part().sqrt()
-
-
-def upward(bound: Any) -> float:
-    """Return a float that is not below the upper end of a ball; of NaN, infinity.
-
-    Examples
-    --------
-    >>> upward(arb("nan"))
-    inf
-    """
-    if bound.is_nan():
-        return inf
-    value = float(bound.upper())
-    while not arb(value) >= bound.upper():
-        value = float(np.nextafter(value, np.inf))
-    return value
 
 
 def log2_above(bound: Any) -> float:

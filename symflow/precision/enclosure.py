@@ -10,12 +10,16 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from flint import arb, ctx
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.display import Displayed, Sheet
+from symflow.codegen import end_to_end_program, evaluate
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
+from symflow.precision.balls import distance_between
 from symflow.trajectory import Trajectory
 
 
@@ -120,6 +124,22 @@ class Enclosure(Displayed):
         """Return an exact `value` in the arithmetic of the midpoints."""
         return self.midpoints.number(value)
 
+    def weight_balls(self, index: int) -> tuple[Array, ...]:
+        """Return the weights at one time as balls, at Arb's present precision."""
+        spread = arb(0, float(self.radius[index]))
+        return tuple(to_arb_array(weight[index]) + spread for weight in self.weights)
+
+    def product_balls(self, index: int) -> Array:
+        """Return the end-to-end matrix at one time as balls."""
+        spread = arb(0, float(self.end_to_end_radius[index]))
+        return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
+
+    def start_product(self) -> Array:
+        """Return the end-to-end matrix at t = 0 as balls; it is known exactly."""
+        weights = list(map(to_arb_array, self.problem.weights))
+        (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
+        return np.asarray(total)
+
     def __getitem__(self, key: Any) -> Array:
         """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
         return self.midpoints[key]
@@ -169,10 +189,6 @@ class Enclosure(Displayed):
 
     def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
         """Return the distance from the midpoint as a ball, and the radius."""
-        from flint import arb, ctx
-
-        from symflow.precision.balls import distance_between
-
         given = _matrices(value)
         if not isinstance(index, Integral) or not -len(self) <= index < len(self):
             msg = (

@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.text import inline
 from symflow.claims import (
     Claim,
+    Finding,
     Hypothesis,
     Path,
     Reference,
@@ -22,6 +24,7 @@ from symflow.claims import (
     Status,
     relative_size,
 )
+from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import NoClosedForm
 from symflow.flow.problem import Problem
 from symflow.solutions.case import Case
@@ -30,6 +33,11 @@ from symflow.solutions.sensitivity import amplification
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
+
+#: Digits of a closed form beyond those of the enclosure that it is compared with.
+SPARE_DIGITS = 10
+
+TRUSTED_FORMULA = "the evaluation of the closed form (mpmath)"
 
 Condition = Callable[[Case], Hypothesis]
 
@@ -278,6 +286,15 @@ class Solution(Claim):
         from symflow.solutions.schedule import scheduled
 
         return scheduled(self, rate)
+
+    def finding(self, balls: Any, index: int) -> Finding | str:
+        """Return the closed form minus the enclosed end-to-end matrix in balls."""
+        if is_endless(balls):
+            return limit_finding(self, balls)
+        digits = balls.digits + SPARE_DIGITS
+        value = self.precise(balls.t[index], digits=digits)
+        gap = gap_to(value, arb(10) ** -digits, balls, index)
+        return Finding(gap, trusted=TRUSTED_FORMULA)
 
     def residuals(self, path: Path) -> Array:
         """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""

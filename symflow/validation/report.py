@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from html import escape
+from math import isfinite
 from typing import Any
 
 from symflow.algebra.text import scientific
 from symflow.errors import ValidationFailed
+
+#: A tolerance from which on agreement says nothing.
+UNINFORMATIVE = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,11 @@ class Row:
     route : str
         What it was held against.
     residual : float or mpf
-        By how much the route contradicts the claim, relative.
+        By how much the route contradicts the claim, relative; NaN where there is
+        nothing to compare.
     bound : float or mpf
-        The largest residual that the route's own error allows.
+        The largest residual that the route's own error allows; infinite where there is
+        nothing to compare.
     status : str
         How firmly the claim stands now: ``"proved"``, ``"verified to 48 digits"``,
         ``"measured"`` …
@@ -41,13 +47,36 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the residual is within its bound."""
-        return bool(self.residual <= self.bound)
+        """Whether the residual is within a bound that is small enough to mean it."""
+        return not self.failed and bool(self.bound < UNINFORMATIVE)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the residual exceeds its bound."""
+        return bool(self.residual > self.bound)
+
+    @property
+    def verdict(self) -> str:
+        """``"ok"``, ``"FAILS"``, or ``"not checked"`` where the bound allows anything.
+
+        Examples
+        --------
+        >>> Row("W(t)", "float64", 0.67, 31.0, "proved").verdict
+        'not checked'
+        """
+        return "FAILS" if self.failed else "ok" if self.ok else "not checked"
+
+    @property
+    def numbers(self) -> tuple[str, str]:
+        """Residual and bound as text; a dash where there is nothing to compare."""
+        pair = (self.residual, self.bound)
+        first, second = (scientific(x) if isfinite(x) else "–" for x in pair)
+        return first, second
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain values for JSON."""
         numbers = {"residual": _plain(self.residual), "bound": _plain(self.bound)}
-        return {**self.__dict__, **numbers, "ok": self.ok}
+        return {**self.__dict__, **numbers, "ok": self.ok, "verdict": self.verdict}
 
 
 @dataclass(frozen=True)
@@ -69,13 +98,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is within its bound."""
-        return all(row.ok for row in self.rows)
+        """Whether something was checked, and no row is out of its bound."""
+        return not self.failures and any(row.ok for row in self.rows)
 
     @property
     def failures(self) -> tuple[Row, ...]:
         """The rows that are out of bound."""
-        return tuple(row for row in self.rows if not row.ok)
+        return tuple(row for row in self.rows if row.failed)
 
     def raise_if_failed(self) -> Report:
         """Return the report itself, or raise if a row is out of its bound.
@@ -105,12 +134,14 @@ class Report:
     @property
     def verdict(self) -> str:
         """One line that says how it went."""
-        count, failed = len(self.rows), len(self.failures)
-        return (
-            f"all {count} checks hold"
-            if not failed
-            else f"{failed} of {count} checks FAIL"
+        failed, held = len(self.failures), sum(row.ok for row in self.rows)
+        count = failed + held
+        said = (
+            f"{failed} of {count} checks FAIL" if failed else f"all {count} checks hold"
         )
+        left = len(self.rows) - count
+        said = said if count else "nothing was checked"
+        return f"{said}, {left} not checked" if left and count else said
 
     def __str__(self) -> str:
         header = ("claim", "route", "residual", "bound", "", "status")
@@ -118,9 +149,8 @@ class Report:
             (
                 row.claim,
                 row.route,
-                scientific(row.residual),
-                scientific(row.bound),
-                "ok" if row.ok else "FAILS",
+                *row.numbers,
+                row.verdict,
                 row.status,
             )
             for row in self.rows
@@ -155,9 +185,11 @@ class Report:
         )
 
 
-def _plain(size: Any) -> float | str:
-    """Return a float for JSON, or text for what no float can hold."""
+def _plain(size: Any) -> float | str | None:
+    """Return a float for JSON, text for what no float can hold, None for no number."""
     number = float(size)
+    if not isfinite(number):
+        return None
     return scientific(size) if number == 0 and size != 0 else number
 
 
@@ -165,9 +197,8 @@ def _html_row(row: Row) -> str:
     cells = (
         row.claim,
         row.route,
-        scientific(row.residual),
-        scientific(row.bound),
-        "holds" if row.ok else "FAILS",
+        *row.numbers,
+        {"ok": "holds"}.get(row.verdict, row.verdict),
         row.status,
         row.reference,
     )

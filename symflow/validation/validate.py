@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
+from math import inf, nan
 from typing import Any
 
 import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import map_entries
+from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.text import scientific
-from symflow.claims import Bound, Claim, Status, relative_size
+from symflow.claims import Bound, Claim, Status, Theorem, relative_size
+from symflow.claims.finding import FLOAT_LIMIT, limit_of
 from symflow.errors import InvalidArgument
+from symflow.flow.least_squares import least_squares
+from symflow.losses import SquaredLoss
 from symflow.precision.enclosure import Enclosure
 from symflow.trajectory import Trajectory
-from symflow.validation.certify import certify_on, limit_of
-from symflow.validation.report import Report, Row
+from symflow.validation.certify import certify_on
+from symflow.validation.report import UNINFORMATIVE, Report, Row
 
 #: Digits of a high-precision route that rounding in a residual may cost.
 SPARE_DIGITS = 3
@@ -28,9 +32,6 @@ AMPLIFICATION, FLOAT_ROUNDING = 100, 1e-12
 
 #: What claims are held against.
 Route = Trajectory | Enclosure
-
-#: Relative error allowed for a limit that is known in float64.
-FLOAT_LIMIT = 1e-9
 
 #: Digits reported for a residual that is exactly zero.
 MANY_DIGITS = 999
@@ -69,7 +70,12 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     asserted = _listed(claims)
     _check(asserted, routes)
     finite = [route for route in routes if not _is_endless(route)]
-    rows = [_claim_row(claim, route) for claim in asserted for route in finite]
+    rows = [
+        row
+        for claim in asserted
+        for route in finite
+        for row in (_claim_row(claim, route), *settled_rows(claim, route))
+    ]
     rows += [_agreement_row(first, second) for first, second in combinations(finite, 2)]
     endless = [route for route in routes if isinstance(route, Enclosure)]
     rows += [
@@ -120,18 +126,20 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
 
 def _claim_row(claim: Claim, route: Route) -> Row:
     own = route_bound(route)
+    pairs = [
+        (to_mpf(size, mpmath.mp), own + float(extra))
+        for size, extra in zip(*_measured(claim, route), strict=True)
+    ]
     residual, bound = max(
-        (
-            (to_mpf(size, mpmath.mp), own + float(extra))
-            for size, extra in zip(
-                claim.residuals(route), claim.slack(route), strict=True
-            )
-        ),
-        key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0],
+        pairs, key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0]
     )
     status = claim.status.value
-    if not residual <= bound:
+    if residual > bound:
         status = "contradicted"
+    elif bound >= UNINFORMATIVE:
+        status = (
+            f"{status}; not checked: rounding may have grown to {scientific(bound)}"
+        )
     elif isinstance(claim, Bound):
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
@@ -140,6 +148,23 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         status, bound = _certified(claim, route, status, bound)
     name = claim.name
     return Row(name, _route_name(route), residual, bound, status, str(claim.reference))
+
+
+def _measured(claim: Claim, route: Route) -> tuple[Array, Array]:
+    """Return residuals and slack of a claim, and refuse what is no measurement."""
+    residuals, slack = np.asarray(claim.residuals(route)), claim.slack(route)
+    at = f"validate(claims, …): {claim.name}"
+    if residuals.shape != (len(route.t),) or len(slack) != len(route.t):
+        msg = (
+            f"{at}: residuals and slack have to be one number for each of the "
+            f"{len(route.t)} times; got shapes {residuals.shape} and {np.shape(slack)}"
+        )
+        raise InvalidArgument(msg)
+    sizes = (*residuals, *slack)
+    if any(not size >= 0 for size in sizes):
+        msg = f"{at}: residuals and slack must not be negative or NaN; got {min(sizes)}"
+        raise InvalidArgument(msg)
+    return residuals, slack
 
 
 def _certified(
@@ -175,6 +200,44 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
     name = f"{claim.name}: limit"
     source = str(claim.reference)
     return Row(name, _route_name(ball), to_float(gap), bound, status.value, source)
+
+
+def settled_rows(claim: Any, route: Route) -> list[Row]:
+    """Compare a predicted limit with a run that has come to a minimizer.
+
+    With λ the smallest positive eigenvalue of Σ_xx, what is still to be covered on the
+    row space of the inputs is at most √(2(ℒ − ℒ*)/λ).
+
+    Parameters
+    ----------
+    claim : Claim
+        A theorem that predicts a limit; of other claims nothing is said.
+    route : Trajectory or Enclosure
+        Of finite times.
+
+    Returns
+    -------
+    list of Row
+        At most one; not checked where the run has not settled.
+    """
+    predicted = getattr(claim, "limit", None) if isinstance(claim, Theorem) else None
+    if predicted is None or isinstance(route, Enclosure):
+        return []
+    name, source = f"{claim.name}: limit", str(claim.reference)
+    residual, bound = nan, inf
+    if isinstance(route.flow.loss, SquaredLoss):
+        reduction = least_squares(route.problem, route.context)
+        rest = 2 * reduction.excess(route.end_to_end[-1]) / reduction.eigenvalues[-1]
+        size = to_float(max(abs(entry) for entry in predicted.flat)) or 1.0
+        bound = AMPLIFICATION * float(rest) ** 0.5 / size + float(route_bound(route))
+        bound += float(max(claim.slack(route)))
+        if bound < UNINFORMATIVE:
+            gap = relative_size(
+                route.lift(predicted) - route.end_to_end[-1], np.array([size])
+            )
+            residual = to_float(gap)
+    status = "measured" if bound < UNINFORMATIVE else "not compared: not settled"
+    return [Row(name, _route_name(route), residual, bound, status, source)]
 
 
 def _verified(claim: Claim, residual: Any, bound: Any) -> str:
