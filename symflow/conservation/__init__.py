@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from symflow.algebra.arrays import to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
 from symflow.conservation.balance import Balance
@@ -16,7 +17,7 @@ from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
 from symflow.conservation.law import Law
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
 from symflow.conservation.parameters import ParameterLaw
-from symflow.conservation.phases import BalancedPhases, start_laws
+from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
@@ -25,7 +26,6 @@ from symflow.conservation.symmetry import MomentLaw
 from symflow.conservation.tensor import ComponentLaw, FrozenComponents
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
-from symflow.inits import as_init
 
 
 @overload
@@ -117,12 +117,13 @@ def _at_start(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list
     """Leave out what is not defined at a start: a logarithm of 0, dependent rows."""
     if not any(isinstance(law, Ratios | RowSpace) for law in laws):
         return laws
-    start = as_init(init).draw(flow.network, data)
+    start = weights_at(flow, init, data)
     found: list[Law] = []
     for law in laws:
         if isinstance(law, Ratios):
             with np.errstate(divide="ignore", invalid="ignore"):
-                found += [law] if np.all(np.isfinite(law.value(start))) else []
+                value = law.value([to_float_array(weight) for weight in start])
+            found += [law] if np.all(np.isfinite(value)) else []
         elif isinstance(law, RowSpace):
             rank = decide_rank(start[0])
             whole = rank.value == len(start[0]) and rank.is_clear

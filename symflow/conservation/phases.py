@@ -32,7 +32,7 @@ from symflow.conservation.proof import (
 )
 from symflow.conservation.symmetry import MomentLaw, Symmetry, layer_laws
 from symflow.flow import GradientFlow
-from symflow.inits import as_init
+from symflow.inits import GivenInit, as_init
 
 #: Part of the largest product below which a turn counts by its size: the phase of what
 #: may be zero cannot be followed.
@@ -181,6 +181,19 @@ class BalancedPhases(Claim):
         )
 
 
+def weights_at(flow: GradientFlow, init: Any, data: Any) -> tuple[Array, ...]:
+    """Return the start of a flow: given numbers as they were given, others in float64.
+
+    Parameters
+    ----------
+    flow, init, data
+        As for `start_laws`.
+    """
+    rule = as_init(init)
+    drawn = rule.draw(flow.network, data)
+    return rule.weights if isinstance(rule, GivenInit) else drawn
+
+
 def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[BalancedPhases]:
     """Return what is conserved from one start in particular.
 
@@ -200,7 +213,7 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
         for law in layer_laws(flow)
         if isinstance(law, MomentLaw) and law.symmetry is Symmetry.CIRCULANT
     ]
-    drawn = as_init(init).draw(flow.network, data) if circular else ()
+    drawn = weights_at(flow, init, data) if circular else ()
     exactly = all(is_exact_array(weight) for weight in drawn)
     found = []
     for law in circular:
@@ -225,7 +238,7 @@ def _modulus_defect(law: MomentLaw, weights: Any) -> float:
     pair = [weights[place] for place in law.involved]
     ratios = [[as_fraction(entry) for entry in weight.ravel()] for weight in pair]
     if not any(np.any(weight != 0) for weight in pair):
-        return np.inf
+        return 1.0
     if all(entry is not None for row in ratios for entry in row):
         first, second = (np.array(row, dtype=object) for row in ratios)
         shifts = range(len(first))

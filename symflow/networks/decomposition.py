@@ -3,8 +3,10 @@
 Contracted with generic complex vectors in all modes but two, such a tensor becomes
 U_1 diag(c) U_2ᵀ, whose singular vectors are the factors because the |c_j| differ.  The
 others follow by contraction with conjugates.  For a real M with generic x, y the matrix
-M_xM_yᵀ is U_1 diag(c) U_1* then; such matrices commute, exactly for exact numbers.  A circulant tensor has the Fourier basis
-as complex factors, for a real M; factors are returned real where they can be.
+M_xM_yᵀ is U_1 diag(c) U_1* then; such matrices commute, exactly for exact numbers.
+
+A circulant tensor has the Fourier basis as complex factors, for a real M; factors are
+returned real where they can be.
 """
 
 from __future__ import annotations
