@@ -320,6 +320,130 @@ def check_bounds(rng):
     return len(claims)
 
 
+def spread(rng, count, powers):
+    """Positive fractions of very different or equal size."""
+    found = [F(int(rng.integers(1, 9)), int(rng.integers(1, 9))) for _ in range(count)]
+    if rng.random() < 0.3:
+        found = [found[0]] * count
+    if rng.random() < 0.4:
+        found[-1] *= F(1, 10 ** int(rng.integers(1, powers)))
+    return found
+
+
+def joint_instance(rng, residual=None):
+    """Data and a start with joint modes, in rational frames and in any units."""
+    k, unit_of_w = int(rng.integers(1, 4)), F(10) ** int(rng.integers(-5, 6))
+    m, d, h = (k + int(x) for x in rng.integers(0, 2, 3))
+    U, V, R = (rational_frame(rng, size, size) for size in (m, d, h))
+    lam, goal = spread(rng, d, 6), spread(rng, k, 8)
+    parts = [
+        F(int(rng.integers(1, 9)), 10 ** int(rng.integers(1, 9))) for _ in range(k)
+    ]
+    goal = [g * unit_of_w for g in goal]
+    sigma = [g * x for g, x in zip(goal, lam, strict=False)]
+    inside = np.diag(np.array(lam, dtype=object))
+    if residual is not None:
+        off = rng.integers(-3, 4, (d, d)).astype(object) * residual
+        inside = inside + (off + off.T) * (1 - np.eye(d, dtype=int))
+        inside = inside + 20 * residual * np.eye(d, dtype=int)  # no negative eigenvalue
+    # layers with rational roots: strengths are squares
+    roots = [
+        F(float((g * x) ** F(1, 2))).limit_denominator(10**12)
+        for g, x in zip(goal, parts, strict=True)
+    ]
+    roots = [r if r else F(1, 10**9) for r in roots]
+    first = (R[:, :k] * np.array(roots)) @ V[:, :k].T
+    last = (U[:, :k] * np.array(roots)) @ R[:, :k].T
+    sigma_yx = (U[:, :k] * np.array(sigma)) @ V[:, :k].T
+    flow = sf.gradient_flow(sf.LinearNetwork(d, h, m), sf.SquaredLoss())
+    return flow, (V @ inside @ V.T, sigma_yx), [first, last], (U, V, roots, sigma, lam)
+
+
+def floated(arrays):
+    return [np.array(array, float) for array in arrays]
+
+
+def check_staircase(rng):
+    """Bounds and statement against modes of fifty digits."""
+    flow, moments, weights, (U, V, roots, sigma, lam) = joint_instance(rng)
+    exactly = rng.random() < 0.6
+    data = sf.Moments(*(moments if exactly else floated(moments)))
+    claim = Staircase.attempt(
+        bind(flow, data, weights if exactly else floated(weights))
+    )
+    if isinstance(claim, Refusal):
+        return 0
+    assert not exactly or claim.status is Status.PROVED
+    t, k = sympy.Symbol("t", nonnegative=True), len(roots)
+    longest = max(float(x) for x in claim.modes.times)
+    with mpmath.workdps(50):
+        for time in (
+            0.0,
+            *rng.uniform(0, 2 * abs(longest) + 1e-9, 3),
+            50 * abs(longest),
+        ):
+            W = np.zeros((U.shape[0], V.shape[0])).astype(object)
+            for i in range(k):
+                s, x, w = (
+                    mpmath.mpf(y.numerator) / y.denominator
+                    for y in (sigma[i], lam[i], roots[i] ** 2)
+                )
+                value = (
+                    s
+                    / x
+                    / (1 + (s / x / w - 1) * mpmath.exp(-2 * s * mpmath.mpf(time)))
+                )
+                sides = [
+                    [mpmath.mpf(y.numerator) / y.denominator for y in side[:, i]]
+                    for side in (U, V)
+                ]
+                W = W + np.multiply.outer(*map(np.array, sides)) * value
+            bounds = claim.bound(np.array([time]))[0]
+            total = float(sum(g**2 for g in claim.modes.goal))
+            for stage, bound, side in zip(
+                claim.stages, bounds, np.atleast_1d(claim.statement.args), strict=True
+            ):
+                gap = float(((W - stage) ** 2).sum())
+                assert gap <= bound * (1 + 1e-9) + 1e-17 * total
+                assert (
+                    bound <= float(side.rhs.subs(t, time)) * (1 + 1e-9) + 1e-30 * total
+                )
+    return 1
+
+
+def check_perturbed(rng):
+    """‖θ − θ⁰‖ ≤ e along SciPy's path, where e is finite."""
+    size = F(1, 10 ** int(rng.integers(0, 9)))
+    flow, moments, weights, _ = joint_instance(rng, size)
+    data = sf.Moments(*(moments if rng.random() < 0.5 else floated(moments)))
+    claim = PerturbedModes.attempt(bind(flow, data, weights))
+    if isinstance(claim, Refusal):
+        return 0
+    xx, yx = floated(moments)
+    first, last = floated(weights)
+    cut = first.size
+
+    def slope(_, flat):
+        a, b = flat[:cut].reshape(first.shape), flat[cut:].reshape(last.shape)
+        force = yx - b @ a @ xx
+        return np.concatenate([(b.T @ force).ravel(), (force @ a.T).ravel()])
+
+    start = np.concatenate([first.ravel(), last.ravel()])
+    times = np.array([0.1, 0.5, 1.0, 2.0]) / np.linalg.norm(yx, 2)
+    small = 1e-14 * np.abs(start).max()
+    run = solve_ivp(
+        slope, (0, times[-1]), start, "DOP853", times, rtol=1e-12, atol=small
+    )
+    known = claim.reference_weights(times)
+    gaps = [
+        np.linalg.norm(flat - np.concatenate([w[k].ravel() for w in known]))
+        for k, flat in enumerate(run.y.T)
+    ]
+    noise = 1e-10 * np.linalg.norm(run.y, axis=0).max()
+    assert np.all(np.array(gaps) <= claim.bound(times) * (1 + 1e-6) + noise)
+    return 1
+
+
 def loop(check, seed, count):
     found = [check(np.random.default_rng([seed, k])) for k in range(count)]
     return sum(map(bool, found)), count
@@ -343,6 +467,16 @@ def test_limits_of_rounded_starts_are_those_of_the_numbers_given():
 def test_bounds_and_statements_hold_along_independent_paths():
     answered, _ = loop(check_bounds, 4, 16)
     assert answered > 8
+
+
+def test_staircase_holds_for_modes_of_any_size():
+    answered, _ = loop(check_staircase, 5, 12)
+    assert answered > 5
+
+
+def test_perturbed_modes_hold_for_residuals_of_any_size():
+    answered, _ = loop(check_perturbed, 6, 16)
+    assert answered > 5
 
 
 @pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])

@@ -148,7 +148,7 @@ def imbalance_defect(before: Array, after: Array) -> float:
     --------
     >>> from fractions import Fraction
     >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
-    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.999
+    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.98
     True
     """
     out, back = after.T @ after, before @ before.T
