@@ -90,7 +90,7 @@ class Guarantees(Sequence[RateBound]):
 
     def _repr_markdown_(self) -> str:
         rows = [
-            (bound.name, str(bound.reference), _what(bound), f"{bound.rate:.6g}")
+            (bound.name, str(bound.reference), _what(bound), _shown(bound))
             for bound in self.bounds
         ]
         return Sheet(
@@ -106,7 +106,7 @@ class Guarantees(Sequence[RateBound]):
             part = bound.rate / self.rate if self.rate > 0 else 1.0
             lines.append(
                 f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} falls at "
-                f"rate {bound.rate:.6g} ({part:.0%} of the fastest)"
+                f"rate {_shown(bound)} ({part:.0%} of the fastest)"
             )
         return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
 
@@ -124,6 +124,11 @@ class Guarantees(Sequence[RateBound]):
             failed = [str(h) for h in refusal.hypotheses if not h.holds]
             reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
         return reasons
+
+
+def _shown(bound: RateBound) -> str:
+    """Return the rate to six digits, rounded down."""
+    return f"{float(bound.printed_rate):.6g}"
 
 
 def _what(bound: RateBound) -> str:
