@@ -129,12 +129,19 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    rank = input_rank(problem).value
     if context is not None:
-        return _reduce(problem.arguments, rank, context)
-    found = _reduce(map(to_float_array, problem.arguments), rank)
+        return _reduce(problem.arguments, input_rank(problem).value, context)
+    memory = vars(problem)
+    if "_least_squares" not in memory:
+        memory["_least_squares"] = _in_floats(problem)
+    found: LeastSquares = memory["_least_squares"]
+    return found
+
+
+def _in_floats(problem: Problem) -> LeastSquares:
+    found = _reduce(map(to_float_array, problem.arguments), input_rank(problem).value)
     values = found.eigenvalues
-    if problem.is_small and rank and values[-1] < COARSE * values[0]:
+    if problem.is_small and found.rank and values[-1] < COARSE * values[0]:
         return finely(problem).rounded
     return found
 
