@@ -46,6 +46,7 @@ from symflow.convergence.bound import (
     LossBound,
     excess_along,
     excess_symbol,
+    rounding_scale,
 )
 from symflow.convergence.reduced import ReducedStart, reduced_start
 from symflow.flow.least_squares import least_squares
@@ -241,9 +242,8 @@ class InstantaneousRate(TwoLayerRate):
 
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of the excess loss times that of its rate."""
-        size = path.number(reduced_start(self.problem).size)
-        largest = path.number(float(self.reduction.eigenvalues[0]))
-        return super().scale(path, larger / (size * largest)) * size * largest
+        rate = reduced_start(self.problem).size * float(self.reduction.eigenvalues[0])
+        return max(*larger, path.number(rounding_scale(self.problem) * rate))
 
 
 def _kth(values: Array, k: int) -> Array:
