@@ -31,6 +31,7 @@ from symflow.claims import Hypothesis, Identity
 from symflow.claims.hypothesis import ROUNDING, UNSEEN
 from symflow.flow.imbalance import positive_part
 from symflow.flow.problem import Problem
+from symflow.inits import GivenInit
 
 #: Digits and rows in which eigenvalues of fractions are computed, what they may be off
 #: relative to the largest, and what those of floats may be off per row.
@@ -49,7 +50,11 @@ def start_weights(problem: Problem, found: Minimizers) -> tuple[Array, ...]:
 
 def is_drawn(problem: Problem) -> bool:
     """Say whether a rule drew the start, or irrational numbers: to some digits."""
-    return any(hasattr(w.flat[0], "_mpf_") for w in problem.sharp.weights)
+    rule = None if problem.given is None else problem.given.init
+    if rule is not None and not isinstance(rule, GivenInit):
+        return True
+    entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
+    return any(hasattr(entry, "_mpf_") for entry in entries)
 
 
 def product(weights: tuple[Array, ...]) -> Array:

@@ -246,7 +246,9 @@ def _ratio(part: Array, terms: Array) -> Any:
 def _reaches(problem: Problem, best: Minimizers) -> Hypothesis:
     """Say whether the hidden units of the start leave W(t) enough rank."""
     needed = decide_rank(best.least_norm)
-    weights = start_weights(problem, best)
+    # what a rule draws is known to some digits, and has no exact rank
+    drawn = best.exact and is_drawn(problem)
+    weights = problem.floats.weights if drawn else start_weights(problem, best)
     spans = [
         decide_rank(np.hstack([before, after.T])).value
         for before, after in pairwise(weights)

@@ -22,8 +22,10 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array
+from symflow.claims import Identity
 
 #: Newton steps that take 15 correct digits to any practical number of them.
 REFINEMENTS, MOST_STEPS = 12, 200
@@ -71,6 +73,10 @@ class MirrorMap(ABC):
     @abstractmethod
     def fine_end(self, context: Any) -> Any:
         """Return `end` in the arithmetic of `context`."""
+
+    @abstractmethod
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = h(t) as SymPy, written out."""
 
     def potential(self, tau: Array) -> Array:
         """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
@@ -129,6 +135,16 @@ class ProductMap(MirrorMap):
         for power in range(3 if even else 2, self.depth - 1, 2):
             total = total * (power - 1) / power
         return total
+
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = x(1+x²)^{(L−1)/2} and the integral that is t."""
+        power = sympy.Rational(self.depth - 1, 2)
+        x, y = sympy.symbols("x y", real=True)
+        if self.depth == 2:
+            return sympy.Eq(tau, sympy.sinh(2 * t) / 2, evaluate=False)
+        clock = sympy.Integral((1 + y**2) ** -power, (y, 0, x))
+        value = sympy.Eq(tau, x * (1 + x**2) ** power, evaluate=False)
+        return sympy.And(value, sympy.Eq(t, clock, evaluate=False), evaluate=False)
 
     def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
         """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
@@ -254,6 +270,13 @@ class DifferenceMap(MirrorMap):
         L = self.depth
         return context.inf if L == 2 else context.one / (L - 2)
 
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = h(t)."""
+        if self.depth == 2:
+            return sympy.Eq(tau, 2 * sympy.sinh(2 * t), evaluate=False)
+        z, power = (self.depth - 2) * t, -sympy.Rational(self.depth, self.depth - 2)
+        return sympy.Eq(tau, (1 - z) ** power - (1 + z) ** power, evaluate=False)
+
     def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
         """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
         L = self.depth
@@ -334,3 +357,31 @@ class DifferenceMap(MirrorMap):
 
 def _half_asinh(context: Any, tau: Any) -> Any:
     return context.asinh(tau / 2) / 2
+
+
+def mirror_proof() -> tuple[Identity, ...]:
+    """Return that the maps solve the flow of a coordinate under a force ξ̇.
+
+    Each layer is the function of ξ whose derivative is the product of the others.
+    """
+    xi, x, c, e = sympy.symbols("xi x c e", positive=True)
+    L = sympy.Symbol("L", positive=True)
+    # product: w_l = c√(1+x²) for l < L and w_L = cx, with c^{L−2}dξ = dx/(1+x²)^{(L−1)/2}
+    speed = c ** (L - 2) * (1 + x**2) ** ((L - 1) / 2)
+    large = c * sympy.sqrt(1 + x**2)
+    last = sympy.diff(c * x, x) * speed - large ** (L - 1)
+    other = sympy.diff(large, x) * speed - large ** (L - 2) * c * x
+    # two factors: (u, v) and (x, y) turn hyperbolically
+    plus, minus = e * sympy.exp(xi), c * sympy.exp(-xi)
+    u, v = (plus + minus) / 2, (plus - minus) / 2
+    # three or more: u = c w^{−1/(L−2)} with w = 1 − (L−2)c^{L−2}ξ, v with + and −ξ
+    k, w = sympy.symbols("k w", positive=True)  # k = L − 2
+    up = c * w ** (-1 / k)
+    more = sympy.diff(up, w) * (-k * c**k) - up ** (k + 1)
+    return (
+        Identity("the smaller layer moves by the product of the others", last),
+        Identity("each larger layer moves by the product of the others", other),
+        Identity("two factors: u̇ = ξ̇v", sympy.diff(u, xi) - v),
+        Identity("two factors: v̇ = ξ̇u", sympy.diff(v, xi) - u),
+        Identity("more: u̇ = ξ̇u^{L−1}, and v̇ = −ξ̇v^{L−1}", more),
+    )

@@ -97,25 +97,25 @@ class RowSpaceSplit(Theorem):
 
     def residuals(self, path: Path) -> Array:
         """Return by how much xᵀx − yᵀy and W_1P⊥ have moved, relative."""
+        best = minimizers(self.problem)
         begin = start_on(self.problem, path)
-        kept, frozen, scale = self._invariant(*begin, path)
-        unit, gaps = np.max(np.abs(begin[0])), []
-        for first, second in zip(*path.weights, strict=True):
-            now, rest, terms = self._invariant(first, second, path)
-            moved = relative_size(now - kept, np.stack([terms, scale]))
-            gaps.append(max(moved, relative_size(rest - frozen, np.array([unit]))))
+        kept, frozen = self._kept(*begin, path)
+        first, second, least = (
+            np.max(np.abs(part)) for part in (*begin, path.lift(best.least_norm))
+        )
+        scale = np.array([first**2 * (first**2 + second**2 + least)])
+        gaps = []
+        for weights in zip(*path.weights, strict=True):
+            now, rest = self._kept(*weights, path)
+            moved = relative_size(now - kept, scale)
+            gaps.append(max(moved, relative_size(rest - frozen, begin[0])))
         return np.asarray(gaps)
 
-    def _invariant(
-        self, first: Array, second: Array, path: Path
-    ) -> tuple[Array, Array, Array]:
-        """Return xᵀx − yᵀy, W_1P⊥, and the size of the terms."""
+    def _kept(self, first: Array, second: Array, path: Path) -> tuple[Array, Array]:
+        """Return xᵀx − yᵀy and W_1P⊥."""
         rest = minimizers(self.problem).off(first, path)
         x, y = second @ rest, (first - rest).T @ rest
-        plus, minus = x.T @ x, y.T @ y
-        gap = plus - path.number(self.coupling) * minus
-        terms = np.abs(rest).T @ (np.abs(first) @ np.abs(first).T) @ np.abs(rest)
-        return gap, rest, terms + np.abs(plus) + np.abs(minus)
+        return x.T @ x - path.number(self.coupling) * (y.T @ y), rest
 
     def slack(self, path: Path) -> Array:
         """Return what rounded data alone may put off the row space."""
