@@ -70,10 +70,10 @@ def fine_potential(
 
     force = shift
     beta, steep, area = terms(force)
+    floor = abs(matrix) @ (abs(beta) + outer) + abs(values)
     for _ in range(MOST_STEPS):
         gradient = matrix @ beta - values
-        size = abs(matrix) @ abs(beta) + abs(values)
-        pairs = zip(gradient, size, strict=True)
+        pairs = zip(gradient, floor, strict=True)
         if all(abs(gap) <= ASKED * top for gap, top in pairs):
             return beta
         step = -_solved((matrix * steep) @ matrix.T, gradient, context)

@@ -80,10 +80,10 @@ class Minimizers:
         return np.asarray(matrix - matrix @ seen)
 
     def misfit(self, end_to_end: Array) -> float:
-        """Return the distance of WP from W* in float64, relative to the larger."""
-        seen, best = to_float_array(self.seen), to_float_array(self.least_norm)
-        found = to_float_array(end_to_end) @ seen
-        return float(relative_size(found - best, np.vstack([found, best])))
+        """Return the distance of WP from W* in float64, relative to W and W*."""
+        W, best = to_float_array(end_to_end), to_float_array(self.least_norm)
+        gap = W @ to_float_array(self.seen) - best
+        return float(relative_size(gap, np.vstack([W, best])))
 
     def excess(self, end_to_end: Array) -> Any:
         """Return ℓ(W) − ℓ* = ½ tr (W − W*)Σ_xx(W − W*)ᵀ of one matrix."""
