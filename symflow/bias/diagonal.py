@@ -109,7 +109,8 @@ class DiagonalPotential(Prediction):
     @property
     def statement(self) -> sympy.Basic:
         """Q′(ρ(∞)) − Q′(ρ(0)) = Aᵀν: β_j/c_j^L = h(s_j + c_j^{L−2}(Aᵀν)_j)."""
-        L, j, k = self.mirror.depth, *sympy.symbols("j k", integer=True)
+        L = self.mirror.depth
+        j, k = sympy.Symbol("j", integer=True), sympy.Symbol("k", integer=True)
         names = ("beta_inf", "c", "s", "A", "nu")
         beta, c, s, A, nu = map(sympy.IndexedBase, names)
         total = sympy.Sum(A[k, j] * nu[k], (k, 1, self.minimizers.rank.value))
@@ -153,7 +154,7 @@ class DiagonalPotential(Prediction):
     @cached_property
     def values(self) -> Array:
         """The values of the constraints, ΦᵀW*ᵀ, shape (r,)."""
-        return to_float_array(self.minimizers.least_norm)[0] @ self.frame
+        return np.asarray(to_float_array(self.minimizers.least_norm)[0] @ self.frame)
 
     @cached_property
     def rho(self) -> Array:

@@ -8,10 +8,10 @@ falls at least as e^{−λ_rΔt}, so that ∫√λ_1‖E‖ ≤ κ = √λ_1‖E
     ‖W(t)P⊥‖_F ≤ cosh(κ)‖x(0)‖_F + sinh(κ)‖y(0)‖_F        for all t.
 
 The constants are rounded outward: fractions through 40 digits, floats by what rounding
-does to eigenvalues.  Min, Tarmoun, Vidal, Mallada (2021) use e^κ of the two together.  For entries that are
-independent N(0, h^{−2α}), ¼ < α ≤ ½, both parts are small in a wide network: with
-probability 1 − δ, and for h beyond a polynomial in the sizes that is not made
-explicit,
+does to eigenvalues.  Min, Tarmoun, Vidal, Mallada (2021) use e^κ of the two together.
+For entries that are independent N(0, h^{−2α}), ¼ < α ≤ ½, both parts are small in a
+wide network: with probability 1 − δ, and for h beyond a polynomial in the sizes that is
+not made explicit,
 
     ‖W(∞) − Σ_yxΣ_xx⁺‖ ≤ 2 C^{1/h^{1−2α}} √(m+r) (√(m+d) + ½ ln(2/δ)) / h^{2α−1/2},
     C = exp(1 + √λ_1 ‖Ŷ‖_F/λ_r).

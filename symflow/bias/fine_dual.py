@@ -53,9 +53,11 @@ def fine_potential(
     --------
     >>> import mpmath
     >>> from symflow.bias.mirror import ProductMap
-    >>> to = np.vectorize(mpmath.mpf, otypes=[object])
+    >>> context = mpmath.MPContext()
+    >>> context.dps = 40
+    >>> to = np.vectorize(context.mpf, otypes=[object])
     >>> half, zero, A, b = map(to, ([0.5, 0.5], [0, 0], [[1, 2]], [1]))
-    >>> found = fine_potential(ProductMap(2), half, zero, A, b, mpmath.mp)
+    >>> found = fine_potential(ProductMap(2), half, zero, A, b, context)
     >>> found.astype(float).round(4)
     array([0.1418, 0.4291])
     """
@@ -65,17 +67,20 @@ def fine_potential(
 
     def terms(force: Array) -> tuple[Array, Array, Any]:
         triples = [mirror.fine(t, context) for t in force]
-        height, slope, area = (np.array(part, object) for part in zip(*triples))
+        parts = zip(*triples, strict=True)
+        height, slope, area = (np.array(part, dtype=object) for part in parts)
         return outer * height, outer * inner * slope, square @ area
 
     force = shift
     beta, steep, area = terms(force)
-    floor = abs(matrix) @ (abs(beta) + outer) + abs(values)
+    small = abs(beta) + outer
+    floor = abs(matrix) @ small + abs(values)
     for _ in range(MOST_STEPS):
         gradient = matrix @ beta - values
         pairs = zip(gradient, floor, strict=True)
         if all(abs(gap) <= ASKED * top for gap, top in pairs):
-            return beta
+            noise = context.mpf(ASKED)
+            return np.where(abs(beta) > noise * small, beta, context.zero)
         step = -_solved((matrix * steep) @ matrix.T, gradient, context)
         change = inner * (step @ matrix)
         length = _longest(force, change, end, context)

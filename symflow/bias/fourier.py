@@ -1,18 +1,22 @@
 """Full circular filters, squared loss: a potential of the Fourier moduli.
 
-Derived here, beside the diagonal networks of Yun, Krishnan, Mobahi (2021).  From w_1 = … = w_{L−1} and w_L = 0 the frequencies k of
-β = w_1 * … * w_L obey
+Derived here, beside the diagonal networks of Yun, Krishnan, Mobahi (2021).  From w_1 =
+… = w_{L−1} and w_L = 0 the frequencies k of β = w_1 * … * w_L obey
 
     β̂ = c_k^L h(c_k^{L−2}|ζ|) ζ/|ζ|,     c_k = |ŵ_1(k)|,
 
 with h of `bias/mirror.py` and ζ the transform of −∫∇ℓ, as long as the phase of the
-force is constant: for one sample, for two inputs, or for even signals.  The limit then
-(the loss converges, as |ŵ_l(k)| ≥ c_k for l < L at all times) minimizes
+force is constant: for one sample, for two inputs, or for even signals.  The loss then
+converges to its infimum, as |ŵ_l(k)| ≥ c_k for l < L at all times, and the limit
+minimizes
 
     Q(β) = Σ_k c_k² H(|β̂(k)|/c_k^L),     H = ∫h⁻¹,
 
 among the minimizers of the loss.  For general signals, from two samples and three
 inputs on, this is an estimate only: `FourierPotential.estimate` gives it as such.
+
+A frequency of a rational filter is zero if and only if the cyclotomic polynomial of its
+order divides the filter, which is decided in fractions.
 """
 
 from __future__ import annotations
@@ -362,4 +366,4 @@ def _dead_frequency(ratios: list[Any]) -> bool:
     taps = fmpq_poly([fmpq(q.numerator, q.denominator) for q in ratios])
     orders = {d // gcd(k, d) for k in range(d)}
     cyclotomic = (fmpq_poly(fmpz_poly.cyclotomic(order)) for order in orders)
-    return any(taps % polynomial == 0 for polynomial in cyclotomic)
+    return any(not any((taps % factor).coeffs()) for factor in cyclotomic)

@@ -67,6 +67,4 @@ class FrozenPart(Theorem):
 
     def slack(self, path: Path) -> Array:
         """Return what rounded data alone may put off the row space."""
-        return np.full(
-            len(path.t), allowance(self.problem, minimizers(self.problem))
-        )
+        return np.full(len(path.t), allowance(self.problem, minimizers(self.problem)))

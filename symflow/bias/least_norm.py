@@ -6,8 +6,8 @@ depth,
 
     W(∞) = Σ_yxΣ_xx⁺ + W_L⋯W_2(∞) W_1(0)P⊥
 
-where the loss converges to its infimum (`bias/infimum.py`).  The second term vanishes if W_1(0)P⊥ = 0; and
-for two layers also on the larger invariant set
+where the loss converges to its infimum (`bias/infimum.py`).  The second term vanishes
+if W_1(0)P⊥ = 0; and for two layers also on the larger invariant set
 
     W_2W_1P⊥ = 0  and  ΦᵀW_1ᵀW_1P⊥ = 0
 

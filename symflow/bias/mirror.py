@@ -313,7 +313,7 @@ class DifferenceMap(MirrorMap):
             return np.asarray(2 * np.sinh(np.asarray(t)) ** 2)
         z, power = (self.depth - 2) * np.asarray(t), -2 / (self.depth - 2)
         log, half = power / 2 * np.log1p(-z * z), power / 2 * np.arctanh(z)
-        return np.asarray((np.expm1(log) + 2 * np.exp(log) * np.sinh(half) ** 2))
+        return np.asarray(np.expm1(log) + 2 * np.exp(log) * np.sinh(half) ** 2)
 
     def inverse(self, tau: Array, context: Any = None) -> Array:
         """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
@@ -324,7 +324,9 @@ class DifferenceMap(MirrorMap):
         if context is None:
             logs = np.log(np.maximum(np.abs(tau), TINIEST))
             z = np.tanh(self._solve(np.asarray(logs)))
-            return np.asarray(np.where(tau == 0, 0, np.sign(tau) * z / (self.depth - 2)))
+            return np.asarray(
+                np.where(tau == 0, 0, np.sign(tau) * z / (self.depth - 2))
+            )
         return map_entries(partial(self._fine_inverse, context), tau)
 
     def _solve(self, goal: Array) -> Array:
@@ -366,7 +368,7 @@ def mirror_proof() -> tuple[Identity, ...]:
     """
     xi, x, c, e = sympy.symbols("xi x c e", positive=True)
     L = sympy.Symbol("L", positive=True)
-    # product: w_l = c√(1+x²) for l < L and w_L = cx, with c^{L−2}dξ = dx/(1+x²)^{(L−1)/2}
+    # product: w_l = c√(1+x²), w_L = cx, where c^{L−2}dξ = dx/(1+x²)^{(L−1)/2}
     speed = c ** (L - 2) * (1 + x**2) ** ((L - 1) / 2)
     large = c * sympy.sqrt(1 + x**2)
     last = sympy.diff(c * x, x) * speed - large ** (L - 1)

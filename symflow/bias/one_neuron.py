@@ -93,7 +93,9 @@ class OneNeuron(Prediction):
         square = (level + sympy.sqrt(level**2 + 4 * omega)) / 2
         norm = omega + square * rest - square * (square - delta)
         return (
-            Identity("δ̇ = 2aȧ − 2uᵀu̇ = 0 for ȧ = uᵀf, u̇ = af", a * (u * f) - u * (a * f)),
+            Identity(
+                "δ̇ = 2aȧ − 2uᵀu̇ = 0 for ȧ = uᵀf, u̇ = af", a * (u * f) - u * (a * f)
+            ),
             Identity("‖ω + af‖² = a²‖u‖² = a²(a² − δ)", sympy.expand(norm)),
         )
 

@@ -99,20 +99,21 @@ class RowSpaceSplit(Theorem):
         """Return by how much xᵀx − yᵀy and W_1P⊥ have moved, relative."""
         best = minimizers(self.problem)
         begin = start_on(self.problem, path)
-        kept, frozen = self._kept(*begin, path)
+        kept, frozen = self._kept(begin, path)
         first, second, least = (
             np.max(np.abs(part)) for part in (*begin, path.lift(best.least_norm))
         )
         scale = np.array([first**2 * (first**2 + second**2 + least)])
         gaps = []
         for weights in zip(*path.weights, strict=True):
-            now, rest = self._kept(*weights, path)
+            now, rest = self._kept(weights, path)
             moved = relative_size(now - kept, scale)
             gaps.append(max(moved, relative_size(rest - frozen, begin[0])))
         return np.asarray(gaps)
 
-    def _kept(self, first: Array, second: Array, path: Path) -> tuple[Array, Array]:
+    def _kept(self, weights: tuple[Array, ...], path: Path) -> tuple[Array, Array]:
         """Return xᵀx − yᵀy and W_1P⊥."""
+        first, second = weights
         rest = minimizers(self.problem).off(first, path)
         x, y = second @ rest, (first - rest).T @ rest
         return x.T @ x - path.number(self.coupling) * (y.T @ y), rest

@@ -102,8 +102,9 @@ def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, A
     """
     digits = LEAST_DIGITS
     for _ in range(2):
-        found = coordinates(problem.at(digits), digits)
-        assert found is not None
+        known = coordinates(problem.at(digits), digits)
+        assert known is not None
+        found = known
         start, context = mirror_start(found), mpmath.MPContext()
         top = max(abs(size), *map(abs, start.first))
         least = min(start.sizes) ** start.mirror.depth
@@ -125,58 +126,57 @@ def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
         Of it in float64, for the kind and the depth.
     """
     amplitudes, given_exactly = _amplitudes(problem, found)
-    rows: list[tuple[Any, Any]] = []
-    for column in zip(*amplitudes, strict=True):
-        gap, room = _measure(found.kind, found.depth, column)
-        top = max(map(abs, column)) or 1
-        power = 4 if found.kind == "difference" and found.depth == 2 else 1
-        power = 2 if found.kind == "squares" else power
-        rows.append((gap / top, room / top**power))
+    columns = zip(*amplitudes, strict=True)
+    rows = [_measure(found.kind, found.depth, column) for column in columns]
     gap, room = max(row[0] for row in rows), min(row[1] for row in rows)
-    room = room if given_exactly else to_float(room)
     detail = f"smallest {to_float(room):.2g} relative"
+    room = room if given_exactly else to_float(room)
+    grows = positive(_grows(found), room, 1, detail)
     if found.depth == 2 and found.kind != "product":
-        words = "a coordinate can grow to either side: AB > 0"
-        return (positive(words, room, 1, detail),)
+        return (grows,)
+    words = "all u_l of a coordinate start equal, all v_l too"
     if found.kind == "product":
-        words = (
-            "equal sizes in all layers but one",
-            "that one starts smaller, at every coordinate",
-        )
-    else:
-        words = (
-            "all u_l of a coordinate start equal, all v_l too",
-            "all u_l and v_l are positive",
-        )
-    said = "difference"
-    if _is_rough(problem, found):
-        gap = to_float(gap)
-    equal = vanishing(words[0], gap, said, given_exactly=given_exactly)
-    return equal, positive(words[1], room, 1, detail)
+        words = "equal sizes in all layers but one"
+    gap = to_float(gap) if _is_rough(problem, found) else gap
+    equal = vanishing(words, gap, "difference", given_exactly=given_exactly)
+    return equal, grows
+
+
+def _grows(found: Coordinates) -> str:
+    """Return what keeps every coordinate away from zero, in words."""
+    if found.kind == "product":
+        return "that one starts smaller, at every coordinate"
+    if found.depth == 2:
+        return "a coordinate can grow to either side: AB > 0"
+    return "all u_l and v_l are positive"
 
 
 def _measure(kind: str, depth: int, column: tuple[Any, ...]) -> tuple[Any, Any]:
-    """Return by how much factors that are to be equal differ, and what is to be > 0."""
+    """Return by how much factors that are to be equal differ, and what is to be > 0.
+
+    Each relative to what it is a difference of.
+    """
     if kind == "product":
         low, *others = sorted(map(abs, column))
-        return others[-1] - others[0], others[0] - low
+        top = others[-1] or 1
+        return (top - others[0]) / top, (others[0] - low) / top
     if kind == "squares":
-        return 0, abs(column[0] * column[1])
+        return 0, int(all(column))
     if depth == 2:
         u, v, x, y = column
-        rise, fall = (u + v) ** 2 + (x - y) ** 2, (u - v) ** 2 + (x + y) ** 2
-        return 0, rise * fall
+        rise = max(_share(u, v), _share(x, -y))
+        return 0, min(rise, max(_share(u, -v), _share(x, y)))
     halves = column[:depth], column[depth:]
-    # each half by itself: one may be tiny beside the other
     gaps = [(max(h) - min(h)) / (max(map(abs, h)) or 1) for h in halves]
-    least = min(column)
-    top = max(map(abs, column))
-    return max(gaps) * top, least if least <= 0 else top
+    return max(gaps), int(min(column) > 0)
 
 
-def _amplitudes(
-    problem: Problem, found: Coordinates
-) -> tuple[tuple[Array, ...], bool]:
+def _share(left: Any, right: Any) -> Any:
+    """Return |left + right| relative to the two."""
+    return abs(left + right) / (abs(left) + abs(right) or 1)
+
+
+def _amplitudes(problem: Problem, found: Coordinates) -> tuple[tuple[Array, ...], bool]:
     """Return the amplitudes in fractions, and whether they are exact."""
     if found.transform is None and problem.is_small:
         weights = tuple(weight.ravel() for weight in problem.sharp.weights)
