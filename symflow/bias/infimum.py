@@ -53,6 +53,8 @@ def is_drawn(problem: Problem) -> bool:
     rule = None if problem.given is None else problem.given.init
     if rule is not None and not isinstance(rule, GivenInit):
         return True
+    if not problem.is_small:
+        return False
     entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
     return any(hasattr(entry, "_mpf_") for entry in entries)
 

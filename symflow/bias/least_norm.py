@@ -102,8 +102,8 @@ class LeastNorm(Prediction):
     @cached_property
     def exact_limit(self) -> Array | None:
         """Σ_yxΣ_xx⁺ in rational numbers; None where the moments are not known so."""
-        if self.minimizers.exact and all(map(is_exact_array, self.problem.arguments)):
-            return self.minimizers.least_norm
+        if all(map(is_exact_array, self.problem.arguments)):
+            return self.minimizers.least_norm if self.minimizers.exact else None
         sharp = self.problem.sharp
         rank = decide_rank(sharp.arguments[0])
         same = rank.exact and rank.value == self.minimizers.rank.value

@@ -233,13 +233,17 @@ def _rounded(X: Array, Y: Array, count: int | None, rank: Rank) -> Minimizers:
     scale = np.ldexp(1.0, -np.where(top > 0, np.frexp(top)[1], 0))
     left = scale[:, None] if count is None else 1.0
     U, sizes, V = np.linalg.svd(left * X * scale, full_matrices=False)
-    r = rank.value
-    # V diag(1/scale) Wᵀ = diag(1/sizes) UᵀY
-    frame = orthonormal(V[:r] / scale)
-    goal = (U[:, :r].T @ (left * Y)) / sizes[:r, None]
-    least = np.linalg.lstsq(V[:r] / scale @ frame, goal, rcond=None)[0]
+    r, d = rank.value, X.shape[1]
     xx, xy = (X, Y) if count is None else (X.T @ X / count, X.T @ Y / count)
-    seen = np.eye(len(frame)) if r == len(frame) else frame @ frame.T
+    # V diag(1/scale) Wᵀ = diag(1/sizes) UᵀY
+    goal = (U[:, :r].T @ (left * Y)) / sizes[:r, None]
+    if r == d:
+        frame, least = np.eye(d), scale[:, None] * (V.T @ goal)
+        seen = frame
+    else:
+        frame = orthonormal(V[:r] / scale)
+        least = frame @ np.linalg.solve(V[:r] / scale @ frame, goal)
+        seen = frame @ frame.T
     spread = float(sizes[0] / sizes[r - 1]) if r else 1.0
     accuracy = 10 * np.finfo(float).eps * spread
-    return Minimizers(rank, frame.T, seen, (frame @ least).T, (xx, xy.T), accuracy)
+    return Minimizers(rank, frame.T, seen, least.T, (xx, xy.T), accuracy)
