@@ -20,6 +20,7 @@ from symflow.errors import (
     PrecisionLost,
 )
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
@@ -61,12 +62,12 @@ LIMIT_PROOF = (
 
 def enclose(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
-    t: Any,
+    data: DataLike,
+    init: InitLike,
+    t: TimesLike,
     *,
     digits: int = 50,
-    rng: Any = None,
+    rng: RandomLike = None,
     progress: Callable[[float], None] | None = None,
 ) -> Enclosure:
     r"""Enclose a gradient flow in balls of proven radius.

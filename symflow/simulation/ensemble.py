@@ -12,6 +12,7 @@ from symflow.algebra.arrays import to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.labelled import dataset, frame
 from symflow.simulation.batch import integrate_many
@@ -172,7 +173,12 @@ def spread(values: Floats) -> str:
 
 
 def ensemble(
-    flow: GradientFlow, data: Any, init: Any, t: Any, *, method: DOP853 | None = None
+    flow: GradientFlow,
+    data: DataLike,
+    init: Any,
+    t: TimesLike,
+    *,
+    method: DOP853 | None = None,
 ) -> Ensemble:
     """Integrate a gradient flow from many starts in one call.
 

@@ -12,6 +12,7 @@ import numpy as np
 from symflow.conservation import drifts
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
@@ -30,14 +31,14 @@ FINEST = 1e-14
 
 def simulate(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
-    t: Any,
+    data: DataLike,
+    init: InitLike,
+    t: TimesLike,
     *,
     method: Method | None = None,
     events: Sequence[Any] = (),
     steady_state: bool = False,
-    rng: Any = None,
+    rng: RandomLike = None,
     progress: Callable[[float], None] | None = None,
 ) -> Trajectory:
     """Integrate a gradient flow in float64.
