@@ -54,7 +54,7 @@ def _rows(case: Case, claim: Any, run: Any, lines: str) -> Iterator[Fault]:
         told = f"residual {float(row.residual):.2g}, bound {float(row.bound):.2g}"
         if row.ok and float(row.bound) >= USELESS and "not c" not in row.status:
             yield Fault(f"{claim.name} is ok within a useless bound", told, line)
-        beyond = float(row.residual) > float(row.bound)
+        beyond = USELESS > float(row.bound) < float(row.residual)
         if beyond and is_firm(claim):
             yield Fault(
                 f"{claim.status.value} {claim.name} is contradicted, {where}",
