@@ -15,7 +15,7 @@ from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, Theorem, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, limit_of
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.least_squares import least_squares
 from symflow.losses import SquaredLoss
 from symflow.precision.enclosure import Enclosure
@@ -126,9 +126,10 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
 
 def _claim_row(claim: Claim, route: Route) -> Row:
     own = route_bound(route)
+    parts = zip(*_measured(claim, route), claim.magnification(route), strict=True)
     pairs = [
-        (to_mpf(size, mpmath.mp), own + float(extra))
-        for size, extra in zip(*_measured(claim, route), strict=True)
+        (to_mpf(size, mpmath.mp), own * factor + float(extra))
+        for size, extra, factor in parts
     ]
     residual, bound = max(
         pairs, key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0]
@@ -211,7 +212,7 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     Parameters
     ----------
     claim : Claim
-        A theorem that predicts a limit; of other claims nothing is said.
+        One with a `limit`; of other claims nothing is said.
     route : Trajectory or Enclosure
         Of finite times.
 
@@ -220,8 +221,11 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     list of Row
         At most one; not checked where the run has not settled.
     """
-    predicted = getattr(claim, "limit", None) if isinstance(claim, Theorem) else None
-    if predicted is None or isinstance(route, Enclosure):
+    if isinstance(route, Enclosure) or not hasattr(type(claim), "limit"):
+        return []
+    try:
+        predicted = claim.limit
+    except HypothesisFailed:  # what is asserted does not determine it
         return []
     name, source = f"{claim.name}: limit", str(claim.reference)
     residual, bound = nan, inf
@@ -236,6 +240,8 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
                 route.lift(predicted) - route.end_to_end[-1], np.array([size])
             )
             residual = to_float(gap)
+    if bound >= UNINFORMATIVE and not isinstance(claim, Theorem):
+        return []  # a closed form is compared at every time, its limit besides
     status = "measured" if bound < UNINFORMATIVE else "not compared: not settled"
     return [Row(name, _route_name(route), residual, bound, status, source)]
 
