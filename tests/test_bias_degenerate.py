@@ -396,7 +396,7 @@ def test_one_neuron_at_the_edge():
     assert "opposite to the target" in str(neuron([[-1, 0]], [[1]]))
     assert "not decided" in str(neuron([[F(-3, 5), F(4, 5)]], [[1]]))
     # an input that is not seen keeps a away from zero although a² < ‖u‖²
-    seen, half = ((2, 0), (0, 0)), F(1, 2)
+    seen = ((2, 0), (0, 0))
     for seen_part, unseen, a in (
         (F(-1, 2), 1, F(1)),
         (F(1, 2), 1, F(-1)),
