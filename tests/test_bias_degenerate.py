@@ -81,7 +81,7 @@ def pulled(kind, weights, force):
 
 
 def end_of(kind, weights, X, Y):
-    """W(∞) by SciPy; None where it has not arrived after 20 000 evaluations."""
+    """W(∞) by SciPy; None where it has not arrived after 8000 evaluations."""
     X, Y = np.array(X, float), np.array(Y, float)
     start = [np.array(weight, float) for weight in weights]
     xx, yx = X.T @ X / len(X), Y.T @ X / len(X)
@@ -94,7 +94,7 @@ def end_of(kind, weights, X, Y):
 
     def rate(_, state):
         calls[0] += 1
-        if calls[0] > 20_000:
+        if calls[0] > 8_000:
             raise TimeoutError
         now = parts(state)
         moved = pulled(kind, now, yx - total(kind, now) @ xx)
@@ -184,7 +184,7 @@ def degenerate(seed):
 def test_no_predicted_limit_is_wrong():
     """Zero, equal, tiny, dead, duplicated: right, or refused in words."""
     held = dict.fromkeys((LeastNorm, OneNeuron, DiagonalPotential, FourierPotential), 0)
-    for seed in range(60):
+    for seed in range(40):
         kind, network, start, X, Y = degenerate(seed)
         problem = flow_of(network), sf.Dataset(X, Y), start
         try:
@@ -199,7 +199,26 @@ def test_no_predicted_limit_is_wrong():
         assert np.max(np.abs(end - bias.limit)) <= 2e-6 * size, seed
         assert bias.kkt_residual(bias.limit) < 1e-7, seed
         held[type(bias)] += 1
-    assert min(held.values()) >= 3
+    assert min(held.values()) >= 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_factors_of_any_size_and_sign(seed):
+    """u₁∘u₂ − v₁∘v₂ and u∘u − v∘v, where every coordinate has a size of its own."""
+    rng = Random(seed)
+    data = sf.Dataset([[1.0, 2.0, -1.0]], [2.0])
+    four = [
+        [rng.choice((-1, 1)) * rng.uniform(0.2, 1.5) for _ in range(3)] for _ in "uvxy"
+    ]
+    start = columns(*four)
+    bias = sf.implicit_bias(flow_of(sf.DiagonalNetwork(3, 2, signed=True)), data, start)
+    assert end_of("signed", start, data.X, data.Y) == pytest.approx(
+        bias.limit, abs=1e-8
+    )
+    two = columns(*four[:2])
+    bias = sf.implicit_bias(flow_of(sf.HadamardDifference(3)), data, two)
+    same = [two[0], two[0], two[1], two[1]]
+    assert end_of("signed", same, data.X, data.Y) == pytest.approx(bias.limit, abs=1e-8)
 
 
 # ---------------------------------------------------------------- one sample, bisected
@@ -383,6 +402,18 @@ def test_a_limit_is_proved_only_where_saddles_are_excluded():
         assert "not stationary, or a minimizer: fails" in text or "limit: fails" in text
     there = [[3, 0], [0, 1]], [[1, 0], [0, 1]]
     assert sf.implicit_bias(flow, data, there).status is Status.PROVED
+
+
+@pytest.mark.parametrize("factor", [F(1, 10**6), F(1), F(10**6)])
+def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
+    """Balanced 1-1-1 from −s², target 1: it ends in 0, which is ½ above the infimum."""
+    s = F(3, 10) * factor
+    flow, data = flow_of(sf.LinearNetwork(1, 1, 1)), sf.whitened([[factor**2]])
+    for sign, status in ((-1, Status.VERIFIED), (1, Status.PROVED)):
+        assert sf.implicit_bias(flow, data, ([[sign * s]], [[s]])).status is status
+    # an imbalance, however small, or a second one of the hidden units frees it
+    freed = sf.implicit_bias(flow, data, ([[-s]], [[s * (1 + F(1, 10**9))]]))
+    assert freed.status is Status.PROVED
 
 
 def neuron(u, a, sigma=((2, 0), (0, 2)), target=((1, 0),)):
