@@ -411,7 +411,15 @@ def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
     flow, data = flow_of(sf.LinearNetwork(1, 1, 1)), sf.whitened([[factor**2]])
     for sign, status in ((-1, Status.VERIFIED), (1, Status.PROVED)):
         assert sf.implicit_bias(flow, data, ([[sign * s]], [[s]])).status is status
-    # an imbalance, however small, or a second one of the hidden units frees it
+    # balanced up to rounding is not taken for an imbalance
+    data = sf.whitened([[float(factor) ** 2]])
+    for init in (([[-0.3 * float(factor)]], [[(0.1 + 0.2) * float(factor)]]),):
+        assert sf.implicit_bias(flow, data, init).status is Status.VERIFIED
+    wide = flow_of(sf.LinearNetwork(2, 2, 2))
+    drawn = sf.implicit_bias(wide, sf.whitened([[3, 0], [0, 1]]), sf.balanced_init(0.3))
+    assert drawn.status is Status.VERIFIED
+    # an imbalance of exact numbers, however small, frees it
+    data = sf.whitened([[factor**2]])
     freed = sf.implicit_bias(flow, data, ([[-s]], [[s * (1 + F(1, 10**9))]]))
     assert freed.status is Status.PROVED
 

@@ -132,7 +132,11 @@ def imbalance_level(problem: Problem, found: Minimizers) -> float:
     """
     first, second = start_weights(problem, found)
     seen = first - found.off(first)
-    falling, noise = eigenvalues(times(seen, seen.T) - times(second.T, second))
+    inner, outer = times(seen, seen.T), times(second.T, second)
+    falling, noise = eigenvalues(inner - outer)
+    if not (problem.given_exactly and found.exact) or is_drawn(problem):
+        # what is balanced up to rounding has no level
+        noise = max(noise, ROUNDING * to_float(np.trace(inner) + np.trace(outer)))
     kth = positive_part(falling - noise, found.rank.value) if found.rank.value else 0.0
     return kth + positive_part(-falling[::-1] - noise, len(second))
 
