@@ -424,6 +424,17 @@ def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
     assert freed.status is Status.PROVED
 
 
+def test_a_truth_of_rank_one_in_floats_is_reached_through_one_unit(rng):
+    """Rounding of the targets is no second direction that a width of one lacks."""
+    X = rng.standard_normal((6, 3))
+    Y = X @ np.outer([0.1, 0.7, -0.3], [0.3, 0.1])
+    flow, data = flow_of(sf.LinearNetwork(3, 1, 2)), sf.Dataset(X, Y)
+    start = [[0.1, 0.6, -0.2]], [[0.7], [0.3]]
+    bias = sf.implicit_bias(flow, data, start)
+    assert bias.status is Status.VERIFIED
+    assert end_of("dense", start, X, Y) == pytest.approx(bias.limit, abs=1e-8)
+
+
 def neuron(u, a, sigma=((2, 0), (0, 2)), target=((1, 0),)):
     problem = bind(
         flow_of(sf.LinearNetwork(2, 1, 1)), sf.Moments(sigma, target), (u, a)

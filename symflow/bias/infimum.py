@@ -23,7 +23,13 @@ import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import (
+    Array,
+    is_exact_array,
+    map_entries,
+    to_float_array,
+    to_mpf_array,
+)
 from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import Minimizers, times
@@ -96,28 +102,37 @@ def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
     It holds either way, as a proviso where nothing is proved.
     """
     start = product(start_weights(problem, found))
-    gap, lowest = found.excess(start), lowest_saddle(found)
+    gap, (lowest, sure) = found.excess(start), lowest_saddle(problem, found)
     words = "the loss converges to its infimum, not to a saddle"
     seen = f"ℓ − ℓ* = {to_float(gap):.3g}"
     if len(problem.weights) == 2 and imbalance_level(problem, found) > 0:
         return Hypothesis(words, True, "two layers with an imbalance of positive level")
     if lowest is None or gap * (1 if found.exact else 1 + MARGIN) <= lowest:
-        return Hypothesis(words, True, f"{seen} is below all saddles")
+        return Hypothesis(words, True, f"{seen} is below all saddles", exact=sure)
     detail = f"{seen} is not below all saddles, {to_float(lowest):.3g}"
     return Hypothesis(words, True, f"not decided: {detail}", exact=False)
 
 
-def lowest_saddle(found: Minimizers) -> Any:
-    """Return a lower bound on the excess of saddles, ½σ²; None where there are none."""
+def lowest_saddle(problem: Problem, found: Minimizers) -> tuple[Any, bool]:
+    """Return a lower bound on the excess of saddles, ½σ²; None where there are none.
+
+    Also whether it is exact: of floats, singular values that are rounding do not count.
+    """
     square = times(times(found.least_norm, found.moments[0]), found.least_norm.T)
-    rank = decide_rank(square)
+    rank = decide_rank(as_given(problem, square))
     if rank.value == 0:
-        return None
+        return None, rank.exact
     if square.size == 1:
-        return square[0, 0] / 2
+        return square[0, 0] / 2, True
     values, noise = eigenvalues(square)
     doubt = noise if found.exact else MARGIN * values[0]
-    return max(values[rank.value - 1] - doubt, 0.0) / 2
+    return max(values[rank.value - 1] - doubt, 0.0) / 2, rank.exact
+
+
+def as_given(problem: Problem, matrix: Array) -> Array:
+    """Return what was computed from the data in floats, unless those are exact."""
+    exact = all(map(is_exact_array, problem.arguments))
+    return matrix if exact else to_float_array(matrix)
 
 
 def imbalance_level(problem: Problem, found: Minimizers) -> float:

@@ -34,6 +34,7 @@ import sympy
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.bias.infimum import (
+    as_given,
     ends_at_a_minimum,
     infimum_proof,
     is_drawn,
@@ -245,7 +246,7 @@ def _ratio(part: Array, terms: Array) -> Any:
 
 def _reaches(problem: Problem, best: Minimizers) -> Hypothesis:
     """Say whether the hidden units of the start leave W(t) enough rank."""
-    needed = decide_rank(best.least_norm)
+    needed = decide_rank(as_given(problem, best.least_norm))
     # what a rule draws is known to some digits, and has no exact rank
     drawn = best.exact and is_drawn(problem)
     weights = problem.floats.weights if drawn else start_weights(problem, best)
