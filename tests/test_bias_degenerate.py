@@ -387,7 +387,10 @@ def test_a_limit_is_proved_only_where_saddles_are_excluded():
     flow, data = flow_of(sf.LinearNetwork(2, 2, 2)), sf.whitened([[3, 0], [0, 1]])
     half = F(1, 2)
     wrong = [[-half, 0], [0, half]], [[half, 0], [0, half]]
-    bias = sf.implicit_bias(flow, data, wrong)
+    with pytest.raises(sf.HypothesisFailed, match="a balanced mode is opposite"):
+        sf.implicit_bias(flow, data, wrong)
+    floats = [np.array(weight, float) for weight in wrong]
+    bias = sf.implicit_bias(flow, data, floats)
     assert bias.status is Status.VERIFIED
     assert "not decided" in str(bias.hypotheses[-1])
     near = [[F(3, 2), 0], [0, half]], [[2, 0], [0, half]]
@@ -409,8 +412,9 @@ def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
     """Balanced 1-1-1 from −s², target 1: it ends in 0, which is ½ above the infimum."""
     s = F(3, 10) * factor
     flow, data = flow_of(sf.LinearNetwork(1, 1, 1)), sf.whitened([[factor**2]])
-    for sign, status in ((-1, Status.VERIFIED), (1, Status.PROVED)):
-        assert sf.implicit_bias(flow, data, ([[sign * s]], [[s]])).status is status
+    assert sf.implicit_bias(flow, data, ([[s]], [[s]])).status is Status.PROVED
+    with pytest.raises(sf.HypothesisFailed, match="a balanced mode is opposite"):
+        sf.implicit_bias(flow, data, ([[-s]], [[s]]))
     # balanced up to rounding is not taken for an imbalance
     data = sf.whitened([[float(factor) ** 2]])
     for init in (([[-0.3 * float(factor)]], [[(0.1 + 0.2) * float(factor)]]),):

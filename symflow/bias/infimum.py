@@ -17,6 +17,7 @@ as well (`flow/imbalance.py`): the loss then falls as e^{−2λ_rΔt} at least (
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -33,7 +34,7 @@ from symflow.algebra.arrays import (
 from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import Minimizers, times
-from symflow.claims import Hypothesis, Identity
+from symflow.claims import TOLERANCE, Hypothesis, Identity, relative_size
 from symflow.claims.hypothesis import ROUNDING, UNSEEN
 from symflow.flow.imbalance import positive_part
 from symflow.flow.problem import Problem
@@ -99,7 +100,7 @@ def moves(problem: Problem, found: Minimizers) -> Hypothesis:
 def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
     """Say whether the loss is proved to converge to its infimum, once it moves.
 
-    It holds either way, as a proviso where nothing is proved.
+    It fails where a saddle is certain, and is a proviso where nothing is proved.
     """
     start = product(start_weights(problem, found))
     gap, (lowest, sure) = found.excess(start), lowest_saddle(problem, found)
@@ -109,8 +110,36 @@ def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
         return Hypothesis(words, True, "two layers with an imbalance of positive level")
     if lowest is None or gap * (1 if found.exact else 1 + MARGIN) <= lowest:
         return Hypothesis(words, True, f"{seen} is below all saddles", exact=sure)
+    if _is_opposed(problem, found):
+        exact, detail = (
+            problem.given_exactly,
+            "a balanced mode is opposite to the target",
+        )
+        detail = detail if exact else f"not decided: {detail}, up to rounding"
+        return Hypothesis(words, not exact, detail, exact=exact)
     detail = f"{seen} is not below all saddles, {to_float(lowest):.3g}"
     return Hypothesis(words, True, f"not decided: {detail}", exact=False)
+
+
+def _is_opposed(problem: Problem, found: Minimizers) -> bool:
+    """Say whether a balanced start shares its modes with the target, one opposed.
+
+    The modes, singular vectors of W(0) and W* and eigenvectors of Σ_xx, then stay, and
+    no singular value of a balanced flow passes zero.
+    """
+    weights, best = start_weights(problem, found), found.least_norm
+    W, sigma_xx, allowed = product(weights), found.moments[0], TOLERANCE
+    if problem.given_exactly and found.exact and not is_drawn(problem):
+        allowed = 0.0
+    along = times(best.T, W)
+    grams = (times(W.T, W), times(best.T, best), along)
+    pairs = [(times(after.T, after), times(b, b.T)) for b, after in pairwise(weights)]
+    alike = [along, times(best, W.T), *(times(sigma_xx, gram) for gram in grams)]
+    pairs += [(part, part.T) for part in alike]
+    if any(relative_size(a - b, np.stack([a, b])) > allowed for a, b in pairs):
+        return False
+    values, noise = eigenvalues(along)
+    return bool(values[-1] < -max(noise, allowed * values[0]))
 
 
 def lowest_saddle(problem: Problem, found: Minimizers) -> tuple[Any, bool]:

@@ -77,9 +77,9 @@ class LeastNorm(Prediction):
         best = minimizers(problem)
         rows = [*found, *best.hypotheses, moves(problem, best)]
         rows += [_reaches(problem, best), _invariant(problem, best)]
-        if not all_hold(rows):
-            return cls.refuse(rows)
-        return cls(problem, (*rows, ends_at_a_minimum(problem, best)))
+        if all_hold(rows):
+            rows.append(ends_at_a_minimum(problem, best))
+        return cls(problem, tuple(rows)) if all_hold(rows) else cls.refuse(rows)
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
