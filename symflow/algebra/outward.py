@@ -34,7 +34,7 @@ def at_least(ball: Any) -> float:
 
 def at_most(ball: Any) -> float:
     """Return the least float that is certainly not below the number in a ball."""
-    return -at_least(-ball)
+    return 0.0 - at_least(-ball)
 
 
 def float_down(value: Any) -> sympy.Float:
@@ -59,9 +59,20 @@ def float_up(value: Any) -> sympy.Float:
     Examples
     --------
     >>> float_up(2 / 3), float_up(0.0)
-    (0.666667, 0)
+    (0.666667, 0.0)
     """
     return _shown(value, ROUND_CEILING)
+
+
+def said_down(value: Any) -> str:
+    """Return six digits that are not above a float, as a text.
+
+    Examples
+    --------
+    >>> said_down(2 / 3), said_down(0.0)
+    ('0.666666', '0')
+    """
+    return f"{float(float_down(value)):.{SHOWN}g}"
 
 
 def _shown(value: Any, rounding: str) -> sympy.Float:

@@ -22,7 +22,7 @@ from symflow.algebra.outward import at_most
 #: Bits of the balls.
 BITS = 192
 #: Rows beyond which an eigenvalue is computed in float64, with a bound on its error.
-MOST_ROWS = 48
+MOST_ROWS = 24
 #: Rounding of float64 eigenvalues and of what they are computed from, per row.
 FLOAT_ERROR = 4e-15
 

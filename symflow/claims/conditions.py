@@ -19,7 +19,7 @@ from symflow.algebra.numbers import to_float
 from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishing
 from symflow.claims.theorem import Condition
 from symflow.flow import GradientFlow
-from symflow.flow.least_squares import exact_least_norm, input_rank
+from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Network
@@ -79,7 +79,8 @@ def known_rank(problem: Problem) -> Hypothesis:
     rank = input_rank(problem)
     words = "the rank of Σ_xx is known, and not zero"
     holds, detail, exact = rank.value > 0 and rank.is_clear, str(rank), rank.exact
-    if exact and problem.is_small and exact_least_norm(problem.sharp) is None:
+    exactly = with_fractions(problem)
+    if exact and exactly is not None and exact_least_norm(exactly) is None:
         holds, exact = holds and not problem.given_exactly, False
         detail += "; Σ_yx is not in the range of Σ_xx"
     defect = 0.0 if exact else rank.dropped

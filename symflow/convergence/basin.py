@@ -104,7 +104,7 @@ class InducedFlow(Theorem):
     def residuals(self, path: Path) -> Array:
         """Return the gap between Ẇ from the layers and from W alone, relative."""
         given, power = setting(self.problem), 2 - 2 / self.depth
-        target = path.lift(self.problem.arguments[1])
+        target = path.lift(self.problem.exact_arguments[1])
         first, start = (
             to_float(size)
             for size in (given.frame.first, given.frame.strength(given.product)[()])

@@ -15,7 +15,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import exact
-from symflow.algebra.outward import at_least, at_most, float_down, float_up
+from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
 from symflow.algebra.spectra import in_balls
 from symflow.claims import (
     Bound,
@@ -89,11 +89,6 @@ class RateBound(Bound, Theorem):
         """The exponential rate of the quantity, rounded down."""
         return self.constant * (1 - ROUNDED_DOWN)
 
-    @property
-    def printed_rate(self) -> sympy.Float:
-        """The rate to six digits, not above it."""
-        return float_down(self.rate)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LossBound(RateBound):
@@ -131,7 +126,7 @@ class LossBound(RateBound):
         W_opt = W* = Σ_yxΣ_xx⁺ is the minimizer of least norm, the left side ℒ(t) − ℒ*.
         """
         t = sympy.Symbol("t", nonnegative=True)
-        decay = sympy.exp(-self.printed_rate * t)
+        decay = sympy.exp(-float_down(self.rate) * t)
         start = float_up(float(self.bound(0.0)))
         return sympy.Le(excess_symbol(self.problem), decay * start, evaluate=False)
 
@@ -248,7 +243,7 @@ def positive_rate(problem: Problem, rate: float) -> Hypothesis:
     size = sum(float(np.sum(weight**2)) for weight in problem.floats.weights)
     scale = float(fine.eigenvalues[-1]) * size ** (depth - 1)
     value = Fraction(rate) if problem.given_exactly else rate
-    return positive("a positive rate", value, scale, f"rate {float_down(rate)}")
+    return positive("a positive rate", value, scale, f"rate {said_down(rate)}")
 
 
 def refuse_zero_inputs(problem: Problem, call: str) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import at_least, at_most, float_down, float_up
+from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
 from symflow.algebra.spectra import in_balls, kth
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
@@ -102,7 +102,7 @@ def guaranteed_rate(problem: Problem) -> Hypothesis:
         return Hypothesis(words, False, "c = 0")
     sure = all(hypothesis.exact for hypothesis in best.checked)
     defect = max(hypothesis.defect for hypothesis in best.checked)
-    detail = f"c = {best.printed_rate}, {best.name}"
+    detail = f"c = {said_down(best.rate)}, {best.name}"
     return Hypothesis(words, True, detail, defect, exact=sure)
 
 
@@ -207,7 +207,7 @@ class KernelFloor(OperatorBound):
         bracket = start.levels.ball(*MarginRate.floors(start)) / 2
         floor = max(at_least(bracket), 0.0)
         verdict = positive_rate(problem, at_least(start.smallest * floor))
-        detail = f"λ_min ≥ {float_down(floor)}"
+        detail = f"λ_min ≥ {said_down(floor)}"
         words = "a bracket that is positive"
         positive = Hypothesis(words, verdict.holds, detail, exact=verdict.exact)
         if positive.holds:

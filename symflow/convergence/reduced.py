@@ -9,6 +9,7 @@ trace of (W − W*)Σ_xx(W − W*)ᵀ.  So nothing is rounded before eigenvalues
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from math import inf
 from typing import Any
@@ -34,11 +35,12 @@ from symflow.flow.least_squares import (
     finely,
     input_rank,
     least_squares,
+    with_fractions,
 )
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.inits import GivenInit
 
-#: Relative error of weights that a rule draws to `CHECK_DIGITS` digits.
+#: Relative error of weights that are known to `CHECK_DIGITS` digits only.
 DRAWN = 10.0 ** (2 - CHECK_DIGITS)
 
 
@@ -188,13 +190,16 @@ def _reduced_start(problem: Problem) -> ReducedStart:
         fine = least_squares(problem)
         _, sigma_yx = map(to_float_array, problem.arguments)
         return _by_frame(rank, FLOAT_ERROR, problem.floats.weights, fine, sigma_yx)
-    weights = tuple(map(to_rationals, problem.sharp.weights))
-    rule = None if problem.given is None else problem.given.init
-    error = 0.0 if rule is None or isinstance(rule, GivenInit) else DRAWN
-    sigma_xx, sigma_yx = map(to_rationals, problem.sharp.arguments)
-    best = exact_least_norm(problem.sharp)
-    if not rank.exact or best is None:
+    given, layers = problem.given, problem.sharp.weights
+    rule = given is not None and not isinstance(given.init, GivenInit)
+    rounded = any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
+    error, weights = DRAWN if rule or rounded else 0.0, tuple(map(to_rationals, layers))
+    exactly = with_fractions(problem)
+    best = None if exactly is None else exact_least_norm(exactly)
+    if exactly is None or best is None or not rank.exact:
+        sigma_yx = to_rationals(problem.sharp.arguments[1])
         return _by_frame(rank, error, weights, finely(problem), sigma_yx)
+    sigma_xx, sigma_yx = map(to_rationals, exactly.arguments)
     parts = (_projector(sigma_xx), to_rationals(best), sigma_xx, sigma_yx)
     return ReducedStart(rank, error, weights, *parts)
 

@@ -30,7 +30,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import at_least, float_down, float_up
+from symflow.algebra.outward import at_least, float_down, float_up, said_down
 from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls
 from symflow.claims import Hypothesis, Identity, Path, Refusal
 from symflow.claims.bibliography import MIN_2021, MIN_2023
@@ -46,6 +46,7 @@ from symflow.convergence.bound import (
     LossBound,
     excess_along,
     excess_symbol,
+    rounding_scale,
 )
 from symflow.convergence.reduced import ReducedStart, reduced_start
 from symflow.flow.least_squares import least_squares
@@ -79,7 +80,7 @@ class TwoLayerRate(LossBound):
     @classmethod
     def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
         """Return the hypotheses that make the bound say more than another one."""
-        low = [float_down(at_least(floor)) for floor in floors]
+        low = [said_down(at_least(floor)) for floor in floors]
         words = "the start is nearer than the smallest singular values"
         detail = f"σ_m ≥ {low[0]}, σ_r ≥ {low[1]} at all times"
         return [Hypothesis(words, any(floor > 0 for floor in floors), detail)]
@@ -241,9 +242,8 @@ class InstantaneousRate(TwoLayerRate):
 
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of the excess loss times that of its rate."""
-        size = path.number(reduced_start(self.problem).size)
-        largest = path.number(float(self.reduction.eigenvalues[0]))
-        return super().scale(path, larger / (size * largest)) * size * largest
+        rate = reduced_start(self.problem).size * float(self.reduction.eigenvalues[0])
+        return max(*larger, path.number(rounding_scale(self.problem) * rate))
 
 
 def _kth(values: Array, k: int) -> Array:

@@ -96,8 +96,9 @@ def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
 
     Examples
     --------
-    >>> imbalance_levels(np.diag([5.0, 2.0, -1.0]), 2, 1)
-    ImbalanceLevels(plus=3.0, minus=0.0, level=3.0)
+    >>> levels = imbalance_levels(np.diag([5.0, 2.0, -1.0]), 2, 1)
+    >>> round(levels.plus, 12), levels.minus, round(levels.level, 12)
+    (3.0, 0.0, 3.0)
     """
     return levels_from(eigenvalues(to_rationals(difference)), r, m).rounded
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import sympy
 
 from symflow.algebra.arrays import (
     Array,
@@ -129,12 +130,19 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    rank = input_rank(problem).value
     if context is not None:
-        return _reduce(problem.arguments, rank, context)
-    found = _reduce(map(to_float_array, problem.arguments), rank)
+        return _reduce(problem.exact_arguments, input_rank(problem).value, context)
+    memory = vars(problem)
+    if "_least_squares" not in memory:
+        memory["_least_squares"] = _in_floats(problem)
+    found: LeastSquares = memory["_least_squares"]
+    return found
+
+
+def _in_floats(problem: Problem) -> LeastSquares:
+    found = _reduce(map(to_float_array, problem.arguments), input_rank(problem).value)
     values = found.eigenvalues
-    if problem.is_small and rank and values[-1] < COARSE * values[0]:
+    if problem.is_small and found.rank and values[-1] < COARSE * values[0]:
         return finely(problem).rounded
     return found
 
@@ -176,12 +184,27 @@ def input_rank(problem: Problem) -> Rank:
 
 
 def _input_rank(problem: Problem) -> Rank:
-    rough = decide_rank(problem.arguments[0])
-    if rough.exact or not problem.is_small:
+    rough, exactly = decide_rank(problem.arguments[0]), with_fractions(problem)
+    if rough.exact or exactly is None:
         return rough
-    # moments of float samples are themselves rounded, those of `sharp` are not
-    sharp = decide_rank(problem.sharp.arguments[0])
+    # moments of float samples are themselves rounded
+    sharp = decide_rank(exactly.arguments[0])
     return sharp if sharp.value == rough.value else rough
+
+
+def with_fractions(problem: Problem) -> Problem | None:
+    """Return the problem with its moments as given, if these are rational.
+
+    `Problem.sharp` rounds all numbers, if only to many digits, where one is irrational,
+    and a rounded Σ_xx may have another rank.
+    """
+    if not problem.is_small:
+        return None
+    for found in (problem, problem.sharp):
+        entries = [entry for array in found.arguments for entry in array.flat]
+        if all(isinstance(entry, sympy.Rational | Fraction) for entry in entries):
+            return found
+    return None
 
 
 def exact_least_norm(problem: Problem) -> Array | None:
@@ -211,7 +234,7 @@ def exact_least_norm(problem: Problem) -> Array | None:
     from flint import fmpq, fmpq_mat
 
     moments = []
-    for array in problem.arguments:
+    for array in problem.exact_arguments:
         ratios = [as_fraction(entry) for entry in array.flat]
         known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
         if len(known) < len(ratios):
