@@ -321,13 +321,14 @@ class Constants:
         drift = 2 * UPPER * self.high * self.largest * self.excess
         allowed = min((UPPER - 1) * self.high / 2, (1 - LOWER) * self.low / 4)
 
+        if not (allowed > 0 and self.slope(0.0) > 0):
+            return 0.0
+        top = 1 / (self.largest * self.low)
+
         def spare(part: float) -> float:
             return self.slope(part * top) - drift * part * top / allowed
 
-        top = 1 / (self.largest * self.low)
-        if not (allowed > 0 and top < np.inf and self.slope(0.0) > 0):
-            return 0.0
-        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14))
+        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14, maxiter=9999))
         while part > 0 and spare(part) < 0:
             part *= 1 - ROUNDED_DOWN
         return part * top * (1 - ROUNDED_DOWN)
