@@ -24,8 +24,9 @@ from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Network
 
-#: Part of the largest eigenvalue below which float64 sees nothing of a Gram matrix.
-FLOOR = 1e-16
+#: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
+#: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
+FLOOR = 1e-12
 
 #: Measures a relative defect, in whatever arithmetic the problem has.
 Measure = Callable[[Problem], Any]
@@ -148,7 +149,7 @@ def imbalance_defect(before: Array, after: Array) -> float:
     --------
     >>> from fractions import Fraction
     >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
-    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.999
+    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.98
     True
     """
     out, back = after.T @ after, before @ before.T

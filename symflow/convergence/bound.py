@@ -226,6 +226,17 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
     return total
 
 
+def falling(exponents: Array) -> Array:
+    """Return e^{−x} in float64, never below what rounds up to a positive number.
+
+    Examples
+    --------
+    >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
+    True
+    """
+    return np.asarray(np.exp(-np.minimum(exponents, 700.0)))
+
+
 def positive_rate(problem: Problem, rate: float) -> Hypothesis:
     """Say whether a bound says anything: a rate of zero does not."""
     fine, depth = least_squares(problem), len(problem.weights)

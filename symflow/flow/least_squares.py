@@ -131,7 +131,7 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     array([[1.2, 1.6]])
     """
     if context is not None:
-        return _reduce(problem.arguments, input_rank(problem).value, context)
+        return _reduce(problem.exact_arguments, input_rank(problem).value, context)
     memory = vars(problem)
     if "_least_squares" not in memory:
         memory["_least_squares"] = _in_floats(problem)
@@ -243,7 +243,7 @@ def exact_least_norm(problem: Problem) -> Array | None:
     from flint import fmpq, fmpq_mat
 
     moments = []
-    for array in problem.arguments:
+    for array in problem.exact_arguments:
         ratios = [as_fraction(entry) for entry in array.flat]
         known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
         if len(known) < len(ratios):
