@@ -193,6 +193,21 @@ def test_a_tiny_feature_is_a_feature():
     assert certificate.status.value == "enclosed"
 
 
+def test_samples_whose_rank_is_a_matter_of_rounding_are_refused():
+    """0.3 is not 3·0.1: the rank is 2, and the loss has a part that float64 misses."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 1), sf.SquaredLoss())
+    start = sf.gaussian_init(1, rng=0)
+    nearly = sf.Dataset([[0.1, 0.3], [0.7, 2.1], [0.2, 0.6]], [1.0, 0.0, 2.0])
+    refusal = ImbalanceRate.attempt(bind(flow, nearly, start))
+    assert "rank 1 to rounding" in str(refusal)
+    assert "as given rank 2" in str(refusal)
+    twice = sf.Dataset([[0.1, 0.2], [0.7, 1.4], [0.2, 0.4]], [1.0, 0.0, 2.0])
+    claim = ImbalanceRate.attempt(bind(flow, twice, start))
+    assert claim.status.value == "proved"
+    run = sf.simulate(flow, twice, start, [0, 1, 5])
+    assert sf.validate([claim], run).ok
+
+
 @pytest.mark.parametrize("widths", [(2, 3, 2), (2, 2, 2, 2)])
 @pytest.mark.parametrize("power", [-7, 7])
 def test_rates_have_units(rng, widths, power):

@@ -194,11 +194,11 @@ def _input_rank(problem: Problem) -> Rank:
         # features of tiny units: their eigenvalues are below the rounding of float64
         kept = _smallest(problem.floats.arguments[0], rough.value)
         return rough if kept > VISIBLE else replace(rough, kept=kept, exact=False)
-    if rough.exact or exactly is None:
+    if exactly is None or exactly is problem:
         return rough
     # moments of float samples are themselves rounded
     sharp = decide_rank(exactly.arguments[0])
-    return sharp if sharp.value == rough.value else rough
+    return sharp if sharp.value == rough.value else replace(rough, exact=False)
 
 
 def with_fractions(problem: Problem) -> Problem | None:
