@@ -484,6 +484,19 @@ def test_path_and_kernel_claims_against_an_integration(rng):
                 assert high <= claim.top * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("init", [sf.spectral_init(0.1), sf.balanced_init(1, rng=0)])
+def test_balls_around_zero_have_roots(init):
+    """What a rule draws is balanced to 30 digits: balls of the level reach below 0."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    problem = bind(flow, sf.whitened([[1, 0], [0, 2]]), init)
+    for product in (np.zeros((2, 2)), np.diag([1.0, 0.0]), np.eye(2)):
+        floor = float(InstantaneousRate.attempt(problem).floor(product))
+        exact = 4 * product[1, 1]
+        assert 0 <= floor <= exact
+        assert floor == pytest.approx(exact, rel=1e-9)
+    assert 0 < KernelCeiling.attempt(problem).top < np.inf
+
+
 def test_singular_inputs_have_no_reduced_rank_solutions():
     tiny = sf.Moments([[1, 0], [0, F(1, 10**14)]], [[1, F(1, 10**14)]])
     found = sf.convergence.reduced_rank_solutions(tiny)

@@ -27,7 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most, float_down, float_up
-from symflow.algebra.spectra import FLOAT_ERROR, in_balls
+from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
 from symflow.claims.theorem import Condition, check
@@ -296,7 +296,7 @@ class Constants:
         """Compute them from a problem with two dense layers."""
         start = reduced_start(problem)
         low = start.levels.ball(*MarginRate.floors(start)) / 2
-        force = largest_product(start) * (2 * start.largest * start.excess).sqrt()
+        force = largest_product(start) * root(2 * start.largest * start.excess)
         return cls(
             low=max(at_least(low), 0.0),
             high=at_most(ceiling(start)),

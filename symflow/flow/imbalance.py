@@ -29,6 +29,7 @@ from symflow.algebra.spectra import (
     eigenvalues,
     in_balls,
     kth,
+    root,
     to_rationals,
 )
 
@@ -68,7 +69,7 @@ class ImbalanceLevels:
         plus, minus, level = map(arb, (self.plus, self.minus, self.level))
         total = arb(0)
         for spread, sigma in ((plus, arb(sigma_m)), (minus, arb(sigma_r))):
-            total += ((spread + level) ** 2 + 4 * sigma**2).sqrt() - spread
+            total += root((spread + level) ** 2 + 4 * sigma**2) - spread
         return clipped(total)
 
     @property
