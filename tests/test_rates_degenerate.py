@@ -42,6 +42,7 @@ from symflow.convergence.steps import Constants
 from symflow.convergence.three_layers import operator_floor
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind
+from symflow.simulation.ensemble import ensemble
 
 DIGITS = 60
 ROTATION = [[F(3, 5), F(-4, 5)], [F(4, 5), F(3, 5)]]
@@ -495,6 +496,17 @@ def test_balls_around_zero_have_roots(init):
         assert 0 <= floor <= exact
         assert floor == pytest.approx(exact, rel=1e-9)
     assert 0 < KernelCeiling.attempt(problem).top < np.inf
+
+
+def test_members_of_an_ensemble_have_their_own_rates(rng):
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss())
+    data = sf.whitened([[1.0, 0.0], [0.0, 2.0]])
+    starts = [rng.standard_normal((3, 3, 2)), rng.standard_normal((3, 2, 3))]
+    runs = ensemble(flow, data, tuple(starts), [0, 1])
+    for number in range(3):
+        own = bind(flow, data, [start[number] for start in starts])
+        member = KernelCeiling.attempt(runs[number].problem)
+        assert member.top == KernelCeiling.attempt(own).top
 
 
 def test_singular_inputs_have_no_reduced_rank_solutions():

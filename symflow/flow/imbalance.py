@@ -60,7 +60,9 @@ class ImbalanceLevels:
         >>> float(ImbalanceLevels(0.0, 0.0, 3.0).bracket(2.0, 2.0))
         10.0
         """
-        down = np.vectorize(lambda m, r: at_least(self.ball(m, r)), otypes=[float])
+        down = np.vectorize(
+            lambda m, r: max(at_least(self.ball(m, r)), 0.0), otypes=[float]
+        )
         return np.asarray(down(sigma_m, sigma_r))
 
     @in_balls()
