@@ -177,9 +177,7 @@ def is_only(columns: list[Row], found: Corner) -> bool | None:
     tight = [j for j, force in enumerate(forces) if abs(force) == 1]
     active = [i for i, margin in enumerate(margins) if margin == 1]
     lines = [[columns[i][j] * forces[j] for j in tight] for i in active]
-    held = [
-        line for line, i in zip(lines, active, strict=True) if found.primal[i] != 0
-    ]
+    held = [line for line, i in zip(lines, active, strict=True) if found.primal[i] != 0]
     spare = [
         line for line, i in zip(lines, active, strict=True) if found.primal[i] == 0
     ]
@@ -194,9 +192,7 @@ def is_only(columns: list[Row], found: Corner) -> bool | None:
     rows += [[-e for e in line] for line in spare]
     total = [sum(column, fmpq(0)) for column in zip(*spare, strict=True)]
     # a free unknown is the difference of two that are not negative
-    split = [
-        [*row, *(-row[k] for k in free)] for row in (*rows, total)
-    ]
+    split = [[*row, *(-row[k] for k in free)] for row in (*rows, total)]
     if len(split) * len(split[0]) > 4 * MOST_ENTRIES:
         return None
     best = maximize(split[-1], split, [fmpq(0)] * len(rows) + [fmpq(1)])
@@ -215,7 +211,9 @@ def _forces(columns: list[Row], found: Corner) -> Row:
 
 
 def _margins(columns: list[Row], found: Corner) -> Row:
-    return list((fmpq_mat(columns) * fmpq_mat(len(found.dual), 1, found.dual)).entries())
+    return list(
+        (fmpq_mat(columns) * fmpq_mat(len(found.dual), 1, found.dual)).entries()
+    )
 
 
 def fractions_of(row: Row) -> Array:

@@ -15,7 +15,7 @@ from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, Theorem, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, limit_of
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.least_squares import least_squares
 from symflow.losses import SquaredLoss
 from symflow.precision.enclosure import Enclosure
@@ -220,7 +220,11 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     list of Row
         At most one; not checked where the run has not settled.
     """
-    predicted = getattr(claim, "limit", None) if isinstance(claim, Theorem) else None
+    try:
+        limit = getattr(claim, "limit", None)
+    except HypothesisFailed:  # it speaks of the limit without determining it
+        limit = None
+    predicted = limit if isinstance(claim, Theorem) else None
     if predicted is None or isinstance(route, Enclosure):
         return []
     name, source = f"{claim.name}: limit", str(claim.reference)

@@ -1,0 +1,80 @@
+"""Rounding to the safe side: floats and printed digits below or above a number."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from math import inf, nextafter
+from typing import Any
+
+import sympy
+from flint import arb
+
+#: Digits of a printed bound.
+SHOWN = 6
+
+
+def at_least(ball: Any) -> float:
+    """Return the largest float that is certainly not above the number in a ball.
+
+    Examples
+    --------
+    >>> at_least(arb(1) / 3) < 1 / 3, at_least(arb(2)), at_least(arb("nan"))
+    (True, 2.0, -inf)
+    """
+    if ball.is_nan():
+        return -inf
+    end = ball.lower()
+    value = float(ball.mid() if ball.rad() == 0 else end)
+    while not arb(value) <= end:
+        value = nextafter(value, -inf)
+    return value
+
+
+def at_most(ball: Any) -> float:
+    """Return the least float that is certainly not below the number in a ball."""
+    return 0.0 - at_least(-ball)
+
+
+def float_down(value: float) -> sympy.Float:
+    """Return six digits that are not above a float, neither printed nor in binary.
+
+    Examples
+    --------
+    >>> float_down(2 / 3), float_down(0.5)
+    (0.666666, 0.500000)
+    """
+    return _shown(value, ROUND_FLOOR)
+
+
+def float_up(value: float) -> sympy.Float:
+    """Return six digits that are not below a float, neither printed nor in binary.
+
+    Examples
+    --------
+    >>> float_up(2 / 3), float_up(0.0)
+    (0.666667, 0.0)
+    """
+    return _shown(value, ROUND_CEILING)
+
+
+def said_down(value: float) -> str:
+    """Return six digits that are not above a float, as a text.
+
+    Examples
+    --------
+    >>> said_down(2 / 3), said_down(0.0)
+    ('0.666666', '0')
+    """
+    return f"{float(float_down(value)):.{SHOWN}g}"
+
+
+def _shown(value: float, rounding: str) -> sympy.Float:
+    rounded = Decimal(value).normalize(Context(prec=SHOWN, rounding=rounding))
+    found, goal = sympy.Float(str(rounded), SHOWN), sympy.Rational(value)
+    low = rounding == ROUND_FLOOR
+    while (sympy.Rational(found) > goal) if low else (sympy.Rational(found) < goal):
+        context = Context(prec=SHOWN)
+        step = context.next_minus if low else context.next_plus
+        rounded = step(rounded)
+        found = sympy.Float(str(rounded), SHOWN)
+    return found
