@@ -14,7 +14,8 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
-from symflow.codegen import end_to_end_program, evaluate, loss_arguments, loss_program
+from symflow.codegen import end_to_end_program, evaluate
+from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
 from symflow.flow.problem import Problem
@@ -131,17 +132,7 @@ class Trajectory(Displayed):
 
         Without Σ_yy in the data the constant ½ tr Σ_yy is left out.
         """
-        program, inputs = loss_program(self.flow), list(self.weights)
-        for symbol in loss_arguments(self.flow)[len(self.weights) :]:
-            known = self.problem.data.get(symbol.name)
-            inputs.append(self.lift(self._absent(symbol) if known is None else known))
-        (values,) = evaluate(program, inputs, self.number)
-        return values
-
-    def _absent(self, symbol: sympy.MatrixSymbol) -> Array:
-        """Return zeros for a matrix that only the value of the loss reads."""
-        sizes = dict(zip(self.flow.network.widths, self.problem.widths, strict=True))
-        return np.zeros([int(sizes.get(width, width)) for width in symbol.shape])
+        return Objective(self.problem)(self.weights, self.context)
 
     def number(self, value: Any) -> Any:
         """Return an exact number in the arithmetic of this trajectory.

@@ -35,6 +35,7 @@ def torch():
     return pytest.importorskip("torch")
 
 
+@pytest.mark.optional
 def test_jax_compiles_a_kernel(jax, problem):
     kernel, arrays, expected = problem
     lifted = [jax.numpy.asarray(array) for array in arrays]
@@ -44,6 +45,7 @@ def test_jax_compiles_a_kernel(jax, problem):
     close(results, expected)
 
 
+@pytest.mark.optional
 def test_jax_maps_and_differentiates_a_kernel(jax, problem):
     """The right-hand side is minus the gradient of the loss that is compiled."""
     kernel, arrays, expected = problem
@@ -84,6 +86,7 @@ def test_torch_traces_a_kernel_without_a_break(torch, problem):
     close(traced(*lifted), expected)
 
 
+@pytest.mark.optional
 def test_margin_losses_run_on_other_arrays(jax):
     rng = np.random.default_rng(0)
     flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.LogisticLoss())

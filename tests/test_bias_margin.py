@@ -88,7 +88,7 @@ def test_two_points_in_the_plane():
     dense = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), loss)
     start = ([[1, 0], [0, 1]], [[1, 1]])
     bias = sf.implicit_bias(dense, TWO, start)
-    assert bias.limit[0] == pytest.approx(np.array([1, 2]) / np.sqrt(5), abs=1e-15)
+    assert bias.limit[0] == pytest.approx(np.array([1, 2]) / np.sqrt(5), abs=1e-14)
     context = mpmath.MPContext()
     context.dps = 50
     fine = bias.direction(context)[0]

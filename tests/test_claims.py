@@ -142,7 +142,7 @@ class Grows(Theorem):
         return np.array([abs(now - first[0]).max() for now in first])
 
     def finding(self, balls, index):
-        return Finding(balls.weight_balls(index)[0] - balls.problem.weights[0])
+        return Finding(balls.weight_balls(index)[0] - balls.start_balls()[0])
 
 
 class Proved(Grows):
@@ -174,6 +174,11 @@ def test_nothing_is_proved_by_default():
     assert Misproved(problem, ()).status is sf.Status.ASSERTED
     assert Proved(problem, ()).status is sf.Status.PROVED
     assert Proved(problem, (rounded,)).status is sf.Status.VERIFIED
+
+
+def test_what_is_no_ball_is_no_finding():
+    with pytest.raises(sf.InvalidArgument, match="start_balls"):
+        Finding(np.array([0.0]))
 
 
 def test_a_readers_theorem_is_certified_and_refuted_in_balls():

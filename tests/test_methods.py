@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+import sympy
 from scipy.integrate import solve_ivp
 
 import symflow as sf
@@ -287,9 +288,10 @@ def test_the_size_of_the_blocks_of_an_ensemble_does_not_matter(monkeypatch):
 
 def test_an_ensemble_keeps_the_others_when_one_trajectory_escapes():
     """Ẇ₁ = W₂, Ẇ₂ = W₁ with three layers escapes; a start at zero stays."""
-    data = sf.Moments([[0.0]], [[1.0]])
+    loss = sf.CustomLoss(-sympy.Trace(sympy.MatrixSymbol("W", 1, 1)))
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1, 1), loss)
     ones = np.array([1.0, 0.0]).reshape(2, 1, 1)
-    runs = ensemble(flow_of(1, 1, 1, 1), data, [ones, ones, ones], [0, 5.0])
+    runs = ensemble(flow, sf.whitened([[1.0]]), [ones, ones, ones], [0, 5.0])
     assert runs.stats["failed"] == (0,)
     assert np.isnan(runs.final[0][0]).all()
     assert runs.final[0][1].item() == 0

@@ -1,15 +1,17 @@
 """Exported modules: NumPy alone, the same bytes every time, and right."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import sympy
 
 import symflow as sf
 from symflow.codegen import module_source
 
-#: Runs a module while every import but NumPy and the standard library fails.
+#: Runs modules while every import but NumPy and the standard library fails.
 ISOLATED = """
 import sys, runpy
 allowed = set(sys.stdlib_module_names) | {"numpy"}
@@ -18,7 +20,13 @@ class Refuse:
         if name.split(".")[0] not in allowed:
             raise ImportError(name + " is not NumPy")
 sys.meta_path.insert(0, Refuse())
-runpy.run_path(sys.argv[1], run_name="__main__")
+for file in sys.argv[1:]:
+    try:
+        runpy.run_path(file, run_name="__main__")
+    except SystemExit as end:
+        print("exit", end.code, file)
+    except Exception as error:
+        print("exit", repr(error), file)
 """
 
 CASES = [
@@ -39,26 +47,108 @@ def load(path):
     return namespace
 
 
-@pytest.mark.parametrize(("widths", "loss"), CASES)
-def test_module_tests_itself_with_numpy_alone(tmp_path, widths, loss):
-    path = sf.write_module(flow_of(widths, loss), tmp_path / "flow.py")
-    command = [sys.executable, "-c", ISOLATED, str(path)]
+def run(*paths):
+    """Return what the self-tests print, one text per file."""
+    command = [sys.executable, "-c", ISOLATED, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAIL" not in done.stdout
-    assert "gradient of the loss" in done.stdout
+    texts = re.split(r"(?<=\.py)\n", done.stdout)[:-1]
+    assert len(texts) == len(paths), done.stdout
+    return texts
 
 
-def test_self_test_fails_when_a_sign_is_wrong(tmp_path):
-    path = sf.write_module(flow_of(("d", "h", "m"), {}), tmp_path / "flow.py")
-    source = path.read_text()
-    assert "sigma_yx - W2 @ W1 @ sigma_xx" in source
-    path.write_text(
-        source.replace("sigma_yx - W2 @ W1 @ sigma_xx", "sigma_yx + W2 @ W1 @ sigma_xx")
-    )
-    done = subprocess.run([sys.executable, path], capture_output=True, check=False)
-    assert done.returncode == 1
-    assert b"FAIL" in done.stdout
+def is_right(text):
+    return "exit 0" in text and "FAIL" not in text
+
+
+@pytest.mark.parametrize(("widths", "loss"), CASES)
+def test_module_tests_itself_with_numpy_alone(tmp_path, widths, loss):
+    (text,) = run(sf.write_module(flow_of(widths, loss), tmp_path / "flow.py"))
+    assert is_right(text)
+    assert "gradient of the loss" in text
+
+
+W, A = (sympy.MatrixSymbol(name, 2, 3) for name in "WA")
+NETWORKS = {
+    "1-1": sf.LinearNetwork(1, 1),
+    "1-1-1": sf.LinearNetwork(1, 1, 1),
+    "20-20-5": sf.LinearNetwork(20, 20, 5),
+    "32-16-8": sf.LinearNetwork(32, 16, 8),
+    "40-30-20-1": sf.LinearNetwork(40, 30, 20, 1),
+    "784-100-10": sf.LinearNetwork(784, 100, 10),
+    "784-10": sf.LinearNetwork(784, 10),
+    "3000-1-2000": sf.LinearNetwork(3000, 1, 2000),
+    "ten layers": sf.LinearNetwork(*[6] * 10, 1),
+    "symbols": sf.LinearNetwork("d", "h", "k", "m"),
+    "a symbol among numbers": sf.LinearNetwork(300, "h", 1),
+    "diagonal": sf.DiagonalNetwork(500, depth=2),
+    "deep diagonal": sf.DiagonalNetwork(50, depth=5),
+    "signed": sf.DiagonalNetwork(60, depth=3, signed=True),
+    "squares": sf.HadamardDifference(200),
+    "convolution": sf.ConvolutionalNetwork(5, filters=(2, 5)),
+    "wide convolution": sf.ConvolutionalNetwork(100, filters=(100, 100)),
+    "symmetric": sf.SymmetricFactorization(40, 3),
+    "tensor": sf.TensorNetwork(np.eye(4, dtype=int)),
+    "mixed": sf.Network(sf.Circulant(30, 4), sf.Diagonal(30), sf.Dense(30, 2)),
+}
+LOSSES = {
+    "squared": sf.SquaredLoss(),
+    "decay": sf.SquaredLoss(l2="lambda", reduction="sum"),
+    "exponential": sf.ExponentialLoss(l2=0.25),
+    "logistic": sf.LogisticLoss(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_modules_of_all_networks_and_widths_test_themselves(tmp_path, loss):
+    paths = []
+    for number, network in enumerate(NETWORKS.values()):
+        try:
+            flow = sf.gradient_flow(network, LOSSES[loss])
+        except sf.SymflowError:
+            continue
+        paths.append(sf.write_module(flow, tmp_path / f"flow{number}.py"))
+    assert len(paths) >= len(NETWORKS) - 3
+    for text in run(*paths):
+        assert is_right(text), text
+
+
+def test_modules_of_losses_of_your_own_test_themselves(tmp_path):
+    literal = sympy.ImmutableDenseMatrix(3, 2, lambda i, j: i - 2 * j)
+    own = [(sympy.Trace(A.T * W) - 1) ** 2, sympy.exp(sympy.Trace(literal * W))]
+    net = sf.LinearNetwork(3, 30, 2)
+    flows = [sf.gradient_flow(net, sf.CustomLoss(expr)) for expr in own]
+    paths = [sf.write_module(f, tmp_path / f"f{k}.py") for k, f in enumerate(flows)]
+    for text in run(*paths):
+        assert is_right(text), text
+
+
+#: Faults of the generated right-hand side, as replacements in its text.
+FAULTS = [
+    ("sigma_yx - ", "sigma_yx + "),
+    ("- W2 @ W1 @ sigma_xx", "- 1.0001 * W2 @ W1 @ sigma_xx"),
+    ("dW1 = W2.T @ F", "dW1 = -W2.T @ F"),
+    ("dW1 = W2.T @ F", "dW1 = 0.999 * W2.T @ F"),
+    ("dW1 = W2.T @ F", "dW1 = 0 * W2.T @ F"),
+    ("dW2 = F @ W1.T", "dW2 = F @ W1.T + 1e-4"),
+    ("dW2 = F @ W1.T", "dW2 = F @ W1.T * np.nan"),
+    ("dW2 = F @ W1.T", "dW2 = F @ W1.T; dW2[0, 0] = 0"),
+]
+
+
+@pytest.mark.parametrize("widths", [("d", "h", "m"), (784, 100, 10)], ids=str)
+def test_self_test_fails_when_the_equations_are_wrong(tmp_path, widths):
+    source = module_source(flow_of(widths, {}))
+    start, end = source.index("def rhs("), source.index("def loss(")
+    paths = []
+    for number, (right, wrong) in enumerate(FAULTS):
+        assert right in source[start:end]
+        mutant = source[start:end].replace(right, wrong)
+        paths.append(tmp_path / f"flow{number}.py")
+        paths[-1].write_text(source[:start] + mutant + source[end:])
+    for text, fault in zip(run(*paths), FAULTS, strict=True):
+        assert not is_right(text), fault
+        assert "exit 1" in text, text
 
 
 def test_module_agrees_with_simulate(tmp_path):
@@ -95,7 +185,7 @@ def test_same_flow_gives_the_same_bytes_for_every_hash_seed():
             capture_output=True,
             check=True,
         ).stdout
-        for seed in range(3)
+        for seed in range(2)
     }
     assert len(texts) == 1
 

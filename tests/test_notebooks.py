@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+#: Forgets the notebook before; test_atlas has the random instances in larger numbers.
+BEFORE = """%reset -f
+import matplotlib
+import symflow.gallery.ensembles
+matplotlib.rcdefaults()
+symflow.gallery.ensembles.DATA_SETS = 2
+"""
 
 
 def test_the_first_notebook_is_there():
     assert (NOTEBOOKS / "01_first_flow.ipynb").is_file()
+
+
+@pytest.fixture(scope="module")
+def client(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[nbclient.NotebookClient]:
+    """One kernel for all, because imports cost more than many a notebook."""
+    # "python3" is always the interpreter that runs the tests.
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(tmp_path_factory.mktemp("notebooks")))
+    nothing = nbformat.v4.new_notebook()
+    client = nbclient.NotebookClient(nothing, km=manager, timeout=120)
+    yield client
+    client.kc.stop_channels()
+    manager.shutdown_kernel(now=True)
 
 
 @pytest.mark.slow
@@ -20,11 +45,8 @@ def test_the_first_notebook_is_there():
 @pytest.mark.parametrize(
     "path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem
 )
-def test_notebooks_run(path, tmp_path):
+def test_notebooks_run(path, client):
     notebook = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(
-        notebook,
-        kernel_name="python3",  # always the interpreter that runs the tests
-        timeout=120,
-        resources={"metadata": {"path": str(tmp_path)}},
-    ).execute()
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(BEFORE))
+    client.nb = notebook
+    client.execute()

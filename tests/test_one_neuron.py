@@ -33,7 +33,7 @@ def instance(rng, depth):
 @pytest.mark.parametrize("depth", [2, 3, 4, 5])
 def test_no_claim_about_one_neuron_is_violated(rng, depth):
     counts = dict.fromkeys((StableSet, Alignment, RankOneRate), 0)
-    for _ in range(25):
+    for _ in range(12):
         flow, data, init = instance(rng, depth)
         problem = bind(flow, data, init)
         run = sf.simulate(flow, data, init, np.linspace(0, 12, 13))
@@ -43,7 +43,7 @@ def test_no_claim_about_one_neuron_is_violated(rng, depth):
                 counts[kind] += 1
                 # the integrator is good to about 1e-7 of the weights
                 assert max(claim.residuals(run)) < 1e-7
-    assert min(counts.values()) >= 8
+    assert min(counts.values()) >= 4
 
 
 def test_stable_set_with_a_larger_threshold_and_doubled_rates_fail(rng):

@@ -163,10 +163,10 @@ def test_generated_text_does_not_depend_on_the_hash_seed():
             env=os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONIOENCODING": "utf-8"},
             stdout=subprocess.PIPE,
         )
-        for seed in range(4)
+        for seed in range(2)
     ]
     texts = [run.communicate()[0] for run in runs]
-    assert [run.returncode for run in runs] == [0] * 4
+    assert [run.returncode for run in runs] == [0] * 2
     assert len(set(texts)) == 1
     assert b"def gradient_flow(W1, W2, W3, s_xx, s_yx, lambda_):" in texts[0]
 

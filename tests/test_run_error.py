@@ -38,7 +38,7 @@ def true_errors(run, exact):
     return gap.max(), (gap / size).max() * size.max()
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     widths=st.sampled_from([(2, 2, 1), (2, 3, 2), (2, 1, 2, 1), (3, 2)]),
     seed=st.integers(0, 2**16),

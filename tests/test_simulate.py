@@ -133,10 +133,12 @@ def test_symbolic_decay_cannot_be_integrated():
 
 
 def test_blow_up_is_an_error_that_says_where():
-    """Without Σ_xx there is no optimum, and the scalar flow escapes to infinity."""
-    data = sf.Moments([[0.0]], [[1.0]])
+    """The linear loss has no optimum, and the scalar flow escapes to infinity."""
+    loss = sf.CustomLoss(-sympy.Trace(sympy.MatrixSymbol("W", 1, 1)))
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1, 1), loss)
+    start = [[[1.0]], [[1.0]], [[1.0]]]
     with pytest.raises((sf.IntegrationFailed, sf.InvalidData), match=r"t = |finite"):
-        sf.simulate(flow_of(1, 1, 1, 1), data, [[[1.0]], [[1.0]], [[1.0]]], [5.0])
+        sf.simulate(flow, sf.whitened([[1.0]]), start, [5.0])
 
 
 @pytest.mark.parametrize("option", [{"rtol": 0}, {"rtol": 2.0}, {"atol": -1e-3}])

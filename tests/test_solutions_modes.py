@@ -54,7 +54,7 @@ def test_published_digits_of_deep_modes(depth, digits):
     assert context.nstr(value, 30) == digits
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     depth=st.integers(3, 8),
     sigma=st.integers(-30, 30),
@@ -88,7 +88,7 @@ def test_floats_keep_twelve_digits_over_scales_and_times(scale, widths):
         assert gap.max() < 1e-12
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     a=st.integers(-40, 40),
     b=st.integers(-40, 40),

@@ -74,7 +74,7 @@ def _gap(first, second, digits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DENSE)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(
     seed=st.integers(0, 10**6),
     time=st.fractions(0, 5, max_denominator=50),
@@ -90,7 +90,7 @@ def test_digits_agree_with_integration(name, seed, time):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DENSE)
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     seed=st.integers(0, 10**6),
     scale=st.integers(-12, 6),

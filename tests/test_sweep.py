@@ -226,6 +226,7 @@ def test_tables_hold_the_runs():
     assert row["loss"] == done[2].loss[-1]
 
 
+@pytest.mark.optional
 def test_labelled_arrays_hold_the_runs():
     pytest.importorskip("xarray")
     done = sf.sweep(*PROBLEM, runs=3, executor=Inline())
@@ -326,6 +327,7 @@ def test_sigkill_at_random_moments_loses_and_duplicates_nothing(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.optional
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_runs(tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}

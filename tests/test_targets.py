@@ -273,6 +273,7 @@ def test_loops_for_numba_are_the_gradient_even_without_numba(widths):
     assert all(np.allclose(f, e) for f, e in zip(found, expected, strict=True))
 
 
+@pytest.mark.optional
 def test_numba_compiles_the_loops():
     pytest.importorskip("numba")
     data, weights = sample((3, 4, 2))

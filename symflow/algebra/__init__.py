@@ -23,6 +23,7 @@ from symflow.algebra.numbers import (
 from symflow.algebra.symbols import SymmetricMatrixSymbol, entry_symbol, weight
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline, scientific
+from symflow.algebra.typeset import latex
 from symflow.algebra.widths import Width, as_width, solve_widths
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "inline",
     "is_exact",
     "is_exact_array",
+    "latex",
     "map_entries",
     "scientific",
     "solve_widths",

@@ -13,7 +13,14 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import exact, is_exact, to_fixed, to_float, to_mpf
+from symflow.algebra.numbers import (
+    exact,
+    exceeds_float,
+    is_exact,
+    to_fixed,
+    to_float,
+    to_mpf,
+)
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 Array = NDArray[Any]
@@ -53,6 +60,8 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     if raw.ndim != 2 or 0 in raw.shape:
         msg = f"{what}: needs a non-empty matrix; got an array of shape {raw.shape}"
         raise ShapeMismatch(msg)
+    if raw.dtype.kind == "f" and raw.dtype.itemsize > 8:
+        raw = raw.astype(object)
     if raw.dtype != object:
         return _as_floats(raw, what) if not integers_exact else _by_kind(raw, what)
     for entry in raw.flat:
@@ -63,7 +72,8 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
         integers_exact or not all(isinstance(entry, int) for entry in raw.flat)
     )
     try:
-        if counts_as_exact:
+        # binary numbers of more digits than floats are rational numbers, too
+        if counts_as_exact or any(exceeds_float(entry) for entry in raw.flat):
             return map_entries(exact, raw)
         return _as_floats(map_entries(to_float, raw), what)
     except InvalidArgument as problem:

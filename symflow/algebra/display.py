@@ -16,6 +16,7 @@ from typing import Any
 import sympy
 
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 
 #: Characters of a formula in a terminal, and of its LaTeX in a notebook.
 LONGEST_TEXT, LONGEST_LATEX = 400, 4000
@@ -95,9 +96,9 @@ class Sheet:
         return f"  {self._shortened(inline(formula))}"
 
     def _display(self, formula: sympy.Basic) -> str:
-        latex = sympy.latex(formula)
-        if len(latex) <= LONGEST_LATEX:
-            return f"$$\\displaystyle {latex}$$"
+        typeset = latex(formula)
+        if len(typeset) <= LONGEST_LATEX:
+            return f"$$\\displaystyle {typeset}$$"
         return f"`{self._shortened(inline(formula))}`"
 
     def _shortened(self, text: str) -> str:

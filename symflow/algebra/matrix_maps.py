@@ -48,8 +48,19 @@ class MatrixMap(MatrixExpr):  # type: ignore[misc]
         """Return the map of an explicit matrix."""
         raise NotImplementedError
 
+    @property
+    def implied(self) -> Any:
+        """The size that the map has where a formula does not write it."""
+        return None
+
+    @property
+    def written(self) -> tuple[Any, ...]:
+        """What a formula writes between the brackets."""
+        return (self.arg,) if self.implied == self.size else (self.arg, self.size)
+
     def _latex(self, printer: Any) -> str:
-        return rf"\operatorname{{{self.name}}}\left({printer._print(self.arg)}\right)"
+        inside = ", ".join(map(printer._print, self.written))
+        return rf"\operatorname{{{self.name}}}\left({inside}\right)"
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> Any:
         explicit = self.of(self.arg.as_explicit(), int(self.size))
@@ -69,6 +80,10 @@ class Circulant(MatrixMap):
     """
 
     name = "circ"
+
+    @property
+    def implied(self) -> Any:
+        return self.arg.shape[0]
 
     @property
     def shape(self) -> Any:
@@ -95,6 +110,10 @@ class CirculantSums(MatrixMap):
     """
 
     name = "sums"
+
+    @property
+    def implied(self) -> Any:
+        return self.arg.shape[1]
 
     @property
     def shape(self) -> Any:

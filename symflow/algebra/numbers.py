@@ -75,7 +75,36 @@ def is_exact(value: Any) -> bool:
     """
     if isinstance(value, sympy.Expr):
         return not value.has(sympy.Float)
-    return isinstance(value, (Integral, Rational))
+    return isinstance(value, (Integral, Rational)) or is_ball(value)
+
+
+def is_ball(value: Any) -> bool:
+    """Say whether `value` is a ball (``flint.arb``), which may stand for many numbers.
+
+    Examples
+    --------
+    >>> from flint import arb
+    >>> is_ball(arb(1)), is_ball(1.0)
+    (True, False)
+    """
+    return hasattr(value, "man_exp") and hasattr(value, "rad")
+
+
+def exceeds_float(value: Any) -> bool:
+    """Say whether a binary number has more digits, or another range, than a float.
+
+    Examples
+    --------
+    >>> exceeds_float(sympy.Float("0.1", 30)), exceeds_float(0.1)
+    (True, False)
+    """
+    if type(value) is float or is_exact(value):
+        return False
+    ratio = as_fraction(value)
+    try:
+        return ratio is not None and ratio != Fraction(float(ratio))
+    except OverflowError:
+        return True
 
 
 def to_float(value: Any) -> float:
@@ -159,6 +188,8 @@ def _ratio(value: Any) -> tuple[int, int] | None:
         return int(value.p), int(value.q)
     if isinstance(value, sympy.Float):
         return _dyadic(value._mpf_)
+    if is_ball(value):  # whose `_mpf_` is the midpoint
+        return _center(value)
     if hasattr(value, "_mpf_"):
         return _dyadic(value._mpf_)
     if hasattr(value, "as_integer_ratio"):
@@ -179,6 +210,18 @@ def _dyadic(raw: Any) -> tuple[int, int]:
         raise InvalidArgument(msg)
     signed = -int(mantissa) if sign else int(mantissa)
     return (signed << exponent, 1) if exponent >= 0 else (signed, 1 << -exponent)
+
+
+def _center(ball: Any) -> tuple[int, int]:
+    """Return the number that a ball of radius zero is."""
+    if not ball.is_finite() or ball.rad() != 0:
+        msg = (
+            f"the ball {ball} stands for many numbers, and one is needed. Give its "
+            "midpoint, or several numbers one after the other"
+        )
+        raise InvalidArgument(msg)
+    mantissa, exponent = map(int, ball.man_exp())
+    return (mantissa << max(exponent, 0), 1 << max(-exponent, 0))
 
 
 def _evaluate(value: Any, bits: int) -> Any:

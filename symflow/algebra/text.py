@@ -1,9 +1,16 @@
-"""Mathematics on one line of a terminal: Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)."""
+"""Mathematics on one line of a terminal: Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx).
+
+The text means one thing only: ``·``, ``*`` and ``/`` bind less tightly than a product
+that is written without a sign, ``∘`` and ``⊗`` bracket their operands, and ``^∘`` is
+a power of every entry.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -11,13 +18,33 @@ import sympy
 from sympy.printing.str import StrPrinter
 
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.typeset import (
+    ATOM,
+    MOST_ENTRIES,
+    MULTIPLE,
+    MatrixPrinter,
+    label,
+)
 
 #: Digits to subscript digits.
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
+#: A letter of a name, with or without a dot on it.
+_L = "[^\\W\\d_ᵀ₀-₉]\u0307?"
 
-class _InlinePrinter(StrPrinter):  # type: ignore[misc]
+
+class _InlinePrinter(MatrixPrinter, StrPrinter):  # type: ignore[misc]
     """SymPy's string printer with juxtaposed matrix products and Unicode names."""
+
+    def juxtaposed(self, factors: Sequence[str]) -> str:
+        """Return factors in a row, with a sign where two names would run together."""
+        text = factors[0]
+        for left, right in pairwise(factors):
+            text += (self.times if _run_together(left, right) else "") + right
+        return text
+
+    def coefficient(self, number: Any) -> str:
+        return _raised(super().coefficient(number))
 
     def _print_Symbol(self, expr: Any) -> str:
         return unicode_name(expr.name)
@@ -25,64 +52,47 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
     _print_MatrixSymbol = _print_Symbol
 
     def _print_Transpose(self, expr: Any) -> str:
-        return f"{self._factor(expr.arg)}ᵀ"
+        return f"{self.bracketed(expr.arg, ATOM)}ᵀ"
 
-    def _print_Trace(self, expr: Any) -> str:
-        factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
-        if factors and isinstance(factors[0], sympy.OneMatrix):
-            return f"Σ {self._factor(sympy.MatMul(*factors[1:]))}"
-        return f"tr({self._print(expr.arg)})"
+    def _print_Inverse(self, expr: Any) -> str:
+        return f"{self.bracketed(expr.arg, ATOM)}⁻¹"
 
-    def _print_HadamardProduct(self, expr: Any) -> str:
-        products = (sympy.MatMul, sympy.MatAdd)
-        parts = ((part, self._print(part)) for part in expr.args)
-        return "∘".join(f"({t})" if isinstance(p, products) else t for p, t in parts)
+    def _print_MatPow(self, expr: Any) -> str:
+        return f"({self._print(expr.base)})^({_raised(self._print(expr.exp))})"
+
+    def _print_HadamardPower(self, expr: Any) -> str:
+        exponent = _raised(self.bracketed(expr.exp, ATOM))
+        return f"{self.bracketed(expr.base, ATOM)}^∘{exponent}"
 
     def _print_ElementwiseApplyFunction(self, expr: Any) -> str:
         (variable,) = expr.function.variables
-        body, inner = expr.function.expr, self._print(expr.expr)
-        simple = isinstance(expr.expr, (sympy.MatrixSymbol, sympy.Transpose))
-        text = self._print(body).replace("-", "−").replace("**", "^")
-        called = isinstance(body, sympy.Function) and body.args[0] == variable
-        shown = inner if simple or called else f"({inner})"
-        return re.sub(rf"\b{variable}\b", lambda _: shown, text)
-
-    def _print_DiagMatrix(self, expr: Any) -> str:
-        return f"diag({self._print(expr.args[0])})"
-
-    _print_DiagonalOf = _print_DiagMatrix
+        body, inner = expr.function.expr, expr.expr
+        if isinstance(body, sympy.Function) and len(body.args) == 1:
+            factor, rest = body.args[0].as_coeff_Mul()
+            if rest == variable:
+                argument = inner if factor == 1 else sympy.MatMul(factor, inner)
+                return self.called(body.func.__name__, argument)
+        if body.is_Pow and body.base == variable and body.exp.is_number:
+            return str(self._print(sympy.HadamardPower(inner, body.exp)))
+        names = {symbol.name for symbol in body.free_symbols - {variable}}
+        fresh = next(n for n in ("z", "y", "x", "s", "t", "z0") if n not in names)
+        text = self._print(body.xreplace({variable: sympy.Symbol(fresh)}))
+        return self.called(f"({fresh} ↦ {_raised(text)})", inner)
 
     def _print_MatrixMap(self, expr: Any) -> str:
-        return f"{expr.name}({self._print(expr.arg)})"
+        return self.called(expr.name, *expr.written)
 
     def _print_MatrixBase(self, expr: Any) -> str:
-        return f"[{expr.rows}×{expr.cols} numbers]"
-
-    def _print_KroneckerProduct(self, expr: Any) -> str:
-        return "⊗".join(self._factor(part) for part in expr.args)
-
-    def _print_Determinant(self, expr: Any) -> str:
-        return f"det({self._print(expr.arg)})"
-
-    def _print_Inverse(self, expr: Any) -> str:
-        return f"({self._print(expr.arg)})⁻¹"
+        if expr.rows * expr.cols > MOST_ENTRIES:
+            return f"[{expr.rows}×{expr.cols} numbers, {label(expr)}]"
+        return str(expr.tolist()).replace("-", "−")
 
     def _print_Identity(self, expr: Any) -> str:
-        return "I"
+        return f"I_{self.bracketed(expr.shape[0], ATOM)}"
 
     def _print_OneMatrix(self, expr: Any) -> str:
-        return "𝟙"
-
-    def _print_MatMul(self, expr: Any) -> str:
-        coefficient, matrices = expr.as_coeff_matrices()
-        text = "".join(self._factor(matrix) for matrix in matrices)
-        return text if coefficient == 1 else self._scaled(coefficient, text)
-
-    def _print_MatAdd(self, expr: Any) -> str:
-        return self._joined([self._print(term) for term in expr.args])
-
-    def _print_MatPow(self, expr: Any) -> str:
-        return f"({self._print(expr.base)})^({self._print(expr.exp)})"
+        rows, columns = (self.bracketed(size, ATOM) for size in expr.shape)
+        return f"𝟙_{rows}×{columns}"
 
     def _print_Equality(self, expr: Any) -> str:
         return f"{self._print(expr.lhs)} = {self._print(expr.rhs)}"
@@ -99,33 +109,29 @@ class _InlinePrinter(StrPrinter):  # type: ignore[misc]
         return f"d{self._print(expr.expr)}/d{self._print(expr.variables[0])}"
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
-        return self._joined([self._print(term) for term in expr.args])
+        return self.joined([self._print(term) for term in expr.args])
 
     def _print_Mul(self, expr: Any) -> str:
         coefficient, rest = expr.as_coeff_Mul()
         if coefficient == 1 or not rest.has(sympy.Trace):
             return str(super()._print_Mul(expr))
-        return self._scaled(coefficient, self._print(rest))
+        return self.multiple(coefficient, _raised(self.bracketed(rest, MULTIPLE)))
 
-    def _factor(self, matrix: Any) -> str:
-        text = self._print(matrix)
-        sums = (sympy.MatAdd, sympy.HadamardProduct, sympy.KroneckerProduct)
-        return f"({text})" if isinstance(matrix, sums) else text
 
-    def _scaled(self, coefficient: Any, text: str) -> str:
-        if coefficient == -1:
-            return f"−{text}"
-        factor = self._print(coefficient).replace("**2", "²").replace("**", "^")
-        return f"{factor}·{text}".replace("-", "−").replace("*", "·")
+def _run_together(left: str, right: str) -> bool:
+    """Say whether two factors in a row would read as one name, as in Xdiag(v)."""
+    if re.match(_L + _L, right):
+        return re.search(_L + "$", left) is not None
+    # an index of small letters ends visibly before a capital, as in Σ_xxW₁
+    ends = re.search(r"_[a-z]+$", left) is not None and right[0].isupper()
+    runs_on = re.search(rf"_([^\Wᵀ]|×)+$|{_L}{_L}[₀-₉]*$", left)
+    return runs_on is not None and right[0].isalnum() and not ends
 
-    @staticmethod
-    def _joined(terms: list[str]) -> str:
-        signed = [f"−{term[1:]}" if term[0] == "-" else term for term in terms]
-        positive = sorted(signed, key=lambda term: term.startswith("−"))
-        text = positive[0]
-        for term in positive[1:]:
-            text += f" − {term[1:]}" if term.startswith("−") else f" + {term}"
-        return text
+
+def _raised(text: str) -> str:
+    """Write a scalar with · for products and ^ for powers."""
+    squares = re.sub(r"\*\*2(?![\d.])", "²", text)
+    return squares.replace("**", "^").replace("-", "−").replace("*", "·")
 
 
 def unicode_name(name: str) -> str:

@@ -14,7 +14,16 @@ import sympy
 
 from symflow.algebra.array_maps import PRELUDE, kron
 from symflow.algebra.arrays import Array, map_entries, to_mpf_array
-from symflow.algebra.elementwise import Elementwise, Hadamard, Inverse, Total, Weighted
+from symflow.algebra.elementwise import (
+    Elementwise,
+    Hadamard,
+    Identity,
+    Inverse,
+    Number,
+    Ones,
+    Total,
+    Weighted,
+)
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
@@ -28,6 +37,7 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
+from symflow.errors import InvalidArgument
 
 #: The bilinear operations of a node.
 BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
@@ -76,7 +86,7 @@ class Values:
         ratio = as_fraction(coefficient)
         if ratio is None:
             msg = f"Values: {coefficient} is not a rational number"
-            raise TypeError(msg)
+            raise InvalidArgument(msg)
         scaled = array if ratio.numerator == 1 else ratio.numerator * array
         return scaled if ratio.denominator == 1 else scaled / ratio.denominator
 
@@ -135,6 +145,13 @@ class Values:
                 return self.total(self.of(body))
             case Constant(matrix):
                 return self.constant(matrix)
+            case Identity(size):
+                return self.constant(sympy.ImmutableDenseMatrix.eye(_integer(size)))
+            case Ones(rows, columns):
+                ones = sympy.ones(_integer(rows), _integer(columns))
+                return self.constant(sympy.ImmutableDenseMatrix(ones))
+            case Number(value):
+                return self.total(self.constant(sympy.ImmutableDenseMatrix([[value]])))
             case Contraction():
                 return self.of(node.lowered)
             case Weighted(weight, body):
@@ -147,7 +164,7 @@ class Values:
             case LinearMap():
                 return self.mapped(node)
         msg = f"Values: a {type(node).__name__} is not polynomial"
-        raise TypeError(msg)
+        raise InvalidArgument(msg)
 
     def mapped(self, node: LinearMap) -> Array:
         """Return a fixed linear map of its operand."""
@@ -159,6 +176,14 @@ class Values:
         return np.asarray(
             PRELUDE[node.operation](np, array, *([int(size)] if known else []))
         )
+
+
+def _integer(size: Any) -> int:
+    """Return a size, which has to be an integer for there to be numbers."""
+    if not sympy.sympify(size).is_Integer:
+        msg = f"Values: the size {size} is a symbol; give the network integer widths"
+        raise InvalidArgument(msg)
+    return int(size)
 
 
 def _context(array: Any) -> Any:

@@ -12,6 +12,7 @@ from symflow.analysis.optimum import whitened_problem
 from symflow.analysis.study import Precision, Progress, Study, study
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
+from symflow.flow.given import DataLike, InitLike
 from symflow.flow.problem import bind
 from symflow.inits import spectral_init
 from symflow.solutions import Refusal, Solution, attempts
@@ -93,8 +94,8 @@ class Analysis:
 
 def analyze(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
+    data: DataLike,
+    init: InitLike,
     *,
     digits: int = 50,
     budget: float = BUDGET,

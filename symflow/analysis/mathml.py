@@ -9,6 +9,8 @@ from typing import Any
 import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
+from symflow.algebra.typeset import ATOM, MULTIPLE, POWER, PRODUCT, binding
+
 #: SymPy sets d and e double-struck, which few fonts have.
 _PLAIN = str.maketrans("ⅆⅇ", "de")
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
@@ -34,7 +36,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
             stem, index = self._parts(expr.arg.name)
             if index is not None:
                 return self._node("msubsup", stem, index, raised)
-        return self._node("msup", self._factor(expr.arg), raised)
+        return self._node("msup", self._factor(expr.arg, ATOM), raised)
 
     def _print_MatPow(self, expr: Any) -> Any:
         base = self._fenced(self._print(expr.base))
@@ -51,8 +53,9 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
     def _print_MatMul(self, expr: Any) -> Any:
         coefficient, matrices = expr.as_coeff_matrices()
         factors = [self._factor(matrix) for matrix in matrices]
-        if coefficient not in (1, -1):
-            factors.insert(0, self._print(sympy.Abs(coefficient)))
+        size = -coefficient if _minus(expr) else coefficient
+        if size != 1:
+            factors.insert(0, self._factor(size, MULTIPLE))
         row = self._node("mrow", *factors)
         return self._node("mrow", self._leaf("mo", "−"), row) if _minus(expr) else row
 
@@ -67,8 +70,10 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         for number, term in enumerate(sorted(terms, key=_minus)):
             if number:
                 row.appendChild(self._leaf("mo", "−" if _minus(term) else "+"))
-            positive = -term if number and _minus(term) else term
-            row.appendChild(self._print(positive))
+            taken = number and _minus(term)
+            row.appendChild(
+                self._factor(-term, MULTIPLE) if taken else self._print(term)
+            )
         return row
 
     def _parts(self, name: str) -> tuple[Any, Any]:
@@ -85,9 +90,17 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
             return stem, None
         return stem, self._leaf("mn" if index.isdigit() else "mi", index)
 
-    def _factor(self, matrix: Any) -> Any:
-        shown = self._print(matrix)
-        return self._fenced(shown) if isinstance(matrix, sympy.MatAdd) else shown
+    def _print_HadamardProduct(self, expr: Any) -> Any:
+        mark = "⊗" if isinstance(expr, sympy.KroneckerProduct) else "∘"
+        first, *others = (self._factor(part, POWER) for part in expr.args)
+        marked = ((self._leaf("mo", mark), other) for other in others)
+        return self._node("mrow", first, *(leaf for pair in marked for leaf in pair))
+
+    _print_KroneckerProduct = _print_HadamardProduct
+
+    def _factor(self, expr: Any, level: int = PRODUCT) -> Any:
+        shown = self._print(expr)
+        return shown if binding(expr) >= level else self._fenced(shown)
 
     def _fenced(self, node: Any) -> Any:
         return self._node("mrow", self._leaf("mo", "("), node, self._leaf("mo", ")"))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import to_float_array
+from symflow.codegen.objective import Objective
 from symflow.data import Moments
 from symflow.flow.problem import Problem
 
@@ -94,12 +95,15 @@ def least_loss(problem: Problem) -> float:
     >>> import symflow as sf
     >>> from symflow.flow.problem import bind
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> least_loss(bind(flow, sf.Moments([[1.0]], [[1.0]], [[3.0]]), [[[0.0]]]))
-    1.0
+    >>> least_loss(bind(flow, sf.Moments([[1.0]], [[1.0]], [[2.0]]), [[[0.0]]]))
+    0.5
     """
     sigma_xx, sigma_yx = problem.arguments
     fitted = best_matrix(sigma_xx, sigma_yx, min(problem.widths))
-    return constant_part(problem) - 0.5 * float(np.sum(fitted * sigma_yx))
+    objective = Objective(problem)
+    if objective.missing:
+        return -0.5 * float(np.sum(fitted * sigma_yx))
+    return float(objective.squared(fitted))
 
 
 def constant_part(problem: Problem) -> float:

@@ -109,7 +109,8 @@ def least_potential(
     >>> least_potential(ProductMap(2), np.full(2, 0.5), A, b).round(4)
     array([0.1418, 0.4291])
     """
-    scale = float(np.max(np.abs(values))) or 1.0
+    # without constraints nothing moves: β = β₀
+    scale = float(np.max(np.abs(values), initial=0.0)) or 1.0
     first = scale ** (1 / mirror.depth)
     target = float(np.max(sizes))
     moved = np.zeros(len(sizes)) if shift is None else shift
@@ -125,8 +126,8 @@ def least_potential(
     nu = _newton(problem, nu)
     beta = problem.beta(nu)
     misfit = float(np.max(np.abs(matrix @ beta - values), initial=0.0))
-    start = matrix @ (problem.outer * mirror.value(moved))
-    if not misfit <= 1e3 * ACCEPTED * max(scale, float(np.max(np.abs(start)))):
+    start = np.abs(matrix @ (problem.outer * mirror.value(moved)))
+    if not misfit <= 1e3 * ACCEPTED * max(scale, float(np.max(start, initial=0.0))):
         msg = f"least_potential: Newton's method stopped at a misfit of {misfit:.2g}"
         raise PrecisionLost(msg)
     return beta

@@ -64,7 +64,7 @@ class RowSpaceSplit(Theorem):
     def residuals(self, path: Path) -> Array:
         """Return the gaps in both equations, and what U_2 moves, relative."""
         fine = least_squares(self.problem, path.context)
-        sigma_xx, sigma_yx = (path.lift(array) for array in self.problem.arguments)
+        sigma_xx, sigma_yx = map(path.lift, self.problem.exact_arguments)
         coupling, gaps = path.number(self.coupling), []
         frozen = fine.off(path.weights[0][0])
         for first, second in zip(*path.weights, strict=True):

@@ -16,6 +16,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.widths import solve_widths
 from symflow.bias.jumps import SaddlePath, follow_saddles
 from symflow.claims import (
     TOLERANCE,
@@ -25,6 +26,7 @@ from symflow.claims import (
     Status,
     Theorem,
     all_hold,
+    structural,
 )
 from symflow.claims.bibliography import PESME_2023
 from symflow.claims.conditions import squared_loss
@@ -74,7 +76,7 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
     HypothesisFailed
         If the flow is of another kind, or a minimizer at a jump is not unique.
     InvalidArgument
-        If an argument is of the wrong kind.
+        If an argument is of the wrong kind, or the data are of another width.
 
     Examples
     --------
@@ -95,12 +97,15 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
         )
         raise InvalidArgument(msg)
     pace = _pace(flow)
-    failed = [h for h in (squared_loss(flow), _kind(flow)) if not h.holds]
+    rates = structural("one learning rate", not flow.learning_rates, repr(flow))
+    failed = [h for h in (squared_loss(flow), _kind(flow), rates) if not h.holds]
     if failed or pace is None:
         listed = "; ".join(str(hypothesis) for hypothesis in failed)
         msg = f"saddle_to_saddle(flow, data): {listed}"
         raise HypothesisFailed(msg)
     arrays = flow.loss.arrays(data)
+    declared = [(f"data: {s.name}", s.shape, arrays[s.name].shape) for s in flow.data]
+    solve_widths(declared)
     gram, force = (arrays[symbol.name] for symbol in flow.data)
     return follow_saddles(gram, force[0], positive=positive, pace=pace)
 

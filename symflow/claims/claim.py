@@ -18,6 +18,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float
+from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
 
@@ -135,7 +136,7 @@ class Claim(Displayed):
         )
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.statement)}$"
+        return rf"$\displaystyle {latex(self.statement)}$"
 
 
 class Bound(Claim):

@@ -12,6 +12,7 @@ from flint import arb
 from symflow.algebra.arrays import Array
 from symflow.algebra.balls import frobenius, to_arb_array, upward
 from symflow.claims.claim import Claim, Path, Status
+from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 
 #: Relative error of a limit that is known in float64 only.
@@ -28,6 +29,7 @@ class Balls(Path, Protocol):
 
     def weight_balls(self, index: int) -> tuple[Array, ...]: ...
     def product_balls(self, index: int) -> Array: ...
+    def start_balls(self) -> tuple[Array, ...]: ...
     def start_product(self) -> Array: ...
 
 
@@ -53,6 +55,15 @@ class Finding:
     balls: Array
     inequality: bool = False
     trusted: str = ""
+
+    def __post_init__(self) -> None:
+        # SymPy would turn a ball that meets one of its numbers into a float
+        if not all(isinstance(ball, arb) for ball in self.balls.flat):
+            msg = (
+                "Finding(balls): needs an array of flint.arb. Take the weights from "
+                "weight_balls(index) and start_balls() of the enclosure"
+            )
+            raise InvalidArgument(msg)
 
     @property
     def status(self) -> Status:

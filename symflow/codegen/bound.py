@@ -67,16 +67,17 @@ class BoundKernel:
         Parameters
         ----------
         out : sequence of arrays
-            One per result, contiguous float64, none of them an argument.
+            One per result, contiguous float64; none shares memory with another, or
+            with an argument.
         *weights : arrays
-            The arguments, contiguous float64 matrices.
+            The arguments, real matrices; other types than float64 are copied.
 
         Raises
         ------
         ShapeMismatch
             If a shape does not fit.
         InvalidArgument
-            If the arrays are of another kind.
+            If the arrays are of another kind, or overlap.
 
         Examples
         --------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
+from textwrap import indent
 from typing import Any
 
-from symflow.algebra.text import inline
 from symflow.codegen.arrays import array_source
 from symflow.codegen.loading import guarded, load
 from symflow.codegen.lower import rhs_program
@@ -73,16 +73,17 @@ class Kernel:
         Parameters
         ----------
         out : sequence of arrays
-            One per result, contiguous float64, none of them an argument.
+            One per result, contiguous float64; none shares memory with another, or
+            with an argument.
         *arrays : arrays
-            The arguments, contiguous float64 matrices.
+            The arguments, real matrices; other types than float64 are copied.
 
         Raises
         ------
         ShapeMismatch
             If a shape does not fit.
         InvalidArgument
-            If the arrays are of another kind.
+            If the arrays are of another kind, or overlap.
         """
         self._writer(out, arrays)
 
@@ -93,7 +94,7 @@ class Kernel:
 
 def kernel_docstring(flow: GradientFlow) -> str:
     """Return the docstring of a flow's kernel: the equations, then the arguments."""
-    equations = "\n".join(f"    {inline(equation)}" for equation in flow.equations)
+    equations = indent(str(flow), "    ")
     shapes = [
         f"{argument.name} {'×'.join(map(str, argument.shape)) or '(scalar)'}"
         for argument in rhs_program(flow).inputs

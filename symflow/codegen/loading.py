@@ -16,6 +16,7 @@ from symflow.algebra.array_maps import namespace as namespace_of
 from symflow.algebra.arrays import Array
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_body
+from symflow.codegen.operands import refuse_masks
 from symflow.codegen.program import Program
 from symflow.errors import InvalidArgument, ShapeMismatch
 
@@ -57,10 +58,33 @@ def call({parameters}, *_more):
 """
 
 
-def _float(array: Any) -> Any:
-    """Return integers as float64: their products would wrap around in silence."""
-    whole = isinstance(array, np.ndarray) and array.dtype.kind in "iub"
-    return array.astype(np.float64) if whole else array
+def _float(array: Any, name: str) -> Any:
+    """Return integers as float64: their products would wrap around in silence.
+
+    Other kinds of NumPy arrays become plain ones, as ``*`` multiplies entries.
+    """
+    if not isinstance(array, np.ndarray):
+        return array
+    refuse_masks(array, name)
+    plain = np.asarray(array)
+    if plain.dtype.kind in "iub":
+        return plain.astype(np.float64)
+    strange = plain.dtype.kind not in "fcO"
+    if plain.dtype == object:
+        strange = not all(hasattr(entry, "__truediv__") for entry in plain.flat)
+    if strange:
+        msg = f"{name} has to be an array of numbers; got entries of {plain.dtype}"
+        raise InvalidArgument(msg)
+    return plain
+
+
+def _number(value: Any, name: str) -> Any:
+    """Return a number, or a batch of 1×1 matrices: other arrays would broadcast."""
+    shape = tuple(getattr(value, "shape", np.shape(value)))
+    if shape and shape[-2:] != (1, 1):
+        msg = f"{name} has to be one number; got an array of shape {shape}"
+        raise ShapeMismatch(msg)
+    return value
 
 
 class _Checked:
@@ -139,14 +163,17 @@ def guarded(
     matrices = [argument.name for argument in free if argument.shape]
     names = [argument.name for argument in free]
     types = [f"type({name})" for name in matrices]
-    real = [f"{name}.dtype.kind not in 'iub'" for name in matrices]
-    present = [f"{name} is not _absent" for name in names if name not in matrices]
+    real = [f"{name}.dtype.kind in 'fc'" for name in matrices]
+    numbers = [name for name in names if name not in matrices]
+    present = [f"{n} is not _absent and not _shape({n})" for n in numbers]
+    kind = {name: "number" if name in numbers else "float" for name in names}
+    checks = [f"_{kind[name]}({name}, '{program.name}: {name}')" for name in names]
     source = _GUARD.format(
         parameters=", ".join(f"{name}=_absent" for name in names),
         is_plain=" and ".join([" is ".join([*types, "_ndarray"]), *real, *present]),
         shapes=", ".join(f"{name}.shape" for name in matrices),
         names=", ".join(names),
-        floats=", ".join(f"_float({n})" if n in matrices else n for n in names),
+        floats=", ".join(checks),
         body="\n        ".join(array_body(program, PLAIN, bare=bare)),
     )
     checked = _Checked(replace(program, inputs=free))
@@ -160,6 +187,8 @@ def guarded(
         "_function": function,
         "_absent": _ABSENT,
         "_float": _float,
+        "_number": _number,
+        "_shape": np.shape,
         "_checked": checked,
     }
     exec(source, namespace)

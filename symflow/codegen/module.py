@@ -10,6 +10,7 @@ from importlib.resources import files
 from inspect import getsource
 from pathlib import Path
 from string import Template
+from textwrap import indent
 
 import sympy
 
@@ -31,6 +32,13 @@ from symflow.flow import GradientFlow
 
 #: A module computes with plain matrices, and is read more often than it is run.
 MODULE = Dialect(transpose=".T", namespace="np")
+
+
+#: Operations whose constant is a size, or a matrix of one.
+_SIZED = {"circulant", "circulant_sums", "pad", "crop", "identity", "constant"}
+
+#: Widths up to this are the self-test's own, where the code takes any.
+SMALL = 8
 
 
 def write_module(flow: GradientFlow, path: str | Path) -> Path:
@@ -103,12 +111,14 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
         raise InvalidArgument(msg)
     program, program_of_loss = rhs_program(flow), loss_program(flow)
     count = len(flow.state)
+    programs = (program, program_of_loss, _conserved_program(flow))
+    smaller = not any(map(_reads_sizes, programs))
     from importlib.metadata import version  # slow to import
 
     template = files("symflow.codegen").joinpath("module_template.txt")
     return Template(template.read_text(encoding="utf-8")).substitute(
         summary=f"Gradient flow of a {count}-layer linear network.",
-        equations="\n".join(f"    {inline(eq)}" for eq in flow.equations),
+        equations=indent(str(flow), "    "),
         shapes=_shape_lines(program),
         product=inline(flow.network.end_to_end),
         decay_note=_decay_note(flow),
@@ -121,9 +131,10 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
         loss_data=repr(
             tuple(a.name for a in program_of_loss.inputs[len(program.inputs) :])
         ),
-        example_shapes=_example_shapes(program_of_loss),
+        shapes_note="small" if smaller else "those of the flow",
+        example_shapes=_example_shapes(program_of_loss, smaller=smaller),
         example_kinds=repr(_example_kinds(flow)),
-        prelude=_prelude_source((program, program_of_loss, _conserved_program(flow))),
+        prelude=_prelude_source(programs),
         rhs=_function(replace(program, name="rhs"), _rhs_doc(flow)),
         loss=_function(program_of_loss, _loss_doc(flow), bare=True),
         end_to_end=_function(
@@ -153,7 +164,7 @@ def _example_kinds(flow: GradientFlow) -> dict[str, str]:
 
 
 def _rhs_doc(flow: GradientFlow) -> str:
-    equations = "\n".join(f"    {inline(equation)}" for equation in flow.equations)
+    equations = indent(str(flow), "    ")
     return f"Return the time derivatives of the weights.\n\n{equations}"
 
 
@@ -199,12 +210,21 @@ def _shape_lines(program: Program) -> str:
     )
 
 
-def _example_shapes(program: Program) -> str:
-    """Give every symbolic width a small integer of its own."""
-    names = sorted(
-        {w for a in program.inputs for w in a.shape if not _is_int(w)}, key=str
+def _reads_sizes(program: Program) -> bool:
+    """Say whether a size is written into the code, so that it runs at no other."""
+    return any(
+        step.operation in _SIZED and step.constant is not None
+        for step in program.instructions
     )
+
+
+def _example_shapes(program: Program, *, smaller: bool) -> str:
+    """Give every symbolic width, and every large one, a small integer of its own."""
+    widths = {w for argument in program.inputs for w in argument.shape}
+    names = sorted((w for w in widths if not _is_int(w)), key=str)
     sizes = {name: 2 + number for number, name in enumerate(names)}
+    large = sorted(int(w) for w in widths if _is_int(w) and w > SMALL) * smaller
+    sizes |= {width: SMALL + rank for rank, width in enumerate(large, start=1)}
     shapes = {
         argument.name: tuple(int(sizes.get(width, width)) for width in argument.shape)
         for argument in program.inputs

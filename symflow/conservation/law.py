@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.balls import to_arb, to_arb_array
+from symflow.algebra.balls import to_arb
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Node
 from symflow.algebra.numbers import exact
@@ -154,12 +154,11 @@ def drift_of(law: Any, balls: Any, index: int) -> Finding:
     index : int
         Which of its times.
     """
-    start = [to_arb_array(weight) for weight in balls.problem.weights]
     factor = to_arb(1)
     if not law.is_conserved:
         time = balls.t[index]
         decay = law.rate * (time if time == sympy.oo else exact(time))
         factor = to_arb(sympy.exp(-decay))
-    now, before = law.value(balls.weight_balls(index)), law.value(start)
+    now, before = law.value(balls.weight_balls(index)), law.value(balls.start_balls())
     residual = np.asarray(now) - factor * np.asarray(before)
     return Finding(np.asarray(residual, dtype=object))

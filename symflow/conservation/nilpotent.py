@@ -22,6 +22,7 @@ from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, Product
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.values import Values
+from symflow.errors import InvalidArgument
 
 #: The prime 2³¹ − 1; products of two residues fit into 64 bits.
 PRIME = 2**31 - 1
@@ -88,7 +89,7 @@ class NilpotentValues(Values):
         """
         if self.count != 1:
             msg = f"count_conserved: the function {function} is not polynomial"
-            raise TypeError(msg)
+            raise InvalidArgument(msg)
         above, below = sympy.fraction(sympy.together(function.diff(Z)))
         slope = [_polynomial(p, array[..., 0, :, :]) for p in (above, below)]
         inverse = np.vectorize(lambda x: pow(int(x), -1, PRIME), otypes=[np.int64])
@@ -101,7 +102,7 @@ class NilpotentValues(Values):
 
         if self.count != 1:
             msg = "count_conserved: inverses are for laws, not for fields"
-            raise TypeError(msg)
+            raise InvalidArgument(msg)
         value, slope = array[..., 0, :, :], array[..., 1, :, :]
         size = value.shape[-1]
         turned = [
@@ -134,7 +135,7 @@ def residue(number: Any) -> int:
     ratio = as_fraction(number)
     if ratio is None:
         msg = f"count_conserved: the coefficient {number} is irrational"
-        raise TypeError(msg)
+        raise InvalidArgument(msg)
     return ratio.numerator * pow(ratio.denominator, -1, PRIME) % PRIME
 
 

@@ -12,6 +12,7 @@ from symflow.algebra.entries import entrywise
 from symflow.algebra.nodes import Node, Scaled, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.algebra.words import expand, expand_trace
 
 
@@ -54,7 +55,7 @@ class ProofStep:
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.equation)}$"
+        return rf"$\displaystyle {latex(self.equation)}$"
 
 
 def step(

@@ -81,7 +81,7 @@ class InducedFlow(Theorem):
 
     def residuals(self, path: Path) -> Array:
         """Return the gap between Ẇ from the layers and from W alone, relative."""
-        target = path.lift(self.problem.arguments[1])
+        target = path.lift(self.problem.exact_arguments[1])
         gaps = []
         for index, product in enumerate(path.end_to_end):
             force = target - product
@@ -161,7 +161,7 @@ class RankOneLimit(Bound, Theorem):
             sizes = (path.end_to_end**2).sum(axis=(-2, -1))
             return sizes, np.asarray([sizes[0] for _ in path.t])
         digits = None if path.context is None else path.digits
-        frames = singular_frames(self.problem.arguments[1], digits)
+        frames = singular_frames(self.problem.exact_arguments[1], digits)
         modes = list(self.group)
         left, right = (
             path.lift(side[:, modes]) for side in (frames.left, frames.right)

@@ -23,6 +23,7 @@ e^{−κt}, N grows as ε^{−1−(L−1)R^{L−2}z_2/κ} up to logarithms, poly
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Self
 
 import numpy as np
@@ -34,6 +35,7 @@ from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import OneNeuron, one_neuron, start_of
 from symflow.convergence.rank_one import RankOneRate
+from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 
 #: More steps than this are not counted.
@@ -71,6 +73,12 @@ class DescentComplexity(Bound, Theorem):
         accuracy : float
             ε, in the units of W.
         """
+        if not 0 < accuracy < inf:
+            msg = (
+                "DescentComplexity.attempt(accuracy=…): needs a positive number; got "
+                f"{accuracy!r}"
+            )
+            raise InvalidArgument(msg)
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)

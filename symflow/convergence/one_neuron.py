@@ -93,7 +93,7 @@ def unit_pair(matrix: Array) -> tuple[Array, Array]:
 def one_neuron(problem: Problem, path: Path | None = None) -> OneNeuron:
     """Decompose the target, in float64 or in the arithmetic of `path`."""
     digits = None if path is None or path.context is None else path.digits
-    frames = singular_frames(problem.arguments[1], digits)
+    frames = singular_frames(problem.exact_arguments[1], digits)
     depth = problem.flow.network.depth
     values = [*frames.values, 0 * frames.values[0]]
     first, second = values[:2]

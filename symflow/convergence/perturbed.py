@@ -82,7 +82,7 @@ class PerturbedModes(Bound, Theorem):
         rest = product - (modes.left * modes.start) @ modes.right.T
         off = float(np.linalg.norm(rest) / (np.linalg.norm(product) or 1.0))
         size = float(np.linalg.norm(residual(problem, modes)))
-        smallest = float(modes.start.min())
+        smallest = float(min(modes.start, default=0.0))
         found += [
             balanced_start(problem),
             Hypothesis(

@@ -163,7 +163,10 @@ def joint_modes(problem: Problem) -> Modes:
 
 
 def _small_start(modes: Modes) -> Hypothesis:
+    words = "every mode starts between 0 and its goal"
+    if not len(modes.sigma):
+        return Hypothesis(words, False, "Σ_yx = 0 has no modes")
     parts = modes.start * modes.lam / modes.sigma
     holds = bool(np.all((parts > 0) & (parts < 1)))
     detail = f"w_i(0)/w*_i from {parts.min():.2g} to {parts.max():.2g}"
-    return Hypothesis("every mode starts between 0 and its goal", holds, detail)
+    return Hypothesis(words, holds, detail)

@@ -31,7 +31,7 @@ from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.imbalance import ImbalanceLevels
 from symflow.flow.least_squares import LeastSquares, least_squares
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import Problem, bind_gradient
 
 #: A start this small against the target is rich, a kernel that moves less is lazy.
 SMALL, STILL = 0.05, 0.5
@@ -120,7 +120,7 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     Raises
     ------
     HypothesisFailed
-        If there are not two dense layers with the squared loss.
+        If there are not two dense layers with the squared loss and one learning rate.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     >>> regime(flow, data, sf.lambda_balanced_init(100, 0.1, rng=0)).verdict
     'lazy'
     """
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_gradient(flow, data, init, rng, "regime(flow, data, init)")
     found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
     if not all_hold(found):
         failed = "; ".join(str(part) for part in found if not part.holds)

@@ -13,7 +13,8 @@ import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
 from symflow.algebra.display import Displayed, Sheet
-from symflow.data.moments import Moments, counted
+from symflow.data.exact import exact_gram
+from symflow.data.moments import Moments, counted, moments_of
 from symflow.data.table import read_table
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
@@ -192,7 +193,29 @@ class Dataset(Displayed):
     def _moments(self) -> Moments:
         count: Any = sympy.Integer(self.n) if self.exact else self.n
         x, y = self.X, self.Y
-        return Moments(x.T @ x / count, y.T @ x / count, y.T @ y / count, n=self.n)
+        parts = {"xx": x.T @ x / count, "yx": y.T @ x / count, "yy": y.T @ y / count}
+        if not self.exact:
+            for name in ("xx", "yy"):
+                parts[name] = (parts[name] + parts[name].T) / 2
+        return moments_of({f"sigma_{k}": part for k, part in parts.items()}, self.n)
+
+    @cached_property
+    def exactly(self) -> Dataset:
+        """The same samples, whose moments are formed without rounding.
+
+        Examples
+        --------
+        >>> Dataset([0.5, 1.0, 1.0], [1.0, 2.0, 2.0]).exactly.moments().sigma_xx[0, 0]
+        3/4
+        """
+        if self.exact:
+            return self
+        x, y = self.X, self.Y
+        pairs = {"sigma_xx": (x, x), "sigma_yx": (y, x), "sigma_yy": (y, y)}
+        parts = {name: exact_gram(*pair, self.n) for name, pair in pairs.items()}
+        twin = self._with(x, y)
+        twin.__dict__["_moments"] = moments_of(parts, self.n)
+        return twin
 
     def _with(self, x: Array, y: Array) -> Dataset:
         return Dataset(x, y, inputs=self.inputs, targets=self.targets)

@@ -20,6 +20,8 @@ from symflow.algebra.numbers import as_fraction
 SYMMETRY = 1e-12
 #: How negative rounding may make the smallest eigenvalue, relative to the largest.
 DEFINITENESS = 1e-10
+#: A part of Σ_yx that counts as outside the range of Σ_xx, at least, relative.
+SEEN = 1e-6
 #: Decimal digits for irrational exact entries; a third of them guard the decision.
 IRRATIONAL_DIGITS = 60
 
@@ -73,10 +75,47 @@ def smallest_eigenvalue_if_indefinite(matrix: Array) -> float | None:
     return None if fine else float(eigenvalues[0])
 
 
-def _rational(fractions: Array) -> bool:
+def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
+    """Say whether Σ_yx is no product with Σ_xx, as it is for data: Σ_yx v ≠ 0 = Σ_xx v.
+
+    Rational entries are decided exactly.  Floats have to show it: in units in which the
+    diagonal of Σ_xx is 1, an eigenvalue within rounding of zero with a part of Σ_yx
+    that rounding cannot explain; data have |Σ_yx v|² ≤ tr Σ_yy vᵀΣ_xxv.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx : ndarray
+        Of floats or SymPy numbers.
+
+    Examples
+    --------
+    >>> ones = np.ones((2, 2))
+    >>> leaves_range(ones, np.array([[1.0, 2.0]])), leaves_range(ones, ones[:1])
+    (True, False)
+    """
+    if sigma_xx.dtype == object:
+        fractions = [map_entries(as_fraction, part) for part in (sigma_xx, sigma_yx)]
+        if all(entry is not None for part in fractions for entry in part.flat):
+            gram, both = _matrix(fractions[0]), _matrix(np.vstack(fractions))
+            return bool(gram.rank() < len(sigma_xx) and both.rank() > gram.rank())
+    floats, cross = to_float_array(sigma_xx), to_float_array(sigma_yx)
+    diagonal = np.diag(floats)
+    scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(floats / np.outer(scale, scale))
+    noise = 4 * len(floats) * np.finfo(float).eps
+    part = (cross / scale) @ vectors[:, values <= noise]
+    seen = max(SEEN, 10 * np.sqrt(noise)) * np.linalg.norm(cross / scale, axis=1)
+    return bool(np.any(np.linalg.norm(part, axis=1) > seen))
+
+
+def _matrix(fractions: Array) -> flint.fmpq_mat:
     rows = [[flint.fmpq(q.numerator, q.denominator) for q in row] for row in fractions]
-    polynomial = flint.fmpq_mat(rows).charpoly()
-    size = len(rows)
+    return flint.fmpq_mat(rows)
+
+
+def _rational(fractions: Array) -> bool:
+    polynomial = _matrix(fractions).charpoly()
+    size = len(fractions)
     return all(polynomial[k] * (-1) ** (size - k) >= 0 for k in range(size + 1))
 
 

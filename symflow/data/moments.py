@@ -7,15 +7,27 @@ without any samples, exactly or as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.algebra.arrays import (
+    Array,
+    as_array,
+    is_exact_array,
+    to_exact_array,
+    to_float_array,
+)
 from symflow.algebra.display import Displayed, Sheet
-from symflow.data.definite import is_symmetric, smallest_eigenvalue_if_indefinite
+from symflow.data.definite import (
+    is_symmetric,
+    leaves_range,
+    smallest_eigenvalue_if_indefinite,
+)
+from symflow.data.exact import exact_gram
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 
@@ -42,6 +54,8 @@ class Moments(Displayed):
     ----------
     exact : bool
         Whether the parts are exact numbers.
+    explained : bool
+        Whether Σ_xx = I and Σ_yy = Σ_yxΣ_yxᵀ by definition, as of `whitened`.
 
     Raises
     ------
@@ -49,7 +63,7 @@ class Moments(Displayed):
         If the shapes do not fit together.
     InvalidData
         If Σ_xx, Σ_yy or all of them together are not the moments of any data: not
-        symmetric, or not positive semidefinite.
+        symmetric, or not positive semidefinite, or Σ_yx outside the range of Σ_xx.
     InvalidArgument
         If n is not a positive integer.
 
@@ -66,6 +80,7 @@ class Moments(Displayed):
     sigma_yy: Array | None
     n: int | None
     exact: bool
+    explained: bool
 
     def __init__(
         self, sigma_xx: Any, sigma_yx: Any, sigma_yy: Any = None, n: int | None = None
@@ -82,10 +97,7 @@ class Moments(Displayed):
         for name in parts.keys() - {"sigma_yx"}:
             parts[name] = _symmetric(parts[name], name)
         _check_definite(parts)
-        for name in given:
-            object.__setattr__(self, name, _read_only(parts.get(name)))
-        object.__setattr__(self, "n", _sample_count(n))
-        object.__setattr__(self, "exact", is_exact_array(parts["sigma_yx"]))
+        _fill(self, parts, _sample_count(n))
 
     @property
     def d(self) -> int:
@@ -100,6 +112,22 @@ class Moments(Displayed):
     def moments(self) -> Moments:
         """Return the moments themselves, as `Dataset.moments` does for samples."""
         return self
+
+    @cached_property
+    def exactly(self) -> Moments:
+        """The same moments as rational numbers: floats are binary rationals.
+
+        Σ_yy of `whitened` is formed again, from the Σ_yx that was given.
+        """
+        if self.exact:
+            return self
+        names = ("sigma_xx", "sigma_yx", "sigma_yy")
+        given = {name: getattr(self, name) for name in names}
+        parts = {k: to_exact_array(x) for k, x in given.items() if x is not None}
+        if self.explained:
+            transposed = self.sigma_yx.T
+            parts["sigma_yy"] = exact_gram(transposed, transposed)
+        return moments_of(parts, self.n)
 
     def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
@@ -146,7 +174,24 @@ def whitened(sigma_yx: Any) -> Moments:
     array = as_array(sigma_yx, "whitened(sigma_yx=…)")
     size = array.shape[1]
     identity = sympy.eye(size) if is_exact_array(array) else np.eye(size)
-    return Moments(identity, array, array @ array.T)
+    moments = Moments(identity, array, array @ array.T)
+    object.__setattr__(moments, "explained", True)
+    return moments
+
+
+def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
+    """Return moments that were formed from data, and need no check.
+
+    Parameters
+    ----------
+    parts : dict
+        The arrays sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
+    n : int or None
+        The number of samples.
+    """
+    moments = object.__new__(Moments)
+    _fill(moments, parts, n)
+    return moments
 
 
 def counted(count: int, noun: str) -> str:
@@ -165,6 +210,14 @@ def counted(count: int, noun: str) -> str:
     '2 inputs'
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _fill(moments: Moments, parts: dict[str, Array], n: int | None) -> None:
+    for name in ("sigma_xx", "sigma_yx", "sigma_yy"):
+        object.__setattr__(moments, name, _read_only(parts.get(name)))
+    object.__setattr__(moments, "n", n)
+    object.__setattr__(moments, "exact", is_exact_array(parts["sigma_yx"]))
+    object.__setattr__(moments, "explained", False)
 
 
 def _one_kind(parts: dict[str, Array]) -> dict[str, Array]:
@@ -212,6 +265,13 @@ def _check_definite(parts: dict[str, Array]) -> None:
                 "have these moments; a positive semidefinite matrix is needed"
             )
             raise InvalidData(msg)
+    if leaves_range(parts["sigma_xx"], parts["sigma_yx"]):
+        msg = (
+            "Moments(sigma_yx=…): has rows outside the range of sigma_xx: inputs that "
+            "never vary cannot be correlated with a target, and the loss has no "
+            "minimum. Give moments of one data set"
+        )
+        raise InvalidData(msg)
 
 
 def _sample_count(n: Any) -> int | None:

@@ -135,7 +135,8 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
         return None
     kind, depth = known
     context = _context(digits)
-    sigma_xx, sigma_yx = (_lifted(array, context) for array in problem.arguments)
+    given = problem.arguments if context is None else problem.exact_arguments
+    sigma_xx, sigma_yx = (_lifted(array, context) for array in given)
     weights = tuple(_lifted(weight.ravel(), context) for weight in problem.weights)
     if not isinstance(problem.flow.network, TensorNetwork):
         return Coordinates(kind, depth, weights, sigma_yx[0], sigma_xx)

@@ -20,6 +20,7 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.errors import NoClosedForm
 from symflow.flow.rank_one import RankOneFlow
 from symflow.losses import Loss
@@ -129,7 +130,7 @@ class EndToEndFlow:
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {sympy.latex(self.equation)}$"
+        return rf"$\displaystyle {latex(self.equation)}$"
 
     @property
     def _dot(self) -> sympy.MatrixSymbol:

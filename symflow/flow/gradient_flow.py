@@ -30,6 +30,7 @@ from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.flow.end_to_end import EndToEndFlow
@@ -239,7 +240,7 @@ def latex_lines(equations: Sequence[sympy.Eq], of: str) -> str:
     """
     lines: list[str] = []
     for equation in equations:
-        lines.append(sympy.latex(equation).replace("=", "&=", 1))
+        lines.append(latex(equation).replace("=", "&=", 1))
         if sum(map(len, lines)) > LATEX_LIMIT:
             return f"`{of}`: {len(equations)} equations; see `.equations`"
     body = r" \\ ".join(lines)

@@ -118,7 +118,8 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    sigma_xx, sigma_yx = problem.arguments
+    coarse = context is None
+    sigma_xx, sigma_yx = problem.arguments if coarse else problem.exact_arguments
     values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
     rank = int(np.sum(values > RANK_TOLERANCE * max(values[-1], 0.0)))
     if context is None:
@@ -161,7 +162,7 @@ def exact_least_norm(problem: Problem) -> Array | None:
     from flint import fmpq, fmpq_mat
 
     moments = []
-    for array in problem.arguments:
+    for array in problem.exact_arguments:
         ratios = [as_fraction(entry) for entry in array.flat]
         known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
         if len(known) < len(ratios):

@@ -24,6 +24,9 @@ CHECK_DIGITS, GUARD_DIGITS = 30, 10
 #: Multiplications beyond which a condition is left as measured in float64.
 MOST_PRODUCTS = 200_000
 
+#: Width up to which moments are formed exactly to check a condition.
+FINE_SIZE = 40
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -57,6 +60,15 @@ class Problem:
         return tuple(self.data[symbol.name] for symbol in self.flow.data)
 
     @cached_property
+    def exact_arguments(self) -> tuple[Array, ...]:
+        """The data arrays for many digits: moments of the data as exact numbers."""
+        if self.source is None:
+            return self.arguments
+        numbers = getattr(self.source, "exactly", self.source)
+        arrays = self.flow.loss.arrays(numbers)
+        return tuple(arrays[symbol.name] for symbol in self.flow.data)
+
+    @cached_property
     def floats(self) -> Problem:
         """The same problem rounded to float64."""
         return Problem(
@@ -64,7 +76,13 @@ class Problem:
             self.widths,
             tuple(to_float_array(weight) for weight in self.weights),
             {name: to_float_array(array) for name, array in self.data.items()},
+            self.given,
         )
+
+    @property
+    def source(self) -> Any:
+        """The dataset or the moments that the arrays were made of, or None."""
+        return None if self.given is None else self.given.data
 
     def at(self, digits: int) -> Problem:
         """Return the problem with a start that is correct to `digits` digits."""
@@ -110,7 +128,8 @@ class Problem:
     @property
     def is_small(self) -> bool:
         """Whether `sharp` takes less than about a second."""
-        return self.size * max(self.widths) <= MOST_PRODUCTS
+        widest = max(self.widths)
+        return widest <= FINE_SIZE and self.size * widest <= MOST_PRODUCTS
 
     @property
     def size(self) -> int:
@@ -147,8 +166,11 @@ def bind(
     *,
     rng: Any = None,
     digits: int | None = None,
+    exact: bool = False,
 ) -> Problem:
     """Bind a flow to data and to an initialization.
+
+    With `digits`, moments are those of the given numbers, not rounded to float64.
 
     Parameters
     ----------
@@ -162,6 +184,8 @@ def bind(
         Overrides the random state of the rule.
     digits : int, keyword-only, optional
         Draw the start correct to this many digits instead of in float64.
+    exact : bool, keyword-only
+        Keep a start that is given by weights as it was given, not rounded to `digits`.
 
     Returns
     -------
@@ -192,7 +216,8 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
-    arrays = flow.loss.arrays(data)
+    numbers = data if digits is None else getattr(data, "exactly", data)
+    arrays = flow.loss.arrays(numbers)
     declared = [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
@@ -200,7 +225,9 @@ def bind(
     network = _Sized(flow.network, solve_widths(declared))
     rule = as_init(init)
     given = Given(data, rule, deepcopy(rng))
-    weights = rule.draw(network, data, rng, digits=digits)
+    weights = rule.draw(network, numbers, rng, digits=digits)
+    if exact and isinstance(rule, GivenInit):
+        weights = rule.weights
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
     widths = tuple(_integer(sizes, width) for width in flow.network.widths)

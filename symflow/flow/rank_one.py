@@ -19,6 +19,7 @@ import sympy
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.errors import NoClosedForm
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork, Dense, Network
@@ -49,7 +50,7 @@ class RankOneFlow:
     >>> print(flow.end_to_end.rank_one)
     ṡ = 2·s·uᵀ(Σ_yx − s·uvᵀΣ_xx)v
     u̇ = (Σ_yx − s·uvᵀΣ_xx)v − uuᵀ(Σ_yx − s·uvᵀΣ_xx)v
-    v̇ = (Σ_yxᵀ − s·Σ_xxvuᵀ)u − vuᵀ(Σ_yx − s·uvᵀΣ_xx)v
+    v̇ = (Σ_yxᵀ − s·Σ_xx·vuᵀ)u − vuᵀ(Σ_yx − s·uvᵀΣ_xx)v
     >>> flow.end_to_end.rank_one.verify()
     0
     """
@@ -129,7 +130,7 @@ class RankOneFlow:
     __repr__ = __str__
 
     def _repr_latex_(self) -> str:
-        rows = r" \\ ".join(sympy.latex(equation) for equation in self.equations)
+        rows = r" \\ ".join(latex(equation) for equation in self.equations)
         return rf"$\displaystyle \begin{{gathered}}{rows}\end{{gathered}}$"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, is_ball
 from symflow.errors import InvalidArgument
 
 
@@ -75,7 +75,10 @@ def float_times(t: Any) -> NDArray[np.float64]:
     [0.0, 0.5]
     """
     try:
-        times = np.asarray(t, dtype=float)
+        given = np.asarray(t)
+        if given.dtype == object and any(map(is_ball, given.flat)):
+            raise TypeError
+        times = given.astype(float)
     except (TypeError, ValueError):
         msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
         raise InvalidArgument(msg) from None
@@ -90,7 +93,8 @@ def float_times(t: Any) -> NDArray[np.float64]:
 
 def _as_time(point: Any, call: str) -> Fraction:
     try:
-        time = None if isinstance(point, str) else as_fraction(point)
+        odd = isinstance(point, str) or is_ball(point)
+        time = None if odd else as_fraction(point)
     except InvalidArgument:
         raise InvalidArgument(_not_finite(point, call)) from None
     if time is not None:

@@ -166,7 +166,8 @@ def _without_second(claim: Any) -> Claim:
     name = claim.problem.flow.data[1].name
     left, values, right = np.linalg.svd(claim.problem.data[name], full_matrices=False)
     first = np.outer(left[:, 0] * values[0], right[0])
-    other = replace(claim.problem, data={**claim.problem.data, name: first})
+    data = {**claim.problem.data, name: first}
+    other = replace(claim.problem, data=data, given=None)
     return replace(claim, problem=other)  # type: ignore[no-any-return]
 
 

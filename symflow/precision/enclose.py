@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.codegen import end_to_end_program
+from symflow.data import Moments
 from symflow.errors import (
     HypothesisFailed,
     IntegrationFailed,
@@ -19,6 +20,7 @@ from symflow.errors import (
     PrecisionLost,
 )
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
@@ -38,14 +40,19 @@ CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
 GUARD_DIGITS = 30
 
+WITHIN = "stays within the radius of the midpoints (Frobenius norm)"
 PROOF = (
-    "proven: the flow of the given data and start, taken as exact numbers, stays "
-    "within the radius of the midpoints (Frobenius norm)",
+    f"proven: the flow of the given data and start, taken as exact numbers, {WITHIN}",
     "how: the defect of the computed piecewise polynomial at Chebyshev points in ball "
     "arithmetic, and between them by its analyticity; a one-sided Lipschitz constant "
     "from the Hessian, also in balls; a scalar comparison equation",
     "trusted: integer and ball arithmetic (FLINT, Arb) and the programs that symflow "
     "derives; not trusted: the integrator and its float64 arithmetic",
+)
+#: The first line where moments are what was given.
+OF_MOMENTS = (
+    "proven for these moments: their flow from the given start, both taken as exact "
+    f"numbers, {WITHIN}"
 )
 LIMIT_PROOF = (
     "limit: the loss above its minimum decays at a rate that is bounded below near the "
@@ -55,12 +62,12 @@ LIMIT_PROOF = (
 
 def enclose(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
-    t: Any,
+    data: DataLike,
+    init: InitLike,
+    t: TimesLike,
     *,
     digits: int = 50,
-    rng: Any = None,
+    rng: RandomLike = None,
     progress: Callable[[float], None] | None = None,
 ) -> Enclosure:
     r"""Enclose a gradient flow in balls of proven radius.
@@ -126,7 +133,8 @@ def enclose(
         raise InvalidArgument(msg)
     endless = isinstance(t, sympy.Basic) and t == sympy.oo
     times = () if endless else as_times(t, "enclose")
-    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
+    sharp = int(digits) + GUARD_DIGITS
+    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:
         from symflow.precision.limit import Remainder, settling_time
@@ -238,7 +246,12 @@ def _enclosure(run: Run, radii: list[Any]) -> Enclosure:
     total = np.array([upward(radius) for radius in radii])
     middle = replace(middle, route="Taylor series with proven error (Arb)")
     ends = [_end_to_end_radius(middle, n, r) for n, r in enumerate(total)]
-    return Enclosure(middle, total, np.array(ends), PROOF)
+    proof = (OF_MOMENTS, *PROOF[1:]) if _is_of_moments(run.problem) else PROOF
+    return Enclosure(middle, total, np.array(ends), proof)
+
+
+def _is_of_moments(problem: Problem) -> bool:
+    return isinstance(problem.source, Moments)
 
 
 def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:

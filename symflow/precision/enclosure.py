@@ -125,18 +125,34 @@ class Enclosure(Displayed):
         return self.midpoints.number(value)
 
     def weight_balls(self, index: int) -> tuple[Array, ...]:
-        """Return the weights at one time as balls, at Arb's present precision."""
+        """Return the weights at one time as balls, at Arb's present precision.
+
+        Parameters
+        ----------
+        index : int
+            Which of the times.
+        """
         spread = arb(0, float(self.radius[index]))
         return tuple(to_arb_array(weight[index]) + spread for weight in self.weights)
 
     def product_balls(self, index: int) -> Array:
-        """Return the end-to-end matrix at one time as balls."""
+        """Return the end-to-end matrix at one time as balls.
+
+        Parameters
+        ----------
+        index : int
+            Which of the times.
+        """
         spread = arb(0, float(self.end_to_end_radius[index]))
         return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
+    def start_balls(self) -> tuple[Array, ...]:
+        """Return the weights at t = 0 as balls; they are known exactly."""
+        return tuple(map(to_arb_array, self.problem.weights))
+
     def start_product(self) -> Array:
-        """Return the end-to-end matrix at t = 0 as balls; it is known exactly."""
-        weights = list(map(to_arb_array, self.problem.weights))
+        """Return the end-to-end matrix at t = 0 as balls."""
+        weights = list(self.start_balls())
         (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
         return np.asarray(total)
 

@@ -275,7 +275,9 @@ class _Measure:
         self._everything = _all_matrices(series_program(problem))
         self._data = problem.floats.arguments
         self._decay = to_float(problem.flow.loss.l2)
-        self.magnitude = max(float(np.max(np.abs(array))) for array in self._data)
+        self.magnitude = max(
+            (float(np.max(np.abs(array))) for array in self._data), default=0.0
+        )
 
     def __call__(self, weights: tuple[Floats, ...]) -> tuple[float, float]:
         values = evaluate(self._everything, [*weights, *self._data])

@@ -11,6 +11,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.precision.arithmetics import Flint, HighPrecision
 from symflow.precision.growth import forecast
@@ -26,12 +27,12 @@ ATTEMPTS = 3
 
 def precise(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
-    t: Any,
+    data: DataLike,
+    init: InitLike,
+    t: TimesLike,
     *,
     digits: int = 50,
-    rng: Any = None,
+    rng: RandomLike = None,
     arithmetic: HighPrecision | None = None,
     progress: Callable[[float], None] | None = None,
     resume: Interrupted | None = None,
@@ -97,7 +98,8 @@ def precise(
     if not isinstance(chosen, HighPrecision):
         msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
         raise InvalidArgument(msg)
-    problem = bind(flow, data, init, rng=rng, digits=int(digits) + GUARD_DIGITS)
+    sharp = int(digits) + GUARD_DIGITS
+    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
         run = _continued(resume, problem, times, int(digits), rng)
         run.finish(progress)

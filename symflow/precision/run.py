@@ -163,7 +163,7 @@ class Run:
             weights=weights,
             route=self.arithmetic.route,
             digits=self.digits,
-            error=_as_float(max(error for _, _, error in found)),
+            error=_power(max(error for _, _, error in found), context),
             stats={
                 "steps": self.steps,
                 "order": self.plan.order,
@@ -199,6 +199,6 @@ class Run:
         return tuple(self.system.engine.export(w, context) for w in weights)
 
 
-def _as_float(error: float) -> float:
-    """Return 2^error as a float that is not zero."""
-    return float(max(2.0**error, 5e-324))
+def _power(exponent: float, context: Any) -> Any:
+    """Return 2^exponent, as a float if it is one."""
+    return 2.0**exponent if -1000 < exponent < 1000 else context.mpf(2) ** exponent

@@ -61,6 +61,9 @@ def integrate_many(
             elif not len(queue) and 2 * block.busy <= block.count:
                 block = block.shrunk()
             block.step(states)
+        for last in states[:, -1]:
+            if system.explodes(float(times[-1]), last):
+                last[:] = np.nan
     failed = tuple(int(k) for k in np.flatnonzero(np.isnan(states[:, -1]).any(axis=-1)))
     return states, {**block.stats, "failed": failed}
 

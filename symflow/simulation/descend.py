@@ -13,6 +13,7 @@ from symflow.algebra.numbers import to_float
 from symflow.codegen import compile as compile_flow
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.flow import GradientDescent
+from symflow.flow.given import DataLike, InitLike, Number, RandomLike
 from symflow.flow.problem import Problem, bind
 from symflow.simulation.companion import error_of
 from symflow.trajectory import Trajectory
@@ -20,13 +21,13 @@ from symflow.trajectory import Trajectory
 
 def descend(
     descent: GradientDescent,
-    data: Any,
-    init: Any,
+    data: DataLike,
+    init: InitLike,
     steps: int,
     *,
-    step_size: Any,
-    momentum: Any = 0,
-    rng: Any = None,
+    step_size: Number,
+    momentum: Number = 0,
+    rng: RandomLike = None,
 ) -> Trajectory:
     """Run gradient descent in float64.
 

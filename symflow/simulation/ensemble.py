@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from symflow.algebra.arrays import to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.labelled import dataset, frame
 from symflow.simulation.batch import integrate_many
@@ -59,9 +61,7 @@ class Ensemble(Displayed):
     def __getitem__(self, start: int) -> Trajectory:
         """Return the trajectory of one start."""
         given = tuple(weight[start] for weight in self.problem.weights)
-        problem = Problem(
-            self.problem.flow, self.problem.widths, given, self.problem.data
-        )
+        problem = replace(self.problem, weights=given)
         weights = tuple(w[start] for w in self.weights)
         error = Companion(problem, self.method, self.t, weights)
         return self._trajectory(problem, weights, error)
@@ -173,7 +173,12 @@ def spread(values: Floats) -> str:
 
 
 def ensemble(
-    flow: GradientFlow, data: Any, init: Any, t: Any, *, method: DOP853 | None = None
+    flow: GradientFlow,
+    data: DataLike,
+    init: Any,
+    t: TimesLike,
+    *,
+    method: DOP853 | None = None,
 ) -> Ensemble:
     """Integrate a gradient flow from many starts in one call.
 
@@ -224,8 +229,18 @@ def ensemble(
     slots = max(1, BLOCK // system.size)
     fit = fitted(chosen, starts)
     states, stats = integrate_many(system, starts, times, fit, slots)
-    problem = Problem(flow, first.widths, stacks, first.data)
+    problem = replace(first, weights=stacks)
     return Ensemble(problem, times, system.matrices(states), chosen, stats)
+
+
+def _floats(stack: Any) -> Floats:
+    array = np.array(stack)
+    try:
+        rounded = to_float_array(array) if array.dtype == object else array
+        return rounded.astype(np.float64)
+    except InvalidArgument as problem:
+        msg = f"{_CALL}: {problem}"
+        raise InvalidData(msg) from None
 
 
 def _stacks(init: Any) -> tuple[Floats, ...]:
@@ -233,7 +248,7 @@ def _stacks(init: Any) -> tuple[Floats, ...]:
     if not isinstance(init, (list, tuple)) or not init:
         msg = f"{_CALL}: needs one array per layer; got {type(init).__name__}"
         raise InvalidArgument(msg)
-    stacks = tuple(np.array(stack, dtype=np.float64) for stack in init)
+    stacks = tuple(_floats(stack) for stack in init)
     shapes = [stack.shape for stack in stacks]
     if any(len(shape) != 3 for shape in shapes) or len({s[0] for s in shapes}) > 1:
         msg = (

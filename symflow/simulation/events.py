@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from symflow.codegen import end_to_end_program, evaluate, loss_program
+from symflow.codegen import end_to_end_program, evaluate
+from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 
@@ -42,6 +43,9 @@ class Event(ABC):
 @dataclass(frozen=True)
 class LossBelow(Event):
     """The training loss falls below a level.
+
+    The default method of `simulate` takes a tolerance that the level asks for; another
+    one needs an `rtol` well below √level.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ class LossBelow(Event):
     @property
     def name(self) -> str:
         """What the statistics of a trajectory call it."""
-        return f"loss below {self.level:g}"
+        return f"loss below {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return loss − level.
@@ -90,22 +94,17 @@ class LossBelow(Event):
         InvalidArgument
             If the data leave the constant of the loss unknown.
         """
-        program = loss_program(problem.flow)
-        known = {name.lower(): array for name, array in problem.data.items()}
-        moments = program.inputs[len(problem.weights) :]
-        missing = [moment.name for moment in moments if moment.name not in known]
-        if missing:
+        objective = Objective(problem)
+        if objective.missing:
             msg = (
                 f"LossBelow({self.level:g}): needs the value of the loss, and without "
-                f"{missing[0]} it is known up to a constant. "
+                f"{objective.missing[0].lower()} it is known up to a constant. "
                 "Give Moments(…, sigma_yy=…)"
             )
             raise InvalidArgument(msg)
-        constants = [known[moment.name] for moment in moments]
 
         def excess(_time: float, weights: Any) -> float:
-            (value,) = evaluate(program, [*weights, *constants])
-            return float(value) - self.level
+            return float(objective(weights)) - self.level
 
         return excess
 
@@ -147,7 +146,7 @@ class ModeCrosses(Event):
     @property
     def name(self) -> str:
         """What the statistics of a trajectory call it."""
-        return f"mode {self.mode} crosses {self.level:g}"
+        return f"mode {self.mode} crosses {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return strength − level.
@@ -199,6 +198,34 @@ class _UserEvent(Event):
                 raise InvalidArgument(msg + repr(found)) from None
 
         return value
+
+
+def distinct_names(events: Sequence[Event]) -> list[str]:
+    """Return the names of events, numbered where several have the same.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        In order.
+
+    Examples
+    --------
+    >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
+    ['loss below 0.001', 'loss below 0.002', 'loss below 0.001 (2)']
+    """
+    names: list[str] = []
+    for event in events:
+        name, number = event.name, 2
+        while name in names:
+            name, number = f"{event.name} ({number})", number + 1
+        names.append(name)
+    return names
+
+
+def _short(level: float) -> str:
+    """Return a level in six digits if these are all, else in full."""
+    text = f"{level:g}"
+    return text if float(text) == level else repr(float(level))
 
 
 def _check_level(call: str, level: Any) -> None:

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from symflow.errors import IntegrationFailed
-from symflow.simulation.events import Event, Watch
-from symflow.simulation.methods import MOST_STEPS, Method, Step, crawling
+from symflow.simulation.crossings import crossings
+from symflow.simulation.events import Event, distinct_names
+from symflow.simulation.methods import (
+    MOST_STEPS,
+    Method,
+    Step,
+    crawling,
+    exploding,
+)
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
-
-#: Event times are located to this many units in the last place of the time.
-ROOT_ULPS = 4
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def follow(
                 break
             if len(run.dense.ends) >= MOST_STEPS and step.end < end:
                 raise IntegrationFailed(crawling(step.end, end))
+        if len(run.dense.ends) and system.explodes(run.times[-1], run.states[-1]):
+            raise IntegrationFailed(exploding(run.times[-1]))
     if steady is not None:
         run.stats.setdefault("steady", f"not reached by t = {times[-1]:g}")
     return run.path()
@@ -123,7 +129,8 @@ class _Run:
         self._watches = [event.watch(system.problem) for event in events]
         start = system.matrices(system.start)
         self._signs = [watch(0.0, start) for watch in self._watches]
-        self.stats |= {event.name: () for event in events}
+        self._names = distinct_names(events)
+        self.stats |= dict.fromkeys(self._names, ())
         while self.waiting and self.waiting[0] <= 0:
             self._keep(self.waiting.pop(0), system.start)
 
@@ -138,23 +145,20 @@ class _Run:
 
     def cross(self, step: Step) -> float | None:
         """Locate the events of a step; return the time of the first that stops."""
-        if not self.events:
-            return None
-        stops = []
-        after = self.system.matrices(step.state)
-        for number, (event, watch) in enumerate(
-            zip(self.events, self._watches, strict=True)
-        ):
-            before, self._signs[number] = self._signs[number], watch(step.end, after)
-            if before * self._signs[number] < 0 or (before != 0 == self._signs[number]):
-                time = self._locate(watch, step, before)
-                self.stats[event.name] += (time,)
-                if event.terminal:
-                    stops.append(time)
-        return min(stops, default=None)
+        found = [self._crossings(number, step) for number in range(len(self.events))]
+        stops = [
+            times[0]
+            for event, times in zip(self.events, found, strict=True)
+            if event.terminal and times
+        ]
+        stop = min(stops, default=None)
+        for name, times in zip(self._names, found, strict=True):
+            self.stats[name] += tuple(t for t in times if stop is None or t <= stop)
+        return stop
 
-    def _locate(self, watch: Watch, step: Step, before: float) -> float:
-        from scipy.optimize import brentq
+    def _crossings(self, number: int, step: Step) -> list[float]:
+        """Locate the times in a step at which an event's function changes sign."""
+        watch, before = self._watches[number], self._signs[number]
 
         def value(time: float) -> float:
             if time == step.t:
@@ -162,10 +166,8 @@ class _Run:
             state = step.state if time == step.end else step.at(time)
             return float(watch(time, self.system.matrices(state)))
 
-        precision = ROOT_ULPS * np.finfo(float).eps
-        return float(
-            brentq(value, step.t, step.end, xtol=precision * step.end, rtol=precision)
-        )
+        found, self._signs[number] = crossings(value, step.t, step.end)
+        return found
 
     def _keep(self, time: float, state: Floats) -> None:
         self.times.append(time)

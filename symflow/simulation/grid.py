@@ -11,6 +11,7 @@ from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.flow.given import RandomLike
 from symflow.labelled import imported
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record
@@ -96,7 +97,7 @@ def sweep_grid(
     t: Any,
     *,
     runs: int = 16,
-    rng: Any = 0,
+    rng: RandomLike = 0,
     executor: Executor | None = None,
     path: str | Path | None = None,
     progress: Callable[[float], None] | None = None,

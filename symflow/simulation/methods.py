@@ -163,6 +163,26 @@ def stuck(time: float, end: float) -> str:
     )
 
 
+def exploding(time: float) -> str:
+    """Return the message for weights that have no values at the last time.
+
+    Parameters
+    ----------
+    time : float
+        The last time.
+
+    Examples
+    --------
+    >>> exploding(0.5)[:60]
+    'simulate: the weights grow without bound near t = 0.5, and h'
+    """
+    return (
+        f"simulate: the weights grow without bound near t = {time:g}, and have no "
+        "values there that the time, being a float, could determine. Ask for an "
+        "earlier time"
+    )
+
+
 def crawling(time: float, end: float) -> str:
     """Return the message for an integration that takes too many steps.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,33 @@ import numpy as np
 from symflow.conservation import drifts
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
-from symflow.simulation.events import as_events
+from symflow.simulation.events import Event, LossBelow, as_events
 from symflow.simulation.follow import Dense, follow
 from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
 
+#: Tolerance relative to the square root of the loss at which an event is sought, …
+BELOW_LEVEL = 1e-3
+#: … and what rounding leaves of it.
+FINEST = 1e-14
+
 
 def simulate(
     flow: GradientFlow,
-    data: Any,
-    init: Any,
-    t: Any,
+    data: DataLike,
+    init: InitLike,
+    t: TimesLike,
     *,
     method: Method | None = None,
     events: Sequence[Any] = (),
     steady_state: bool = False,
-    rng: Any = None,
+    rng: RandomLike = None,
     progress: Callable[[float], None] | None = None,
 ) -> Trajectory:
     """Integrate a gradient flow in float64.
@@ -91,14 +98,15 @@ def simulate(
         msg = f"simulate(progress=…): needs a function of a number; got {progress!r}"
         raise InvalidArgument(msg)
     problem = bind(flow, data, init, rng=rng)
-    chosen = _checked(method)
+    watched = as_events(events)
+    chosen = _fine_enough(watched) if method is None else _checked(method)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
         chosen,
         system,
         times,
-        events=as_events(events),
+        events=watched,
         steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
         progress=progress,
     )
@@ -154,9 +162,18 @@ class _Interpolant:
         return self.system.matrices(self.dense(float(time)))
 
 
+def _fine_enough(events: Sequence[Event]) -> DOP853:
+    """Return the default method, with a tolerance that the smallest level asks for.
+
+    A loss is of second order in the distance from a minimum, and errors hide it below
+    the square of the tolerance.
+    """
+    levels = [e.level for e in events if isinstance(e, LossBelow) and e.level > 0]
+    wanted = BELOW_LEVEL * sqrt(min(levels, default=1.0))
+    return DOP853(rtol=min(DOP853().rtol, max(wanted, FINEST)))
+
+
 def _checked(method: Any) -> Method:
-    if method is None:
-        return DOP853()
     if not isinstance(method, Method):
         msg = (
             "simulate(method=…): needs a method such as DOP853() or Radau(); "

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from symflow.algebra.arrays import to_float_array
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.given import DataLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, Init, as_init
 from symflow.simulation.dop853 import DOP853
@@ -32,12 +33,12 @@ FORMAT = "symflow sweep 1"
 
 def sweep(
     flow: GradientFlow,
-    data: Any,
+    data: DataLike,
     init: Init,
-    t: Any,
+    t: TimesLike,
     *,
     runs: int = 64,
-    rng: Any = 0,
+    rng: RandomLike = 0,
     executor: Executor | None = None,
     path: str | Path | None = None,
     progress: Callable[[float], None] | None = None,
@@ -294,7 +295,7 @@ def collected(task: Task, records: list[Record]) -> Sweep:
             np.stack([r.arrays[layers + layer] if r.arrays else whole for r in records])
         )
     failures = {record.run: record.error for record in records if record.error}
-    stacked = Problem(task.flow, problem.widths, tuple(starts), problem.data)
+    stacked = replace(problem, weights=tuple(starts))
     ensemble = Ensemble(
         stacked,
         times,

@@ -23,6 +23,8 @@ from symflow.simulation.tuning import Form, plain, tuned
 
 Floats = NDArray[np.float64]
 
+#: Nearer to a blow-up than this, relative, the time itself is not known well enough.
+NEAR = 1e-9
 #: Step of a central difference relative to the weights, eps^(1/3).
 DIFFERENCE = 6e-6
 
@@ -103,6 +105,23 @@ class System:
         memory[:] = state
         run()
         return derivative.copy()
+
+    def explodes(self, time: float, state: Floats) -> bool:
+        """Say whether the weights grow as they do next to a blow-up.
+
+        A pole (T − t)^(−p) grows at the rate p / (T − t).  Nothing else grows so fast
+        for long: exponentials would have left the floats.
+
+        Parameters
+        ----------
+        time : float
+            When.
+        state : ndarray
+            All weights at that time.
+        """
+        size = float(np.max(np.abs(state))) or 1.0
+        unit, slope = state / size, self.rhs(time, state) / size
+        return not float(unit @ slope) * time <= float(unit @ unit) / NEAR
 
     def jacobian(self, state: Floats) -> Floats:
         """Return ∂f/∂y at a state: exactly, or by central differences."""

@@ -13,7 +13,6 @@ from symflow.algebra.arrays import Array, is_exact_array, map_entries, to_mpf_ar
 from symflow.algebra.numbers import as_fraction
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem, bind
-from symflow.inits import GivenInit, as_init
 from symflow.inits.seeds import seed_of
 
 #: Digits in which hypotheses are checked where the numbers are not rational.
@@ -76,18 +75,30 @@ class Case:
 
         Otherwise numbers of `CHECK_DIGITS` digits.
         """
-        problem, rule = self.at(CHECK_DIGITS), as_init(self.init)
-        given = rule.weights if isinstance(rule, GivenInit) else problem.weights
-        parts = [*given, *problem.arguments]
-        exact = all(is_exact_array(part) for part in parts)
+        problem = self.given
+        # floats are no exact numbers here, though their moments are formed exactly
+        exact = all(map(is_exact_array, [*problem.weights, *self.problem.arguments]))
+        parts = [*problem.weights, *problem.arguments]
         if not exact or not all(_is_rational(part) for part in parts):
             return _lifted(problem, CHECK_DIGITS)
-        weights = tuple(map_entries(as_fraction, array) for array in given)
+        weights = tuple(map_entries(as_fraction, array) for array in problem.weights)
         data = {
             symbol.name: map_entries(as_fraction, array)
             for symbol, array in zip(self.flow.data, problem.arguments, strict=True)
         }
         return Problem(problem.flow, problem.widths, weights, data)
+
+    @cached_property
+    def given(self) -> Problem:
+        """The problem in the numbers that were given; a rule draws `CHECK_DIGITS`."""
+        return bind(
+            self.flow,
+            self.data,
+            self.init,
+            rng=self.rng,
+            digits=CHECK_DIGITS,
+            exact=True,
+        )
 
 
 def context_of(digits: int) -> Any:

@@ -235,7 +235,7 @@ class GramSolution(Solution):
         """Return the block of P that is W."""
 
     def _rational(self) -> Problem:
-        problem = self.case.sharp
+        problem = self.case.given
         arrays = (*problem.weights, *problem.data.values())
         exactly = all(
             as_fraction(entry) is not None for a in arrays for entry in a.flat

@@ -114,7 +114,7 @@ class LinearRegression(Solution):
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.arguments)
         eigen, context = (
-            symmetric_eigen(self.problem.arguments[0], asked, fine=True),
+            symmetric_eigen(self.problem.exact_arguments[0], asked, fine=True),
             context_of(asked),
         )
         time, rates = to_mpf(t, context), to_mpf_array(eigen.values, context)

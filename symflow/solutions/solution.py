@@ -14,6 +14,7 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.claims import (
     Claim,
     Finding,
@@ -68,7 +69,7 @@ class Step:
     @property
     def latex(self) -> str:
         """The equation in LaTeX."""
-        return str(sympy.latex(self.equation))
+        return latex(self.equation)
 
     def __str__(self) -> str:
         return f"{self.words}: {inline(self.equation)}"

@@ -9,7 +9,6 @@ inequality is turned into the ball of larger − smaller.
 from __future__ import annotations
 
 from math import inf
-from typing import Any
 
 import sympy
 from flint import ctx
@@ -19,6 +18,7 @@ from symflow.claims import Claim, Finding, Status
 from symflow.claims.finding import is_endless
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
+from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.precision import Enclosure, enclose
 from symflow.validation.certificate import Certificate
 
@@ -34,12 +34,12 @@ ROUNDED = (
 def certify(
     claim: Claim,
     flow: GradientFlow | Enclosure,
-    data: Any = None,
-    init: Any = None,
-    t: Any = None,
+    data: DataLike | None = None,
+    init: InitLike | None = None,
+    t: TimesLike | None = None,
     *,
     digits: int = 50,
-    rng: Any = None,
+    rng: RandomLike = None,
 ) -> Certificate:
     """Prove or refute a claim on one instance.
 
@@ -109,8 +109,11 @@ def certify(
             msg = "certify(claim, enclosure): takes no data, start or times besides"
             raise InvalidArgument(msg)
         return certify_on(claim, flow)
-    if t is None:
-        msg = "certify(claim, flow, data, init, t): needs the times t, or an enclosure"
+    if t is None or data is None or init is None:
+        msg = (
+            "certify(claim, flow, data, init, t): needs data, start and times t, or an "
+            "enclosure"
+        )
         raise InvalidArgument(msg)
     return certify_on(claim, enclose(flow, data, init, t, digits=digits, rng=rng))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import symflow
@@ -12,6 +13,7 @@ PACKAGE = Path(symflow.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return every module of the package by its dotted name, tests excluded."""
     found = {}
@@ -22,6 +24,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     """Return the syntax tree of a file."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))

@@ -6,8 +6,6 @@ import inspect
 import re
 from enum import Enum
 
-import pytest
-
 import symflow as sf
 
 PUBLIC = [name for name in sf.__all__ if not name.startswith("__")]
@@ -57,30 +55,35 @@ def test_the_contents_page_lists_what_it_exports():
     assert {"gradient_flow", "LinearNetwork", "SquaredLoss", "compile"} <= set(PUBLIC)
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_names_have_a_docstring_of_one_sentence_first(name):
-    thing = OBJECTS[name]
-    if not (callable(thing) or inspect.ismodule(thing)):
-        return  # a constant such as sf.oo documents itself
-    docstring = inspect.getdoc(thing) or ""
-    first = docstring.split("\n\n")[0]
-    assert first, f"{name} has no docstring"
-    assert first.rstrip().endswith("."), f"{name}: {first!r} is no sentence"
+def test_public_names_have_a_docstring_of_one_sentence_first():
+    def first(thing):
+        return (inspect.getdoc(thing) or "").split("\n\n")[0].rstrip()
+
+    assert not [
+        name
+        for name, thing in OBJECTS.items()
+        # A constant such as sf.oo documents itself.
+        if (callable(thing) or inspect.ismodule(thing))
+        and not first(thing).endswith(".")
+    ]
 
 
-@pytest.mark.parametrize("name", CALLABLES)
-def test_every_parameter_is_documented(name):
+def test_every_parameter_is_documented():
     """Functions and classes in a Parameters section; methods there or in a sentence."""
+    assert not [name for name in CALLABLES if not documentation(name)]
+    assert not [
+        f"{name}: {parameter}"
+        for name, thing in CALLABLES.items()
+        for parameter in parameters_of(thing)
+        if not documents(name, parameter)
+    ]
+
+
+def documents(name, parameter):
     docstring = documentation(name)
-    assert docstring, f"{name} has no docstring"
     if "." in name:
-        missing = [
-            p for p in parameters_of(CALLABLES[name]) if not mentions(docstring, p)
-        ]
-    else:
-        listed = documented_in(docstring)
-        missing = [p for p in parameters_of(CALLABLES[name]) if p not in listed]
-    assert not missing, f"{name}: undocumented {missing}"
+        return re.search(rf"\b{parameter.strip('*')}\b", docstring) is not None
+    return parameter in documented_in(docstring)
 
 
 def documentation(name):
@@ -92,22 +95,18 @@ def documentation(name):
     return "\n".join(layer.__doc__ or "" for layer in layers if layer is not None)
 
 
-def mentions(docstring, parameter):
-    return re.search(rf"\b{parameter.strip('*')}\b", docstring) is not None
+def test_no_parameter_is_documented_that_does_not_exist():
+    assert not [
+        f"{name}: {parameter}"
+        for name, thing in CALLABLES.items()
+        for parameter in documented_in(inspect.getdoc(thing) or "")
+        if parameter not in parameters_of(thing)
+    ]
 
 
-@pytest.mark.parametrize("name", CALLABLES)
-def test_no_parameter_is_documented_that_does_not_exist(name):
-    thing = CALLABLES[name]
-    extra = documented_in(inspect.getdoc(thing) or "") - set(parameters_of(thing))
-    assert not extra, f"{name}: documents {extra}"
-
-
-@pytest.mark.parametrize(
-    "name", [n for n, t in OBJECTS.items() if inspect.isfunction(t)]
-)
-def test_public_functions_have_an_example(name):
-    assert ">>>" in (inspect.getdoc(OBJECTS[name]) or ""), f"{name} has no example"
+def test_public_functions_have_an_example():
+    functions = {n: t for n, t in OBJECTS.items() if inspect.isfunction(t)}
+    assert not [n for n, t in functions.items() if ">>>" not in inspect.getdoc(t)]
 
 
 #: The field's word, and what it is not called here.
@@ -132,13 +131,12 @@ SYNONYMS = {
 }
 
 
-@pytest.mark.parametrize("word", SYNONYMS)
-def test_the_glossary_has_one_word_per_concept(word):
+def test_the_glossary_has_one_word_per_concept():
     names = {name.lower() for name in [*PUBLIC, *CALLABLES]}
     names |= {part for name in names for part in name.split(".")}
     for thing in CALLABLES.values():
         names |= {parameter.strip("*") for parameter in parameters_of(thing)}
     # Rooms are named after what they do: `precision` holds the high-precision routes.
     names -= {name for name in PUBLIC if inspect.ismodule(OBJECTS[name])}
-    found = names & set(SYNONYMS[word])
-    assert not found, f"say {word!r} instead of {found}"
+    said = {word: names.intersection(others) for word, others in SYNONYMS.items()}
+    assert not {word: others for word, others in said.items() if others}

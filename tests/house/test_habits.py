@@ -35,33 +35,71 @@ def test_importing_symflow_stays_light():
     assert loaded["symflow"] <= loaded["sympy"] <= {"flint"}
 
 
-@pytest.mark.parametrize("name", [n for n in TREES if n.split(".")[-1] != "cli"])
-def test_the_library_does_not_print(name):
-    calls = [n for n in ast.walk(TREES[name]) if isinstance(n, ast.Call)]
-    printing = [call.lineno for call in calls if _called(call) == "print"]
-    assert not printing or name.startswith("symflow.cli"), f"{name}: lines {printing}"
+def offences(rule):
+    """Return where a rule, a generator over a syntax tree, finds something."""
+    return [
+        f"{name}:{line}: {what}"
+        for name, syntax in TREES.items()
+        for line, what in rule(syntax)
+    ]
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_exceptions_are_caught_by_name(name):
-    for handler in ast.walk(TREES[name]):
-        if isinstance(handler, ast.ExceptHandler):
-            assert handler.type is not None, f"{name}:{handler.lineno}: bare except"
-            caught = {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
-            # Cleaning up for any exception is right where it is raised again.
-            passes_on = ast.unparse(handler.body[-1]) == "raise"
-            assert passes_on or "BaseException" not in caught, (
-                f"{name}:{handler.lineno}"
-            )
+def prints(syntax):
+    for node in ast.walk(syntax):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
+            yield node.lineno, "print"
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_no_global_precision_is_assigned(name):
+def catches_anything(syntax):
+    for handler in ast.walk(syntax):
+        if not isinstance(handler, ast.ExceptHandler):
+            continue
+        if handler.type is None:
+            yield handler.lineno, "bare except"
+            continue
+        caught = {n.id for n in ast.walk(handler.type) if isinstance(n, ast.Name)}
+        # Cleaning up for any exception is right where it is raised again.
+        passes_on = ast.unparse(handler.body[-1]) == "raise"
+        if "BaseException" in caught and not passes_on:
+            yield handler.lineno, "BaseException"
+
+
+def assigns_precision(syntax):
     """`mp.dps = …` and `ctx.prec = …` change every caller's arithmetic."""
-    for target, line in _assigned_attributes(TREES[name]):
+    for target, line in _assigned_attributes(syntax):
         owner = ast.unparse(target.value)
         is_global = owner.split(".")[-1] in {"mp", "ctx"} or owner == "mpmath"
-        assert not (target.attr in PRECISIONS and is_global), f"{name}:{line}: {owner}"
+        if target.attr in PRECISIONS and is_global:
+            yield line, f"{owner}.{target.attr}"
+
+
+def patches_upstream(syntax):
+    """Assigning to an attribute of an imported module changes it for everybody."""
+    imports = {
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(syntax)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    for target, line in _assigned_attributes(syntax):
+        if ast.unparse(target.value).split(".")[0] in imports:
+            yield line, ast.unparse(target)
+
+
+def draws_globally(syntax):
+    """`rng=` is an argument: neither numpy's nor Python's global generator is used."""
+    allowed = {"Random", "Generator", "default_rng", "SeedSequence", "PCG64"}
+    modules_used = {"np.random", "numpy.random"}
+    imports = [n for n in ast.walk(syntax) if isinstance(n, ast.Import)]
+    if any(alias.name == "random" for node in imports for alias in node.names):
+        modules_used.add("random")
+    for node in ast.walk(syntax):
+        if (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) in modules_used
+            and node.attr not in allowed
+        ):
+            yield node.lineno, ast.unparse(node)
 
 
 def _assigned_attributes(syntax):
@@ -79,40 +117,35 @@ def _assigned_attributes(syntax):
                     yield part, node.lineno
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_nothing_upstream_is_patched(name):
-    """Assigning to an attribute of an imported module changes it for everybody."""
-    imports = {
-        alias.asname or alias.name.split(".")[0]
-        for node in ast.walk(TREES[name])
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    }
-    for target, line in _assigned_attributes(TREES[name]):
-        owner = ast.unparse(target.value).split(".")[0]
-        assert owner not in imports, f"{name}:{line} assigns to {owner}"
+#: What breaks each rule: the rule is seen to notice it.
+BROKEN = {
+    prints: "def f():\n    print(1)",
+    catches_anything: "try:\n    f()\nexcept BaseException:\n    pass",
+    assigns_precision: "def f(ctx):\n    a, ctx.prec = 1, 2",
+    patches_upstream: "import numpy as np\nnp.linalg.norm = 1",
+    draws_globally: "import random\nrandom.shuffle([])",
+}
 
 
-@pytest.mark.parametrize("name", TREES)
-def test_no_global_random_numbers(name):
-    """`rng=` is an argument: neither numpy's nor Python's global generator is used."""
-    allowed = {"Random", "Generator", "default_rng", "SeedSequence", "PCG64"}
-    modules_used = {"np.random", "numpy.random"}
-    imports = [n for n in ast.walk(TREES[name]) if isinstance(n, ast.Import)]
-    if any(alias.name == "random" for node in imports for alias in node.names):
-        modules_used.add("random")
-    for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules_used:
-            assert node.attr in allowed, f"{name}:{node.lineno}: {ast.unparse(node)}"
+def test_the_library_does_not_print():
+    assert not [at for at in offences(prints) if not at.startswith("symflow.cli")]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_are_small_and_end_in_assertions(path):
-    assert path.stat().st_size <= 200_000
+@pytest.mark.parametrize("rule", [r for r in BROKEN if r is not prints])
+def test_the_habit_is_kept_everywhere(rule):
+    assert not offences(rule)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_rule_notices_what_breaks_it(rule):
+    assert list(rule(ast.parse(BROKEN[rule])))
+
+
+def test_notebooks_are_small_and_end_in_assertions():
+    assert not [path.name for path in NOTEBOOKS if path.stat().st_size > 200_000]
+    assert not [path.name for path in NOTEBOOKS if "assert " not in _code(path)]
+
+
+def _code(path) -> str:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    code = "".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-    assert "assert " in code, f"{path.name} checks nothing"
-
-
-def _called(call: ast.Call) -> str:
-    return ast.unparse(call.func)
+    return "".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")

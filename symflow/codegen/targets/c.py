@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from textwrap import indent
 
-from symflow.algebra.text import inline
 from symflow.codegen.inplace import Shape
 from symflow.codegen.targets.loops import Language, loops
 from symflow.codegen.targets.sizes import SizedProgram, sized
@@ -81,7 +81,7 @@ def source_of(flow: GradientFlow, program: SizedProgram) -> str:
         )
         raise InvalidArgument(msg)
     arrays = [f"    double {n}[{max(1, prod(s))}];" for n, s in scratch.items()]
-    equations = "\n".join(f"     {inline(equation)}" for equation in flow.equations)
+    equations = indent(str(flow), "     ")
     sizes = "\n".join(
         f"     {argument.name} {' x '.join(map(str, shape)) or 'one number'}"
         for argument, shape in zip(program.program.inputs, program.shapes, strict=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symflow.codegen.operands import floats, refuse_overlap, refuse_unwritable
 from symflow.codegen.targets.c import source_of
 from symflow.codegen.targets.sizes import sized
 from symflow.errors import NotInstalled, OutputError, ShapeMismatch
@@ -74,22 +75,26 @@ class CKernel:
         ------
         ShapeMismatch
             If a shape does not fit, or a result is not contiguous float64.
+        InvalidArgument
+            If an argument is not real, or a result shares memory with it.
         """
-        given = [np.ascontiguousarray(array, np.float64) for array in arrays]
+        if len(arrays) != len(self.shapes):
+            msg = f"{self.name}: takes {len(self.shapes)} arrays; got {len(arrays)}"
+            raise ShapeMismatch(msg)
+        given = [
+            np.require(floats(array, f"{self.name}: argument {k}"), requirements="C")
+            for k, array in enumerate(arrays, start=1)
+        ]
         shapes = tuple(array.shape for array in given)
-        fits = all(o.flags.c_contiguous and o.dtype == np.float64 for o in out)
-        if shapes != self.shapes or tuple(o.shape for o in out) != self.results:
-            msg = (
-                f"{self.name}: needs the shapes {self.shapes} and results "
-                f"{self.results}; got {shapes} and {tuple(o.shape for o in out)}"
-            )
+        if shapes != self.shapes:
+            msg = f"{self.name}: needs the shapes {self.shapes}; got {shapes}"
             raise ShapeMismatch(msg)
-        if not fits:
-            msg = f"{self.name}: needs contiguous float64 arrays for the results"
-            raise ShapeMismatch(msg)
-        call = partial(self._function, *(a.ctypes.data for a in (*given, *out)))
+        call = f"{self.name}.bind(out, …)"
+        refuse_unwritable(out, self.results, call)
+        refuse_overlap(out, given, call)
+        run = partial(self._function, *(a.ctypes.data for a in (*given, *out)))
         # The addresses are good as long as the arrays are.
-        return _Bound(call, (*given, *out))
+        return _Bound(run, (*given, *out))
 
     def __reduce__(self) -> Any:
         return CKernel, (self.source, self.name, self.shapes, self.results)

@@ -10,6 +10,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import exact
+from symflow.algebra.widths import solve_widths
 from symflow.codegen.evaluate import evaluate
 from symflow.codegen.targets.peers import peer
 from symflow.codegen.targets.sizes import sized
@@ -50,6 +51,8 @@ def to_heyoka(
         Without heyoka.
     InvalidArgument
         If a width stays a symbol, or the weight decay is symbolic.
+    ShapeMismatch
+        If the data are of another width.
 
     Examples
     --------
@@ -113,11 +116,13 @@ def _data(
     flow: GradientFlow, data: Any, shapes: Sequence[tuple[int, ...]], heyoka: Any
 ) -> list[Array]:
     if data is not None:
-        arrays = flow.loss.arrays(data)
-        return [
-            map_entries(lambda value: constant(heyoka, value), arrays[symbol.name])
-            for symbol in flow.data
+        arrays = [flow.loss.arrays(data)[symbol.name] for symbol in flow.data]
+        declared: list[Any] = [
+            (f"to_heyoka(data): {symbol.name}", shape, array.shape)
+            for symbol, shape, array in zip(flow.data, shapes, arrays, strict=True)
         ]
+        solve_widths(declared)
+        return [map_entries(lambda v: constant(heyoka, v), array) for array in arrays]
     found, first = [], 0
     for rows, columns in shapes:
 

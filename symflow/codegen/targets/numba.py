@@ -9,7 +9,8 @@ from symflow.codegen.inplace import Shape
 from symflow.codegen.loading import load
 from symflow.codegen.targets.loops import Language, loops
 from symflow.codegen.targets.peers import peer
-from symflow.codegen.targets.sizes import sized
+from symflow.codegen.targets.sizes import SizedProgram, sized
+from symflow.errors import ShapeMismatch
 from symflow.flow import GradientFlow
 
 
@@ -49,8 +50,8 @@ def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str
     Returns
     -------
     str
-        A function ``gradient_flow(W1, …, sigma_yx)`` of contiguous float64 arrays,
-        which needs ``numpy`` by its name.
+        A function ``gradient_flow(W1, …, sigma_yx)`` of float64 arrays, which needs
+        ``numpy`` and symflow's ``ShapeMismatch`` by these names.
 
     Raises
     ------
@@ -73,9 +74,23 @@ def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str
         if shape
     ]
     parameters = ", ".join(argument.name for argument in program.program.inputs)
-    lines = [*arrays, *body, f"return {', '.join(outs)},"]
+    lines = [*_checks(program), *arrays, *body, f"return {', '.join(outs)},"]
     head = f"def {program.program.name}({parameters}):"
     return "\n".join([head, *(f"    {line}" for line in lines), ""])
+
+
+def _checks(program: SizedProgram) -> list[str]:
+    """Return lines that refuse other shapes: the loops would read other memory."""
+    lines = []
+    for argument, shape in zip(program.program.inputs, program.shapes, strict=True):
+        if shape:
+            needed = " x ".join(map(str, shape))
+            words = f"{program.program.name}: {argument.name} has to be {needed}"
+            lines += [
+                f"if {argument.name}.shape != {shape!r}:",
+                f"    raise ShapeMismatch({words!r})",
+            ]
+    return lines
 
 
 def numba_kernel(
@@ -101,7 +116,7 @@ def numba_kernel(
     NotInstalled
         Without Numba.
     InvalidArgument
-        If a width stays a symbol.
+        If a width stays a symbol.  The kernel raises ShapeMismatch for other shapes.
 
     Examples
     --------
@@ -113,6 +128,7 @@ def numba_kernel(
     numba = peer("numba", "numba_kernel(flow)", "bench")
     import numpy as np
 
-    function = load(numba_source(flow, widths), "gradient_flow", {"numpy": np})
+    names = {"numpy": np, "ShapeMismatch": ShapeMismatch}
+    function = load(numba_source(flow, widths), "gradient_flow", names)
     compiled: Callable[..., Any] = numba.njit(fastmath={"contract"})(function)
     return compiled

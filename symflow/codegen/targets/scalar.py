@@ -17,6 +17,7 @@ from sympy.printing.numpy import NumPyPrinter
 
 from symflow.algebra.text import inline
 from symflow.codegen.loading import load
+from symflow.codegen.operands import floats
 from symflow.codegen.program import python_name
 from symflow.errors import InvalidArgument
 
@@ -75,8 +76,10 @@ class ScalarKernel:
             msg = f"formula({listed}): takes {len(self.arguments)} values; got "
             msg += str(len(values))
             raise InvalidArgument(msg)
+        pairs = zip(values, self.arguments, strict=True)
+        arrays = [floats(value, f"formula: {name}") for value, name in pairs]
         with np.errstate(over="ignore", under="ignore"):
-            return self.__wrapped__(*(np.asarray(v, np.float64) for v in values))
+            return self.__wrapped__(*arrays)
 
     def __repr__(self) -> str:
         return f"<ScalarKernel formula({', '.join(self.arguments)})>"

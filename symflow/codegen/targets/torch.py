@@ -53,6 +53,9 @@ def from_torch(module: Any) -> tuple[Network, tuple[NDArray[np.float64], ...]]:
                 "Linear(…, bias=False) is a linear layer of symflow"
             )
             raise InvalidArgument(msg)
+        if layer.weight.is_complex():
+            msg = f"from_torch(module): layer {number} has complex weights; needs reals"
+            raise InvalidArgument(msg)
         weights.append(layer.weight.detach().cpu().double().numpy().copy())
     widths = [weights[0].shape[1], *(weight.shape[0] for weight in weights)]
     return LinearNetwork(*widths), tuple(weights)

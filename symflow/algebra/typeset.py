@@ -1,0 +1,190 @@
+"""Where matrix formulas need brackets: one set of rules for text and for LaTeX.
+
+A printer gives the marks, as attributes, and SymPy's printer for scalars; an operand
+is bracketed where it binds less tightly than its place asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+import sympy
+from sympy.printing.latex import LatexPrinter
+
+#: How tightly an expression binds: sums, multiples, ∘ and ⊗, products, powers, names.
+SUM, MULTIPLE, ENTRYWISE, PRODUCT, POWER, ATOM = range(6)
+
+_BINDING: tuple[tuple[Any, int], ...] = (
+    ((sympy.MatAdd, sympy.Add), SUM),
+    (sympy.Mul, MULTIPLE),
+    ((sympy.HadamardProduct, sympy.KroneckerProduct), ENTRYWISE),
+    ((sympy.Transpose, sympy.MatPow, sympy.HadamardPower, sympy.Pow), POWER),
+)
+
+#: A matrix of numbers with more entries is named by its size and a label.
+MOST_ENTRIES = 16
+
+
+def binding(expr: Any) -> int:
+    """Return how tightly the outermost operation of an expression binds.
+
+    Examples
+    --------
+    >>> A = sympy.MatrixSymbol("A", 2, 2)
+    >>> [binding(one) for one in (A + A.T, A * A.T, A.T, A)]
+    [0, 3, 4, 5]
+    """
+    if isinstance(expr, sympy.MatMul):
+        coefficient, matrices = expr.as_coeff_matrices()
+        if coefficient != 1:
+            return MULTIPLE
+        return PRODUCT if len(matrices) > 1 else binding(matrices[0])
+    if isinstance(expr, sympy.Number) and (expr < 0 or not expr.is_Integer):
+        return MULTIPLE
+    return next((level for kind, level in _BINDING if isinstance(expr, kind)), ATOM)
+
+
+def label(matrix: Any) -> str:
+    """Return a few digits that tell a matrix of numbers from others.
+
+    Examples
+    --------
+    >>> label(sympy.eye(2)) == label(2 * sympy.eye(2))
+    False
+    """
+    return sha256(str(matrix.tolist()).encode()).hexdigest()[:6]
+
+
+class MatrixPrinter:
+    """Prints sums, products, powers and functions of matrices with their brackets."""
+
+    opening, closing, minus = "(", ")", "−"
+    times, entrywise, kronecker = "·", "∘", "⊗"
+    _print: Any
+
+    def bracketed(self, expr: Any, level: int) -> str:
+        """Return an operand, in brackets where its place binds more tightly."""
+        text = str(self._print(expr))
+        return text if binding(expr) >= level else self.opening + text + self.closing
+
+    def called(self, name: str, *arguments: Any) -> str:
+        """Return a function of a matrix."""
+        inside = ", ".join(map(self._print, arguments))
+        return f"{name}{self.opening}{inside}{self.closing}"
+
+    def multiple(self, coefficient: Any, text: str) -> str:
+        """Return a number times a text that binds as a product does."""
+        if coefficient == -1:
+            return f"{self.minus}{text}"
+        return f"{self.coefficient(coefficient)}{self.times}{text}"
+
+    def coefficient(self, number: Any) -> str:
+        """Return a number in front of a matrix."""
+        return self.bracketed(number, MULTIPLE)
+
+    def juxtaposed(self, factors: Sequence[str]) -> str:
+        """Return factors in a row."""
+        return " ".join(factors)
+
+    def joined(self, terms: Sequence[str]) -> str:
+        """Return a sum of terms, a positive one first."""
+        signed = [(t.startswith(("-", "−")), t.lstrip("-− ")) for t in terms]
+        first, *rest = sorted(signed, key=lambda term: term[0])
+        text = (self.minus if first[0] else "") + first[1]
+        sign = {True: self.minus.strip(), False: "+"}
+        return text + "".join(f" {sign[negative]} {term}" for negative, term in rest)
+
+    def infix(self, expr: Any, mark: str) -> str:
+        """Return an entrywise or Kronecker product."""
+        return mark.join(self.bracketed(part, POWER) for part in expr.args)
+
+    def _print_MatMul(self, expr: Any) -> str:
+        coefficient, matrices = expr.as_coeff_matrices()
+        text = self.juxtaposed([self.bracketed(m, PRODUCT) for m in matrices])
+        return text if coefficient == 1 else self.multiple(coefficient, text)
+
+    def _print_MatAdd(self, expr: Any) -> str:
+        return self.joined([self._print(term) for term in expr.args])
+
+    def _print_HadamardProduct(self, expr: Any) -> str:
+        return self.infix(expr, self.entrywise)
+
+    def _print_KroneckerProduct(self, expr: Any) -> str:
+        return self.infix(expr, self.kronecker)
+
+    def _print_DiagMatrix(self, expr: Any) -> str:
+        return self.called(self.function("diag"), expr.args[0])
+
+    _print_DiagonalOf = _print_DiagMatrix
+
+    def _print_Trace(self, expr: Any) -> str:
+        factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
+        if factors and isinstance(factors[0], sympy.OneMatrix):
+            total = sympy.MatMul(*factors[1:]) if len(factors) > 2 else factors[1]
+            return self.called(self.function("sum"), total)
+        return self.called(self.function("tr"), expr.arg)
+
+    def _print_Determinant(self, expr: Any) -> str:
+        return self.called(self.function("det"), expr.arg)
+
+    def function(self, name: str) -> str:
+        """Return the name of a function of matrices."""
+        return name
+
+
+class _LatexPrinter(MatrixPrinter, LatexPrinter):  # type: ignore[misc]
+    opening, closing, minus = r"\left(", r"\right)", "- "
+    times, entrywise, kronecker = " ", r" \circ ", r" \otimes "
+
+    def function(self, name: str) -> str:
+        return rf"\operatorname{{{name}}}"
+
+    def multiple(self, coefficient: Any, text: str) -> str:
+        """Return a multiple; two numbers in a row need a dot."""
+        dotted = rf"\cdot {text}" if text[:1].isdigit() else text
+        return super().multiple(coefficient, text if coefficient == -1 else dotted)
+
+    def _print_Transpose(self, expr: Any) -> str:
+        return f"{self.bracketed(expr.arg, ATOM)}^{{T}}"
+
+    def _print_MatPow(self, expr: Any) -> str:
+        return f"{self.bracketed(expr.base, ATOM)}^{{{self._print(expr.exp)}}}"
+
+    _print_Inverse = _print_MatPow
+
+    def _print_HadamardPower(self, expr: Any) -> str:
+        exponent = rf"\circ {self.bracketed(expr.exp, ATOM)}"
+        return f"{self.bracketed(expr.base, ATOM)}^{{{exponent}}}"
+
+    def _print_Identity(self, expr: Any) -> str:
+        return rf"\mathbb{{I}}_{{{self._print(expr.shape[0])}}}"
+
+    def _print_OneMatrix(self, expr: Any) -> str:
+        rows, columns = map(self._print, expr.shape)
+        return rf"\mathbb{{1}}_{{{rows} \times {columns}}}"
+
+    def _print_MatrixBase(self, expr: Any) -> str:
+        if expr.rows * expr.cols <= MOST_ENTRIES:
+            return str(super()._print_MatrixBase(expr))
+        return rf"\text{{[{expr.rows}×{expr.cols} numbers, {label(expr)}]}}"
+
+    _print_ImmutableDenseMatrix = _print_ImmutableMatrix = _print_MatrixBase
+
+
+def latex(expression: Any) -> str:
+    r"""Return a SymPy expression in LaTeX, with the brackets that matrices need.
+
+    Parameters
+    ----------
+    expression : sympy.Basic
+        Matrix expressions, equations, traces and scalars.
+
+    Examples
+    --------
+    >>> A = sympy.MatrixSymbol("A", 2, 2)
+    >>> print(latex(-A * sympy.HadamardProduct(A, A.T)))
+    - A \left(A \circ A^{T}\right)
+    """
+    return str(_LatexPrinter().doprint(expression))

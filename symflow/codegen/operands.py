@@ -1,0 +1,110 @@
+"""What compiled code takes: real numbers, and memory that does not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.errors import InvalidArgument, ShapeMismatch
+
+
+def floats(value: Any, what: str) -> Array:
+    """Return real numbers as a float64 array, in the memory they have if they can.
+
+    Parameters
+    ----------
+    value : array_like
+        Floats, integers, truth values or exact numbers.
+    what : str
+        Call and argument, for the error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If an entry is complex, masked or no number.
+
+    Examples
+    --------
+    >>> floats([1, 2], "f: W1").dtype.name
+    'float64'
+    >>> floats([1j], "f: W1")
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidArgument: f: W1 has to be an array of real numbers; got \
+complex numbers, and the code is for real ones
+    """
+    refuse_masks(value, what)
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            msg = "complex numbers, and the code is for real ones"
+            raise InvalidArgument(msg)
+        if array.dtype.kind not in "fiubO":
+            msg = f"entries of type {array.dtype}"
+            raise InvalidArgument(msg)
+        return array if array.dtype == np.float64 else to_float_array(array)
+    except ValueError as problem:  # NumPy's, of ragged rows, and symflow's
+        msg = f"{what} has to be an array of real numbers; got {problem}"
+        raise InvalidArgument(msg) from None
+
+
+def refuse_masks(value: Any, what: str) -> None:
+    """Raise InvalidArgument for missing entries, which products would fill in.
+
+    Examples
+    --------
+    >>> refuse_masks(np.ones(2), "f: W1")
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        msg = f"{what} has masked entries; a product would use what is below the mask"
+        raise InvalidArgument(msg)
+
+
+def refuse_unwritable(
+    out: Sequence[Any], shapes: Sequence[tuple[int, ...]], call: str
+) -> None:
+    """Raise ShapeMismatch for arrays that results cannot be written into.
+
+    Examples
+    --------
+    >>> refuse_unwritable([np.empty((2, 1))], [(2, 1)], "f(out)")
+    """
+    given = [getattr(array, "shape", None) for array in out]
+    if given != list(shapes):
+        listed = ", ".join(map(str, given))
+        msg = f"{call}: the arrays in out have the shapes {listed}; needs {shapes}"
+        raise ShapeMismatch(msg)
+    for array in out:
+        plain = isinstance(array, np.ndarray) and array.dtype == np.float64
+        masked = isinstance(array, np.ma.MaskedArray)
+        if masked or not (plain and array.flags.c_contiguous and array.flags.writeable):
+            msg = f"{call}: needs writable contiguous float64 arrays for out"
+            raise ShapeMismatch(msg)
+
+
+def refuse_overlap(out: Sequence[Array], others: Sequence[Any], call: str) -> None:
+    """Raise InvalidArgument where a result would overwrite what is still read.
+
+    Examples
+    --------
+    >>> W = np.eye(2)
+    >>> refuse_overlap([W[:1]], [W], "f(out, W)")
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidArgument: f(out, W): array 0 of out shares memory with \
+another array of the call, which would be overwritten while it is read. Give arrays of \
+their own
+    """
+    for number, result in enumerate(out):
+        for other in (*out[:number], *others):
+            near = isinstance(other, np.ndarray) and np.may_share_memory(result, other)
+            if near and np.shares_memory(result, other):
+                msg = (
+                    f"{call}: array {number} of out shares memory with another array "
+                    "of the call, which would be overwritten while it is read. Give "
+                    "arrays of their own"
+                )
+                raise InvalidArgument(msg)
