@@ -91,19 +91,12 @@ class AlignedLayers(Bound, Theorem):
             sum(_beside(weight[k], path.context) for weight in path.weights)
             for k in range(len(path.t))
         ]
-        allowed = _allowed(self._start(path), path.context)
+        allowed = _allowed(lifted_start(self.problem, path), path.context)
         return np.asarray(beside), np.full(len(path.t), allowed)
 
-    def residuals(self, path: Path) -> Array:
-        """Return by how much √ of the bound is violated, relative to the start."""
-        beside, allowed = self.sides(path)
-        root = path.number(1) / 2
-        size = sum((weight**2).sum() for weight in self._start(path))
-        gaps = [max(g, 0 * g) for g in beside**root - allowed**root]
-        return np.asarray([gap / size**root for gap in gaps])
-
-    def _start(self, path: Path) -> tuple[Array, ...]:
-        return lifted_start(self.problem, path)
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of all weights at the start."""
+        return sum((w**2).sum() for w in lifted_start(self.problem, path))
 
 
 def _allowed(weights: tuple[Array, ...], context: Any) -> Any:

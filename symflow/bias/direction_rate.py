@@ -45,7 +45,12 @@ from symflow.bias.separation import (
 )
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
-from symflow.claims.conditions import balanced_start, dense_layers, on_flow
+from symflow.claims.conditions import (
+    dense_layers,
+    imbalances,
+    measured,
+    on_flow,
+)
 from symflow.claims.hypothesis import positive, structural
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.start import start_matrix
@@ -53,6 +58,22 @@ from symflow.losses import ExponentialLoss
 
 #: Rounding of a deficit in float64, relative to γ.
 UNSEEN = 1e-12
+
+
+def _balanced(problem: Problem) -> Hypothesis:
+    """Say whether the layers start balanced, relative to the whole of each.
+
+    A small imbalance is outgrown, also where a layer has no more than rank one.
+    """
+
+    def measure(at: Problem) -> Any:
+        sizes = [max(map(abs, (after.T @ after).flat)) for after in at.weights[1:]]
+        pairs = zip(imbalances(at.weights), sizes, strict=True)
+        gaps = [max(map(abs, gap.flat)) / size if size else 1 for gap, size in pairs]
+        return max(gaps, default=0)
+
+    said = "max|Δ_l| / max|W_l₊₁ᵀW_l₊₁|"
+    return measured(problem, "balanced initialization", said, measure)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,7 +90,7 @@ class DirectionRate(Bound, Theorem):
 
     source = JI_TELGARSKY_2019
     contributes = "derived here, companion of its O(1/log) rates"
-    conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION, balanced_start)
+    conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION, _balanced)
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
@@ -174,17 +195,17 @@ class DirectionRate(Bound, Theorem):
         """Return the deficit times the power of n, and its value at the start."""
         held = self._held(path.end_to_end[:, 0, :], path)
         first = self._held(self._start(path), path)[0]
+        if path.context is None:
+            first *= 1 + UNSEEN
         return held, np.full(len(held), first)
 
-    def residuals(self, path: Path) -> Array:
-        """Return by how much √ of the bound is violated, relative to the start."""
-        held, first = self.sides(path)
-        root, start = path.number(Fraction(1, 2)), self._start(path)
-        n = (start**2).sum() ** root
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the bound at the start, and what rounding leaves of the deficit."""
+        root = path.number(Fraction(1, 2))
+        n = (self._start(path) ** 2).sum() ** root
         gamma = path.number(self.gamma)
         top = (gamma if self.is_shallow else gamma**2) * n ** path.number(self.exponent)
-        scale = (first[0] + path.number(UNSEEN) * top) ** root
-        return np.asarray([max(g, 0 * g) / scale for g in held**root - first**root])
+        return larger[0] + path.number(UNSEEN) * top
 
     def _start(self, path: Path) -> Array:
         return np.asarray(reduce(np.matmul, lifted_start(self.problem, path)[::-1]))

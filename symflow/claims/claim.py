@@ -143,7 +143,7 @@ class Bound(Claim):
     """An inequality smaller(t) ≤ larger(t) along a flow, proved under its hypotheses.
 
     Both sides are quadratic in the weights.  The residual is the positive part of
-    √smaller − √larger, relative to the largest √larger: linear in an error of the
+    √smaller − √larger, relative to the root of their `scale`: linear in an error of the
     weights, so that the error of a route decides what counts as a violation.
     """
 
@@ -172,8 +172,21 @@ class Bound(Claim):
         """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         low, high = smaller**0.5, larger**0.5
-        scale = max(high) if max(high) > 0 else 1
+        size = self.scale(path, larger) ** 0.5
+        scale = size if size > 0 else 1
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
+
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of what both sides are made of, at any time of the flow.
+
+        Parameters
+        ----------
+        path : Path
+            It may start late, where a side that falls is small already.
+        larger : array
+            The larger side; a bound that knows more of its problem says so.
+        """
+        return max(larger)
 
 
 @dataclass(frozen=True, repr=False)
