@@ -19,8 +19,8 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import to_float
 from symflow.algebra.outward import float_up
+from symflow.bias.max_margin import violations
 from symflow.bias.separation import CLASSIFICATION, lifted_start
 from symflow.claims import Bound, Identity, Path, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
@@ -70,11 +70,11 @@ class AlignedLayers(Bound, Theorem):
         return (
             Identity(
                 "Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ is conserved",
-                (probe.T * (moved + moved.T) * probe)[0],
+                2 * (probe.T * moved * probe)[0],
             ),
             Identity("‖W_l‖_F² = ‖W_{l+1}‖_F² − tr Δ_l", traces),
             Identity(
-                "xᵀW_lW_lᵀx = xᵀW_{l+1}ᵀW_{l+1}x − xᵀΔ_lx, and the last term is at most "
+                "xᵀW_lW_lᵀx = xᵀW_{l+1}ᵀW_{l+1}x − xᵀΔ_lx, and the last is at most "
                 "λ_max(Δ_l)|x|²: ‖W_l‖₂² ≥ ‖W_{l+1}‖₂² − λ_max(Δ_l)",
                 form,
             ),
@@ -94,9 +94,13 @@ class AlignedLayers(Bound, Theorem):
         allowed = _allowed(lifted_start(self.problem, path), path.context)
         return np.asarray(beside), np.full(len(path.t), allowed)
 
-    def scale(self, path: Path, larger: Array) -> Any:
-        """Return the size of all weights at the start."""
-        return sum((w**2).sum() for w in lifted_start(self.problem, path))
+    def residuals(self, path: Path) -> Array:
+        """Return by how much √ of the bound is violated, relative to the start."""
+        start = lifted_start(self.problem, path)
+        first = sum((weight**2).sum() for weight in start)
+        now = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
+        beside, allowed = self.sides(path)
+        return violations(beside, allowed, now, first)
 
 
 def _allowed(weights: tuple[Array, ...], context: Any) -> Any:

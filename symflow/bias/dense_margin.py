@@ -102,8 +102,8 @@ class DenseMaxMargin(Direction):
         lift = ((p - a) ** 2 + (q - b) ** 2) / 2 + a * (p - a) + b * (q - b)
         return (
             Identity(
-                "½‖β′‖² − ½‖β‖² = ½‖β′ − β‖² + ⟨β, β′ − β⟩, and for β = Σμ_i y_i x_i the "
-                "last term is Σμ_i(z′_i − 1) ≥ 0: stationary is least, and the only one",
+                "½‖β′‖² − ½‖β‖² = ½‖β′ − β‖² + ⟨β, β′ − β⟩, and for β = Σμ_i y_i x_i "
+                "the last is Σμ_i(z′_i − 1) ≥ 0: stationary is least, and the only one",
                 (p**2 + q**2 - a**2 - b**2) / 2 - lift,
             ),
         )

@@ -35,7 +35,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
 from symflow.bias.euclidean_margin import Widest, least_euclidean
-from symflow.bias.max_margin import euclidean_norm
+from symflow.bias.max_margin import euclidean_norm, violations
 from symflow.bias.separation import (
     CLASSIFICATION,
     given_samples,
@@ -139,7 +139,8 @@ class DirectionRate(Bound, Theorem):
         row = start_matrix(self.problem)[0]
         size = euclidean_norm(row) ** float(self.exponent)
         top = self.gamma if self.is_shallow else self.gamma**2
-        return (self._power(self._deficit(row)) + UNSEEN * top) * size * (1 + UNSEEN)
+        deficit = self._power(self._deficit(row))
+        return float((deficit + UNSEEN * top) * size * (1 + UNSEEN))
 
     @property
     def statement(self) -> sympy.Basic:
@@ -181,8 +182,8 @@ class DirectionRate(Bound, Theorem):
                 slope.subs(depth, 2) - g - (g - p) ** 2 / (2 * p),
             ),
             Identity(
-                "∂(du/dn)/∂p = ((L−1)p² − ‖g‖²)/(Lp²): from p ≥ u/n ≥ γ/√(L−1) on du/dn "
-                "is at least its value at p = x = u/n, ‖g‖ = γ",
+                "∂(du/dn)/∂p = ((L−1)p² − ‖g‖²)/(Lp²): from p ≥ u/n ≥ γ/√(L−1) on, "
+                "du/dn is at least its value at p = x = u/n, ‖g‖ = γ",
                 sympy.diff(slope, p) - ((depth - 1) * p**2 - g**2) / (depth * p**2),
             ),
             Identity(
@@ -199,13 +200,16 @@ class DirectionRate(Bound, Theorem):
             first *= 1 + UNSEEN
         return held, np.full(len(held), first)
 
-    def scale(self, path: Path, larger: Array) -> Any:
-        """Return the bound at the start, and what rounding leaves of the deficit."""
-        root = path.number(Fraction(1, 2))
-        n = (self._start(path) ** 2).sum() ** root
-        gamma = path.number(self.gamma)
-        top = (gamma if self.is_shallow else gamma**2) * n ** path.number(self.exponent)
-        return larger[0] + path.number(UNSEEN) * top
+    def residuals(self, path: Path) -> Array:
+        """Return by how much √ of the bound is violated, relative to the start.
+
+        An error of the direction of W moves √deficit in proportion, and √γ is its unit.
+        """
+        held, first = self.sides(path)
+        root, gamma = path.number(Fraction(1, 2)), path.number(self.gamma)
+        norms = (path.end_to_end[:, 0, :] ** 2).sum(axis=1) ** root
+        top = gamma if self.is_shallow else gamma**2
+        return violations(held, first, top * norms ** path.number(self.exponent))
 
     def _start(self, path: Path) -> Array:
         return np.asarray(reduce(np.matmul, lifted_start(self.problem, path)[::-1]))

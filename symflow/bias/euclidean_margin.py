@@ -82,8 +82,11 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
     found = widest_slab(np.asarray(rows))
     if context is None:
         return Widest(to_float_array(found.point), to_float_array(found.multipliers))
-    parts = (found.point, found.multipliers)
-    return Widest(*(map_entries(lambda e: to_mpf(e, context), part) for part in parts))
+    point, multipliers = (
+        map_entries(lambda entry: to_mpf(entry, context), part)
+        for part in (found.point, found.multipliers)
+    )
+    return Widest(point, multipliers)
 
 
 def widest_slab(rows: Array) -> Widest:

@@ -1,11 +1,12 @@
 """Linear programs in fractions, and the largest margin in ℓ₁ with what is unique of it.
 
 The dual of min Σ|ρ_j| under Cρ ≥ 1 is max Σμ_i under |(Cᵀμ)_j| ≤ 1, μ ≥ 0, where μ = 0
-is feasible: the simplex method needs no first phase, and with Bland's rule at degenerate
-corners it ends.  With s = Cᵀμ all solutions ρ have ρ_j = 0 where |s_j| < 1, the sign of
-s_j elsewhere, and margin 1 where μ_i > 0.  Hence ρ is the only one iff v = 0 is the
-only direction with v_j = 0 where |s_j| < 1, v_j s_j ≥ 0 where moreover ρ_j = 0, (Cv)_i = 0
-where μ_i > 0, and (Cv)_i ≥ 0 at the other margins of 1: a rank, and another program.
+is feasible: the simplex method needs no first phase, and with Bland's rule at
+degenerate corners it ends.  With s = Cᵀμ all solutions ρ have ρ_j = 0 where |s_j| < 1,
+the sign of s_j elsewhere, and margin 1 where μ_i > 0.  Hence ρ is the only one iff
+v = 0 is the only direction with v_j = 0 where |s_j| < 1, v_j s_j ≥ 0 where |s_j| = 1
+and ρ_j = 0, (Cv)_i = 0 where μ_i > 0, and (Cv)_i ≥ 0 at the other margins of 1: a rank,
+and another program.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def _inseparable() -> HypothesisFailed:
 def _in_fractions(rows: Array, basis: Array) -> Widest | None:
     """Return the solution in fractions, or None where that takes too long."""
     left, right = (
-        fmpq_mat(*part.shape, [as_fmpq(entry) for entry in part.flat])
+        fmpq_mat([[as_fmpq(entry) for entry in line] for line in part])
         for part in (rows, basis)
     )
     columns: list[Row] = (left * right).tolist()
@@ -123,23 +123,24 @@ def _in_fractions(rows: Array, basis: Array) -> Widest | None:
 
 def _suggested(given: _Scaled) -> tuple[Array, Array]:
     """Return where ρ and μ seem not to vanish."""
+    dual, _, sizes, support = _guess(given)
+    return support, np.flatnonzero(dual > ZERO * np.max(dual))
+
+
+def _guess(given: _Scaled) -> tuple[Array, Array, Array, Array]:
+    """Return μ, what the tight modes add to the margins, their |ρ_j|, the support."""
     dual = _dual(given)
     tight, phases = _phases(given.columns, dual, LOOSE)
     lines = (given.columns[:, tight] * phases).real
     free = np.zeros(len(lines), bool)
     sizes = _program(np.ones(len(tight)), lines, given.sides, free).x
-    support = tight[sizes > ZERO * np.max(sizes)]
-    return support, np.flatnonzero(dual > ZERO * np.max(dual))
+    return dual, lines, sizes, tight[sizes > ZERO * np.max(sizes)]
 
 
 def _in_floats(given: _Scaled, basis: Array) -> Widest:
+    """Return the solution in float64, polished, and what is visible of it."""
     columns, sides = given.columns, given.sides
-    dual = _dual(given)
-    tight, phases = _phases(columns, dual, LOOSE)
-    lines = (columns[:, tight] * phases).real
-    free = np.zeros(len(lines), bool)
-    sizes = _program(np.ones(len(tight)), lines, sides, free).x
-    support = tight[sizes > ZERO * np.max(sizes)]
+    dual, lines, sizes, support = _guess(given)
     active = (lines @ sizes < sides * (1 + 1e-6)) | (dual > 1e-6 * np.max(dual))
     polished, multipliers = _polished(columns, sides, dual, active, support)
     force = columns.conj().T @ multipliers

@@ -32,6 +32,8 @@ from symflow.flow.problem import Problem
 
 #: Rounding of a margin that was solved for in float64, relative.
 ROUNDED = 1e-11
+#: Part of what a bounded quantity is made of to which its violation is compared.
+BLIND = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,8 +83,8 @@ class Direction(Prediction):
     def proof(cls) -> tuple[Identity, ...]:
         """Return what makes u/‖θ‖^L rise, for the exponential loss and two samples."""
         a, b, c, x, y, p, q = sympy.symbols("a b c x y p q", positive=True)
-        product = a * b * c
-        euler = sum(w * sympy.diff(product, w) for w in (a, b, c)) - 3 * product
+        f = c * (a * x + b * y)
+        euler = sum(w * sympy.diff(f, w) for w in (a, b, c, x, y)) - 3 * f
         total = sympy.exp(-x) + sympy.exp(-y)
         first, second = sympy.exp(-x) / total, sympy.exp(-y) / total
         entropy = first * (x + sympy.log(total)) + second * (y + sympy.log(total))
@@ -94,8 +96,8 @@ class Direction(Prediction):
                 euler,
             ),
             Identity(
-                "Σp_i z_i − u = Σp_i log 1/p_i ≥ 0 for p_i ∝ e^{−z_i}, e^{−u} = Σe^{−z_i}"
-                ": ½d‖θ‖²/dt ≥ Lu·Σe^{−z_i}",
+                "Σp_i z_i − u = Σp_i log 1/p_i ≥ 0 for p_i ∝ e^{−z_i} and e^{−u} = "
+                "Σe^{−z_i}: ½d‖θ‖²/dt ≥ Lu·Σe^{−z_i}",
                 mean + sympy.log(total) - entropy,
             ),
             Identity(
@@ -218,6 +220,27 @@ def euclidean_norm(vector: Array) -> float:
     """
     size = float(np.max(np.abs(vector)))
     return size * float(np.linalg.norm(vector / size)) if size else 0.0
+
+
+def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> Array:
+    """Return (√smaller − √larger)₊ relative to the larger side, or to the start.
+
+    Parameters
+    ----------
+    smaller, larger : arrays, shape (times,)
+        What is bounded, and the bound, which is a constant.
+    sizes : array, shape (times,)
+        What the smaller side is made of: it cannot be seen more sharply than its
+        rounding, to which `BLIND` of it belongs.
+    start : number, optional
+        What to be relative to, instead of the bound.
+    """
+    base = larger[0] if start is None else start
+    pairs = zip(smaller, larger, base + BLIND * sizes, strict=True)
+    return np.array(
+        [max(a**0.5 - b**0.5, 0 * a) / size**0.5 for a, b, size in pairs],
+        dtype=smaller.dtype,
+    )
 
 
 def least_lead(amplitudes: Any) -> Any:

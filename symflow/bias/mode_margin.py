@@ -24,8 +24,8 @@ from typing import Any, Self
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.arrays import Array, map_entries, to_float_array
+from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
@@ -143,6 +143,8 @@ def _modes(problem: Problem) -> OrthogonalDecomposition | None:
         return None
     modes = _aligned(tensor)
     if modes is None:
+        if not _may_decompose(tensor):
+            return None
         try:
             modes = orthogonal_decomposition(to_float_array(tensor))
         except HypothesisFailed:
@@ -170,15 +172,48 @@ def _aligned(tensor: Array) -> OrthogonalDecomposition | None:
         np.eye(size)[:, column]
         for size, column in zip(tensor.shape[1:], places.T, strict=True)
     ]
-    rows = to_float_array(tensor[(slice(None), *places.T)].T)
+    rows = to_float_array(_rows_at(tensor, [*places.T]))
     return OrthogonalDecomposition(rows, tuple(factors), 0.0)
+
+
+def _may_decompose(tensor: Array) -> bool:
+    """Say whether exact numbers meet what orthogonal factors imply.
+
+    Contracted in all modes but two, M is U diag(c)Vᵀ; so the products PQᵀ of two such
+    matrices commute with each other, and the PᵀQ too.  Integers drawn at random find
+    where that fails; what floats can hold may be rounded: there the residual decides.
+    """
+    rng, whole = np.random.default_rng(0), map_entries(as_fraction, tensor)
+    known = all(entry is not None for entry in whole.flat)
+    if not known or all(entry == float(entry) for entry in whole.flat):
+        return True
+
+    def matrix(mode: int) -> Array:
+        part = np.moveaxis(whole, (mode, mode + 1), (-2, -1))
+        while part.ndim > 2:
+            part = np.tensordot(
+                rng.integers(1, 10**6, len(part)).astype(object), part, 1
+            )
+        return np.asarray(part)
+
+    for mode in range(1, tensor.ndim - 1):
+        p, q, r, s = (matrix(mode) for _ in range(4))
+        for one, other in ((p @ q.T, r @ s.T), (p.T @ q, r.T @ s)):
+            if np.any(one @ other != other @ one):
+                return False
+    return True
 
 
 def _exact_rows(problem: Problem, modes: OrthogonalDecomposition) -> Array:
     """Return S as the tensor was given, for factors that are unit vectors."""
     tensor = given_tensor(problem)
     assert tensor is not None
-    return np.asarray(tensor[(slice(None), *_places(modes))].T)
+    return _rows_at(tensor, _places(modes))
+
+
+def _rows_at(tensor: Array, places: list[Array]) -> Array:
+    index: Any = (slice(None), *places)
+    return np.asarray(tensor[index].T)
 
 
 def _places(modes: OrthogonalDecomposition) -> list[Array]:
