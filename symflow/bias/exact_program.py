@@ -21,7 +21,7 @@ from symflow.algebra.arrays import Array
 
 #: Numbers in a program up to which it is solved in fractions, and unknowns of a linear
 #: system that checks a corner found in float64.
-MOST_ENTRIES, MOST_UNKNOWNS = 2_000, 100
+MOST_ENTRIES, MOST_UNKNOWNS = 1_000, 100
 
 Row = list[fmpq]
 

@@ -19,6 +19,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.euclidean_margin import ZERO, Widest, as_fmpq, least_euclidean
 from symflow.bias.exact_program import (
     MOST_ENTRIES,
+    Corner,
     Row,
     corner_of,
     fractions_of,
@@ -108,7 +109,7 @@ def _in_fractions(rows: Array, basis: Array) -> Widest | None:
     floats = np.array([fractions_of(row) for row in columns], dtype=object)
     found = None
     if rows.size > MOST_UNTRIED:
-        found = corner_of(columns, *_suggested(_Scaled(to_float_array(floats))))
+        found = _suggested(columns, _Scaled(to_float_array(floats)))
     if found is None and floats.size <= MOST_ENTRIES:
         found = least_absolute(columns)
         if found is None:
@@ -121,10 +122,13 @@ def _in_fractions(rows: Array, basis: Array) -> Widest | None:
     return Widest(*values, unique=only is True, exact=True)
 
 
-def _suggested(given: _Scaled) -> tuple[Array, Array]:
-    """Return where ρ and μ seem not to vanish."""
-    dual, _, sizes, support = _guess(given)
-    return support, np.flatnonzero(dual > ZERO * np.max(dual))
+def _suggested(columns: list[Row], given: _Scaled) -> Corner | None:
+    """Return the corner where float64 sees the solution, if it is one."""
+    try:
+        dual, _, _, support = _guess(given)
+    except (HypothesisFailed, PrecisionLost):
+        return None
+    return corner_of(columns, support, np.flatnonzero(dual > ZERO * np.max(dual)))
 
 
 def _guess(given: _Scaled) -> tuple[Array, Array, Array, Array]:
