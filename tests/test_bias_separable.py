@@ -219,7 +219,8 @@ def test_one_neuron_of_any_imbalance_ends_where_predicted(rng, outer):
 
 def test_one_neuron_whose_outer_weight_may_turn_is_refused(rng):
     data = sf.Dataset(rng.standard_normal((2, 4)), rng.standard_normal(2))
-    start = [rng.standard_normal((1, 4)), [[0.1]]]
+    first = rng.standard_normal((1, 4))
+    start = [first, [[-0.1 * np.sign((first @ data.X.T @ data.Y).item())]]]
     with pytest.raises(sf.HypothesisFailed, match="keeps its sign"):
         sf.implicit_bias(flow_of(sf.LinearNetwork(4, 1, 1)), data, start)
 

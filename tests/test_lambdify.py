@@ -94,3 +94,32 @@ def test_a_solution_becomes_a_function_of_time():
     )
     with pytest.raises(sf.InvalidArgument, match="takes the time alone"):
         sf.lambdify(MODE, [t, sympy.Symbol("s")])
+
+
+def test_a_matrix_of_formulas_becomes_an_array_that_ends_with_its_shape():
+    s, t = sympy.symbols("s t")
+    matrix = sympy.Matrix([[sympy.exp(-s * t), 0], [0, 1]])
+    function = sf.lambdify(matrix, (t, s))
+    np.testing.assert_allclose(function(1.0, 2.0), [[np.exp(-2.0), 0], [0, 1]])
+    many = function(np.array([[0.0], [1.0]]), np.array([0.5, 1.0, 2.0]))
+    assert many.shape == (2, 3, 2, 2)
+    assert np.array_equal(many[1, 2], function(1.0, 2.0))
+    constant = sf.lambdify(sympy.ImmutableMatrix([[1, 2, 3]]), [t])
+    assert constant(np.zeros(4)).shape == (4, 1, 3)
+    pair = sf.lambdify([matrix, s * t], (t, s))(1.0, 2.0)
+    assert pair[0].shape == (2, 2)
+    assert float(pair[1]) == 2.0
+    assert np.array_equal(pickle.loads(pickle.dumps(function))(1.0, 2.0), pair[0])
+
+
+def test_a_huge_formula_is_written_in_pieces():
+    x, y, z = sympy.symbols("x y z")
+    function = sf.lambdify(sympy.expand((x + y + z + 1) ** 16), [x, y, z])
+    assert "_piece_0" in function.source
+    assert float(function(0.1, 0.2, 0.3)) == pytest.approx(1.6**16, rel=1e-13)
+    nested, value = x, 0.3
+    for k in range(2, 90):
+        nested, value = 1 + x / (k * nested), 1 + 0.3 / (k * value)
+    assert float(sf.lambdify(nested, [x])(0.3)) == pytest.approx(value, rel=1e-14)
+    bare = sf.lambdify(sympy.Add(*((x - k) ** 3 for k in range(400))), [x])
+    assert float(bare(0.5)) == sum((0.5 - k) ** 3 for k in range(400))

@@ -96,6 +96,16 @@ def test_angular_momenta_decay_with_the_friction(loss, rng):
         assert np.max(np.abs(values[-1] - values[0])) > 0.1
 
 
+def test_a_ball_that_has_come_to_rest_does_not_contradict_its_law(rng):
+    net = sf.LinearNetwork(2, 2, 2)
+    ball = sf.heavy_ball(net, sf.SquaredLoss(), friction=3)
+    start = [rng.standard_normal(p.shape) for p in net.parameters]
+    path = heavy_path(ball, sf.whitened(np.eye(2)), start, [0, 15, 20, 25])
+    late = replace(path, t=path.t[1:], weights=[w[1:] for w in path.weights])
+    (law,) = sf.conserved(ball)
+    assert max(law.residuals(late)) < 1e-7
+
+
 def test_thirty_digits_without_friction():
     """Widths 1–2–1 and ℓ = ½(w₂w₁ − 1)², integrated by mpmath's Taylor method."""
     ball = sf.heavy_ball(sf.LinearNetwork(1, 2, 1), sf.SquaredLoss(), friction=0)

@@ -22,7 +22,7 @@ from symflow.convergence.three_layers import operator_floor
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind
 
-INSTANCES, STEP, STEPS = 200, 0.004, 250
+INSTANCES, STEP, STEPS = 100, 0.004, 250
 
 
 def ensemble(rng, widths, near):
@@ -69,7 +69,7 @@ CASES = [
 
 @pytest.mark.parametrize(("widths", "near", "bound"), CASES)
 def test_no_bound_is_violated_on_random_flows(rng, widths, near, bound):
-    """1800 flows, over 1000 of them with a bound; Runge–Kutta errs far below 1e-6."""
+    """900 flows, over 500 of them with a bound; Runge–Kutta errs far below 1e-6."""
     weights, sigma_xx, sigma_yx = ensemble(rng, widths, near)
     measured = excesses(weights, sigma_xx, sigma_yx)
     t = STEP * np.arange(STEPS + 1)
@@ -216,7 +216,7 @@ def test_printed_margin_rate_without_the_half_is_violated():
     run = sf.simulate(flow, data, weights, [0, 0.5, 1])
     doubled = ConvexityRate(claim.problem, claim.checked, 2 * claim.constant)
     assert max(claim.residuals(run)) == 0
-    assert max(doubled.residuals(run)) > 0.1
+    assert max(doubled.residuals(run)) > 0.01
 
 
 def test_rates_are_sorted_and_refusals_say_why():

@@ -227,7 +227,13 @@ def test_exact_data_leave_no_defect_and_floats_a_tiny_one():
     flow, tenth = _flow(2, 2, 2), Fraction(1, 10)
     start = ([[tenth, 0], [0, tenth]], [[tenth, 0], [0, tenth]])
     assert sf.solve(flow, sf.whitened([[3, 0], [0, 1]]), start).defect == 0
-    assert 0 < sf.solve(flow, *_rotated_floats()).defect < 1e-14
+    exact, *_ = (found := sf.solve(flow, *_rotated_floats(), all=True))[::-1]
+    assert found[0].name == "LogisticMode"
+    assert 0 < found[0].defect < 1e-14
+    # the general form needs no common basis, and goes first as it holds exactly
+    assert exact.name == "Riccati"
+    assert exact.defect == 0
+    assert sf.solve(flow, *_rotated_floats()).name == "Riccati"
 
 
 def test_floats_that_hold_to_rounding_validate_at_fifty_digits():

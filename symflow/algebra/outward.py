@@ -9,6 +9,8 @@ from typing import Any
 import sympy
 from flint import arb
 
+from symflow.algebra.numbers import exact
+
 #: Digits of a printed bound.
 SHOWN = 6
 
@@ -35,8 +37,13 @@ def at_most(ball: Any) -> float:
     return 0.0 - at_least(-ball)
 
 
-def float_down(value: float) -> sympy.Float:
-    """Return six digits that are not above a float, neither printed nor in binary.
+def float_down(value: Any) -> sympy.Float:
+    """Return six digits that are not above a number, neither printed nor in binary.
+
+    Parameters
+    ----------
+    value : float or exact number
+        Of any size.
 
     Examples
     --------
@@ -46,8 +53,8 @@ def float_down(value: float) -> sympy.Float:
     return _shown(value, ROUND_FLOOR)
 
 
-def float_up(value: float) -> sympy.Float:
-    """Return six digits that are not below a float, neither printed nor in binary.
+def float_up(value: Any) -> sympy.Float:
+    """Return six digits that are not below a number, neither printed nor in binary.
 
     Examples
     --------
@@ -57,7 +64,7 @@ def float_up(value: float) -> sympy.Float:
     return _shown(value, ROUND_CEILING)
 
 
-def said_down(value: float) -> str:
+def said_down(value: Any) -> str:
     """Return six digits that are not above a float, as a text.
 
     Examples
@@ -68,9 +75,11 @@ def said_down(value: float) -> str:
     return f"{float(float_down(value)):.{SHOWN}g}"
 
 
-def _shown(value: float, rounding: str) -> sympy.Float:
-    rounded = Decimal(value).normalize(Context(prec=SHOWN, rounding=rounding))
-    found, goal = sympy.Float(str(rounded), SHOWN), sympy.Rational(value)
+def _shown(value: Any, rounding: str) -> sympy.Float:
+    goal = exact(value)
+    near = Decimal(str(sympy.N(goal, 50)))
+    rounded = near.normalize(Context(prec=SHOWN, rounding=rounding))
+    found = sympy.Float(str(rounded), SHOWN)
     low = rounding == ROUND_FLOOR
     while (sympy.Rational(found) > goal) if low else (sympy.Rational(found) < goal):
         context = Context(prec=SHOWN)

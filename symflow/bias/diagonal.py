@@ -7,14 +7,15 @@ This is the stationarity condition of
 
     Q(ρ) − ⟨Q′(ρ(0)), ρ⟩,      Q(ρ) = Σ c_j² H(ρ_j/c_j^L),   H = ∫h⁻¹:
 
-where the loss converges to its infimum, the limit is its minimizer among the ρ with
-XSᵀρ = y.  As c → 0 it has least ℓ₁ norm for L = 2; for L ≥ 3 the norm
+the loss converges to its infimum, and the limit is its minimizer among the ρ with XSᵀρ
+= y.  As c → 0 it has least ℓ₁ norm for L = 2; for L ≥ 3 the norm
 Σ|ρ_j|c_j^{2−L}, whose weights do not fade.  As c → ∞ it has the least Σρ_j²c_j^{2−2L};
 `rich` and `lazy` say how far this start is from either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -22,18 +23,39 @@ from typing import Any, Self
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.rank import decide_rank
 from symflow.bias.dual import least_potential
-from symflow.bias.mirror import MirrorMap
+from symflow.bias.fine_dual import fine_potential
+from symflow.bias.least_norm import ALLOWED_OFF, allowance
+from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
+from symflow.bias.mirror import MirrorMap, mirror_proof
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
-from symflow.bias.starts import MirrorStart, mirror_start, mirrored
-from symflow.claims import Hypothesis, Path, Refusal, all_hold
+from symflow.bias.starts import MirrorStart, fine_start, mirror_start, mirrored
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    all_hold,
+    structural,
+    vanishing,
+)
 from symflow.claims.bibliography import YUN_2021
-from symflow.claims.conditions import squared_loss
+from symflow.claims.conditions import on_flow, squared_loss
 from symflow.flow.coordinates import Coordinates, coordinates
-from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
+
+#: Coefficients up to which the minimizer is computed in many digits.
+MOST_COEFFICIENTS = 64
+
+
+def _separable(problem: Problem) -> Hypothesis:
+    """Say whether the network falls apart into scalar products."""
+    words = "a diagonal network or orthogonally decomposable tensor"
+    found = coordinates(problem.floats)
+    return structural(words, found is not None, repr(problem.flow.network))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,27 +74,29 @@ class DiagonalPotential(Prediction):
     sizes: Array
 
     source = YUN_2021
+    contributes = "the theorem for equal layers; other starts and forms derived here"
+    conditions = (on_flow(squared_loss), _separable)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        loss = squared_loss(problem.flow)
-        if not loss.holds:
-            return cls.refuse([loss])
-        found = coordinates(problem.floats)
-        words = "a diagonal network or orthogonally decomposable tensor"
-        network = repr(problem.flow.network)
-        checked = [
-            loss,
-            Hypothesis(words, found is not None, network),
-        ]
-        if found is None or not all_hold(checked):
-            return cls.refuse(checked)
-        checked.append(mirrored(found))
-        if not all_hold(checked):
-            return cls.refuse(checked)
-        start = mirror_start(found)
-        return cls(problem, tuple(checked), start.mirror, start.sizes)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where every coordinate starts in one of the forms."""
+        rough = coordinates(problem.floats)
+        assert rough is not None
+        best = minimizers(problem)
+        rows = [*found, *best.hypotheses, *mirrored(problem, rough)]
+        if rough.transform is not None:
+            words, said = "the tensor decomposes", "what is left of it"
+            rows.append(vanishing(words, rough.defect, said, given_exactly=False))
+            rows.append(_reaching(rough, best))
+        if not all_hold(rows):
+            return cls.refuse(rows)
+        _, start, _ = fine_start(problem, 0)
+        return cls(problem, tuple(rows), start.mirror, to_float_array(start.sizes))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that ρ = c^L h(s + c^{L−2}ξ) solves the flow of a coordinate."""
+        return mirror_proof()
 
     @property
     def potential(self) -> sympy.Expr:
@@ -84,9 +108,18 @@ class DiagonalPotential(Prediction):
 
     @property
     def statement(self) -> sympy.Basic:
-        """Q′(ρ(∞)) − Q′(ρ(0)) is in the row space: Q is least at the limit."""
-        infinite = sympy.Symbol("beta_inf")
-        return sympy.Eq(infinite, sympy.Function("argmin")(self.potential))
+        """Q′(ρ(∞)) − Q′(ρ(0)) = Aᵀν: β_j/c_j^L = h(s_j + c_j^{L−2}(Aᵀν)_j)."""
+        L = self.mirror.depth
+        j, k = sympy.Symbol("j", integer=True), sympy.Symbol("k", integer=True)
+        names = ("beta_inf", "c", "s", "A", "nu")
+        beta, c, s, A, nu = map(sympy.IndexedBase, names)
+        total = sympy.Sum(A[k, j] * nu[k], (k, 1, self.minimizers.rank.value))
+        return self.mirror.relation(beta[j] / c[j] ** L, s[j] + c[j] ** (L - 2) * total)
+
+    @cached_property
+    def minimizers(self) -> Minimizers:
+        """The minimizers of the loss."""
+        return minimizers(self.problem)
 
     @cached_property
     def separation(self) -> Coordinates:
@@ -97,8 +130,10 @@ class DiagonalPotential(Prediction):
 
     @cached_property
     def start(self) -> MirrorStart:
-        """The sizes and coefficients of the start in float64."""
-        return mirror_start(self.separation)
+        """The sizes and coefficients of the start, rounded once."""
+        _, start, _ = fine_start(self.problem, 0)
+        parts = start.sizes, start.first
+        return MirrorStart(start.mirror, *map(to_float_array, parts))
 
     @cached_property
     def shift(self) -> Array:
@@ -106,16 +141,39 @@ class DiagonalPotential(Prediction):
         return self.mirror.inverse(self.start.first / self.sizes**self.mirror.depth)
 
     @cached_property
+    def frame(self) -> Array:
+        """Orthonormal columns that span the row space of X, shape (d, r)."""
+        return orthonormal(self.minimizers.rows)
+
+    @cached_property
     def seen(self) -> Array:
         """The matrix of the constraints in terms of ρ, ΦᵀSᵀ, shape (r, p)."""
-        S, frame = self.separation.transform, self.reduction.frame
-        return np.asarray(frame.T if S is None else (S @ frame).T)
+        S = self.separation.transform
+        return np.asarray(self.frame.T if S is None else (S @ self.frame).T)
+
+    @cached_property
+    def values(self) -> Array:
+        """The values of the constraints, ΦᵀW*ᵀ, shape (r,)."""
+        return np.asarray(to_float_array(self.minimizers.least_norm)[0] @ self.frame)
 
     @cached_property
     def rho(self) -> Array:
         """The predicted coefficients ρ(∞), shape (p,)."""
-        values = self.reduction.optimum[0]
-        return least_potential(self.mirror, self.sizes, self.seen, values, self.shift)
+        if not len(self.values):
+            return self.start.first
+        if len(self.sizes) > MOST_COEFFICIENTS:
+            terms = self.seen, self.values, self.shift
+            return least_potential(self.mirror, self.sizes, *terms)
+        least = self.minimizers.least_norm
+        top = max(abs(entry) for entry in least.flat)
+        found, start, context = fine_start(self.problem, float(top))
+        rows = to_mpf_array(self.minimizers.rows, context)
+        values = rows @ to_mpf_array(least[0], context)
+        seen = rows if found.transform is None else rows @ found.transform.T
+        scaled = start.first / start.sizes**self.mirror.depth
+        shift = self.mirror.inverse(scaled, context)
+        parts = start.sizes, shift, seen, values
+        return to_float_array(fine_potential(self.mirror, *parts, context))
 
     @cached_property
     def limit(self) -> Array:
@@ -172,24 +230,23 @@ class DiagonalPotential(Prediction):
         W = to_float_array(np.asarray(end_to_end)).reshape(1, -1)
         rho = self.coefficients(W)[None]
         off = _off(*self._force(rho, self.start), _basis(self.seen.T))[0]
-        misfit = self.reduction.misfit(W)
-        size = float(np.max(np.abs(self.reduction.target))) or 1.0
-        return max(float(off), float(np.max(np.abs(misfit))) / size)
+        return max(float(off), self.minimizers.misfit(W))
 
     def residuals(self, path: Path) -> Array:
         """Return how far Q′(ρ(t)) − Q′(ρ(0)) is off the row space, relative."""
         digits = None if path.context is None else path.digits + 5
-        found = coordinates(self.problem, digits)
+        fine = self.problem if digits is None else self.problem.at(digits)
+        found = coordinates(fine, digits)
         assert found is not None
-        fine = least_squares(self.problem, path.context)
-        rho = path.end_to_end[:, 0, :]
-        columns = fine.frame
-        start = mirror_start(found)
+        rho, columns = path.end_to_end[:, 0, :], self.frame
+        if digits is not None:
+            columns = path.lift(self.minimizers.rows.T)
+        start = self.start if digits is None else mirror_start(found)
         if found.transform is not None:
             S, *factors = (
                 path.lift(part) for part in (found.transform, *found.factors)
             )
-            columns = S @ fine.frame
+            columns = S @ columns
             pairs = zip(path.weights, factors, strict=True)
             rho = np.prod(np.stack([w[..., 0] @ U for w, U in pairs]), axis=0)
         ratio = self.sizes / self.start.sizes
@@ -201,12 +258,9 @@ class DiagonalPotential(Prediction):
 
     def slack(self, path: Path) -> Array:
         """Return what data and weights c in float64 alone may put off the row space."""
-        return np.full(len(path.t), ALLOWED_OFF)
-
-    @cached_property
-    def reduction(self) -> LeastSquares:
-        """The least-squares problem in float64."""
-        return least_squares(self.problem)
+        rounded = allowance(self.problem, self.minimizers)
+        allowed = ALLOWED_OFF if path.context is None else rounded
+        return super().slack(path) + allowed
 
     def _force(
         self, rho: Array, start: MirrorStart, context: Any = None
@@ -219,6 +273,14 @@ class DiagonalPotential(Prediction):
         return slopes[:-1] - slopes[-1], np.maximum(tops[:-1], tops[-1])
 
 
+def _reaching(rough: Coordinates, best: Minimizers) -> Hypothesis:
+    """Say whether some coefficients give every W on the row space."""
+    found = decide_rank(rough.transform @ orthonormal(best.rows))
+    words = "the coefficients reach the minimizers"
+    enough = found.value == best.rank.value and found.is_clear
+    return Hypothesis(words, enough, f"rank {found.value} of {best.rank.value}")
+
+
 def _off(force: Array, size: Array, basis: Array) -> Array:
     """Return the part of each row off the row space, relative to the size of terms."""
     gaps = abs(force - (force @ basis) @ basis.T).max(axis=1)
@@ -228,6 +290,8 @@ def _off(force: Array, size: Array, basis: Array) -> Array:
 
 def _basis(columns: Array, context: Any = None) -> Array:
     """Return orthonormal columns of the same span."""
+    if not columns.size:
+        return columns
     if context is None:
         left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
         return np.asarray(left[:, sizes > 1e-11 * np.max(sizes, initial=0.0)])

@@ -7,10 +7,11 @@ falls at least as e^{−λ_rΔt}, so that ∫√λ_1‖E‖ ≤ κ = √λ_1‖E
 
     ‖W(t)P⊥‖_F ≤ cosh(κ)‖x(0)‖_F + sinh(κ)‖y(0)‖_F        for all t.
 
-Min, Tarmoun, Vidal, Mallada (2021) use e^κ of the two together.  For entries that are
-independent N(0, h^{−2α}), ¼ < α ≤ ½, both parts are small in a wide network: with
-probability 1 − δ, and for h beyond a polynomial in the sizes that is not made
-explicit,
+The constants are rounded outward: fractions through 40 digits, floats by what rounding
+does to eigenvalues.  Min, Tarmoun, Vidal, Mallada (2021) use e^κ of the two together.
+For entries that are independent N(0, h^{−2α}), ¼ < α ≤ ½, both parts are small in a
+wide network: with probability 1 − δ, and for h beyond a polynomial in the sizes that is
+not made explicit,
 
     ‖W(∞) − Σ_yxΣ_xx⁺‖ ≤ 2 C^{1/h^{1−2α}} √(m+r) (√(m+d) + ½ ln(2/δ)) / h^{2α−1/2},
     C = exp(1 + √λ_1 ‖Ŷ‖_F/λ_r).
@@ -18,21 +19,30 @@ explicit,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 from math import cosh, exp, log, sinh, sqrt
 from typing import Self
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
-from symflow.bias.least_norm import off_parts
-from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.bias.infimum import (
+    eigenvalues,
+    imbalance_level,
+    product,
+    start_weights,
+)
+from symflow.bias.least_norm import off_parts, row_space_proof
+from symflow.bias.minimizers import Minimizers, minimizers
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import MIN_2021
-from symflow.claims.conditions import dense_layers, squared_loss
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss
 from symflow.errors import InvalidArgument
-from symflow.flow.imbalance import imbalance_levels
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import LeastSquares
 from symflow.flow.problem import Problem
 
 #: The exponent κ above which the bound says nothing in float64.
@@ -55,34 +65,58 @@ class DistanceBound(Bound, Theorem):
     distance: float
 
     source = MIN_2021
+    contributes = "the linear system and the exponent; cosh and sinh derived here"
+    conditions = (on_flow(squared_loss), on_flow(dense_layers, 2))
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if all_hold(found):
-            exponent = _exponent(problem)
-            words = "the imbalance brings E to zero before it carries W away"
-            detail = f"κ = {exponent:.3g}"
-            found.append(Hypothesis(words, exponent < LARGEST_EXPONENT, detail))
-            if found[-1].holds:
-                across, inside = off_parts(problem, least_squares(problem))
-                distance = cosh(exponent) * across + sinh(exponent) * inside
-                return cls(problem, tuple(found), distance * (1 + ROUNDED_UP))
-        return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound where the imbalance switches the misfit off."""
+        best = minimizers(problem)
+        rows = [*found, *best.hypotheses]
+        if not all_hold(rows):
+            return cls.refuse(rows)
+        exponent = _exponent(problem, best)
+        words = "the imbalance brings E to zero before it carries W away"
+        rows.append(
+            Hypothesis(words, exponent < LARGEST_EXPONENT, f"κ ≤ {exponent:.3g}")
+        )
+        if not rows[-1].holds:
+            return cls.refuse(rows)
+        _, *parts = off_parts(problem, best)
+        across, inside = (_norm(part) for part in parts)
+        if not best.exact or parts[0].dtype != object:
+            sizes = [float(np.sum(w**2)) for w in problem.floats.weights]
+            across += ROUNDED_UP * sqrt(sizes[0] * sizes[1])
+            inside += ROUNDED_UP * sizes[0]
+        distance = cosh(exponent) * across + sinh(exponent) * inside
+        return cls(problem, tuple(rows), distance * (1 + ROUNDED_UP))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the linear system, and that cosh and sinh solve its bound."""
+        k, x, y = sympy.symbols("k x y", nonnegative=True)
+        u = sympy.cosh(k) * x + sympy.sinh(k) * y
+        v = sympy.sinh(k) * x + sympy.cosh(k) * y
+        return (
+            *row_space_proof(),
+            Identity("du/dκ = v: ‖x‖ ≤ u where ‖x‖′ ≤ ‖y‖", sympy.diff(u, k) - v),
+            Identity("dv/dκ = u: ‖y‖ ≤ v where ‖y‖′ ≤ ‖x‖", sympy.diff(v, k) - u),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
-        """‖W(t)P⊥‖_F ≤ a number."""
-        t = sympy.Symbol("t", nonnegative=True)
-        off = sympy.Function("off")(t)
-        return sympy.Le(off, sympy.Float(self.distance, 6), evaluate=False)
+        """‖W(t)P⊥‖_F is at most a number, rounded up."""
+        d, m = self.problem.widths[0], self.problem.widths[-1]
+        off = sympy.MatrixSymbol("W", m, d) * sympy.MatrixSymbol("P", d, d)
+        upward = Context(prec=6, rounding=ROUND_CEILING)
+        number = sympy.Float(str(upward.create_decimal(Decimal(self.distance))), 6)
+        return sympy.Le(sympy.sqrt(sympy.Trace(off * off.T)), number, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖W(t)P⊥‖²_F and the square of the bound."""
-        fine = least_squares(self.problem, path.context)
-        off = (fine.off(path.end_to_end) ** 2).sum(axis=(-2, -1))
+        rest = minimizers(self.problem).off(path.end_to_end, path)
         bound = path.number(self.distance) ** 2
+        off = (rest**2).sum(axis=(-2, -1))
         return off, np.asarray([bound for _ in path.t])
 
 
@@ -134,14 +168,17 @@ def width_bound(
     return 2 * growth * sqrt(m + r) * spread * exp((0.5 - 2 * exponent) * log(width))
 
 
-def _exponent(problem: Problem) -> float:
-    """Return κ = √λ_1‖E(0)‖_F/(λ_rΔ)."""
-    reduction = least_squares(problem)
-    first, second = reduction.reduced(problem.floats.weights)
-    difference = first @ first.T - second.T @ second
-    level = imbalance_levels(difference, reduction.rank, len(second)).level
-    start = problem.floats.weights[1] @ problem.floats.weights[0]
-    misfit = float(np.linalg.norm(reduction.misfit(start)))
-    pull = float(reduction.eigenvalues[-1]) * level
-    strength = sqrt(float(reduction.eigenvalues[0])) * misfit
+def _exponent(problem: Problem, best: Minimizers) -> float:
+    """Return an upper bound on κ = √λ_1‖E(0)‖_F/(λ_rΔ)."""
+    excess = to_float(best.excess(product(start_weights(problem, best))))
+    if excess <= 0 or best.rank.value == 0:
+        return 0.0 if best.exact else float("inf")
+    values, noise = eigenvalues(best.moments[0])
+    strength = sqrt(2 * (values[0] + noise) * excess) * (1 + ROUNDED_UP)
+    smallest = values[best.rank.value - 1] - noise
+    pull = smallest * imbalance_level(problem, best) * (1 - ROUNDED_UP)
     return strength / pull if pull > 0 else float("inf")
+
+
+def _norm(matrix: Array) -> float:
+    return float(np.linalg.norm(to_float_array(matrix)))

@@ -1,42 +1,113 @@
 """Full circular filters, squared loss: a potential of the Fourier moduli.
 
-Yun, Krishnan, Mobahi (2021).  From w_1 = … = w_{L−1} and w_L = 0 the frequencies k of
-β = w_1 * … * w_L obey
+Derived here, beside the diagonal networks of Yun, Krishnan, Mobahi (2021).  From w_1 =
+… = w_{L−1} and w_L = 0 the frequencies k of β = w_1 * … * w_L obey
 
     β̂ = c_k^L h(c_k^{L−2}|ζ|) ζ/|ζ|,     c_k = |ŵ_1(k)|,
 
 with h of `bias/mirror.py` and ζ the transform of −∫∇ℓ, as long as the phase of the
-force is constant: for one sample, for two inputs, or for even signals.  The limit then
+force is constant: for one sample, for two inputs, or for even signals.  The loss then
+converges to its infimum, as |ŵ_l(k)| ≥ c_k for l < L at all times, and the limit
 minimizes
 
     Q(β) = Σ_k c_k² H(|β̂(k)|/c_k^L),     H = ∫h⁻¹,
 
 among the minimizers of the loss.  For general signals, from two samples and three
 inputs on, this is an estimate only: `FourierPotential.estimate` gives it as such.
+
+A frequency of a rational filter is zero if and only if the cyclotomic polynomial of its
+order divides the filter, which is decided in fractions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import gcd
 from typing import Any, Self
 
+import mpmath
 import numpy as np
 import sympy
+from flint import fmpq, fmpq_poly, fmpz_poly
 
-from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.mirror import ProductMap
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.numbers import as_fraction
+from symflow.bias.fine_dual import fine_potential
+from symflow.bias.infimum import is_drawn
+from symflow.bias.least_norm import ALLOWED_OFF
+from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
+from symflow.bias.mirror import ProductMap, mirror_proof
 from symflow.bias.prediction import Prediction
-from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, Status, all_hold
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Status,
+    all_hold,
+    check,
+    positive,
+    structural,
+    vanishing,
+)
 from symflow.claims.bibliography import YUN_2021
-from symflow.claims.conditions import squared_loss
+from symflow.claims.conditions import on_flow, squared_loss
 from symflow.errors import PrecisionLost
-from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
 
 #: Newton steps and halvings of one.
 STEPS, HALVINGS = 200, 60
+#: Digits of the transform of the filters, and inputs up to which they are used.
+DIGITS, MOST_INPUTS = 60, 64
+
+
+def _full_filters(problem: Problem) -> Hypothesis:
+    """Say whether the network is a convolution of full filters."""
+    network = problem.flow.network
+    layers = network.layers if isinstance(network, Network) else ()
+    full = len(layers) >= 2 and isinstance(layers[-1], Readout)
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    return structural("convolutions with full filters", full, repr(network))
+
+
+def _alike(problem: Problem) -> Hypothesis:
+    """Say whether all filters but the last are the same, and the last one is zero."""
+    fine = problem.sharp if problem.is_small else problem.floats
+    first, *middle, last = (weight.ravel() for weight in fine.weights)
+    size, gap = max(abs(last)), max((max(abs(w - first)) for w in middle), default=0)
+    words = "all filters but the last alike, the last zero"
+    detail = f"they differ by {float(gap):.2g}, max|w_L| = {float(size):.2g}"
+    return structural(words, size == gap == 0, detail)
+
+
+def _alive(problem: Problem) -> Hypothesis:
+    """Say whether the filters have all frequencies."""
+    fine = problem.sharp if problem.is_small else problem.floats
+    words, first = "the filters have all frequencies", fine.weights[0].ravel()
+    ratios = [as_fraction(entry) for entry in first]
+    if None not in ratios and not is_drawn(problem) and _dead_frequency(ratios):
+        return Hypothesis(words, False, "one is exactly zero")
+    least, size = min(_moduli(first)), sum(abs(first))
+    if problem.given_exactly:
+        return Hypothesis(words, least > 0, f"min|ŵ| = {least:.2g}")
+    return positive(words, least, float(size), f"min|ŵ| = {least:.2g}")
+
+
+def _constant_phases(problem: Problem) -> Hypothesis:
+    """Say whether the phases of the force cannot change: see the module."""
+    best = minimizers(problem)
+    d, rank = len(best.seen), best.rank.value
+    words = "one sample, two inputs, or even signals: constant phases"
+    if rank <= 1 or d <= 2:
+        return Hypothesis(words, True, f"rank {rank}, {d} inputs")
+    turned = np.roll(best.seen[:, ::-1], 1, axis=1)
+    odd = max(abs(entry) for entry in (best.seen - turned).flat)
+    detail = f"rank {rank}, {d} inputs, odd part"
+    return vanishing(words, odd, detail, given_exactly=problem.given_exactly)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,16 +126,14 @@ class FourierPotential(Prediction):
     sizes: Array
 
     source = YUN_2021
+    contributes = "derived here, companion of the theorem on diagonal networks"
+    conditions = (on_flow(squared_loss), _full_filters, _alike, _alive)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = _structure(problem)
-        if all_hold(found):
-            found.append(_constant_phases(problem))
-        if not all_hold(found):
-            return cls.refuse(found)
-        return cls(problem, tuple(found), *_start(problem))
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where the phases of the force are constant."""
+        rows = (*found, *minimizers(problem).hypotheses, _constant_phases(problem))
+        return cls._of(problem, rows) if all_hold(rows) else cls.refuse(rows)
 
     @classmethod
     def estimate(cls, problem: Problem) -> Self | Refusal:
@@ -75,16 +144,27 @@ class FourierPotential(Prediction):
         problem : Problem
             Full filters, the last one zero at the start and the others alike.
         """
-        found = _structure(problem)
+        found = check(cls.conditions, problem)
         if not all_hold(found):
             return cls.refuse(found)
-        phases = _constant_phases(problem)
-        return cls(problem, (*found, phases), *_start(problem))
+        rows = (*found, *minimizers(problem).hypotheses, _constant_phases(problem))
+        return cls._of(problem, rows)
+
+    @classmethod
+    def _of(cls, problem: Problem, rows: tuple[Hypothesis, ...]) -> Self:
+        fine = problem.sharp if problem.is_small else problem.floats
+        sizes = np.array(_moduli(fine.weights[0].ravel()))
+        return cls(problem, rows, ProductMap(problem.flow.network.depth), sizes)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the flow of one frequency, which is that of a diagonal network."""
+        return mirror_proof()[:2]
 
     @property
     def status(self) -> Status:
-        """Proved for constant phases, a heuristic for others."""
-        return Status.PROVED if all_hold(self.checked) else Status.HEURISTIC
+        """That of a theorem for constant phases, a heuristic for others."""
+        return super().status if all_hold(self.checked) else Status.HEURISTIC
 
     @property
     def potential(self) -> sympy.Expr:
@@ -96,24 +176,71 @@ class FourierPotential(Prediction):
 
     @property
     def statement(self) -> sympy.Basic:
-        """The limit minimizes the potential."""
-        infinite = sympy.Symbol("beta_inf")
-        return sympy.Eq(infinite, sympy.Function("argmin")(self.potential))
+        """|β̂_k|/c_k^L = h(c_k^{L−2}|ζ_k|), with the phase of ζ = transform of Φν."""
+        L, k = self.mirror.depth, sympy.Symbol("k", integer=True)
+        beta, c, zeta = map(sympy.IndexedBase, ("betahat_inf", "c", "zeta"))
+        size = abs(zeta[k])
+        law = self.mirror.relation(abs(beta[k]) / c[k] ** L, c[k] ** (L - 2) * size)
+        turned = sympy.Eq(beta[k] * size, abs(beta[k]) * zeta[k], evaluate=False)
+        return sympy.And(law, turned, evaluate=False)
 
     @cached_property
-    def reduction(self) -> LeastSquares:
-        """The least-squares problem in float64."""
-        return least_squares(self.problem)
+    def minimizers(self) -> Minimizers:
+        """The minimizers of the loss."""
+        return minimizers(self.problem)
+
+    @cached_property
+    def frame(self) -> Array:
+        """Orthonormal columns that span the row space of X, shape (d, r)."""
+        return orthonormal(self.minimizers.rows)
 
     @cached_property
     def limit(self) -> Array:
-        """The predicted βᵀ, shape (1, d), by Newton's method on the dual problem.
+        """The predicted βᵀ, shape (1, d)."""
+        frame = self.frame
+        if not frame.size:
+            return np.zeros((1, len(frame)))
+        if all_hold(self.checked) and len(frame) <= MOST_INPUTS:
+            return self._real_limit()
+        return self._turning_limit()
+
+    def _real_limit(self) -> Array:
+        """Return the limit for constant phases: of a diagonal network, in many digits.
+
+        With β̂_k = ρ_ke^{iθ_k} the constraints are real, Re(e^{−iθ_k}φ_k)ρ_k/d.
+        """
+        context, best = mpmath.MPContext(), self.minimizers
+        top = float(np.max(np.abs(to_float_array(best.least_norm)))) or 1.0
+        sizes = self.sizes / np.max(self.sizes)
+        least = min(1.0, float(np.min(self.sizes)) ** self.mirror.depth)
+        spread = mpmath.log10(max(top, 1 / top, 1 / float(min(sizes))) / least)
+        context.dps = DIGITS + 2 * int(spread)
+        rows = to_mpf_array(best.rows, context)
+        values = rows @ to_mpf_array(best.least_norm[0], context)
+        waves = _waves(len(self.sizes), context)
+        spectrum = rows @ waves
+        if best.rank.value == 1:
+            phases = np.array([_phase(entry, context) for entry in spectrum[0]])
+        else:
+            phases = np.array([context.one for _ in self.sizes])
+        conjugate = map_entries(context.conj, phases)
+        real = map_entries(context.re, spectrum * conjugate) / len(self.sizes)
+        lifted = to_mpf_array(self.sizes, context)
+        shift = np.array([context.zero for _ in lifted])
+        parts = lifted, shift, real, values
+        rho = fine_potential(self.mirror, *parts, context)
+        beta = (map_entries(context.conj, waves) @ (rho * phases)) / len(rho)
+        return to_float_array(map_entries(context.re, beta))[None]
+
+    def _turning_limit(self) -> Array:
+        """Return the limit by Newton's method on the complex dual problem.
 
         ν minimizes d⁻¹Σ c_k² H*(c_k^{L−2}|ζ_k|) − νᵀb with ζ the transform of Φν.
         """
-        frame, values = self.reduction.frame, self.reduction.optimum[0]
+        frame = self.frame
+        values = to_float_array(self.minimizers.least_norm)[0] @ frame
         spectrum, depth = np.fft.fft(frame, axis=0), self.mirror.depth
-        nu, scale = np.zeros(len(values)), float(np.max(np.abs(values)))
+        nu, scale = np.zeros(len(values)), float(np.max(np.abs(values))) or 1.0
         # from large weights, where the problem is quadratic, to those at hand
         first = max(1.0, (2 * scale) ** (1 / depth) / float(np.min(self.sizes)))
         factors = np.geomspace(first, 1, 1 + int(np.ceil(np.log2(first))))
@@ -135,9 +262,7 @@ class FourierPotential(Prediction):
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return the larger of the misfit and of ∇Q off the row space, relative."""
         W = to_float_array(np.asarray(end_to_end)).reshape(1, -1)
-        misfit = self.reduction.misfit(W)
-        size = float(np.max(np.abs(self.reduction.target))) or 1.0
-        return max(float(self._off(W)[0]), float(np.max(np.abs(misfit))) / size)
+        return max(float(self._off(W)[0]), self.minimizers.misfit(W))
 
     def residuals(self, path: Path) -> Array:
         """Return how far ∇Q(β(t)) is off the row space, relative, at every time."""
@@ -154,7 +279,7 @@ class FourierPotential(Prediction):
         size = size / self.sizes ** (depth - 2)
         force = np.fft.ifft(_turned(spectrum, size), axis=-1).real
         top = np.max(np.abs(force), axis=-1)
-        gap = np.max(np.abs(self.reduction.off(force)), axis=-1)
+        gap = np.max(np.abs(self.minimizers.off(force)), axis=-1)
         return np.asarray(gap / np.where(top > 0, top, 1.0))
 
     def scaled(self, factor: float) -> FourierPotential:
@@ -213,46 +338,32 @@ def _newton(
     return nu
 
 
-def _start(problem: Problem) -> tuple[ProductMap, Array]:
-    """Return the map and the c_k."""
-    spectrum = np.fft.fft(problem.floats.weights[0].ravel())
-    return ProductMap(problem.flow.network.depth), np.abs(spectrum)
+def _moduli(filter_: Array) -> list[float]:
+    """Return the |ŵ(k)|, each correct to float64 by itself."""
+    context = mpmath.MPContext()
+    context.dps = DIGITS
+    entries = to_mpf_array(filter_, context)
+    spectrum = entries @ _waves(len(entries), context)
+    floor = context.mpf(10) ** (10 - DIGITS) * sum(abs(entries))
+    moduli = [abs(entry) for entry in spectrum]
+    return [float(modulus) if modulus > floor else 0.0 for modulus in moduli]
 
 
-def _structure(problem: Problem) -> list[Hypothesis]:
-    """Check the loss, the network and the start."""
-    network = problem.flow.network
-    layers = network.layers if isinstance(network, Network) else ()
-    full = len(layers) >= 2 and isinstance(layers[-1], Readout)
-    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
-    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
-    found = [
-        squared_loss(problem.flow),
-        Hypothesis("convolutions with full filters", full, repr(network)),
-    ]
-    if all_hold(found):
-        first, *middle, last = (weight.ravel() for weight in problem.floats.weights)
-        size = float(np.max(np.abs(last)))
-        gap = float(max((np.max(np.abs(w - first)) for w in middle), default=0.0))
-        least = float(np.min(np.abs(np.fft.fft(first))))
-        detail = (
-            f"they differ by {gap:.2g}, max|w_L| = {size:.2g}, min|ŵ| = {least:.2g}"
-        )
-        words = "all filters but the last alike with all frequencies, the last zero"
-        found.append(Hypothesis(words, size == gap == 0 < least, detail))
-    return found
+def _waves(d: int, context: Any) -> Array:
+    """Return the matrix e^{−2πijk/d}."""
+    roots = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
+    return np.array([[roots[j * k % d] for k in range(d)] for j in range(d)])
 
 
-def _constant_phases(problem: Problem) -> Hypothesis:
-    """Say whether the phases of the force cannot change: see the module."""
-    reduction = least_squares(problem)
-    d = len(reduction.frame)
-    turned = np.roll(reduction.frame[::-1], 1, axis=0)
-    odd = float(
-        np.max(np.abs(reduction.off((reduction.frame - turned).T)), initial=0.0)
-    )
-    uneven = float(np.max(np.abs(reduction.frame - turned), initial=0.0))
-    holds = reduction.rank == 1 or d <= 2 or uneven <= TOLERANCE
-    detail = f"rank {reduction.rank}, {d} inputs, odd part {max(odd, uneven):.2g}"
-    words = "one sample, two inputs, or even signals: constant phases"
-    return Hypothesis(words, holds, detail)
+def _phase(number: Any, context: Any) -> Any:
+    size = abs(number)
+    return number / size if size else context.one
+
+
+def _dead_frequency(ratios: list[Any]) -> bool:
+    """Say whether a filter of fractions has a frequency that is exactly zero."""
+    d = len(ratios)
+    taps = fmpq_poly([fmpq(q.numerator, q.denominator) for q in ratios])
+    orders = {d // gcd(k, d) for k in range(d)}
+    cyclotomic = (fmpq_poly(fmpz_poly.cyclotomic(order)) for order in orders)
+    return any(not any((taps % factor).coeffs()) for factor in cyclotomic)

@@ -7,6 +7,7 @@ with weights of size α that part is of order α where W_L⋯W_2 stays bounded a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,16 +15,16 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import (
-    Path,
-    Refusal,
-    Theorem,
-    all_hold,
-    relative_size,
+from symflow.bias.least_norm import (
+    allowance,
+    off_along,
+    row_space_proof,
+    start_on,
 )
+from symflow.bias.minimizers import minimizers
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import YUN_2021
-from symflow.claims.conditions import dense_layers, squared_loss
-from symflow.flow.least_squares import least_squares
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss
 from symflow.flow.problem import Problem
 
 
@@ -32,32 +33,38 @@ class FrozenPart(Theorem):
     """W(t) is off the row space of X by what the first layer started with."""
 
     source = YUN_2021
+    contributes = "the question; the identity at finite times derived here"
+    conditions = (on_flow(squared_loss), on_flow(dense_layers))
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = (squared_loss(problem.flow), dense_layers(problem.flow))
-        if all_hold(found):
-            return cls(problem, found)
-        return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim where the row space is clear."""
+        rows = (*found, *minimizers(problem).hypotheses)
+        return cls(problem, rows) if all_hold(rows) else cls.refuse(rows)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that W_1P⊥ is at rest."""
+        return row_space_proof()[:1]
 
     @property
     def statement(self) -> sympy.Basic:
-        """W(t)P = W_L⋯W_2(t) W_1(0)P, with P off the row space."""
+        """W_1(t)P = W_1(0)P, with P off the row space; the later layers carry it."""
         d = self.problem.flow.network.widths[0]
         off, start = sympy.MatrixSymbol("P", d, d), self.problem.flow.state[0]
         frozen = sympy.MatrixSymbol("W1(0)", *start.shape)
         return sympy.Eq(start * off, frozen * off, evaluate=False)
 
     def residuals(self, path: Path) -> Array:
-        """Return ‖W(t)P⊥ − W_L⋯W_2(t)W_1(t₀)P⊥‖ relative to the largest entry of W."""
-        fine = least_squares(self.problem, path.context)
-        carried = np.broadcast_to(fine.off(path.weights[0][0]), path.weights[0].shape)
-        for weight in path.weights[1:]:
+        """Return ‖W(t)P⊥ − W_L⋯W_2(t)W_1(0)P⊥‖ relative to W(0) and the minimizer."""
+        weights = path.weights
+        start = start_on(self.problem, path)[0]
+        carried = np.broadcast_to(start, weights[0].shape)
+        for weight in weights[1:]:
             carried = weight @ carried
-        gaps = fine.off(path.end_to_end) - carried
-        return np.asarray([relative_size(gap, path.end_to_end) for gap in gaps])
+        best = minimizers(self.problem)
+        return off_along(self.problem, best, path, path.end_to_end - carried)
 
     def slack(self, path: Path) -> Array:
         """Return what rounded data alone may put off the row space."""
-        return np.full(len(path.t), least_squares(self.problem).allowance(self.problem))
+        return np.full(len(path.t), allowance(self.problem, minimizers(self.problem)))

@@ -4,9 +4,11 @@ Yun, Krishnan, Mobahi (2021).  Two dense layers with W_1 = αW̄, W_2 = 0 and on
 as α → ∞ the first layer does not move, and the limit is the solution of least norm of
 the fixed features W̄x, with K = W̄ᵀW̄
 
-    w = K Xᵀ (X K Xᵀ)⁺ y.
+    w = K Xᵀ (X K Xᵀ)⁺ y = vW̄,    v = Σ_yxW̄ᵀ(W̄Σ_xxW̄ᵀ)⁺.
 
-It is off by O(1/α²); how far a trajectory at hand is, `distance` measures.
+It is off by O(1/α²); how far a trajectory at hand is, `distance` measures.  Where the
+features do not reach the minimizers of the loss, it is their best readout, in the norm
+of the loss, which W(t) leaves again after times of the order α².
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.rank import decide_rank
+from symflow.bias.infimum import start_weights
+from symflow.bias.minimizers import minimizers, minimizers_of, times
 from symflow.claims import Reference
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
-from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
 
 
@@ -88,16 +92,23 @@ def kernel_limit(flow: GradientFlow, data: Any, init: Any) -> KernelLimit:
     >>> kernel_limit(flow, data, ([[2.0, 0.0], [0.0, 1.0]], [[0.0, 0.0]])).limit
     array([[0.5 , 0.25]])
     """
-    problem = bind(flow, data, init).floats
+    problem = bind(flow, data, init)
     found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
     failed = [str(hypothesis) for hypothesis in found if not hypothesis.holds]
-    if not failed and np.any(problem.weights[1]):
-        size = float(np.max(np.abs(problem.weights[1])))
-        failed = [f"the last layer starts at zero: fails, max|W₂| = {size:.2g}"]
+    if not failed:
+        best = minimizers(problem)
+        first, last = start_weights(problem, best)
+        if np.any(last):
+            size = float(np.max(np.abs(last)))
+            failed = [f"the last layer starts at zero: fails, max|W₂| = {size:.2g}"]
+        failed += [str(row) for row in best.hypotheses if not row.holds]
     if failed:
         msg = f"kernel_limit(flow, data, init): {'; '.join(failed)}"
         raise HypothesisFailed(msg)
-    first, reduction = problem.weights[0], least_squares(problem)
-    features = first @ reduction.frame
-    readout = np.linalg.lstsq(features.T, reduction.optimum.T, rcond=1e-12)[0]
-    return KernelLimit(first.T @ first, np.asarray(readout.T @ first))
+    sigma_xx, sigma_yx = best.moments
+    gram = times(times(first, sigma_xx), first.T)
+    across = times(first, sigma_yx.T)
+    features = minimizers_of(gram, across, None, rank=decide_rank(gram))
+    limit = times(features.least_norm, first)
+    kernel = times(first.T, first)
+    return KernelLimit(to_float_array(kernel), to_float_array(limit))

@@ -6,8 +6,8 @@ depth,
 
     W(∞) = Σ_yxΣ_xx⁺ + W_L⋯W_2(∞) W_1(0)P⊥
 
-where the loss converges to its infimum.  The second term vanishes if W_1(0)P⊥ = 0; and
-for two layers also on the larger invariant set
+where the loss converges to its infimum (`bias/infimum.py`).  The second term vanishes
+if W_1(0)P⊥ = 0; and for two layers also on the larger invariant set
 
     W_2W_1P⊥ = 0  and  ΦᵀW_1ᵀW_1P⊥ = 0
 
@@ -22,31 +22,44 @@ rank of W never exceeds that of (W_l, W_{l+1}ᵀ) at the start.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
-from symflow.algebra.numbers import to_float
-from symflow.bias.prediction import Prediction
-from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, all_hold, relative_size
-from symflow.claims.bibliography import MIN_2021
-from symflow.claims.conditions import dense_layers, squared_loss
-from symflow.flow.least_squares import (
-    LeastSquares,
-    exact_least_norm,
-    least_squares,
+from symflow.algebra.rank import decide_rank
+from symflow.bias.infimum import (
+    ends_at_a_minimum,
+    infimum_proof,
+    is_drawn,
+    moves,
+    product,
+    start_weights,
 )
+from symflow.bias.minimizers import Minimizers, minimizers, times
+from symflow.bias.prediction import Prediction
+from symflow.claims import (
+    TOLERANCE,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    all_hold,
+    relative_size,
+    vanishing,
+)
+from symflow.claims.bibliography import MIN_2021
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.flow.least_squares import exact_least_norm
 from symflow.flow.problem import Problem
-from symflow.inits.init import lifted
 
-#: Digits in which exact data are checked, and what counts as zero there.
-CHECK_DIGITS, CHECK_ZERO = 40, 1e-34
+#: What rounding of the data may put off the row space, relative.
+ALLOWED_OFF = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,16 +67,23 @@ class LeastNorm(Prediction):
     """The limit is Σ_yxΣ_xx⁺; made by `implicit_bias`."""
 
     source = MIN_2021
+    contributes = "the invariant set; rank, saddles and depth above two derived here"
+    conditions = (on_flow(squared_loss), on_flow(dense_layers))
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow)]
-        if all_hold(found):
-            found += [_reaches(problem), _invariant(problem)]
-        if all_hold(found):
-            return cls(problem, tuple(found))
-        return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where the start keeps to the row space and moves."""
+        best = minimizers(problem)
+        rows = [*found, *best.hypotheses, moves(problem, best)]
+        rows += [_reaches(problem, best), _invariant(problem, best)]
+        if not all_hold(rows):
+            return cls.refuse(rows)
+        return cls(problem, (*rows, ends_at_a_minimum(problem, best)))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that the parts off the row space rest, and how saddles lie."""
+        return (*row_space_proof(), *infimum_proof())
 
     @property
     def statement(self) -> sympy.Basic:
@@ -76,13 +96,18 @@ class LeastNorm(Prediction):
 
     @property
     def limit(self) -> Array:
-        """Σ_yxΣ_xx⁺ in float64."""
-        return self.reduction.least_norm
+        """Σ_yxΣ_xx⁺: rounded once where the data are rational and not large."""
+        return to_float_array(self.minimizers.least_norm)
 
     @cached_property
     def exact_limit(self) -> Array | None:
-        """Σ_yxΣ_xx⁺ in rational numbers; None for irrational moments."""
-        return exact_least_norm(self.problem)
+        """Σ_yxΣ_xx⁺ in rational numbers; None where the moments are not known so."""
+        if all(map(is_exact_array, self.problem.arguments)):
+            return self.minimizers.least_norm if self.minimizers.exact else None
+        sharp = self.problem.sharp
+        rank = decide_rank(sharp.arguments[0])
+        same = rank.exact and rank.value == self.minimizers.rank.value
+        return exact_least_norm(sharp) if same else None
 
     @property
     def potential(self) -> sympy.Expr:
@@ -92,85 +117,144 @@ class LeastNorm(Prediction):
         return sympy.Trace(W.T * W) / 2
 
     def kkt_residual(self, end_to_end: Any) -> float:
-        """Return the larger of ‖WP⊥‖ and of the misfit, relative."""
+        """Return the larger of ‖WP⊥‖ and of the distance of WP from the limit."""
         W = to_float_array(np.asarray(end_to_end))
-        off = relative_size(self.reduction.off(W), self.limit)
-        misfit = relative_size(self.reduction.misfit(W), self.reduction.target)
-        return float(max(off, misfit))
+        scale = np.vstack([W, self.limit])
+        off = relative_size(self.minimizers.off(W), scale)
+        return float(max(off, self.minimizers.misfit(W)))
 
     def residuals(self, path: Path) -> Array:
         """Return ‖W(t)P⊥‖, relative: on the row space the misfit fixes W(t)."""
-        fine = least_squares(self.problem, path.context)
-        off = fine.off(path.end_to_end)
-        return np.asarray([relative_size(gap, path.end_to_end) for gap in off])
+        return off_along(self.problem, self.minimizers, path, path.end_to_end)
 
     def slack(self, path: Path) -> Array:
         """Return what a rounded start, or rounded data, may put off the row space."""
-        return super().slack(path) + self.reduction.allowance(self.problem)
+        return super().slack(path) + allowance(self.problem, self.minimizers)
 
     @cached_property
-    def reduction(self) -> LeastSquares:
-        """The least-squares problem in float64."""
-        return least_squares(self.problem)
+    def minimizers(self) -> Minimizers:
+        """The minimizers of the loss."""
+        return minimizers(self.problem)
 
 
-def off_parts(
-    problem: Problem, reduction: LeastSquares, context: Any = None
-) -> tuple[float, float]:
-    """Return ‖W_2W_1P⊥‖_F and ‖ΦᵀW_1ᵀW_1P⊥‖_F of a two-layer start.
+def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:
+    """Return max|GP⊥| at every time, relative to W(0) and the minimizer.
+
+    Parameters
+    ----------
+    problem : Problem
+        For the scale.
+    best : Minimizers
+        Of it.
+    path : Path
+        Whose arithmetic is used.
+    gaps : array, shape (times, m, d)
+        G.
+    """
+    start, least = product(problem.floats.weights), to_float_array(best.least_norm)
+    scale = path.lift(np.vstack([start, least]))
+    return np.asarray([relative_size(gap, scale) for gap in best.off(gaps, path)])
+
+
+def start_on(problem: Problem, path: Path) -> tuple[Array, ...]:
+    """Return the weights at t = 0 in the arithmetic of a path.
+
+    Parameters
+    ----------
+    problem : Problem
+        As bound.
+    path : Path
+        May begin later.
+    """
+    drawn = problem if path.context is None else problem.at(path.digits)
+    return tuple(path.lift(weight) for weight in drawn.weights)
+
+
+def allowance(problem: Problem, best: Minimizers) -> float:
+    """Return how far off the row space rounded data alone may lead, relative.
+
+    Parameters
+    ----------
+    problem : Problem
+        Exact data have no such excuse.
+    best : Minimizers
+        Of it.
+    """
+    exact = all(map(is_exact_array, problem.arguments))
+    return 0.0 if exact or best.rank.value == len(best.seen) else ALLOWED_OFF
+
+
+def off_parts(problem: Problem, best: Minimizers) -> tuple[Array, Array, Array]:
+    """Return W_1P, W_2W_1P⊥ and ΦᵀW_1ᵀW_1P⊥ (times Φ) of a two-layer start.
 
     Parameters
     ----------
     problem : Problem
         With two layers.
-    reduction : LeastSquares
-        In the arithmetic of `context`.
-    context : mpmath.MPContext, optional
-        Float64 without it.
+    best : Minimizers
+        In fractions, the parts are too.
     """
-    first, second = (lifted(weight, context) for weight in problem.floats.weights)
-    frozen = reduction.off(first)
-    return _size(second @ frozen), _size((first @ reduction.frame).T @ frozen)
+    first, second = start_weights(problem, best)
+    rest = best.off(first)
+    inside = first - rest
+    return inside, times(second, rest), times(inside.T, rest)
 
 
-def _invariant(problem: Problem) -> Hypothesis:
-    """Say whether the start keeps W(t) in the row space of X."""
-    context = None
-    if all(map(is_exact_array, problem.arguments)):
-        # exact data deserve a verdict that is not blurred by float64
-        context = mpmath.MPContext()
-        context.dps = CHECK_DIGITS
-    reduction = least_squares(problem, context)
-    first, *later = (lifted(weight, context) for weight in problem.floats.weights)
-    size = _size(first) or 1.0
-    frozen = _size(reduction.off(first)) / size
-    detail = f"‖W₁P⊥‖ = {frozen:.2g} relative"
-    if len(later) == 1 and frozen > TOLERANCE:
-        scale = size * max(size, _size(later[0]))
-        parts = off_parts(problem, reduction, context)
-        across, inside = (part / scale for part in parts)
-        frozen = max(across, inside)
-        detail = f"‖W₂W₁P⊥‖ = {across:.2g}, ‖ΦᵀW₁ᵀW₁P⊥‖ = {inside:.2g} relative"
-    words = "the start keeps W in the row space of X"
-    return Hypothesis(words, frozen <= TOLERANCE, detail, _beyond_rounding(frozen))
-
-
-def _reaches(problem: Problem) -> Hypothesis:
-    """Say whether the hidden units of the start leave W(t) enough rank."""
-    needed = int(np.linalg.matrix_rank(least_squares(problem).target, rtol=TOLERANCE))
-    spans = [
-        int(np.linalg.matrix_rank(np.hstack([before, after.T])))
-        for before, after in pairwise(problem.floats.weights)
-    ]
-    detail = f"rank {needed}; hidden directions in use: {', '.join(map(str, spans))}"
-    return Hypothesis(
-        "the hidden units reach the rank of the limit", min(spans) >= needed, detail
+def row_space_proof() -> tuple[Identity, ...]:
+    """Return what holds off the row space: F = GΦᵀ for the force, and ΦᵀP⊥ = 0."""
+    names = "W1 W2 G Phi P"
+    first, second, G, Phi, P = sympy.symbols(names, commutative=False)
+    seen = sympy.Symbol("PhitP", commutative=False)  # ΦᵀP⊥
+    rest, t = first * P, sympy.adjoint
+    rate_first, rate_second = t(second) * G * t(Phi), G * t(Phi) * t(first)
+    moved = (rate_first * P).subs(t(Phi) * P, seen).subs(seen, 0)
+    x_rate = rate_second * rest + second * moved
+    y_rate = t(Phi) * (t(rate_first) * rest + t(first) * moved)
+    y, x = t(Phi) * t(first) * rest, second * rest
+    pull = t(Phi) * Phi * t(G)
+    return (
+        Identity("Ẇ_1P⊥ = W_2ᵀGΦᵀP⊥ = 0", moved),
+        Identity("ẋ = Gy for x = W_2W_1P⊥, y = ΦᵀW_1ᵀW_1P⊥", x_rate - G * y),
+        Identity("ẏ = Gᵀx, so that x = y = 0 stays", sympy.expand(y_rate - pull * x)),
     )
 
 
-def _size(matrix: Array) -> float:
-    return to_float((matrix**2).sum() ** 0.5)
+def _invariant(problem: Problem, best: Minimizers) -> Hypothesis:
+    """Say whether the start keeps W(t) in the row space of X."""
+    first, *later = start_weights(problem, best)
+    rest = best.off(first)
+    defect: Any = max(map(_ratio, rest, abs(first)))
+    detail = "‖W₁P⊥‖"
+    if len(later) == 1 and float(defect) > TOLERANCE * (not problem.given_exactly):
+        inside, x, y = off_parts(problem, best)
+        across = _ratio(x, abs(later[0]) @ abs(rest))
+        down = _ratio(y, abs(inside).T @ abs(rest))
+        defect = max(across, down)
+        detail = f"‖W₂W₁P⊥‖ = {float(across):.2g}, ‖ΦᵀW₁ᵀW₁P⊥‖ = {float(down):.2g}; max"
+    if best.exact and is_drawn(problem):
+        defect = float(defect)
+    words = "the start keeps W in the row space of X"
+    return vanishing(words, defect, detail, given_exactly=problem.given_exactly)
 
 
-def _beyond_rounding(defect: float) -> float:
-    return 0.0 if defect < CHECK_ZERO else defect
+def _ratio(part: Array, terms: Array) -> Any:
+    """Return max|part| relative to the terms of which it is made; 0 for none."""
+    top = max(abs(entry) for entry in part.flat)
+    return top / max(terms.flat) if top else 0
+
+
+def _reaches(problem: Problem, best: Minimizers) -> Hypothesis:
+    """Say whether the hidden units of the start leave W(t) enough rank."""
+    needed = decide_rank(best.least_norm)
+    # what a rule draws is known to some digits, and has no exact rank
+    drawn = best.exact and is_drawn(problem)
+    weights = problem.floats.weights if drawn else start_weights(problem, best)
+    spans = [
+        decide_rank(np.hstack([before, after.T])).value
+        for before, after in pairwise(weights)
+    ]
+    words = "the hidden units reach the rank of the limit"
+    shown = ", ".join(map(str, spans)) or "none"
+    detail = f"rank {needed.value}; hidden directions in use: {shown}"
+    enough = not spans or min(spans) >= needed.value
+    return Hypothesis(words, enough, detail, exact=needed.exact or needed.is_clear)

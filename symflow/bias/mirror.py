@@ -20,12 +20,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import mpmath
 import numpy as np
+import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array
+from symflow.claims import Identity
 
 #: Newton steps that take 15 correct digits to any practical number of them.
 REFINEMENTS, MOST_STEPS = 12, 200
+#: Stands for zero in logarithms.
+TINIEST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,18 @@ class MirrorMap(ABC):
     @abstractmethod
     def inverse(self, tau: Array, context: Any = None) -> Array:
         """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
+
+    @abstractmethod
+    def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
+        """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
+
+    @abstractmethod
+    def fine_end(self, context: Any) -> Any:
+        """Return `end` in the arithmetic of `context`."""
+
+    @abstractmethod
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = h(t) as SymPy, written out."""
 
     def potential(self, tau: Array) -> Array:
         """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
@@ -107,13 +124,51 @@ class ProductMap(MirrorMap):
         >>> [round(ProductMap(depth).end, 4) for depth in (2, 3, 4, 5)]
         [inf, 1.5708, 1.0, 0.7854]
         """
+        return float(self.fine_end(mpmath.fp))
+
+    def fine_end(self, context: Any) -> Any:
+        """Return `end` in the arithmetic of `context`."""
         if self.depth == 2:
-            return np.inf
+            return context.inf
         even = self.depth % 2 == 0
-        total = 1.0 if even else np.pi / 2
+        total = context.one if even else context.pi / 2
         for power in range(3 if even else 2, self.depth - 1, 2):
-            total *= (power - 1) / power
-        return float(total)
+            total = total * (power - 1) / power
+        return total
+
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = x(1+x²)^{(L−1)/2} and the integral that is t."""
+        power = sympy.Rational(self.depth - 1, 2)
+        x, y = sympy.symbols("x y", real=True)
+        if self.depth == 2:
+            return sympy.Eq(tau, sympy.sinh(2 * t) / 2, evaluate=False)
+        clock = sympy.Integral((1 + y**2) ** -power, (y, 0, x))
+        value = sympy.Eq(tau, x * (1 + x**2) ** power, evaluate=False)
+        return sympy.And(value, sympy.Eq(t, clock, evaluate=False), evaluate=False)
+
+    def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
+        """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
+        L, x = self.depth, self._fine_x(t, context)
+        square = 1 + x * x
+        slope = square ** (L - 2) * (1 + L * x * x)
+        return x * context.sqrt(square) ** (L - 1), slope, x * x / 2
+
+    def _fine_x(self, t: Any, context: Any) -> Any:
+        if self.depth <= 4:
+            closed = {2: context.sinh, 3: context.tan}
+            closed[4] = lambda t: t / context.sqrt((1 - t) * (1 + t))
+            return closed[self.depth](t)
+        L, size = self.depth, abs(t)
+        # t(x) is concave and below the end by less than x^{2−L}/(L−2)
+        room = (L - 2) * (self.fine_end(context) - size)
+        x = max(size, room ** (context.mpf(-1) / (L - 2)) / 2)
+        for _ in range(MOST_STEPS):
+            gap = size - self._t(np.array([x]), context)[0]
+            change = gap * context.sqrt(1 + x * x) ** (L - 1)
+            x = max(x + change, size)
+            if abs(change) <= x * context.eps * 2**10:
+                break
+        return x if t >= 0 else -x
 
     def value(self, t: Array) -> Array:
         """Return h(t) = x(1+x²)^{(L−1)/2}."""
@@ -210,6 +265,29 @@ class DifferenceMap(MirrorMap):
         """1/(L − 2)."""
         return np.inf if self.depth == 2 else 1 / (self.depth - 2)
 
+    def fine_end(self, context: Any) -> Any:
+        """Return `end` in the arithmetic of `context`."""
+        L = self.depth
+        return context.inf if L == 2 else context.one / (L - 2)
+
+    def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
+        """Return τ = h(t)."""
+        if self.depth == 2:
+            return sympy.Eq(tau, 2 * sympy.sinh(2 * t), evaluate=False)
+        z, power = (self.depth - 2) * t, -sympy.Rational(self.depth, self.depth - 2)
+        return sympy.Eq(tau, (1 - z) ** power - (1 + z) ** power, evaluate=False)
+
+    def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
+        """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
+        L = self.depth
+        if L == 2:
+            sinh, cosh = context.sinh(2 * t), context.cosh(2 * t)
+            return 2 * sinh, 4 * cosh, 2 * context.sinh(t) ** 2
+        low, high, root = 1 - (L - 2) * t, 1 + (L - 2) * t, context.mpf(-2) / (L - 2)
+        down, up = low**root, high**root
+        slope = L * (down / low**2 + up / high**2)
+        return down / low - up / high, slope, (down + up - 2) / 2
+
     @property
     def _power(self) -> float:
         return self.depth / (self.depth - 2)
@@ -218,8 +296,9 @@ class DifferenceMap(MirrorMap):
         """Return h(t)."""
         if self.depth == 2:
             return np.asarray(2 * np.sinh(2 * np.asarray(t)))
-        z = (self.depth - 2) * np.asarray(t)
-        return np.asarray((1 - z) ** -self._power - (1 + z) ** -self._power)
+        z, power = (self.depth - 2) * np.asarray(t), self._power
+        size = 2 * np.sinh(power * np.arctanh(z))
+        return np.asarray(size * ((1 - z) * (1 + z)) ** (-power / 2))
 
     def slope(self, t: Array) -> Array:
         """Return h′(t)."""
@@ -233,7 +312,8 @@ class DifferenceMap(MirrorMap):
         if self.depth == 2:
             return np.asarray(2 * np.sinh(np.asarray(t)) ** 2)
         z, power = (self.depth - 2) * np.asarray(t), -2 / (self.depth - 2)
-        return np.asarray(((1 - z) ** power + (1 + z) ** power - 2) / 2)
+        log, half = power / 2 * np.log1p(-z * z), power / 2 * np.arctanh(z)
+        return np.asarray(np.expm1(log) + 2 * np.exp(log) * np.sinh(half) ** 2)
 
     def inverse(self, tau: Array, context: Any = None) -> Array:
         """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
@@ -241,23 +321,69 @@ class DifferenceMap(MirrorMap):
             if context is None:
                 return np.asarray(np.arcsinh(np.asarray(tau) / 2) / 2)
             return map_entries(partial(_half_asinh, context), tau)
-        size = np.abs(tau)
-        z = self._newton(to_float_array(size), None, self._power, MOST_STEPS)
         if context is None:
-            return np.asarray(np.sign(tau) * z / (self.depth - 2))
-        power = context.mpf(self.depth) / (self.depth - 2)
-        fine = self._newton(size, map_entries(context.mpf, z), power, REFINEMENTS)
-        return fine / (self.depth - 2) * map_entries(context.sign, tau)
+            logs = np.log(np.maximum(np.abs(tau), TINIEST))
+            z = np.tanh(self._solve(np.asarray(logs)))
+            return np.asarray(
+                np.where(tau == 0, 0, np.sign(tau) * z / (self.depth - 2))
+            )
+        return map_entries(partial(self._fine_inverse, context), tau)
 
-    def _newton(self, size: Array, z: Any, power: Any, steps: int) -> Array:
-        """Solve (1−z)^{−a} − (1+z)^{−a} = size, convex in z, from the right."""
-        z = 1 - (1 + size) ** (-1 / power) if z is None else z
-        for _ in range(steps):
-            gap = (1 - z) ** -power - (1 + z) ** -power - size
-            change = gap / (power * ((1 - z) ** (-power - 1) + (1 + z) ** (-power - 1)))
-            z = z - change
-        return np.asarray(z)
+    def _solve(self, goal: Array) -> Array:
+        """Return u = artanh z with 2 cosh(u)^a sinh(au) = e^goal, a = L/(L−2).
+
+        By Newton's method for ln u, in which the logarithm of the left side is convex.
+        """
+        a = self._power
+        y = np.minimum(goal - np.log(2 * a), np.log1p(np.maximum(goal, 0.0)))
+        for _ in range(60):
+            u = np.exp(y)
+            # ln sinh(au) = au + ln(1 − e^{−2au}) − ln 2, and ln cosh likewise
+            rest = -np.expm1(-2 * a * u)
+            left = 2 * a * u - a * np.log(2) + a * np.log1p(np.exp(-2 * u))
+            gap = left + np.log(rest) - goal
+            y = y - gap / (a * u * (np.tanh(u) + (2 - rest) / rest))
+        return np.asarray(np.exp(y))
+
+    def _fine_inverse(self, context: Any, tau: Any) -> Any:
+        size, a = abs(tau), context.mpf(self.depth) / (self.depth - 2)
+        if size == 0:
+            return context.zero
+        u = context.mpf(float(self._solve(np.array(float(context.log(size))))))
+        for _ in range(REFINEMENTS):
+            power, sinh = 2 * context.cosh(u) ** a, context.sinh(a * u)
+            slope = a * power * (context.tanh(u) * sinh + context.cosh(a * u))
+            u = u - (power * sinh - size) / slope
+        return context.tanh(u) / (self.depth - 2) * context.sign(tau)
 
 
 def _half_asinh(context: Any, tau: Any) -> Any:
     return context.asinh(tau / 2) / 2
+
+
+def mirror_proof() -> tuple[Identity, ...]:
+    """Return that the maps solve the flow of a coordinate under a force ξ̇.
+
+    Each layer is the function of ξ whose derivative is the product of the others.
+    """
+    xi, x, c, e = sympy.symbols("xi x c e", positive=True)
+    L = sympy.Symbol("L", positive=True)
+    # product: w_l = c√(1+x²), w_L = cx, where c^{L−2}dξ = dx/(1+x²)^{(L−1)/2}
+    speed = c ** (L - 2) * (1 + x**2) ** ((L - 1) / 2)
+    large = c * sympy.sqrt(1 + x**2)
+    last = sympy.diff(c * x, x) * speed - large ** (L - 1)
+    other = sympy.diff(large, x) * speed - large ** (L - 2) * c * x
+    # two factors: (u, v) and (x, y) turn hyperbolically
+    plus, minus = e * sympy.exp(xi), c * sympy.exp(-xi)
+    u, v = (plus + minus) / 2, (plus - minus) / 2
+    # three or more: u = c w^{−1/(L−2)} with w = 1 − (L−2)c^{L−2}ξ, v with + and −ξ
+    k, w = sympy.symbols("k w", positive=True)  # k = L − 2
+    up = c * w ** (-1 / k)
+    more = sympy.diff(up, w) * (-k * c**k) - up ** (k + 1)
+    return (
+        Identity("the smaller layer moves by the product of the others", last),
+        Identity("each larger layer moves by the product of the others", other),
+        Identity("two factors: u̇ = ξ̇v", sympy.diff(u, xi) - v),
+        Identity("two factors: v̇ = ξ̇u", sympy.diff(v, xi) - u),
+        Identity("more: u̇ = ξ̇u^{L−1}, and v̇ = −ξ̇v^{L−1}", more),
+    )

@@ -11,11 +11,16 @@ solution ω and the frozen part f = P⊥u(0) of u this is
 
     w(∞) = ω + a f,     a² = ½(δ + ‖f‖² + √((δ + ‖f‖²)² + 4‖ω‖²)),
 
-where a keeps its sign: δ ≥ 0, or nothing is frozen.
+where a keeps its sign and the loss converges to its infimum.  Where a = 0 or in a
+saddle, w = 0.  Both are excluded for δ + ‖f‖² > 0, as a² = δ + ‖u‖² is at least that,
+and the loss falls exponentially; and for any δ where the flow moves and ℓ(w(0)) ≤ ℓ(0),
+as the loss falls.  For δ = 0 = f the flow may end at 0, as it does from w(0) = −cΣ_yx
+for an eigenvector Σ_yx of Σ_xx.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -24,12 +29,32 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
+from symflow.bias.infimum import is_drawn, moves, product, start_weights
+from symflow.bias.least_norm import ALLOWED_OFF
+from symflow.bias.minimizers import Minimizers, minimizers, times
 from symflow.bias.prediction import Prediction
-from symflow.claims import TOLERANCE, Hypothesis, Path, Refusal, all_hold, relative_size
+from symflow.claims import (
+    TOLERANCE,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    all_hold,
+    relative_size,
+    structural,
+)
 from symflow.claims.bibliography import AZULAY_2021
-from symflow.claims.conditions import dense_layers, squared_loss
-from symflow.flow.least_squares import ALLOWED_OFF, LeastSquares, least_squares
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.hypothesis import ROUNDING
 from symflow.flow.problem import Problem
+
+
+def _one_neuron(problem: Problem) -> Hypothesis:
+    """Say whether there is one hidden neuron, and one output."""
+    widths = problem.widths
+    words = "one hidden neuron and one output"
+    return structural(words, widths[1:] == (1, 1), f"widths {widths}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,27 +70,33 @@ class OneNeuron(Prediction):
     delta: float
 
     source = AZULAY_2021
+    contributes = "the potential; the limit in closed form and its saddles derived here"
+    conditions = (on_flow(squared_loss), on_flow(dense_layers, 2), _one_neuron)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if all_hold(found):
-            widths = problem.widths
-            words = "one hidden neuron and one output"
-            found.append(Hypothesis(words, widths[1:] == (1, 1), f"widths {widths}"))
-        if not all_hold(found):
-            return cls.refuse(found)
-        u, a = (weight.ravel() for weight in problem.floats.weights)
-        delta = float(a @ a - u @ u)
-        frozen = float(np.linalg.norm(least_squares(problem).off(u)))
-        scale = float(a @ a + u @ u) or 1.0
-        keeps = delta >= -TOLERANCE * scale or frozen <= TOLERANCE * scale**0.5
-        words = "the outer weight keeps its sign, a² ≥ ‖u‖² > 0"
-        detail = f"a² − ‖u‖² = {delta:.3g}"
-        found.append(Hypothesis(words, keeps and float(a @ a) > 0, detail))
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where the sign of a is known."""
+        best = minimizers(problem)
+        rows = [*found, *best.hypotheses, moves(problem, best)]
+        if not all_hold(rows):
+            return cls.refuse(rows)
+        delta, keeps, converges = _verdicts(problem, best)
+        rows += [keeps, converges]
+        return cls(problem, tuple(rows), delta) if all_hold(rows) else cls.refuse(rows)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that δ rests, and the equation of a²."""
+        a, u, f = sympy.symbols("a u f", real=True)
+        delta, rest, omega = sympy.symbols("delta f2 omega2", nonnegative=True)
+        level = delta + rest
+        square = (level + sympy.sqrt(level**2 + 4 * omega)) / 2
+        norm = omega + square * rest - square * (square - delta)
         return (
-            cls(problem, tuple(found), delta) if all_hold(found) else cls.refuse(found)
+            Identity(
+                "δ̇ = 2aȧ − 2uᵀu̇ = 0 for ȧ = uᵀf, u̇ = af", a * (u * f) - u * (a * f)
+            ),
+            Identity("‖ω + af‖² = a²‖u‖² = a²(a² − δ)", sympy.expand(norm)),
         )
 
     @property
@@ -80,28 +111,42 @@ class OneNeuron(Prediction):
 
     @property
     def statement(self) -> sympy.Basic:
-        """The limit minimizes the potential."""
-        infinite = sympy.Symbol("w_inf")
-        return sympy.Eq(infinite, sympy.Function("argmin")(self.potential))
+        """w(∞) = ω + a f with a² written out."""
+        d = self.problem.widths[0]
+        omega, rest = sympy.MatrixSymbol("omega", 1, d), sympy.MatrixSymbol("f", 1, d)
+        limit = sympy.MatrixSymbol("w_inf", 1, d)
+        level = sympy.Float(self.delta) + sympy.Trace(rest * rest.T)
+        root = sympy.sqrt(level**2 + 4 * sympy.Trace(omega * omega.T))
+        size = self.sign * sympy.sqrt((level + root) / 2)
+        return sympy.Eq(limit, omega + size * rest, evaluate=False)
 
     @cached_property
-    def reduction(self) -> LeastSquares:
-        """The least-squares problem in float64."""
-        return least_squares(self.problem)
+    def minimizers(self) -> Minimizers:
+        """The minimizers of the loss."""
+        return minimizers(self.problem)
 
     @cached_property
-    def _start(self) -> tuple[Array, float]:
-        u, a = (weight.ravel() for weight in self.problem.floats.weights)
-        return u, float(a[0])
+    def sign(self) -> int:
+        """The sign of a, for all t > 0."""
+        first, second = start_weights(self.problem, self.minimizers)
+        a = second[0, 0] or times(first, self.minimizers.moments[1].T)[0, 0]
+        return int(a > 0) - int(a < 0)
+
+    @cached_property
+    def frozen(self) -> Array:
+        """The part f of u that never moves, shape (1, d)."""
+        first = start_weights(self.problem, self.minimizers)[0]
+        return to_float_array(self.minimizers.off(first))
 
     @cached_property
     def limit(self) -> Array:
         """The predicted wᵀ, shape (1, d)."""
-        u, a = self._start
-        frozen, omega = self.reduction.off(u), self.reduction.least_norm
-        level = self.delta + float(frozen @ frozen)
-        square = (level + np.hypot(level, 2 * float(np.linalg.norm(omega)))) / 2
-        return np.asarray(omega + np.sign(a) * np.sqrt(square) * frozen)
+        frozen, omega = self.frozen, to_float_array(self.minimizers.least_norm)
+        level, size = self.delta + float(np.sum(frozen**2)), np.linalg.norm(omega)
+        root = float(np.hypot(level, 2 * size))
+        # 2‖ω‖²/(root − level) where the sum would cancel
+        square = (level + root) / 2 if level >= 0 else 2 * size * size / (root - level)
+        return np.asarray(omega + self.sign * np.sqrt(square) * frozen)
 
     def slope(self, w: Array) -> Array:
         """Return ∇Q(w).
@@ -121,20 +166,59 @@ class OneNeuron(Prediction):
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return the larger of the misfit and of ∇Q(w) − ∇Q(w(0)) off the row space."""
         W = to_float_array(np.asarray(end_to_end)).reshape(1, -1)
-        u, a = self._start
-        force = self.slope(W[0]) - np.sign(a) * u
-        off = relative_size(self.reduction.off(force), np.concatenate([force, u]))
-        misfit = relative_size(self.reduction.misfit(W), self.reduction.target)
-        return float(max(off, misfit))
+        gap = relative_size(self._off(W), np.vstack([self.slope(W), self.frozen]))
+        return max(float(gap), self.minimizers.misfit(W))
 
     def residuals(self, path: Path) -> Array:
         """Return how far ∇Q(w(t)) − ∇Q(w(0)) is off the row space, relative."""
-        u, a = self._start
-        slopes = self.slope(to_float_array(path.end_to_end)[:, 0, :])
-        force = slopes - np.sign(a) * u
-        gaps = np.max(np.abs(self.reduction.off(force)), axis=1)
-        return np.asarray(gaps / np.max(np.abs(u), initial=1e-300))
+        u = self.problem.floats.weights[0]
+        scale = np.vstack([u, self.minimizers.least_norm.astype(float)])
+        gaps = self._off(to_float_array(path.end_to_end)[:, 0, :])
+        return np.asarray([relative_size(gap, scale) for gap in gaps])
+
+    def _off(self, w: Array) -> Array:
+        """Return ∇Q(w)P⊥ − f, with the sign of a; f where w = 0."""
+        rest = self.minimizers.off(self.slope(w))
+        alive = np.any(w != 0, axis=-1, keepdims=True)
+        return np.where(alive, rest - self.sign * self.frozen, 0.0)
 
     def slack(self, path: Path) -> Array:
         """Return what data and start in float64 may put off the row space."""
-        return np.full(len(path.t), ALLOWED_OFF)
+        return super().slack(path) + ALLOWED_OFF
+
+
+def _verdicts(
+    problem: Problem, best: Minimizers
+) -> tuple[float, Hypothesis, Hypothesis]:
+    """Return δ, whether a keeps its sign, and whether the loss reaches its infimum."""
+    weights = start_weights(problem, best)
+    u, a = weights[0][0], weights[1][0, 0]
+    sharp = problem.given_exactly and best.exact and not is_drawn(problem)
+    rest = best.off(weights[0])[0]
+    delta, frozen, target = a * a - u @ u, rest @ rest, best.moments[1][0]
+    noise: Any = 0 if sharp else ROUNDING * to_float(a * a + u @ u)
+    at_start, at_zero = best.excess(product(weights)), best.excess(0 * weights[0])
+    apart = delta + frozen > noise
+    below = at_start <= at_zero * (1 if sharp else 1 - ROUNDING) if a else np.any(u)
+    nothing = frozen <= (0 if sharp else TOLERANCE**2 * (u @ u))
+    detail = f"δ + ‖f‖² = {to_float(delta + frozen):.3g}, ‖f‖² = {to_float(frozen):.2g}"
+    words = "the outer weight keeps its sign, or nothing is frozen"
+    keeps = Hypothesis(words, bool(apart or below or nothing), detail)
+    words = "the loss converges to its infimum, not to a saddle"
+    if apart or below or at_zero == 0:
+        proved = "a² ≥ δ + ‖f‖² > 0" if apart else "w = 0 has no smaller loss"
+        return to_float(delta), keeps, Hypothesis(words, True, proved)
+    straight = not np.any(_crossed(times(best.moments[1], best.moments[0])[0], target))
+    against = not np.any(_crossed(u, target)) and a * (target @ u) < 0
+    stuck = bool(abs(delta) <= noise and straight and against)
+    said = "W(0) is opposite to the target" if stuck else f"not decided: {detail}"
+    return to_float(delta), keeps, Hypothesis(words, not stuck, said, exact=stuck)
+
+
+def _crossed(left: Array, right: Array) -> Array:
+    """Return the products x_iy_j − x_jy_i, which vanish for parallel vectors."""
+    outer = np.multiply.outer(left, right)
+    gap = outer - outer.T
+    if gap.dtype != object:
+        gap = np.where(abs(gap) <= ROUNDING * np.max(abs(outer), initial=0.0), 0.0, gap)
+    return np.asarray(gap)

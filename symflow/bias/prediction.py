@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Sheet
 from symflow.claims import Finding, Theorem
 from symflow.claims.finding import limit_finding
 
 
 class Prediction(Theorem):
-    """Which minimizer a flow picks if its loss converges to the infimum."""
-
-    #: What is proved only of flows that meet it, and is not read off the start.
-    proviso: ClassVar[str] = (
-        "where the loss converges to its infimum and not to a saddle: `rates` may "
-        "guarantee it, and `.kkt_residual(W)` of where a run ends tells"
-    )
-
-    def _sheet(self) -> Sheet:
-        return replace(super()._sheet(), notes=(self.proviso,) if self.proviso else ())
+    """Which minimizer a flow picks; that it picks one is a row of its hypotheses."""
 
     @property
     @abstractmethod

@@ -89,7 +89,7 @@ def rich_regime(bias: Any) -> Regime:
     weights = bias.sizes ** (2 - depth)
     weights = weights / np.max(weights)
     scaled = bias.seen / weights
-    values = bias.reduction.optimum[0]
+    values = bias.values
     path = follow_saddles(scaled.T @ scaled, scaled.T @ values, positive=False, pace=2)
     return _regime(bias, "rich", 1, weights, path.limit / weights)
 
@@ -111,7 +111,7 @@ def lazy_regime(bias: Any) -> Regime:
     weights = bias.sizes ** (2 - 2 * bias.mirror.depth)
     weights = weights / np.max(weights)
     scaled = bias.seen / weights**0.5
-    found = np.linalg.lstsq(scaled, bias.reduction.optimum[0], rcond=1e-13)[0]
+    found = np.linalg.lstsq(scaled, bias.values, rcond=1e-13)[0]
     return _regime(bias, "lazy", 2, weights, found / weights**0.5)
 
 

@@ -7,81 +7,118 @@ is frozen, and the two products that bring it into the end-to-end matrix,
     x = W_2W_1P⊥   and   y = ΦᵀW_1ᵀW_1P⊥,      obey  ẋ = EΛ^{1/2}y,  ẏ = Λ^{1/2}Eᵀx:
 
 a linear system that the misfit E switches off.  Hence x = y = 0 is invariant, and only
-both together: with x = 0 alone y moves x at once.
+both together: with x = 0 alone y moves x at once.  Whatever E does, the system keeps
+
+    xᵀx − yᵀy,
+
+as d(xᵀx)/dt = xᵀEΛ^{1/2}y + (…)ᵀ = d(yᵀy)/dt (derived here).  That and W_1P⊥ at rest is
+what a trajectory is held against, at every time: both involve its past.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold, relative_size
+from symflow.algebra.numbers import exact
+from symflow.bias.least_norm import allowance, row_space_proof, start_on
+from symflow.bias.minimizers import minimizers
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    relative_size,
+)
 from symflow.claims.bibliography import MIN_2021
-from symflow.claims.conditions import dense_layers, squared_loss
-from symflow.flow.least_squares import least_squares
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss
 from symflow.flow.problem import Problem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RowSpaceSplit(Theorem):
-    """The parts off the row space of X drive each other through the misfit.
+    """The parts off the row space of X drive each other, and keep xᵀx − yᵀy.
 
     Parameters
     ----------
     coupling : float
-        1: the factor of the misfit in ẋ and ẏ.
+        1: the factor of the misfit in ẋ against that in ẏ.
     """
 
     coupling: float
 
     source = MIN_2021
+    contributes = "the linear system; its invariant derived here"
+    conditions = (on_flow(squared_loss), on_flow(dense_layers, 2))
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if all_hold(found):
-            reduction = least_squares(problem)
-            inputs = len(reduction.frame)
-            words = "inputs that no sample sees"
-            detail = f"rank {reduction.rank} of {inputs}"
-            found.append(Hypothesis(words, reduction.rank < inputs, detail))
-        return cls(problem, tuple(found), 1.0) if all_hold(found) else cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim where there are inputs that no sample sees."""
+        best = minimizers(problem)
+        rank, inputs = best.rank.value, len(best.seen)
+        words = "inputs that no sample sees"
+        unseen = Hypothesis(words, rank < inputs, f"rank {rank} of {inputs}")
+        rows = (*found, *best.hypotheses, unseen)
+        return cls(problem, rows, 1.0) if all_hold(rows) else cls.refuse(rows)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the linear system, and its invariant."""
+        x, y, pull = sympy.symbols("x y K", commutative=False)
+        t = sympy.adjoint
+        x_rate, y_rate = pull * y, t(pull) * x
+        gap = t(x_rate) * x + t(x) * x_rate - t(y_rate) * y - t(y) * y_rate
+        words = "xᵀx − yᵀy rests where ẋ = Ky and ẏ = Kᵀx"
+        return (*row_space_proof(), Identity(words, sympy.expand(gap)))
 
     @property
     def statement(self) -> sympy.Basic:
-        """ẋ = EΛ^{1/2}y."""
-        reduction = least_squares(self.problem)
-        (m, r), d = reduction.target.shape, len(reduction.frame)
-        xdot, y = sympy.MatrixSymbol("xdot", m, d), sympy.MatrixSymbol("y", r, d)
-        misfit, root = sympy.MatrixSymbol("E", m, r), sympy.MatrixSymbol("S", r, r)
-        return sympy.Eq(xdot, misfit * root * y, evaluate=False)
+        """x(t)ᵀx(t) − y(t)ᵀy(t) is what it was."""
+        d, (h, m) = len(minimizers(self.problem).seen), self.problem.widths[1:]
+        off = sympy.MatrixSymbol("P", d, d)
+        first, second = (
+            sympy.MatrixSymbol("W1", h, d),
+            sympy.MatrixSymbol("W2", m, h),
+        )
+
+        def invariant(first: Any, second: Any) -> Any:
+            x, y = second * first * off, (first - first * off).T * first * off
+            return x.T * x - exact(self.coupling) * y.T * y
+
+        start = sympy.MatrixSymbol("W1(0)", h, d), sympy.MatrixSymbol("W2(0)", m, h)
+        return sympy.Eq(invariant(first, second), invariant(*start), evaluate=False)
 
     def residuals(self, path: Path) -> Array:
-        """Return the gaps in both equations, and what U_2 moves, relative."""
-        fine = least_squares(self.problem, path.context)
-        sigma_xx, sigma_yx = map(path.lift, self.problem.exact_arguments)
-        coupling, gaps = path.number(self.coupling), []
-        frozen = fine.off(path.weights[0][0])
-        for first, second in zip(*path.weights, strict=True):
-            product = second @ first
-            force = sigma_yx - product @ sigma_xx
-            up, down = second.T @ force, force @ first.T
-            rest, seen = fine.off(first), first @ fine.frame
-            x, y = second @ rest, seen.T @ rest
-            pull = coupling * fine.misfit(product) * fine.eigenvalues**0.5
-            # Ẇ_1P⊥ = 0 leaves one term in each product rule
-            moved = down @ rest, (up @ fine.frame).T @ rest
-            claimed = pull @ y, pull.T @ x
-            scale = np.array([max(abs(pull).max(), 1) * max(abs(first).max(), 1) ** 2])
-            pairs = zip((*moved, rest), (*claimed, frozen), strict=True)
-            gaps.append(max(relative_size(a - b, scale) for a, b in pairs))
+        """Return by how much xᵀx − yᵀy and W_1P⊥ have moved, relative."""
+        best = minimizers(self.problem)
+        begin = start_on(self.problem, path)
+        kept, frozen = self._kept(begin, path)
+        first, second, least = (
+            np.max(np.abs(part)) for part in (*begin, path.lift(best.least_norm))
+        )
+        scale = np.array([first**2 * (first**2 + second**2 + least)])
+        gaps = []
+        for weights in zip(*path.weights, strict=True):
+            now, rest = self._kept(weights, path)
+            moved = relative_size(now - kept, scale)
+            gaps.append(max(moved, relative_size(rest - frozen, begin[0])))
         return np.asarray(gaps)
+
+    def _kept(self, weights: tuple[Array, ...], path: Path) -> tuple[Array, Array]:
+        """Return xᵀx − yᵀy and W_1P⊥."""
+        first, second = weights
+        rest = minimizers(self.problem).off(first, path)
+        x, y = second @ rest, (first - rest).T @ rest
+        return x.T @ x - path.number(self.coupling) * (y.T @ y), rest
 
     def slack(self, path: Path) -> Array:
         """Return what rounded data alone may put off the row space."""
-        return np.full(len(path.t), least_squares(self.problem).allowance(self.problem))
+        best = minimizers(self.problem)
+        return np.full(len(path.t), allowance(self.problem, best))

@@ -23,6 +23,9 @@ import numpy as np
 
 from symflow.errors import InvalidArgument
 
+#: Bounds are rounded up by this part; the largest logarithm of a float.
+ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
+
 
 def rich_excess(alpha: float, least: float, size: int) -> float:
     """Return the bound on ‖β‖₁/S, infinite where it says nothing.
@@ -36,14 +39,21 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
     size : int
         d, the number of inputs.
 
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive: with S = 0 nothing is to be learned.
+
     Examples
     --------
     >>> [round(rich_excess(10.0**-k, 1.0, 10), 3) for k in (3, 10, 100)]
     [1.314, 1.077, 1.007]
     """
+    _check("rich_excess", alpha=alpha, least=least, size=size)
     log = np.log(least) - 2 * np.log(alpha)
     below = log - np.log(size) - 1
-    return float(np.logaddexp(0.0, log) / below) if below > 0 else np.inf
+    bound = np.logaddexp(0.0, log) / below if below > 0 else np.inf
+    return float(bound * (1 + ROUNDED_UP))
 
 
 def lazy_excess(alpha: float, least: float) -> float:
@@ -56,13 +66,20 @@ def lazy_excess(alpha: float, least: float) -> float:
     least : float
         ‖β°‖₂, the least ℓ₂ norm of an interpolant.
 
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive.
+
     Examples
     --------
     >>> [round(lazy_excess(alpha, 1.0), 6) for alpha in (0.5, 1.0, 10.0)]
     [4.236068, 1.132782, 1.000013]
     """
-    k = least**2 / (8 * alpha**4)
-    return float(k + np.hypot(1, k))
+    _check("lazy_excess", alpha=alpha, least=least)
+    log = 2 * np.log(least) - np.log(8) - 4 * np.log(alpha)
+    k = np.exp(log) if log < LARGEST_LOG else np.inf
+    return float((k + np.hypot(1, k)) * (1 + ROUNDED_UP))
 
 
 def rich_scale(least: float, size: int, excess: float) -> float:
@@ -85,7 +102,7 @@ def rich_scale(least: float, size: int, excess: float) -> float:
     Raises
     ------
     InvalidArgument
-        If ε is not positive, or so small that the scale leaves the floats.
+        If a number is not positive, or ε so small that the scale leaves the floats.
 
     Examples
     --------
@@ -94,17 +111,17 @@ def rich_scale(least: float, size: int, excess: float) -> float:
     """
     from scipy.optimize import brentq
 
-    _check(excess, "rich_scale")
+    _check("rich_scale", excess=excess, least=least, size=size)
 
     def above(log: float) -> float:
         return rich_excess(float(np.exp(log)), least, size) - 1 - excess
 
     high = float(np.log(least) - np.log(size) - 1) / 2 - 1e-9
-    low = -300 * np.log(10)
-    if above(low) > 0:
+    low = LOWEST_LOG
+    if low >= high or above(low) > 0:
         msg = f"rich_scale(excess={excess}): the scale is below 1e-300"
         raise InvalidArgument(msg)
-    if high > low and above(high) <= 0:
+    if above(high) <= 0:
         return float(np.exp(high))
     return float(np.exp(brentq(lambda x: min(above(x), 1e9), low, high) - 1e-9))
 
@@ -127,19 +144,21 @@ def lazy_scale(least: float, excess: float) -> float:
     Raises
     ------
     InvalidArgument
-        If ε is not positive.
+        If a number is not positive.
 
     Examples
     --------
     >>> round(lazy_scale(1.0, 0.01), 4)
     1.8826
     """
-    _check(excess, "lazy_scale")
+    _check("lazy_scale", excess=excess, least=least)
     k = (2 * excess + excess**2) / (2 * (1 + excess))
-    return float((least**2 / (8 * k)) ** 0.25)
+    scale = np.sqrt(least) / (8 * k) ** 0.25
+    return float(scale * (1 + ROUNDED_UP))
 
 
-def _check(excess: float, call: str) -> None:
-    if not excess > 0:
-        msg = f"{call}(excess=…): needs a positive number; got {excess!r}"
-        raise InvalidArgument(msg)
+def _check(call: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        if not 0 < number < np.inf:
+            msg = f"{call}({name}=…): needs a positive number; got {number!r}"
+            raise InvalidArgument(msg)

@@ -13,6 +13,10 @@ at all times, from any start of one of the forms
 where A, B = ((u₁ ± u₂)² + (v₁ ∓ v₂)²)/4, or u² and v².  For u₁ = v₁ and u₂ = v₂, with
 the scale α² = u₁u₂ and the shape s = (u₁ − u₂)/(u₁ + u₂) of Azulay et al. (2021), this
 is 2c² = u₁² + u₂² = 2α²(1 + s²)/(1 − s²).
+
+All of these keep away from saddles: the sum k_j of the products of the other factors
+squared, by which ρ̇_j = −k_j(S∇ℓ)_j, stays at least c_j^{2L−2}, so that the loss falls
+exponentially to its infimum.
 """
 
 from __future__ import annotations
@@ -20,12 +24,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, map_entries
+from symflow.algebra.numbers import as_fraction, to_float
+from symflow.bias.infimum import is_drawn
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
-from symflow.claims import TOLERANCE, Hypothesis
-from symflow.flow.coordinates import Coordinates
+from symflow.claims import Hypothesis, positive, vanishing
+from symflow.flow.coordinates import Coordinates, coordinates
+from symflow.flow.problem import CHECK_DIGITS, Problem
+
+#: Digits of a potential at the least, and of those for one decade of a ratio.
+LEAST_DIGITS, PER_DECADE = 50, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,26 +89,108 @@ def mirror_start(found: Coordinates) -> MirrorStart:
     return MirrorStart(DifferenceMap(depth), sizes, a**depth - b**depth)
 
 
-def mirrored(found: Coordinates) -> Hypothesis:
-    """Say whether a start has one of the forms of the module."""
-    columns = np.stack([to_float_array(a) for a in found.amplitudes])
-    scale = float(np.max(np.abs(columns))) or 1.0
+def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, Any]:
+    """Return coordinates, start and arithmetic with the digits that a potential needs.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose start `mirrored` accepts.
+    size : number
+        That of the coefficients to come; a force near the end of its range needs digits
+        for the ratio of it to c^L.
+    """
+    digits = LEAST_DIGITS
+    for _ in range(2):
+        known = coordinates(problem.at(digits), digits)
+        assert known is not None
+        found = known
+        start, context = mirror_start(found), mpmath.MPContext()
+        top = max(abs(size), *map(abs, start.first))
+        least = min(start.sizes) ** start.mirror.depth
+        ratio = max(1, top / least, top, 1 / least)
+        decades = int(mpmath.log10(ratio)) + 1
+        digits = max(digits, LEAST_DIGITS + PER_DECADE * decades)
+    context.dps = digits
+    return found, start, context
+
+
+def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
+    """Say whether a start has one of the forms of the module, at every coordinate.
+
+    Parameters
+    ----------
+    problem : Problem
+        As bound.
+    found : Coordinates
+        Of it in float64, for the kind and the depth.
+    """
+    amplitudes, given_exactly = _amplitudes(problem, found)
+    columns = zip(*amplitudes, strict=True)
+    rows = [_measure(found.kind, found.depth, column) for column in columns]
+    gap, room = max(row[0] for row in rows), min(row[1] for row in rows)
+    detail = f"smallest {to_float(room):.2g} relative"
+    room = room if given_exactly else to_float(room)
+    grows = positive(_grows(found), room, 1, detail)
+    if found.depth == 2 and found.kind != "product":
+        return (grows,)
+    words = "all u_l of a coordinate start equal, all v_l too"
     if found.kind == "product":
-        words = "equal sizes in all layers but one, which starts smaller"
-        ordered = np.sort(np.abs(columns), axis=0)
-        gap = float(np.max(ordered[-1] - ordered[1]))
-        room = float(np.min(ordered[1] - ordered[0]))
-    elif found.depth == 2:
-        words = "a coordinate can grow to either side: AB > 0"
-        gap, room = 0.0, float(np.min(mirror_start(found).sizes))
+        words = "equal sizes in all layers but one"
+    gap = to_float(gap) if _is_rough(problem, found) else gap
+    equal = vanishing(words, gap, "difference", given_exactly=given_exactly)
+    return equal, grows
+
+
+def _grows(found: Coordinates) -> str:
+    """Return what keeps every coordinate away from zero, in words."""
+    if found.kind == "product":
+        return "that one starts smaller, at every coordinate"
+    if found.depth == 2:
+        return "a coordinate can grow to either side: AB > 0"
+    return "all u_l and v_l are positive"
+
+
+def _measure(kind: str, depth: int, column: tuple[Any, ...]) -> tuple[Any, Any]:
+    """Return by how much factors that are to be equal differ, and what is to be > 0.
+
+    Each relative to what it is a difference of.
+    """
+    if kind == "product":
+        low, *others = sorted(map(abs, column))
+        top = others[-1] or 1
+        return (top - others[0]) / top, (others[0] - low) / top
+    if kind == "squares":
+        return 0, int(all(column))
+    if depth == 2:
+        u, v, x, y = column
+        rise = max(_share(u, v), _share(x, -y))
+        return 0, min(rise, max(_share(u, -v), _share(x, y)))
+    halves = column[:depth], column[depth:]
+    gaps = [(max(h) - min(h)) / (max(map(abs, h)) or 1) for h in halves]
+    return max(gaps), int(min(column) > 0)
+
+
+def _share(left: Any, right: Any) -> Any:
+    """Return |left + right| relative to the two."""
+    return abs(left + right) / (abs(left) + abs(right) or 1)
+
+
+def _amplitudes(problem: Problem, found: Coordinates) -> tuple[tuple[Array, ...], bool]:
+    """Return the amplitudes in fractions, and whether they are exact."""
+    if found.transform is None and problem.is_small:
+        weights = tuple(weight.ravel() for weight in problem.sharp.weights)
+        exact = problem.given_exactly and not is_drawn(problem)
     else:
-        words = "all u_l of a coordinate start equal and positive, all v_l too"
-        half = found.depth
-        halves = columns[:half] - columns[0], columns[half:] - columns[half]
-        gap = float(max(np.max(np.abs(part)) for part in halves))
-        room = float(np.min(columns))
-    detail = f"off by {gap / scale:.2g} relative, smallest {room:.2g}"
-    return Hypothesis(words, gap <= TOLERANCE * scale and room > 0, detail, gap / scale)
+        fine = coordinates(problem.at(CHECK_DIGITS), CHECK_DIGITS)
+        assert fine is not None
+        weights, exact = fine.amplitudes, False
+    return tuple(map_entries(as_fraction, weight) for weight in weights), exact
+
+
+def _is_rough(problem: Problem, found: Coordinates) -> bool:
+    """Say whether fractions are themselves rounded, to `CHECK_DIGITS` digits."""
+    return found.transform is not None or is_drawn(problem)
 
 
 def _split(amplitudes: tuple[Array, ...]) -> tuple[Array, Array]:

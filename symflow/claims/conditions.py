@@ -19,12 +19,14 @@ from symflow.algebra.numbers import to_float
 from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishing
 from symflow.claims.theorem import Condition
 from symflow.flow import GradientFlow
+from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Network
 
-#: Part of the largest eigenvalue below which float64 sees nothing of a Gram matrix.
-FLOOR = 1e-16
+#: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
+#: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
+FLOOR = 1e-12
 
 #: Measures a relative defect, in whatever arithmetic the problem has.
 Measure = Callable[[Problem], Any]
@@ -74,6 +76,25 @@ def balanced_start(problem: Problem) -> Hypothesis:
 
     said = "max|xᵀΔ_l x| / xᵀ(W_l₊₁ᵀW_l₊₁ + W_lW_lᵀ)x"
     return measured(problem, "balanced initialization", said, measure)
+
+
+def known_rank(problem: Problem) -> Hypothesis:
+    """Say what the rank of Σ_xx is, and whether that is certain."""
+    rank = input_rank(problem)
+    words = "the rank of Σ_xx is known, and not zero"
+    holds, detail, exact = rank.value > 0 and rank.is_clear, str(rank), rank.exact
+    exactly = with_fractions(problem)
+    if exact and exactly is not None and exact_least_norm(exactly) is None:
+        holds, exact = holds and not problem.given_exactly, False
+        detail += "; Σ_yx is not in the range of Σ_xx"
+    defect = 0.0 if exact else rank.dropped
+    return Hypothesis(words, holds, detail, defect, exact, structural=True)
+
+
+def wide_layers(problem: Problem) -> Hypothesis:
+    """Say whether hidden layers are as wide as the rank of Σ_xx, or as the output."""
+    needed = min(input_rank(problem).value, problem.widths[-1])
+    return wide_enough(problem.widths[1:-1], needed)
 
 
 def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
@@ -132,7 +153,7 @@ def imbalance_defect(before: Array, after: Array) -> float:
     --------
     >>> from fractions import Fraction
     >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
-    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.999
+    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.98
     True
     """
     out, back = after.T @ after, before @ before.T

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from inspect import getsource
 from textwrap import indent
 from typing import Any
@@ -119,7 +120,12 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
     docstring = _docstring(solution, names)
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", solution.name).lower()
     results = [_result(routine, output) for output in names]
-    source = _module(routine, name, docstring, results)
+    ends = [routine.horizon] if routine.horizon is not None else []
+    # what floats miss of the hypotheses grows: no value that is not known
+    ends += [solution.horizon] if np.isfinite(solution.horizon) else []
+    source = _module(
+        replace(routine, horizon=min(ends, default=None)), name, docstring, results
+    )
     return SolutionKernel(source, name, names, docstring)
 
 
@@ -168,8 +174,8 @@ def _module(routine: Routine, name: str, docstring: str, results: list[str]) -> 
         docstring=indent(docstring, "    ").lstrip() + "\n    ",
         range="(t >= 0) & (t < np.inf)"
         if end is None
-        else f"(t >= 0) & (t <= {end:g})",
-        words="of 0 or more, and finite" if end is None else f"from 0 to {end:g}",
+        else f"(t >= 0) & (t <= {end!r})",
+        words="of 0 or more, and finite" if end is None else f"from 0 to {end!r}",
         statements="\n".join(f"    {line}" for line in statements),
         results=", ".join(results),
     )

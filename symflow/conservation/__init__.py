@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
 
+from symflow.algebra.arrays import to_float_array
+from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
 from symflow.conservation.balance import Balance
 from symflow.conservation.count import Certificate, Count, count_conserved
@@ -14,7 +17,7 @@ from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
 from symflow.conservation.law import Law
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
 from symflow.conservation.parameters import ParameterLaw
-from symflow.conservation.phases import BalancedPhases, start_laws
+from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
@@ -23,7 +26,6 @@ from symflow.conservation.symmetry import MomentLaw
 from symflow.conservation.tensor import ComponentLaw, FrozenComponents
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
-from symflow.inits import as_init
 
 
 @overload
@@ -71,7 +73,7 @@ def conserved(
     init : Init or sequence of array_like, keyword-only, optional
         Also list what is conserved from this start in particular: the relative phases
         of full circular filters with equal Fourier moduli; and leave out the ratios
-        where a coordinate starts at zero.
+        where a coordinate starts at zero, and the row space where rows are dependent.
     search : PolynomialSearch, keyword-only, optional
         Find all polynomial laws of a degree instead, at integer widths.
 
@@ -107,17 +109,28 @@ def conserved(
         return search(flow, data)
     if init is None:
         return laws_of(flow, data)
-    general = _defined_at(laws_of(flow, data), flow, init, data)
+    general = _at_start(laws_of(flow, data), flow, init, data)
     return [*general, *start_laws(flow, init, data)]
 
 
-def _defined_at(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
-    """Leave out the ratios where one of their logarithms starts at log 0."""
-    if not any(isinstance(law, Ratios) for law in laws):
+def _at_start(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
+    """Leave out what is not defined at a start: a logarithm of 0, dependent rows."""
+    if not any(isinstance(law, Ratios | RowSpace) for law in laws):
         return laws
-    start = as_init(init).draw(flow.network, data)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return [law for law in laws if np.all(np.isfinite(law.value(start)))]
+    start = weights_at(flow, init, data)
+    found: list[Law] = []
+    for law in laws:
+        if isinstance(law, Ratios):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                value = law.value([to_float_array(weight) for weight in start])
+            found += [law] if np.all(np.isfinite(value)) else []
+        elif isinstance(law, RowSpace):
+            rank = decide_rank(start[0])
+            whole = rank.value == len(start[0]) and rank.is_clear
+            found += [replace(law, rank=rank)] if whole else []
+        else:
+            found.append(law)
+    return found
 
 
 def drifts(path: Path) -> dict[str, float]:

@@ -28,7 +28,6 @@ import sympy
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.nodes import Node
-from symflow.claims import Status
 from symflow.conservation.brackets import Fields, gradient_fields, jacobian, rank
 from symflow.conservation.inputs import spanned_inputs
 from symflow.conservation.law import Law
@@ -261,7 +260,7 @@ def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
 
 
 def _proved(laws: list[Law]) -> list[Node]:
-    return [law.node for law in laws if law.status is Status.PROVED]
+    return [law.node for law in laws if law.is_proved]
 
 
 def _ranks(

@@ -97,8 +97,12 @@ class StepLaw(Claim):
 
     @property
     def status(self) -> Status:
-        """Proved, for every loss, data set and step size."""
-        return Status.PROVED
+        """That of the law, as the step only expands a quadratic form."""
+        return self.law.status
+
+    def slack(self, path: Path) -> Array:
+        """Return what the law itself leaves open."""
+        return self.law.slack(path)
 
     def proof(self) -> list[ProofStep]:
         """Return the proof: that of the law, then the expansion of the step.
@@ -135,13 +139,7 @@ class StepLaw(Claim):
 
         The path has to hold every iterate, at times that are multiples of η.
         """
-        values = self.law.value(path.weights)
-        size = np.asarray(
-            [
-                max(abs(w) for w in path.weights[k].flat) ** self.law.degree
-                for k in self.law.involved
-            ]
-        )
+        values, size = self.law.value(path.weights), self.law.size(path)
         gaps = [0 * size[0]]
         for k in range(len(path.t) - 1):
             moved = [w[k + 1] - w[k] for w in path.weights]

@@ -18,7 +18,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Finding, Path, Status, relative_size
-from symflow.conservation.proof import ProofStep
+from symflow.conservation.proof import ProofStep, is_proof, standing
 from symflow.flow import GradientFlow
 
 
@@ -80,10 +80,15 @@ class Law(Claim):
             return sympy.Eq(derivative, sympy.ZeroMatrix(*shape), evaluate=False)
         return sympy.Eq(derivative, -self.rate * self.expr, evaluate=False)
 
+    @cached_property
+    def is_proved(self) -> bool:
+        """Whether there is a proof, and every step of it checks again."""
+        return is_proof(self.proof())
+
     @property
     def status(self) -> Status:
-        """Proved, for every loss and data set."""
-        return Status.PROVED
+        """Proved where the proof checks, for every loss and data set."""
+        return standing(proved=self.is_proved, hypotheses=self.hypotheses)
 
     def value(self, weights: Any) -> Array:
         """Return the quantity at given weights.
@@ -103,16 +108,29 @@ class Law(Claim):
         return Values(dict(zip(self.flow.state, arrays, strict=True))).of(self.node)
 
     def residuals(self, path: Path) -> Array:
-        """Return |Q(t) − e^{−rt}Q(0)| relative to the largest weight to the degree."""
-        values = self.value(path.weights)
-        tops = [max(abs(w) for w in path.weights[k].flat) for k in self.involved]
-        size = np.asarray([top**self.degree for top in tops])
+        """Return |Q(t) − e^{−rt}Q(0)| relative to the size of the terms of Q."""
+        values, size = self.value(path.weights), self.size(path)
         factors = [self._factor(path, time) for time in path.t]
         drifts = [
             relative_size(np.asarray(value - factor * values[0]), size)
             for value, factor in zip(values, factors, strict=True)
         ]
         return np.asarray(drifts)
+
+    def size(self, path: Path) -> Array:
+        """Return the largest weight to the degree, over the learning rate of a square.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory; the answer has one number per weight that occurs.
+        """
+        sizes = []
+        for place in self.involved:
+            top = max(abs(w) for w in path.weights[place].flat) ** self.degree
+            over = self.flow.speed(place) if self.degree == 2 else sympy.S.One
+            sizes.append(top / path.number(over))
+        return np.asarray(sizes)
 
     def finding(self, balls: Any, index: int) -> Finding:
         """Return Q(t) − e^{−rt} Q(0) in balls."""

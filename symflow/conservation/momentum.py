@@ -42,7 +42,7 @@ from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_
 from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.balance import with_dense_others
 from symflow.conservation.brackets import TIME, Fields
-from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.proof import ProofStep, is_proof, standing, step
 from symflow.conservation.symmetry import Symmetry, common_symmetry
 from symflow.flow import HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
@@ -113,8 +113,13 @@ class AngularMomentum(Claim):
 
     @property
     def status(self) -> Status:
-        """Proved, for every loss and data set."""
-        return Status.PROVED
+        """Proved where the proof checks, for every loss and data set."""
+        return standing(proved=self.is_proved, hypotheses=self.hypotheses)
+
+    @cached_property
+    def is_proved(self) -> bool:
+        """Whether there is a proof, and every step of it checks again."""
+        return is_proof(self.proof())
 
     def proof(self) -> list[ProofStep]:
         """Return the equations of motion and Ȧ = −τA, for every width and force F.
@@ -169,7 +174,8 @@ class AngularMomentum(Claim):
     def residuals(self, path: Path) -> Array:
         """Return |A(t) − e^{−τt}A(0)| relative to weights times velocities.
 
-        The path has to hold the velocities after the weights.
+        The path has to hold the velocities after the weights.  A ball that has come to
+        rest once moved by its weights in the time since the start.
         """
         count = len(self.ball.flow.state)
         weights, velocities = path.weights[:count], path.weights[count:]
@@ -177,7 +183,9 @@ class AngularMomentum(Claim):
         tops = [
             max(abs(x) for a in part for x in a.flat) for part in (weights, velocities)
         ]
-        size = np.asarray([tops[0] * tops[1]])
+        last = path.number(exact(path.t[-1]))
+        speed = max(tops[1], tops[0] / last) if last > 0 else tops[1]
+        size = np.asarray([tops[0] * speed])
         gaps = []
         for time, value in zip(path.t, values, strict=True):
             elapsed = exact(time) - exact(path.t[0])

@@ -17,19 +17,26 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status
+from symflow.algebra.numbers import as_fraction
+from symflow.claims import Claim, Hypothesis, Path, Reference, Status, vanishing
 from symflow.claims.bibliography import MARCOTTE_2023
-from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.proof import (
+    ProofStep,
+    entrywise_step,
+    is_proof,
+    standing,
+)
 from symflow.conservation.symmetry import MomentLaw, Symmetry, layer_laws
 from symflow.flow import GradientFlow
-from symflow.inits import as_init
+from symflow.inits import GivenInit, as_init
 
-#: How far moduli may differ, relative, to count as equal.
-EQUAL = 1e-12
+#: Part of the largest product below which a turn counts by its size: the phase of what
+#: may be zero cannot be followed.
+FAINT = 1e-3
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,10 +86,7 @@ class BalancedPhases(Claim):
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
         """That the start has equal moduli at every frequency."""
-        words = "the Fourier moduli of both filters are equal at the start"
-        detail = f"up to {self.defect:.1e}" if self.defect else "exactly"
-        found = Hypothesis(words, holds=True, detail=detail, defect=self.defect)
-        return (*self.law.hypotheses, found)
+        return (*self.law.hypotheses, _equal_moduli(self.defect, exactly=False))
 
     @property
     def reference(self) -> Reference:
@@ -91,8 +95,8 @@ class BalancedPhases(Claim):
 
     @property
     def status(self) -> Status:
-        """Proved, for every loss and data set, from this start."""
-        return Status.PROVED
+        """Proved where the moduli are exactly equal, for every loss and data set."""
+        return standing(proved=is_proof(self.proof()), hypotheses=self.hypotheses)
 
     def slack(self, path: Path) -> Array:
         """Return what moduli that are equal to rounding only add to each residual.
@@ -140,17 +144,26 @@ class BalancedPhases(Claim):
 
     def residuals(self, path: Path) -> Array:
         """Return the largest |q/|q| − q(0)/|q(0)|| over the frequencies."""
-        units = np.array([self._directions(path, k) for k in range(len(path.t))])
-        gaps = [[abs(x) for x in row] for row in units - units[0]]
-        return np.asarray([max(row) for row in gaps])
+        products = [self._products(path, k) for k in range(len(path.t))]
+        rows = [[abs(x) for x in row] for row in products]
+        gaps = []
+        for sizes, row in zip(rows, products, strict=True):
+            turns = [0 * sizes[0]]
+            for k in range(len(row)):
+                here, there = sizes[k], rows[0][k]
+                if here and there:
+                    turn = abs(row[k] / here - products[0][k] / there)
+                    seen = min(here / max(sizes), there / max(rows[0])) / FAINT
+                    turns.append(turn * min(seen, 1))
+            gaps.append(max(turns))
+        return np.asarray(gaps)
 
-    def _directions(self, path: Path, place: int) -> Array:
-        """Return q/|q| at one time, for every frequency."""
+    def _products(self, path: Path, place: int) -> Array:
+        """Return q at one time, for every frequency."""
         first, second = (path.weights[k][place].ravel() for k in self.law.involved)
         table = self._table(path, len(first))
         conjugate = np.array([[x.conjugate() for x in row] for row in table])
-        q = (table @ first) * (conjugate @ second)
-        return np.array([x / abs(x) for x in q])
+        return np.asarray((table @ first) * (conjugate @ second))
 
     def _table(self, path: Path, size: int) -> Array:
         """Return the matrix e^{−2πijk/d} in the arithmetic of the path."""
@@ -166,6 +179,19 @@ class BalancedPhases(Claim):
         return (
             f"the relative phases of {first} and {second} are conserved, for this start"
         )
+
+
+def weights_at(flow: GradientFlow, init: Any, data: Any) -> tuple[Array, ...]:
+    """Return the start of a flow: given numbers as they were given, others in float64.
+
+    Parameters
+    ----------
+    flow, init, data
+        As for `start_laws`.
+    """
+    rule = as_init(init)
+    drawn = rule.draw(flow.network, data)
+    return rule.weights if isinstance(rule, GivenInit) else drawn
 
 
 def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[BalancedPhases]:
@@ -187,13 +213,39 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
         for law in layer_laws(flow)
         if isinstance(law, MomentLaw) and law.symmetry is Symmetry.CIRCULANT
     ]
-    drawn = as_init(init).draw(flow.network, data) if circular else ()
-    weights = [to_float_array(weight) for weight in drawn]
+    drawn = weights_at(flow, init, data) if circular else ()
+    exactly = all(is_exact_array(weight) for weight in drawn)
     found = []
     for law in circular:
-        value = law.value(weights)
-        size = max(float(np.sum(weights[place] ** 2)) for place in law.involved)
-        defect = float(np.max(np.abs(value))) / size if size else 1.0
-        if defect <= EQUAL:
+        defect = _modulus_defect(law, drawn)
+        if _equal_moduli(defect, exactly=exactly).holds:
             found.append(BalancedPhases(law, defect))
     return found
+
+
+def _equal_moduli(defect: float, *, exactly: bool) -> Hypothesis:
+    words = "the Fourier moduli of both filters are equal at the start"
+    return vanishing(
+        words, defect, "| |c₊|² − |c|² | / (|c₊|² + |c|²)", given_exactly=exactly
+    )
+
+
+def _modulus_defect(law: MomentLaw, weights: Any) -> float:
+    """Return the largest relative gap of the squared moduli over the frequencies.
+
+    Rational filters are compared through their autocorrelations, which are rational.
+    """
+    pair = [weights[place] for place in law.involved]
+    ratios = [[as_fraction(entry) for entry in weight.ravel()] for weight in pair]
+    if not any(np.any(weight != 0) for weight in pair):
+        return 1.0
+    if all(entry is not None for row in ratios for entry in row):
+        first, second = (np.array(row, dtype=object) for row in ratios)
+        shifts = range(len(first))
+        gaps = [second @ np.roll(second, k) - first @ np.roll(first, k) for k in shifts]
+        if not any(gaps):
+            return 0.0
+    squares = [np.abs(np.fft.fft(to_float_array(w).ravel())) ** 2 for w in pair]
+    gap, size = np.abs(squares[1] - squares[0]), squares[0] + squares[1]
+    # an exact gap is there, even where float64 does not see it
+    return float(max(np.max(gap / np.maximum(size, np.finfo(float).tiny)), 1e-16))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
 from symflow.algebra.words import expand, expand_trace
+from symflow.claims import Hypothesis, Status
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,6 +57,26 @@ class ProofStep:
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {latex(self.equation)}$"
+
+
+def is_proof(steps: Iterable[ProofStep]) -> bool:
+    """Say whether there are steps at all, and all of them check again.
+
+    Examples
+    --------
+    >>> is_proof([])
+    False
+    """
+    listed = list(steps)
+    return bool(listed) and all(each.check() for each in listed)
+
+
+def standing(*, proved: bool, hypotheses: Iterable[Hypothesis]) -> Status:
+    """Return how firmly a law stands: a proof is one under exact conditions only."""
+    if not proved:
+        return Status.ASSERTED
+    sure = all(hypothesis.exact for hypothesis in hypotheses)
+    return Status.PROVED if sure else Status.VERIFIED
 
 
 def step(

@@ -17,6 +17,7 @@ import sympy
 
 from symflow.algebra.elementwise import Inverse
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
+from symflow.algebra.rank import Rank
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
@@ -34,6 +35,8 @@ class RowSpace(Law):
     ----------
     flow : GradientFlow
         Of a `SymmetricFactorization` with more columns than rows.
+    rank : Rank, optional
+        That of U at a start, where one is given.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class RowSpace(Law):
     """
 
     flow: GradientFlow
+    rank: Rank | None = None
 
     degree = 0
 
@@ -68,8 +72,13 @@ class RowSpace(Law):
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
         """The form of the model, and that its rows are independent."""
-        words = f"the model is {self.flow.network!r}, and the rows of U are independent"
-        return (Hypothesis(words, holds=True),)
+        form = Hypothesis(f"the model is {self.flow.network!r}", holds=True)
+        words, rank = "the rows of U are independent at the start", self.rank
+        if rank is None:
+            detail = "not checked, no start is given"
+            return form, Hypothesis(words, True, detail, exact=False)
+        whole = rank.value == self.flow.network.widths[0]
+        return form, Hypothesis(words, whole, str(rank), exact=rank.exact)
 
     @property
     def reference(self) -> Reference:

@@ -27,7 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, is_exact
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.claims import Hypothesis, Path, Reference, Status
 from symflow.claims.bibliography import MARCOTTE_2023
@@ -91,7 +91,8 @@ class ComponentLaw(Law):
         """That M is orthogonally decomposable, and how exactly."""
         words, defect = "M is orthogonally decomposable", self.defect
         detail = f"up to {defect:.1e}" if defect else "exactly"
-        return (Hypothesis(words, holds=True, detail=detail, defect=defect),)
+        found = Hypothesis(words, True, detail, defect, exact=not defect)
+        return (found,)
 
     @property
     def reference(self) -> Reference:
@@ -101,7 +102,7 @@ class ComponentLaw(Law):
     @property
     def status(self) -> Status:
         """Proved where the projections are rational, else verified to rounding."""
-        return Status.VERIFIED if self.defect else Status.PROVED
+        return Status.VERIFIED if self.defect else super().status
 
     @property
     def scope(self) -> str:
@@ -278,7 +279,9 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
     turn the law into an identity.  Conjugate factors have the same P, kept once.
     """
     try:
-        found = orthogonal_decomposition(fractions(network).astype(float))
+        tensor = fractions(network)
+        exactly = all(map(is_exact, network.as_tensor().flat))
+        found = orthogonal_decomposition(tensor if exactly else tensor.astype(float))
     except HypothesisFailed:
         return None
     rounded = [np.einsum("aj,bj->jab", f.conj(), f).real for f in found.factors]
@@ -288,7 +291,6 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
         return None
     rounded = [p[kept] for p in rounded]
     guessed = tuple(map(_simple, rounded))
-    tensor = fractions(network)
     exact = all(
         not np.any(applied(tensor, mode, one) - applied(tensor, mode + 1, other))
         for mode, (first, second) in enumerate(pairwise(guessed), start=1)

@@ -10,16 +10,25 @@ z_1p_1q_1ᵀ: a hyperplane of starts is excluded and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.numbers import to_float
+from symflow.algebra.outward import float_down, float_up
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import EFTEKHARI_2020
-from symflow.convergence.bound import ROUNDED_DOWN, decay_along, end_to_end
-from symflow.convergence.one_neuron import conditions, one_neuron, smallest_strength
+from symflow.convergence.bound import ROUNDED_DOWN, decay_along
+from symflow.convergence.one_neuron import (
+    CONDITIONS,
+    angle_falls,
+    one_neuron,
+    overlap_grows,
+    setting,
+)
 from symflow.flow.problem import Problem
 
 
@@ -36,35 +45,47 @@ class Alignment(Bound, Theorem):
     kappa: float
 
     source = EFTEKHARI_2020
+    contributes = "the convergence; rate and constants ours"
+    conditions = CONDITIONS
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = conditions(problem)
-        if all_hold(found):
-            frame = one_neuron(problem)
-            cosine = float(frame.angle(end_to_end(problem.floats.weights)[None])[0][0])
-            detail = f"cos²φ = {cosine:.3g}"
-            found.append(Hypothesis("p₁ᵀu + q₁ᵀv ≠ 0", cosine > ROUNDED_DOWN, detail))
-            lowest = 1.0
-            if frame.depth > 2:
-                lowest = smallest_strength(problem)
-                words = "a lower bound on s at all times"
-                found.append(Hypothesis(words, lowest > 0, f"s ≥ {lowest:.3g}"))
-            if all_hold(found):
-                speed = lowest ** (1 - 2 / frame.depth)
-                kappa = (frame.first - frame.second) * speed * (1 - ROUNDED_DOWN)
-                return cls(problem, tuple(found), kappa)
-        return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim for a start with cos φ ≠ 0, and s_low > 0 if L > 2."""
+        given = setting(problem)
+        more = [*found, given.excited(found)]
+        if given.depth > 2:
+            words = "a lower bound on s at all times"
+            more.append(given.bounded_below(words, found))
+        if not all_hold(more):
+            return cls.refuse(more)
+        speed = given.lowest ** (1 - 2 / given.depth) if given.depth > 2 else 1
+        kappa = to_float((given.frame.first - given.frame.second) * speed)
+        return cls(problem, tuple(more), kappa * (1 - ROUNDED_DOWN))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return why the angle falls, and the clock does not stand still."""
+        return (angle_falls(), *overlap_grows())
 
     @property
     def statement(self) -> sympy.Basic:
-        """Tan φ(t) ≤ e^{−κt} tan φ(0)."""
-        t, phi = sympy.Symbol("t", nonnegative=True), sympy.Function("phi")
-        decay = sympy.exp(-sympy.Float(self.kappa, 6) * t)
-        return sympy.Le(sympy.tan(phi(t)), decay * sympy.tan(phi(0)), evaluate=False)
+        """tan²φ(t) ≤ e^{−2κt} tan²φ(0), cos φ = (p_1ᵀu + q_1ᵀv)/2."""
+        t, (m, d) = sympy.Symbol("t", nonnegative=True), setting(self.problem).shape
+        p, u = (sympy.MatrixSymbol(name, m, 1) for name in ("p1", "u"))
+        q, v = (sympy.MatrixSymbol(name, d, 1) for name in ("q1", "v"))
+        cosine = (sympy.Trace(p.T * u) + sympy.Trace(q.T * v)) / 2
+        decay = sympy.exp(-float_down(2 * self.kappa) * t)
+        given = setting(self.problem)
+        start, rest = (part[0] for part in given.frame.angle(given.product[None]))
+        top = float_up(rest / start) * decay
+        return sympy.Le((1 - cosine**2) / cosine**2, top, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return sin²φ(t)cos²φ(0) and e^{−2κt}sin²φ(0)cos²φ(t)."""
         cosine, sine = one_neuron(self.problem, path).angle(path.end_to_end)
         return sine * cosine[0], decay_along(path, 2 * self.kappa) * sine[0] * cosine
+
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return cos²φ at the first time, the size of both sides at a large φ."""
+        start = one_neuron(self.problem, path).angle(path.end_to_end[:1])[0][0]
+        return max(super().scale(path, larger), start)

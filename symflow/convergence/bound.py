@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -13,8 +15,22 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import exact
-from symflow.claims import Bound, Finding, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
+from symflow.algebra.spectra import in_balls
+from symflow.claims import (
+    Bound,
+    Finding,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    positive,
+)
+from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
+from symflow.convergence.reduced import reduced_start
 from symflow.errors import InvalidData
 from symflow.flow.least_squares import (
     LeastSquares,
@@ -25,10 +41,8 @@ from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
 from symflow.losses import SquaredLoss
 
-#: Rates are rounded down by this part, so that rounding never makes a bound false.
+#: Rates computed in float64 are rounded down by this part, and ceilings up.
 ROUNDED_DOWN = 1e-12
-#: A computed rate up to this is the rounding of zero.
-SMALLEST_RATE = 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +77,7 @@ class RateBound(Bound, Theorem):
 
     @classmethod
     def with_rate(
-        cls, problem: Problem, found: list[Hypothesis], rate: float
+        cls, problem: Problem, found: Sequence[Hypothesis], rate: float
     ) -> Self | Refusal:
         """Return the bound with this rate, or a refusal if a hypothesis fails."""
         if all_hold(found):
@@ -82,24 +96,56 @@ class LossBound(RateBound):
 
     quantity = "ℒ − ℒ*"
 
+    @classmethod
+    def with_ball(
+        cls, problem: Problem, found: Sequence[Hypothesis], rate: Any
+    ) -> Self | Refusal:
+        """Return the bound with the lower end of a ball as its rate, if positive."""
+        constant = max(at_least(rate), 0.0)
+        found = [*found, positive_rate(problem, constant)]
+        return cls.with_rate(problem, found, constant)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that a pointwise bound on −ℒ̇ gives an exponential one."""
+        c, t = sympy.symbols("c t", positive=True)
+        size, slope = sympy.Function("L")(t), sympy.Symbol("dL")
+        grown = (sympy.exp(c * t) * size).diff(t).subs(size.diff(t), slope)
+        words = "(e^{ct}ℒ)˙ = e^{ct}(ℒ̇ + cℒ), which −ℒ̇ ≥ cℒ makes ≤ 0"
+        return (Identity(words, grown - sympy.exp(c * t) * (slope + c * size)),)
+
+    @property
+    def rate(self) -> float:
+        """The exponential rate of the excess loss; the constant is rounded down."""
+        return self.constant
+
     @property
     def statement(self) -> sympy.Basic:
-        """ℒ(t) − ℒ* ≤ e^{−ct}(ℒ(0) − ℒ*)."""
+        """½ tr((W − W*)Σ_xx(W − W*)ᵀ) ≤ e^{−ct}(ℒ(0) − ℒ*), W the matrix at time t.
+
+        W_opt = W* = Σ_yxΣ_xx⁺ is the minimizer of least norm, the left side ℒ(t) − ℒ*.
+        """
         t = sympy.Symbol("t", nonnegative=True)
-        excess = sympy.Function("excess")
-        decay = sympy.exp(-sympy.Float(self.rate, 6) * t)
-        return sympy.Le(excess(t), decay * excess(0), evaluate=False)
+        decay = sympy.exp(-float_down(self.rate) * t)
+        start = float_up(float(self.bound(0.0)))
+        return sympy.Le(excess_symbol(self.problem), decay * start, evaluate=False)
 
     def bound(self, t: Any) -> Array:
-        """Return the bound on the excess loss ℒ(t) − ℒ* in float64."""
-        start = start_matrix(self.problem)
-        falling = np.exp(-self.rate * np.asarray(t, float))
-        return np.asarray(self.reduction.excess(start) * falling)
+        """Return the bound on the excess loss ℒ(t) − ℒ*, rounded up, in float64."""
+        start = start_excess(self.problem)
+        falling = np.exp(-self.rate * np.asarray(t, float) * (1 - ROUNDED_DOWN))
+        above = start * falling * (1 + ROUNDED_DOWN)
+        return np.where(np.asarray(t) == 0, start, above + (start > 0) * SMALLEST)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the excess loss and its bound from the first time of `path`."""
         excess = excess_along(self.problem, path)
         return excess, excess[0] * decay_along(path, self.rate)
+
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of what the excess loss is the difference of."""
+        size = path.number(rounding_scale(self.problem))
+        return max(super().scale(path, larger), size)
 
     def finding(self, balls: Any, index: int) -> Finding | str:
         """Return e^{−ct} excess(0) − excess(t) in balls."""
@@ -124,6 +170,34 @@ class LossBound(RateBound):
     def reduction(self) -> LeastSquares:
         """The least-squares problem in float64."""
         return least_squares(self.problem)
+
+
+#: What is added to a bound where it falls below the floats.
+SMALLEST = 5e-324
+
+
+def excess_symbol(problem: Problem) -> sympy.Expr:
+    """Return ½ tr((W − W*)Σ_xx(W − W*)ᵀ)."""
+    sigma_xx, sigma_yx = problem.flow.data
+    W, best = (sympy.MatrixSymbol(name, *sigma_yx.shape) for name in ("W", "W_opt"))
+    return sympy.Trace((W - best) * sigma_xx * (W - best).T) / 2
+
+
+@in_balls()
+def start_excess(problem: Problem) -> float:
+    """Return ℒ(0) − ℒ*, rounded up; of networks that are not dense in float64."""
+    if dense_layers(problem.flow).holds:
+        return at_most(reduced_start(problem).excess)
+    value = float(least_squares(problem).excess(start_matrix(problem)))
+    return value * (1 + ROUNDED_DOWN) + ROUNDED_DOWN**2 * rounding_scale(problem)
+
+
+def rounding_scale(problem: Problem) -> float:
+    """Return ½(‖Ŷ‖² + λ_1Π‖W_l(0)‖²): relative to it the excess loss is rounded."""
+    fine = least_squares(problem)
+    sizes = [float(np.sum(weight**2)) for weight in problem.floats.weights]
+    largest = float(fine.eigenvalues[0]) if fine.rank else 0.0
+    return (float(np.sum(fine.target**2)) + largest * float(np.prod(sizes))) / 2
 
 
 def excess_along(problem: Problem, path: Path) -> Array:
@@ -152,9 +226,24 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
     return total
 
 
-def positive_rate(rate: float) -> Hypothesis:
+def falling(exponents: Array) -> Array:
+    """Return e^{−x} in float64, never below what rounds up to a positive number.
+
+    Examples
+    --------
+    >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
+    True
+    """
+    return np.asarray(np.exp(-np.minimum(exponents, 700.0)))
+
+
+def positive_rate(problem: Problem, rate: float) -> Hypothesis:
     """Say whether a bound says anything: a rate of zero does not."""
-    return Hypothesis("a positive rate", rate > SMALLEST_RATE, f"rate {rate:.4g}")
+    fine, depth = least_squares(problem), len(problem.weights)
+    size = sum(float(np.sum(weight**2)) for weight in problem.floats.weights)
+    scale = float(fine.eigenvalues[-1]) * size ** (depth - 1)
+    value = Fraction(rate) if problem.given_exactly else rate
+    return positive("a positive rate", value, scale, f"rate {said_down(rate)}")
 
 
 def refuse_zero_inputs(problem: Problem, call: str) -> None:

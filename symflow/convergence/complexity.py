@@ -30,7 +30,8 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem
+from symflow.algebra.outward import float_up
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import OneNeuron, one_neuron, start_of
@@ -38,6 +39,8 @@ from symflow.convergence.rank_one import RankOneRate
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 
+#: Rounding of a sum over all steps.
+SUMMED = 1e-9
 #: More steps than this are not counted.
 MOST_STEPS = 2**22
 
@@ -61,6 +64,7 @@ class DescentComplexity(Bound, Theorem):
     step: float
 
     source = EFTEKHARI_2020
+    contributes = "the rate of the flow; the number of steps is derived here"
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
@@ -82,6 +86,9 @@ class DescentComplexity(Bound, Theorem):
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)
+        usable = Hypothesis("a positive accuracy", 0 < accuracy < np.inf)
+        if not usable.holds:
+            return cls.refuse([*rate.checked, usable])
         time = _time_to(rate, accuracy / 2)
         tube = Tube.of(rate, accuracy)
         steps = tube.fewest_steps(time)
@@ -93,10 +100,38 @@ class DescentComplexity(Bound, Theorem):
 
     @property
     def statement(self) -> sympy.Basic:
-        """‖W_N − Z_1‖ ≤ ε."""
-        distance = sympy.Function("distance")
-        epsilon = sympy.Float(self.accuracy, 6)
-        return sympy.Le(distance(sympy.Integer(self.steps)), epsilon, evaluate=False)
+        """‖W_N − Z_1‖_F ≤ ε, with W_N the product after N steps, Z_1 of rank one."""
+        shape = self.problem.flow.data[1].shape
+        names = f"W_{self.steps}", "Z_1"
+        product, target = (sympy.MatrixSymbol(name, *shape) for name in names)
+        gap = product - target
+        distance = sympy.sqrt(sympy.Trace(gap * gap.T))
+        return sympy.Le(distance, float_up(self.accuracy), evaluate=False)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the Hessian for numbers, and the errors of three steps unrolled."""
+        a, b, z, eta = sympy.symbols("a b z η")
+        loss = (z - a * b) ** 2 / 2
+        hessian = sympy.hessian(loss, (a, b))
+        whole = sympy.Matrix([[b**2, a * b], [a * b, a**2]])
+        rest = (z - a * b) * sympy.Matrix([[0, 1], [1, 0]])
+        spreads, bends = sympy.symbols("ν_0:3"), sympy.symbols("a_0:3")
+        error: sympy.Expr = sympy.Integer(0)
+        for spread, bend in zip(spreads, bends, strict=True):
+            error = (1 + eta * spread) * error + eta**2 * bend / 2
+        later = [1 + eta * spread for spread in spreads[1:]]
+        made = bends[0] * later[0] * later[1] + bends[1] * later[1] + bends[2]
+        return (
+            Identity(
+                "H = ∇s∇sᵀ − (z − s)∇²s for two numbers: −ν ≤ H ≤ LR^{2L−2} + ν",
+                sum((hessian - whole + rest).applyfunc(lambda x: x**2)),
+            ),
+            Identity(
+                "e_{k+1} = (1 + ην_k)e_k + ½η²a_k, unrolled",
+                sympy.expand(error - eta**2 * made / 2),
+            ),
+        )
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖W_k − Z_1‖² and its bound, for iterates with the step η."""
@@ -145,11 +180,13 @@ class Tube:
         depth = frame.depth
         norm = max(strength, frame.first) ** (1 / depth)
 
-        def excess(radius: float) -> float:
-            stretch = depth**0.5 * (norm + radius) ** (depth - 1)
-            return float(stretch * radius - accuracy / 2)
+        largest = accuracy / (2 * depth**0.5 * norm ** (depth - 1))
 
-        return cls(rate, frame, norm, float(brentq(excess, 0.0, accuracy / norm + 1.0)))
+        def excess(part: float) -> float:
+            return float(part * (1 + part * largest / norm) ** (depth - 1) - 1)
+
+        part = float(brentq(excess, 0.0, 1.0, xtol=1e-300))
+        return cls(rate, frame, norm, part * largest * (1 - ROUNDED_DOWN))
 
     @property
     def depth(self) -> int:
@@ -191,7 +228,8 @@ class Tube:
         def reaches(steps: int) -> bool:
             step = time / steps
             stable = step * float(self.curvature(np.zeros(1))[0]) <= 2
-            return stable and float(self.errors(step, steps)[-1]) <= self.radius
+            reached = float(self.errors(step, steps)[-1]) * (1 + SUMMED)
+            return stable and reached <= self.radius
 
         high = 1
         while not reaches(high):
@@ -206,13 +244,17 @@ class Tube:
 
 
 def _time_to(rate: RankOneRate, distance: float) -> float:
-    """Return T with B(T) ≤ distance."""
+    """Return T with B(T) ≤ distance, in units of the rate."""
     from scipy.optimize import brentq
 
-    end = 1.0
-    while float(rate.ceiling(end)) > distance:
+    unit, end = 1 / rate.rate, 1.0
+    while float(rate.ceiling(end * unit)) > distance:
         end *= 2
     if float(rate.ceiling(0.0)) <= distance:
-        return 1e-3 * end
-    found = brentq(lambda t: float(rate.ceiling(t)) - distance, 0.0, end, xtol=1e-9)
-    return float(found) + 1e-8
+        return 1e-3 * end * unit
+    found = float(
+        brentq(lambda x: float(rate.ceiling(x * unit)) - distance, 0.0, end, xtol=1e-12)
+    )
+    while float(rate.ceiling(found * unit)) > distance:
+        found *= 1 + ROUNDED_DOWN
+    return found * unit

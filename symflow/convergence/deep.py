@@ -19,91 +19,149 @@ for balanced layers with r ≠ m the part with σ holds without the factor L (wh
 often printed without this restriction).  The flow keeps σ ≥ σ_min(W*Φ) −
 ‖E(0)‖_F/√λ_r, in the balanced, whitened case the deficiency margin of Arora, Cohen,
 Golowich, Hu (2019); the loss then falls at least at rate 2Lσ^{2−2/L}.
+
+Conditions that floats fulfil up to rounding move these bounds by about as much: what
+is violated is measured, and `SPARE` times its effect is taken off the bound.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from itertools import accumulate
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import sympy
+from flint import arb
 
-from symflow.algebra.arrays import Array
-from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.outward import at_least, at_most
+from symflow.algebra.spectra import (
+    clipped,
+    eigenvalues,
+    in_balls,
+    kth,
+    to_rationals,
+)
+from symflow.claims import TOLERANCE, Hypothesis, Identity, Refusal, vanishing
 from symflow.claims.bibliography import ARORA_2019, MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
     imbalances,
+    known_rank,
+    on_flow,
     squared_loss,
-    wide_enough,
+    wide_layers,
 )
-from symflow.convergence.bound import LossBound, end_to_end, positive_rate
-from symflow.flow.imbalance import positive_part, singular_value
-from symflow.flow.least_squares import least_squares
+from symflow.claims.theorem import Condition
+from symflow.convergence.bound import LossBound
+from symflow.convergence.reduced import ReducedStart, reduced_start
 from symflow.flow.problem import Problem
 
+#: How many times the effect of what holds up to rounding is taken off a bound.
+SPARE = 100
 
-@dataclass(frozen=True, eq=False, repr=False)
-class UnimodalRate(LossBound):
-    """The rate 2λ_r(Σ_xx)·Πd̃_i of a deep network with unimodal imbalance."""
+
+class DeepRate(LossBound):
+    """A rate 2λ_r(Σ)·λ_min(𝒯) of a deep network."""
 
     source = MIN_2023
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        on_flow(squared_loss),
+        on_flow(dense_layers),
+        known_rank,
+    )
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow)]
-        if not all_hold(found):
-            return cls.refuse(found)
-        reduction = least_squares(problem)
-        weights = reduction.reduced(problem.floats.weights)
-        ends = reduction.rank, problem.widths[-1]
-        product, words = _best_cumulative(weights, *ends)
-        rate = float(2 * reduction.eigenvalues[-1] * product)
-        found += [
-            Hypothesis("unimodal imbalance", words != "none", f"peak at {words}"),
-            positive_rate(rate),
-        ]
-        return cls.with_rate(problem, found, rate)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its rate, if that is positive."""
+        start = reduced_start(problem)
+        peaks, unimodal = _peaks(problem, start)
+        floor, further = cls.floor(problem, start, peaks)
+        found = [*found, *further, unimodal]
+        return cls.with_ball(problem, found, 2 * start.smallest * floor)
+
+    @classmethod
+    def floor(
+        cls, problem: Problem, start: ReducedStart, peaks: Any
+    ) -> tuple[Any, list[Hypothesis]]:
+        """Return the bound on λ_min(𝒯), and further hypotheses."""
+        return peaks, []
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HomogeneousRate(LossBound):
+class UnimodalRate(DeepRate):
+    """The rate 2λ_r(Σ_xx)·Πd̃_i of a deep network with unimodal imbalance."""
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the theorem for three numbers, and what follows of it."""
+        w, d, e = sympy.symbols("w d e", positive=True)
+        second, first = w**2 + e, w**2 + e + d
+        spare = w**2 * (w**2 + d + 2 * e)
+        return (
+            Identity(
+                "w_1²w_2² ≥ (d_1 + d_2)d_2 where w_l² − w_{l+1}² = d_l: cumulated",
+                sympy.expand(first * second - (d + e) * e - spare),
+            ),
+            *super().proof(),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HomogeneousRate(DeepRate):
     """The rate of a deep network with D_l = d_lI, or balanced, near the target."""
 
     source = ARORA_2019
+    contributes = "the balanced case; with D_l = d_lI it is of Min et al. 2023"
+    conditions = (*DeepRate.conditions, wide_layers)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow)]
-        if not all_hold(found):
-            return cls.refuse(found)
-        reduction = least_squares(problem)
-        weights = reduction.reduced(problem.floats.weights)
-        ends = reduction.rank, problem.widths[-1]
-        balanced, homogeneous = _homogeneous(weights)
-        product, words = _best_cumulative(weights, *ends)
-        depth = len(weights) if ends[0] == ends[1] else 1
-        power = 2 - 2 / len(weights)
-        smallest = max(deficiency_margin(problem), 0.0) ** power
-        rate = float(
-            2 * reduction.eigenvalues[-1] * np.hypot(product, depth * smallest)
+    def floor(
+        cls, problem: Problem, start: ReducedStart, peaks: Any
+    ) -> tuple[Any, list[Hypothesis]]:
+        """Return √((Πd̃_i)² + (Lσ^{2−2/L})²), without L where r ≠ m."""
+        r, m, layers = start.rank.value, problem.widths[-1], len(start.weights)
+        spread = max(at_most(found[0] - found[-1]) for found in start.spectra)
+        largest = max(at_most(abs(x)) for found in start.spectra for x in found)
+        balanced = largest <= TOLERANCE * start.size and (
+            not problem.given_exactly or largest == 0 or bool(start.error)
         )
-        found += [
-            wide_enough(problem.widths[1:-1], min(ends)),
-            homogeneous,
-            Hypothesis("unimodal imbalance", words != "none", f"peak at {words}"),
-            Hypothesis(
-                "balanced, or as many outputs as input directions",
-                balanced or ends[0] == ends[1],
-                f"{ends[1]} outputs, {ends[0]} directions",
+        words, said = "imbalances D_l = d_lI", "max|D_l − d_lI|"
+        exactly = problem.given_exactly
+        part = spread / (start.size or 1.0)
+        homogeneous = vanishing(words, part, said, given_exactly=exactly)
+        ends = f"{m} outputs, {r} directions"
+        words = "balanced, or as many outputs as input directions"
+        factor = layers if r == m else 1
+        sigma = clipped(_margin(start))
+        power = sigma ** (arb(2) - arb(2) / layers)
+        floor = (peaks**2 + (factor * power) ** 2).sqrt()
+        off = spread if balanced or r == m else 0.0
+        floor = clipped(floor - _slip(start, off, sigma)) if off else floor
+        return floor, [homogeneous, Hypothesis(words, balanced or r == m, ends)]
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the theorem for numbers, and what follows of it."""
+        a, b, w = sympy.symbols("a b w", positive=True)
+        terms = sum(sympy.Mul(*[w**2] * 3) for _ in range(4))
+        return (
+            Identity(
+                "λ(𝒯) = a² + b² = √(d² + (2ab)²) for two numbers with d = a² − b²",
+                (a**2 + b**2) ** 2 - (a**2 - b**2) ** 2 - (2 * a * b) ** 2,
             ),
-            positive_rate(rate),
-        ]
-        return cls.with_rate(problem, found, rate)
+            Identity(
+                "Σ_l Π_{k≠l} w² = Lσ^{2−2/L} for σ = w^L, here L = 4",
+                terms - 4 * (w**4) ** (2 - sympy.Rational(2, 4)),
+            ),
+            *super().proof(),
+        )
 
 
+@in_balls()
 def cumulative_imbalances(
     weights: tuple[Array, ...], peak: int, r: int, m: int
 ) -> Array | None:
@@ -121,7 +179,7 @@ def cumulative_imbalances(
     Returns
     -------
     ndarray or None
-        d̃_1, …, d̃_{L−1}.
+        d̃_1, …, d̃_{L−1}, rounded down.
 
     Examples
     --------
@@ -129,44 +187,72 @@ def cumulative_imbalances(
     >>> cumulative_imbalances(layers, 3, 1, 1).tolist()
     [8.0, 3.0]
     """
-    size = max(float(np.max(np.abs(weight))) for weight in weights) ** 2
-    levels = []
-    for number, gap in enumerate(imbalances(weights), start=1):
-        signed, k = (-gap, r) if number < peak else (gap, m)
-        rising = np.linalg.eigvalsh(signed)
-        if rising[0] < -TOLERANCE * size:
-            return None
-        levels.append(positive_part(rising[::-1], k))
-    before, after = np.array(levels[: peak - 1]), np.array(levels[peak - 1 :])
-    return np.concatenate([np.cumsum(before[::-1])[::-1], np.cumsum(after)])
+    gaps = imbalances(tuple(map(to_rationals, weights)))
+    size = sum(float(np.sum(to_float_array(weight) ** 2)) for weight in weights)
+    levels, below = _cumulated([eigenvalues(-gap) for gap in gaps], peak, r, m)
+    if below > TOLERANCE * size:
+        return None
+    return np.array([at_least(level) for level in levels])
 
 
-def _best_cumulative(weights: tuple[Array, ...], r: int, m: int) -> tuple[float, str]:
-    """Return the largest Πd̃_i over all peaks, and the peak."""
-    best, words = 0.0, "none"
-    for peak in range(1, len(weights) + 1):
-        levels = cumulative_imbalances(weights, peak, r, m)
-        if levels is not None and (words == "none" or np.prod(levels) > best):
-            best, words = float(np.prod(levels)), f"layer {peak}"
-    return best, words
+def _cumulated(
+    spectra: list[list[Any]], peak: int, r: int, m: int
+) -> tuple[list[Any], float]:
+    """Return the d̃_i, and by how much D_l ⪰ 0 or D_l ⪯ 0 is violated."""
+    levels, below = [], 0.0
+    for number, falling in enumerate(spectra, start=1):
+        signed, k = (falling, r) if number < peak else ([-x for x in falling[::-1]], m)
+        below = max(below, -at_least(signed[-1]))
+        levels.append(kth(signed, k))
+    before, after = levels[: peak - 1], levels[peak - 1 :]
+    rising = list(accumulate(before[::-1]))[::-1]
+    return rising + list(accumulate(after)), below
 
 
-def _homogeneous(weights: tuple[Array, ...]) -> tuple[bool, Hypothesis]:
-    """Say whether all D_l vanish, and whether all are multiples of the identity."""
-    size = max(float(np.max(np.abs(weight))) for weight in weights) ** 2 or 1.0
-    gaps = imbalances(weights)
-    spread = max(
-        float(np.max(np.abs(gap - np.trace(gap) / len(gap) * np.eye(len(gap)))))
-        for gap in gaps
-    )
-    largest = max(float(np.max(np.abs(gap))) for gap in gaps)
-    detail = f"max|D_l − d_lI| = {spread / size:.2g} relative"
-    holds = spread <= TOLERANCE * size
-    return largest <= TOLERANCE * size, Hypothesis(
-        "imbalances D_l = d_lI", holds, detail, spread / size
-    )
+def _peaks(problem: Problem, start: ReducedStart) -> tuple[Any, Hypothesis]:
+    """Return the largest Πd̃_i over all peaks, and whether there is one."""
+    ends, depth = (start.rank.value, problem.widths[-1]), len(start.weights)
+    size, exactly = start.size or 1.0, problem.given_exactly
+    found = []
+    for peak in range(1, depth + 1):
+        levels, below = _cumulated(start.spectra, peak, *ends)
+        product = arb(1)
+        for level in levels:
+            product *= level
+        slip = SPARE * depth * below * size ** (depth - 2) if below else 0.0
+        words, said = "unimodal imbalance", f"peak at layer {peak}; what is below zero"
+        verdict = vanishing(words, below / size, said, given_exactly=exactly)
+        if not verdict.detail:
+            verdict = Hypothesis(words, verdict.holds, f"peak at layer {peak}")
+        found.append((verdict, clipped(product - slip)))
+    holding = [pair for pair in found if pair[0].holds]
+    if not holding:
+        return arb(0), min(found, key=lambda pair: pair[0].defect)[0]
+    verdict, product = max(holding, key=lambda pair: at_least(pair[1]))
+    return product, verdict
 
 
+def _slip(start: ReducedStart, spread: float, sigma: Any) -> Any:
+    """Return how much layers that are D_l = d_lI up to `spread` may fall short."""
+    depth, sizes = len(start.weights), [at_most(_square(w)) for w in start.weights]
+    size, power = arb(max(sizes)), arb(depth) - arb(3) / 2 + arb(depth - 1) / 2
+    if not sigma > 0:
+        return SPARE * depth**2 * spread * size ** (depth - 2)
+    return SPARE * depth**2 * spread * size**power / sigma
+
+
+def _square(weight: Array) -> Any:
+    total = (weight * weight).sum()
+    return arb(total) if isinstance(total, float) else arb(1) * total
+
+
+def _margin(start: ReducedStart) -> Any:
+    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r as a ball."""
+    smallest = start.goal(min(len(start.optimum), start.rank.value))
+    return smallest - start.misfit / start.smallest.sqrt()
+
+
+@in_balls()
 def deficiency_margin(problem: Problem) -> float:
     """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
 
@@ -181,7 +267,7 @@ def deficiency_margin(problem: Problem) -> float:
     Returns
     -------
     float
-        The largest c for which the start has deficiency margin c.
+        The largest c for which the start has deficiency margin c, rounded down.
 
     Examples
     --------
@@ -193,10 +279,4 @@ def deficiency_margin(problem: Problem) -> float:
     >>> round(deficiency_margin(bind(flow, data, start)), 12)
     0.5
     """
-    reduction = least_squares(problem)
-    start = end_to_end(problem.floats.weights)
-    distance = (
-        np.linalg.norm(reduction.misfit(start)) / reduction.eigenvalues[-1] ** 0.5
-    )
-    smallest = singular_value(reduction.optimum, min(reduction.optimum.shape))
-    return float(smallest - distance)
+    return at_least(_margin(reduced_start(problem)))

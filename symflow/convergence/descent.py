@@ -19,12 +19,16 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.outward import float_down, float_up
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
 from symflow.inits import singular_frames
+
+#: Rounding of the exponents of the curves, which are rounded outward.
+LOGARITHM = 4e-15
 
 
 def monotone_step(data: Any) -> float:
@@ -122,8 +126,10 @@ def descent_curves(
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         fastest = np.where(count > 0, count * -np.log1p(-2 * growth), 0.0)
         slowest = 2 * np.log1p(growth) * count
-        curves = [sigma / lam / (1 + np.exp(-(logit + x))) for x in (slowest, fastest)]
-    return curves[0], curves[1]
+        spare = LOGARITHM * (1 + abs(logit) + slowest + 1 / (1 - part))
+        low = sigma / lam / (1 + np.exp(-(logit + slowest - spare)))
+        high = sigma / lam / (1 + np.exp(-(logit + fastest * (1 + LOGARITHM) + spare)))
+    return low * (1 - LOGARITHM), high * (1 + LOGARITHM)
 
 
 def discrete_phase_time(sigma: float, step: float) -> float:
@@ -162,6 +168,7 @@ class DescentCorridor(Theorem):
     step: float
 
     source = GIDEL_2019
+    contributes = "the equations; the curves are derived here"
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -188,10 +195,47 @@ class DescentCorridor(Theorem):
 
     @property
     def statement(self) -> sympy.Basic:
-        """Lower(k) ≤ w(k) ≤ upper(k)."""
-        k = sympy.Symbol("k", nonnegative=True)
-        w, low, high = (sympy.Function(name)(k) for name in ("w", "lower", "upper"))
-        return sympy.And(sympy.Le(low, w), sympy.Le(w, high), evaluate=False)
+        """w*/(1 + e^{−x}(1 + a)^{−2k}) ≤ w_i ≤ w*/(1 + e^{−x}(1 − 2a)^k), all modes.
+
+        With w_i the strength of mode i after k steps, w* = σ/λ, a = ησ and e^x the odds
+        of the start.
+        """
+        k, modes = sympy.Symbol("k", nonnegative=True), joint_modes(self.problem)
+        parts = []
+        for number, start in enumerate(modes.start, start=1):
+            goal, growth = (
+                float(x[number - 1]) for x in (modes.goal, self.step * modes.sigma)
+            )
+            odds, w = goal / float(start) - 1, sympy.Symbol(f"w_{number}", real=True)
+            slow, fast = 1 / (1 + growth) ** 2, 1 - 2 * growth
+            more, less = 1 + LOGARITHM, 1 - LOGARITHM
+            low = 1 + float_up(odds * more) * float_up(slow * more) ** k
+            high = 1 + float_down(odds * less) * float_down(fast * less) ** k
+            parts.append(sympy.Le(float_down(goal) / low, w, evaluate=False))
+            parts.append(sympy.Le(w, float_up(goal) / high, evaluate=False))
+        return sympy.And(*parts, evaluate=False)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return one step of the odds q = u/(1 − u), and both bounds on it."""
+        a, u = sympy.symbols("a u")
+        grown, left = (1 + a * (1 - u)) ** 2, 1 - 2 * a * u - a**2 * u * (1 - u)
+        above = a**2 * u * (a**2 * (1 - u) + 2 * a * (2 - u) + 3)
+        below = a**2 * (1 - u) * (3 + 2 * a * (1 - u))
+        return (
+            Identity(
+                "1 − u⁺ = (1 − u)(1 − 2au − a²u(1 − u)) for u⁺ = u(1 + a(1 − u))²",
+                sympy.expand(1 - u * grown - (1 - u) * left),
+            ),
+            Identity(
+                "q⁺/q ≥ (1 + a)², by terms that are not negative",
+                sympy.expand(grown - (1 + a) ** 2 * left - above),
+            ),
+            Identity(
+                "q⁺/q ≤ 1/(1 − 2a), by terms that are not negative",
+                sympy.expand(left - (1 - 2 * a) * grown - below),
+            ),
+        )
 
     def residuals(self, path: Path) -> Array:
         """Return how far a mode is outside its corridor, relative to its goal."""

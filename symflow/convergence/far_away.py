@@ -7,6 +7,7 @@ stays bounded as s_0 → ∞ and falls with the depth L.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,11 +15,12 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact
-from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.outward import float_up
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import conditions, one_neuron, start_of
+from symflow.convergence.one_neuron import CONDITIONS, one_neuron, setting
 from symflow.flow.problem import Problem
 
 
@@ -35,27 +37,41 @@ class FarAway(Theorem):
     time: float
 
     source = EFTEKHARI_2020
+    contributes = "the theorem, constants ours"
+    conditions = CONDITIONS
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = conditions(problem)
-        if all_hold(found):
-            frame, strength, _ = start_of(problem)
-            far = strength > 2 * frame.first
-            detail = f"s = {strength:.3g}, z₁ = {frame.first:.3g}"
-            found.append(Hypothesis("a start with s > 2z₁", far, detail))
-            if far:
-                time = return_time(frame.depth, frame.first, strength)
-                return cls(problem, tuple(found), time * (1 + ROUNDED_DOWN))
-        return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim for a start with s > 2z_1."""
+        given = setting(problem)
+        first, strength = given.frame.first, given.frame.strength(given.product)[()]
+        sizes = to_float(first), to_float(strength)
+        detail = f"s = {sizes[1]:.3g}, z₁ = {sizes[0]:.3g}"
+        far = given.clear("a start with s > 2z₁", 1 - 2 * first / strength, (), detail)
+        if not far.holds:
+            return cls.refuse([*found, far])
+        time = return_time(given.depth, *sizes) * (1 + ROUNDED_DOWN)
+        return cls(problem, (*found, far), time)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the comparison equation, and the substitution that integrates it."""
+        s, z, rho, x, power = sympy.symbols("s z1 rho x r", positive=True)
+        fall = power * (rho - s) + power * (s - z) + power * (z - rho)
+        inside = z / x**2 / ((z / x) ** power * (z / x - z))
+        return (
+            Identity("L s^r(ρ − s) = −L s^r(s − z₁) − L s^r(z₁ − ρ), and ρ ≤ z₁", fall),
+            Identity(
+                "s = z₁/x turns ds/(s^r(s − z₁)) into −x^{r−1}dx/(z₁^r(1 − x))",
+                inside - x ** (power - 1) / (z**power * (1 - x)),
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
-        """The time from which s ≤ 2z_1 holds, as an implication."""
-        t, z1 = sympy.symbols("t z1", positive=True)
-        late = sympy.Ge(t, sympy.Float(self.time, 6))
-        return sympy.Implies(late, sympy.Le(sympy.Function("s")(t), 2 * z1))
+        """The time from which s = ‖W(t)‖ ≤ 2z_1 holds, as an implication."""
+        t, s, z1 = sympy.symbols("t s z1", positive=True)
+        return sympy.Implies(sympy.Ge(t, float_up(self.time)), sympy.Le(s, 2 * z1))
 
     def residuals(self, path: Path) -> Array:
         """Return s − 2z_1 relative to z_1 where it is positive after the time."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
+from symflow.algebra.outward import said_down
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
 from symflow.convergence.two_layers import InstantaneousRate
@@ -90,7 +91,7 @@ class Guarantees(Sequence[RateBound]):
 
     def _repr_markdown_(self) -> str:
         rows = [
-            (bound.name, str(bound.reference), _what(bound), f"{bound.rate:.6g}")
+            (bound.name, str(bound.reference), _what(bound), said_down(bound.rate))
             for bound in self.bounds
         ]
         return Sheet(
@@ -106,7 +107,7 @@ class Guarantees(Sequence[RateBound]):
             part = bound.rate / self.rate if self.rate > 0 else 1.0
             lines.append(
                 f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} falls at "
-                f"rate {bound.rate:.6g} ({part:.0%} of the fastest)"
+                f"rate {said_down(bound.rate)} ({part:.0%} of the fastest)"
             )
         return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
 

@@ -22,32 +22,29 @@ stands still and the flow becomes that of a linear model in the clock λt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import (
-    Bound,
-    Hypothesis,
-    Path,
-    Refusal,
-    Theorem,
-    all_hold,
-)
-from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963
-from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
-from symflow.convergence.bound import ROUNDED_DOWN, LossBound, end_to_end
+from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
+from symflow.algebra.spectra import in_balls, kth
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
+from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
+from symflow.claims.conditions import dense_layers, known_rank, on_flow, squared_loss
+from symflow.claims.theorem import Condition
+from symflow.convergence.bound import LossBound, positive_rate
 from symflow.convergence.deep import HomogeneousRate, UnimodalRate
-from symflow.convergence.steps import ceiling
+from symflow.convergence.reduced import ReducedStart, reduced_start
 from symflow.convergence.three_layers import ThreeLayerRate
 from symflow.convergence.two_layers import (
+    TWO_LAYERS,
     ConvexityRate,
     ImbalanceRate,
     MarginRate,
-    levels_of,
 )
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
@@ -95,6 +92,20 @@ def tangent_kernel(weights: Any, X: Any) -> Array:
     return np.asarray(total)
 
 
+def guaranteed_rate(problem: Problem) -> Hypothesis:
+    """Say whether some bound −ℒ̇ ≥ cℒ holds, with the largest c."""
+    claims = [kind.attempt(problem) for kind in POINTWISE]
+    found = [claim for claim in claims if isinstance(claim, LossBound)]
+    best = max(found, key=lambda claim: claim.rate, default=None)
+    words = "a guaranteed rate c of the loss"
+    if best is None:
+        return Hypothesis(words, False, "c = 0")
+    sure = all(hypothesis.exact for hypothesis in best.checked)
+    defect = max(hypothesis.defect for hypothesis in best.checked)
+    detail = f"c = {said_down(best.rate)}, {best.name}"
+    return Hypothesis(words, True, detail, defect, exact=sure)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PathLength(Bound, Theorem):
     """The weights never leave the ball of radius κ = 2√(ℒ(0)/c) around the start.
@@ -108,20 +119,37 @@ class PathLength(Bound, Theorem):
     radius: float
 
     source = LOJASIEWICZ_1963
+    contributes = "the argument; the constants are those of the rates"
+    conditions = (
+        on_flow(squared_loss),
+        on_flow(dense_layers),
+        known_rank,
+        guaranteed_rate,
+    )
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or that no bound on the loss applies."""
-        found = _convergence(problem)
-        if found[-1].holds:
-            return cls(problem, tuple(found), _radius(problem))
-        return cls.refuse(found)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim with its radius."""
+        return cls(problem, tuple(found), at_most(_radius(problem)))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return ∫‖θ̇‖ ≤ ∫ −ℒ̇/√(cℒ) in closed form."""
+        c, size, slope = sympy.symbols("c L dL", positive=True)
+        moved = 2 * sympy.sqrt(size / c)
+        return (
+            Identity(
+                "(2√(ℒ/c))˙ = ℒ̇/√(cℒ), and ‖θ̇‖ = −ℒ̇/‖∇ℒ‖ ≤ −ℒ̇/√(cℒ)",
+                moved.diff(size) * slope - slope / sympy.sqrt(c * size),
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
-        """‖θ(t) − θ(0)‖ ≤ κ."""
-        t, moved = sympy.Symbol("t", nonnegative=True), sympy.Function("moved")
-        return sympy.Le(moved(t), sympy.Float(self.radius, 6), evaluate=False)
+        """√(Σ‖W_l(t) − W_l(0)‖²) ≤ κ, with W_l_0 for W_l(0)."""
+        total = sum(_squared(W - start) for W, start in _moved(self.problem))
+        return sympy.Le(sympy.sqrt(total), float_up(self.radius), evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖θ(t) − θ(0)‖² and κ²."""
@@ -132,139 +160,175 @@ class PathLength(Bound, Theorem):
         square = path.number(self.radius) ** 2
         return np.asarray(moved), np.asarray([square for _ in path.t])
 
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of the start, of which the motion may be a small part."""
+        size = path.number(reduced_start(self.problem).size)
+        return max(super().scale(path, larger), size)
+
+
+class OperatorBound(Bound, Theorem):
+    """A bound on the operator 𝒯 of two layers, whose sides are eigenvalues."""
+
+    source = MIN_2021
+    contributes = "the bracket; that it bounds the kernel at all times is derived here"
+    conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the scalar identities on which the bounds rest."""
+        return MarginRate.proof()
+
+    def residuals(self, path: Path) -> Array:
+        """Return by how much one side exceeds the other, relative to λ_max(𝒯)."""
+        smaller, larger = self.sides(path)
+        size = max(float(reduced_start(self.problem).size), np.finfo(float).tiny)
+        largest = float(max(np.max(to_float_array(larger)), size))
+        gaps = to_float_array(smaller) - to_float_array(larger)
+        return np.asarray(np.maximum(gaps, 0.0) / largest)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KernelFloor(Bound, Theorem):
+class KernelFloor(OperatorBound):
     """At all times λ_min(𝒯) is at least half the bracket; made by `attempt`.
 
     Parameters
     ----------
     floor : float
-        The lower bound on λ_min(𝒯).
+        The lower bound on λ_min(𝒯), rounded down.
     """
 
     floor: float
 
-    source = MarginRate.source
-
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if not all_hold(found):
-            return cls.refuse(found)
-        reduction = least_squares(problem)
-        floors = MarginRate.floors(problem, reduction)
-        floor = float(levels_of(problem, reduction).bracket(*floors)) / 2
-        needed = min(reduction.rank, problem.widths[-1])
-        found.append(wide_enough(problem.widths[1:-1], needed))
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim, if the bracket is positive."""
+        start = reduced_start(problem)
+        bracket = start.levels.ball(*MarginRate.floors(start)) / 2
+        floor = max(at_least(bracket), 0.0)
+        verdict = positive_rate(problem, at_least(start.smallest * floor))
+        detail = f"λ_min ≥ {said_down(floor)}"
         words = "a bracket that is positive"
-        found.append(Hypothesis(words, floor > 0, f"λ_min ≥ {floor:.4g}"))
-        if all_hold(found):
-            return cls(problem, tuple(found), floor * (1 - ROUNDED_DOWN))
-        return cls.refuse(found)
+        positive = Hypothesis(words, verdict.holds, detail, exact=verdict.exact)
+        if positive.holds:
+            return cls(problem, (*found, positive), floor)
+        return cls.refuse([*found, positive])
 
     @property
     def statement(self) -> sympy.Basic:
-        """λ_min(𝒯(t)) ≥ a number."""
-        t, smallest = sympy.Symbol("t", nonnegative=True), sympy.Function("lambda_min")
-        return sympy.Ge(smallest(t), sympy.Float(self.floor, 6), evaluate=False)
+        """‖W_2ᵀF‖² + ‖FW_1ᵀ‖² ≥ λ‖F‖² for every F with rows in the range of Σ_xx."""
+        F, moved = _operator(self.problem)
+        return sympy.Ge(moved, float_down(self.floor) * _squared(F), evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the floor and λ_min(𝒯), every time."""
         smallest = spectrum(self.problem, path)[0]
-        floor = path.number(self.floor)
-        return np.asarray([floor for _ in path.t]), np.asarray(
-            [path.number(float(value)) for value in smallest]
-        )
+        return np.full(len(smallest), self.floor), smallest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KernelCeiling(Bound, Theorem):
+class KernelCeiling(OperatorBound):
     """At all times λ_max(𝒯) is at most β; made by `attempt`.
 
     Parameters
     ----------
     top : float
-        The upper bound β on λ_max(𝒯).
+        The upper bound β on λ_max(𝒯), rounded up.
     """
 
     top: float
 
-    source = MarginRate.source
+    conditions = TWO_LAYERS[:-1]
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if all_hold(found):
-            top = ceiling(problem, least_squares(problem))
-            return cls(problem, tuple(found), top * (1 + ROUNDED_DOWN))
-        return cls.refuse(found)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim with its bound."""
+        return cls(problem, tuple(found), at_most(ceiling(reduced_start(problem))))
 
     @property
     def statement(self) -> sympy.Basic:
-        """λ_max(𝒯(t)) ≤ a number."""
-        t, largest = sympy.Symbol("t", nonnegative=True), sympy.Function("lambda_max")
-        return sympy.Le(largest(t), sympy.Float(self.top, 6), evaluate=False)
+        """‖W_2ᵀF‖² + ‖FW_1ᵀ‖² ≤ β‖F‖² for every F with rows in the range of Σ_xx."""
+        F, moved = _operator(self.problem)
+        return sympy.Le(moved, float_up(self.top) * _squared(F), evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return λ_max(𝒯) and β, every time."""
         largest = spectrum(self.problem, path)[1]
-        top = path.number(self.top)
-        return np.asarray([path.number(float(value)) for value in largest]), np.asarray(
-            [top for _ in path.t]
-        )
+        return largest, np.full(len(largest), self.top)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class KernelDrift(Bound, Theorem):
+class KernelDrift(OperatorBound):
     """The kernel's operator moves by at most 2κ√(‖W_1‖² + ‖W_2‖²) + κ².
 
     Parameters
     ----------
     drift : float
-        The bound on ‖𝒯(t) − 𝒯(0)‖.
+        The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
     """
 
     drift: float
 
     source = JACOT_2018
+    contributes = "the kernel; the bound is derived here"
+    conditions = (*TWO_LAYERS[:-1], guaranteed_rate)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = [dense_layers(problem.flow, 2), *_convergence(problem)]
-        if all_hold(found):
-            radius = _radius(problem)
-            sizes = [np.linalg.norm(weight, 2) for weight in problem.floats.weights]
-            drift = 2 * radius * float(np.linalg.norm(sizes)) + radius**2
-            return cls(problem, tuple(found), drift * (1 + ROUNDED_DOWN))
-        return cls.refuse(found)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the claim with its bound."""
+        radius, start = _radius(problem), reduced_start(problem)
+        first, second = start.weights
+        grams = first @ first.T, second.T @ second
+        sizes = sum(kth(start.eigenvalues(gram), 1) for gram in grams)
+        drift = 2 * radius * sizes.sqrt() + radius**2
+        return cls(problem, tuple(found), at_most(drift))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return how a Gram matrix moves, and what bounds the sum of two such."""
+        a, b, x, y = sympy.symbols("a b x y")
+        spare = (a * y - b * x) ** 2
+        product = (a**2 + b**2) * (x**2 + y**2) - (a * x + b * y) ** 2
+        return (
+            Identity(
+                "(a + x)² − a² = 2ax + x²", (a + x) ** 2 - a**2 - 2 * a * x - x**2
+            ),
+            Identity("2(ax + by) ≤ 2√(a² + b²)·κ, κ² = x² + y²", product - spare),
+            *PathLength.proof(),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
-        """‖𝒯(t) − 𝒯(0)‖ ≤ a number."""
-        t, drift = sympy.Symbol("t", nonnegative=True), sympy.Function("drift")
-        return sympy.Le(drift(t), sympy.Float(self.drift, 6), evaluate=False)
+        """|⟨F, 𝒯(t)F⟩ − ⟨F, 𝒯(0)F⟩| ≤ drift·‖F‖² for every F, with W_l_0 for W_l(0)."""
+        F, moved = _operator(self.problem)
+        _, start = _operator(self.problem, [past for _, past in _moved(self.problem)])
+        right = float_up(self.drift) * _squared(F)
+        return sympy.Le(sympy.Abs(moved - start), right, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖𝒯(t) − 𝒯(0)‖ and its bound, every time."""
-        drift, bound = operator_drift(path), path.number(self.drift)
-        return np.asarray([path.number(float(gap)) for gap in drift]), np.asarray(
-            [bound for _ in path.t]
-        )
+        drift = operator_drift(path, self.problem)
+        return drift, np.full(len(drift), self.drift)
 
 
-def operator_drift(path: Path) -> Array:
+def operator_drift(path: Path, problem: Problem | None = None) -> Array:
     """Return ‖𝒯(t) − 𝒯(0)‖ of two layers at every time, in float64.
 
     The difference maps F to F A + B F with symmetric A and B; its eigenvalues are the
-    sums of theirs.
+    sums of theirs.  A path that starts late needs the problem, for its start.
     """
     first, second = (to_float_array(weight) for weight in path.weights)
-    inner, outer = _T(first) @ first, second @ _T(second)
-    ends = [np.linalg.eigvalsh(gram - gram[0]) for gram in (inner, outer)]
+    begin = (first[0], second[0]) if problem is None else problem.floats.weights
+    pairs = (
+        (_T(first) @ first, begin[0].T @ begin[0]),
+        (
+            second @ _T(second),
+            begin[1] @ begin[1].T,
+        ),
+    )
+    ends = [np.linalg.eigvalsh(gram - start) for gram, start in pairs]
     low, high = (sum(values[:, k] for values in ends) for k in (0, -1))
     return np.asarray(np.maximum(np.abs(low), np.abs(high)))
 
@@ -278,22 +342,40 @@ def spectrum(problem: Problem, path: Path) -> tuple[Array, Array]:
     return ends[0][:, 0] + ends[1][:, 0], ends[0][:, -1] + ends[1][:, -1]
 
 
-def _convergence(problem: Problem) -> list[Hypothesis]:
-    """Say whether some bound −ℒ̇ ≥ cℒ holds, with the largest c."""
-    rate = _fastest(problem)
-    words = "a guaranteed rate c of the loss"
-    return [squared_loss(problem.flow), Hypothesis(words, rate > 0, f"c = {rate:.4g}")]
+def largest_product(start: ReducedStart) -> Any:
+    """Return p = (‖Ŷ‖_F + ‖E(0)‖_F)/√λ_r, which σ_1(W_2W_1Φ) never exceeds."""
+    return (start.target_size + start.misfit) / start.smallest.sqrt()
 
 
-def _fastest(problem: Problem) -> float:
+def ceiling(start: ReducedStart) -> Any:
+    """Return β, the upper bound on λ_max(𝒯) for products of size p, as a ball."""
+    falling, size = start.spectra[0], largest_product(start)
+    parts = kth(falling, 1), kth([-value for value in falling[::-1]], 1)
+    return sum(part + (part**2 + 4 * size**2).sqrt() for part in parts) / 2
+
+
+def _radius(problem: Problem) -> Any:
+    """Return κ as a ball."""
     answers = [kind.attempt(problem) for kind in POINTWISE]
-    return max((a.rate for a in answers if isinstance(a, LossBound)), default=0.0)
+    rate = max(claim.rate for claim in answers if isinstance(claim, LossBound))
+    return 2 * (reduced_start(problem).excess / rate).sqrt()
 
 
-def _radius(problem: Problem) -> float:
-    start = end_to_end(problem.floats.weights)
-    excess = float(least_squares(problem).excess(start))
-    return float(2 * (excess / _fastest(problem)) ** 0.5 * (1 + ROUNDED_DOWN))
+def _squared(matrix: Any) -> Any:
+    return sympy.Trace(matrix * matrix.T)
+
+
+def _moved(problem: Problem) -> list[tuple[Any, Any]]:
+    """Return the symbols of the weights, each with that of its start."""
+    state = problem.flow.state
+    return [(W, sympy.MatrixSymbol(f"{W.name}_0", *W.shape)) for W in state]
+
+
+def _operator(problem: Problem, layers: Any = None) -> tuple[Any, Any]:
+    """Return F and ⟨F, 𝒯F⟩ for an F of the shape of W."""
+    first, second = layers or problem.flow.state
+    F = sympy.MatrixSymbol("F", *problem.flow.data[1].shape)
+    return F, _squared(second.T * F) + _squared(F * first.T)
 
 
 def _T(matrix: Array) -> Array:

@@ -7,33 +7,50 @@ depth L ≥ 2 is (Eftekhari 2020)
 
 because every positive power of WWᵀ and WᵀW annihilates what is orthogonal to u and v.
 In the clock dτ = s^{1−2/L}dt the pair x = (u; v)/√2 follows the power flow of the
-symmetric matrix with blocks 0, Z, Zᵀ, 0, whose largest eigenvalue is z_1.
+symmetric matrix ℋ with blocks 0, Z, Zᵀ, 0, whose largest eigenvalue is z_1.
+
+Which starts converge where depends on signs of numbers that may be tiny.  They are
+computed from the numbers as given, with `DIGITS` digits, and count where they exceed
+the error of that; conditions that hold only to rounding ask for √ of their defect.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
+import mpmath
 import numpy as np
+import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, Path
+from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
     balanced_start,
     dense_layers,
+    on_flow,
     squared_loss,
     whitened_input,
 )
 from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
-from symflow.inits import singular_frames
+from symflow.inits import GivenInit
+
+#: Digits in which the target is decomposed, through a Gram matrix of twice as many.
+DIGITS = 60
+#: What coefficients are good to: from fractions, from mpf, and from float64.
+FROM_FRACTIONS, FROM_MPF, FROM_FLOATS = 1e-30, 1e-15, 1e-11
+#: A larger target is decomposed in float64.
+MOST_MODES, MOST_SIZE = 12, 64
 
 
 @dataclass(frozen=True, eq=False)
 class OneNeuron:
-    """The target in its singular frame, in one arithmetic; made by `one_neuron`.
+    """The first mode of the target, in one arithmetic; made by `one_neuron`.
 
     Parameters
     ----------
@@ -74,6 +91,95 @@ class OneNeuron:
         return cosine**2, rest / 2
 
 
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Target and start as they were given, in mpf; made by `setting`.
+
+    Parameters
+    ----------
+    depth : int
+        L.
+    values : ndarray, shape (k,)
+        The z_i that do not vanish, largest first.
+    left, right : ndarray, shapes (m, k) and (d, k)
+        p_i and q_i.
+    product : ndarray, shape (m, d)
+        W(0).
+    error : float
+        What the coefficients of W(0) are good to.
+    """
+
+    depth: int
+    values: Array
+    left: Array
+    right: Array
+    product: Array
+    error: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape (m, d) of W."""
+        rows, columns = self.product.shape
+        return rows, columns
+
+    @property
+    def frame(self) -> OneNeuron:
+        """The first mode; z_1 = 0 for a target of zero."""
+        values = [*self.values, 0, 0]
+        if not len(self.values):
+            ends = (np.zeros(size) for size in self.product.shape)
+            return OneNeuron(self.depth, 0, 0, *ends)
+        ends = (side[:, 0] for side in (self.left, self.right))
+        return OneNeuron(self.depth, *values[:2], *ends)
+
+    @property
+    def lowest(self) -> Any:
+        """The lower bound s_low on s at all times; not positive where none is."""
+        frame, product = self.frame, self.product
+        overlap = frame.overlap(product)[()]
+        pull = frame.first * overlap - frame.second * (1 - overlap)
+        return min(frame.strength(product)[()], pull)
+
+    def separated(self, found: Iterable[Hypothesis]) -> Hypothesis:
+        """Say whether z_1 > z_2, the two largest singular values."""
+        first, second = self.frame.first, self.frame.second
+        detail = f"z₁ = {to_float(first):.3g}, z₂ = {to_float(second):.3g}"
+        gap = 1 - second / first if first else 0
+        return self.clear("z₁ > z₂", gap, found, detail)
+
+    def excited(self, found: Iterable[Hypothesis]) -> Hypothesis:
+        """Say whether the flow ends at the first mode: cos φ(0) ≠ 0."""
+        cosine = self.frame.angle(self.product[None])[0][0] ** 0.5
+        detail = f"|cos φ| = {to_float(cosine):.3g}"
+        return self.clear("p₁ᵀu + q₁ᵀv ≠ 0", cosine, found, detail)
+
+    def bounded_below(self, words: str, found: Iterable[Hypothesis]) -> Hypothesis:
+        """Say whether s_low > 0."""
+        low, frame = self.lowest, self.frame
+        size = max(frame.first, frame.strength(self.product)[()])
+        detail = f"s ≥ {to_float(low):.3g} at all times"
+        return self.clear(words, low / size, found, detail)
+
+    def clear(
+        self, words: str, value: Any, found: Iterable[Hypothesis], detail: str
+    ) -> Hypothesis:
+        """Require value > 0, of a number of size one, beyond what may be off.
+
+        Parameters
+        ----------
+        words, detail : str
+            The condition, and what was measured.
+        value : mpf
+            The number.
+        found : iterable of Hypothesis
+            Other conditions, some of which may hold only up to rounding.
+        """
+        floor = self.error + 10 * sum(other.defect for other in found) ** 0.5
+        if 0 < value <= floor:
+            return Hypothesis(words, False, f"{detail}, which may be rounding")
+        return Hypothesis(words, bool(value > floor), detail)
+
+
 def unit_pair(matrix: Array) -> tuple[Array, Array]:
     """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic.
 
@@ -83,54 +189,133 @@ def unit_pair(matrix: Array) -> tuple[Array, Array]:
     >>> u.tolist(), v.tolist()
     ([0.6, 0.8], [0.0, 1.0])
     """
-    sizes = to_float_array((matrix**2).sum(axis=1))
-    row = matrix[int(np.argmax(sizes))]
+    rows = np.abs(matrix).max(axis=1)
+    row = matrix[int(np.argmax(rows))] / max(rows)  # squares of tiny numbers vanish
     v = row / (row**2).sum() ** 0.5
-    u = matrix @ v
+    u = matrix @ v / max(rows)
     return u / (u**2).sum() ** 0.5, v
 
 
+@lru_cache(maxsize=16)
+def setting(problem: Problem) -> Setting:
+    """Decompose the target and multiply out the start, as sharply as is affordable."""
+    context = mpmath.MPContext()
+    context.dps = 2 * DIGITS
+    shape = problem.arguments[1].shape
+    small = min(shape) <= MOST_MODES and max(shape) <= MOST_SIZE and problem.is_small
+    at = problem.sharp if small else problem.floats
+    parts = _modes(at.arguments[1], context) if small else _rounded(at, context)
+    error = FROM_FLOATS
+    if small:
+        error = FROM_FRACTIONS if is_rational(problem) else FROM_MPF
+    product = to_mpf_array(end_to_end(at.weights), context)
+    return Setting(problem.flow.network.depth, *parts, product, error)
+
+
+def is_rational(problem: Problem) -> bool:
+    """Say whether `sharp` are the numbers as given, and all rational."""
+    rule = None if problem.given is None else problem.given.init
+    arrays = [*problem.sharp.weights, *problem.sharp.arguments]
+    fractions = all(isinstance(x, Fraction) for array in arrays for x in array.flat)
+    return fractions and (rule is None or isinstance(rule, GivenInit))
+
+
+def _modes(target: Array, context: Any) -> tuple[Array, Array, Array]:
+    """Return the z_i, p_i and q_i with z_i > 0, from the smaller Gram matrix."""
+    if target.shape[0] > target.shape[1]:
+        values, right, left = _modes(target.T, context)
+        return values, left, right
+    matrix = to_mpf_array(target, context)
+    squares, vectors = context.eigsy(context.matrix((matrix @ matrix.T).tolist()))
+    order = sorted(range(len(matrix)), key=lambda i: -squares[i])
+    floor = squares[order[0]] * context.mpf(10) ** (-DIGITS - DIGITS // 2)
+    kept = [i for i in order if squares[i] > floor]
+    values = np.array([context.sqrt(squares[i]) for i in kept], dtype=object)
+    left = np.array(vectors.tolist(), dtype=object)[:, kept]
+    return values, left, matrix.T @ left / values
+
+
+def _rounded(at: Problem, context: Any) -> tuple[Array, Array, Array]:
+    u, values, vt = np.linalg.svd(at.arguments[1], full_matrices=False)
+    kept = values > FROM_FLOATS * values[0]
+    parts = values[kept], u[:, kept], vt[kept].T
+    values, left, right = (to_mpf_array(part, context) for part in parts)
+    return values, left, right
+
+
 def one_neuron(problem: Problem, path: Path | None = None) -> OneNeuron:
-    """Decompose the target, in float64 or in the arithmetic of `path`."""
-    digits = None if path is None or path.context is None else path.digits
-    frames = singular_frames(problem.exact_arguments[1], digits)
-    depth = problem.flow.network.depth
-    values = [*frames.values, 0 * frames.values[0]]
-    first, second = values[:2]
-    left, right = frames.left[:, 0], frames.right[:, 0]
-    if digits is None:
-        return OneNeuron(depth, to_float(first), to_float(second), left, right)
-    number, lift = path.number, path.lift  # type: ignore[union-attr]
-    return OneNeuron(depth, number(first), number(second), lift(left), lift(right))
-
-
-def conditions(problem: Problem) -> list[Hypothesis]:
-    """Return the hypotheses of all claims about one-neuron layers."""
-    found = [squared_loss(problem.flow), dense_layers(problem.flow)]
-    if not all(hypothesis.holds for hypothesis in found):
-        return found
-    hidden = problem.widths[1:-1]
-    values = singular_frames(to_float_array(problem.arguments[1])).values
-    first, second = float(values[0]), float([*values, 0.0][1])
-    size = float(np.linalg.norm(end_to_end(problem.floats.weights)))
-    return [
-        *found,
-        Hypothesis("a hidden layer of one neuron", 1 in hidden, f"widths {hidden}"),
-        whitened_input(problem),
-        balanced_start(problem),
-        Hypothesis("z₁ > z₂", first > second, f"z₁ = {first:.3g}, z₂ = {second:.3g}"),
-        Hypothesis("a start other than zero", size > 0, f"‖W(0)‖ = {size:.3g}"),
-    ]
-
-
-def smallest_strength(problem: Problem) -> float:
-    """Return the lower bound s_low on s at all times; not positive where none is."""
-    frame, strength, overlap = start_of(problem)
-    pull = frame.first * overlap - frame.second * (1 - overlap)
-    return min(strength, pull) if overlap > 0 else -1.0
+    """Return the first mode of the target, in float64 or the arithmetic of `path`."""
+    frame = setting(problem).frame
+    number = to_float if path is None else path.number
+    lift = to_float_array if path is None else path.lift
+    ends = (lift(side) for side in (frame.left, frame.right))
+    return OneNeuron(frame.depth, number(frame.first), number(frame.second), *ends)
 
 
 def start_of(problem: Problem) -> tuple[OneNeuron, float, float]:
     """Return the frame of the target, and s and ab at the start, in float64."""
-    frame, start = one_neuron(problem), end_to_end(problem.floats.weights)
-    return frame, float(frame.strength(start)), float(frame.overlap(start))
+    given = setting(problem)
+    strength = given.frame.strength(given.product)[()]
+    overlap = given.frame.overlap(given.product)[()]
+    return one_neuron(problem), to_float(strength), to_float(overlap)
+
+
+def narrow_layer(problem: Problem) -> Hypothesis:
+    """Say whether a hidden layer has one neuron."""
+    hidden = problem.widths[1:-1]
+    return structural("a hidden layer of one neuron", 1 in hidden, f"widths {hidden}")
+
+
+def moving_start(problem: Problem) -> Hypothesis:
+    """Say whether W(0) ≠ 0."""
+    size = np.abs(setting(problem).product).max()
+    detail = f"max|W(0)| = {mpmath.nstr(size, 3)}"
+    return structural("a start other than zero", bool(size > 0), detail)
+
+
+def separated(problem: Problem) -> Hypothesis:
+    """Say whether z_1 > z_2."""
+    return setting(problem).separated([whitened_input(problem)])
+
+
+#: The conditions of all claims about one-neuron layers.
+BALANCED = (
+    on_flow(squared_loss),
+    on_flow(dense_layers),
+    narrow_layer,
+    moving_start,
+    whitened_input,
+    balanced_start,
+)
+#: Those of all claims but the limits.
+CONDITIONS = (*BALANCED, separated)
+
+
+def overlap_grows() -> tuple[Identity, ...]:
+    """Return why ab never falls and ρ ≥ z_1ab − z_2(1 − ab), where ab ≥ 0."""
+    a, b, z, rho = sympy.symbols("a b z1 rho", real=True)
+    slope = (z * b - rho * a) * b + a * (z * a - rho * b)
+    lost = (1 - a * b) ** 2 - (1 - a**2) * (1 - b**2)
+    return (
+        Identity(
+            "(ab)˙ = 2ab(z₁ − ρ) + z₁(a − b)² ≥ 0, as ȧ = z₁b − ρa, ḃ = z₁a − ρb",
+            slope - 2 * a * b * (z - rho) - z * (a - b) ** 2,
+        ),
+        Identity(
+            "ρ − z₁ab ≥ −z₂√((1 − a²)(1 − b²)) ≥ −z₂(1 − ab): the squares differ by "
+            "(a − b)²",
+            lost - (a - b) ** 2,
+        ),
+    )
+
+
+def angle_falls() -> Identity:
+    """Return why tan φ falls at the rate z_1 − z_2 in the clock τ."""
+    c, rest, form, rho, first, second = sympy.symbols("c Y q rho z1 z2")
+    slope = (2 * form - 2 * rho * rest) / c**2 - 2 * rest / c**3 * (first - rho) * c
+    gap = -2 * (first - second) * rest / c**2 - 2 * (second * rest - form) / c**2
+    return Identity(
+        "x' = ℋx − ρx, c = xᵀe₁, y = x − ce₁: (|y|²/c²)' = −2(z₁ − z₂)|y|²/c² − "
+        "2(z₂|y|² − yᵀℋy)/c², and yᵀℋy ≤ z₂|y|²",
+        slope - gap,
+    )

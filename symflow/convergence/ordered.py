@@ -18,18 +18,30 @@ modes, r the rank of Σ_xx.  Their X is not averaged and their layout is transpo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import sympy
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.algebra.outward import at_least
+from symflow.algebra.spectra import FLOAT_ERROR, in_balls
+from symflow.claims import Hypothesis, Identity, Refusal, structural, vanishing
 from symflow.claims.bibliography import YUN_2021
-from symflow.claims.conditions import dense_layers, imbalances, squared_loss
-from symflow.convergence.bound import LossBound, positive_rate
+from symflow.claims.conditions import (
+    dense_layers,
+    imbalances,
+    known_rank,
+    on_flow,
+    squared_loss,
+)
+from symflow.convergence.bound import LossBound
+from symflow.convergence.reduced import reduced_start
 from symflow.errors import HypothesisFailed
-from symflow.flow.least_squares import least_squares
+from symflow.flow.least_squares import input_rank
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized
 from symflow.networks import (
@@ -43,37 +55,48 @@ from symflow.networks import (
 LARGEST_TENSOR = 100_000
 
 
+def square_layers(problem: Problem) -> Hypothesis:
+    """Say whether there is one output, and hidden layers as wide as the input."""
+    inputs, *hidden, outputs = problem.widths
+    square = outputs == 1 and all(width == inputs for width in hidden)
+    words = "one output, hidden widths equal to that of the input"
+    return structural(words, square, f"widths {problem.widths}")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class OrderedRate(LossBound):
     """The rate 2λ^{L−1}λ_r(Σ_xx) of square dense layers in order of size."""
 
     source = YUN_2021
+    conditions = (
+        on_flow(squared_loss),
+        on_flow(dense_layers),
+        square_layers,
+        known_rank,
+    )
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow)]
-        if all_hold(found):
-            found += _square(problem)
-        if not all_hold(found):
-            return cls.refuse(found)
-        gaps = [-gap for gap in imbalances(problem.floats.weights)]
-        largest = max(float(np.max(np.abs(w))) for w in problem.floats.weights)
-        size = largest**2 or 1.0
-        inner = min((float(np.linalg.eigvalsh(gap)[0]) for gap in gaps[:-1]), default=0)
-        level = float(np.linalg.eigvalsh(gaps[-1])[0])
-        smallest = least_squares(problem).eigenvalues[-1]
-        rate = 2 * max(level, 0.0) ** len(gaps) * float(smallest)
-        found += [
-            Hypothesis(
-                "W_lW_lᵀ ⪰ W_l₊₁ᵀW_l₊₁ for all layers but the last two",
-                inner >= -TOLERANCE * size,
-                f"least eigenvalue {inner:.3g}",
-                max(-inner / size, 0.0),
-            ),
-            positive_rate(rate),
-        ]
-        return cls.with_rate(problem, found, rate)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its rate, if the layers are in order."""
+        start = reduced_start(problem)
+        least = [start.eigenvalues(-gap)[-1] for gap in imbalances(start.weights)]
+        inner = max((-at_least(value) for value in least[:-1]), default=0.0)
+        words = "W_lW_lᵀ ⪰ W_l₊₁ᵀW_l₊₁ for all layers but the last two"
+        part = max(inner, 0.0) / (start.size or 1.0)
+        exactly = problem.given_exactly
+        order = vanishing(words, part, "what is below zero", given_exactly=exactly)
+        level = smallest = arb(max(at_least(least[-1]), 0.0))
+        rate = 2 * start.smallest * level
+        for value in least[-2::-1]:
+            smallest = smallest + arb(at_least(value)).min(arb(0))
+            rate = rate * smallest.max(arb(0))
+        return cls.with_ball(problem, [*found, order], rate)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the theorem for three numbers, and what follows of it."""
+        return _ordered_proof() + super().proof()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,46 +104,54 @@ class OrderedModesRate(LossBound):
     """The rate 2λ^{L−1}λ_r(SΣ_xxSᵀ) of modes whose last layer starts smallest."""
 
     source = YUN_2021
+    conditions = (on_flow(squared_loss), known_rank)
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow)]
-        modes = _modes(problem) if all_hold(found) else None
-        network = repr(problem.flow.network)
-        found.append(
-            Hypothesis("orthogonally decomposable", modes is not None, network)
-        )
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its rate; S is known to rounding only."""
+        modes = _modes(problem)
+        words, network = "orthogonally decomposable", repr(problem.flow.network)
         if modes is None:
-            return cls.refuse(found)
+            return cls.refuse([*found, structural(words, False, network)])
+        off = modes.residual + FLOAT_ERROR * modes.S.size
         pairs = zip(modes.factors, problem.floats.weights, strict=True)
         sizes = np.array([np.abs(u.T @ v.ravel()) ** 2 for u, v in pairs])
-        level = max(float(np.min(sizes[:-1] - sizes[-1])), 0.0)
-        sigma_xx = to_float_array(problem.arguments[0])
-        rank = least_squares(problem).rank
+        spare = off * sum(float(np.sum(w**2)) for w in problem.floats.weights)
+        level = max(float(np.min(sizes[:-1] - sizes[-1])) - spare, 0.0)
+        rank, sigma_xx = input_rank(problem).value, to_float_array(problem.arguments[0])
         values = np.linalg.eigvalsh(modes.S @ sigma_xx @ modes.S.conj().T)
+        spare = off * float(np.sum(np.abs(modes.S) ** 2) * np.linalg.norm(sigma_xx))
         sees = bool(np.linalg.matrix_rank(modes.S) == modes.S.shape[1])
         # fewer modes than input directions leave some of them unlearned: λ_r = 0
-        least = float(values[-rank]) if rank <= len(values) else 0.0
-        rate = 2 * level ** (len(sizes) - 1) * least
-        found += [
+        least = float(values[-rank]) - spare if rank <= len(values) else 0.0
+        rate = 2 * level ** (len(sizes) - 1) * max(least, 0.0) * (1 - FLOAT_ERROR)
+        found = [
+            *found,
+            Hypothesis(words, True, network, modes.residual, exact=False),
             Hypothesis("S of full column rank", sees, f"{modes.S.shape}"),
-            positive_rate(rate),
         ]
-        return cls.with_rate(problem, found, rate)
+        return cls.with_ball(problem, found, arb(rate))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the theorem for three numbers, and what follows of it."""
+        return _ordered_proof() + super().proof()
 
 
-def _square(problem: Problem) -> list[Hypothesis]:
-    """Say whether there is one output, and hidden layers as wide as the input."""
-    inputs, *hidden, outputs = problem.widths
-    return [
-        Hypothesis("one output", outputs == 1, f"{outputs} outputs"),
-        Hypothesis(
-            "hidden widths equal to that of the input",
-            all(width == inputs for width in hidden),
-            f"widths {problem.widths}",
+def _ordered_proof() -> tuple[Identity, ...]:
+    """Return that the part of the last layer alone is large enough, for numbers."""
+    a, b, c, e, level, x, y = sympy.symbols("a b c e lambda x y")
+    loss = (e - a * b * c) ** 2 / 2
+    force = e - a * b * c
+    first, second = c**2 + level + x, c**2 + level + y
+    spare = (c**2 + x) * (c**2 + y) + level * (2 * c**2 + x + y)
+    return (
+        Identity("∂ℒ/∂w_L = −F w_{L−1}⋯w_1", loss.diff(c) + force * a * b),
+        Identity(
+            "w_l² ≥ w_L² + λ for l < L makes Πw_l² ≥ λ^{L−1}",
+            sympy.expand(first * second - level**2 - spare),
         ),
-    ]
+    )
 
 
 def _modes(problem: Problem) -> OrthogonalDecomposition | None:

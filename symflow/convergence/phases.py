@@ -19,33 +19,41 @@ where i ≤ k now counts the modes in the order of their phase times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.rank import decide_rank
 from symflow.claims import (
-    TOLERANCE,
     Bound,
     Hypothesis,
+    Identity,
     Path,
-    Refusal,
     Theorem,
-    all_hold,
+    vanishing,
 )
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import (
     balanced_start,
     dense_layers,
+    on_flow,
     squared_loss,
 )
-from symflow.convergence.bound import ROUNDED_DOWN, end_to_end
-from symflow.flow.problem import Problem
+from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.inits import singular_frames
+
+#: What strengths computed with `CHECK_DIGITS` digits are good to, relative.
+FAINT = 1e-20
+#: Singular values of Σ_yx from which on a mode is one, relative to the largest.
+VISIBLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +68,9 @@ class Modes:
         σ_i, λ_i and w_i(0).
     defect : float
         By how much the data and the start fail to be of this form, relative.
+    coupling, beside : float
+        By how much Σ_xx couples the modes to each other and to the rest, and by how
+        much W(0) is of another form, each relative to the modes that it couples.
     """
 
     left: Array
@@ -68,6 +79,8 @@ class Modes:
     lam: Array
     start: Array
     defect: float
+    coupling: float
+    beside: float
 
     @property
     def goal(self) -> Array:
@@ -77,7 +90,36 @@ class Modes:
     @property
     def times(self) -> Array:
         """The phase times t_i, at which half of the strength is learned."""
-        return np.asarray(np.log(self.goal / self.start - 1) / (2 * self.sigma))
+        ratios = self.goal / self.start - 1
+        logs = map_entries(_log, ratios) if ratios.dtype == object else np.log(ratios)
+        return np.asarray(logs / (2 * self.sigma))
+
+
+def has_target(problem: Problem) -> Hypothesis:
+    """Say whether Σ_yx ≠ 0, of a rank that can be told."""
+    target, words = problem.arguments[1], "Σ_yx ≠ 0, of a rank that can be told"
+    rank = decide_rank(target)
+    told = len(joint_modes(problem).sigma) == rank.value > 0 and rank.is_clear
+    return Hypothesis(words, told, str(rank), exact=rank.exact, structural=True)
+
+
+def shared_vectors(problem: Problem) -> Hypothesis:
+    """Say whether Σ_xx, Σ_yx and W(0) share singular vectors."""
+    words = "Σ_xx, Σ_yx and W(0) share singular vectors"
+    modes = sharp_modes(problem)
+    defect = max(modes.coupling, modes.beside)
+    return vanishing(words, defect, "off", given_exactly=problem.given_exactly)
+
+
+def small_start(problem: Problem) -> Hypothesis:
+    """Say whether every mode starts between 0 and its goal."""
+    modes = sharp_modes(problem)
+    parts = modes.start * modes.lam / modes.sigma
+    floor = FAINT * max(abs(modes.start))
+    inside = all(modes.start > floor) and all((parts > 0) & (parts < 1 - FAINT))
+    low, high = to_float(min(parts)), to_float(max(parts))
+    detail = f"w_i(0)/w*_i from {low:.2g} to {high:.2g}"
+    return Hypothesis("every mode starts between 0 and its goal", inside, detail)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,88 +127,173 @@ class Staircase(Bound, Theorem):
     """The flow stays near the partial sums W_k, with explicit exponentials."""
 
     source = GIDEL_2019
+    contributes = "the equations and phases; the bound with its constants is ours"
+    conditions = (
+        on_flow(squared_loss),
+        on_flow(dense_layers, 2),
+        has_target,
+        balanced_start,
+        shared_vectors,
+        small_start,
+    )
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if all_hold(found):
-            modes = joint_modes(problem)
-            words, detail = (
-                "Σ_xx, Σ_yx and W(0) share singular vectors",
-                f"off by {modes.defect:.2g} relative",
-            )
-            found += [
-                balanced_start(problem),
-                Hypothesis(words, modes.defect <= TOLERANCE, detail, modes.defect),
-                _small_start(modes),
-            ]
-        return cls(problem, tuple(found)) if all_hold(found) else cls.refuse(found)
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the curve of a mode, and its distance from both ends."""
+        w, goal, sigma, time, phase = sympy.symbols("w g sigma t t_i", positive=True)
+        x = 2 * sigma * (time - phase)
+        curve = goal / (1 + sympy.exp(-x))
+        slope = curve.diff(time) - 2 * curve * (sigma - sigma / goal * curve)
+        start = goal / (1 + (goal / w - 1))
+        return (
+            Identity("ẇ = 2w(σ − λw), λ = σ/w*: the logistic curve", slope),
+            Identity("2σt_i = ln(w*/w(0) − 1): its value at 0", start - w),
+            Identity(
+                "(w* − w)e^x = w, so that w* − w ≤ w*e^{−x}, and w ≤ w*e^x",
+                (goal - curve) * sympy.exp(x) - curve,
+            ),
+        )
 
     @cached_property
     def modes(self) -> Modes:
-        """The joint modes of data and start."""
-        return joint_modes(self.problem)
+        """The joint modes of data and start, in float64."""
+        return _rounded(sharp_modes(self.problem))
 
     @property
     def statement(self) -> sympy.Basic:
-        """The smallest ‖W(t) − W_k‖ is at most the bound."""
-        t = sympy.Symbol("t", nonnegative=True)
-        nearest, bound = sympy.Function("nearest"), sympy.Function("bound")
-        return sympy.Le(nearest(t), bound(t), evaluate=False)
+        """‖W(t) − W_k‖² ≤ the bound of the module for every k, with its numbers."""
+        t, (m, d) = sympy.Symbol("t", nonnegative=True), self.stages[0].shape
+        W, sides, parts = sympy.MatrixSymbol("W", m, d), [], self._ordered(self.modes)
+        for k in range(len(parts[0]) + 1):
+            gap, bound = W - sympy.MatrixSymbol(f"W_{k}", m, d), sympy.S.Zero
+            for i, (sigma, goal, phase) in enumerate(zip(*parts, strict=True)):
+                rate = float_down(4 * sigma * (1 - ROUNDED_DOWN))
+                if i < k:
+                    shift, falls = exact(rate) * exact(float_up(phase)), -rate * t
+                else:
+                    shift, falls = -exact(rate) * exact(float_down(phase)), rate * t
+                decay = float_up(sympy.exp(shift)) * sympy.exp(falls)
+                size = float_up(goal**2 * (1 + ROUNDED_DOWN))
+                bound += size * sympy.Min(1, decay)
+            sides.append(sympy.Le(sympy.Trace(gap * gap.T), bound, evaluate=False))
+        return sympy.And(*sides, evaluate=False)
 
     @property
     def stages(self) -> Array:
         """The end-to-end matrices W_0 = 0, W_1, …, in the order of phase times."""
-        order, modes = np.argsort(self.modes.times), self.modes
-        rank_one = np.einsum("ik,jk,k->kij", modes.left, modes.right, modes.goal)
-        first = np.zeros_like(rank_one[:1])
-        return np.concatenate([first, np.cumsum(rank_one[order], axis=0)])
+        return self._stages(self.modes)
 
     def bound(self, t: Array) -> Array:
         """Return the bounds on ‖W(t) − W_k‖²_F, shape (times, stages)."""
-        order, modes = np.argsort(self.modes.times), self.modes
-        sigma, goal, phase = (
-            part[order] for part in (modes.sigma, modes.goal, modes.times)
-        )
-        ahead = 4 * sigma * (np.asarray(t, dtype=float)[:, None] - phase)
-        # a mode is never further from either end than its whole strength
-        learned, absent = (np.exp(-np.maximum(side, 0)) for side in (ahead, -ahead))
-        done = np.cumsum(np.pad(goal**2 * learned, ((0, 0), (1, 0))), axis=1)
-        left = np.cumsum(np.pad(goal**2 * absent, ((0, 0), (0, 1)))[:, ::-1], axis=1)
-        return np.asarray((done + left[:, ::-1]) * (1 + ROUNDED_DOWN))
+        times = np.asarray(t, dtype=float)
+        return self._bounds(self.modes, times, falling) * (1 + ROUNDED_DOWN)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖W(t) − W_k‖² and its bound, for the stage k of smallest bound."""
-        bounds = self.bound(np.array([to_float(time) for time in path.t]))
+        if path.context is None:
+            bounds, stages = self.bound(to_float_array(path.t)), self.stages
+        else:
+            modes = joint_modes(self.problem, path.digits)
+            times = np.array([path.number(exact(time)) for time in path.t])
+            bounds = self._bounds(modes, times, lambda x: map_entries(_falling, x))
+            stages = self._stages(modes)
         nearest = np.argmin(bounds, axis=1)
-        gaps = path.end_to_end - path.lift(self.stages[nearest])
-        larger = [path.number(float(bound)) for bound in bounds.min(axis=1)]
+        gaps = path.end_to_end - path.lift(stages[nearest])
+        larger = [path.number(bound) for bound in bounds.min(axis=1)]
         return (gaps**2).sum(axis=(-2, -1)), np.asarray(larger)
 
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the square of what is learned."""
+        goal = path.number(float(np.sum(self.modes.goal**2)))
+        return max(super().scale(path, larger), goal)
 
-def joint_modes(problem: Problem) -> Modes:
-    """Return the modes of Σ_yx that have σ_i > 0, with λ_i and w_i(0) on them."""
-    sigma_xx, sigma_yx = (to_float_array(array) for array in problem.arguments)
-    frames = singular_frames(sigma_yx, metric=sigma_xx)
-    kept = frames.values > TOLERANCE * frames.values[0]
+    @staticmethod
+    def _ordered(modes: Modes) -> tuple[Array, Array, Array]:
+        """Return σ, w* and t_i in the order of phase times."""
+        order = np.argsort(to_float_array(modes.times))
+        return modes.sigma[order], modes.goal[order], modes.times[order]
+
+    @staticmethod
+    def _stages(modes: Modes) -> Array:
+        order = np.argsort(to_float_array(modes.times))
+        parts = [
+            np.multiply.outer(modes.left[:, k], modes.right[:, k]) * modes.goal[k]
+            for k in order
+        ]
+        return np.cumsum([0 * parts[0], *parts], axis=0)
+
+    def _bounds(self, modes: Modes, times: Array, decay: Any) -> Array:
+        sigma, goal, phase = self._ordered(modes)
+        ahead = 4 * sigma * (times[:, None] - phase)
+        # a mode is never further from either end than its whole strength
+        learned, absent = (decay(np.maximum(side, 0)) for side in (ahead, -ahead))
+        done = np.cumsum(np.pad(goal**2 * learned, ((0, 0), (1, 0))), axis=1)
+        left = np.cumsum(np.pad(goal**2 * absent, ((0, 0), (0, 1)))[:, ::-1], axis=1)
+        return np.asarray(done + left[:, ::-1])
+
+
+def sharp_modes(problem: Problem) -> Modes:
+    """Return the modes of the numbers as given, in mpf where that is affordable."""
+    return joint_modes(problem, CHECK_DIGITS if problem.is_small else None)
+
+
+def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
+    """Return the modes of Σ_yx that have σ_i > 0, with λ_i and w_i(0) on them.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    digits : int, optional
+        Decimal digits; without it the result is float64.
+    """
+    at = problem.floats if digits is None else problem.at(digits)
+    frames = singular_frames(at.arguments[1], digits, metric=at.arguments[0])
+    values = to_float_array(frames.values)
+    kept = values > VISIBLE * values.max(initial=0.0)
     left, right = frames.left[:, kept], frames.right[:, kept]
-    product = end_to_end(problem.floats.weights)
-    lam = np.einsum("ik,ij,jk->k", right, sigma_xx, right)
-    start = np.einsum("ik,ij,jk->k", left, product, right)
-    gaps = (sigma_xx @ right - right * lam, product - (left * start) @ right.T)
-    sizes = (np.linalg.norm(sigma_xx), np.linalg.norm(product) or 1.0)
-    defect = max(
-        float(np.linalg.norm(gap) / size) for gap, size in zip(gaps, sizes, strict=True)
+    sigma_xx, product = at.arguments[0], end_to_end(at.weights)
+    if digits is not None:
+        context = mpmath.MPContext()
+        context.dps = 2 * digits
+        sigma_xx, product = (to_mpf_array(x, context) for x in (sigma_xx, product))
+    turned, inside = right.T @ sigma_xx @ right, left.T @ product @ right
+    gaps = sigma_xx @ right - right * np.diag(turned)
+    rest = product - (left * np.diag(inside)) @ right.T
+    among = left.T @ rest @ right
+    size = float(np.abs(to_float_array(product)).max()) or 1.0
+    outside = to_float(np.abs(rest - left @ among @ right.T).max()) / size
+    return Modes(
+        *(left, right, frames.values[kept], np.diag(turned), np.diag(inside)),
+        defect=max(_norm(gaps, sigma_xx), _norm(rest, product)),
+        coupling=_relative(right.T @ gaps, np.diag(turned)) + _norm(gaps, sigma_xx),
+        beside=max(_relative(among, np.diag(inside)), outside),
     )
-    return Modes(left, right, frames.values[kept], lam, start, defect)
 
 
-def _small_start(modes: Modes) -> Hypothesis:
-    words = "every mode starts between 0 and its goal"
-    if not len(modes.sigma):
-        return Hypothesis(words, False, "Σ_yx = 0 has no modes")
-    parts = modes.start * modes.lam / modes.sigma
-    holds = bool(np.all((parts > 0) & (parts < 1)))
-    detail = f"w_i(0)/w*_i from {parts.min():.2g} to {parts.max():.2g}"
-    return Hypothesis(words, holds, detail)
+def _relative(matrix: Array, diagonal: Array) -> float:
+    """Return max|M_ij|/√|d_id_j|; infinite for a coupling to a mode of size zero."""
+    entries, sizes = to_float_array(matrix), np.abs(to_float_array(diagonal)) ** 0.5
+    scale = np.outer(sizes, sizes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(entries == 0, 0.0, np.abs(entries) / scale)
+    return float(ratios.max(initial=0.0))
+
+
+def _norm(matrix: Array, scale: Array) -> float:
+    top, bottom = (np.linalg.norm(to_float_array(part)) for part in (matrix, scale))
+    return float(top / (bottom or 1.0))
+
+
+def _falling(exponent: Any) -> Any:
+    return exponent.context.exp(-exponent) if exponent else 1
+
+
+def _log(ratio: Any) -> Any:
+    return ratio.context.log(ratio)
+
+
+def _rounded(modes: Modes) -> Modes:
+    names = ("left", "right", "sigma", "lam", "start")
+    parts: Any = {name: to_float_array(getattr(modes, name)) for name in names}
+    return replace(modes, **parts)

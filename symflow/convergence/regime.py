@@ -18,15 +18,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from flint import arb, arb_mat
 
-from symflow.algebra.arrays import Array
-from symflow.claims import TOLERANCE, all_hold
-from symflow.claims.conditions import dense_layers, squared_loss
-from symflow.convergence.bound import end_to_end, refuse_zero_inputs
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.spectra import in_balls
+from symflow.claims import all_hold, check, strictly
+from symflow.claims.conditions import balanced_start
+from symflow.claims.hypothesis import ROUNDING
+from symflow.convergence.bound import ROUNDED_DOWN, refuse_zero_inputs
 from symflow.convergence.deep import deficiency_margin
 from symflow.convergence.kernel import KernelDrift
 from symflow.convergence.phases import joint_modes
-from symflow.convergence.two_layers import levels_of
+from symflow.convergence.reduced import reduced_start
+from symflow.convergence.two_layers import TWO_LAYERS
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.imbalance import ImbalanceLevels
@@ -120,7 +124,10 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     Raises
     ------
     HypothesisFailed
-        If there are not two dense layers with the squared loss and one learning rate.
+        If there are not two dense layers with the squared loss, the layers have
+        learning rates of their own, or the rank of Σ_xx is not clear.
+    InvalidData
+        If all inputs are zero.
 
     Examples
     --------
@@ -133,30 +140,30 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     'lazy'
     """
     problem = bind_gradient(flow, data, init, rng, "regime(flow, data, init)")
-    found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
+    refuse_zero_inputs(problem, "regime(flow, data, init)")
+    found = check(TWO_LAYERS[:-1], problem)
     if not all_hold(found):
         failed = "; ".join(str(part) for part in found if not part.holds)
         msg = f"regime(flow, data, init): {failed}"
         raise HypothesisFailed(msg)
-    refuse_zero_inputs(problem, "regime(flow, data, init)")
     reduction = least_squares(problem)
-    product = end_to_end(problem.floats.weights)
     return StartRegime(
-        levels=levels_of(problem, reduction),
+        levels=reduced_start(problem).levels.rounded,
         scale=_scale(problem, reduction),
         margin=deficiency_margin(problem),
         drift=_drift(problem),
         off=_off(problem, reduction),
         homogeneity=_homogeneity(problem),
         alignment=joint_modes(problem).defect,
-        obstructed=_obstructed(problem, product),
+        obstructed=_obstructed(problem),
     )
 
 
 def _scale(problem: Problem, reduction: LeastSquares) -> float:
     first, second = problem.floats.weights
     size = np.sum((first @ reduction.frame) ** 2) + np.sum(second**2)
-    return float(size / 2 / (np.linalg.norm(reduction.optimum, "nuc") or 1.0))
+    needed = float(np.linalg.norm(reduction.optimum, "nuc"))
+    return float(size / 2 / needed) if needed > 0 else np.inf
 
 
 def _drift(problem: Problem) -> float:
@@ -164,7 +171,8 @@ def _drift(problem: Problem) -> float:
     claim = KernelDrift.attempt(problem)
     sizes = [np.linalg.norm(weight, 2) ** 2 for weight in problem.floats.weights]
     moved = claim.drift if isinstance(claim, KernelDrift) else np.inf
-    return float(moved / (sum(sizes) or 1.0))
+    largest = float(sum(sizes)) * (1 - ROUNDED_DOWN)
+    return float(moved / largest) if largest > 0 else np.inf
 
 
 def _off(problem: Problem, reduction: LeastSquares) -> float:
@@ -174,25 +182,33 @@ def _off(problem: Problem, reduction: LeastSquares) -> float:
     return float(np.sqrt(sum(np.sum(part**2) for part in parts)))
 
 
-def _difference(problem: Problem) -> Array:
-    """Return D with all inputs."""
-    first, second = problem.floats.weights
-    return np.asarray(first @ first.T - second.T @ second)
-
-
 def _homogeneity(problem: Problem) -> float:
-    gap = _difference(problem)
+    first, second = problem.sharp.weights if problem.is_small else problem.weights
+    gap = to_float_array(first @ first.T - second.T @ second)
     size = float(np.linalg.norm(gap))
     rest = gap - np.trace(gap) / len(gap) * np.eye(len(gap))
     scale = sum(float(np.sum(weight**2)) for weight in problem.floats.weights)
-    return float(np.linalg.norm(rest)) / size if size > TOLERANCE * scale else 0.0
+    seen = size > (0.0 if problem.given_exactly else ROUNDING) * scale
+    return float(np.linalg.norm(rest)) / size if seen else 0.0
 
 
-def _obstructed(problem: Problem, product: Array) -> bool:
-    """Say whether a balanced square start is on the wrong side of det W = 0."""
-    widths, weights = problem.widths, problem.floats.weights
-    scale = sum(float(np.sum(weight**2)) for weight in weights)
-    if len(set(widths)) > 1 or np.linalg.norm(_difference(problem)) > TOLERANCE * scale:
+@in_balls()
+def _obstructed(problem: Problem) -> bool:
+    """Say whether a balanced square start is on the wrong side of det W = 0.
+
+    The layers of such a start stay balanced, and det W never vanishes; one that is
+    balanced up to rounding gets to the other side in the end.
+    """
+    widths, start = problem.widths, reduced_start(problem)
+    square = len(set(widths)) == 1 and problem.is_small and start.rank.exact
+    if not square or not strictly(balanced_start(problem)).holds:
         return False
-    target = least_squares(problem).least_norm
-    return bool(np.linalg.det(product) * np.linalg.det(target) < 0)
+    sides = [_determinant(matrix) for matrix in (start.product, start.optimum)]
+    unsure = arb(0, start.error * widths[0] * start.size ** widths[0])
+    first, second = sides[0] + unsure, sides[1]
+    return bool(first * second < 0)
+
+
+def _determinant(matrix: Array) -> Any:
+    rows, columns = matrix.shape
+    return arb_mat(rows, columns, [arb(entry) for entry in matrix.flat]).det()

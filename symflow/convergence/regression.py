@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.rank import decide_rank
 from symflow.errors import InvalidData
-from symflow.flow.least_squares import RANK_TOLERANCE
 
 
 def reduced_rank_solutions(data: Any) -> Array:
@@ -43,10 +43,14 @@ def reduced_rank_solutions(data: Any) -> Array:
     [[3.0, 0.0], [0.0, 0.0]]
     """
     moments = data.moments()
-    values, vectors = np.linalg.eigh(to_float_array(moments.sigma_xx))
-    if values[0] <= RANK_TOLERANCE * values[-1]:
-        msg = "reduced_rank_solutions(data): Σ_xx is singular; drop redundant inputs"
+    found = decide_rank(moments.sigma_xx)
+    if found.value < moments.d or not found.is_clear:
+        msg = (
+            f"reduced_rank_solutions(data): Σ_xx is singular ({found}, {moments.d} "
+            "inputs); drop redundant inputs"
+        )
         raise InvalidData(msg)
+    values, vectors = np.linalg.eigh(to_float_array(moments.sigma_xx))
     whitening = (vectors / np.sqrt(values)) @ vectors.T
     left, sizes, right = np.linalg.svd(
         to_float_array(moments.sigma_yx) @ whitening, full_matrices=False

@@ -8,6 +8,7 @@ z_2 one has ρ ≥ z_1ab − z_2(1 − ab) > αz_1 − z_2, which pushes s up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,10 +16,17 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.numbers import to_float
+from symflow.algebra.outward import float_down
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import conditions, one_neuron, start_of
+from symflow.convergence.one_neuron import (
+    CONDITIONS,
+    one_neuron,
+    overlap_grows,
+    setting,
+)
 from symflow.flow.problem import Problem
 
 
@@ -35,27 +43,45 @@ class StableSet(Theorem):
     alpha: float
 
     source = EFTEKHARI_2020
+    conditions = CONDITIONS
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with the largest α that the start allows, or a refusal."""
-        found = conditions(problem)
-        if all_hold(found):
-            frame, strength, overlap = start_of(problem)
-            alpha = min((strength + frame.second) / frame.first, overlap)
-            alpha *= 1 - ROUNDED_DOWN
-            words, ratio = "the start is in the stable set", frame.second / frame.first
-            detail = f"α up to {alpha:.4g}, needs more than z₂/z₁ = {ratio:.4g}"
-            found.append(Hypothesis(words, alpha > ratio, detail))
-            if found[-1].holds:
-                return cls(problem, tuple(found), alpha)
-        return cls.refuse(found)
+        given = setting(problem)
+        frame, product = given.frame, given.product
+        reach = (frame.strength(product)[()] + frame.second) / frame.first
+        alpha, ratio = (
+            min(reach, frame.overlap(product)[()]),
+            frame.second / frame.first,
+        )
+        numbers = to_float(alpha), to_float(ratio)
+        detail = "α up to {:.4g}, needs more than z₂/z₁ = {:.4g}".format(*numbers)
+        words = "the start is in the stable set"
+        inside = given.clear(words, alpha - ratio, found, detail)
+        if not inside.holds:
+            return cls.refuse([*found, inside])
+        return cls(problem, (*found, inside), numbers[0] * (1 - ROUNDED_DOWN))
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return why ab never falls, and what pushes s up on the boundary."""
+        alpha, first, second, overlap = sympy.symbols("alpha z1 z2 ab")
+        pull = first * overlap - second * (1 - overlap)
+        inward = (first + second) * (overlap - alpha) + second * alpha
+        return (
+            *overlap_grows(),
+            Identity(
+                "ρ − (αz₁ − z₂) ≥ (z₁ + z₂)(ab − α) + z₂α > 0 at s = αz₁ − z₂",
+                pull - (alpha * first - second) - inward,
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
         """The two inequalities."""
         s, overlap, z1, z2 = sympy.symbols("s ab z1 z2", positive=True)
-        alpha = sympy.Float(self.alpha, 6)
+        alpha = float_down(self.alpha)
         inside = sympy.Ge(s, alpha * z1 - z2), sympy.Ge(overlap, alpha)
         return sympy.And(*inside, evaluate=False)
 

@@ -20,26 +20,27 @@ then λ_min ≥ c_1α and λ_max ≤ c_2β for ever, c_1 = ½ and c_2 = 3/2.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import (
-    Bound,
-    Hypothesis,
-    Path,
-    Refusal,
-    Theorem,
-    all_hold,
-)
+from symflow.algebra.outward import at_least, at_most, float_down, float_up
+from symflow.algebra.spectra import FLOAT_ERROR, in_balls
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
-from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
-from symflow.convergence.bound import ROUNDED_DOWN, end_to_end
-from symflow.convergence.two_layers import MarginRate, levels_of
+from symflow.claims.theorem import Condition, check
+from symflow.convergence.bound import (
+    ROUNDED_DOWN,
+    excess_symbol,
+    rounding_scale,
+    start_excess,
+)
+from symflow.convergence.kernel import ceiling, largest_product
+from symflow.convergence.reduced import reduced_start
+from symflow.convergence.two_layers import TWO_LAYERS, MarginRate
 from symflow.flow import GradientDescent
-from symflow.flow.imbalance import positive_part
 from symflow.flow.least_squares import LeastSquares, least_squares
 from symflow.flow.problem import Problem, bind
 
@@ -51,6 +52,7 @@ class DescentBound(Bound, Theorem):
     """A bound on gradient descent with a given step."""
 
     source = XU_2023
+    conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -63,8 +65,9 @@ class DescentBound(Bound, Theorem):
         step : float
             η.
         """
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        found.append(Hypothesis("a positive step", step > 0, f"η = {step:.3g}"))
+        found = check(cls.conditions, problem)
+        usable = 0 < step < np.inf
+        found.append(Hypothesis("a positive step", usable, f"η = {step:.3g}"))
         if all_hold(found):
             found += cls.needs(problem, step)
         if all_hold(found):
@@ -75,6 +78,30 @@ class DescentBound(Bound, Theorem):
     def needs(cls, problem: Problem, step: float) -> list[Hypothesis]:
         """Return the further hypotheses."""
         return []
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return how a step moves W, and what that does to the loss of numbers."""
+        first, second, F = sympy.symbols("W_1 W_2 F", commutative=False)
+        back, out = sympy.symbols("W_1' W_2'", commutative=False)
+        eta = sympy.Symbol("η")
+        stepped = (second + eta * F * back) * (first + eta * out * F)
+        moved = second * first + eta * (second * out * F + F * back * first)
+        e, K, s = sympy.symbols("e K s")
+        return (
+            Identity(
+                "W⁺ = W + η𝒯(F) + η²FWᵀF, with W_l' for W_lᵀ",
+                sympy.expand(stepped - moved - eta**2 * F * back * out * F),
+            ),
+            Identity(
+                "½K(e − s)² = ½Ke² − Ke·s + ½Ks²: the loss along a step s",
+                K * (e - s) ** 2 / 2 - K * e**2 / 2 + K * e * s - K * s**2 / 2,
+            ),
+        )
+
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of what the excess loss is the difference of."""
+        return max(super().scale(path, larger), rounding_scale(self.problem))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,11 +118,16 @@ class OneStep(DescentBound):
 
     @property
     def statement(self) -> sympy.Basic:
-        """ℒ_{k+1} ≤ (1 − 2ημq_k)ℒ_k."""
-        k, eta, mu = sympy.symbols("k eta mu", nonnegative=True)
-        excess, q = sympy.Function("excess"), sympy.Function("q")
-        factor = 1 - 2 * eta * mu * q(k)
-        return sympy.Le(excess(k + 1), factor * excess(k), evaluate=False)
+        """q_k ≥ 0 implies ℒ_{k+1} ≤ (1 − 2ημq_k)ℒ_k, where L_k is the excess loss.
+
+        q_k = λ_min − ηg − ½Kη(λ_max + ηg)² is that of the module, at the k-th iterate.
+        """
+        names = {"q": "q_k", "now": "L_k", "after": "L_k+1"}
+        q, now, after = (sympy.Symbol(name, real=True) for name in names.values())
+        smallest = max(at_least(reduced_start(self.problem).smallest), 0.0)
+        factor = 1 - float_down(2 * self.step * smallest * (1 - FLOAT_ERROR)) * q
+        bound = sympy.Le(after, factor * now, evaluate=False)
+        return sympy.Implies(sympy.Ge(q, 0), bound, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ℒ_{k+1} and its bound for every k; zeros where q_k < 0, and last."""
@@ -123,6 +155,8 @@ class UniformDescent(DescentBound):
     step: float
     slope: float = 0.0
 
+    conditions = TWO_LAYERS
+
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
         """Return the bound for steps of this size, or the hypotheses that fail."""
@@ -133,13 +167,10 @@ class UniformDescent(DescentBound):
 
     @classmethod
     def needs(cls, problem: Problem, step: float) -> list[Hypothesis]:
-        """Return that the network is wide enough, α > 0 and the step small."""
+        """Return that α > 0, and the step small."""
         constants = Constants.of(problem)
-        needed = min(least_squares(problem).rank, problem.widths[-1])
-        found = [
-            wide_enough(problem.widths[1:-1], needed),
-            Hypothesis("α > 0", constants.low > 0, f"α = {constants.low:.3g}"),
-        ]
+        words, detail = "α > 0", f"α = {constants.low:.3g}"
+        found = [Hypothesis(words, constants.low > 0, detail)]
         if all_hold(found):
             largest = constants.largest_step
             detail = f"η = {step:.3g}, at most {largest:.3g}"
@@ -153,10 +184,10 @@ class UniformDescent(DescentBound):
 
     @property
     def statement(self) -> sympy.Basic:
-        """ℒ_k ≤ (1 − ηs)^k ℒ_0."""
-        k, excess = sympy.Symbol("k", nonnegative=True), sympy.Function("excess")
-        factor = sympy.Float(self.factor, 8)
-        return sympy.Le(excess(k), factor**k * excess(0), evaluate=False)
+        """½ tr((W − W*)Σ_xx(W − W*)ᵀ) ≤ (1 − ηs)^k ℒ_0, W the k-th product."""
+        k = sympy.Symbol("k", nonnegative=True, integer=True)
+        bound = float_up(self.factor) ** k * float_up(start_excess(self.problem))
+        return sympy.Le(excess_symbol(self.problem), bound, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ℒ_k and its bound."""
@@ -179,16 +210,42 @@ class ImbalanceDrift(DescentBound):
 
     step: float
 
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return that the first order in η cancels, and bound the second."""
+        first, second, F = sympy.symbols("W_1 W_2 F", commutative=False)
+        names = sympy.symbols("W_1' W_2' F'", commutative=False)
+        back, out, turned = names
+        eta, x, y = sympy.symbols("η x y")
+        down, up = out * F, F * back
+        moved = (first + eta * down) * (back + eta * turned * second) - (
+            out + eta * first * turned
+        ) * (second + eta * up)
+        change = down * turned * second - first * turned * up
+        return (
+            Identity(
+                "D⁺ = D + η²(∇_1∇_1ᵀ − ∇_2ᵀ∇_2), with ' for transposes",
+                sympy.expand(moved - first * back + out * second - eta**2 * change),
+            ),
+            Identity(
+                "‖∇_1‖² + ‖∇_2‖² ≥ √(‖∇_1‖⁴ + ‖∇_2‖⁴), the rest being 2xy",
+                (x + y) ** 2 - x**2 - y**2 - 2 * x * y,
+            ),
+        )
+
     @property
     def statement(self) -> sympy.Basic:
-        """‖D_k − D_0‖ ≤ η² Σ ‖∇ℒ_j‖²."""
+        """‖D_k − D_0‖_F ≤ η² Σ_{j<k} ‖∇ℒ_j‖²; D^0 is D_0 and g_j is ‖∇ℒ_j‖."""
         j, k = sympy.symbols("j k", nonnegative=True, integer=True)
-        drift, gradient = sympy.Function("drift"), sympy.Function("gradient")
-        total = sympy.Sum(gradient(j) ** 2, (j, 0, k - 1))
-        return sympy.Le(drift(k), sympy.Float(self.step, 6) ** 2 * total)
+        first, second = self.problem.flow.state
+        gap = first * first.T - second.T * second
+        gap = gap - sympy.MatrixSymbol("D^0", *gap.shape)
+        total = sympy.Sum(sympy.IndexedBase("g")[j] ** 2, (j, 0, k - 1))
+        drift = sympy.sqrt(sympy.Trace(gap * gap.T))
+        return sympy.Le(drift, float_up(self.step) ** 2 * total, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
-        """Return ‖D_k − D_0‖_F and η² Σ ‖∇ℒ_j‖²."""
+        """Return ‖D_k − D_0‖_F and η² Σ ‖∇ℒ_j‖², from the first time of `path`."""
         first, second = (to_float_array(weight) for weight in path.weights)
         gaps = first @ _T(first) - _T(second) @ second
         drift = np.linalg.norm(gaps - gaps[0], axis=(-2, -1))
@@ -199,9 +256,15 @@ class ImbalanceDrift(DescentBound):
         squares = sum(np.sum(part**2, axis=(-2, -1)) for part in gradients)
         sums = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
         # D is only known up to its rounding, which accumulates
-        size = float(np.max(np.sum(first**2, axis=(-2, -1)) + 1))
-        rounding = 1e-15 * size * np.arange(1, len(sums) + 1)
+        size = max(float(np.max(np.sum(w**2, axis=(-2, -1)))) for w in (first, second))
+        rounding = FLOAT_ERROR * size * np.arange(1, len(sums) + 1)
         return drift, self.step**2 * sums + rounding
+
+    def residuals(self, path: Path) -> Array:
+        """Return by how much the drift exceeds its bound, relative to the bound."""
+        drift, bound = self.sides(path)
+        excess = np.maximum(drift - bound, 0.0)
+        return np.asarray(excess / (np.max(bound) or 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,13 +274,13 @@ class Constants:
     Parameters
     ----------
     low, high : float
-        α and β.
+        α, rounded down, and β, rounded up.
     force : float
-        g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)).
+        g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
     largest, smallest : float
-        K and μ.
+        K, rounded up, and μ, rounded down.
     excess : float
-        ℒ(0).
+        ℒ(0), rounded up.
     """
 
     low: float
@@ -228,22 +291,26 @@ class Constants:
     excess: float
 
     @classmethod
+    @in_balls()
     def of(cls, problem: Problem) -> Constants:
         """Compute them from a problem with two dense layers."""
-        reduction = least_squares(problem)
-        start = end_to_end(problem.floats.weights)
-        largest, smallest = (float(reduction.eigenvalues[k]) for k in (0, -1))
-        excess = float(reduction.excess(start))
-        floors = MarginRate.floors(problem, reduction)
-        low = float(levels_of(problem, reduction).bracket(*floors)) / 2
-        top = largest_product(problem, reduction)
-        force = top * (2 * largest * excess) ** 0.5
-        return cls(low, ceiling(problem, reduction), force, largest, smallest, excess)
+        start = reduced_start(problem)
+        low = start.levels.ball(*MarginRate.floors(start)) / 2
+        force = largest_product(start) * (2 * start.largest * start.excess).sqrt()
+        return cls(
+            low=max(at_least(low), 0.0),
+            high=at_most(ceiling(start)),
+            force=at_most(force),
+            largest=at_most(start.largest),
+            smallest=max(at_least(start.smallest), 0.0),
+            excess=at_most(start.excess),
+        )
 
     def slope(self, step: float) -> float:
-        """Return s: each step multiplies the excess loss by at most 1 − ηs."""
+        """Return s, rounded down: each step multiplies the excess by at most 1 − ηs."""
         moved = UPPER * self.high + step * self.force
-        q = LOWER * self.low - step * self.force - self.largest * step * moved**2 / 2
+        loss = step * self.force + self.largest * step * moved**2 / 2
+        q = LOWER * self.low * (1 - ROUNDED_DOWN) - loss * (1 + ROUNDED_DOWN)
         return 2 * self.smallest * q
 
     @property
@@ -254,15 +321,23 @@ class Constants:
         drift = 2 * UPPER * self.high * self.largest * self.excess
         allowed = min((UPPER - 1) * self.high / 2, (1 - LOWER) * self.low / 4)
 
-        def spare(step: float) -> float:
-            return self.slope(step) - drift * step / allowed
+        def spare(part: float) -> float:
+            return self.slope(part * top) - drift * part * top / allowed
 
         top = 1 / (self.largest * self.low)
-        return float(brentq(spare, 0.0, top)) * (1 - ROUNDED_DOWN)
+        if not (allowed > 0 and top < np.inf and self.slope(0.0) > 0):
+            return 0.0
+        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14))
+        while part > 0 and spare(part) < 0:
+            part *= 1 - ROUNDED_DOWN
+        return part * top * (1 - ROUNDED_DOWN)
 
 
 def contraction(reduction: LeastSquares, weights: Any, step: float) -> Array:
-    """Return q = λ_min − ηg − ½Kη(λ_max + ηg)² for weights with a time axis."""
+    """Return q = λ_min − ηg − ½Kη(λ_max + ηg)² for weights with a time axis.
+
+    It is rounded down: eigenvalues of float64 are known up to their rounding.
+    """
     first, second = (to_float_array(weight) for weight in reduction.reduced(weights))
     product = second @ first
     force = reduction.misfit(product @ reduction.frame.T) * reduction.eigenvalues**0.5
@@ -270,26 +345,11 @@ def contraction(reduction: LeastSquares, weights: Any, step: float) -> Array:
         np.linalg.eigvalsh(second @ _T(second)),
         np.linalg.eigvalsh(_T(first) @ first),
     )
-    least, most = (sum(values[..., k] for values in grams) for k in (0, -1))
+    least, most = (grams[0][..., k] + grams[1][..., k] for k in (0, -1))
+    least = least - FLOAT_ERROR * sum(product.shape[-2:]) * most
     sizes = np.linalg.svd(product, compute_uv=False)[..., 0]
     g = step * sizes * np.linalg.norm(force, axis=(-2, -1))
     return np.asarray(least - g - reduction.eigenvalues[0] * step * (most + g) ** 2 / 2)
-
-
-def largest_product(problem: Problem, reduction: LeastSquares) -> float:
-    """Return p = (‖Ŷ‖_F + ‖E(0)‖_F)/√μ, which σ_1(W_2W_1Φ) never exceeds."""
-    misfit = np.linalg.norm(reduction.misfit(end_to_end(problem.floats.weights)))
-    size = np.linalg.norm(reduction.target) + misfit
-    return float(size / reduction.eigenvalues[-1] ** 0.5)
-
-
-def ceiling(problem: Problem, reduction: LeastSquares) -> float:
-    """Return β, the upper bound on λ_max(𝒯) for products of size p."""
-    first, second = reduction.reduced(problem.floats.weights)
-    rising = np.linalg.eigvalsh(first @ first.T - second.T @ second)
-    size = largest_product(problem, reduction)
-    parts = (positive_part(rising[::-1], 1), positive_part(-rising, 1))
-    return float(sum(part + np.hypot(part, 2 * size) for part in parts) / 2)
 
 
 def descent_bounds(

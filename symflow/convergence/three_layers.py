@@ -17,22 +17,36 @@ Theirs are the transposes: D_21 = P, D_23 = Q.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import sympy
+from flint import arb
 
-from symflow.algebra.arrays import Array
-from symflow.claims import Refusal, all_hold
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.outward import at_least
+from symflow.algebra.spectra import (
+    FLOAT_ERROR,
+    MOST_ROWS,
+    clipped,
+    eigenvalues,
+    in_balls,
+    to_rationals,
+)
+from symflow.claims import Hypothesis, Identity, Refusal
 from symflow.claims.bibliography import MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
     imbalances,
+    known_rank,
+    on_flow,
     squared_loss,
-    wide_enough,
+    wide_layers,
 )
-from symflow.convergence.bound import LossBound, positive_rate
-from symflow.flow.least_squares import least_squares
+from symflow.convergence.bound import LossBound
+from symflow.convergence.reduced import reduced_start
 from symflow.flow.problem import Problem
 
 
@@ -41,21 +55,42 @@ class ThreeLayerRate(LossBound):
     """The rate 2λ_r(Σ_xx)·`operator_floor` of three layers."""
 
     source = MIN_2023
+    conditions = (
+        on_flow(squared_loss),
+        on_flow(dense_layers, 3),
+        known_rank,
+        wide_layers,
+    )
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 3)]
-        if not all_hold(found):
-            return cls.refuse(found)
-        reduction = least_squares(problem)
-        weights = reduction.reduced(problem.floats.weights)
-        rate = float(2 * reduction.eigenvalues[-1] * operator_floor(weights))
-        needed = min(reduction.rank, problem.widths[-1])
-        found += [wide_enough(problem.widths[1:-1], needed), positive_rate(rate)]
-        return cls.with_rate(problem, found, rate)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its rate, if that is positive."""
+        start = reduced_start(problem)
+        first, second = start.spectra
+        ends = start.rank.value, problem.widths[-1]
+        floor = _floor([-value for value in first[::-1]], second, *ends)
+        return cls.with_ball(problem, found, 2 * start.smallest * floor)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the theorem for one number per layer, and what follows of it."""
+        P, Q, x, u = sympy.symbols("P Q x u")
+        value = u * (u - Q) + (u - P) * (u - Q) + u * (u - P)
+        s1, s2, r1, r2 = x - P, x**2 - P**2, x - Q, x**2 - Q**2
+        floor = (s2 + s1**2) / 2 + s1 * r1 + (r2 + r1**2) / 2
+        grown = 2 * (u + (u - P) + (u - Q))
+        return (
+            Identity(
+                "with w_2² = u, w_1² = u − P, w_3² = u − Q, λ(𝒯) is the floor at u = x",
+                value.subs(u, x) - floor,
+            ),
+            Identity("and grows with u ≥ x = max(P, Q, 0)", value.diff(u) - grown),
+            *super().proof(),
+        )
 
 
+@in_balls()
 def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 
@@ -67,7 +102,7 @@ def operator_floor(weights: tuple[Array, ...]) -> float:
     Returns
     -------
     float
-        Not negative.
+        Not negative, and rounded down.
 
     Examples
     --------
@@ -75,26 +110,35 @@ def operator_floor(weights: tuple[Array, ...]) -> float:
     >>> operator_floor(layers)
     24.0
     """
-    first, second = imbalances(weights)
-    spectra = [np.linalg.eigvalsh(gap)[::-1] for gap in (first, -second)]
-    length = max(len(spectrum) for spectrum in spectra)
-    above = np.max([_padded(spectrum, length) for spectrum in spectra], axis=0)
-    inputs, outputs = weights[0].shape[1], weights[-1].shape[0]
-    (p1, p2), (q1, q2) = (
-        _excess(np.maximum(above, 0.0), spectrum, k)
-        for spectrum, k in zip(spectra, (inputs, outputs), strict=True)
-    )
-    return max((p2 + p1**2) / 2 + p1 * q1 + (q2 + q1**2) / 2, 0.0)
+    small = max(len(weight) for weight in weights[:-1]) <= MOST_ROWS
+    layers = tuple(map(to_rationals, weights)) if small else weights
+    first, second = imbalances(layers)
+    size = float(sum(np.sum(to_float_array(weight) ** 2) for weight in weights))
+    error = 0.0 if small else FLOAT_ERROR * (len(first) + len(second)) * size
+    spectra = eigenvalues(first, error), eigenvalues(-second, error)
+    ends = weights[0].shape[1], weights[-1].shape[0]
+    return at_least(_floor(*spectra, *ends))
 
 
-def _padded(spectrum: Array, length: int) -> Array:
-    """Return the eigenvalues, followed by zeros."""
-    return np.concatenate([spectrum, np.zeros(length - len(spectrum))])
+def _floor(first: list[Any], second: list[Any], inputs: int, outputs: int) -> Any:
+    """Return the bound for the eigenvalues of P and of Q, largest first."""
+    length = max(len(first), len(second))
+    padded = [
+        spectrum + [arb(0)] * (length - len(spectrum)) for spectrum in (first, second)
+    ]
+    above = [clipped(p.max(q)) for p, q in zip(*padded, strict=True)]
+    p1, p2 = _excess(above, first, inputs)
+    q1, q2 = _excess(above, second, outputs)
+    return clipped((p2 + p1**2) / 2 + p1 * q1 + (q2 + q1**2) / 2)
 
 
-def _excess(above: Array, spectrum: Array, k: int) -> tuple[float, float]:
+def _excess(above: list[Any], spectrum: list[Any], k: int) -> tuple[Any, Any]:
     """Return S_1 and S_2."""
-    top = above[: len(spectrum)]
-    shifted = np.concatenate([np.full(k - 1, np.inf), spectrum])[: len(spectrum)]
-    least = np.minimum(top, shifted)
-    return float(np.sum(top - least)), float(np.sum(top**2 - least**2))
+    shifted = [None] * (k - 1) + spectrum
+    first = second = arb(0)
+    for x, bound in zip(above, shifted[: len(spectrum)], strict=False):
+        if bound is not None:
+            least = x.min(bound)
+            first += x - least
+            second += x**2 - least**2
+    return clipped(first), second

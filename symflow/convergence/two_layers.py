@@ -22,6 +22,7 @@ bound on λ_min of the operator, the bracket on twice that); this is the right o
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,51 +30,83 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Hypothesis, Path, Refusal, all_hold
+from symflow.algebra.outward import at_least, float_down, float_up, said_down
+from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls
+from symflow.claims import Hypothesis, Identity, Path, Refusal
 from symflow.claims.bibliography import MIN_2021, MIN_2023
-from symflow.claims.conditions import dense_layers, squared_loss, wide_enough
-from symflow.convergence.bound import (
-    ROUNDED_DOWN,
-    LossBound,
-    end_to_end,
-    excess_along,
-    positive_rate,
+from symflow.claims.conditions import (
+    dense_layers,
+    known_rank,
+    on_flow,
+    squared_loss,
+    wide_layers,
 )
-from symflow.flow.imbalance import ImbalanceLevels, imbalance_levels, singular_value
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.claims.theorem import Condition
+from symflow.convergence.bound import (
+    LossBound,
+    excess_along,
+    excess_symbol,
+    rounding_scale,
+)
+from symflow.convergence.reduced import ReducedStart, reduced_start
+from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
+
+#: What all theorems about two layers ask for.
+TWO_LAYERS: tuple[Condition, ...] = (
+    on_flow(squared_loss),
+    on_flow(dense_layers, 2),
+    known_rank,
+    wide_layers,
+)
 
 
 class TwoLayerRate(LossBound):
     """A rate λ_r(Σ)·bracket for two layers, with lower bounds on σ_m and σ_r."""
 
     source = MIN_2021
+    conditions = TWO_LAYERS
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]
-        if not all_hold(found):
-            return cls.refuse(found)
-        reduction = least_squares(problem)
-        floors = cls.floors(problem, reduction)
-        bracket = levels_of(problem, reduction).bracket(*floors)
-        rate = float(reduction.eigenvalues[-1] * bracket)
-        needed = min(reduction.rank, problem.widths[-1])
-        width = wide_enough(problem.widths[1:-1], needed)
-        return cls.with_rate(problem, [*found, width, *cls.needs(floors, rate)], rate)
+    @in_balls()
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its rate, if that is positive."""
+        start = reduced_start(problem)
+        floors = cls.floors(start)
+        bracket = start.levels.ball(*floors)
+        found = [*found, *cls.needs(floors)]
+        return cls.with_ball(problem, found, start.smallest * bracket)
 
     @classmethod
-    def needs(cls, floors: tuple[float, float], rate: float) -> list[Hypothesis]:
+    def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
         """Return the hypotheses that make the bound say more than another one."""
+        low = [said_down(at_least(floor)) for floor in floors]
         words = "the start is nearer than the smallest singular values"
-        detail = f"σ_m ≥ {floors[0]:.3g}, σ_r ≥ {floors[1]:.3g} at all times"
-        return [Hypothesis(words, max(floors) > 0, detail)]
+        detail = f"σ_m ≥ {low[0]}, σ_r ≥ {low[1]} at all times"
+        return [Hypothesis(words, any(floor > 0 for floor in floors), detail)]
 
     @classmethod
     @abstractmethod
-    def floors(cls, problem: Problem, reduction: LeastSquares) -> tuple[float, float]:
-        """Return lower bounds on σ_m and σ_r of W_2W_1Φ at all times."""
+    def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
+        """Return balls, lower bounds on σ_m and σ_r of W_2W_1Φ at all times."""
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the scalar identities behind −ℒ̇ ≥ λ_r·bracket·ℒ, and what follows."""
+        a, b, e, s = sympy.symbols("a b e s", positive=True)
+        D, w = a**2 - b**2, a * b
+        root = sympy.sqrt(sympy.factor(D**2 + 4 * w**2))
+        loss = (s * (e + a * b)) ** 2 / 2 - 0
+        speed = loss.diff(a) ** 2 + loss.diff(b) ** 2
+        pull = 2 * s**2 * (a**2 + b**2) * loss
+        return (
+            Identity(
+                "2a² = D + √(D² + 4w²) for D = a² − b², w = ab", 2 * a**2 - D - root
+            ),
+            Identity("2b² = −D + √(D² + 4w²), the other part", 2 * b**2 + D - root),
+            Identity("−ℒ̇ = ‖∇ℒ‖² = 2λ(a² + b²)ℒ for one pair", speed - pull),
+            *super().proof(),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,14 +114,14 @@ class ImbalanceRate(TwoLayerRate):
     """The rate 2λ_r(Σ_xx)Δ: the imbalance alone, whatever the data."""
 
     @classmethod
-    def needs(cls, floors: tuple[float, float], rate: float) -> list[Hypothesis]:
-        """Return that the rate is positive."""
-        return [positive_rate(rate)]
+    def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
+        """Return nothing but what all rates need."""
+        return []
 
     @classmethod
-    def floors(cls, problem: Problem, reduction: LeastSquares) -> tuple[float, float]:
+    def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return zeros."""
-        return 0.0, 0.0
+        return 0 * start.smallest, 0 * start.smallest
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,10 +129,12 @@ class MarginRate(TwoLayerRate):
     """The rate λ_r(Σ_xx)c(0) from the imbalance and the margin of the start."""
 
     @classmethod
-    def floors(cls, problem: Problem, reduction: LeastSquares) -> tuple[float, float]:
+    def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(Ŷ) − ‖E(0)‖_F]₊/√λ_1 for k = m, r."""
-        margin = _first_misfit(problem, reduction)
-        return _above(reduction.target, margin, 1 / reduction.eigenvalues[0] ** 0.5)
+        scale, misfit = start.largest.sqrt(), start.misfit
+        ends = len(start.optimum), start.rank.value
+        m, r = (clipped(start.target(k) - misfit) / scale for k in ends)
+        return m, r
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,12 +142,15 @@ class ConvexityRate(TwoLayerRate):
     """The rate from the distance to the minimizer, for two layers."""
 
     source = MIN_2023
+    contributes = "the theorem, with ½ in the rate and √λ_r in the margin"
 
     @classmethod
-    def floors(cls, problem: Problem, reduction: LeastSquares) -> tuple[float, float]:
+    def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(W*Φ) − ‖E(0)‖_F/√λ_r]₊ for k = m, r."""
-        margin = _first_misfit(problem, reduction) / reduction.eigenvalues[-1] ** 0.5
-        return _above(reduction.optimum, margin, 1.0)
+        misfit = start.misfit / start.smallest.sqrt()
+        ends = len(start.optimum), start.rank.value
+        m, r = (clipped(start.goal(k) - misfit) for k in ends)
+        return m, r
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,20 +159,53 @@ class InstantaneousRate(TwoLayerRate):
 
     @property
     def statement(self) -> sympy.Basic:
-        """−d(excess)/dt ≥ c(t)·excess."""
-        t = sympy.Symbol("t", nonnegative=True)
-        excess, floor = sympy.Function("excess")(t), sympy.Function("c")(t)
-        return sympy.Ge(-excess.diff(t), floor * excess, evaluate=False)
+        """‖W_2ᵀF‖² + ‖FW_1ᵀ‖² ≥ c·(ℒ − ℒ*) at every time; the left side is −ℒ̇.
+
+        F = Σ_yx − W_2W_1Σ_xx, W = W_2W_1, and c is λ_r times the bracket, with sigma_m
+        and sigma_r, singular values of W on the range of Σ_xx.
+        """
+        (first, second), (sigma_xx, sigma_yx) = self.problem.flow.state, self._symbols
+        F = sigma_yx - second * first * sigma_xx
+        down, up = second.T * F, F * first.T
+        speed = sympy.Trace(down * down.T) + sympy.Trace(up * up.T)
+        right = self._bracket_symbol * excess_symbol(self.problem)
+        return sympy.Ge(speed, right, evaluate=False)
+
+    @property
+    def _symbols(self) -> tuple[Any, Any]:
+        sigma_xx, sigma_yx = self.problem.flow.data
+        return sigma_xx, sigma_yx
+
+    @property
+    def _bracket_symbol(self) -> sympy.Expr:
+        levels, total = reduced_start(self.problem).levels.rounded, sympy.Integer(0)
+        sigmas = sympy.symbols("sigma_m sigma_r", nonnegative=True)
+        for spread, sigma in zip((levels.plus, levels.minus), sigmas, strict=True):
+            above = float(float_up(spread))
+            square = float_down((above + levels.level) ** 2 * (1 - FLOAT_ERROR))
+            total += sympy.sqrt(square + 4 * sigma**2) - float_up(spread)
+        return sympy.Mul(float_down(self._smallest), total, evaluate=False)
+
+    @property
+    def _smallest(self) -> float:
+        return max(at_least(reduced_start(self.problem).smallest), 0.0)
 
     @classmethod
-    def needs(cls, floors: tuple[float, float], rate: float) -> list[Hypothesis]:
-        """Return nothing: the floor moves with the trajectory."""
+    def with_ball(
+        cls, problem: Problem, found: Sequence[Hypothesis], rate: Any
+    ) -> Self | Refusal:
+        """Return the bound, whose rate may be zero: the floor moves with W(t)."""
+        return cls.with_rate(problem, found, max(at_least(rate), 0.0))
+
+    @classmethod
+    def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
+        """Return nothing."""
         return []
 
     @classmethod
-    def floors(cls, problem: Problem, reduction: LeastSquares) -> tuple[float, float]:
+    def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return zeros, which are below the σ_k at every instant."""
-        return 0.0, 0.0
+        return 0 * start.smallest, 0 * start.smallest
 
     def floor(self, product: Array) -> Array:
         """Return the lower bound on −ℒ̇/(ℒ − ℒ*) where the end-to-end matrix is W.
@@ -144,11 +215,15 @@ class InstantaneousRate(TwoLayerRate):
         product : ndarray, shape (…, m, d)
             End-to-end matrices W.
         """
-        values = to_float_array(product) @ self.reduction.frame
-        sigmas = [singular_value(values, k) for k in self.reduction.target.shape]
-        bracket = levels_of(self.problem, self.reduction).bracket(*sigmas)
-        smallest = self.reduction.eigenvalues[-1] * (1 - ROUNDED_DOWN)
-        return np.asarray(smallest * bracket)
+        start = reduced_start(self.problem)
+        projector = np.array([[float(x) for x in row] for row in start.projector])
+        matrices = to_float_array(product) @ projector
+        values = np.linalg.svd(matrices, compute_uv=False)
+        least = values - FLOAT_ERROR * sum(projector.shape) * values[..., :1]
+        ends = len(start.optimum), start.rank.value
+        sigmas = [_kth(np.maximum(least, 0.0), k) for k in ends]
+        below = 1 - FLOAT_ERROR
+        return np.asarray(self._smallest * start.levels.bracket(*sigmas) * below)
 
     def finding(self, balls: Any, index: int) -> str:
         """Return that derivatives are not enclosed."""
@@ -165,20 +240,13 @@ class InstantaneousRate(TwoLayerRate):
         speed = (down**2).sum(axis=(-2, -1)) + (up**2).sum(axis=(-2, -1))
         return np.asarray(floor) * excess_along(self.problem, path), speed
 
-
-def levels_of(problem: Problem, reduction: LeastSquares) -> ImbalanceLevels:
-    """Return spreads and level of D = W_1ΦΦᵀW_1ᵀ − W_2ᵀW_2 at the start."""
-    first, second = reduction.reduced(problem.floats.weights)
-    difference = first @ first.T - second.T @ second
-    return imbalance_levels(difference, reduction.rank, len(second))
+    def scale(self, path: Path, larger: Array) -> Any:
+        """Return the size of the excess loss times that of its rate."""
+        rate = reduced_start(self.problem).size * float(self.reduction.eigenvalues[0])
+        return max(*larger, path.number(rounding_scale(self.problem) * rate))
 
 
-def _first_misfit(problem: Problem, reduction: LeastSquares) -> float:
-    start = end_to_end(problem.floats.weights)
-    return float(np.linalg.norm(reduction.misfit(start)))
-
-
-def _above(matrix: Array, margin: float, factor: float) -> tuple[float, float]:
-    m, r = matrix.shape
-    above = [max(float(singular_value(matrix, k)) - margin, 0.0) for k in (m, r)]
-    return factor * above[0], factor * above[1]
+def _kth(values: Array, k: int) -> Array:
+    """Return σ_k of many; 0 where there are fewer than k."""
+    short = k > values.shape[-1]
+    return np.zeros(values.shape[:-1]) if short else values[..., k - 1]

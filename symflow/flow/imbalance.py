@@ -17,10 +17,20 @@ Then 2(λ_r(AAᵀ) + λ_m(BᵀB)) is at least the `bracket`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from flint import arb
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.outward import at_least, at_most
+from symflow.algebra.spectra import (
+    clipped,
+    eigenvalues,
+    in_balls,
+    kth,
+    to_rationals,
+)
 
 
 @dataclass(frozen=True)
@@ -29,29 +39,46 @@ class ImbalanceLevels:
 
     Parameters
     ----------
-    plus, minus : float
+    plus, minus : float or arb
         The spreads Δ₊ and Δ₋ of its positive and of its negative part.
-    level : float
+    level : float or arb
         The level Δ.
     """
 
-    plus: float
-    minus: float
-    level: float
+    plus: Any
+    minus: Any
+    level: Any
 
     def bracket(self, sigma_m: Array | float, sigma_r: Array | float) -> Array:
         """Return the lower bound on 2(λ_r(AAᵀ) + λ_m(BᵀB)), given σ_m and σ_r of AB.
+
+        It is rounded down.
 
         Examples
         --------
         >>> float(ImbalanceLevels(0.0, 0.0, 3.0).bracket(2.0, 2.0))
         10.0
         """
-        high, low = self.plus + self.level, self.minus + self.level
-        first = np.hypot(high, 2 * np.asarray(sigma_m)) - self.plus
-        return np.asarray(first + np.hypot(low, 2 * np.asarray(sigma_r)) - self.minus)
+        down = np.vectorize(lambda m, r: at_least(self.ball(m, r)), otypes=[float])
+        return np.asarray(down(sigma_m, sigma_r))
+
+    @in_balls()
+    def ball(self, sigma_m: Any, sigma_r: Any) -> Any:
+        """Return the bracket as a ball."""
+        plus, minus, level = map(arb, (self.plus, self.minus, self.level))
+        total = arb(0)
+        for spread, sigma in ((plus, arb(sigma_m)), (minus, arb(sigma_r))):
+            total += ((spread + level) ** 2 + 4 * sigma**2).sqrt() - spread
+        return clipped(total)
+
+    @property
+    def rounded(self) -> ImbalanceLevels:
+        """Floats of which the bracket is not larger."""
+        plus, minus = (at_most(arb(part)) for part in (self.plus, self.minus))
+        return ImbalanceLevels(plus, minus, at_least(arb(self.level)))
 
 
+@in_balls()
 def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     """Return spreads and level of D = AᵀA − BBᵀ.
 
@@ -65,17 +92,24 @@ def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     Returns
     -------
     ImbalanceLevels
-        Δ₊, Δ₋ and Δ.
+        Δ₊, Δ₋, rounded up, and Δ, rounded down.
 
     Examples
     --------
-    >>> imbalance_levels(np.diag([5.0, 2.0, -1.0]), 2, 1)
-    ImbalanceLevels(plus=3.0, minus=0.0, level=3.0)
+    >>> levels = imbalance_levels(np.diag([5.0, 2.0, -1.0]), 2, 1)
+    >>> round(levels.plus, 12), levels.minus, round(levels.level, 12)
+    (3.0, 0.0, 3.0)
     """
-    rising = np.linalg.eigvalsh(difference)
-    top, kth = positive_part(rising[::-1], 1), positive_part(rising[::-1], r)
-    bottom, mth = positive_part(-rising, 1), positive_part(-rising, m)
-    return ImbalanceLevels(top - kth, bottom - mth, kth + mth)
+    return levels_from(eigenvalues(to_rationals(difference)), r, m).rounded
+
+
+@in_balls()
+def levels_from(falling: list[Any], r: int, m: int) -> ImbalanceLevels:
+    """Return spreads and level as balls, from the eigenvalues of D."""
+    opposite = [-value for value in falling[::-1]]
+    top, above = kth(falling, 1), kth(falling, r)
+    bottom, below = kth(opposite, 1), kth(opposite, m)
+    return ImbalanceLevels(clipped(top - above), clipped(bottom - below), above + below)
 
 
 def positive_part(falling: Array, k: int) -> float:

@@ -11,12 +11,15 @@ first layer never moves.  The rest is the flow of a network with the r inputs Φ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import mpmath
 import numpy as np
+import sympy
 
 from symflow.algebra.arrays import (
     Array,
@@ -25,10 +28,13 @@ from symflow.algebra.arrays import (
     to_mpf_array,
 )
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.rank import Rank, decide_rank
 from symflow.flow.problem import Problem
 
-#: An eigenvalue of Σ_xx below this part of the largest counts as zero.
-RANK_TOLERANCE = 1e-11
+#: Part of the largest eigenvalue of Σ_xx below which float64 knows few digits of one.
+COARSE = 1e-6
+#: Digits for them.
+FINE_DIGITS = 50
 #: What rounding may put off the row space, relative.
 ALLOWED_OFF = 1e-8
 
@@ -89,6 +95,12 @@ class LeastSquares:
         exact = all(map(is_exact_array, problem.arguments))
         return 0.0 if exact or self.rank == len(self.frame) else ALLOWED_OFF
 
+    @property
+    def rounded(self) -> LeastSquares:
+        """The same in float64."""
+        parts = (self.eigenvalues, self.frame, self.target)
+        return LeastSquares(*map(to_float_array, parts))
+
     def reduced(self, weights: tuple[Array, ...]) -> tuple[Array, ...]:
         """Return the weights with W_1 replaced by W_1Φ."""
         return (weights[0] @ self.frame, *weights[1:])
@@ -118,13 +130,34 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    coarse = context is None
-    sigma_xx, sigma_yx = problem.arguments if coarse else problem.exact_arguments
+    if context is not None:
+        return _reduce(problem.exact_arguments, input_rank(problem).value, context)
+    memory = vars(problem)
+    if "_least_squares" not in memory:
+        memory["_least_squares"] = _in_floats(problem)
+    found: LeastSquares = memory["_least_squares"]
+    return found
+
+
+def _in_floats(problem: Problem) -> LeastSquares:
+    found = _reduce(map(to_float_array, problem.arguments), input_rank(problem).value)
+    values = found.eigenvalues
+    if problem.is_small and found.rank and values[-1] < COARSE * values[0]:
+        return finely(problem).rounded
+    return found
+
+
+def finely(problem: Problem) -> LeastSquares:
+    """Return the reduced problem to `FINE_DIGITS` digits, of the numbers as given."""
+    context = mpmath.MPContext()
+    context.dps = FINE_DIGITS
+    return _reduce(problem.sharp.arguments, input_rank(problem).value, context)
+
+
+def _reduce(moments: Iterable[Array], rank: int, context: Any = None) -> LeastSquares:
+    sigma_xx, sigma_yx = moments
     values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
-    rank = int(np.sum(values > RANK_TOLERANCE * max(values[-1], 0.0)))
-    if context is None:
-        sigma_yx = to_float_array(sigma_yx)
-    else:
+    if context is not None:
         matrix = context.matrix(to_mpf_array(sigma_xx, context).tolist())
         fine, table = context.eigsy(matrix)
         order = np.argsort(to_float_array(np.array(list(fine), dtype=object)))
@@ -133,6 +166,45 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
         sigma_yx = to_mpf_array(sigma_yx, context)
     eigenvalues, frame = values[::-1][:rank], vectors[:, ::-1][:, :rank]
     return LeastSquares(eigenvalues, frame, sigma_yx @ frame / eigenvalues**0.5)
+
+
+def input_rank(problem: Problem) -> Rank:
+    """Return the rank of Σ_xx, of the numbers as they were given where that is clear.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    """
+    memory = vars(problem)
+    if "_input_rank" not in memory:
+        memory["_input_rank"] = _input_rank(problem)
+    found: Rank = memory["_input_rank"]
+    return found
+
+
+def _input_rank(problem: Problem) -> Rank:
+    rough, exactly = decide_rank(problem.arguments[0]), with_fractions(problem)
+    if rough.exact or exactly is None:
+        return rough
+    # moments of float samples are themselves rounded
+    sharp = decide_rank(exactly.arguments[0])
+    return sharp if sharp.value == rough.value else rough
+
+
+def with_fractions(problem: Problem) -> Problem | None:
+    """Return the problem with its moments as given, if these are rational.
+
+    `Problem.sharp` rounds all numbers, if only to many digits, where one is irrational,
+    and a rounded Σ_xx may have another rank.
+    """
+    if not problem.is_small:
+        return None
+    for found in (problem, problem.sharp):
+        entries = [entry for array in found.arguments for entry in array.flat]
+        if all(isinstance(entry, sympy.Rational | Fraction) for entry in entries):
+            return found
+    return None
 
 
 def exact_least_norm(problem: Problem) -> Array | None:

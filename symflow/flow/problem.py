@@ -28,7 +28,7 @@ MOST_PRODUCTS = 200_000
 FINE_SIZE = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """The initial value problem θ̇ = −∇ℒ(θ), θ(0) given.
 

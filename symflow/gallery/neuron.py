@@ -12,7 +12,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Claim
-from symflow.claims.bibliography import ARORA_2019, EFTEKHARI_2020
+from symflow.claims.bibliography import ARORA_2019, CHEN_2022, EFTEKHARI_2020
 from symflow.convergence import (
     DescentComplexity,
     InducedFlow,
@@ -35,10 +35,10 @@ EFFORTS = ((2, 0.4), (2, 0.2), (2, 0.1), (3, 0.4), (3, 0.2))
 SADDLE_DEPTHS = (2, 3, 4)
 TARGETS = ((2, 1), (2, 1), (2, 1), (2, 2))
 PAIRS = (
-    ((0.6, 0.8), (0.1, 1.0)),
-    ((0.6, 0.8), (-0.6, 0.8)),
-    ((1.0, 0.0), (-1.0, 0.0)),
-    ((0.6, 0.8), (0.0, 1.0)),
+    (("3/5", "4/5"), ("5/13", "12/13")),
+    (("3/5", "4/5"), ("-3/5", "4/5")),
+    (("1", "0"), ("-1", "0")),
+    (("3/5", "4/5"), ("0", "1")),
 )
 
 
@@ -77,27 +77,19 @@ def start(u: Any, v: Any, strength: float, depth: int = 2) -> list[Array]:
     return [size * right[None, :], *middle, size * left[:, None]]
 
 
-def _problems() -> Iterator[Problem]:
-    flow = gradient_flow(LinearNetwork(2, 1, 2), SquaredLoss())
+def _starts() -> Iterator[Instance]:
     for values, (u, v) in zip(TARGETS, PAIRS, strict=True):
-        yield bind(flow, whitened(np.diag(np.array(values, float))), start(u, v, 0.5))
+        target = [[values[0], 0], [0, values[1]]]
+        yield replace(exact(u, v), data=whitened(target))
 
 
 def _limits() -> Array:
-    found = []
-    for problem in _problems():
-        answer = RankOneLimit.attempt(problem)
-        assert isinstance(answer, RankOneLimit), answer
-        found.append(answer.limit)
-    return np.array(found)
+    return np.array([claimed_limit(bind(x.flow, x.data, x.init)) for x in _starts()])
 
 
 def _ends() -> Array:
-    flow, found = gradient_flow(LinearNetwork(2, 1, 2), SquaredLoss()), []
-    for values, (u, v) in zip(TARGETS, PAIRS, strict=True):
-        data = whitened(np.diag(np.array(values, float)))
-        found.append(simulate(flow, data, start(u, v, 0.5), [0, 18]).end_to_end[-1])
-    return np.array(found)
+    runs = [simulate(x.flow, x.data, x.init, [0, 18]) for x in _starts()]
+    return np.array([run.end_to_end[-1] for run in runs])
 
 
 def _escapes() -> Array:
@@ -201,7 +193,7 @@ NEURON: tuple[Entry, ...] = (
     NumberEntry(
         "eftekhari-ends",
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",
-        EFTEKHARI_2020,
+        CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start"),
         _limits,
         _ends,
@@ -211,7 +203,7 @@ NEURON: tuple[Entry, ...] = (
     NumberEntry(
         "eftekhari-saddles",
         "rate z₂^(1−2/L)(z₁ − z₂) at which the saddle z₂p₂q₂ᵀ is left, L = 2, 3, 4",
-        EFTEKHARI_2020,
+        CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start", "z = (2, 0.5)"),
         _escapes,
         _measured_escapes,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.claims.bibliography import JACOT_2018, MIN_2021, MIN_2023
+from symflow.claims.bibliography import DOMINE_2025, JACOT_2018, MIN_2021, MIN_2023
 from symflow.codegen import compile as compile_flow
 from symflow.convergence.kernel import operator_drift, tangent_kernel
 from symflow.convergence.three_layers import operator_floor
@@ -21,7 +21,6 @@ from symflow.inits import lambda_balanced_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import simulate
-from symflow.solutions.references import DOMINE
 
 #: Eigenvalues of D and of −D, and singular values of W; both orders of r and m.
 TIGHT = (
@@ -153,7 +152,7 @@ OPERATOR = (
     NumberEntry(
         "domine-lazy",
         "exponents in λ: relative drift of the kernel, gap to a linear model",
-        DOMINE,
+        DOMINE_2025,
         ("λ-balanced start, λ = 50, 200", "W(0) of order one", "whitened input"),
         lambda: np.array([-2.0, -2.0]),
         _lazy_slopes,

@@ -9,8 +9,8 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.bias import DifferenceMap, least_potential
 from symflow.bias.scale import lazy_scale, rich_scale
+from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.gallery.entry import CeilingEntry
-from symflow.solutions.references import WOODWORTH
 
 #: Parts ε of the least norm, and the inputs of the random regressions.
 PARTS, INPUTS, INSTANCES = (0.5, 0.1, 0.03), 6, 20
@@ -78,7 +78,7 @@ SCALE = (
     CeilingEntry(
         "woodworth-rich",
         "‖β‖₁/least − 1 ≤ ε from the scale α(ε), ε = 0.5, 0.1, 0.03",
-        WOODWORTH,
+        WOODWORTH_2020,
         ("β = u∘u − v∘v, u = v = α", "20 random regressions, 3 samples, 6 inputs"),
         lambda: PARTS,
         _rich,
@@ -87,7 +87,7 @@ SCALE = (
     CeilingEntry(
         "woodworth-lazy",
         "‖β‖₂²/least − 1 ≤ ε from the scale α(ε), ε = 0.5, 0.1, 0.03",
-        WOODWORTH,
+        WOODWORTH_2020,
         ("β = u∘u − v∘v, u = v = α", "20 random regressions, 3 samples, 6 inputs"),
         lambda: PARTS,
         _lazy,

@@ -16,8 +16,9 @@ from symflow.solutions.recurrence import Recurrence, recurrence
 from symflow.solutions.regression import LinearRegression
 from symflow.solutions.riccati import Riccati
 from symflow.solutions.schedule import Scheduled, scheduled
-from symflow.solutions.solution import Solution, Step, Times
+from symflow.solutions.solution import Solution
 from symflow.solutions.staircase import Staircase, staircase
+from symflow.solutions.step import Step, Times
 from symflow.solutions.symmetric import SymmetricRiccati
 from symflow.solutions.table import as_markdown, table
 

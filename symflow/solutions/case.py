@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import Array, is_exact_array, map_entries, to_mpf_array
+from symflow.algebra.arrays import is_exact_array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem, bind
+from symflow.inits import GivenInit, as_init
 from symflow.inits.seeds import seed_of
+from symflow.solutions.rational import height_of
 
 #: Digits in which hypotheses are checked where the numbers are not rational.
 CHECK_DIGITS = 30
 
 #: Up to this many inputs, hypotheses and modes have more digits than float64.
 FINE_SIZE = 40
+
+#: Multiplications beyond which a condition is left as measured in float64.
+PRODUCTS = 200_000
+
+#: Working digits are rounded up to a multiple, so that times share what is found.
+STEP = 16
+
+#: Digits in which zero is told from small, beyond those of the numbers given.
+SPARE_DIGITS = 10
+
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +58,7 @@ class Case:
     init: Any
     rng: Any = None
     _drawn: dict[int, Problem] = field(default_factory=dict, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.rng is not None:
@@ -66,8 +82,54 @@ class Case:
         return digits <= CHECK_DIGITS and self.problem.widths[0] > FINE_SIZE
 
     def checkable(self, digits: int = CHECK_DIGITS) -> Problem:
-        """Return the problem to a few digits more than asked, or in float64."""
-        return self.problem.floats if self.is_coarse(digits) else self.at(digits + 5)
+        """Return the problem as it was given, or to a few digits more than asked.
+
+        Fractions where all numbers are rational; float64 where it is large.
+        """
+        if self.is_coarse(digits):
+            return self.problem.floats
+        return self.rational or self.at(digits + self.spare)
+
+    @cached_property
+    def is_exact(self) -> bool:
+        """Whether no number is a float: what is said of them holds exactly or not."""
+        rule = as_init(self.init)
+        given = rule.weights if isinstance(rule, GivenInit) else ()
+        arrays = (*given, *self.problem.arguments)
+        return bool(given) and all(map(is_exact_array, arrays))
+
+    @cached_property
+    def rational(self) -> Problem | None:
+        """The problem in fractions; None where a number is drawn or irrational."""
+        rule = as_init(self.init)
+        if not isinstance(rule, GivenInit):
+            return None
+        problem = self.problem if self.is_large else self.at(CHECK_DIGITS)
+        weights = tuple(map_entries(as_fraction, array) for array in rule.weights)
+        data = {
+            symbol.name: map_entries(as_fraction, array)
+            for symbol, array in zip(self.flow.data, problem.arguments, strict=True)
+        }
+        arrays = (*weights, *data.values())
+        if any(entry is None for array in arrays for entry in array.flat):
+            return None
+        return Problem(problem.flow, problem.widths, weights, data)
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether fractions, or a draw of many digits, would take minutes."""
+        return self.problem.size * max(self.problem.widths) > PRODUCTS
+
+    @cached_property
+    def spare(self) -> int:
+        """Digits beyond those of an answer in which zero is told from small."""
+        if self.rational is not None:
+            found = self.rational
+            return 2 * height_of((*found.weights, *found.arguments)) + SPARE_DIGITS
+        sizes = [np.abs(w).max() for w in self.problem.floats.weights]
+        return SPARE_DIGITS + int(
+            sum(-np.log10(size) for size in sizes if 0 < size < 1)
+        )
 
     @cached_property
     def sharp(self) -> Problem:
@@ -75,18 +137,7 @@ class Case:
 
         Otherwise numbers of `CHECK_DIGITS` digits.
         """
-        problem = self.given
-        # floats are no exact numbers here, though their moments are formed exactly
-        exact = all(map(is_exact_array, [*problem.weights, *self.problem.arguments]))
-        parts = [*problem.weights, *problem.arguments]
-        if not exact or not all(_is_rational(part) for part in parts):
-            return _lifted(problem, CHECK_DIGITS)
-        weights = tuple(map_entries(as_fraction, array) for array in problem.weights)
-        data = {
-            symbol.name: map_entries(as_fraction, array)
-            for symbol, array in zip(self.flow.data, problem.arguments, strict=True)
-        }
-        return Problem(problem.flow, problem.widths, weights, data)
+        return self.rational or _lifted(self.at(CHECK_DIGITS), CHECK_DIGITS)
 
     @cached_property
     def given(self) -> Problem:
@@ -99,6 +150,13 @@ class Case:
             digits=CHECK_DIGITS,
             exact=True,
         )
+
+    def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """Return what `make` made when it was first asked for under this key."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: Found = self._made[key]
+        return found
 
 
 def context_of(digits: int) -> Any:
@@ -116,7 +174,3 @@ def _lifted(problem: Problem, digits: int) -> Problem:
     }
     weights = tuple(to_mpf_array(array, context) for array in problem.weights)
     return Problem(problem.flow, problem.widths, weights, data)
-
-
-def _is_rational(array: Array) -> bool:
-    return all(as_fraction(entry) is not None for entry in np.ravel(array))

@@ -21,7 +21,10 @@ from symflow.solutions.riccati import Riccati
 from symflow.solutions.solution import Solution
 from symflow.solutions.symmetric import SymmetricRiccati
 
-#: The catalogue, most specific first; the first entry that applies is the answer.
+#: Defects within this factor are alike: rounding of one kind.
+ALIKE = 1e3
+
+#: The catalogue, most specific first; the first entry that applies best is the answer.
 SOLUTIONS: tuple[type[Solution], ...] = (
     LinearRegression,
     LogisticMode,
@@ -108,7 +111,24 @@ def solve(
             ]
         )
         raise NoClosedForm(msg)
-    return found if all else found[0]
+    return found if all else _chosen(found)
+
+
+def _chosen(found: tuple[Solution, ...]) -> Solution:
+    """Return the first solution among those whose hypotheses hold best.
+
+    One that holds exactly goes before one that floats satisfy to rounding; among those
+    it is the longest horizon that counts, then the defect.
+    """
+    if found[0].defect == 0 or len(found) == 1 or found[0].case.rational is None:
+        return found[0]
+    for answer in found:
+        if answer.defect == 0:
+            return answer
+    furthest = max(answer.horizon for answer in found)
+    known = [answer for answer in found if answer.horizon >= furthest / 2]
+    least = min(answer.defect for answer in known)
+    return next(answer for answer in known if answer.defect <= ALIKE * least)
 
 
 def attempts(

@@ -6,6 +6,8 @@ left is kept as the defect of the hypothesis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,13 @@ from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Dense, Network
 from symflow.solutions.case import CHECK_DIGITS, Case
-from symflow.solutions.modes import joint_modes, quick_defect
+from symflow.solutions.modes import (
+    exactly_aligned,
+    joint_modes,
+    quick_defect,
+    start_defect,
+)
+from symflow.solutions.rational import product_of
 
 #: Relative defect up to which floats count as satisfying a hypothesis.
 TOLERANCE = 1e-9
@@ -25,8 +33,8 @@ TOLERANCE = 1e-9
 #: A defect below this is rounding of the arithmetic that checks, not of the input.
 ROUNDING = 1e-24
 
-#: Multiplications beyond which a condition is left as measured in float64.
-PRODUCTS = 200_000
+#: What a gap is at least that is no float, but not zero.
+TINY = 1e-300
 
 
 def squared_loss(case: Case) -> Hypothesis:
@@ -51,63 +59,106 @@ def dense_layers(case: Case, least: int, most: int | None) -> Hypothesis:
 def balanced(case: Case) -> Hypothesis:
     """Require W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for all layers."""
 
-    def measure(problem: Problem) -> Any:
-        pairs = zip(problem.weights, problem.weights[1:], strict=False)
-        gaps = [
-            relative_size(after.T @ after - before @ before.T, _stacked(before, after))
-            for before, after in pairs
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
+        return [
+            (after.T @ after - before @ before.T, _stacked(before, after))
+            for before, after in pairwise(problem.weights)
         ]
-        return max(gaps, default=0)
 
-    said = "‖W₂ᵀW₂ − W₁W₁ᵀ‖" if case.problem.widths[3:] == () else "the imbalance"
-    return _measured(case, "balanced initialization", said, measure)
+    def distance(problem: Problem) -> float:
+        layers = problem.weights
+        size = max(float(np.abs(layer).max()) for layer in layers) or 1.0
+        moves = [
+            np.abs(_root(after.T) - _root(before)).max()
+            for before, after in pairwise(layers)
+        ]
+        return float(max(moves, default=0.0)) / size
+
+    said = "‖W₂ᵀW₂ − W₁W₁ᵀ‖ =" if case.problem.widths[3:] == () else "the imbalance ="
+    return measured(case, "balanced initialization", said, gaps, distance)
 
 
 def homogeneous(case: Case) -> Hypothesis:
     """Require W_2ᵀW_2 − W_1W_1ᵀ = λI for some number λ."""
 
-    def measure(problem: Problem) -> Any:
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
         first, second = problem.weights
         gap = imbalance(problem)
         rest = gap - homogeneity(problem) * np.eye(len(gap), dtype=int)
-        return relative_size(rest, _stacked(first, second))
+        return [(rest, _stacked(first, second))]
 
-    return _measured(case, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖", measure)
+    return measured(case, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖ =", gaps)
 
 
 def isotropic(case: Case) -> Hypothesis:
     """Require whitened input, Σ_xx = κI; κ = 1 strictly."""
 
-    def measure(problem: Problem) -> Any:
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
         sigma_xx = problem.arguments[0]
         level = isotropy(problem)
         rest = sigma_xx - level * np.eye(len(sigma_xx), dtype=int)
-        return relative_size(rest, sigma_xx)
+        return [(rest, sigma_xx)]
 
-    return _measured(case, "whitened input", "‖Σ_xx − κI‖", measure)
+    return measured(case, "whitened input", "‖Σ_xx − κI‖ =", gaps)
+
+
+def seen(case: Case) -> Hypothesis:
+    """Require that there is input: Σ_xx ≠ 0."""
+    found = bool(np.any(case.problem.arguments[0]))
+    return Hypothesis("Σ_xx ≠ 0", found, "" if found else "nothing moves")
 
 
 def rank_one(case: Case) -> Hypothesis:
     """Require that every layer has rank one, and is not zero."""
 
-    def measure(problem: Problem) -> Any:
-        return max(_beyond_rank_one(weight) for weight in problem.weights)
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
+        return [(_beyond_rank_one(weight), weight) for weight in problem.weights]
 
-    words = "every layer has rank one"
-    return _measured(case, words, "‖W_l − its best row and column‖", measure)
+    words, said = "every layer has rank one", "‖W_l − its best row and column‖ ="
+    if not all(weight.any() for weight in case.problem.weights):
+        return Hypothesis(words, False, "a layer is zero", 1.0)
+    return measured(case, words, said, gaps)
 
 
 def aligned(case: Case) -> Hypothesis:
     """Require Σ_xx, Σ_yx and W(0) to share singular vectors."""
-    words = "Σ_xx, Σ_yx and W(0) share singular vectors"
+    words, said = "Σ_xx, Σ_yx and W(0) share singular vectors", "their gap ="
+    if case.rational is not None and not case.is_large:
+        exactly = exactly_aligned(*moments(case.rational), product(case.rational))
+        if exactly:
+            return Hypothesis(words, True)
     floats = case.problem.floats
     size = quick_defect(*moments(floats), product(floats))
     if size <= 1e3 * TOLERANCE:
-        coarse = case.is_coarse(CHECK_DIGITS)
-        sharp = case.problem.floats if coarse else case.sharp
+        sharp = floats if case.is_coarse(CHECK_DIGITS) else case.sharp
         modes = joint_modes(*moments(sharp), product(sharp))
-        size = 0.0 if modes.defect < ROUNDING else modes.defect
-    return Hypothesis(words, size <= TOLERANCE, _say("their gap", size), size)
+        size = modes.defect
+        if case.rational is not None:
+            size = max(size, start_defect(modes, len(floats.weights)))
+        elif size < ROUNDING:
+            size = 0.0
+    return verdict(case, words, said, size)
+
+
+def verdict(
+    case: Case, words: str, said: str, size: float, shown: float | None = None
+) -> Hypothesis:
+    """Return what a measured gap says: numbers that are exact leave no room.
+
+    Parameters
+    ----------
+    case : Case
+        What is asked.
+    words, said : str
+        The condition, and what is measured.
+    size : float
+        The gap that decides.
+    shown : float, optional
+        What is printed instead, where people look for another number.
+    """
+    room = 0.0 if case.is_exact and not case.is_large else TOLERANCE
+    detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
+    return Hypothesis(words, size <= room, detail, size)
 
 
 def imbalance(problem: Problem) -> Array:
@@ -136,38 +187,66 @@ def moments(problem: Problem) -> tuple[Array, Array]:
 
 def product(problem: Problem) -> Array:
     """Return the end-to-end matrix W_L⋯W_1 of the start."""
+    if problem.weights[0].dtype == object:
+        found = product_of(reversed(problem.weights))
+        if found is not None:
+            return found
     total = problem.weights[0]
     for weight in problem.weights[1:]:
         total = weight @ total
     return total
 
 
-def _beyond_rank_one(weight: Array) -> Any:
-    """Return by how much a matrix is not the outer product along its largest row."""
+def _beyond_rank_one(weight: Array) -> Array:
+    """Return what a matrix is beyond the outer product along its largest row."""
     sizes = [(row * row).sum() for row in weight]
-    if not max(sizes) > 0:
-        return 1
     row = weight[sizes.index(max(sizes))]
     column = (weight @ row) / max(sizes)
-    return relative_size(weight - np.multiply.outer(column, row), weight)
+    return np.asarray(weight - np.multiply.outer(column, row))
 
 
 def _stacked(first: Array, second: Array) -> Array:
     return np.concatenate([(first @ first.T).ravel(), (second.T @ second).ravel()])
 
 
-def _measured(case: Case, words: str, said: str, measure: Any) -> Hypothesis:
-    """Measure in float64, and precisely where that looks good."""
-    size = to_float(measure(case.problem.floats))
-    if size <= 1e3 * TOLERANCE and _is_small(case.problem):
-        size = to_float(measure(case.sharp))
-        size = 0.0 if size < ROUNDING else size
-    return Hypothesis(words, size <= TOLERANCE, _say(said, size), size)
+def _root(matrix: Array) -> Array:
+    """Return (MMᵀ)^{1/2} without squaring M: what is small keeps its digits."""
+    left, sizes, _ = np.linalg.svd(matrix, full_matrices=False)
+    return np.asarray((left * sizes) @ left.T)
 
 
-def _is_small(problem: Problem) -> bool:
-    return problem.size * max(problem.widths) <= PRODUCTS
+def measured(
+    case: Case,
+    words: str,
+    said: str,
+    gaps: Callable[[Problem], list[tuple[Array, Array]]],
+    distance: Callable[[Problem], float] | None = None,
+) -> Hypothesis:
+    """Decide exactly whether gaps vanish; measure floats by the distance of weights.
 
+    Parameters
+    ----------
+    case : Case
+        What is asked.
+    words, said : str
+        The condition, and what is measured.
+    gaps : callable
+        The arrays that have to vanish, each with the one to whose size it is compared.
+    distance : callable, optional
+        How far float weights are from weights without gaps, relative; by default the
+        size of the gaps.
+    """
 
-def _say(what: str, size: float) -> str:
-    return f"{what} = {size:.2g} relative" if size else ""
+    def size_of(problem: Problem) -> float:
+        size = max((relative_size(*pair) for pair in gaps(problem)), default=0)
+        return max(to_float(size), TINY) if size else 0.0
+
+    floats = case.problem.floats
+    size = size_of(floats)
+    if size <= 1e3 * TOLERANCE and not case.is_large:
+        sharp = size_of(case.sharp)
+        drawn = case.rational is None
+        size = 0.0 if sharp < ROUNDING and drawn else sharp
+    if 0 < size <= TOLERANCE and distance is not None and case.rational is not None:
+        size, said = max(size, distance(floats)), "the weights are off by"
+    return verdict(case, words, said, size)

@@ -31,8 +31,8 @@ from symflow.solutions.clock import Clock
 #: Newton steps for the limit, from a side where they cannot overshoot.
 STEPS = 400
 
-#: A start nearer to the limit than this part of it is the limit.
-NEAR = 1e-25
+#: A start nearer to the limit than so many roundings is the limit.
+NEAR = 1e5
 
 #: Beyond this e^{gap} is not a float.
 LONG = 600.0
@@ -135,7 +135,7 @@ class Course(ABC):
     @property
     def resting(self) -> bool:
         """Whether the start is the limit, up to rounding."""
-        return bool(self.gap <= NEAR * (1 + abs(self.end)))
+        return bool(self.gap <= NEAR * self.ops.eps * (1 + abs(self.end)))
 
     @cached_property
     def clock(self) -> Clock:

@@ -21,6 +21,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis
+from symflow.claims.bibliography import SAXE_2014
 from symflow.flow.times import float_times
 from symflow.solutions.case import Case, context_of
 from symflow.solutions.clock_table import (
@@ -41,10 +42,10 @@ from symflow.solutions.conditions import (
 from symflow.solutions.implicit import Branch, clock, invert
 from symflow.solutions.internal_time import InternalTime
 from symflow.solutions.modes import joint_modes
-from symflow.solutions.references import SAXE
+from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step, Times
 from symflow.solutions.spectral import LAM, PRODUCT, SIGMA, START, SpectralSolution, T
+from symflow.solutions.step import Step, Times
 
 KAPPA = sympy.Symbol("kappa", negative=True)
 W = sympy.Symbol("w", positive=True)
@@ -68,7 +69,10 @@ def positive_inputs(case: Case) -> Hypothesis:
 class DeepMode(SpectralSolution):
     """The balanced flow of three or more layers, spectral start; made by `solve`."""
 
-    source: ClassVar = SAXE
+    source: ClassVar = SAXE_2014
+    contributes: ClassVar = "the equation of a mode; solved for its time here"
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=3, most=None),
@@ -114,16 +118,15 @@ class DeepMode(SpectralSolution):
         other = sympy.simplify(sympy.gammasimp(shifted / coefficient))
         return first**2 + other**2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the mode equation, its separation, and the integral."""
-        w = sympy.Function("w")(T)
-        speed = (
-            self.depth * w ** (2 - sympy.Rational(2, self.depth)) * (SIGMA - LAM * w)
-        )
-        apart = sympy.Eq(sympy.Derivative(T, W), 1 / speed.subs(w, W), evaluate=False)
+        power = 2 - sympy.Rational(2, self.depth)
+        speed = self.depth * W**power * (SIGMA - LAM * W)
+        apart = sympy.Eq(sympy.Derivative(T, W), 1 / speed, evaluate=False)
         return (
-            Step("each mode obeys", sympy.Eq(w.diff(T), speed)),
-            Step("apart", apart),
+            *frame_steps(self.depth),
+            mode_step(self.depth),
+            Step("apart", apart, sympy.simplify(apart.rhs * speed - 1)),
             Step("integrated term by term", self.statement, self.verify()),
         )
 
@@ -204,11 +207,39 @@ class DeepMode(SpectralSolution):
         sigma, lam, start = parameters
         return deep_strength(context, self.depth, time, sigma, lam, start)
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def rough(self, times: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Return W and the layers at rising times to a few digits, by integration."""
+        from scipy.integrate import solve_ivp
+
+        sigma, lam, start = self._floats
+        used = start > 0
+        power = 1 - 2 / self.depth
+
+        def slope(_: float, logs: Array) -> Array:
+            w = np.exp(logs)
+            return np.asarray(self.depth * w**power * (sigma[used] - lam[used] * w))
+
+        values = np.zeros((len(times), len(start)))
+        if used.any() and times[-1] > 0:
+            span, begin = (0.0, float(times[-1])), np.log(start[used])
+            run = solve_ivp(
+                slope, span, begin, method="LSODA", t_eval=times, rtol=1e-6, atol=1e-6
+            )
+            values[: run.y.shape[1], used] = np.exp(run.y.T)
+        elif used.any():
+            values[:] = start
+        left, right = self._bases
+        matrices = np.asarray((left * values[:, None, :]) @ right.T)
+        return matrices, self._layers(values)
+
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64."""
+        return self._layers(self.strengths(t))
+
+    def _layers(self, strengths: Array) -> tuple[Array, ...]:
         start = to_float_array(self.modes.start)
         ratio = np.where(start > 0, start, 1.0)
-        ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)
+        ratio = np.where(start > 0, strengths / ratio, 1.0)
         growth = ratio[..., None, :] ** (1 / self.depth)
         return tuple((image * growth) @ frame.T for image, frame in self._frames)
 
@@ -253,14 +284,19 @@ def deep_strengths(
             waited = 0 if still else power * depth * lam * time
             yield (start**-power + waited) ** (-1 / power) if waited else start
         return
-    branch, y = _entry(context, depth, sigma, lam, start)
+    # far above a small −σ the clock of a fading mode is what a constant leaves
+    above = int(context.log10(lam * start / -sigma)) if sigma < 0 else 0
+    fine = context_of(context.dps + 2 * max(0, above) + 5)
+    sigma, lam = fine.mpf(sigma), fine.mpf(lam)
+    branch, y = _entry(fine, depth, sigma, lam, fine.mpf(start))
     origin = clock(branch, y)[0]
-    rate = depth * abs(sigma) * (abs(sigma) / lam) ** alpha
+    rate = depth * abs(sigma) * (abs(sigma) / lam) ** (1 - fine.mpf(2) / depth)
     for time in times:
         if time:
             target = origin + rate * time
             y = invert(branch, target, y, _beyond(branch, y, target))
-        yield abs(sigma) / lam * _strength(branch, y) if time else start
+        found = abs(sigma) / lam * _strength(branch, y) if time else start
+        yield context.mpf(found)
 
 
 def _entry(

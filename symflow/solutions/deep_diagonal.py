@@ -16,31 +16,35 @@ al. (2020) along their flow.  The integral is inverted at any precision (`course
 from __future__ import annotations
 
 from functools import cached_property, partial
+from math import prod
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis
-from symflow.flow.coordinates import Coordinates, coordinates
+from symflow.claims.bibliography import WOODWORTH_2020
+from symflow.flow.coordinates import Coordinates
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, Case, context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.courses import Balanced, Course, Difference, Pivot
 from symflow.solutions.deep import deep_strengths
-from symflow.solutions.references import WOODWORTH
+from symflow.solutions.reduction import coordinate_step
 from symflow.solutions.separable import (
     LAM,
     SIGMA,
     SeparableSolution,
     T,
+    coordinates_of,
     orthogonal_design,
     sampled,
     seen_targets,
     separable_network,
 )
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 W, START, S = sympy.symbols("p p0 s", real=True)
 XI, X = sympy.symbols("xi x", real=True)
@@ -52,8 +56,7 @@ SAMPLE = {SIGMA: 3, LAM: 2, W: sympy.Rational(1, 3), A: 1, B: 2, DEPTH: 5}
 
 def generic_start(case: Case) -> Hypothesis:
     """Require a start from which every coordinate is on a known curve."""
-    found = coordinates(case.sharp, CHECK_DIGITS)
-    assert found is not None
+    found = coordinates_of(case, CHECK_DIGITS)
     if found.kind == "product":
         words = "one weight of each coordinate smallest in size, or all alike"
     else:
@@ -78,7 +81,8 @@ def _known(kind: str, column: tuple[Any, ...]) -> bool:
 class DeepDiagonalMode(SeparableSolution):
     """The flow of a deep diagonal network, orthogonal design; made by `solve`."""
 
-    source: ClassVar = WOODWORTH
+    source: ClassVar = WOODWORTH_2020
+    contributes: ClassVar = "the mirror flow; solved by quadrature here"
     conditions: ClassVar = (
         squared_loss,
         partial(separable_network, least=3, most=None),
@@ -138,7 +142,7 @@ class DeepDiagonalMode(SeparableSolution):
         ]
         return _squares(parts, {X: sympy.Rational(1, 9)})
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the flow of a coordinate, its curve, and the integral."""
         if self.coordinates.kind != "product":
             a, xi = sympy.Function("a")(T), sympy.Function("xi")(T)
@@ -147,8 +151,12 @@ class DeepDiagonalMode(SeparableSolution):
             inverse = (a ** (2 - DEPTH) + (DEPTH - 2) * xi).diff(T)
             kept = inverse.subs({a.diff(T): grown.rhs, xi.diff(T): force})
             constant = sympy.Eq(a ** (2 - DEPTH) + (DEPTH - 2) * xi, A ** (2 - DEPTH))
+            side = sympy.Symbol("a")
+            alike = sympy.Mul(*[side] * (self.depth - 1)) * force
+            moved = (grown.rhs.subs(a, side)).subs(DEPTH, self.depth)
             return (
-                Step("each side obeys, with the force f = ξ̇", grown),
+                coordinate_step(self.depth, 2),
+                Step("each side obeys, with the force f = ξ̇", grown, alike - moved),
                 Step("so that", constant, sympy.powsimp(sympy.expand(kept))),
                 Step("and for v with −ξ; apart", self.statement, self.verify()),
             )
@@ -159,9 +167,15 @@ class DeepDiagonalMode(SeparableSolution):
         others = _others(p, _gaps(self.depth))
         speed = others * (SIGMA - LAM * p * others)
         conserved = sympy.Eq((w**2 - p**2).diff(T), 0, evaluate=False)
+        alone = sympy.symbols(f"w2:{self.depth + 1}", positive=True)
+        product = sympy.Mul(*alone)
+        pulled = product * (SIGMA - LAM * p * product)
+        placed = zip(alone, _gaps(self.depth), strict=True)
+        pulled = pulled.subs({w: sympy.sqrt(p**2 + gap) for w, gap in placed}) - speed
         return (
+            coordinate_step(self.depth, 1),
             Step("w² − p² is conserved", conserved, sympy.expand(kept)),
-            Step("the smallest weight obeys", sympy.Eq(p.diff(T), speed)),
+            Step("the smallest weight obeys", sympy.Eq(p.diff(T), speed), pulled),
             Step("apart", self.statement, self.verify()),
         )
 
@@ -221,8 +235,9 @@ class DeepDiagonalMode(SeparableSolution):
                 np.array([a[j] for a in self.coordinates.amplitudes])
             )
             if course is None:
-                strength, product = self._faded(j, times), abs(np.prod(first))
-                ratio = np.abs(strength) / product if product else np.ones(times.shape)
+                strength = self._faded(j, times)
+                begin = abs(to_float(_coefficient(self.coordinates, j)))
+                ratio = np.abs(strength) / begin if begin else np.ones(times.shape)
                 columns.append(
                     ratio ** (1 / self.depth) * first[:, *[None] * times.ndim]
                 )
@@ -245,7 +260,7 @@ class DeepDiagonalMode(SeparableSolution):
         found = self.coordinates
         values = []
         for j, course in enumerate(self._courses):
-            first = np.prod([a[j] for a in found.amplitudes])
+            first = _coefficient(found, j)
             rest = found.sigma[j] * 0 if found.lam[j] else first
             goal = rest if course is None else course.sigma / course.lam
             values.append(float(goal))
@@ -279,10 +294,15 @@ def _course(kind: str, depth: int, sigma: Any, lam: Any, column: Any) -> Course 
     return course if sizes[pivot] and course.goal > 0 else None
 
 
+def _coefficient(found: Coordinates, j: int) -> Any:
+    """Return ρ_j at the start: a product of L weights, or the difference of two."""
+    column, depth = [a[j] for a in found.amplitudes], found.depth
+    return prod(column[:depth]) - (prod(column[depth:]) if column[depth:] else 0)
+
+
 def _fading(context: Any, found: Coordinates, j: int, times: list[Any]) -> list[Any]:
     """Return ρ_j at rising times where weights of one size face away from σ."""
-    column = [context.mpf(a[j]) for a in found.amplitudes]
-    first = context.fprod(column)
+    first = context.mpf(_coefficient(found, j))
     sigma, lam = context.mpf(found.sigma[j]), context.mpf(found.lam[j])
     if not first or not lam:
         return [first for _ in times]

@@ -26,22 +26,24 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
+from symflow.claims.bibliography import YUN_2021
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, Case, context_of
-from symflow.solutions.conditions import ROUNDING, TOLERANCE, squared_loss
+from symflow.solutions.case import CHECK_DIGITS, STEP, Case
+from symflow.solutions.conditions import squared_loss, verdict
 from symflow.solutions.eigen import spare_digits
 from symflow.solutions.fourier import SIGMA
 from symflow.solutions.rays import Ray
+from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
-from symflow.solutions.solution import NOTHING, Solution, Step
+from symflow.solutions.solution import NOTHING, Solution
 from symflow.solutions.spectra import (
     SPARE,
-    YUN,
     circulant_design,
     full_filters,
     spectra,
     turned_back,
 )
+from symflow.solutions.step import Step
 
 S, X = sympy.symbols("s x", positive=True)
 U0, V0, GOAL = sympy.symbols("u0 v0 goal", real=True)
@@ -64,20 +66,20 @@ CLOSE = 0.05
 
 def balanced_spectra(case: Case) -> Hypothesis:
     """Require filters with the same modulus at every frequency."""
-    context = context_of(CHECK_DIGITS)
-    rows, _ = spectra(case.sharp, context)
+    rows, basis = spectra(case, CHECK_DIGITS)
     sizes = [[abs(a) for a in row[2:]] for row in rows]
-    top = max(max(row) for row in sizes)
-    gap = to_float(max(max(row) - min(row) for row in sizes) / top) if top else 0.0
-    gap = 0.0 if gap < ROUNDING else gap
+    gaps = [(max(row) - min(row)) / max(row) for row in sizes if max(row)]
+    gap, top = to_float(max(gaps, default=0)), max(map(max, sizes))
+    shown = to_float(max(max(row) - min(row) for row in sizes) / (top or 1))
+    digits = basis.flat[0].context.dps
+    gap = 0.0 if gap < 10.0 ** (CHECK_DIGITS // 2 + SPARE - digits) else gap
     words = "balanced initialization: all filters alike in modulus at each frequency"
-    detail = f"moduli differ by {gap:.2g} relative" if gap else ""
-    return Hypothesis(words, gap <= TOLERANCE, detail, gap)
+    return verdict(case, words, "moduli differ by", gap, shown)
 
 
 def no_near_miss(case: Case) -> Hypothesis:
     """Require that no ray passes zero closely, where the integral has a peak."""
-    rows, _ = spectra(case.sharp, context_of(CHECK_DIGITS))
+    rows, _ = spectra(case, CHECK_DIGITS)
     rays = [_ray(*row) for row in rows]
     least = min((ray.miss for ray in rays if ray.moves), default=1.0)
     words = "no β̂(k) passes zero closely"
@@ -88,11 +90,26 @@ def _ray(lam: Any, sigma: Any, *filters: Any) -> Ray:
     return Ray(lam, lam.context.mpc(sigma), tuple(filters))
 
 
+def _moved_gap(depth: int) -> sympy.Expr:
+    """Return by how much the slope of Πa_l, ȧ_l = f Π_{j≠l} ā_j, differs from fN."""
+    filters, turned = (sympy.symbols(f"{name}1:{depth + 1}") for name in ("a", "abar"))
+    force = sympy.Symbol("f")
+    others = [
+        (sympy.Mul(*(x for k, x in enumerate(row) if k != place)))
+        for row in (filters, turned)
+        for place in range(depth)
+    ]
+    pairs = list(zip(others[:depth], others[depth:], strict=True))
+    slope = sympy.Add(*(a * (force * b) for a, b in pairs))
+    return sympy.expand(slope - force * sympy.Add(*(a * b for a, b in pairs)))
+
+
 @final
 class DeepFourierMode(Solution):
     """The flow of three or more balanced circular filters; made by `solve`."""
 
-    source: ClassVar = YUN
+    source: ClassVar = YUN_2021
+    contributes: ClassVar = "the decoupling into frequencies; solved here"
     conditions: ClassVar = (
         squared_loss,
         partial(full_filters, least=3, most=None),
@@ -105,6 +122,12 @@ class DeepFourierMode(Solution):
     def depth(self) -> int:
         """The number L of filters."""
         return self.problem.flow.network.depth
+
+    @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return float((self.degree - 1) * size ** (self.degree / 2))
 
     @property
     def formula(self) -> sympy.Expr:
@@ -145,7 +168,7 @@ class DeepFourierMode(Solution):
                 return wrong
         return sympy.Add(*(sympy.simplify(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation of one frequency, its line, and the integral."""
         beta, way = sympy.Function("betahat")(T), sympy.Function("s")(T)
         start, size = sympy.Symbol("beta0"), sympy.Symbol("N", positive=True)
@@ -154,7 +177,10 @@ class DeepFourierMode(Solution):
         moved = line.diff(T).subs(way.diff(T), LAM * size) - (SIGMA - LAM * line) * size
         straight = sympy.Eq(beta, line)
         return (
-            Step("each frequency obeys, with N = Σ_l Π_{j≠l}|a_j|² > 0", pull),
+            frequency_step(self.depth),
+            Step(
+                "so that, with N = Σ_l Π_{j≠l}|a_j|² > 0", pull, _moved_gap(self.depth)
+            ),
             Step("so that, with ds/dt = λN", straight, sympy.expand(moved)),
             Step(
                 "where N = L|β̂|^{2−2/L} for balanced filters; apart",
@@ -165,7 +191,7 @@ class DeepFourierMode(Solution):
 
     def rays(self, digits: int) -> tuple[list[Ray], Array]:
         """Return all frequencies at some precision, and the transform."""
-        rows, basis = spectra(self.case.at(digits), context_of(digits))
+        rows, basis = spectra(self.case, digits)
         return [_ray(*row) for row in rows], basis
 
     @cached_property
@@ -185,11 +211,11 @@ class DeepFourierMode(Solution):
         rest = [np.conj(half[d - k]) for k in range(d // 2 + 1, d)]
         return np.stack([*half, *rest], axis=-1)
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all filters in float64: each phase turns by the angle of β̂ over L."""
         values = self.strengths(t)
         start = np.array([complex(ray.start) for ray in self._rays])
@@ -202,13 +228,13 @@ class DeepFourierMode(Solution):
             for column in filters.T
         )
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         sizes = [abs(ray.ratio) for ray in self._rays if ray.moves]
         wait = -int(np.log10(float(min([*sizes, 1])))) if sizes else 0
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE + wait
-        rays, basis = self.rays(asked)
-        time, d = to_mpf(t, context_of(asked)), len(rays)
+        rays, basis = self.rays(-(-asked // STEP) * STEP)
+        time, d = to_mpf(t, basis.flat[0].context), len(rays)
         half = [ray.value(time) for ray in rays[: d // 2 + 1]]
         rest = [half[d - k].conjugate() for k in range(d // 2 + 1, d)]
         return turned_back(basis, [*half, *rest])
@@ -218,7 +244,7 @@ class DeepFourierMode(Solution):
         return np.array([complex(ray.end) for ray in self._rays])
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return np.fft.ifft(self._final).real[None, :]
 

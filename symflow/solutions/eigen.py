@@ -10,6 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float
 from symflow.solutions.case import FINE_SIZE, context_of
+from symflow.solutions.rational import rank_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +59,26 @@ def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:
                 rates[k - 1] if rates[k] - rates[k - 1] < 10 * noise else rates[k]
             )
     else:
-        context = context_of(digits + 10)
-        lifted = to_mpf_array(matrix, context)
-        raw, columns = context.eigsy(context.matrix(lifted.tolist()))
-        rates = np.array(list(raw), dtype=object)
-        vectors = np.array(columns.tolist(), dtype=object)
-        noise = context.mpf(10) ** -(digits + 5) * max(abs(rate) for rate in rates)
+        rank = rank_of(matrix)
+        for tried in (digits + 10, 2 * digits, 4 * digits):
+            rates, vectors, noise = _eigen(matrix, tried)
+            # as many rates as the rank are not zero, however small
+            if rank in (None, sum(abs(rate) > noise for rate in rates)):
+                break
     order = np.argsort(to_float_array(rates))[::-1]
     clean = np.array(
         [rates[i] if abs(rates[i]) > noise else rates[i] * 0 for i in order]
     )
     return Eigen(clean, vectors[:, order])
+
+
+def _eigen(matrix: Array, digits: int) -> tuple[Array, Array, Any]:
+    context = context_of(digits)
+    lifted = to_mpf_array(matrix, context)
+    raw, columns = context.eigsy(context.matrix(lifted.tolist()))
+    rates = np.array(list(raw), dtype=object)
+    noise = context.mpf(10) ** (5 - digits) * max(abs(rate) for rate in rates)
+    return rates, np.array(columns.tolist(), dtype=object), noise
 
 
 def spare_digits(t: Any, arrays: tuple[Array, ...]) -> int:

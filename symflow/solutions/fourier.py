@@ -27,20 +27,22 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
+from symflow.claims.bibliography import YUN_2021
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.eigen import spare_digits
+from symflow.solutions.reduction import frequency_step
 from symflow.solutions.separable import LAM, T, sampled
-from symflow.solutions.solution import NOTHING, Solution, Step
+from symflow.solutions.solution import NOTHING, Solution
 from symflow.solutions.spectra import (
     SPARE,
-    YUN,
     circulant_design,
     full_filters,
     spectra,
     turned_back,
 )
+from symflow.solutions.step import Step
 
 #: |σ|, p₀, |δ|, ρ; Re(σ̄β̂(0)).
 SIZE, P0, DELTA, RHO = sympy.symbols("s p0 delta rho", positive=True)
@@ -102,12 +104,19 @@ class Frequency:
 class FourierMode(Solution):
     """The flow of two full circular filters on stationary input; made by `solve`."""
 
-    source: ClassVar = YUN
+    source: ClassVar = YUN_2021
+    contributes: ClassVar = "the decoupling into frequencies; solved here"
     conditions: ClassVar = (
         squared_loss,
         partial(full_filters, least=2, most=2),
         circulant_design,
     )
+
+    @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return float((self.degree - 1) * size ** (self.degree / 2))
 
     @property
     def formula(self) -> sympy.Expr:
@@ -148,7 +157,7 @@ class FourierMode(Solution):
                 return wrong
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations of one frequency, and why they are linear inside."""
         a, b, a_bar, b_bar = (sympy.Function(n)(T) for n in ("a", "b", "abar", "bbar"))
         force, force_bar = sympy.symbols("f fbar")
@@ -166,17 +175,17 @@ class FourierMode(Solution):
         conserved = sympy.Eq((b * b_bar - a * a_bar).diff(T), 0, evaluate=False)
         rate = sympy.Eq(RHO**2, SIZE**2 + LAM**2 * DELTA**2 / 4)
         return (
+            frequency_step(2),
             Step("β̂ = ab obeys, p = |a|² + |b|²", pull, sympy.expand(product)),
             Step("|b|² − |a|² is conserved", conserved, sympy.expand(kept)),
-            Step("with the rate", rate),
+            Step("with the rate", rate, definition=True),
             Step("so that", self.statement, self.verify()),
         )
 
     def frequencies(self, digits: int) -> tuple[list[Frequency], Array]:
         """Return all frequencies at some precision, and the transform."""
-        context = context_of(digits)
-        rows, basis = spectra(self.case.at(digits), context)
-        return [_frequency(context, *row) for row in rows], basis
+        rows, basis = spectra(self.case, digits)
+        return [_frequency(basis.flat[0].context, *row) for row in rows], basis
 
     @cached_property
     def _modes(self) -> list[Frequency]:
@@ -214,11 +223,11 @@ class FourierMode(Solution):
         f = self._floats
         return np.asarray((f["start"] * kept + f["sigma"] * grown) / below)
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t), the inverse transform of β̂, in float64."""
         return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return both filters in float64."""
         m, u, _, _, below = self._pieces(t)
         f = self._floats
@@ -242,16 +251,17 @@ class FourierMode(Solution):
         filters = f["phase"] * a, np.conj(b)
         return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE
-        context = context_of(asked)
+        asked = -(-asked // STEP) * STEP
         modes, basis = self.frequencies(asked)
+        context = basis.flat[0].context
         time = to_mpf(t, context)
         return turned_back(basis, [mode.value(context, time) for mode in modes])
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return np.fft.ifft(self._final).real[None, :]
 
@@ -259,6 +269,7 @@ class FourierMode(Solution):
     def _final(self) -> Array:
         f = self._floats
         lam, seen = f["lam"].real, f["lam"].real > 0
+        # without input a filter stays; σ ≠ 0 there belongs to no data
         goal = np.where(seen, f["sigma"] / np.where(seen, lam, 1.0), f["start"])
         return np.where(seen & (f["up"] == 0), 0.0, goal)
 

@@ -10,12 +10,16 @@ Then P = YYᵀ with Y = e^{ft} c R⁻¹.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+
+#: Roundings within which rates are equal and parts of the start are zero.
+SPARE = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +74,63 @@ def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> Grad
     """Choose the hidden basis; entries below `noise`, relative, count as zero."""
     rows = vectors.T @ start
     scale = max(abs(entry) for entry in rows.flat) * noise
-    frame: list[Array] = []
-    for row in rows:
-        rest = row
-        for _ in range(2):  # twice is enough
-            for unit in frame:
-                rest = rest - unit * (unit * rest).sum()
-        length = (rest * rest).sum() ** 0.5
-        if length > scale:
-            frame.append(rest / length)
-    basis = np.stack(frame, axis=1) if frame else start.T[:, :0]
+    basis = _orthonormal(rows, start.T[:, :0], scale)
     inside = rows @ basis
     clean = [entry if abs(entry) > scale else entry * 0 for entry in inside.flat]
     graded = np.array(clean).reshape(inside.shape)
     return GradedStart(rates, graded, basis, vectors, rates * 0, start @ basis)
+
+
+def _orthonormal(vectors: Any, before: Array, least: Any) -> Array:
+    """Return orthonormal columns for what vectors have beyond those before.
+
+    A vector of which less than `least` is left has nothing beyond.
+    """
+    frame = list(before.T)
+    for vector in vectors:
+        rest = vector
+        for _ in range(2):  # twice is enough
+            for unit in frame:
+                rest = rest - unit * (unit * rest).sum()
+        length = (rest * rest).sum() ** 0.5
+        if length > least:
+            frame.append(rest / length)
+    found = frame[before.shape[1] :]
+    return np.stack(found, axis=1) if found else before[:, :0]
+
+
+def graded_limits(start: GradedStart) -> Iterator[tuple[Any, Array]]:
+    """Yield the rates f > 0 at which P grows to 2f/κ, each with where it does.
+
+    Equal rates grow together: along what the start has there, less what a greater
+    rate has taken of the hidden space.
+
+    Parameters
+    ----------
+    start : GradedStart
+        In more digits than float64, unless it is large.
+
+    Yields
+    ------
+    tuple of number and array, shape (n, k)
+        f and orthonormal columns.
+    """
+    rates, rows = start.rates, start.rows
+    context = getattr(rates[0], "context", None)
+    noise = 1e-13 if context is None else context.eps * SPARE
+    taken = np.asarray(rows.T[:, :0])
+    scale = max((abs(entry) for entry in rows.flat), default=0) * noise
+    first = 0
+    while first < len(rates) and rates[first] > 0:
+        last = first
+        while last < len(rates) and rates[first] - rates[last] <= noise * rates[0]:
+            last += 1
+        here = rows[first:last]
+        rest = here - (here @ taken) @ taken.T
+        inside = _orthonormal(rest.T, rest[:, :0], scale)
+        yield rates[first], start.vectors[:, first:last] @ inside
+        taken = np.concatenate([taken, _orthonormal(here, taken, scale)], axis=1)
+        first = last
 
 
 def graded_factor(start: GradedStart, kappa: float, times: Array) -> Array:

@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_mpf_array
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.case import FINE_SIZE, context_of
+from symflow.solutions.case import FINE_SIZE, STEP, context_of
 from symflow.solutions.eigen import spare_digits, symmetric_eigen
 from symflow.solutions.enclosed import EnclosedMatrix, enclosed_gram
 from symflow.solutions.graded import (
     GradedStart,
     graded_factor_mpf,
+    graded_limits,
     graded_side,
     graded_start,
 )
@@ -38,14 +39,12 @@ from symflow.solutions.riccati_formula import (
     residual_at,
 )
 from symflow.solutions.rotation import rotations
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
+from symflow.solutions.step import Step
 
 #: Digits of the start behind float64 values: a part of it that is 1e-34 of the whole,
 #: as where a float target and start happen to be opposite, still grows in the end.
 START_DIGITS = 50
-
-#: A time at which every exponential has reached its limit.
-FOREVER = 1e200
 
 
 class GramSolution(Solution):
@@ -131,25 +130,41 @@ class GramSolution(Solution):
         return self.problem.floats if self._is_large else self.case.sharp
 
     def _start_at(self, digits: int, *, fine: bool) -> tuple[GradedStart, Any]:
+        """Return the start in the eigenvectors of F, and κ, found once."""
+        return self.case.remembered(
+            (type(self), digits, fine), lambda: self._found(digits, fine)
+        )
+
+    def _found(self, digits: int, fine: bool) -> tuple[GradedStart, Any]:
         if self._is_large and not fine:
             force, kappa, start = self.equation_of(self.problem.floats)
             eigen = symmetric_eigen(force, digits)
             return graded_start(eigen.values, eigen.vectors, start, 1e-14), kappa
-        problem, context = self.case.at(digits + 5), context_of(digits + 10)
-        lifted = Problem(
-            problem.flow,
-            problem.widths,
-            tuple(to_mpf_array(weight, context) for weight in problem.weights),
-            {name: to_mpf_array(part, context) for name, part in problem.data.items()},
-        )
-        force, kappa, start = self.equation_of(lifted)
+        context, problem = context_of(digits + 10), self.case.rational
+        if problem is None:
+            given = self.case.at(digits + 5)
+            problem = Problem(
+                given.flow,
+                given.widths,
+                tuple(to_mpf_array(weight, context) for weight in given.weights),
+                {k: to_mpf_array(part, context) for k, part in given.data.items()},
+            )
+        force, kappa, start = self.equation_of(problem)
         eigen = symmetric_eigen(force, digits, fine=True)
-        noise = context.mpf(10) ** (5 - digits)
-        return graded_start(eigen.values, eigen.vectors, start, noise), kappa
+        noise, lifted = context.mpf(10) ** (5 - digits), to_mpf_array(start, context)
+        return graded_start(eigen.values, eigen.vectors, lifted, noise), kappa
+
+    @cached_property
+    def _sharp(self) -> tuple[GradedStart, Any]:
+        return self._start_at(START_DIGITS + self._spare, fine=False)
+
+    @cached_property
+    def _spare(self) -> int:
+        return 0 if self._is_large else self.case.spare
 
     @cached_property
     def _floats(self) -> GradedStart:
-        return self._start_at(START_DIGITS, fine=False)[0].rounded()
+        return self._sharp[0].rounded()
 
     def gram(self, t: Any) -> Array:
         """Return P(t) = Q(t)Q(t)ᵀ in float64, shape (…, n, n).
@@ -166,11 +181,11 @@ class GramSolution(Solution):
         side = graded_side(times.reshape(-1), self.kappa, *self._floats.parts)
         return np.asarray(side.reshape(*times.shape, *side.shape[1:]))
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
         return self.product_of(self._side(float_times(t)))
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return the weights in float64.
 
         Their product is exact to rounding; the rotation of the hidden units comes from
@@ -181,9 +196,10 @@ class GramSolution(Solution):
         turned = turned.reshape(*times.shape, *turned.shape[1:])
         return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments) + self._small
+        asked = -(-(asked + self._spare) // STEP) * STEP
         (start, kappa), context = self._start_at(asked, fine=True), context_of(asked)
         lifted = start.lifted(context)
         factor = graded_factor_mpf(
@@ -257,6 +273,18 @@ class GramSolution(Solution):
         return problem
 
     @property
-    def limit(self) -> Array:
-        """The end-to-end matrix as t → ∞: the part of the target that is reached."""
-        return self.end_to_end(FOREVER)
+    def _limit(self) -> Array:
+        """Return the part of the target that is reached, by the modes of F.
+
+        What the start has along rates f > 0, and not along greater ones, grows to 2f/κ.
+        """
+        start, kappa = self._sharp
+        if not kappa:  # no input: F = 0 for data, and nothing moves
+            still = not any(start.rates)
+            return self.end_to_end(0.0) if still else self._end_to_end(0.0) * np.nan
+        sides = [
+            to_float_array(basis) * np.sqrt(2 * to_float(rate) / to_float(kappa))
+            for rate, basis in graded_limits(start)
+        ]
+        empty = np.zeros((len(start.vectors), 0))
+        return self.product_of(np.concatenate([empty, *sides], axis=1))

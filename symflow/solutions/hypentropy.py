@@ -27,11 +27,12 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.flow.coordinates import Coordinates
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, context_of
 from symflow.solutions.conditions import squared_loss
-from symflow.solutions.references import WOODWORTH
+from symflow.solutions.reduction import coordinate_step
 from symflow.solutions.routine import Routine
 from symflow.solutions.separable import (
     LAM,
@@ -43,7 +44,7 @@ from symflow.solutions.separable import (
     seen_targets,
     separable_network,
 )
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 RISE, FALL, KAPPA, RHO = sympy.symbols("A B kappa rho", positive=True)
 
@@ -59,7 +60,8 @@ SMALLEST = 1e-140
 class HypentropyMode(SeparableSolution):
     """The flow of a depth-2 diagonal network, orthogonal design; made by `solve`."""
 
-    source: ClassVar = WOODWORTH
+    source: ClassVar = WOODWORTH_2020
+    contributes: ClassVar = "the mirror flow; its clock here"
     conditions: ClassVar = (
         squared_loss,
         partial(separable_network, least=2, most=2),
@@ -100,7 +102,7 @@ class HypentropyMode(SeparableSolution):
                 return wrong
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations, what they conserve, and the solution."""
         u, v = (sympy.Function(name)(T) for name in "uv")
         beta, size = (sympy.Function(name)(T) for name in ("beta", "p"))
@@ -112,6 +114,7 @@ class HypentropyMode(SeparableSolution):
         grown = ((u + v) ** 2).diff(T).subs(speeds) - 2 * force * (u + v) ** 2
         rate = sympy.Eq(RHO**2, SIGMA**2 + 4 * LAM**2 * RISE * FALL)
         return (
+            coordinate_step(2, 1 if self.coordinates.kind == "product" else 2),
             Step(
                 "β = uv, for one, obeys (κ = 2, p = (u² + v²)/2)",
                 sympy.Eq(beta.diff(T), KAPPA * size * pull),
@@ -127,7 +130,7 @@ class HypentropyMode(SeparableSolution):
                 sympy.Eq(sympy.Function("y")(T).diff(T), KAPPA * pull, evaluate=False),
                 sympy.expand(grown),
             ),
-            Step("with the rate", rate),
+            Step("with the rate", rate, definition=True),
             Step("so that", self.statement, self.verify()),
         )
 

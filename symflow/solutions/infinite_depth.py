@@ -19,10 +19,10 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_mpf
 from symflow.claims import Reference
+from symflow.claims.bibliography import SAXE_2014
 from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
 from symflow.solutions.case import context_of
-from symflow.solutions.references import SAXE
 from symflow.solutions.spectral import LAM, START, T
 
 SIGMA = sympy.Symbol("sigma", positive=True)
@@ -65,7 +65,7 @@ class InfiniteDepth:
     @property
     def reference(self) -> Reference:
         """Where the solution comes from."""
-        return SAXE
+        return SAXE_2014
 
     @property
     def formula(self) -> sympy.Expr:

@@ -19,18 +19,22 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.claims.bibliography import SAXE_2014
 from symflow.solutions.conditions import aligned, balanced, dense_layers, squared_loss
-from symflow.solutions.references import SAXE
+from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
 from symflow.solutions.spectral import LAM, SIGMA, START, SpectralSolution, T
+from symflow.solutions.step import Step
 
 
 @final
 class LogisticMode(SpectralSolution):
     """The balanced two-layer flow from a spectral start; made by `solve`."""
 
-    source: ClassVar = SAXE
+    source: ClassVar = SAXE_2014
+    contributes: ClassVar = "the closed form"
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=2, most=2),
@@ -51,7 +55,7 @@ class LogisticMode(SpectralSolution):
         equation = sympy.simplify(sympy.diff(w, T) - 2 * w * (SIGMA - LAM * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the mode equation, its linear form in 1/w, and the solution."""
         w, y = sympy.Function("w")(T), sympy.Function("y")(T)
         speed = 2 * w * (SIGMA - LAM * w)
@@ -60,7 +64,8 @@ class LogisticMode(SpectralSolution):
         turned = (1 / w).diff(T).subs(w.diff(T), speed) - linear.rhs.subs(y, 1 / w)
         solved = inverse.diff(T) - linear.rhs.subs(y, inverse)
         return (
-            Step("each mode obeys", sympy.Eq(w.diff(T), speed)),
+            *frame_steps(2),
+            mode_step(2),
             Step("with y = 1/w it is linear", linear, sympy.simplify(turned)),
             Step("and solved by", sympy.Eq(y, inverse), sympy.simplify(solved)),
             Step("so that", self.statement, self.verify()),
@@ -86,7 +91,7 @@ class LogisticMode(SpectralSolution):
             return start * decayed / (1 + lam * start * grown)
         return start / (decayed + lam * start * grown)
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t) and W_2(t) in float64."""
         return self._grown(t, 0.5)
 

@@ -27,10 +27,11 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
 from symflow.solutions import rank_one_formula
-from symflow.solutions.case import context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP, context_of
 from symflow.solutions.clock_table import (
     COLUMNS,
     HORIZON,
@@ -44,6 +45,7 @@ from symflow.solutions.conditions import (
     isotropic,
     product,
     rank_one,
+    seen,
     squared_loss,
 )
 from symflow.solutions.eigen import spare_digits
@@ -56,29 +58,34 @@ from symflow.solutions.oja import (
     rank_one_parts,
     spread_of,
 )
-from symflow.solutions.references import EFTEKHARI
+from symflow.solutions.reduction import rank_one_steps
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
+from symflow.solutions.step import Step
 
 #: Digits in which a float64 time is turned into an internal one: a start of size 1e-12
 #: waits for a time whose rounding alone would move it.
 INNER_DIGITS = 34
 
-#: Rates closer than this, relative to the largest, count as equal in the limit.
-TIE = 1e-20
+#: Rates closer than so many roundings count as equal in the limit.
+TIE = 1e15
 
 
 @final
 class RankOne(Solution):
     """The flow of a balanced start of rank one on whitened input; made by `solve`."""
 
-    source: ClassVar = EFTEKHARI
+    source: ClassVar = EFTEKHARI_2020
+    contributes: ClassVar = "the equations of the rank-one flow; solved here"
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=2, most=None),
         isotropic,
         balanced,
         rank_one,
+        seen,
     )
 
     @property
@@ -107,10 +114,11 @@ class RankOne(Solution):
         """Return the squared residuals of both equations, of the start and of ∫n²."""
         return rank_one_formula.residual(*formulas)
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equations in the internal time and how each is solved."""
         steps = rank_one_formula.steps(self.verify)
-        return (*steps, Step("so that", self.statement, self.verify()))
+        before = rank_one_steps(self.depth)
+        return (*before, *steps, Step("so that", self.statement, self.verify()))
 
     def spread(self, digits: int, *, fine: bool = True) -> Spread:
         """Return the start in the eigenvectors of H, to `digits` digits.
@@ -122,11 +130,15 @@ class RankOne(Solution):
         fine : bool, keyword-only
             Whether these digits are needed; otherwise a large H is done in float64.
         """
-        return spread_of(self.case.at(digits + 5), digits, fine=fine)
+        return self.case.remembered(
+            ("spread", digits, fine),
+            lambda: spread_of(self.case.at(digits + 5), digits, fine=fine),
+        )
 
     @cached_property
     def _sharp(self) -> Spread:
-        return self.spread(INNER_DIGITS, fine=False)
+        spare = 0 if self.case.is_coarse(CHECK_DIGITS) else self.case.spare
+        return self.spread(INNER_DIGITS + spare, fine=False)
 
     @cached_property
     def _floats(self) -> tuple[Array, ...]:
@@ -221,12 +233,12 @@ class RankOne(Solution):
         cut = self.problem.widths[0]
         return s, pair[..., cut:], pair[..., :cut]
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) = s u vᵀ in float64."""
         s, u, v = self._parts(t)
         return np.asarray(s[..., None, None] * u[..., :, None] * v[..., None, :])
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64.
 
         The layers between grow without turning; the first turns with v, the last
@@ -281,9 +293,10 @@ class RankOne(Solution):
             horizon=None if self.depth == 2 else HORIZON,
         )
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + 15 + spare_digits(t, self.problem.arguments)
+        asked = -(-(asked + self.case.spare) // STEP) * STEP
         spread, context = self.spread(asked), context_of(asked)
         time = to_mpf(t, context)
         rates, parts = (to_mpf_array(a, context) for a in (spread.rates, spread.parts))
@@ -323,7 +336,7 @@ class RankOne(Solution):
         return float(np.linalg.norm(to_float_array(sharp.parts)[leading]))
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞: z_k p_k q_kᵀ/κ for the mode that is learned.
 
         It is zero where the start has no part along a positive rate.
@@ -332,7 +345,8 @@ class RankOne(Solution):
         top = sharp.rates[0]
         if not top > 0:
             return np.zeros_like(product(self.problem.floats))
-        tied = [j for j, rate in enumerate(sharp.rates) if top - rate <= TIE * top]
+        tie = top * top.context.eps * TIE
+        tied = [j for j, rate in enumerate(sharp.rates) if top - rate <= tie]
         pair = sharp.vectors[:, tied] @ sharp.parts[tied]
         pair = to_float_array(pair / (pair * pair).sum() ** 0.5)
         cut = self.problem.widths[0]

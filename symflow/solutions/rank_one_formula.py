@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sympy
 
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 T, TAU, START = (
     sympy.Symbol("t"),
@@ -129,6 +129,13 @@ def _vanishing(expression: sympy.Expr) -> sympy.Expr:
     return sympy.simplify(expression.subs(placed))
 
 
+def _along() -> sympy.Expr:
+    """Return pᵀ(Hx − ρx) − (f − ρ)pᵀx for an eigenvector, pᵀH = fpᵀ."""
+    p, force, x, rho, rate = sympy.symbols("p H x rho f", commutative=False)
+    turned = sympy.expand(p * (force * x) - rho * p * x).subs(p * force, rate * p)
+    return sympy.expand(turned - (rate - rho) * p * x)
+
+
 def steps(verify: Callable[[], sympy.Expr]) -> tuple[Step, ...]:
     """Return the equations in the internal time and how each is solved."""
     s, rho, x = (sympy.Function(name)(TAU) for name in ("s", "rho", "x"))
@@ -150,7 +157,11 @@ def steps(verify: Callable[[], sympy.Expr]) -> tuple[Step, ...]:
             sympy.Eq(s.diff(TAU), bernoulli),
             sympy.simplify(inner),
         ),
-        Step("and the components of x along eigenvectors of H obey Oja's flow", oja),
+        Step(
+            "and x = (v; u)/√2 obeys, along eigenvectors of H, Oja's flow",
+            oja,
+            _along(),
+        ),
         Step(
             "which a linear flow solves, divided by its length",
             sympy.Eq(sympy.Function("a_1")(TAU), component),

@@ -16,8 +16,8 @@ from symflow.algebra.arrays import Array
 from symflow.solutions.clock import Clock
 from symflow.solutions.deep import deep_strengths
 
-#: The angle between β̂(0) and −σ below which a ray counts as facing away.
-AWAY = 1e-20
+#: The angle between β̂(0) and −σ, in roundings, below which a ray faces away.
+AWAY = 1e10
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,8 @@ class Ray:
         if not self.lam or not self.sigma or not self.start:
             return False
         turn = abs(self.ops.arg(-self.ratio))
-        return bool(turn > AWAY and abs(self.ratio - 1) > AWAY)
+        there = abs(self.ratio - 1) <= AWAY * self.ops.eps
+        return bool(turn > AWAY * self.ops.eps and not there)
 
     @property
     def small(self) -> bool:
@@ -149,7 +150,9 @@ class Ray:
     @property
     def _rests(self) -> bool:
         """Whether β̂ is at rest: nothing to learn from, nowhere to start, or there."""
-        there = bool(self.lam and self.sigma) and abs(self.ratio - 1) <= AWAY
+        there = bool(self.lam and self.sigma) and (
+            abs(self.ratio - 1) <= AWAY * self.ops.eps
+        )
         return there or not self.start or not self.lam
 
     def _fading(self, times: list[Any]) -> list[Any]:

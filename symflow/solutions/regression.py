@@ -18,21 +18,27 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.claims.bibliography import GIDEL_2019
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, STEP, context_of
 from symflow.solutions.conditions import dense_layers, squared_loss
-from symflow.solutions.eigen import Eigen, spare_digits, symmetric_eigen
-from symflow.solutions.references import GIDEL
+from symflow.solutions.eigen import spare_digits, symmetric_eigen
+from symflow.solutions.reduction import eigenvector_steps
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Solution, Step
+from symflow.solutions.solution import Solution
 from symflow.solutions.spectral import LAM, SIGMA, START, T
+from symflow.solutions.step import Step
+
+#: Eigenvalues of correlations of floats below this are rounding.
+CORRELATED = 1e-13
 
 
 @final
 class LinearRegression(Solution):
     """The flow of a single dense layer; made by `solve`."""
 
-    source: ClassVar = GIDEL
+    source: ClassVar = GIDEL_2019
+    contributes: ClassVar = "the closed form"
     conditions: ClassVar = (squared_loss, partial(dense_layers, least=1, most=1))
 
     @property
@@ -53,14 +59,14 @@ class LinearRegression(Solution):
         equation = sympy.simplify(sympy.diff(w, T) - (SIGMA - LAM * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation, its integrating factor, and the solution."""
         w = sympy.Function("w")(T)
         factor = sympy.exp(LAM * T)
         left = sympy.Derivative(factor * w, T)
         product = left.doit().subs(w.diff(T), SIGMA - LAM * w) - SIGMA * factor
         return (
-            Step("each entry obeys", sympy.Eq(w.diff(T), SIGMA - LAM * w)),
+            *eigenvector_steps(),
             Step(
                 "times an integrating factor",
                 sympy.Eq(left, SIGMA * factor),
@@ -69,29 +75,27 @@ class LinearRegression(Solution):
             Step("so that", self.statement, self.verify()),
         )
 
-    @cached_property
-    def _eigen(self) -> Eigen:
-        return symmetric_eigen(self.problem.arguments[0], CHECK_DIGITS)
+    def _turned(self, digits: int) -> tuple[Array, ...]:
+        """Return λ, V, Σ_yxV and W(0)V, found once."""
+        return self.case.remembered(("regression", digits), lambda: self._found(digits))
+
+    def _found(self, digits: int) -> tuple[Array, ...]:
+        coarse = self.case.is_coarse(digits)
+        problem = self.case.rational or self.case.at(digits)
+        sigma_xx, sigma_yx = problem.arguments
+        eigen = symmetric_eigen(sigma_xx, digits, fine=not coarse)
+        context = context_of(digits + 5)
+        rates, basis, pushed, moved = (
+            to_mpf_array(a, context)
+            for a in (eigen.values, eigen.vectors, sigma_yx, problem.weights[0])
+        )
+        return rates, basis, pushed @ basis, moved @ basis
 
     @cached_property
     def _floats(self) -> tuple[Array, ...]:
-        vectors = self._eigen.vectors
-        pushed, moved = self._turned(vectors, CHECK_DIGITS)
-        return tuple(
-            to_float_array(a) for a in (self._eigen.values, vectors, pushed, moved)
-        )
+        return tuple(map(to_float_array, self._turned(CHECK_DIGITS)))
 
-    def _turned(self, vectors: Array, digits: int) -> tuple[Array, Array]:
-        problem = self.case.at(digits)
-        context = context_of(digits + 5)
-        basis = to_mpf_array(vectors, context)
-        pushed, moved = problem.arguments[1], problem.weights[0]
-        return (
-            to_mpf_array(pushed, context) @ basis,
-            to_mpf_array(moved, context) @ basis,
-        )
-
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64."""
         return relaxed(float_times(t), *self._floats)
 
@@ -106,34 +110,43 @@ class LinearRegression(Solution):
             {"strengths": "the modes of one layer are entries, not singular values"},
         )
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return the one weight matrix, W(t), in float64."""
         return (self.end_to_end(t),)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
-        asked = digits + spare_digits(t, self.problem.arguments)
-        eigen, context = (
-            symmetric_eigen(self.problem.exact_arguments[0], asked, fine=True),
-            context_of(asked),
+        asked = digits + spare_digits(t, self.problem.arguments) + self.case.spare
+        asked = -(-asked // STEP) * STEP
+        context = context_of(asked)
+        rates, vectors, pushed, moved = (
+            to_mpf_array(part, context) for part in self._turned(asked)
         )
-        time, rates = to_mpf(t, context), to_mpf_array(eigen.values, context)
-        pushed, moved = self._turned(eigen.vectors, asked)
+        time = to_mpf(t, context)
         kept = np.array([context.exp(-rate * time) for rate in rates], dtype=object)
         grown = [
             -context.expm1(-rate * time) / rate if rate else time for rate in rates
         ]
-        vectors = to_mpf_array(eigen.vectors, context)
         return np.asarray((moved * kept + pushed * np.array(grown)) @ vectors.T)
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """W(0) on the kernel of Σ_xx and the least-squares solution elsewhere."""
         rates, vectors, pushed, moved = self._floats
-        seen = rates > 1e-14 * max(float(np.max(rates)), 0.0)
+        seen = np.arange(len(rates)) < self._rank
         return np.asarray(
             np.where(seen, pushed / np.where(seen, rates, 1.0), moved) @ vectors.T
         )
+
+    @property
+    def _rank(self) -> int:
+        """The rank of Σ_xx: exact for exact moments, of the correlations of floats."""
+        sigma_xx = self.problem.floats.arguments[0]
+        if self.case.is_exact and len(sigma_xx) <= FINE_SIZE:
+            return int(np.count_nonzero(self._floats[0] > 0))
+        scale = np.sqrt(np.where(np.diag(sigma_xx) > 0, np.diag(sigma_xx), np.inf))
+        alike = np.linalg.eigvalsh(sigma_xx / np.multiply.outer(scale, scale))
+        return int(np.count_nonzero(alike > CORRELATED))
 
 
 def relaxed(

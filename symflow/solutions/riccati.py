@@ -20,6 +20,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.claims.bibliography import DOMINE_2025
 from symflow.flow.problem import Problem
 from symflow.solutions.conditions import (
     dense_layers,
@@ -32,17 +33,17 @@ from symflow.solutions.conditions import (
 )
 from symflow.solutions.graded import graded_lift, graded_side, solve_right
 from symflow.solutions.gram import GramSolution
-from symflow.solutions.references import DOMINE
 from symflow.solutions.riccati_formula import layers_gap
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 
 @final
 class Riccati(GramSolution):
     """The two-layer flow on whitened input from a λ-balanced start; made by `solve`."""
 
-    source: ClassVar = DOMINE
+    source: ClassVar = DOMINE_2025
+    contributes: ClassVar = "the solution; in a form that is stable at late times here"
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=2, most=2),
@@ -95,7 +96,7 @@ class Riccati(GramSolution):
             for matrix, level in gaps
         )
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the equation of P, and why the formula solves it."""
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
         return self._solved(why, layers_gap())

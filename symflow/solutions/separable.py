@@ -8,19 +8,22 @@ has a flow of its own, ȧ_l = (σ − λρ) Π_{k≠l} a_k.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import to_mpf
+from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
-from symflow.solutions.case import CHECK_DIGITS, Case, context_of
-from symflow.solutions.conditions import ROUNDING, TOLERANCE
+from symflow.solutions.case import CHECK_DIGITS, STEP, Case, context_of
+from symflow.solutions.conditions import TOLERANCE, verdict
 from symflow.solutions.eigen import spare_digits
+from symflow.solutions.modes import coupling
 from symflow.solutions.solution import NOTHING, Solution
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
@@ -59,18 +62,43 @@ def separable_network(case: Case, least: int, most: int | None) -> Hypothesis:
 
 
 def orthogonal_design(case: Case) -> Hypothesis:
-    """Require that Σ_xx is diagonal in the coordinates of the network."""
-    found = coordinates(case.problem)
-    assert found is not None
-    size = found.overlap
-    if size <= 1e3 * TOLERANCE:
-        sharp = coordinates(case.sharp, CHECK_DIGITS)
-        assert sharp is not None
-        size = sharp.overlap
-        size = 0.0 if size < ROUNDING else size
-    detail = f"Σ_xx off the diagonal: {size:.2g} relative" if size else ""
+    """Require that Σ_xx is diagonal in the coordinates of the network.
+
+    Two coordinates are coupled by their cosine, whatever the sizes of others are.
+    """
     words = "orthogonal design, Σ_xx diagonal in the coordinates of the network"
-    return Hypothesis(words, size <= TOLERANCE, detail, size)
+    sharp = coordinates_of(case, CHECK_DIGITS)
+    cosine = to_float(coupling(sharp.gram, sharp.lam))
+    return verdict(case, words, "Σ_xx off the diagonal:", cosine, sharp.overlap)
+
+
+def coordinates_of(case: Case, digits: int) -> Coordinates:
+    """Return the coordinates of a case with the rounding of a transform taken out."""
+    found = case.remembered(
+        ("coordinates", digits),
+        lambda: coordinates(case.rational or case.at(digits), digits),
+    )
+    assert found is not None
+    return found if found.transform is None else _cleaned(found, digits)
+
+
+def _cleaned(found: Coordinates, digits: int) -> Coordinates:
+    """Return the coordinates with amplitudes of one size equal, and nothing as zero."""
+    columns = []
+    for column in zip(*found.amplitudes, strict=True):
+        least = max(abs(a) for a in column) * 10 ** (GUARD - digits)
+        sizes: list[Any] = [0 * least]
+        for a in column:
+            near = [size for size in sizes if abs(abs(a) - size) <= least]
+            sizes.append(near[0] if near else abs(a))
+        pairs = zip(column, sizes[1:], strict=True)
+        columns.append([size if a > 0 else -size for a, size in pairs])
+    amplitudes = tuple(np.array(row) for row in zip(*columns, strict=True))
+    top = max(abs(entry) for entry in found.gram.flat) * 10 ** (GUARD - digits)
+    gram = np.array([[x if abs(x) > top else 0 * x for x in row] for row in found.gram])
+    most = max(abs(x) for x in found.sigma) * 10 ** (GUARD - digits)
+    sigma = np.array([x if abs(x) > most else 0 * x for x in found.sigma])
+    return replace(found, amplitudes=amplitudes, gram=gram, sigma=sigma)
 
 
 def seen_targets(case: Case) -> Hypothesis:
@@ -78,8 +106,7 @@ def seen_targets(case: Case) -> Hypothesis:
 
     It holds for all data; moments can be given that no data have.
     """
-    found = coordinates(case.sharp, CHECK_DIGITS)
-    assert found is not None
+    found = coordinates_of(case, CHECK_DIGITS)
     lam = to_float_array(found.lam)[to_float_array(found.sigma) != 0]
     least = float(min(lam, default=1.0))
     return Hypothesis("Σ_xx > 0 where Σ_yx ≠ 0", least > 0, f"smallest λ = {least:.2g}")
@@ -95,9 +122,7 @@ class SeparableSolution(Solution):
 
     def coordinates_at(self, digits: int) -> Coordinates:
         """Return the coordinates at any precision."""
-        found = coordinates(self.case.at(digits), digits)
-        assert found is not None
-        return found
+        return coordinates_of(self.case, digits)
 
     @cached_property
     def rounded(self) -> Coordinates:
@@ -112,9 +137,49 @@ class SeparableSolution(Solution):
         return 0
 
     @property
+    def degree(self) -> int:
+        """The number of factors of a product."""
+        return self.coordinates.depth
+
+    @property
     def statement(self) -> sympy.Eq:
         """β(t) = …, for every coordinate."""
         return sympy.Eq(sympy.Function("beta")(T), self.formula, evaluate=False)
+
+    def rough(self, times: Array) -> tuple[Array, None]:
+        """Return W along the path; the coordinates know their bends themselves."""
+        return self._end_to_end(times), None
+
+    def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array:
+        """Return −∇²ℒ of every coordinate along the path, in its amplitudes.
+
+        Parameters
+        ----------
+        times : array, shape (n,)
+            Float64 times.
+        layers : None
+            Not used.
+        """
+        found = self.rounded
+        sides = np.stack(self.amplitudes(times), axis=-1)  # (times, p, parameters)
+        if found.kind == "squares":
+            sides = np.repeat(sides, 2, axis=-1)
+        sides = sides.reshape(*sides.shape[:2], -1, found.depth)
+        signs = np.array([1.0, -1.0])[: sides.shape[2], None]
+        rho = (sides.prod(axis=-1, keepdims=True) * signs).sum(axis=(-2, -1))
+        force, n = found.sigma - found.lam * rho, sides.shape[-1]
+        without = np.stack(
+            [np.delete(sides, k, axis=-1).prod(-1) for k in range(n)], -1
+        )
+        slope = (without * signs).reshape(*rho.shape, -1)
+        total = -found.lam[:, None, None] * slope[..., :, None] * slope[..., None, :]
+        for side in range(sides.shape[2]):
+            for i, j in combinations(range(n), 2):
+                rest = np.delete(sides[..., side, :], [i, j], axis=-1).prod(axis=-1)
+                row, column = side * n + i, side * n + j
+                total[..., row, column] += signs[side, 0] * force * rest
+                total[..., column, row] += signs[side, 0] * force * rest
+        return np.asarray(total)
 
     @abstractmethod
     def strengths(self, t: Any) -> Array:
@@ -133,24 +198,24 @@ class SeparableSolution(Solution):
     def final(self) -> Array:
         """The ρ_j as t → ∞."""
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) = ρ(t)ᵀS in float64."""
         return self.rounded.end_to_end(self.strengths(t))
 
-    def weights(self, t: Any) -> tuple[Array, ...]:
+    def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all weights in float64."""
         return self.rounded.rebuilt(self.amplitudes(t))
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
         asked = digits + spare_digits(t, self.problem.floats.arguments)
-        asked += GUARD + self.spare
+        asked = -(-(asked + GUARD + self.spare) // STEP) * STEP
         found, context = self.coordinates_at(asked), context_of(asked)
         values = self.strengths_mpf(found, context, to_mpf(t, context))
         return found.end_to_end(np.array(values, dtype=object))
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         return self.rounded.end_to_end(self.final)
 

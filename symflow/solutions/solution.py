@@ -10,11 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
-from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.text import inline
-from symflow.algebra.typeset import latex
+from symflow.algebra.numbers import to_float
 from symflow.claims import (
     Claim,
     Finding,
@@ -25,74 +23,28 @@ from symflow.claims import (
     Status,
     relative_size,
 )
-from symflow.claims.finding import gap_to, is_endless, limit_finding
-from symflow.errors import NoClosedForm
+from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.problem import Problem
+from symflow.flow.times import float_times
 from symflow.solutions.case import Case
+from symflow.solutions.in_balls import held_in_balls
 from symflow.solutions.routine import Routine
-from symflow.solutions.sensitivity import amplification
+from symflow.solutions.sensitivity import (
+    LARGE,
+    amplification,
+    bent,
+    horizon,
+    last_time,
+)
+from symflow.solutions.step import Derivation, Step, Times
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
 
-#: Digits of a closed form beyond those of the enclosure that it is compared with.
-SPARE_DIGITS = 10
-
-TRUSTED_FORMULA = "the evaluation of the closed form (mpmath)"
+#: Up to this many weights the Hessian is formed.
+FEW_WEIGHTS = 40
 
 Condition = Callable[[Case], Hypothesis]
-
-
-@dataclass(frozen=True, repr=False)
-class Step:
-    """One step of a derivation: an equation, and what has to vanish for it to hold.
-
-    Parameters
-    ----------
-    words : str
-        What is done.
-    equation : sympy.Basic
-        What one has then.
-    residual : sympy.Expr
-        Zero, if the step is right; SymPy has been asked.
-    """
-
-    words: str
-    equation: sympy.Basic
-    residual: sympy.Expr = sympy.S.Zero
-
-    @property
-    def proved(self) -> bool:
-        """Whether SymPy finds the residual to vanish."""
-        return bool(self.residual == 0)
-
-    @property
-    def latex(self) -> str:
-        """The equation in LaTeX."""
-        return latex(self.equation)
-
-    def __str__(self) -> str:
-        return f"{self.words}: {inline(self.equation)}"
-
-    __repr__ = __str__
-
-    def _repr_latex_(self) -> str:
-        return rf"{self.words}: $\displaystyle {self.latex}$"
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the modes of a solution are learned; infinite for those that never are.
-
-    Parameters
-    ----------
-    escape, half, learned : arrays, shape (modes,)
-        When a mode reaches 1 %, half and 99 % of its final strength.
-    """
-
-    escape: Array
-    half: Array
-    learned: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,6 +68,36 @@ class Solution(Claim):
     conditions: ClassVar[tuple[Condition, ...]]
     #: How many conditions are structural: the others make no sense where one fails.
     structural: ClassVar[int] = 2
+    #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
+    is_balanced: ClassVar[bool] = False
+    has_dense_layers: ClassVar[bool] = False
+
+    def rough(self, times: Array) -> tuple[Array, tuple[Array, ...] | None]:
+        """Return W, and layers where they are cheap, for bounds along the path.
+
+        Parameters
+        ----------
+        times : array, shape (n,)
+            Float64 times, rising from zero.
+        """
+        layers = self._weights(times) if self.has_dense_layers else None
+        return self._end_to_end(times), layers
+
+    def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
+        """Return −∇²ℒ along the path, shape (times, …, n, n), where that is cheap.
+
+        Parameters
+        ----------
+        times : array, shape (n,)
+            Float64 times.
+        layers : tuple of arrays, optional
+            The weights at the times.
+        """
+        problem = self.problem.floats
+        if layers is None or problem.size > FEW_WEIGHTS:
+            return None
+        path = zip(*layers, strict=True)
+        return np.stack([bent(layers, *problem.arguments) for layers in path])
 
     @classmethod
     def attempt(cls, case: Case) -> Self | Refusal:
@@ -146,13 +128,23 @@ class Solution(Claim):
 
     @property
     def status(self) -> Status:
-        """Proved: the residual of the differential equation is exactly zero."""
-        return Status.PROVED
+        """Proved by `verify`, or verified where hypotheses hold up to rounding."""
+        return Status.VERIFIED if self.defect else Status.PROVED
 
     @property
     def problem(self) -> Problem:
         """The initial value problem in float64."""
         return self.case.problem
+
+    @property
+    def degree(self) -> int:
+        """The number of factors of W."""
+        return len(self.problem.weights)
+
+    @property
+    def coupling(self) -> float:
+        """How fast the factors move each other, per force and size of the others."""
+        return self.degree - 1
 
     @property
     def defect(self) -> float:
@@ -178,11 +170,60 @@ class Solution(Claim):
         """Return the residual of equation and start, exactly zero."""
         return self.residual(*self.formulas)
 
-    @abstractmethod
     def derivation(self) -> tuple[Step, ...]:
-        """Return the steps from the flow to the formula, each checked by SymPy."""
+        """Return the steps from Ẇ_1, Ẇ_2, … to the formula, each checked by SymPy."""
+        given = [
+            Step("and" if number else "the flow is", equation, definition=True)
+            for number, equation in enumerate(self.problem.flow.equations)
+        ]
+        return Derivation((*given, *self._derived()))
 
     @abstractmethod
+    def _derived(self) -> tuple[Step, ...]:
+        """Return the steps after the equations of the flow."""
+
+    @cached_property
+    def horizon(self) -> float:
+        """The time until which W(t) is known, infinite for hypotheses that hold.
+
+        Beyond it, what floats miss may have changed W(t) by a part of `LARGE`.  A start
+        that a rule draws is a point that satisfies the hypotheses.
+        """
+        if self.defect == 0 or self.case.rational is None:
+            return np.inf
+        return horizon(self)
+
+    def error(self, t: Any) -> Array:
+        """Return what the defect of the hypotheses can have grown to, relative.
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        array
+            Shape of t: a bound on max|W(t) − true W(t)| over max|W(t)|, beside
+            rounding; zero where the hypotheses hold exactly.
+        """
+        times = float_times(t)
+        if self.defect == 0:
+            return np.zeros(times.shape)
+        return self.defect * amplification(self, times.ravel()).reshape(times.shape)
+
+    def _check(self, times: Array, call: str) -> None:
+        """Refuse times beyond the horizon."""
+        late = float(np.max(times, initial=0.0))
+        if late > self.horizon:
+            msg = (
+                f"{self.name}.{call}: the hypotheses hold to {self.defect:.1g} only, "
+                f"and what is missing may have grown to the size of W(t) by "
+                f"t = {self.horizon:.3g}; got t = {late:.3g}. Give numbers that "
+                "satisfy them exactly, as fractions, or use symflow.precise(…)"
+            )
+            raise HypothesisFailed(msg)
+
     def end_to_end(self, t: Any) -> Array:
         """Return W(t) in float64.
 
@@ -195,24 +236,26 @@ class Solution(Claim):
         -------
         array
             Shape (…, outputs, inputs) for t of shape (…).
-        """
 
-    @abstractmethod
+        Raises
+        ------
+        HypothesisFailed
+            If a time is beyond `horizon`.
+        """
+        self._check(float_times(t), "end_to_end(t)")
+        return self._end_to_end(t)
+
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
+        """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
 
         Parameters
         ----------
         t : float or array_like
-            Times.
-
-        Returns
-        -------
-        tuple of arrays
-            Shapes (…, rows, columns) for t of shape (…).
+            Times, of shape (…); none may be beyond `horizon`.
         """
+        self._check(float_times(t), "weights(t)")
+        return self._weights(t)
 
-    @abstractmethod
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.
 
@@ -227,7 +270,62 @@ class Solution(Claim):
         -------
         array
             Shape (outputs, inputs), entries of an mpmath context with spare digits.
+
+        Raises
+        ------
+        HypothesisFailed
+            If the floats that are given satisfy the hypotheses to fewer digits.
         """
+        if self.defect and self.case.rational is not None:
+            known = float(self.error(to_float(t)))
+            if not known <= 10.0**-digits:
+                msg = (
+                    f"{self.name}.precise(t, digits={digits}): the hypotheses hold to "
+                    f"{self.defect:.1g} only, so that W(t) is known to {known:.1g} "
+                    "relative. Ask for fewer digits, give numbers that satisfy them "
+                    "exactly, as fractions, or use symflow.precise(…)"
+                )
+                raise HypothesisFailed(msg)
+        return self._precise(t, digits)
+
+    @property
+    def limit(self) -> Array:
+        """The end-to-end matrix as t → ∞, in float64.
+
+        Raises
+        ------
+        HypothesisFailed
+            If what floats miss of the hypotheses decides where the flow goes.
+        """
+        self._check(np.array(np.inf), "limit")
+        found = self._limit
+        if self.defect and self.case.rational is not None:
+            late = self._end_to_end(last_time(self))
+            if relative_size(late - found, late) > LARGE:
+                msg = (
+                    f"{self.name}.limit: the hypotheses hold to {self.defect:.1g}, "
+                    f"and W(t) is still on its way at t = {last_time(self):.3g}. Give "
+                    "numbers that satisfy them exactly, as fractions"
+                )
+                raise HypothesisFailed(msg)
+        return found
+
+    @abstractmethod
+    def _end_to_end(self, t: Any) -> Array:
+        """Return W(t) at any float64 times."""
+
+    @abstractmethod
+    def _weights(self, t: Any) -> tuple[Array, ...]:
+        """Return the weights at any float64 times."""
+
+    @abstractmethod
+    def _precise(self, t: Any, digits: int) -> Array:
+        """Return W(t) at one time, of the closed form as it stands."""
+
+    @property
+    @abstractmethod
+    def _limit(self) -> Array:
+        """Return the limit of the closed form as it stands."""
 
     def routine(self) -> Routine:
         """Return the closed form as NumPy code, for `compile`.
@@ -240,24 +338,15 @@ class Solution(Claim):
         msg = f"compile(solution): {self.name} has no form in NumPy alone"
         raise NoClosedForm(msg)
 
-    @property
-    @abstractmethod
-    def limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
-
     def progress(self, t: Any) -> Array:
-        """Return the strength of every mode, as a part of its limit.
+        """Return the strength of every mode as a part of its limit, shape (…, modes).
+
+        Here the singular values of W(t), by order, for those that do not end at zero.
 
         Parameters
         ----------
         t : array_like
             Times.
-
-        Returns
-        -------
-        array
-            Shape (…, modes); here the singular values of W(t), by order, for those
-            that do not end at zero.
         """
         final = np.linalg.svd(self.limit, compute_uv=False)
         final = final[final > NOTHING * max(final.max(initial=0.0), 1e-300)]
@@ -290,31 +379,18 @@ class Solution(Claim):
 
     def finding(self, balls: Any, index: int) -> Finding | str:
         """Return the closed form minus the enclosed end-to-end matrix in balls."""
-        if is_endless(balls):
-            return limit_finding(self, balls)
-        digits = balls.digits + SPARE_DIGITS
-        value = self.precise(balls.t[index], digits=digits)
-        gap = gap_to(value, arb(10) ** -digits, balls, index)
-        return Finding(gap, trusted=TRUSTED_FORMULA)
+        return held_in_balls(self, balls, index)
 
     def residuals(self, path: Path) -> Array:
         """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""
         if path.context is None:
-            predicted = self.end_to_end(to_float_array(path.t))
+            predicted = self._end_to_end(to_float_array(path.t))
         else:
-            values = [self.precise(time, digits=path.digits) for time in path.t]
+            values = [self._precise(time, path.digits) for time in path.t]
             predicted = path.lift(np.stack(values))
         pairs = zip(path.end_to_end, predicted, strict=True)
         return np.asarray([relative_size(seen - said, said) for seen, said in pairs])
 
     def slack(self, path: Path) -> Array:
-        """Return what the defect of the hypotheses can have grown to by each time.
-
-        Parameters
-        ----------
-        path : Path
-            A trajectory; the answer has one number per time.
-        """
-        if self.defect == 0:
-            return np.zeros(len(path.t))
-        return self.defect * amplification(self, to_float_array(path.t))
+        """Return what the defect of the hypotheses can have grown to by each time."""
+        return self.error(to_float_array(path.t))

@@ -7,20 +7,12 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, Reference
+from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
-from symflow.solutions.case import Case
-from symflow.solutions.conditions import ROUNDING, TOLERANCE
-
-YUN = Reference(
-    "Chulhee Yun, Shankar Krishnan, Hossein Mobahi",
-    "A Unifying View on Implicit Bias in Training Linear Neural Networks",
-    "International Conference on Learning Representations",
-    2021,
-    "2010.02501",
-)
+from symflow.solutions.case import Case, context_of
+from symflow.solutions.conditions import measured
+from symflow.solutions.rational import height_of
 
 #: A part of the start below this is rounding of the check.
 SPARE = 10
@@ -41,42 +33,51 @@ def full_filters(case: Case, least: int, most: int | None) -> Hypothesis:
 def circulant_design(case: Case) -> Hypothesis:
     """Require that Σ_xx is circulant: diagonal in Fourier coordinates."""
 
-    def measure(problem: Problem) -> float:
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
         sigma_xx = problem.arguments[0]
         turned = np.roll(np.roll(sigma_xx, 1, axis=0), 1, axis=1)
-        size = max(abs(entry) for entry in sigma_xx.flat)
-        gap = max(abs(entry) for entry in (turned - sigma_xx).flat)
-        return to_float(gap / size) if size else 0.0
+        return [(turned - sigma_xx, sigma_xx)]
 
-    size = measure(case.problem.floats)
-    if size <= 1e3 * TOLERANCE:
-        size = measure(case.sharp)
-        size = 0.0 if size < ROUNDING else size
-    detail = f"off by {size:.2g} relative" if size else ""
     words = "stationary input, Σ_xx circulant"
-    return Hypothesis(words, size <= TOLERANCE, detail, size)
+    return measured(case, words, "off by", gaps)
 
 
-def spectra(problem: Problem, context: Any) -> tuple[list[tuple[Any, ...]], Array]:
+def spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
     """Return λ, σ and the transforms of all filters, per frequency; and the transform.
+
+    A transform of d fractions is an algebraic number of degree below d: if it is not
+    zero, d times the digits of the fractions show that.
 
     Parameters
     ----------
-    problem : Problem
+    case : Case
         With circulant Σ_xx and full filters.
-    context : mpmath context
-        The arithmetic.
+    digits : int
+        Digits of the arithmetic, beside those that tell zero from small.
     """
-    d = len(problem.weights[0])
+    return case.remembered(("spectra", digits), lambda: _spectra(case, digits + SPARE))
+
+
+def _spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+    d, problem = case.problem.widths[0], case.rational
+    if problem is None:
+        problem = case.at(digits)
+    else:
+        digits += d * height_of((*problem.weights, *problem.arguments))
+    context = context_of(digits)
     turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
     basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
     sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
     filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
-    lam = [context.re(value) for value in basis @ sigma_xx[0]]
-    columns = [basis @ part for part in (sigma_yx[0], *filters)]
-    noise = context.mpf(10) ** (SPARE - context.dps) * max(map(abs, lam))
-    clean = [x if abs(x) > noise else context.zero for x in lam]
-    return list(zip(clean, *columns, strict=True)), basis
+    noise = context.mpf(10) ** (SPARE - context.dps)
+
+    def turned(signal: Array) -> list[Any]:
+        least = noise * sum(abs(x) for x in signal)
+        return [x if abs(x) > least else context.zero for x in basis @ signal]
+
+    lam = [context.re(value) for value in turned(sigma_xx[0])]
+    columns = [turned(part) for part in (sigma_yx[0], *filters)]
+    return list(zip(lam, *columns, strict=True)), basis
 
 
 def turned_back(basis: Array, values: list[Any]) -> Array:

@@ -16,9 +16,11 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.case import CHECK_DIGITS, context_of
+from symflow.solutions.case import CHECK_DIGITS, STEP, context_of
 from symflow.solutions.conditions import moments, product
+from symflow.solutions.eigen import spare_digits
 from symflow.solutions.modes import JointModes, joint_modes
 from symflow.solutions.routine import Routine
 from symflow.solutions.solution import Solution
@@ -42,12 +44,18 @@ class SpectralSolution(Solution):
     @cached_property
     def modes(self) -> JointModes:
         """The joint modes of data and start, correct to float64."""
-        return self.modes_at(CHECK_DIGITS)
+        coarse = self.case.is_coarse(CHECK_DIGITS)
+        return self.modes_at(CHECK_DIGITS + (0 if coarse else self.case.spare))
 
     def modes_at(self, digits: int) -> JointModes:
-        """Return the joint modes of data and start at any precision."""
-        sharp = self.case.checkable(digits)
-        return joint_modes(*moments(sharp), product(sharp), digits)
+        """Return the joint modes of data and start at any precision, found once."""
+        return self.case.remembered(
+            (type(self), digits),
+            lambda: self._found(self.case.checkable(digits), digits),
+        )
+
+    def _found(self, problem: Problem, digits: int) -> JointModes:
+        return joint_modes(*moments(problem), product(problem), digits)
 
     def parameters(self, modes: JointModes) -> tuple[Array, ...]:
         """Return what the scalar formula takes of each mode, besides the time."""
@@ -75,16 +83,18 @@ class SpectralSolution(Solution):
         flat = self.curve(times.reshape(-1, 1), *self._floats)
         return np.asarray(flat.reshape(*times.shape, -1))
 
-    def end_to_end(self, t: Any) -> Array:
+    def _end_to_end(self, t: Any) -> Array:
         """Return W(t) = Σ w_i(t) u_i v_iᵀ in float64."""
         left, right = self._bases
         return np.asarray((left * self.strengths(t)[..., None, :]) @ right.T)
 
-    def precise(self, t: Any, *, digits: int = 50) -> Array:
+    def _precise(self, t: Any, digits: int) -> Array:
         """Return W(t) at one time as mpf numbers."""
-        # a rate times a long time keeps fewer digits than the rate has
-        spare = 15 + len(str(int(abs(to_mpf(t, context_of(15))))))
-        modes, context = self.modes_at(digits + spare), context_of(digits + spare + 5)
+        asked = digits + spare_digits(t, self.problem.floats.arguments)
+        asked = (
+            -(-(asked + self.case.spare) // STEP) * STEP
+        )  # few precisions, each once
+        modes, context = self.modes_at(asked), context_of(asked + 5)
         time = to_mpf(t, context)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
         columns = (to_mpf_array(a, context) for a in self.parameters(modes))
@@ -94,16 +104,15 @@ class SpectralSolution(Solution):
         return np.asarray((left * np.array(strengths, dtype=object)) @ right.T)
 
     @property
-    def limit(self) -> Array:
+    def _limit(self) -> Array:
         """The end-to-end matrix as t → ∞, in float64."""
         left, right = self._bases
         return np.asarray((left * self.final(*self._floats)) @ right.T)
 
     def final(self, *parameters: Array) -> Array:
-        """Return the strengths as t → ∞: σ/λ where a mode is learned, else zero."""
+        """Return the strengths as t → ∞: σ/λ, or w₀ without input, or zero."""
         sigma, lam, start = parameters
-        learned = (sigma > 0) & (start > 0)
-        return np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
+        return settled((sigma > 0) & (start > 0), sigma, lam, start)
 
     def _balanced_routine(self, curve: Any, names: tuple[str, ...]) -> Routine:
         """Return the code of two balanced layers with a curve of these constants."""
@@ -149,3 +158,16 @@ class SpectralSolution(Solution):
             first @ ((right * ratio) @ right.T),
             ((left * ratio) @ left.T) @ last + idle,
         )
+
+
+def settled(learned: Array, sigma: Array, lam: Array, start: Array) -> Array:
+    """Return where modes end: σ/λ or zero; what no input reaches stays.
+
+    Examples
+    --------
+    >>> zero = np.zeros(2)
+    >>> settled(zero > 0, zero, np.array([0.0, 1.0]), np.array([0.5, 0.5])).tolist()
+    [0.5, 0.0]
+    """
+    goal = np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
+    return np.where((lam == 0) & (sigma == 0), start, goal)

@@ -21,9 +21,9 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Reference
+from symflow.claims.bibliography import GIDEL_2019
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.solutions.modes import joint_modes
-from symflow.solutions.references import GIDEL
 from symflow.solutions.spectral import LAM, SIGMA
 
 #: Relative defect up to which Σ_xx and Σ_yx count as having common singular vectors.
@@ -50,7 +50,7 @@ class Staircase:
     @property
     def reference(self) -> Reference:
         """Where the limit comes from."""
-        return GIDEL
+        return GIDEL_2019
 
     @property
     def jumps(self) -> Array:

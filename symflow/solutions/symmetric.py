@@ -18,15 +18,15 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Hypothesis
+from symflow.claims.bibliography import TARMOUN_2021
 from symflow.flow.problem import Problem
 from symflow.networks import SymmetricFactorization
 from symflow.solutions.case import Case
 from symflow.solutions.conditions import isotropic, isotropy, squared_loss
 from symflow.solutions.graded import graded_lift, graded_side, solve_right
 from symflow.solutions.gram import GramSolution
-from symflow.solutions.references import TARMOUN
 from symflow.solutions.routine import Routine
-from symflow.solutions.solution import Step
+from symflow.solutions.step import Step
 
 
 def symmetric_factorization(case: Case) -> Hypothesis:
@@ -40,8 +40,19 @@ def symmetric_factorization(case: Case) -> Hypothesis:
 class SymmetricRiccati(GramSolution):
     """The flow of W = UUᵀ on whitened input from any start; made by `solve`."""
 
-    source: ClassVar = TARMOUN
+    source: ClassVar = TARMOUN_2021
+    contributes: ClassVar = "the Riccati equation; solved here"
     conditions: ClassVar = (squared_loss, symmetric_factorization, isotropic)
+
+    @property
+    def degree(self) -> int:
+        """Two factors, which are the same."""
+        return 2
+
+    @property
+    def coupling(self) -> float:
+        """Two, as the one matrix moves itself from both sides."""
+        return 2.0
 
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F = S + Sᵀ, 4κ and Q₀ = U."""
@@ -66,7 +77,7 @@ class SymmetricRiccati(GramSolution):
         rest = sigma_xx - isotropy(problem) * np.eye(len(sigma_xx), dtype=int)
         return not rest.any()
 
-    def derivation(self) -> tuple[Step, ...]:
+    def _derived(self) -> tuple[Step, ...]:
         """Return the chain rule, the equation of P, and why the formula solves it."""
         total, target, back = sympy.symbols("P S St", commutative=False)
         kappa = sympy.Symbol("kappa", positive=True)

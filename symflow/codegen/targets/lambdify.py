@@ -26,8 +26,9 @@ def lambdify(expr: Any, args: Any) -> Any:
 
     Parameters
     ----------
-    expr : sympy.Expr, sympy.MatrixExpr, a sequence of these, or Solution
-        Matrices in the grammar of `symflow.gradient`, or formulas of scalars.
+    expr : sympy.Expr, sympy.Matrix, sympy.MatrixExpr, a sequence of these, or Solution
+        Matrices in the grammar of `symflow.gradient`, formulas of scalars, or explicit
+        matrices of such formulas, whose values end with their shape.
     args : sympy.MatrixSymbol or sequence of symbols
         The arguments, in order.
 
@@ -82,6 +83,9 @@ def _free(expressions: Sequence[Any]) -> set[Any]:
     """Return the symbols whose values are needed: sizes of matrices are not."""
     found: set[Any] = set()
     for expression in expressions:
+        if isinstance(expression, sympy.MatrixBase):
+            found |= _free(expression.flat())
+            continue
         matrices = expression.atoms(sympy.MatrixSymbol)
         sizes = {s for m in matrices for w in m.shape for s in w.free_symbols}
         found |= matrices | (expression.free_symbols - matrices - sizes)

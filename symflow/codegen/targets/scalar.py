@@ -7,7 +7,7 @@ exprel(u) = (eᵘ − 1)/u: nothing cancels then, and a quotient (1 − e^{−2s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import indent
 from typing import Any
 
@@ -19,7 +19,11 @@ from symflow.algebra.text import inline
 from symflow.codegen.loading import load
 from symflow.codegen.operands import floats
 from symflow.codegen.program import python_name
+from symflow.codegen.targets.split import size_of, split
 from symflow.errors import InvalidArgument
+
+#: Parts of a formula beyond which it is written in pieces.
+LARGE = 1000
 
 
 class exprel(sympy.Function):  # type: ignore[misc]
@@ -89,31 +93,37 @@ class ScalarKernel:
 
 
 def is_scalar(expressions: Sequence[Any], symbols: Sequence[Any]) -> bool:
-    """Say whether expressions and their arguments are all numbers, not matrices.
+    """Say whether expressions and their arguments are all numbers, or arrays of them.
 
     Parameters
     ----------
-    expressions : sequence of sympy.Expr or sympy.MatrixExpr
+    expressions : sequence of sympy.Expr, sympy.Matrix or sympy.MatrixExpr
         What to compute.
     symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
         From what.
     """
-    everything = [*expressions, *symbols]
+    entries = [entry for one in expressions for entry in entries_of(one)]
     return all(
         isinstance(one, sympy.Expr) and not one.has(sympy.MatrixSymbol)
-        for one in everything
+        for one in (*entries, *symbols)
     )
 
 
+def entries_of(expression: Any) -> list[Any]:
+    """Return the entries of an explicit matrix row by row, or the expression alone."""
+    matrix = isinstance(expression, sympy.MatrixBase)
+    return list(expression.flat()) if matrix else [expression]
+
+
 def scalar_kernel(
-    expressions: Sequence[sympy.Expr], symbols: Sequence[sympy.Symbol], *, several: bool
+    expressions: Sequence[Any], symbols: Sequence[sympy.Symbol], *, several: bool
 ) -> ScalarKernel:
-    """Write formulas of scalars as NumPy code and load it.
+    """Write formulas of scalars, or matrices of them, as NumPy code and load it.
 
     Parameters
     ----------
-    expressions : sequence of sympy.Expr
-        The formulas.
+    expressions : sequence of sympy.Expr or sympy.Matrix
+        The formulas; a matrix becomes an array that ends with its shape.
     symbols : sequence of sympy.Symbol
         Their arguments, in order.
     several : bool, keyword-only
@@ -125,25 +135,57 @@ def scalar_kernel(
         If NumPy has no function for something in a formula.
     """
     names = {symbol: sympy.Symbol(python_name(symbol)) for symbol in symbols}
+    others = {old: new for old, new in names.items() if old.name != new.name}
+    entries = [entry for one in expressions for entry in entries_of(one)]
+    sizes = [size_of(entry) for entry in entries]
+    large = max(sizes) > LARGE
+    pieces, whole = split(entries) if large else ([], entries)
     printer = _Printer({"fully_qualified_modules": True, "strict": False})
-    texts = [printer.doprint(stable(one).xreplace(names)) for one in expressions]
-    if any("Not supported" in text for text in texts):
+
+    def text(one: sympy.Expr) -> str:
+        renamed = stable(one).xreplace(others) if others else stable(one)
+        return str(printer.doprint(renamed))
+
+    lines = [f"{name} = {text(piece)}" for name, piece in pieces]
+    texts = [text(one) for one in whole]
+    if any("Not supported" in one for one in (*lines, *texts)):
         missing = sorted({type(part).__name__ for part in printer._not_supported})
+        said = [f"a formula of {sum(sizes)} parts"] if large else map(str, expressions)
         msg = (
             f"lambdify(expr, args): NumPy has no {', '.join(missing) or 'code'} for "
-            f"{', '.join(map(str, expressions))}. Use expr.evalf, or mpmath"
+            f"{', '.join(said)}. Use expr.evalf, or mpmath"
         )
         raise InvalidArgument(msg)
-    arguments = tuple(str(name) for name in names.values())
-    result = f"({', '.join(texts)},)" if several else texts[0]
-    lines = "\n".join(f"    {inline(one)}" for one in expressions)
-    docstring = f"Return\n\n{lines}\n"
+    arguments, found = tuple(str(name) for name in names.values()), iter(texts)
+    results = [_result(one, found, arguments) for one in expressions]
+    result = f"({', '.join(results)},)" if several else results[0]
+    docstring = _docstring(expressions, sum(sizes) if large else 0)
+    body = "\n".join(f"    {line}" for line in (*lines, f"return {result}"))
     source = (
         f"def formula({', '.join(arguments)}):\n"
         f'    """{indent(docstring, "    ").lstrip()}    """\n'
-        f"    return {result.replace('numpy.', 'np.')}\n"
+        f"{body.replace('numpy.', 'np.')}\n"
     )
     return ScalarKernel(source, arguments, docstring)
+
+
+def _result(expression: Any, texts: Iterator[str], arguments: Sequence[str]) -> str:
+    """Return the code of a value: of a matrix, its entries stacked and reshaped."""
+    if not isinstance(expression, sympy.MatrixBase):
+        return next(texts)
+    rows, columns = expression.shape
+    listed = ", ".join(next(texts) for _ in range(rows * columns))
+    # a constant entry has the shape of the arguments too
+    given = "".join(f", {name}" for name in arguments)
+    stacked = f"np.stack(np.broadcast_arrays({listed}{given})[:{rows * columns}], -1)"
+    return f"(lambda a: a.reshape(*a.shape[:-1], {rows}, {columns}))({stacked})"
+
+
+def _docstring(expressions: Sequence[Any], large: int) -> str:
+    if large:
+        return f"Return a formula of {large} parts.\n"
+    lines = "\n".join(f"    {inline(one)}" for one in expressions)
+    return f"Return\n\n{lines}\n"
 
 
 def stable(expr: sympy.Expr) -> sympy.Expr:

@@ -1,0 +1,240 @@
+"""What rates read off data and start: sizes of the reduced problem, in balls.
+
+The network of `flow/least_squares.py`, written without the frame Φ of the inputs: with
+the projector P = ΦΦᵀ and the minimizer W* = Σ_yxΣ_xx⁺, which are rational where the
+data are, σ_k(WΦ)² is an eigenvalue of WPWᵀ, σ_k(Ŷ)² one of W*Σ_yxᵀ, and ‖E‖² is the
+trace of (W − W*)Σ_xx(W − W*)ᵀ.  So nothing is rounded before eigenvalues are taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import numpy as np
+from flint import arb, fmpq, fmpq_mat
+
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.outward import at_least, at_most
+from symflow.algebra.rank import Rank
+from symflow.algebra.spectra import (
+    FLOAT_ERROR,
+    clipped,
+    eigenvalues,
+    in_balls,
+    kth,
+    to_rationals,
+)
+from symflow.claims.conditions import imbalances
+from symflow.flow.imbalance import ImbalanceLevels, levels_from
+from symflow.flow.least_squares import (
+    exact_least_norm,
+    finely,
+    input_rank,
+    least_squares,
+    with_fractions,
+)
+from symflow.flow.problem import CHECK_DIGITS, Problem
+from symflow.inits import GivenInit
+
+#: Relative error of weights that are known to `CHECK_DIGITS` digits only.
+DRAWN = 10.0 ** (2 - CHECK_DIGITS)
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedStart:
+    """Sizes of data and start that rates are made of; made by `reduced_start`.
+
+    Parameters
+    ----------
+    rank : Rank
+        The rank r of Σ_xx.
+    error : float
+        How far the numbers may be from those that are meant, relative.
+    weights : tuple of arrays
+        W_1, …, W_L.
+    projector, optimum : arrays, shapes (d, d) and (m, d)
+        P and W*.
+    sigma_xx, sigma_yx : arrays, shapes (d, d) and (m, d)
+        Σ_xx on its range, and Σ_yx.
+    """
+
+    rank: Rank
+    error: float
+    weights: tuple[Array, ...]
+    projector: Array
+    optimum: Array
+    sigma_xx: Array
+    sigma_yx: Array
+
+    @cached_property
+    def product(self) -> Array:
+        """W(0) = W_L⋯W_1."""
+        total = self.weights[0]
+        for weight in self.weights[1:]:
+            total = weight @ total
+        return total
+
+    @cached_property
+    def size(self) -> float:
+        """‖θ(0)‖² = Σ‖W_l‖²_F, rounded up."""
+        return at_most(sum((_square(weight) for weight in self.weights), arb(0)))
+
+    @cached_property
+    def gaps(self) -> list[Array]:
+        """D_l = W_lW_lᵀ − W_{l+1}ᵀW_{l+1}, with W_1P for W_1."""
+        seen = (self.weights[0] @ self.projector, *self.weights[1:])
+        return [-gap for gap in imbalances(seen)]
+
+    @cached_property
+    def spectra(self) -> list[list[Any]]:
+        """The eigenvalues of the D_l, largest first."""
+        return [self.eigenvalues(gap) for gap in self.gaps]
+
+    @cached_property
+    def levels(self) -> ImbalanceLevels:
+        """Spreads and level of the imbalance of two layers, as balls."""
+        return levels_from(self.spectra[0], self.rank.value, len(self.weights[-1]))
+
+    def eigenvalues(self, gap: Array) -> list[Any]:
+        """Return the eigenvalues of a difference of Gram matrices of the weights."""
+        return eigenvalues(gap, self.error * self.size * len(gap))
+
+    @cached_property
+    def inputs(self) -> list[Any]:
+        """The positive eigenvalues λ_1 ≥ … ≥ λ_r of Σ_xx."""
+        known = self.error if self.sigma_xx.dtype != object else 0.0
+        size = at_most(_square(self.sigma_xx).sqrt())
+        found = eigenvalues(self.sigma_xx, known * size)
+        return [clipped(value) for value in found[: self.rank.value]]
+
+    @property
+    def largest(self) -> Any:
+        """λ_1, the largest eigenvalue of Σ_xx."""
+        return self.inputs[0]
+
+    @property
+    def smallest(self) -> Any:
+        """λ_r, the smallest positive eigenvalue of Σ_xx."""
+        return self.inputs[-1]
+
+    @cached_property
+    def excess(self) -> Any:
+        """ℒ(0) − ℒ* = ½‖E(0)‖²."""
+        off = self.product - self.optimum
+        total = ((off @ self.sigma_xx) * off).sum() / 2
+        slip = 10 * self.error * self._reach
+        root = clipped(_ball(total)).sqrt() + arb(0, slip)
+        return clipped(root) ** 2 if slip else clipped(_ball(total))
+
+    @property
+    def misfit(self) -> Any:
+        """‖E(0)‖_F."""
+        return (2 * self.excess).sqrt()
+
+    def target(self, k: int) -> Any:
+        """Return σ_k(Ŷ)."""
+        return self._root(self.optimum @ self.sigma_yx.T, k)
+
+    def goal(self, k: int) -> Any:
+        """Return σ_k(W*)."""
+        return self._root(self.optimum @ self.optimum.T, k)
+
+    @cached_property
+    def target_size(self) -> Any:
+        """‖Ŷ‖_F."""
+        return clipped(_ball((self.optimum * self.sigma_yx).sum())).sqrt()
+
+    def _root(self, gram: Array, k: int) -> Any:
+        known = self.error if gram.dtype != object else 0.0
+        size = at_most(_square(gram).sqrt())
+        return kth(eigenvalues(gram, known * size * self._condition), k).sqrt()
+
+    @property
+    def _condition(self) -> float:
+        """λ_1/λ_r, by which float64 loses digits of W*."""
+        smallest = at_least(self.smallest)
+        return at_most(self.largest) / smallest if smallest > 0 else inf
+
+    @property
+    def _reach(self) -> float:
+        """How large the parts of E can be whose rounding counts."""
+        if self.sigma_xx.dtype == object and not self.error:
+            return 0.0
+        power: float = self.size ** (len(self.weights) / 2)
+        return power * at_most(self.largest.sqrt()) + at_most(self.target_size)
+
+
+def reduced_start(problem: Problem) -> ReducedStart:
+    """Read a start and its data as exactly as they were given.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss, dense layers, and Σ_xx other than zero.
+    """
+    memory = vars(problem)
+    if "_reduced_start" not in memory:
+        memory["_reduced_start"] = _reduced_start(problem)
+    found: ReducedStart = memory["_reduced_start"]
+    return found
+
+
+@in_balls()
+def _reduced_start(problem: Problem) -> ReducedStart:
+    rank = input_rank(problem)
+    if not problem.is_small:
+        fine = least_squares(problem)
+        _, sigma_yx = map(to_float_array, problem.arguments)
+        return _by_frame(rank, FLOAT_ERROR, problem.floats.weights, fine, sigma_yx)
+    given, layers = problem.given, problem.sharp.weights
+    rule = given is not None and not isinstance(given.init, GivenInit)
+    rounded = any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
+    error, weights = DRAWN if rule or rounded else 0.0, tuple(map(to_rationals, layers))
+    exactly = with_fractions(problem)
+    best = None if exactly is None else exact_least_norm(exactly)
+    if exactly is None or best is None or not rank.exact:
+        sigma_yx = to_rationals(problem.sharp.arguments[1])
+        return _by_frame(rank, error, weights, finely(problem), sigma_yx)
+    sigma_xx, sigma_yx = map(to_rationals, exactly.arguments)
+    parts = (_projector(sigma_xx), to_rationals(best), sigma_xx, sigma_yx)
+    return ReducedStart(rank, error, weights, *parts)
+
+
+def _by_frame(
+    rank: Rank, error: float, weights: tuple[Array, ...], fine: Any, sigma_yx: Array
+) -> ReducedStart:
+    """Return a start where the frame of the inputs is known to rounding only."""
+    exactly = to_rationals if sigma_yx.dtype == object else np.asarray
+    frame, values = exactly(fine.frame), exactly(fine.eigenvalues[None])[0]
+    projector = frame @ frame.T
+    optimum = (sigma_yx @ frame / values) @ frame.T
+    sigma_xx, seen = (frame * values) @ frame.T, sigma_yx @ projector
+    return ReducedStart(rank, error, weights, projector, optimum, sigma_xx, seen)
+
+
+def _projector(sigma_xx: Array) -> Array:
+    """Return Cᵀ(CCᵀ)⁻¹C for a basis C of the rows."""
+    size = len(sigma_xx)
+    echelon, rank = fmpq_mat(size, size, list(sigma_xx.flat)).rref()
+    basis = fmpq_mat(rank, size, echelon.entries()[: rank * size])
+    found = basis.transpose() * (basis * basis.transpose()).inv() * basis
+    result = np.empty((size, size), dtype=object)
+    result.flat[:] = found.entries()
+    return result
+
+
+def _ball(value: Any) -> Any:
+    return value if isinstance(value, arb) else arb(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, fmpq) else float(value)
+
+
+def _square(array: Array) -> Any:
+    """Return ‖A‖²_F as a ball."""
+    return clipped(_ball((array * array).sum()))

@@ -1,0 +1,1 @@
+"""A standing adversary: degenerate problems, and routes that share no code."""
