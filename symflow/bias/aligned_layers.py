@@ -12,18 +12,20 @@ grow without bound, every layer becomes rank one, up to a relative O(1/‖W_l‖
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import Any, Self
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.dense_margin import dense
-from symflow.bias.separation import classification
-from symflow.claims import Bound, Hypothesis, Path, Refusal, Theorem, all_hold
+from symflow.algebra.outward import float_up
+from symflow.bias.max_margin import violations
+from symflow.bias.separation import CLASSIFICATION, lifted_start
+from symflow.claims import Bound, Identity, Path, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
-from symflow.flow.problem import Problem
+from symflow.claims.conditions import dense_layers, imbalances, on_flow
+from symflow.claims.hypothesis import ROUNDING
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,40 +33,81 @@ class AlignedLayers(Bound, Theorem):
     """What all layers have beside rank one stays below a constant; a companion."""
 
     source = JI_TELGARSKY_2019
+    conditions = (on_flow(dense_layers), *CLASSIFICATION)
 
-    @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the bound, or the hypotheses that fail."""
-        depth = problem.flow.network.depth
-        found = [
-            dense(problem),
-            Hypothesis("at least two layers", depth >= 2, f"{depth} layers"),
-            *classification(problem),
-        ]
-        return cls(problem, tuple(found)) if all_hold(found) else cls.refuse(found)
+    @property
+    def constant(self) -> float:
+        """C = max(0, Σ_l Σ_{k≥l} [λ_max(Δ_k) − tr Δ_k]) of the start, rounded up."""
+        problem = self.problem.floats
+        squares = sum(float(np.sum(weight**2)) for weight in problem.weights)
+        # eigenvalues of floats are off by rounding of the whole matrix
+        unseen = ROUNDING * squares * self.problem.size
+        return float(_allowed(problem.weights, None)) + unseen
 
     @property
     def statement(self) -> sympy.Basic:
         """Σ_l ‖W_l‖_F² − ‖W_l‖₂² is at most what the imbalance allows."""
-        t = sympy.Symbol("t", nonnegative=True)
-        rest, allowed = sympy.Function("beside_rank_one"), sympy.Symbol("C")
-        return sympy.Le(rest(t), allowed, evaluate=False)
+        grams = [weight.T * weight for weight in self.problem.flow.state]
+        largest = sympy.Function("lambda_max")
+        beside = sympy.Add(*(sympy.Trace(g) - largest(g) for g in grams))
+        return sympy.Le(beside, float_up(self.constant), evaluate=False)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the steps from one layer to the next."""
+        (a, b, c, d), (p, q), (f, g) = (
+            sympy.symbols(names) for names in ("a b c d", "p q", "f g")
+        )
+        first, last = sympy.Matrix([[a, b], [c, d]]), sympy.Matrix([[p, q]])
+        force = sympy.Matrix([[f, g]])
+        turn = force * first.T  # dW_2/dt, and dW_1/dt = W_2ᵀ·force
+        moved = turn.T * last - last.T * force * first.T
+        probe = sympy.Matrix([sympy.Symbol("x"), sympy.Symbol("y")])
+        gap = last.T * last - first * first.T
+        traces = (first.T * first).trace() - (last.T * last).trace() + gap.trace()
+        form = (probe.T * (first * first.T - last.T * last + gap) * probe)[0]
+        whole = (last.T * last).charpoly(sympy.Symbol("z")).as_expr()
+        return (
+            Identity(
+                "Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ is conserved",
+                2 * (probe.T * moved * probe)[0],
+            ),
+            Identity("‖W_l‖_F² = ‖W_{l+1}‖_F² − tr Δ_l", traces),
+            Identity(
+                "xᵀW_lW_lᵀx = xᵀW_{l+1}ᵀW_{l+1}x − xᵀΔ_lx, and the last is at most "
+                "λ_max(Δ_l)|x|²: ‖W_l‖₂² ≥ ‖W_{l+1}‖₂² − λ_max(Δ_l)",
+                form,
+            ),
+            Identity(
+                "one output: det(z − W_LᵀW_L) = z(z − ‖W_L‖²), so that the last layer "
+                "has nothing beside rank one, and the differences add up",
+                whole - sympy.Symbol("z") * (sympy.Symbol("z") - p**2 - q**2),
+            ),
+        )
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return what the layers have beside rank one, and the constant."""
-        context = path.context
         beside = [
-            sum(_beside(weight[k], context) for weight in path.weights)
+            sum(_beside(weight[k], path.context) for weight in path.weights)
             for k in range(len(path.t))
         ]
-        gaps = [
-            after[0].T @ after[0] - before[0] @ before[0].T
-            for before, after in pairwise(path.weights)
-        ]
-        steps = [_largest(gap, context) - np.trace(gap) for gap in gaps]
-        allowed = sum(accumulate(reversed(steps)))
-        floor = 0 * allowed
-        return np.asarray(beside), np.full(len(path.t), max(allowed, floor))
+        allowed = _allowed(lifted_start(self.problem, path), path.context)
+        return np.asarray(beside), np.full(len(path.t), allowed)
+
+    def residuals(self, path: Path) -> Array:
+        """Return by how much √ of the bound is violated, relative to the start."""
+        start = lifted_start(self.problem, path)
+        first = sum((weight**2).sum() for weight in start)
+        now = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
+        beside, allowed = self.sides(path)
+        return violations(beside, allowed, now, first)
+
+
+def _allowed(weights: tuple[Array, ...], context: Any) -> Any:
+    """Return C."""
+    gaps = imbalances(weights)
+    steps = [_largest(gap, context) - np.trace(gap) for gap in gaps]
+    return max(sum(accumulate(reversed(steps))), 0 * steps[0])
 
 
 def _beside(matrix: Array, context: Any) -> Any:

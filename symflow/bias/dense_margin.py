@@ -10,19 +10,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.margin_problems import Widest, least_euclidean, stationarity
-from symflow.bias.max_margin import Direction, balanced_ceiling
-from symflow.bias.separation import classification, signed_samples
-from symflow.claims import Hypothesis, Refusal, all_hold
+from symflow.bias.euclidean_margin import Widest, least_euclidean
+from symflow.bias.margin_problems import stationarity
+from symflow.bias.max_margin import (
+    Direction,
+    balanced_ceiling,
+    euclidean_norm,
+    only_limit,
+)
+from symflow.bias.separation import CLASSIFICATION, given_samples, signed_samples
+from symflow.claims import Identity
 from symflow.claims.bibliography import JI_TELGARSKY_2019
-from symflow.flow.problem import Problem
-from symflow.networks import Dense, Network
+from symflow.claims.conditions import dense_layers, on_flow
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,17 +35,12 @@ class DenseMaxMargin(Direction):
     """The direction of largest Euclidean margin; made by `implicit_bias`."""
 
     source = JI_TELGARSKY_2019
-
-    @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = [dense(problem), *classification(problem)]
-        return cls(problem, tuple(found)) if all_hold(found) else cls.refuse(found)
+    conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION)
 
     @cached_property
     def widest(self) -> Widest:
         """The least β with margins of at least 1, and its multipliers, in float64."""
-        return least_euclidean(signed_samples(self.problem))
+        return least_euclidean(given_samples(self.problem))
 
     def direction(self, context: Any) -> Array:
         """Return the direction in high precision.
@@ -64,19 +64,19 @@ class DenseMaxMargin(Direction):
         >>> mpmath.nstr(bias.direction(mpmath.MPContext())[0, 1] ** 2, 15)
         '0.8'
         """
-        point = least_euclidean(signed_samples(self.problem, context), context).point
+        rows = given_samples(self.problem, context.dps)
+        point = least_euclidean(rows, context).point
         return np.asarray(point / context.sqrt((point**2).sum()))[None]
 
     @property
     def limit(self) -> Array:
         """The direction in float64, of unit Euclidean norm, shape (1, d)."""
-        point = self.widest.point
-        return np.asarray(point / np.linalg.norm(point))[None]
+        return only_limit(self.widest, self.widest.point, 1)
 
     @property
     def margin(self) -> float:
         """The largest min_i y_i⟨β, x_i⟩ over ‖β‖₂ = 1."""
-        return float(1 / np.linalg.norm(self.widest.point))
+        return float(1 / euclidean_norm(self.widest.point))
 
     @property
     def ceiling(self) -> float:
@@ -96,11 +96,14 @@ class DenseMaxMargin(Direction):
         rows = signed_samples(self.problem)
         return stationarity(rows, row, 1, off_support=False)
 
-
-def dense(problem: Problem) -> Hypothesis:
-    """Say whether all layers are dense; a single one will do."""
-    network = problem.flow.network
-    holds = isinstance(network, Network) and all(
-        isinstance(layer, Dense) for layer in network.layers
-    )
-    return Hypothesis("dense layers", holds, repr(network))
+    @classmethod
+    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
+        a, b, p, q = symbols
+        lift = ((p - a) ** 2 + (q - b) ** 2) / 2 + a * (p - a) + b * (q - b)
+        return (
+            Identity(
+                "½‖β′‖² − ½‖β‖² = ½‖β′ − β‖² + ⟨β, β′ − β⟩, and for β = Σμ_i y_i x_i "
+                "the last is Σμ_i(z′_i − 1) ≥ 0: stationary is least, and the only one",
+                (p**2 + q**2 - a**2 - b**2) / 2 - lift,
+            ),
+        )

@@ -1,119 +1,61 @@
-"""Largest margins in ℓ₂, in ℓ₁, and in sums of moduli: small convex problems.
+"""Largest margins in sums of moduli, and how far a point is from stationary.
 
-With the rows a_i = y_i x_i, each is min ‖β‖ under Aβ ≥ 1 with multipliers μ ≥ 0.
-
-* ℓ₂ (Lawson and Hanson's least-distance program): one nonnegative least-squares problem
-  finds which constraints are active; on these, AAᵀμ = 1 and β = Aᵀμ are solved again,
-  in any arithmetic.
-* Σ|ρ_j| (a linear program for real ρ): the dual is max Σμ_i with |(Bᴴμ)_j| ≤ 1 for β =
-  Re Bρ, A β = Re(ABρ).  It decides the support, where ρ_j = r_j·phase of (Bᴴμ)_j.
+With the rows a_i = y_i x_i, min Σ|ρ_j| under a_i·β ≥ 1 for β = Re Bρ.  For real ρ it is
+a linear program, solved in fractions by `exact_program` where it is not too large.  In
+float64 the dual, max Σμ_i with |s_j| ≤ 1 for s = (AB)ᴴμ, decides the support, where ρ_j
+= r_j s_j; Newton's method polishes both.  Rows are brought to unit size before: their
+right sides b_i then differ.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.optimize
+from flint import fmpq_mat
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, to_float_array
+from symflow.bias.euclidean_margin import ZERO, Widest, as_fmpq, least_euclidean
+from symflow.bias.exact_program import (
+    MOST_ENTRIES,
+    Corner,
+    Row,
+    corner_of,
+    fractions_of,
+    is_only,
+    least_absolute,
+)
 from symflow.errors import HypothesisFailed, PrecisionLost
 
-#: Relative size below which a multiplier or a coefficient counts as zero.
-ZERO = 1e-9
 #: Newton steps that polish a solution, and the residual that is accepted after them.
 POLISHING, ACCEPTED = 30, 1e-9
+#: A force of size 1 up to the first counts as 1, one below 1 by the second does not;
+#: between them, and between ZERO and the second for multipliers, nothing is decided.
+TIGHT, LOOSE = 1e-8, 1e-5
+#: Numbers up to which the simplex method needs no suggestion, and products of the
+#: columns with the rows up to which they are formed in fractions.
+MOST_UNTRIED, MOST_PRODUCTS = 100, 200_000
 
 
-@dataclass(frozen=True)
-class Widest:
-    """A solution of min ‖ρ‖ under margins of at least 1.
-
-    Parameters
-    ----------
-    point : array
-        ρ.
-    multipliers : array, shape (n,)
-        μ ≥ 0, one for each sample.
-    unique : bool
-        Whether no other point is as good.
-    """
-
-    point: Array
-    multipliers: Array
-    unique: bool = True
-
-
-def least_euclidean(rows: Array, context: Any = None) -> Widest:
-    """Return argmin ½‖β‖₂² under rows·β ≥ 1.
-
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i; mpf entries together with a context.
-    context : mpmath.MPContext, optional
-        Solve for the active constraints in this arithmetic.
-
-    Returns
-    -------
-    Widest
-        The minimizer, unique, with its multipliers.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no β separates the samples.
-
-    Examples
-    --------
-    >>> least_euclidean(np.array([[1.0, 2.0], [0.0, 3.0]])).point.round(12).tolist()
-    [0.2, 0.4]
-    """
-    floats = np.asarray(rows, dtype=float)
-    size = float(np.max(np.abs(floats))) or 1.0
-    scaled = floats / size
-    count, dimension = scaled.shape
-    stacked = np.vstack([scaled.T, np.ones(count)])
-    goal = np.append(np.zeros(dimension), 1.0)
-    found, _ = scipy.optimize.nnls(stacked, goal, maxiter=30 * (count + dimension))
-    gap = stacked @ found - goal
-    if -gap[-1] <= 1e-12:
-        msg = "least_euclidean(rows): no hyperplane through the origin separates them"
-        raise HypothesisFailed(msg)
-    active = found > ZERO * np.max(found)
-    return _solved_on(rows, active, context)
-
-
-def _solved_on(rows: Array, active: Array, context: Any) -> Widest:
-    """Return β = Aᵀμ with AAᵀμ = 1 for the active rows."""
-    part = rows[active]
-    gram, one = part @ part.T, np.ones(len(part))
-    if context is None:
-        values = np.linalg.lstsq(gram, one, rcond=None)[0]
-        multipliers = np.zeros(len(rows))
-    else:
-        solved = context.lu_solve(context.matrix(gram.tolist()), context.matrix(one))
-        values = np.array(list(solved), dtype=object)
-        multipliers = np.array([context.zero] * len(rows), dtype=object)
-    multipliers[active] = values
-    return Widest(part.T @ values, multipliers)
-
-
-def least_moduli(rows: Array, basis: Array) -> Widest:
+def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
     """Return argmin Σ_j|ρ_j| under rows·β ≥ 1 for β = Re(basis·ρ).
 
     Parameters
     ----------
-    rows : ndarray, shape (n, d)
-        y_i x_i.
-    basis : ndarray, shape (d, p)
-        Real or complex.
+    rows : array, shape (n, d)
+        y_i x_i, floats or fractions.
+    basis : array, shape (d, p)
+        Real, of any kind of rational numbers, or complex.
+    rounded : bool, keyword-only
+        Whether `basis` stands for numbers that it has only up to rounding: then all is
+        decided in float64, by visible gaps.
 
     Returns
     -------
     Widest
-        ρ of the kind of `basis`, with multipliers and whether β is unique.
+        ρ in float64 of the kind of `basis`, with multipliers and whether it is known
+        to be the only one.
 
     Raises
     ------
@@ -127,29 +69,102 @@ def least_moduli(rows: Array, basis: Array) -> Widest:
     >>> rows = np.array([[1.0, 2.0], [0.0, 3.0]])
     >>> least_moduli(rows, np.eye(2)).point.round(12).tolist()
     [0.0, 0.5]
+    >>> found = least_moduli(np.array([[1.0, 1 + 1e-8]]), np.eye(2))
+    >>> found.point.round(7).tolist(), found.unique
+    ([0.0, 1.0], True)
     """
-    columns = rows @ basis
-    size = float(np.max(np.abs(columns))) or 1.0
-    scaled = columns / size
-    dual = _dual(scaled)
-    tight, phases = _phases(scaled, dual, 1e-5)
-    lines = (scaled[:, tight] * phases).real
-    sizes = _program(np.ones(lines.shape[1]), lines, np.zeros(len(lines), bool)).x
-    support = tight[sizes > ZERO * np.max(sizes)]
-    active = (lines @ sizes < 1 + 1e-6) | (dual > 1e-6 * np.max(dual))
-    polished, multipliers = _polished(scaled, dual, active, support)
-    force = scaled.conj().T @ multipliers
+    real = not np.iscomplexobj(basis)
+    size = rows.size * basis.shape[1]
+    if real and not rounded and size <= MOST_PRODUCTS:
+        found = _in_fractions(rows, basis)
+        if found is not None:
+            return found
+    floats = to_float_array(basis) if real else basis
+    return _in_floats(_Scaled(to_float_array(rows) @ floats), floats)
+
+
+class _Scaled:
+    """Rows c_i of unit size, whose margins have to be at least b_i ≤ 1."""
+
+    def __init__(self, columns: Array) -> None:
+        norms = np.max(np.abs(columns), axis=1)
+        if np.min(norms) == 0:
+            raise _inseparable()
+        self.norms, self.least = norms, float(np.min(norms))
+        self.columns, self.sides = columns / norms[:, None], self.least / norms
+
+
+def _inseparable() -> HypothesisFailed:
+    msg = "least_moduli(rows, basis): no ρ has all margins positive"
+    return HypothesisFailed(msg)
+
+
+def _in_fractions(rows: Array, basis: Array) -> Widest | None:
+    """Return the solution in fractions, or None where that takes too long."""
+    left, right = (
+        fmpq_mat([[as_fmpq(entry) for entry in line] for line in part])
+        for part in (rows, basis)
+    )
+    columns: list[Row] = (left * right).tolist()
+    floats = np.array([fractions_of(row) for row in columns], dtype=object)
+    found = None
+    if rows.size > MOST_UNTRIED:
+        found = _suggested(columns, _Scaled(to_float_array(floats)))
+    if found is None and floats.size <= MOST_ENTRIES:
+        found = least_absolute(columns)
+        if found is None:
+            raise _inseparable()
+    if found is None:
+        return None
+    only = is_only(columns, found)
+    point, multipliers = map(fractions_of, (found.dual, found.primal))
+    values = to_float_array(point), to_float_array(multipliers)
+    return Widest(*values, unique=only is True, exact=True)
+
+
+def _suggested(columns: list[Row], given: _Scaled) -> Corner | None:
+    """Return the corner where float64 sees the solution, if it is one."""
+    try:
+        dual, _, _, support = _guess(given)
+    except (HypothesisFailed, PrecisionLost):
+        return None
+    return corner_of(columns, support, np.flatnonzero(dual > ZERO * np.max(dual)))
+
+
+def _guess(given: _Scaled) -> tuple[Array, Array, Array, Array]:
+    """Return μ, what the tight modes add to the margins, their |ρ_j|, the support."""
+    dual = _dual(given)
+    tight, phases = _phases(given.columns, dual, LOOSE)
+    lines = (given.columns[:, tight] * phases).real
+    free = np.zeros(len(lines), bool)
+    sizes = _program(np.ones(len(tight)), lines, given.sides, free).x
+    return dual, lines, sizes, tight[sizes > ZERO * np.max(sizes)]
+
+
+def _in_floats(given: _Scaled, basis: Array) -> Widest:
+    """Return the solution in float64, polished, and what is visible of it."""
+    columns, sides = given.columns, given.sides
+    dual, lines, sizes, support = _guess(given)
+    active = (lines @ sizes < sides * (1 + 1e-6)) | (dual > 1e-6 * np.max(dual))
+    polished, multipliers = _polished(columns, sides, dual, active, support)
+    force = columns.conj().T @ multipliers
     if np.min(multipliers) < -ACCEPTED or np.max(np.abs(force)) > 1 + ACCEPTED:
         # more constraints are active than needed: the polished multipliers are others
-        multipliers, force = dual, scaled.conj().T @ dual
+        multipliers, force = dual, columns.conj().T @ dual
     point = np.zeros(columns.shape[1], dtype=columns.dtype)
     point[support] = polished * force[support] / np.abs(force[support])
-    worst = float(np.min((scaled @ point).real)) - 1
-    if not worst > -ACCEPTED:
-        msg = f"least_moduli(rows, …): the polished margins are {worst:.2g} too small"
+    worst = float(np.min((columns @ point).real / sides)) - 1
+    value = float(np.sum(np.abs(point)))
+    gap = abs(value - float(sides @ multipliers)) / value
+    if not (worst > -ACCEPTED and gap < LOOSE):
+        msg = (
+            f"least_moduli(rows, …): the polished margins are {worst:.2g} too small, "
+            f"and {gap:.2g} from the dual"
+        )
         raise PrecisionLost(msg)
-    unique = _is_unique(scaled, basis, multipliers)
-    return Widest(point / size, multipliers / size, unique)
+    unique = _is_unique(given, basis, multipliers)
+    multipliers = multipliers / given.norms
+    return Widest(point / given.least, multipliers, unique, exact=False)
 
 
 def _phases(columns: Array, multipliers: Array, width: float) -> tuple[Array, Array]:
@@ -159,15 +174,15 @@ def _phases(columns: Array, multipliers: Array, width: float) -> tuple[Array, Ar
     return tight, force[tight] / np.abs(force[tight])
 
 
-def _program(objective: Array, lines: Array, held: Array) -> Any:
-    """Minimize a linear function of r ≥ 0 under lines·r ≥ 1, = 1 where held."""
-    free, one = ~held, np.ones(len(lines))
+def _program(objective: Array, lines: Array, sides: Array, held: Array) -> Any:
+    """Minimize a linear function of r ≥ 0 under lines·r ≥ sides, = where held."""
+    free = ~held
     found = scipy.optimize.linprog(
         objective,
         A_ub=-lines[free] if np.any(free) else None,
-        b_ub=-one[free] if np.any(free) else None,
+        b_ub=-sides[free] if np.any(free) else None,
         A_eq=lines[held] if np.any(held) else None,
-        b_eq=one[held] if np.any(held) else None,
+        b_eq=sides[held] if np.any(held) else None,
         method="highs-ds",
     )
     if found.status != 0:
@@ -176,45 +191,55 @@ def _program(objective: Array, lines: Array, held: Array) -> Any:
     return found
 
 
-def _is_unique(columns: Array, basis: Array, multipliers: Array) -> bool:
-    """Say whether all solutions have one β.
+def _is_unique(given: _Scaled, basis: Array, multipliers: Array) -> bool:
+    """Say whether it is visible that all solutions have one β.
 
-    Solutions have the phases of the dual one, and margin 1 wherever μ > 0: a face of a
+    Solutions have the phases of the dual one, and margin b where μ > 0: a face of a
     linear program, on which opposite objectives agree only if it is one point.
     """
-    tight, phases = _phases(columns, multipliers, 1e-8)
-    lines = (columns[:, tight] * phases).real
-    held = multipliers > ZERO * np.max(multipliers)
+    below = 1 - np.abs(given.columns.conj().T @ multipliers)
+    shares = multipliers / np.max(multipliers)
+    unseen = (below > TIGHT) & (below < LOOSE)
+    if np.any(unseen) or np.any((shares > ZERO) & (shares < LOOSE)):
+        return False
+    tight, phases = _phases(given.columns, multipliers, TIGHT)
+    lines = (given.columns[:, tight] * phases).real
     turned = (basis[:, tight] * phases).real
     probe = np.random.default_rng(0).standard_normal(len(turned)) @ turned
-    ends = [float(_program(sign * probe, lines, held).fun) for sign in (1, -1)]
-    scale = float(np.max(np.abs(probe)) * np.sum(multipliers))
+    held = shares > ZERO
+    try:
+        ends = [
+            float(_program(sign * probe, lines, given.sides, held).fun)
+            for sign in (1, -1)
+        ]
+    except PrecisionLost:  # the face is unbounded along the probe, or not resolved
+        return False
+    scale = float(np.max(np.abs(probe)) * (given.sides @ multipliers))
     return bool(abs(sum(ends)) < 1e-6 * scale)
 
 
-def _dual(columns: Array) -> Array:
-    """Return argmax Σμ_i with μ ≥ 0 and |(columnsᴴμ)_j| ≤ 1."""
-    count = len(columns)
-    if not np.iscomplexobj(columns):
-        constraints = np.vstack([columns.T, -columns.T])
-        found = scipy.optimize.linprog(
-            -np.ones(count), constraints, np.ones(len(constraints)), method="highs-ds"
-        )
-        if found.status != 0:
-            msg = "least_moduli(rows, basis): no ρ has all margins positive"
-            raise HypothesisFailed(msg)
-        return np.asarray(found.x)
-    return _complex_dual(columns)
+def _dual(given: _Scaled) -> Array:
+    """Return argmax Σb_iμ_i with μ ≥ 0 and |(columnsᴴμ)_j| ≤ 1."""
+    columns, sides = given.columns, given.sides
+    if np.iscomplexobj(columns):
+        return _complex_dual(columns, sides)
+    constraints = np.vstack([columns.T, -columns.T])
+    found = scipy.optimize.linprog(
+        -sides, constraints, np.ones(len(constraints)), method="highs-ds"
+    )
+    if found.status != 0:
+        raise _inseparable()
+    return np.asarray(found.x)
 
 
-def _complex_dual(columns: Array) -> Array:
+def _complex_dual(columns: Array, sides: Array) -> Array:
     """Return the maximizer where the constraints are discs, by convex programming."""
     forms = np.array([np.outer(c.conj(), c).real for c in columns.T])
     start = np.full(len(columns), 0.5 / np.max(np.abs(columns).sum(axis=0)))
     found = scipy.optimize.minimize(
-        lambda mu: -float(np.sum(mu)),
+        lambda mu: -float(sides @ mu),
         start,
-        jac=lambda mu: -np.ones(len(mu)),
+        jac=lambda mu: -sides,
         bounds=[(0, None)] * len(start),
         constraints={
             "type": "ineq",
@@ -225,26 +250,25 @@ def _complex_dual(columns: Array) -> Array:
         options={"ftol": 1e-15, "maxiter": 1000},
     )
     if not np.all(np.isfinite(found.x)) or np.max(found.x) > 1e8:
-        msg = "least_moduli(rows, basis): no ρ has all margins positive"
-        raise HypothesisFailed(msg)
+        raise _inseparable()
     return np.asarray(found.x)
 
 
 def _polished(
-    columns: Array, multipliers: Array, active: Array, support: Array
+    columns: Array, sides: Array, multipliers: Array, active: Array, support: Array
 ) -> tuple[Array, Array]:
-    """Solve |s_j| = 1 on the support and Re(columns·ρ) = 1 on the active samples.
+    """Solve |s_j| = 1 on the support and Re(columns·ρ) = b on the active samples.
 
     ρ_j = r_j s_j with s = columnsᴴμ; Newton's method for (μ, r) by least squares.
     """
-    part = columns[np.ix_(active, support)]
+    part, goal = columns[np.ix_(active, support)], sides[active]
     mu = multipliers[active]
     force = part.conj().T @ mu
-    sizes = np.linalg.lstsq((part * force).real, np.ones(len(mu)), rcond=None)[0]
+    sizes = np.linalg.lstsq((part * force).real, goal, rcond=None)[0]
     for _ in range(POLISHING):
         force = part.conj().T @ mu
         lines = (part * force).real
-        gap = np.concatenate([np.abs(force) ** 2 - 1, lines @ sizes - 1])
+        gap = np.concatenate([np.abs(force) ** 2 - 1, lines @ sizes - goal])
         if np.max(np.abs(gap)) < 1e-15:
             break
         moved = (part * sizes) @ part.conj().T
@@ -304,13 +328,20 @@ def stationarity(
     turned = (columns * np.exp(1j * np.angle(scaled))).conj().T
     pulled = turned * sizes[:, None] ** (depth - 1)
     top = float(np.max(sizes))
-    slackness = np.diag(margins / least - 1)
+    slackness = np.diag(margins / least - 1) / top**2
     tall = np.vstack([pulled.real / top, pulled.imag / top, slackness])
     goal = np.zeros(len(tall))
     goal[: len(sizes)] = sizes / top
-    multipliers, _ = scipy.optimize.nnls(tall, goal, maxiter=50 * len(tall))
+    # every sample counts as much as any other, whatever its size
+    units = np.linalg.norm(tall, axis=0)
+    units = np.where(units > 0, units, 1.0)
+    shares, _ = scipy.optimize.nnls(tall / units, goal, maxiter=50 * len(tall))
+    multipliers = shares / units
     residual = float(np.max(np.abs(tall @ multipliers - goal)))
     if not off_support:
         return residual
     force = np.abs(columns.conj().T @ multipliers)
     return max(residual, float(np.max(force)) - 1)
+
+
+__all__ = ["Widest", "least_euclidean", "least_moduli", "stationarity"]

@@ -23,16 +23,17 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.margin_problems import Widest
+from symflow.bias.euclidean_margin import Widest
 from symflow.bias.prediction import Prediction
-from symflow.bias.separation import signed_samples, soft_margin
-from symflow.claims import Path
+from symflow.bias.separation import degree_of, signed_samples, soft_margin
+from symflow.claims import Identity, Path
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.networks import HadamardDifference, SignedDiagonalNetwork
 
 #: Rounding of a margin that was solved for in float64, relative.
 ROUNDED = 1e-11
+#: Part of what a bounded quantity is made of to which its violation is compared.
+BLIND = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +44,11 @@ class Direction(Prediction):
     """
 
     #: A start that separates the samples is a hypothesis, and suffices.
-    proviso = ""
+    proviso = (
+        "β_inf is the limit of β/‖β‖, scaled so that the smallest margin z_i = "
+        "y_i⟨β, x_i⟩ is 1; that directions converge, to a stationary point, is due to "
+        "Lyu and Li 2020 and Ji and Telgarsky 2020"
+    )
 
     @property
     @abstractmethod
@@ -61,10 +66,52 @@ class Direction(Prediction):
         """What u/‖θ‖^L cannot exceed."""
 
     @property
+    def is_determined(self) -> bool:
+        """Whether the limit is proved to be the minimizer, and not only stationary."""
+        return True
+
+    @property
     def statement(self) -> sympy.Basic:
-        """β/‖β‖ converges to the largest margin in the norm of the prediction."""
+        """β/‖β‖ goes to the minimizer, or to a stationary point, at margins ≥ 1."""
         infinite = sympy.Symbol("beta_inf")
-        return sympy.Eq(infinite, sympy.Function("argmin")(self.potential))
+        name = "argmin" if self.is_determined else "a_stationary_point_of"
+        margins = sympy.IndexedBase("z")[sympy.Symbol("i", integer=True)]
+        goal = sympy.Function(name)(self.potential, sympy.Ge(margins, 1))
+        return sympy.Eq(infinite, goal, evaluate=False)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return what makes u/‖θ‖^L rise, for the exponential loss and two samples."""
+        a, b, c, x, y, p, q = sympy.symbols("a b c x y p q", positive=True)
+        f = c * (a * x + b * y)
+        euler = sum(w * sympy.diff(f, w) for w in (a, b, c, x, y)) - 3 * f
+        total = sympy.exp(-x) + sympy.exp(-y)
+        first, second = sympy.exp(-x) / total, sympy.exp(-y) / total
+        entropy = first * (x + sympy.log(total)) + second * (y + sympy.log(total))
+        mean = first * x + second * y
+        lagrange = (a**2 + b**2) * (x**2 + y**2) - (a * x + b * y) ** 2
+        return (
+            Identity(
+                "Σ⟨w_l, ∂f/∂w_l⟩ = Lf (Euler): ½d‖θ‖²/dt = LΣ_i(−φ′(z_i))z_i",
+                euler,
+            ),
+            Identity(
+                "Σp_i z_i − u = Σp_i log 1/p_i ≥ 0 for p_i ∝ e^{−z_i} and e^{−u} = "
+                "Σe^{−z_i}: ½d‖θ‖²/dt ≥ Lu·Σe^{−z_i}",
+                mean + sympy.log(total) - entropy,
+            ),
+            Identity(
+                "‖g‖²‖θ‖² − ⟨g, θ⟩² is a square: du/dt = ‖∇ℒ‖²/ℒ then outgrows "
+                "L·u·d log‖θ‖/dt, so that u/‖θ‖^L never decreases",
+                lagrange - (a * y - b * x) ** 2,
+            ),
+            *cls._optimality(p, q, x, y),
+        )
+
+    @classmethod
+    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
+        """Return why a stationary point of the weights is one of the potential."""
+        return ()
 
     def angle(self, end_to_end: Any) -> float:
         """Return the angle between W and the predicted direction, in radians.
@@ -80,7 +127,7 @@ class Direction(Prediction):
             Accurate also where it is small.
         """
         row = to_float_array(np.asarray(end_to_end)).ravel()
-        unit = row / np.linalg.norm(row)
+        unit = row / euclidean_norm(row)
         chord = float(np.linalg.norm(unit - self.limit[0]))
         return float(2 * np.arcsin(min(1.0, chord / 2)))
 
@@ -116,22 +163,6 @@ def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
     soft = soft_margins(problem, path)
     squares: Any = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
     return [to_float(u / s**half) for u, s in zip(soft, squares, strict=True)]
-
-
-def degree_of(network: Any) -> int:
-    """Return the degree of f in the weights.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> degree_of(sf.HadamardDifference(3)), degree_of(sf.DiagonalNetwork(3, 4))
-    (2, 4)
-    """
-    if isinstance(network, HadamardDifference):
-        return 2
-    if isinstance(network, SignedDiagonalNetwork):
-        return network.layers
-    return int(network.depth)
 
 
 def balanced_ceiling(margin: float, degree: int) -> float:
@@ -171,11 +202,100 @@ def only_limit(found: Widest, beta: Array, depth: int) -> Array:
         raise HypothesisFailed(msg)
     if not found.unique:
         msg = (
-            "bias.limit: several directions have the largest margin for these data. "
-            "Use bias.kkt_residual(W), which vanishes at all of them"
+            "bias.limit: several directions have the largest margin for these data, or "
+            "it is not known that there is only one. Use bias.kkt_residual(W), which "
+            "vanishes at all of them"
         )
         raise HypothesisFailed(msg)
-    return np.asarray(beta / np.linalg.norm(beta))[None]
+    return np.asarray(beta / euclidean_norm(beta))[None]
+
+
+def euclidean_norm(vector: Array) -> float:
+    """Return ‖v‖ where the squares may be beyond the range of floats.
+
+    Examples
+    --------
+    >>> euclidean_norm(np.array([3e200, 4e200]))
+    5e+200
+    """
+    size = float(np.max(np.abs(vector)))
+    return size * float(np.linalg.norm(vector / size)) if size else 0.0
+
+
+def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> Array:
+    """Return (√smaller − √larger)₊ relative to the larger side, or to the start.
+
+    Parameters
+    ----------
+    smaller, larger : arrays, shape (times,)
+        What is bounded, and the bound, which is a constant.
+    sizes : array, shape (times,)
+        What the smaller side is made of: it cannot be seen more sharply than its
+        rounding, to which `BLIND` of it belongs.
+    start : number, optional
+        What to be relative to, instead of the bound.
+    """
+    base = larger[0] if start is None else start
+    pairs = zip(smaller, larger, base + BLIND * sizes, strict=True)
+    return np.array(
+        [max(a**0.5 - b**0.5, 0 * a) / size**0.5 for a, b, size in pairs],
+        dtype=smaller.dtype,
+    )
+
+
+def least_lead(amplitudes: Any) -> Any:
+    """Return the least (|η_l|² − |η_L|²)/(|η_l|² + |η_L|²) over modes and l < L.
+
+    Parameters
+    ----------
+    amplitudes : sequence of arrays, shape (p,) each
+        η_1, …, η_L.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> least_lead(np.array([[Fraction(3), Fraction(1)], [Fraction(1), Fraction(0)]]))
+    Fraction(4, 5)
+    """
+    last = amplitudes[-1]
+    pairs = [
+        (one**2, other**2)
+        for layer in amplitudes[:-1]
+        for one, other in zip(layer, last, strict=True)
+    ]
+    return min((a - b) / (a + b) if a + b else a - b for a, b in pairs)
+
+
+def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
+    """Return why two layers that are stationary have the least Σ|ρ_j|.
+
+    Parameters
+    ----------
+    *symbols : sympy.Symbol
+        Four names.
+    """
+    a, b, p, q = symbols
+    r, s = sympy.symbols("r s", real=True)
+    return (
+        Identity(
+            "½(a² + b²) = ab + ½(a − b)²: the weights of a mode are at least as large "
+            "as |ρ|, with equality where both layers agree",
+            (a**2 + b**2) / 2 - a * b - (a - b) ** 2 / 2,
+        ),
+        Identity(
+            "d(a + b)/dt = s(a + b) for ȧ = sb, ḃ = sa, and a + b ≠ 0 at the start: "
+            "where s_j stayed above 1 the mode would outgrow all others, so |s_j| ≤ 1",
+            s * b + s * a - s * (a + b),
+        ),
+        Identity(
+            "⟨s, ρ′⟩ = Σμ_i z′_i ≥ Σμ_i = ⟨s, ρ⟩ = Σ|ρ_j| for s = Σμ_i y_i Sx_i: with "
+            "|s_j| ≤ 1 no ρ′ of margins ≥ 1 has a smaller sum",
+            r * (p * a + q * b)
+            + s * (p * b - q * a)
+            - p * (r * a + s * b)
+            - q * (r * b - s * a),
+        ),
+    )
 
 
 def soft_margins(problem: Problem, path: Path) -> Array:

@@ -16,22 +16,41 @@ transform.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.margin_problems import Widest, least_moduli, stationarity
-from symflow.bias.max_margin import Direction, balanced_ceiling, only_limit
-from symflow.bias.separation import classification, signed_samples, tensor_of
-from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.algebra.arrays import Array, map_entries, to_float_array
+from symflow.algebra.numbers import as_fraction, to_float
+from symflow.algebra.rank import decide_rank
+from symflow.bias.euclidean_margin import Widest
+from symflow.bias.margin_problems import least_moduli, stationarity
+from symflow.bias.max_margin import (
+    Direction,
+    balanced_ceiling,
+    least_lead,
+    moduli_optimality,
+    only_limit,
+)
+from symflow.bias.separation import (
+    CLASSIFICATION,
+    given_samples,
+    given_tensor,
+    signed_samples,
+)
+from symflow.claims import Hypothesis, Identity, Refusal, all_hold, positive
 from symflow.claims.bibliography import YUN_2021
+from symflow.claims.hypothesis import ROUNDING
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
 from symflow.networks import OrthogonalDecomposition, orthogonal_decomposition
+
+#: Part of its norm up to which a tensor of floats counts as decomposable.
+VISIBLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,27 +66,37 @@ class ModeMaxMargin(Direction):
     modes: OrthogonalDecomposition
 
     source = YUN_2021
+    conditions = CLASSIFICATION
 
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = classification(problem)
-        if not all_hold(found):
-            return cls.refuse(found)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where the network has modes that start in order."""
         modes = _modes(problem)
         words = "at least two layers, orthogonally decomposable, S of full row rank"
-        found.append(Hypothesis(words, modes is not None, repr(problem.flow.network)))
+        network = repr(problem.flow.network)
         if modes is None:
-            return cls.refuse(found)
-        found.append(_ordered(problem, modes))
-        if not all_hold(found):
-            return cls.refuse(found)
-        return cls(problem, tuple(found), modes)
+            return cls.refuse([*found, Hypothesis(words, False, network)])
+        said = f"up to {modes.residual:.1e} of its norm" if modes.residual else network
+        met = Hypothesis(words, True, said, exact=modes.residual == 0)
+        found = [*found, met, _ordered(problem, modes)]
+        whole = cls(problem, tuple(found), modes)
+        return whole if all_hold(found) else cls.refuse(found)
 
     @cached_property
     def widest(self) -> Widest:
         """The ρ of least Σ|ρ_j| with margins of at least 1; the limit for L = 2."""
-        return least_moduli(signed_samples(self.problem), self.modes.S.T)
+        rows, rounded = given_samples(self.problem), self.modes.residual > 0
+        basis = self.modes.S if rounded else _exact_rows(self.problem, self.modes)
+        return least_moduli(rows, basis.T, rounded=rounded)
+
+    @property
+    def is_determined(self) -> bool:
+        """Only for two layers is the problem convex."""
+        return self.degree == 2
+
+    @classmethod
+    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
+        return moduli_optimality(*symbols)
 
     @property
     def limit(self) -> Array:
@@ -108,27 +137,110 @@ class ModeMaxMargin(Direction):
 
 
 def _modes(problem: Problem) -> OrthogonalDecomposition | None:
-    tensor = tensor_of(problem)
+    """Return modes whose rows S are independent: exact ones, or visible ones."""
+    tensor = given_tensor(problem)
     if tensor is None or tensor.ndim < 3:
         return None
-    try:
-        modes = orthogonal_decomposition(tensor)
-    except HypothesisFailed:
+    modes = _aligned(tensor)
+    if modes is None:
+        if not _may_decompose(tensor):
+            return None
+        try:
+            modes = orthogonal_decomposition(to_float_array(tensor))
+        except HypothesisFailed:
+            return None
+        if modes.residual > VISIBLE:
+            return None
+        # zero would say that nothing was rounded
+        modes = replace(modes, residual=max(modes.residual, ROUNDING))
+    rows = modes.S
+    if np.iscomplexobj(rows):
+        rows = np.block([[rows.real, -rows.imag], [rows.imag, rows.real]])
+    elif modes.residual == 0:
+        rows = _exact_rows(problem, modes)
+    rank = decide_rank(rows) if rows.size else None
+    full = rank is not None and rank.is_clear and rank.value == len(rows)
+    return modes if full else None
+
+
+def _aligned(tensor: Array) -> OrthogonalDecomposition | None:
+    """Return the decomposition whose factors are unit vectors, if there is one."""
+    places = np.argwhere(np.any(tensor != 0, axis=0))
+    if any(len({*column}) < len(column) for column in places.T.tolist()):
         return None
-    rank = np.linalg.matrix_rank(modes.S) if modes.S.size else 0
-    return modes if rank == len(modes.S) > 0 else None
+    factors = [
+        np.eye(size)[:, column]
+        for size, column in zip(tensor.shape[1:], places.T, strict=True)
+    ]
+    rows = to_float_array(_rows_at(tensor, [*places.T]))
+    return OrthogonalDecomposition(rows, tuple(factors), 0.0)
+
+
+def _may_decompose(tensor: Array) -> bool:
+    """Say whether exact numbers meet what orthogonal factors imply.
+
+    Contracted in all modes but two, M is U diag(c)Vᵀ; so the products PQᵀ of two such
+    matrices commute with each other, and the PᵀQ too.  Integers drawn at random find
+    where that fails; what floats can hold may be rounded: there the residual decides.
+    """
+    rng, whole = np.random.default_rng(0), map_entries(as_fraction, tensor)
+    known = all(entry is not None for entry in whole.flat)
+    if not known or all(entry == float(entry) for entry in whole.flat):
+        return True
+
+    def matrix(mode: int) -> Array:
+        part = np.moveaxis(whole, (mode, mode + 1), (-2, -1))
+        while part.ndim > 2:
+            part = np.tensordot(
+                rng.integers(1, 10**6, len(part)).astype(object), part, 1
+            )
+        return np.asarray(part)
+
+    for mode in range(1, tensor.ndim - 1):
+        p, q, r, s = (matrix(mode) for _ in range(4))
+        for one, other in ((p @ q.T, r @ s.T), (p.T @ q, r.T @ s)):
+            if np.any(one @ other != other @ one):
+                return False
+    return True
+
+
+def _exact_rows(problem: Problem, modes: OrthogonalDecomposition) -> Array:
+    """Return S as the tensor was given, for factors that are unit vectors."""
+    tensor = given_tensor(problem)
+    assert tensor is not None
+    return _rows_at(tensor, _places(modes))
+
+
+def _rows_at(tensor: Array, places: list[Array]) -> Array:
+    index: Any = (slice(None), *places)
+    return np.asarray(tensor[index].T)
+
+
+def _places(modes: OrthogonalDecomposition) -> list[Array]:
+    return [np.argmax(factor, axis=0) for factor in modes.factors]
 
 
 def _ordered(problem: Problem, modes: OrthogonalDecomposition) -> Hypothesis:
     """Say whether the last layer starts smaller than every other one, mode by mode."""
-    weights = problem.floats.weights
-    sizes = np.array(
-        [
-            np.abs(factor.T @ weight.ravel()) ** 2
-            for factor, weight in zip(modes.factors, weights, strict=True)
-        ]
-    )
-    least = float(np.min(sizes[:-1] - sizes[-1]))
     words = "every mode of the last layer starts smaller than in the others"
-    detail = f"least |η_l|² − |η_L|² = {least:.3g}"
-    return Hypothesis(words, least > TOLERANCE * float(np.max(sizes)), detail)
+    least = "least |η_l|² − |η_L|²"
+    if modes.residual == 0:
+        weights = problem.sharp.weights
+        pairs = zip(weights, _places(modes), strict=True)
+        amplitudes = [weight[places, 0] for weight, places in pairs]
+        gap = least_lead(amplitudes)
+        return positive(words, gap, 1, f"{least} = {to_float(gap):.3g} relative")
+    weights = problem.floats.weights
+    sizes = np.array([np.linalg.norm(weight) for weight in weights])
+    amplitudes = [
+        np.abs(factor.T @ weight.ravel())
+        for factor, weight in zip(modes.factors, weights, strict=True)
+    ]
+    # an amplitude is known up to rounding of its whole layer
+    gaps = np.array([a**2 - amplitudes[-1] ** 2 for a in amplitudes[:-1]])
+    terms = (np.array(amplitudes[:-1]) + amplitudes[-1]) * (sizes[:-1] + sizes[-1])[
+        :, None
+    ]
+    ratio = float(np.min(gaps / np.where(terms > 0, terms, 1.0)))
+    scale = 1 + modes.residual / ROUNDING
+    return positive(words, ratio, scale, f"{least} = {np.min(gaps):.3g}")

@@ -12,61 +12,102 @@ from math import log
 from typing import Any
 
 import numpy as np
+from mpmath import MPContext
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.claims import Hypothesis, all_hold
-from symflow.flow.problem import Problem
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.numbers import as_fraction, to_mpf
+from symflow.claims import Hypothesis, Path, positive, structural
+from symflow.flow.problem import CHECK_DIGITS, GUARD_DIGITS, Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
 from symflow.losses.margin import MarginLoss
-from symflow.networks import Network, TensorNetwork
+from symflow.networks import (
+    HadamardDifference,
+    Network,
+    SignedDiagonalNetwork,
+    TensorNetwork,
+)
 
 #: Above this margin, log(1 + e⁻ᶻ) is e⁻ᶻ in float64.
 FAR = 37.0
 #: Tensors with more entries than this are not made.
 LARGEST_TENSOR = 300_000
+#: The networks that most theorems are about.
+LAYERED = (Network, TensorNetwork)
 
 
-def classification(
-    problem: Problem, kinds: Any = (Network, TensorNetwork)
-) -> list[Hypothesis]:
-    """Return the conditions that all directional limits share, as far as they hold.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    kinds : tuple of types
-        The networks that the theorem is about.
-    """
-    loss, outputs = problem.flow.loss, problem.widths[-1]
+def margin_loss(problem: Problem) -> Hypothesis:
+    """Say whether the loss is the exponential or the logistic one, alone."""
+    loss = problem.flow.loss
     plain = isinstance(loss, MarginLoss) and loss.l2 == 0
-    found = [
-        Hypothesis(
-            "exponential or logistic loss without weight decay", plain, repr(loss)
-        ),
-        Hypothesis("one output", outputs == 1, f"{outputs} outputs"),
-    ]
-    if not isinstance(problem.flow.network, kinds):
-        words = "a product of layers, or a tensor network"
-        found.append(Hypothesis(words, False, repr(problem.flow.network)))
-    if all_hold(found):
-        found.append(_separating_start(problem))
-    return found
+    words = "exponential or logistic loss without weight decay"
+    return structural(words, plain, repr(loss))
 
 
-def _separating_start(problem: Problem) -> Hypothesis:
+def one_output(problem: Problem) -> Hypothesis:
+    """Say whether f(x) is a number."""
+    outputs = problem.widths[-1]
+    return structural("one output", outputs == 1, f"{outputs} outputs")
+
+
+def layered(problem: Problem) -> Hypothesis:
+    """Say whether the network is a product of layers or a tensor."""
+    network = problem.flow.network
+    words = "a product of layers, or a tensor network"
+    return structural(words, isinstance(network, LAYERED), repr(network))
+
+
+def separating_start(problem: Problem) -> Hypothesis:
     """Say whether the start classifies every sample, with a total loss below φ(0)."""
     loss, start = problem.flow.loss, start_matrix(problem)
-    margins = signed_samples(problem) @ start.ravel()
-    exponential = isinstance(loss, ExponentialLoss)
-    losses = np.exp(-margins) if exponential else np.logaddexp(0, -margins)
+    rows = signed_samples(problem)
+    with np.errstate(over="ignore", invalid="ignore"):
+        margins = rows @ start.ravel()
+        exponential = isinstance(loss, ExponentialLoss)
+        losses = np.exp(-margins) if exponential else np.logaddexp(0, -margins)
+        # rounding of a margin changes the loss in proportion to it
+        terms = float(losses @ (1 + np.linalg.norm(rows, axis=1) * _size(problem)))
     limit, total = 1.0 if exponential else log(2), float(np.sum(losses))
+    words = f"a start with a total loss below {limit:.3g}"
     detail = (
         f"the sum over samples is {total:.4g}, smallest margin {np.min(margins):.3g}"
     )
-    words = f"a start with a total loss below {limit:.3g}"
-    return Hypothesis(words, total < limit, detail)
+    if not np.isfinite(total + terms):
+        return Hypothesis(words, False, detail)
+    return positive(words, limit - total, limit + terms, detail)
+
+
+def _size(problem: Problem) -> float:
+    """Return what ‖β‖ cannot exceed if no terms of it cancel."""
+    network = problem.flow.network
+    sizes = np.array([np.linalg.norm(weight) for weight in problem.floats.weights])
+    if isinstance(network, SignedDiagonalNetwork | HadamardDifference):
+        return float(2 * np.max(sizes) ** degree_of(network))
+    if isinstance(network, TensorNetwork):
+        scale = float(np.linalg.norm(to_float_array(network.as_tensor())))
+    else:  # a filter enters the matrix of its layer once for every input
+        scale = 1.0 if network.is_dense else problem.widths[0] ** (len(sizes) / 2)
+    return float(scale * np.prod(sizes))
+
+
+#: What every theorem on directions asks, of a product of layers or a tensor.
+CLASSIFICATION = (margin_loss, one_output, layered, separating_start)
+
+
+def degree_of(network: Any) -> int:
+    """Return the degree of f in the weights.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> degree_of(sf.HadamardDifference(3)), degree_of(sf.DiagonalNetwork(3, 4))
+    (2, 4)
+    """
+    if isinstance(network, HadamardDifference):
+        return 2
+    if isinstance(network, SignedDiagonalNetwork):
+        return network.layers
+    return int(network.depth)
 
 
 def signed_samples(problem: Problem, context: Any = None) -> Array:
@@ -90,15 +131,48 @@ def signed_samples(problem: Problem, context: Any = None) -> Array:
     return np.asarray(labels * inputs)
 
 
-def tensor_of(problem: Problem) -> Array | None:
+def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
+    """Return the rows y_i x_i as fractions.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a margin loss and one output.
+    digits : int
+        To how many digits irrational inputs are rounded.
+
+    Returns
+    -------
+    array, shape (n, d)
+        Floats as they are, which are fractions; otherwise of kind `Fraction`.
+    """
+    labels, inputs = problem.data["Y"], problem.data["X"]
+    if inputs.dtype != object:
+        return np.asarray(to_float_array(labels) * inputs)
+    context = MPContext()
+    context.dps = digits + GUARD_DIGITS
+
+    def rational(entry: Any) -> Any:
+        known = as_fraction(entry)
+        return as_fraction(to_mpf(entry, context)) if known is None else known
+
+    return np.asarray(map_entries(rational, labels) * map_entries(rational, inputs))
+
+
+def lifted_start(problem: Problem, path: Path) -> tuple[Array, ...]:
+    """Return the weights at the start in the arithmetic of a path."""
+    drawn = problem if path.context is None else problem.at(path.digits)
+    return tuple(path.lift(weight) for weight in drawn.weights)
+
+
+def given_tensor(problem: Problem) -> Array | None:
     """Return M with f(x) = M(x) ∘ (v_1, …, v_L), or None where it is too large."""
     network = problem.flow.network
     sizes = [problem.widths[0], *(weight.size for weight in problem.weights)]
     if np.prod(sizes, dtype=float) > LARGEST_TENSOR:
         return None
-    if isinstance(network, TensorNetwork):
-        return to_float_array(network.as_tensor())
-    return np.asarray(sized(problem).as_tensor(), dtype=float)
+    whole = network if isinstance(network, TensorNetwork) else sized(problem)
+    return np.asarray(whole.as_tensor())
 
 
 def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:

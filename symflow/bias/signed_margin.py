@@ -15,24 +15,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.margin_problems import Widest, least_moduli, stationarity
+from symflow.algebra.numbers import to_float
+from symflow.bias.euclidean_margin import Widest
+from symflow.bias.margin_problems import least_moduli, stationarity
 from symflow.bias.max_margin import (
     Direction,
     balanced_ceiling,
-    degree_of,
+    least_lead,
+    moduli_optimality,
     only_limit,
 )
-from symflow.bias.separation import classification, signed_samples
-from symflow.claims import TOLERANCE, Hypothesis, Refusal, all_hold
+from symflow.bias.separation import (
+    degree_of,
+    given_samples,
+    margin_loss,
+    one_output,
+    separating_start,
+    signed_samples,
+)
+from symflow.claims import TOLERANCE, Hypothesis, Identity, positive, structural
 from symflow.claims.bibliography import MOROSHKO_2020
 from symflow.flow.problem import Problem
 from symflow.networks import HadamardDifference, SignedDiagonalNetwork
+
+
+def _difference(problem: Problem) -> Hypothesis:
+    network = problem.flow.network
+    kinds = (SignedDiagonalNetwork, HadamardDifference)
+    holds = isinstance(network, kinds) and degree_of(network) >= 2
+    words = "a difference of diagonal products, of two layers or more"
+    return structural(words, holds, repr(network))
+
+
+def _alive(problem: Problem) -> Hypothesis:
+    """Say whether no mode of u and of v starts dead."""
+    columns = np.stack([weight.ravel() for weight in problem.sharp.weights])
+    if isinstance(problem.flow.network, HadamardDifference):
+        least = min(abs(entry) for entry in columns.flat)
+        detail = f"least |w| {to_float(least):.2g}"
+        return Hypothesis("no weight starts at zero", bool(least > 0), detail)
+    words = "in every product the last layer starts smallest, or all start equal"
+    modes = [mode for part in np.split(columns, 2) for mode in part.T]
+    # w_l + w_L > 0 is what counts, so that nearly equal is as good as equal
+    uneven = [mode for mode in modes if not _is_even(mode)]
+    lead: Any = min((least_lead(mode[:, None]) for mode in uneven), default=1)
+    detail = f"least |w_l|² − |w_L|² = {to_float(lead):.3g} relative"
+    return positive(words, lead, 1, detail if uneven else "all equal and positive")
+
+
+def _is_even(mode: Array) -> bool:
+    least, most = min(mode), max(mode)
+    return bool(least > 0 and most - least <= TOLERANCE * most)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,25 +79,13 @@ class SignedMaxMargin(Direction):
     """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
     source = MOROSHKO_2020
-
-    @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        network = problem.flow.network
-        kinds = (SignedDiagonalNetwork, HadamardDifference)
-        words = "a difference of diagonal products, of two layers or more"
-        holds = isinstance(network, kinds) and degree_of(network) >= 2
-        found = [Hypothesis(words, holds, repr(network))]
-        if all_hold(found):
-            found += classification(problem, kinds)
-        if all_hold(found):
-            found.append(_alive(problem))
-        return cls(problem, tuple(found)) if all_hold(found) else cls.refuse(found)
+    contributes = "the theorem for equal layers; other starts derived here"
+    conditions = (_difference, margin_loss, one_output, separating_start, _alive)
 
     @cached_property
     def widest(self) -> Widest:
         """The β of least ℓ₁ norm with margins of at least 1; the limit for L = 2."""
-        return least_moduli(signed_samples(self.problem), np.eye(self.inputs))
+        return least_moduli(given_samples(self.problem), np.eye(self.inputs))
 
     @property
     def inputs(self) -> int:
@@ -102,20 +129,11 @@ class SignedMaxMargin(Direction):
         rows = signed_samples(self.problem)
         return stationarity(rows, row, self.degree, off_support=self.degree == 2)
 
+    @property
+    def is_determined(self) -> bool:
+        """Only for two layers is the problem convex."""
+        return self.degree == 2
 
-def _alive(problem: Problem) -> Hypothesis:
-    """Say whether no mode of u and of v starts dead."""
-    columns = np.stack([weight.ravel() for weight in problem.floats.weights])
-    if isinstance(problem.flow.network, HadamardDifference):
-        least = float(np.min(np.abs(columns)))
-        return Hypothesis(
-            "no weight starts at zero", least > 0, f"least |w| {least:.2g}"
-        )
-    products = np.split(columns, 2)
-    size = float(np.max(columns**2)) or 1.0
-    ahead = min(float(np.min(part[:-1] ** 2 - part[-1] ** 2)) for part in products)
-    spread = max(float(np.max(np.ptp(part, axis=0))) for part in products)
-    equal = spread <= TOLERANCE * size**0.5 and float(np.min(columns)) > 0
-    words = "in every product the last layer starts smallest, or all start equal"
-    detail = f"least |w_l|² − |w_L|² = {ahead:.3g}, spread {spread:.2g}"
-    return Hypothesis(words, equal or ahead > TOLERANCE * size, detail)
+    @classmethod
+    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
+        return moduli_optimality(*symbols)

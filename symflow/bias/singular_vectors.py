@@ -13,6 +13,7 @@ limit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,12 +23,12 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.max_margin import Direction
 from symflow.bias.separation import (
-    classification,
+    CLASSIFICATION,
+    given_tensor,
     signed_samples,
-    tensor_of,
     weights_of_samples,
 )
-from symflow.claims import Hypothesis, Refusal, all_hold
+from symflow.claims import Hypothesis, Refusal, structural
 from symflow.claims.bibliography import YUN_2021
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.problem import Problem
@@ -47,20 +48,22 @@ class SingularVectors(Direction):
 
     source = YUN_2021
 
+    conditions = CLASSIFICATION
+
     @classmethod
-    def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the prediction, or the hypotheses that fail."""
-        found = classification(problem)
-        if not all_hold(found):
-            return cls.refuse(found)
-        tensor = tensor_of(problem)
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the prediction where the tensor can be written out."""
+        tensor = given_tensor(problem)
         network = repr(problem.flow.network)
-        found.append(
-            Hypothesis("a tensor of moderate size", tensor is not None, network)
-        )
+        small = structural("a tensor of moderate size", tensor is not None, network)
         if tensor is None:
-            return cls.refuse(found)
-        return cls(problem, tuple(found), tensor)
+            return cls.refuse([*found, small])
+        return cls(problem, (*found, small), to_float_array(tensor))
+
+    @property
+    def is_determined(self) -> bool:
+        """Singular vectors are many."""
+        return False
 
     @property
     def limit(self) -> Array:

@@ -40,18 +40,22 @@ def squared_loss(flow: GradientFlow) -> Hypothesis:
     return structural("squared loss without weight decay", plain, repr(flow.loss))
 
 
-def dense_layers(flow: GradientFlow, depth: int | None = None) -> Hypothesis:
-    """Say whether all layers are dense: two or more, or as many as `depth`."""
+def dense_layers(
+    flow: GradientFlow, depth: int | None = None, *, least: int = 2
+) -> Hypothesis:
+    """Say whether all layers are dense: `least` or more, or as many as `depth`."""
     network = flow.network
     dense = isinstance(network, Network) and network.is_dense
     words = "dense layers" if depth is None else f"{depth} dense layers"
-    enough = network.depth >= 2 if depth is None else network.depth == depth
+    enough = network.depth >= least if depth is None else network.depth == depth
     return structural(words, dense and enough, repr(network))
 
 
-def on_flow(condition: Callable[..., Hypothesis], *arguments: Any) -> Condition:
+def on_flow(
+    condition: Callable[..., Hypothesis], *arguments: Any, **options: Any
+) -> Condition:
     """Return a condition on the flow alone as one on a problem."""
-    return lambda problem: condition(problem.flow, *arguments)
+    return lambda problem: condition(problem.flow, *arguments, **options)
 
 
 def whitened_input(problem: Problem) -> Hypothesis:
