@@ -12,7 +12,7 @@ import ast
 import json
 import os
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import cache
@@ -49,8 +49,8 @@ _PACKAGES = (
     "validation.report",
 )
 
-#: Fields that hold functions, which are not stored.
-_OMITTED = ("interpolant",)
+#: Fields that hold functions, or what can be made again: they are not stored.
+_OMITTED = ("interpolant", "drawn")
 
 #: SymPy constructors that may be given a string.
 _NAMED = ("Symbol", "Str", "MatrixSymbol", "SymmetricMatrixSymbol", "Float", "Dummy")
@@ -326,9 +326,13 @@ class _Reader:
         return self._contexts[bits]
 
     def _object(self, value: dict[str, Any]) -> Any:
-        made = _classes()[value["class"]]
-        instance: Any = object.__new__(made)
-        defaults = {field.name: None for field in fields(instance)}
+        instance: Any = object.__new__(_classes()[value["class"]])
+        defaults = {
+            field.name: None
+            if field.default_factory is MISSING
+            else field.default_factory()
+            for field in fields(instance)
+        }
         content = {name: self.decode(v) for name, v in value["fields"].items()}
         for name, entry in {**defaults, **content}.items():
             object.__setattr__(instance, name, entry)

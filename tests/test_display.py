@@ -156,7 +156,7 @@ def test_the_text_is_short_and_readable(name: str) -> None:
     assert "MatrixSymbol" not in text
     lines = text.splitlines()
     assert 1 <= len(lines) <= 60
-    assert max(map(len, lines)) <= 320
+    assert max(map(len, lines)) <= 360
 
 
 @pytest.mark.parametrize("name", sorted(RICH))

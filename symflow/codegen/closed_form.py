@@ -175,7 +175,7 @@ def _module(routine: Routine, name: str, docstring: str, results: list[str]) -> 
         range="(t >= 0) & (t < np.inf)"
         if end is None
         else f"(t >= 0) & (t <= {end!r})",
-        words="of 0 or more, and finite" if end is None else f"from 0 to {end!r}",
+        words="of 0 or more, and finite" if end is None else f"from 0 to {end:.3g}",
         statements="\n".join(f"    {line}" for line in statements),
         results=", ".join(results),
     )

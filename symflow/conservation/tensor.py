@@ -27,7 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
-from symflow.algebra.numbers import as_fraction, is_exact
+from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.claims import Hypothesis, Path, Reference, Status
 from symflow.claims.bibliography import MARCOTTE_2023
@@ -280,8 +280,10 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
     """
     try:
         tensor = fractions(network)
-        exactly = all(map(is_exact, network.as_tensor().flat))
-        found = orthogonal_decomposition(tensor if exactly else tensor.astype(float))
+        rounded_off = any(map(_was_a_float, tensor.flat))
+        found = orthogonal_decomposition(
+            tensor.astype(float) if rounded_off else tensor
+        )
     except HypothesisFailed:
         return None
     rounded = [np.einsum("aj,bj->jab", f.conj(), f).real for f in found.factors]
@@ -297,6 +299,11 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
         for one, other in zip(first, second, strict=True)
     )
     return guessed if exact else tuple(as_fractions(p) for p in rounded)
+
+
+def _was_a_float(entry: Fraction) -> bool:
+    """Say whether a number looks like a rounded one: 0.1 is a fraction over 2⁵⁵."""
+    return entry.denominator > 2**24 and entry.denominator.bit_count() == 1
 
 
 def _distinct(rows: Array) -> list[int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 import mpmath
+import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array
@@ -97,8 +97,7 @@ class Problem:
             return self
         drawn = self.given.drawn
         if digits not in drawn:
-            data, init = self.given.data, self.given.init
-            rng = deepcopy(self.given.rng)  # a generator gives its numbers once
+            data, init, rng = self.given.data, self.given.init, self.given.rng
             drawn[digits] = bind(self.flow, data, init, rng=rng, digits=digits)
         return drawn[digits]
 
@@ -154,8 +153,8 @@ class Given:
         As given.
     init : Init
         The rule.
-    rng : None, int or numpy.random.Generator
-        Overrides the random state of the rule, as it was before the first draw.
+    rng : None or int
+        Overrides the random state of the rule.
     drawn : dict of int to Problem
         By number of digits.
     """
@@ -231,10 +230,13 @@ def bind(
     ]
     network = _Sized(flow.network, solve_widths(declared))
     rule = as_init(init)
-    given = Given(data, rule, deepcopy(rng))
     weights = rule.draw(network, numbers, rng, digits=digits)
     if exact and isinstance(rule, GivenInit):
         weights = rule.weights
+    given = Given(data, rule, rng)
+    if isinstance(rng, np.random.Generator):
+        # it gives its numbers once: what was drawn is the start from here on
+        given = Given(data, GivenInit(weights))
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
     widths = tuple(_integer(sizes, width) for width in flow.network.widths)

@@ -78,6 +78,8 @@ def float_times(t: Any) -> NDArray[np.float64]:
         given = np.asarray(t)
         if given.dtype == object and any(map(is_ball, given.flat)):
             raise TypeError
+        if given.dtype.kind == "c":  # NumPy would drop the imaginary part
+            raise TypeError
         times = given.astype(float)
     except (TypeError, ValueError):
         msg = f"Solution(t=…): every time has to be a real number; got {t!r}"

@@ -111,8 +111,8 @@ def certify(
         return certify_on(claim, flow)
     if t is None or data is None or init is None:
         msg = (
-            "certify(claim, flow, data, init, t): needs data, start and times t, or an "
-            "enclosure"
+            "certify(claim, flow, data, init, t): needs the times t, with data and "
+            "start, or an enclosure"
         )
         raise InvalidArgument(msg)
     return certify_on(claim, enclose(flow, data, init, t, digits=digits, rng=rng))
