@@ -99,8 +99,11 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
 def _in_floats(rows: Array) -> Widest | None:
     """Return the solution of many constraints in float64, if it is checked there."""
     units, sizes = normalized(rows)
+    few = min(rows.shape) <= MOST_ACTIVE
+    if few or not np.all(sizes > -np.inf):
+        return None
     active = _guess(units, sizes)
-    if len(active) <= MOST_ACTIVE or not np.all(sizes > -np.inf):
+    if len(active) <= MOST_ACTIVE:
         return None
     least = float(np.min(sizes))
     sides, part = np.exp2(least - sizes), units[active]
