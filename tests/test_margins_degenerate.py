@@ -12,6 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from flint import fmpq
 
 import symflow as sf
 from symflow.bias import (
@@ -21,7 +22,9 @@ from symflow.bias import (
     ModeMaxMargin,
     SignedMaxMargin,
     SingularVectors,
+    euclidean_margin,
 )
+from symflow.bias.exact_program import Corner, is_only
 from symflow.bias.margin_problems import least_euclidean, least_moduli
 from symflow.claims import Status
 from symflow.flow.problem import bind
@@ -147,6 +150,36 @@ def test_both_margins_are_those_of_all_corners(seed):
             assert unit(list(map(F, sparse.point))) == pytest.approx(wanted, abs=1e-15)
     assert separable > 50
     assert ties > 2
+
+
+@pytest.mark.parametrize("guess", ["none", "all", "one", "last"])
+def test_the_active_set_is_found_from_any_guess(monkeypatch, guess):
+    """The float guess only saves time: from a wrong one the exact method goes on."""
+    wrong = {
+        "none": lambda units, _: [],
+        "all": lambda units, _: list(range(len(units))),
+        "one": lambda units, _: [0],
+        "last": lambda units, _: [len(units) - 1, 0][: len(units)],
+    }
+    monkeypatch.setattr(euclidean_margin, "_guess", wrong[guess])
+    rng, found = np.random.default_rng(5), 0
+    for _ in range(150):
+        rows = degenerate(rng)
+        expected = slab(rows)
+        if expected is None:
+            with pytest.raises(sf.HypothesisFailed, match="no hyperplane"):
+                least_euclidean(np.array(rows, dtype=object))
+            continue
+        found += 1
+        point = euclidean_margin.widest_slab(np.array(rows, dtype=object)).point
+        assert list(point) == expected
+    assert found > 50
+
+
+def test_a_solution_inside_a_face_is_not_the_only_one():
+    one, half = fmpq(1), fmpq(1, 2)
+    assert is_only([[one, one]], Corner([one], [half, half])) is False
+    assert is_only([[one, one], [one, -one]], Corner([one, one * 0], [one, one * 0]))
 
 
 def test_many_active_floats_are_solved_for_as_the_same_fractions(rng):
