@@ -5,8 +5,11 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from symflow.claims import Reference
+from symflow.claims import Claim, Reference
 from symflow.errors import InvalidArgument
+
+#: What a paper contributes that is cited without a word.
+PLAIN = Claim.contributes
 
 
 def cite(obj: Any = None) -> str:
@@ -20,7 +23,7 @@ def cite(obj: Any = None) -> str:
     Returns
     -------
     str
-        One entry; of a result, with a note on what the paper contributes to it.
+        One entry; with a note where the paper contributes less than the theorem.
 
     Raises
     ------
@@ -43,7 +46,8 @@ def cite(obj: Any = None) -> str:
             "quantity or a solution, or nothing for symflow itself"
         )
         raise InvalidArgument(msg)
-    return reference.entry(getattr(obj, "contributes", ""))
+    contributes = getattr(obj, "contributes", PLAIN)
+    return reference.entry("" if contributes == PLAIN else contributes)
 
 
 def _symflow() -> str:

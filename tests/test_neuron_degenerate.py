@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 
 import symflow as sf
 from symflow.claims import Refusal, Status, Theorem
@@ -490,6 +490,53 @@ def test_an_imbalance_of_one_rounding_leads_elsewhere(size):
     claim = RankOneLimit.attempt(problem_of([[2]], opposite)[2])
     assert claim.status is Status.PROVED
     assert not claim.limit.any()
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_constants_are_those_of_the_theorem(depth):
+    """Against the formulas with an integral by quadrature; sharp for two modes."""
+    z1, z2, s = 2.0, 0.5, 1.5
+    u, v = (np.array([np.cos(x), np.sin(x)]) for x in (0.2, 0.35))
+    weights = layers(u, v, s ** (1 / depth), depth)
+    problem = problem_of([[z1, 0], [0, z2]], weights)[2]
+    a, b = u[0], v[0]
+    low = min(s, z1 * a * b - z2 * (1 - a * b))
+    kappa, pull = (z1 - z2) * low ** (1 - 2 / depth), depth * low ** (2 - 2 / depth)
+    tangent = np.tan(np.arccos((a + b) / 2))
+    aligned, rate = Alignment.attempt(problem), RankOneRate.attempt(problem)
+    assert aligned.kappa == pytest.approx(kappa, rel=1e-11)
+    assert rate.rate == pytest.approx(2 * min(kappa, pull), rel=1e-11)
+    t = sympy.Symbol("t", nonnegative=True)
+    for time in (0.0, 0.4, 1.3, 5.0):
+        inner = quad(lambda x, t=time: np.exp(-pull * (t - x) - 2 * kappa * x), 0, time)
+        bound = (
+            (z1 - s) * np.exp(-pull * time)
+            + 2 * depth * z1 ** (3 - 2 / depth) * tangent**2 * inner[0]
+            + 2 * z1 * tangent * np.exp(-kappa * time)
+        )
+        assert rate.bound(time) == pytest.approx(bound**2, rel=1e-7)
+        printed = float(rate.statement.rhs.subs(t, time))
+        assert rate.bound(time) <= printed <= bound**2 * (1 + 1e-3)
+        printed = float(aligned.statement.rhs.subs(t, time))
+        exact = np.exp(-2 * kappa * time) * tangent**2
+        assert exact * (1 - 1e-10) <= printed <= exact * (1 + 1e-3)
+
+
+def test_statements_are_true_at_their_own_start(rng):
+    """Six digits of α are fewer than the start has: rounded down they say less."""
+    for _ in range(30):
+        z1, z2 = 2.0, rng.uniform(0, 0.8)
+        u, v = (np.array([np.cos(x), np.sin(x)]) for x in rng.uniform(-0.3, 0.3, 2))
+        weights = layers(u, v, float(rng.uniform(1, 1.5)), 2)
+        claim = StableSet.attempt(problem_of([[z1, 0], [0, z2]], weights)[2])
+        numbers = (np.linalg.norm(weights[1] @ weights[0]), u[0] * v[0], z1, z2)
+        names = sympy.symbols("s ab z1 z2", positive=True)
+        at_start = dict(zip(names, map(sympy.Rational, numbers), strict=True))
+        for side in claim.statement.args:
+            left, right = (part.subs(at_start) for part in side.args)
+            assert left >= right
+        (alpha,) = {x for x in claim.statement.atoms(sympy.Float) if x > 0}
+        assert 0 <= sympy.Rational(claim.alpha) - sympy.Rational(alpha) < 3e-6
 
 
 def test_one_condition_has_one_verdict_for_alignment_and_limit():

@@ -42,6 +42,7 @@ from symflow.convergence.steps import Constants
 from symflow.convergence.three_layers import operator_floor
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind
+from symflow.simulation.ensemble import ensemble
 
 DIGITS = 60
 ROTATION = [[F(3, 5), F(-4, 5)], [F(4, 5), F(3, 5)]]
@@ -191,6 +192,21 @@ def test_a_tiny_feature_is_a_feature():
     )
     certificate = sf.certify(claim, flow, data, start, [1, 5], digits=30)
     assert certificate.status.value == "enclosed"
+
+
+def test_samples_whose_rank_is_a_matter_of_rounding_are_refused():
+    """0.3 is not 3·0.1: the rank is 2, and the loss has a part that float64 misses."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 1), sf.SquaredLoss())
+    start = sf.gaussian_init(1, rng=0)
+    nearly = sf.Dataset([[0.1, 0.3], [0.7, 2.1], [0.2, 0.6]], [1.0, 0.0, 2.0])
+    refusal = ImbalanceRate.attempt(bind(flow, nearly, start))
+    assert "rank 1 to rounding" in str(refusal)
+    assert "as given rank 2" in str(refusal)
+    twice = sf.Dataset([[0.1, 0.2], [0.7, 1.4], [0.2, 0.4]], [1.0, 0.0, 2.0])
+    claim = ImbalanceRate.attempt(bind(flow, twice, start))
+    assert claim.status.value == "proved"
+    run = sf.simulate(flow, twice, start, [0, 1, 5])
+    assert sf.validate([claim], run).ok
 
 
 @pytest.mark.parametrize("widths", [(2, 3, 2), (2, 2, 2, 2)])
@@ -467,6 +483,30 @@ def test_path_and_kernel_claims_against_an_integration(rng):
                 assert low >= claim.floor * (1 - 1e-9)
             if isinstance(claim, KernelCeiling):
                 assert high <= claim.top * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("init", [sf.spectral_init(0.1), sf.balanced_init(1, rng=0)])
+def test_balls_around_zero_have_roots(init):
+    """What a rule draws is balanced to 30 digits: balls of the level reach below 0."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    problem = bind(flow, sf.whitened([[1, 0], [0, 2]]), init)
+    for product in (np.zeros((2, 2)), np.diag([1.0, 0.0]), np.eye(2)):
+        floor = float(InstantaneousRate.attempt(problem).floor(product))
+        exact = 4 * product[1, 1]
+        assert 0 <= floor <= exact
+        assert floor == pytest.approx(exact, rel=1e-9)
+    assert 0 < KernelCeiling.attempt(problem).top < np.inf
+
+
+def test_members_of_an_ensemble_have_their_own_rates(rng):
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss())
+    data = sf.whitened([[1.0, 0.0], [0.0, 2.0]])
+    starts = [rng.standard_normal((3, 3, 2)), rng.standard_normal((3, 2, 3))]
+    runs = ensemble(flow, data, tuple(starts), [0, 1])
+    for number in range(3):
+        own = bind(flow, data, [start[number] for start in starts])
+        member = KernelCeiling.attempt(runs[number].problem)
+        assert member.top == KernelCeiling.attempt(own).top
 
 
 def test_singular_inputs_have_no_reduced_rank_solutions():

@@ -72,14 +72,14 @@ def eigenvalues(matrix: Array, error: float = 0.0) -> list[Any]:
     else:
         symmetric = (matrix + matrix.T) / 2
         middles = [_middle(entry) for entry in symmetric.flat]
-        spread = sum((radius**2 for _, radius in middles), arb(0)).sqrt()
+        spread = root(sum((radius**2 for _, radius in middles), arb(0)))
         error = at_most(spread + error)
         size = len(matrix)
         exact = fmpq_mat(size, size, [middle for middle, _ in middles])
         found = []
         roots: Any = exact.charpoly().complex_roots()
-        for root, multiplicity in roots:
-            found += [root.real] * multiplicity
+        for value, multiplicity in roots:
+            found += [value.real] * multiplicity
     around = arb(0, error)
     falling = sorted(found, key=lambda ball: ball.mid(), reverse=True)
     return [ball + around for ball in falling] if error else falling
@@ -94,6 +94,19 @@ def kth(falling: list[Any], k: int) -> Any:
     (0, 0)
     """
     return clipped(falling[k - 1]) if k <= len(falling) else arb(0)
+
+
+def root(ball: Any) -> Any:
+    """Return √x of x ≥ 0, also where a ball around it reaches below zero.
+
+    Examples
+    --------
+    >>> root(arb(0, 1)), root(arb(4))
+    ([+/- 1.01], 2.00000000000000)
+    """
+    if ball > 0 or ball.is_nan():
+        return ball.sqrt()
+    return arb(0).union(ball.upper().max(arb(0)).sqrt().upper())
 
 
 def clipped(ball: Any) -> Any:

@@ -17,17 +17,24 @@ as well (`flow/imbalance.py`): the loss then falls as e^{−2λ_rΔt} at least (
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import (
+    Array,
+    is_exact_array,
+    map_entries,
+    to_float_array,
+    to_mpf_array,
+)
 from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import Minimizers, times
-from symflow.claims import Hypothesis, Identity
+from symflow.claims import TOLERANCE, Hypothesis, Identity, relative_size
 from symflow.claims.hypothesis import ROUNDING, UNSEEN
 from symflow.flow.imbalance import positive_part
 from symflow.flow.problem import Problem
@@ -93,31 +100,68 @@ def moves(problem: Problem, found: Minimizers) -> Hypothesis:
 def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
     """Say whether the loss is proved to converge to its infimum, once it moves.
 
-    It holds either way, as a proviso where nothing is proved.
+    It fails where a saddle is certain, and is a proviso where nothing is proved.
     """
     start = product(start_weights(problem, found))
-    gap, lowest = found.excess(start), lowest_saddle(found)
+    gap, (lowest, sure) = found.excess(start), lowest_saddle(problem, found)
     words = "the loss converges to its infimum, not to a saddle"
     seen = f"ℓ − ℓ* = {to_float(gap):.3g}"
     if len(problem.weights) == 2 and imbalance_level(problem, found) > 0:
         return Hypothesis(words, True, "two layers with an imbalance of positive level")
     if lowest is None or gap * (1 if found.exact else 1 + MARGIN) <= lowest:
-        return Hypothesis(words, True, f"{seen} is below all saddles")
+        return Hypothesis(words, True, f"{seen} is below all saddles", exact=sure)
+    if _is_opposed(problem, found):
+        exact, detail = (
+            problem.given_exactly,
+            "a balanced mode is opposite to the target",
+        )
+        detail = detail if exact else f"not decided: {detail}, up to rounding"
+        return Hypothesis(words, not exact, detail, exact=exact)
     detail = f"{seen} is not below all saddles, {to_float(lowest):.3g}"
     return Hypothesis(words, True, f"not decided: {detail}", exact=False)
 
 
-def lowest_saddle(found: Minimizers) -> Any:
-    """Return a lower bound on the excess of saddles, ½σ²; None where there are none."""
+def _is_opposed(problem: Problem, found: Minimizers) -> bool:
+    """Say whether a balanced start shares its modes with the target, one opposed.
+
+    The modes, singular vectors of W(0) and W* and eigenvectors of Σ_xx, then stay, and
+    no singular value of a balanced flow passes zero.
+    """
+    weights, best = start_weights(problem, found), found.least_norm
+    W, sigma_xx, allowed = product(weights), found.moments[0], TOLERANCE
+    if problem.given_exactly and found.exact and not is_drawn(problem):
+        allowed = 0.0
+    along = times(best.T, W)
+    grams = (times(W.T, W), times(best.T, best), along)
+    pairs = [(times(after.T, after), times(b, b.T)) for b, after in pairwise(weights)]
+    alike = [along, times(best, W.T), *(times(sigma_xx, gram) for gram in grams)]
+    pairs += [(part, part.T) for part in alike]
+    if any(relative_size(a - b, np.stack([a, b])) > allowed for a, b in pairs):
+        return False
+    values, noise = eigenvalues(along)
+    return bool(values[-1] < -max(noise, allowed * values[0]))
+
+
+def lowest_saddle(problem: Problem, found: Minimizers) -> tuple[Any, bool]:
+    """Return a lower bound on the excess of saddles, ½σ²; None where there are none.
+
+    Also whether it is exact: of floats, singular values that are rounding do not count.
+    """
     square = times(times(found.least_norm, found.moments[0]), found.least_norm.T)
-    rank = decide_rank(square)
+    rank = decide_rank(as_given(problem, square))
     if rank.value == 0:
-        return None
+        return None, rank.exact
     if square.size == 1:
-        return square[0, 0] / 2
+        return square[0, 0] / 2, True
     values, noise = eigenvalues(square)
     doubt = noise if found.exact else MARGIN * values[0]
-    return max(values[rank.value - 1] - doubt, 0.0) / 2
+    return max(values[rank.value - 1] - doubt, 0.0) / 2, rank.exact
+
+
+def as_given(problem: Problem, matrix: Array) -> Array:
+    """Return what was computed from the data in floats, unless those are exact."""
+    exact = all(map(is_exact_array, problem.arguments))
+    return matrix if exact else to_float_array(matrix)
 
 
 def imbalance_level(problem: Problem, found: Minimizers) -> float:
@@ -132,7 +176,11 @@ def imbalance_level(problem: Problem, found: Minimizers) -> float:
     """
     first, second = start_weights(problem, found)
     seen = first - found.off(first)
-    falling, noise = eigenvalues(times(seen, seen.T) - times(second.T, second))
+    inner, outer = times(seen, seen.T), times(second.T, second)
+    falling, noise = eigenvalues(inner - outer)
+    if not (problem.given_exactly and found.exact) or is_drawn(problem):
+        # what is balanced up to rounding has no level
+        noise = max(noise, ROUNDING * to_float(np.trace(inner) + np.trace(outer)))
     kth = positive_part(falling - noise, found.rank.value) if found.rank.value else 0.0
     return kth + positive_part(-falling[::-1] - noise, len(second))
 

@@ -34,6 +34,7 @@ import sympy
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.bias.infimum import (
+    as_given,
     ends_at_a_minimum,
     infimum_proof,
     is_drawn,
@@ -76,9 +77,9 @@ class LeastNorm(Prediction):
         best = minimizers(problem)
         rows = [*found, *best.hypotheses, moves(problem, best)]
         rows += [_reaches(problem, best), _invariant(problem, best)]
-        if not all_hold(rows):
-            return cls.refuse(rows)
-        return cls(problem, (*rows, ends_at_a_minimum(problem, best)))
+        if all_hold(rows):
+            rows.append(ends_at_a_minimum(problem, best))
+        return cls(problem, tuple(rows)) if all_hold(rows) else cls.refuse(rows)
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -245,7 +246,7 @@ def _ratio(part: Array, terms: Array) -> Any:
 
 def _reaches(problem: Problem, best: Minimizers) -> Hypothesis:
     """Say whether the hidden units of the start leave W(t) enough rank."""
-    needed = decide_rank(best.least_norm)
+    needed = decide_rank(as_given(problem, best.least_norm))
     # what a rule draws is known to some digits, and has no exact rank
     drawn = best.exact and is_drawn(problem)
     weights = problem.floats.weights if drawn else start_weights(problem, best)

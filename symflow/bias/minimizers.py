@@ -94,10 +94,11 @@ class Minimizers:
     def hypotheses(self) -> tuple[Hypothesis, Hypothesis]:
         """The rank of the inputs, and that the loss has a minimum."""
         rank, full = self.rank, self.rank.value == len(self.seen)
+        said = f"; minimizers to {self.accuracy:.0e}" if self.accuracy else ""
         sure = Hypothesis(
             "the inputs have a clear rank",
             rank.is_clear,
-            f"{len(self.seen)} inputs of {rank}",
+            f"{len(self.seen)} inputs of {rank}{said}",
             exact=rank.exact or (full and rank.is_clear),
         )
         sigma_xx, sigma_yx = self.moments

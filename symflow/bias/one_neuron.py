@@ -102,12 +102,12 @@ class OneNeuron(Prediction):
     @property
     def potential(self) -> sympy.Expr:
         """Q(‖w‖) − ⟨∇Q(w(0)), w⟩, Q as an integral."""
-        w, w0 = sympy.Symbol("w"), sympy.Symbol("w0")
+        w, u = sympy.Symbol("w"), sympy.Symbol("u0")  # ∇Q(w(0)) = ±u(0)
         x = sympy.Symbol("x", positive=True)
         delta = sympy.Float(self.delta)
         slope = sympy.sqrt(sympy.sqrt(x**2 + delta**2 / 4) - delta / 2)
         radial = sympy.Integral(slope, (x, 0, sympy.Abs(w)))
-        return radial - sympy.Function("dQ")(w0) * w
+        return radial - self.sign * u * w
 
     @property
     def statement(self) -> sympy.Basic:

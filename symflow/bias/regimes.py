@@ -21,6 +21,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.bias.jumps import follow_saddles
+from symflow.bias.minimizers import orthonormal
 from symflow.claims import TOLERANCE
 from symflow.errors import HypothesisFailed
 
@@ -111,7 +112,8 @@ def lazy_regime(bias: Any) -> Regime:
     weights = bias.sizes ** (2 - 2 * bias.mirror.depth)
     weights = weights / np.max(weights)
     scaled = bias.seen / weights**0.5
-    found = np.linalg.lstsq(scaled, bias.values, rcond=1e-13)[0]
+    frame = orthonormal(scaled)
+    found = frame @ np.linalg.solve(scaled @ frame, bias.values)
     return _regime(bias, "lazy", 2, weights, found / weights**0.5)
 
 
@@ -133,5 +135,6 @@ def _regime(bias: Any, name: str, power: int, weights: Array, rho: Array) -> Reg
 
     top = float(np.max(np.abs(limit))) or 1.0
     distance = float(np.max(np.abs(limit - bias.limit))) / top
-    excess = norm(bias.rho) / (norm(rho) or 1.0) - 1
+    size, least = norm(bias.rho), norm(rho)
+    excess = (size / least if least else np.inf * size if size else 1.0) - 1
     return Regime(name, power, weights, limit, distance, excess)

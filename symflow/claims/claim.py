@@ -124,6 +124,16 @@ class Claim(Displayed):
         """
         return np.zeros(len(path.t))
 
+    def magnification(self, path: Path) -> Array:
+        """Return by how much residuals magnify the relative error of the weights.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory; the answer has one number per time, at least 1.
+        """
+        return np.ones(len(path.t))
+
     def _sheet(self) -> Sheet:
         """Show statement and hypotheses."""
         return Sheet(
@@ -171,8 +181,9 @@ class Bound(Claim):
     def residuals(self, path: Path) -> Array:
         """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
-        low, high = smaller**0.5, larger**0.5
-        size = self.scale(path, larger) ** 0.5
+        # neither side is negative but by rounding
+        low, high = (np.maximum(side, 0 * side) ** 0.5 for side in (smaller, larger))
+        size = self.scale(path, np.maximum(larger, 0 * larger)) ** 0.5
         scale = size if size > 0 else 1
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
 

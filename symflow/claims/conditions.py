@@ -16,8 +16,10 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.rank import decide_rank
 from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishing
 from symflow.claims.theorem import Condition
+from symflow.data import Dataset
 from symflow.flow import GradientFlow
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.problem import Problem
@@ -79,7 +81,12 @@ def balanced_start(problem: Problem) -> Hypothesis:
 
 
 def known_rank(problem: Problem) -> Hypothesis:
-    """Say what the rank of Σ_xx is, and whether that is certain."""
+    """Say what the rank of Σ_xx is, and whether that is certain.
+
+    Floats up to rounding will do for moments, which may not even be those of any data.
+    Samples are what they are: a direction that float64 does not see still holds a part
+    of the loss, whatever its size.
+    """
     rank = input_rank(problem)
     words = "the rank of Σ_xx is known, and not zero"
     holds, detail, exact = rank.value > 0 and rank.is_clear, str(rank), rank.exact
@@ -87,8 +94,18 @@ def known_rank(problem: Problem) -> Hypothesis:
     if exact and exactly is not None and exact_least_norm(exactly) is None:
         holds, exact = holds and not problem.given_exactly, False
         detail += "; Σ_yx is not in the range of Σ_xx"
+    if not exact and exactly is not None and _has_samples(problem):
+        given = decide_rank(exactly.arguments[0])
+        holds, detail = (
+            holds and given.value == rank.value,
+            f"{detail}; as given {given}",
+        )
     defect = 0.0 if exact else rank.dropped
     return Hypothesis(words, holds, detail, defect, exact, structural=True)
+
+
+def _has_samples(problem: Problem) -> bool:
+    return problem.given is not None and isinstance(problem.given.data, Dataset)
 
 
 def wide_layers(problem: Problem) -> Hypothesis:

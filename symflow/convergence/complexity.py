@@ -185,7 +185,7 @@ class Tube:
         def excess(part: float) -> float:
             return float(part * (1 + part * largest / norm) ** (depth - 1) - 1)
 
-        part = float(brentq(excess, 0.0, 1.0, xtol=1e-300))
+        part = float(brentq(excess, 0.0, 1.0, xtol=1e-300, maxiter=9999))
         return cls(rate, frame, norm, part * largest * (1 - ROUNDED_DOWN))
 
     @property

@@ -42,6 +42,7 @@ from symflow.algebra.spectra import (
     eigenvalues,
     in_balls,
     kth,
+    root,
     to_rationals,
 )
 from symflow.claims import TOLERANCE, Hypothesis, Identity, Refusal, vanishing
@@ -137,8 +138,8 @@ class HomogeneousRate(DeepRate):
         words = "balanced, or as many outputs as input directions"
         factor = layers if r == m else 1
         sigma = clipped(_margin(start))
-        power = sigma ** (arb(2) - arb(2) / layers)
-        floor = (peaks**2 + (factor * power) ** 2).sqrt()
+        power = sigma ** (arb(2) - arb(2) / layers) if sigma > 0 else arb(0)
+        floor = root(peaks**2 + (factor * power) ** 2)
         off = spread if balanced or r == m else 0.0
         floor = clipped(floor - _slip(start, off, sigma)) if off else floor
         return floor, [homogeneous, Hypothesis(words, balanced or r == m, ends)]
@@ -249,7 +250,7 @@ def _square(weight: Array) -> Any:
 def _margin(start: ReducedStart) -> Any:
     """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r as a ball."""
     smallest = start.goal(min(len(start.optimum), start.rank.value))
-    return smallest - start.misfit / start.smallest.sqrt()
+    return smallest - start.misfit / root(start.smallest)
 
 
 @in_balls()

@@ -31,7 +31,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
-from symflow.algebra.spectra import in_balls, kth
+from symflow.algebra.spectra import in_balls, kth, root
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
 from symflow.claims.conditions import dense_layers, known_rank, on_flow, squared_loss
@@ -282,7 +282,7 @@ class KernelDrift(OperatorBound):
         first, second = start.weights
         grams = first @ first.T, second.T @ second
         sizes = sum(kth(start.eigenvalues(gram), 1) for gram in grams)
-        drift = 2 * radius * sizes.sqrt() + radius**2
+        drift = 2 * radius * root(sizes) + radius**2
         return cls(problem, tuple(found), at_most(drift))
 
     @classmethod
@@ -344,21 +344,21 @@ def spectrum(problem: Problem, path: Path) -> tuple[Array, Array]:
 
 def largest_product(start: ReducedStart) -> Any:
     """Return p = (‖Ŷ‖_F + ‖E(0)‖_F)/√λ_r, which σ_1(W_2W_1Φ) never exceeds."""
-    return (start.target_size + start.misfit) / start.smallest.sqrt()
+    return (start.target_size + start.misfit) / root(start.smallest)
 
 
 def ceiling(start: ReducedStart) -> Any:
     """Return β, the upper bound on λ_max(𝒯) for products of size p, as a ball."""
     falling, size = start.spectra[0], largest_product(start)
     parts = kth(falling, 1), kth([-value for value in falling[::-1]], 1)
-    return sum(part + (part**2 + 4 * size**2).sqrt() for part in parts) / 2
+    return sum(part + root(part**2 + 4 * size**2) for part in parts) / 2
 
 
 def _radius(problem: Problem) -> Any:
     """Return κ as a ball."""
     answers = [kind.attempt(problem) for kind in POINTWISE]
     rate = max(claim.rate for claim in answers if isinstance(claim, LossBound))
-    return 2 * (reduced_start(problem).excess / rate).sqrt()
+    return 2 * root(reduced_start(problem).excess / rate)
 
 
 def _squared(matrix: Any) -> Any:

@@ -51,7 +51,6 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.convergence.phases import (
-    FAINT,
     Modes,
     has_target,
     joint_modes,
@@ -73,15 +72,15 @@ def shared_start(problem: Problem) -> Hypothesis:
 
 def positive_start(problem: Problem) -> Hypothesis:
     """Say whether every mode starts above zero."""
-    start = sharp_modes(problem).start
-    holds = min(start) > FAINT * max(abs(start))
+    modes = sharp_modes(problem)
+    start, holds = modes.start, min(modes.start) > modes.error * max(abs(modes.start))
     return Hypothesis("w_i(0) > 0", bool(holds), f"smallest {to_float(min(start)):.2g}")
 
 
 def reached(problem: Problem) -> Hypothesis:
     """Say whether every mode has input: λ_i > 0."""
-    lam = sharp_modes(problem).lam
-    holds = min(lam) > FAINT * max(abs(lam))
+    modes = sharp_modes(problem)
+    lam, holds = modes.lam, min(modes.lam) > modes.error * max(abs(modes.lam))
     return Hypothesis("λ_i > 0", bool(holds), f"smallest {to_float(min(lam)):.2g}")
 
 

@@ -20,7 +20,7 @@ where i ≤ k now counts the modes in the order of their phase times.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import mpmath
@@ -47,11 +47,14 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
+from symflow.convergence.one_neuron import MOST_MODES, MOST_SIZE
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.inits import singular_frames
 
 #: What strengths computed with `CHECK_DIGITS` digits are good to, relative.
 FAINT = 1e-20
+#: The same in float64, and by how much a start may be off to be looked at more closely.
+ROUNDED, NEARLY = 1e-11, 1e-6
 #: Singular values of Σ_yx from which on a mode is one, relative to the largest.
 VISIBLE = 1e-12
 
@@ -66,11 +69,14 @@ class Modes:
         u_i and v_i.
     sigma, lam, start : ndarray, shape (k,)
         σ_i, λ_i and w_i(0).
-    defect : float
-        By how much the data and the start fail to be of this form, relative.
+    defect, off : float
+        By how much the data and the start fail to be of this form, and the start alone,
+        relative to the largest mode.
     coupling, beside : float
         By how much Σ_xx couples the modes to each other and to the rest, and by how
         much W(0) is of another form, each relative to the modes that it couples.
+    error : float
+        What the strengths are good to, relative to the largest.
     """
 
     left: Array
@@ -79,8 +85,10 @@ class Modes:
     lam: Array
     start: Array
     defect: float
+    off: float
     coupling: float
     beside: float
+    error: float
 
     @property
     def goal(self) -> Array:
@@ -115,8 +123,9 @@ def small_start(problem: Problem) -> Hypothesis:
     """Say whether every mode starts between 0 and its goal."""
     modes = sharp_modes(problem)
     parts = modes.start * modes.lam / modes.sigma
-    floor = FAINT * max(abs(modes.start))
-    inside = all(modes.start > floor) and all((parts > 0) & (parts < 1 - FAINT))
+    floor = modes.error * max(abs(modes.start))
+    below = (parts > 0) & (parts < 1 - modes.error)
+    inside = all(modes.start > floor) and all(below)
     low, high = to_float(min(parts)), to_float(max(parts))
     detail = f"w_i(0)/w*_i from {low:.2g} to {high:.2g}"
     return Hypothesis("every mode starts between 0 and its goal", inside, detail)
@@ -232,9 +241,13 @@ class Staircase(Bound, Theorem):
         return np.asarray(done + left[:, ::-1])
 
 
+@lru_cache(maxsize=16)
 def sharp_modes(problem: Problem) -> Modes:
-    """Return the modes of the numbers as given, in mpf where that is affordable."""
-    return joint_modes(problem, CHECK_DIGITS if problem.is_small else None)
+    """Return the modes of the numbers as given, in mpf where it matters and can be."""
+    rough, shape = joint_modes(problem), problem.arguments[1].shape
+    small = min(shape) <= MOST_MODES and max(shape) <= MOST_SIZE and problem.is_small
+    worthwhile = small and rough.off <= NEARLY
+    return joint_modes(problem, CHECK_DIGITS) if worthwhile else rough
 
 
 def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
@@ -262,12 +275,15 @@ def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
     rest = product - (left * np.diag(inside)) @ right.T
     among = left.T @ rest @ right
     size = float(np.abs(to_float_array(product)).max()) or 1.0
+    off = _norm(rest, product)
     outside = to_float(np.abs(rest - left @ among @ right.T).max()) / size
     return Modes(
         *(left, right, frames.values[kept], np.diag(turned), np.diag(inside)),
-        defect=max(_norm(gaps, sigma_xx), _norm(rest, product)),
+        defect=max(_norm(gaps, sigma_xx), off),
+        off=off,
         coupling=_relative(right.T @ gaps, np.diag(turned)) + _norm(gaps, sigma_xx),
         beside=max(_relative(among, np.diag(inside)), outside),
+        error=ROUNDED if digits is None else FAINT,
     )
 
 

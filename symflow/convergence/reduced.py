@@ -26,6 +26,7 @@ from symflow.algebra.spectra import (
     eigenvalues,
     in_balls,
     kth,
+    root,
     to_rationals,
 )
 from symflow.claims.conditions import imbalances
@@ -107,7 +108,7 @@ class ReducedStart:
     def inputs(self) -> list[Any]:
         """The positive eigenvalues λ_1 ≥ … ≥ λ_r of Σ_xx."""
         known = self.error if self.sigma_xx.dtype != object else 0.0
-        size = at_most(_square(self.sigma_xx).sqrt())
+        size = at_most(root(_square(self.sigma_xx)))
         found = eigenvalues(self.sigma_xx, known * size)
         return [clipped(value) for value in found[: self.rank.value]]
 
@@ -127,13 +128,13 @@ class ReducedStart:
         off = self.product - self.optimum
         total = ((off @ self.sigma_xx) * off).sum() / 2
         slip = 10 * self.error * self._reach
-        root = clipped(_ball(total)).sqrt() + arb(0, slip)
-        return clipped(root) ** 2 if slip else clipped(_ball(total))
+        size = root(_ball(total)) + arb(0, slip)
+        return clipped(size) ** 2 if slip else clipped(_ball(total))
 
     @property
     def misfit(self) -> Any:
         """‖E(0)‖_F."""
-        return (2 * self.excess).sqrt()
+        return root(2 * self.excess)
 
     def target(self, k: int) -> Any:
         """Return σ_k(Ŷ)."""
@@ -146,12 +147,12 @@ class ReducedStart:
     @cached_property
     def target_size(self) -> Any:
         """‖Ŷ‖_F."""
-        return clipped(_ball((self.optimum * self.sigma_yx).sum())).sqrt()
+        return root(_ball((self.optimum * self.sigma_yx).sum()))
 
     def _root(self, gram: Array, k: int) -> Any:
         known = self.error if gram.dtype != object else 0.0
-        size = at_most(_square(gram).sqrt())
-        return kth(eigenvalues(gram, known * size * self._condition), k).sqrt()
+        size = at_most(root(_square(gram)))
+        return root(kth(eigenvalues(gram, known * size * self._condition), k))
 
     @property
     def _condition(self) -> float:
@@ -165,7 +166,7 @@ class ReducedStart:
         if self.sigma_xx.dtype == object and not self.error:
             return 0.0
         power: float = self.size ** (len(self.weights) / 2)
-        return power * at_most(self.largest.sqrt()) + at_most(self.target_size)
+        return power * at_most(root(self.largest)) + at_most(self.target_size)
 
 
 def reduced_start(problem: Problem) -> ReducedStart:

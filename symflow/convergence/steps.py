@@ -27,7 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most, float_down, float_up
-from symflow.algebra.spectra import FLOAT_ERROR, in_balls
+from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
 from symflow.claims.theorem import Condition, check
@@ -296,7 +296,7 @@ class Constants:
         """Compute them from a problem with two dense layers."""
         start = reduced_start(problem)
         low = start.levels.ball(*MarginRate.floors(start)) / 2
-        force = largest_product(start) * (2 * start.largest * start.excess).sqrt()
+        force = largest_product(start) * root(2 * start.largest * start.excess)
         return cls(
             low=max(at_least(low), 0.0),
             high=at_most(ceiling(start)),
@@ -321,13 +321,14 @@ class Constants:
         drift = 2 * UPPER * self.high * self.largest * self.excess
         allowed = min((UPPER - 1) * self.high / 2, (1 - LOWER) * self.low / 4)
 
+        if not (allowed > 0 and self.slope(0.0) > 0):
+            return 0.0
+        top = 1 / (self.largest * self.low)
+
         def spare(part: float) -> float:
             return self.slope(part * top) - drift * part * top / allowed
 
-        top = 1 / (self.largest * self.low)
-        if not (allowed > 0 and top < np.inf and self.slope(0.0) > 0):
-            return 0.0
-        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14))
+        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14, maxiter=9999))
         while part > 0 and spare(part) < 0:
             part *= 1 - ROUNDED_DOWN
         return part * top * (1 - ROUNDED_DOWN)

@@ -31,7 +31,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, float_down, float_up, said_down
-from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls
+from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls, root
 from symflow.claims import Hypothesis, Identity, Path, Refusal
 from symflow.claims.bibliography import MIN_2021, MIN_2023
 from symflow.claims.conditions import (
@@ -131,7 +131,7 @@ class MarginRate(TwoLayerRate):
     @classmethod
     def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(Ŷ) − ‖E(0)‖_F]₊/√λ_1 for k = m, r."""
-        scale, misfit = start.largest.sqrt(), start.misfit
+        scale, misfit = root(start.largest), start.misfit
         ends = len(start.optimum), start.rank.value
         m, r = (clipped(start.target(k) - misfit) / scale for k in ends)
         return m, r
@@ -147,7 +147,7 @@ class ConvexityRate(TwoLayerRate):
     @classmethod
     def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(W*Φ) − ‖E(0)‖_F/√λ_r]₊ for k = m, r."""
-        misfit = start.misfit / start.smallest.sqrt()
+        misfit = start.misfit / root(start.smallest)
         ends = len(start.optimum), start.rank.value
         m, r = (clipped(start.goal(k) - misfit) for k in ends)
         return m, r

@@ -29,6 +29,7 @@ from symflow.algebra.spectra import (
     eigenvalues,
     in_balls,
     kth,
+    root,
     to_rationals,
 )
 
@@ -59,7 +60,9 @@ class ImbalanceLevels:
         >>> float(ImbalanceLevels(0.0, 0.0, 3.0).bracket(2.0, 2.0))
         10.0
         """
-        down = np.vectorize(lambda m, r: at_least(self.ball(m, r)), otypes=[float])
+        down = np.vectorize(
+            lambda m, r: max(at_least(self.ball(m, r)), 0.0), otypes=[float]
+        )
         return np.asarray(down(sigma_m, sigma_r))
 
     @in_balls()
@@ -68,7 +71,7 @@ class ImbalanceLevels:
         plus, minus, level = map(arb, (self.plus, self.minus, self.level))
         total = arb(0)
         for spread, sigma in ((plus, arb(sigma_m)), (minus, arb(sigma_r))):
-            total += ((spread + level) ** 2 + 4 * sigma**2).sqrt() - spread
+            total += root((spread + level) ** 2 + 4 * sigma**2) - spread
         return clipped(total)
 
     @property

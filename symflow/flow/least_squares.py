@@ -12,7 +12,7 @@ first layer never moves.  The rest is the flow of a network with the r inputs Φ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,7 @@ from symflow.algebra.arrays import (
     to_mpf_array,
 )
 from symflow.algebra.numbers import as_fraction
-from symflow.algebra.rank import Rank, decide_rank
+from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.flow.problem import Problem
 
 #: Part of the largest eigenvalue of Σ_xx below which float64 knows few digits of one.
@@ -140,11 +140,16 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
 
 
 def _in_floats(problem: Problem) -> LeastSquares:
-    found = _reduce(map(to_float_array, problem.arguments), input_rank(problem).value)
-    values = found.eigenvalues
-    if problem.is_small and found.rank and values[-1] < COARSE * values[0]:
+    rank, moments = input_rank(problem).value, problem.floats.arguments
+    if problem.is_small and rank and _smallest(moments[0], rank) < COARSE:
         return finely(problem).rounded
-    return found
+    return _reduce(moments, rank)
+
+
+def _smallest(sigma_xx: Array, rank: int) -> float:
+    """Return λ_r/λ_1 as float64 sees it."""
+    values = np.linalg.eigvalsh(sigma_xx)
+    return float(values[-rank] / values[-1])
 
 
 def finely(problem: Problem) -> LeastSquares:
@@ -185,11 +190,15 @@ def input_rank(problem: Problem) -> Rank:
 
 def _input_rank(problem: Problem) -> Rank:
     rough, exactly = decide_rank(problem.arguments[0]), with_fractions(problem)
-    if rough.exact or exactly is None:
+    if rough.value and not problem.is_small:
+        # features of tiny units: their eigenvalues are below the rounding of float64
+        kept = _smallest(problem.floats.arguments[0], rough.value)
+        return rough if kept > VISIBLE else replace(rough, kept=kept, exact=False)
+    if exactly is None or exactly is problem:
         return rough
     # moments of float samples are themselves rounded
     sharp = decide_rank(exactly.arguments[0])
-    return sharp if sharp.value == rough.value else rough
+    return sharp if sharp.value == rough.value else replace(rough, exact=False)
 
 
 def with_fractions(problem: Problem) -> Problem | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -83,6 +83,13 @@ class Problem:
     def source(self) -> Any:
         """The dataset or the moments that the arrays were made of, or None."""
         return None if self.given is None else self.given.data
+
+    def started_at(self, weights: tuple[Array, ...]) -> Problem:
+        """Return the problem with another start, which then counts as given."""
+        given = self.given
+        if given is not None:
+            given = Given(given.data, GivenInit(weights))
+        return replace(self, weights=weights, given=given)
 
     def at(self, digits: int) -> Problem:
         """Return the problem with a start that is correct to `digits` digits."""

@@ -56,12 +56,15 @@ class Covered:
         What it says.
     paper : Reference
         Where it comes from.
+    contributes : str
+        What the paper contributes; the rest is derived here.
     """
 
     kind: str
     name: str
     result: str
     paper: Reference
+    contributes: str = "the prediction; measured here"
 
     @property
     def proof(self) -> str:
@@ -90,12 +93,17 @@ class Coverage(Displayed):
 
     def to_markdown(self) -> str:
         """Return the table of the README: paper, results, and how they stand."""
-        lines = ["| paper | results | how they stand |", "|---|---|---|"]
+        header = ("paper", "results", "from the paper", "how they stand")
+        lines = [f"| {' | '.join(header)} |", "|---|---|---|---|"]
         for paper, items in self.by_paper().items():
+            groups: dict[tuple[str, str], list[str]] = {}
+            for item in sorted(items, key=lambda item: list(PROOFS).index(item.kind)):
+                key = (item.kind, item.contributes)
+                groups.setdefault(key, []).append(f"`{item.name}`")
             lines += [
-                f"| {_linked(paper)} | {_listed(items, kind)} | {kind}: {proof} |"
-                for kind, proof in PROOFS.items()
-                if any(item.kind == kind for item in items)
+                f"| {_linked(paper)} | {', '.join(names)} | {from_paper} | "
+                f"{kind}: {PROOFS[kind]} |"
+                for (kind, from_paper), names in groups.items()
             ]
         return "\n".join(lines) + "\n"
 
@@ -108,14 +116,14 @@ class Coverage(Displayed):
 
     def _sheet(self) -> Sheet:
         rows = [
-            (item.kind, item.name, str(item.paper), item.result)
+            (item.kind, item.name, str(item.paper), item.contributes, item.result)
             for item in self.results
         ]
         papers = len(self.by_paper())
         return Sheet(
             f"{len(rows)} results of {papers} papers",
             rows=tuple(rows),
-            header=("kind", "name", "paper", "result"),
+            header=("kind", "name", "paper", "from the paper", "result"),
             notes=tuple(f"{kind}: {proof}" for kind, proof in PROOFS.items()),
             most=len(rows),
         )
@@ -188,20 +196,18 @@ def _experiments(entries: Iterable[Entry]) -> Iterator[Covered]:
             yield Covered("experiment", entry.key, entry.claim, entry.paper)
         if isinstance(entry, Erratum):
             text = f"{entry.claim}; corrected: {entry.correction}"
-            yield Covered("erratum", entry.key, text, entry.paper)
+            stated = "the statement, as printed"
+            yield Covered("erratum", entry.key, text, entry.paper, stated)
 
 
 def _covered(kind: str, stated_by: type, paper: Reference) -> Covered:
     first = (inspect.getdoc(stated_by) or "").split("\n\n")[0]
     said = " ".join(first.split()).partition("; made by")[0].rstrip(".")
-    return Covered(kind, stated_by.__name__, said, paper)
+    contributes: str = stated_by.contributes  # type: ignore[attr-defined]
+    return Covered(kind, stated_by.__name__, said, paper, contributes)
 
 
 def _linked(paper: Reference) -> str:
     if not paper.arxiv:
         return str(paper)
     return f"[{paper}](https://arxiv.org/abs/{paper.arxiv})"
-
-
-def _listed(items: Iterable[Covered], kind: str) -> str:
-    return ", ".join(f"`{item.name}`" for item in items if item.kind == kind)

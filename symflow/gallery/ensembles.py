@@ -145,7 +145,7 @@ def elsewhere(factor: float) -> Callable[[Any], Claim]:
 
     def mutate(claim: Any) -> Claim:
         weights = tuple(factor * weight for weight in claim.problem.weights)
-        other = replace(claim.problem, weights=weights, given=None)
+        other = claim.problem.started_at(weights)
         return replace(claim, problem=other)  # type: ignore[no-any-return]
 
     return mutate

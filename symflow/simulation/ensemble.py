@@ -61,7 +61,7 @@ class Ensemble(Displayed):
     def __getitem__(self, start: int) -> Trajectory:
         """Return the trajectory of one start."""
         given = tuple(weight[start] for weight in self.problem.weights)
-        problem = replace(self.problem, weights=given)
+        problem = self.problem.started_at(given)
         weights = tuple(w[start] for w in self.weights)
         error = Companion(problem, self.method, self.t, weights)
         return self._trajectory(problem, weights, error)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import to_float
+from symflow.claims import Path
 
 #: Points of the grid on which the rate is integrated, and a safety factor.
 GRID, SAFETY = 60, 10.0
@@ -165,3 +167,26 @@ def _grid(times: Array) -> Array:
         return np.unique(times)
     spread = np.geomspace(end * 1e-12, end, GRID)
     return np.unique(np.concatenate([[0.0], np.linspace(0, end, GRID), spread, times]))
+
+
+def magnified(path: Path, degree: int) -> Array:
+    """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
+
+    Parameters
+    ----------
+    path : Path
+        A trajectory.
+    degree : int
+        The number of factors of W.
+
+    Returns
+    -------
+    array, shape (times,)
+        At least 1; beside W = 0, where errors are absolute, the numerator.
+    """
+    factors = []
+    for index, product in enumerate(path.end_to_end):
+        largest = max(to_float(abs(w[index]).max()) for w in path.weights)
+        size = to_float(abs(product).max()) or 1.0
+        factors.append(max(1.0, largest**degree / size))
+    return np.array(factors)

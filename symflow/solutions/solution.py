@@ -35,6 +35,7 @@ from symflow.solutions.sensitivity import (
     bent,
     horizon,
     last_time,
+    magnified,
 )
 from symflow.solutions.step import Derivation, Step, Times
 
@@ -43,7 +44,6 @@ NOTHING = 1e-12
 
 #: Up to this many weights the Hessian is formed.
 FEW_WEIGHTS = 40
-
 Condition = Callable[[Case], Hypothesis]
 
 
@@ -66,7 +66,7 @@ class Solution(Claim):
     source: ClassVar[Reference]
     #: The hypotheses, cheap and structural ones first.
     conditions: ClassVar[tuple[Condition, ...]]
-    #: How many conditions are structural: the others make no sense where one fails.
+    #: How many conditions are structural: where one fails, the others make no sense.
     structural: ClassVar[int] = 2
     #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
     is_balanced: ClassVar[bool] = False
@@ -251,7 +251,7 @@ class Solution(Claim):
         Parameters
         ----------
         t : float or array_like
-            Times, of shape (…); none may be beyond `horizon`.
+            Times up to `horizon`.
         """
         self._check(float_times(t), "weights(t)")
         return self._weights(t)
@@ -390,6 +390,10 @@ class Solution(Claim):
             predicted = path.lift(np.stack(values))
         pairs = zip(path.end_to_end, predicted, strict=True)
         return np.asarray([relative_size(seen - said, said) for seen, said in pairs])
+
+    def magnification(self, path: Path) -> Array:
+        """Return the size of products of weights beside W(t)."""
+        return magnified(path, self.degree)
 
     def slack(self, path: Path) -> Array:
         """Return what the defect of the hypotheses can have grown to by each time."""
