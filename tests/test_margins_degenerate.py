@@ -12,6 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from flint import fmpq
 
 import symflow as sf
 from symflow.bias import (
@@ -21,7 +22,9 @@ from symflow.bias import (
     ModeMaxMargin,
     SignedMaxMargin,
     SingularVectors,
+    euclidean_margin,
 )
+from symflow.bias.exact_program import Corner, is_only
 from symflow.bias.margin_problems import least_euclidean, least_moduli
 from symflow.claims import Status
 from symflow.flow.problem import bind
@@ -147,6 +150,46 @@ def test_both_margins_are_those_of_all_corners(seed):
             assert unit(list(map(F, sparse.point))) == pytest.approx(wanted, abs=1e-15)
     assert separable > 50
     assert ties > 2
+
+
+@pytest.mark.parametrize("guess", ["none", "all", "one", "last"])
+def test_the_active_set_is_found_from_any_guess(monkeypatch, guess):
+    """The float guess only saves time: from a wrong one the exact method goes on."""
+    wrong = {
+        "none": lambda units, _: [],
+        "all": lambda units, _: list(range(len(units))),
+        "one": lambda units, _: [0],
+        "last": lambda units, _: [len(units) - 1, 0][: len(units)],
+    }
+    monkeypatch.setattr(euclidean_margin, "_guess", wrong[guess])
+    rng, found = np.random.default_rng(5), 0
+    for _ in range(150):
+        rows = degenerate(rng)
+        expected = slab(rows)
+        if expected is None:
+            with pytest.raises(sf.HypothesisFailed, match="no hyperplane"):
+                least_euclidean(np.array(rows, dtype=object))
+            continue
+        found += 1
+        point = euclidean_margin.widest_slab(np.array(rows, dtype=object)).point
+        assert list(point) == expected
+    assert found > 50
+
+
+def test_a_solution_inside_a_face_is_not_the_only_one():
+    one, half = fmpq(1), fmpq(1, 2)
+    assert is_only([[one, one]], Corner([one], [half, half])) is False
+    assert is_only([[one, one], [one, -one]], Corner([one, one * 0], [one, one * 0]))
+
+
+def test_many_active_floats_are_solved_for_as_the_same_fractions(rng):
+    """More than 40 active samples: float64, checked, beside the exact route."""
+    rows = rng.standard_normal((70, 90)) + 0.2
+    found = least_euclidean(rows)
+    assert not found.exact
+    exact = least_euclidean(np.array([[F(v) for v in row] for row in rows], object))
+    assert np.sum(exact.multipliers > 0) > 40
+    assert found.point == pytest.approx(exact.point, abs=1e-9 * np.max(exact.point))
 
 
 def fair(rng):
@@ -410,6 +453,35 @@ def test_printed_constants_are_on_the_safe_side(rng):
         n, soft = 5 * np.linalg.norm(row), float(5 * row @ data.X[0])
         assert rate.constant >= rate.gamma * n - soft
         assert rate.angle([5 * row]) < 1e-5
+
+
+def test_irrational_inputs_are_never_decided_by_their_digits():
+    """√2 + √3 = √(5 + 2√6): a tie that no number of digits shows."""
+    one, other = sympy.sqrt(2) + sympy.sqrt(3), sympy.sqrt(5 + 2 * sympy.sqrt(6))
+    data = sf.Dataset([[one, other]], [1])
+    for network, start in (
+        (sf.DiagonalNetwork(2, 2), ([2, 2], [1, 1])),
+        (sf.HadamardDifference(2), ([2, 2], [1, 1])),
+    ):
+        with pytest.raises(sf.HypothesisFailed, match="several directions"):
+            _ = sf.implicit_bias(flow_of(network), data, start).limit
+    bias = sf.implicit_bias(flow_of(sf.LinearNetwork(2, 1)), data, [[[1, 1]]])
+    context = mpmath.MPContext()
+    context.dps = 50
+    fine = bias.direction(context)[0]
+    assert abs(fine[0] - context.sqrt(0.5)) < context.mpf(10) ** -48
+    # a visible difference is one
+    apart = sf.Dataset([[one, sympy.sqrt(2)]], [1])
+    sparse = sf.implicit_bias(
+        flow_of(sf.DiagonalNetwork(2, 2)), apart, ([2, 2], [1, 1])
+    )
+    assert sparse.limit[0] == pytest.approx([1.0, 0.0], abs=1e-12)
+    scaled = np.zeros((2, 2, 2), dtype=object)
+    scaled[0, 0, 0], scaled[1, 1, 1] = sympy.sqrt(2), 1
+    turned = flow_of(sf.TensorNetwork(scaled))
+    bias = sf.implicit_bias(turned, sf.Dataset([[1, 1]], [1]), ([[2], [2]], [[1], [1]]))
+    assert bias.status is Status.VERIFIED
+    assert bias.limit[0] == pytest.approx([1.0, 0.0], abs=1e-12)
 
 
 THEOREMS = (

@@ -35,6 +35,7 @@ class DenseMaxMargin(Direction):
     """The direction of largest Euclidean margin; made by `implicit_bias`."""
 
     source = JI_TELGARSKY_2019
+    contributes = "the theorem; any start of small loss from Ji and Telgarsky 2020"
     conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION)
 
     @cached_property

@@ -27,6 +27,9 @@ from symflow.errors import HypothesisFailed
 ZERO = 1e-9
 #: Margins that exceed 1 by this part of ‖a‖‖β‖ in float64 do so in fractions too.
 CLEAR = 1e-9
+#: Active constraints up to which floats are solved for in fractions, and the condition
+#: of more of them that float64 may be trusted with.
+MOST_ACTIVE, WELL = 40, 1e6
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,10 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
     >>> least_euclidean(np.diag([1e8, 1.0])).point.tolist()
     [1e-08, 1.0]
     """
+    if context is None and rows.dtype != object:
+        seen = _in_floats(rows)
+        if seen is not None:
+            return seen
     found = widest_slab(np.asarray(rows))
     if context is None:
         return Widest(to_float_array(found.point), to_float_array(found.multipliers))
@@ -87,6 +94,30 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
         for part in (found.point, found.multipliers)
     )
     return Widest(point, multipliers)
+
+
+def _in_floats(rows: Array) -> Widest | None:
+    """Return the solution of many constraints in float64, if it is checked there."""
+    units, sizes = normalized(rows)
+    few = min(rows.shape) <= MOST_ACTIVE
+    if few or not np.all(sizes > -np.inf):
+        return None
+    active = _guess(units, sizes)
+    if len(active) <= MOST_ACTIVE:
+        return None
+    least = float(np.min(sizes))
+    sides, part = np.exp2(least - sizes), units[active]
+    gram = part @ part.T
+    if np.linalg.cond(gram) > WELL:
+        return None
+    shares = np.linalg.solve(gram, sides[active])
+    point = part.T @ shares
+    apart = np.max(np.abs(part @ point - sides[active])) > CLEAR * np.min(sides[active])
+    if apart or np.min(shares) <= 0 or np.min(units @ point - sides * (1 - CLEAR)) < 0:
+        return None
+    multipliers = np.zeros(len(rows))
+    multipliers[active] = shares * np.exp2(-least - sizes[active])
+    return Widest(point * np.exp2(-least), multipliers, exact=False)
 
 
 def widest_slab(rows: Array) -> Widest:
@@ -179,22 +210,27 @@ class _Search:
 
     def start(self, guess: list[int]) -> None:
         """Begin with the independent rows of a guess that have multipliers > 0."""
-        if guess:
-            columns = self._matrix(guess).transpose()
-            reduced, rank = columns.rref()
-            table = reduced.tolist()
-            pivots = [
-                next(k for k in range(len(guess)) if table[r][k] != 0)
-                for r in range(rank)
-            ]
-            self.passive = [guess[k] for k in pivots]
+        self.passive = list(guess)
         while self.passive:
-            self.values = self._solved()
+            try:
+                self.values = self._solved()
+            except ZeroDivisionError:
+                self.passive = self._independent()
+                continue
             if all(value > 0 for value in self.values):
                 break
             least = min(range(len(self.values)), key=lambda k: self.values[k])
             del self.passive[least]
         self._move()
+
+    def _independent(self) -> list[int]:
+        """Return passive rows that span as much as all of them."""
+        reduced, rank = self._matrix(self.passive).transpose().rref()
+        table = reduced.tolist()
+        pivots = [
+            next(k for k, e in enumerate(table[r]) if e != 0) for r in range(rank)
+        ]
+        return [self.passive[k] for k in pivots]
 
     def violated(self) -> int | None:
         """Return the row whose margin is furthest below 1, or None."""

@@ -45,9 +45,9 @@ def maximize(objective: Row, rows: list[Row], sides: Row) -> Corner | None:
     Examples
     --------
     >>> one, two = fmpq(1), fmpq(2)
-    >>> found = maximize([one, one], [[one, two], [one, one]], [one, one])
+    >>> found = maximize([one, one], [[one, two], [two + one, one]], [one, one])
     >>> found.primal, found.dual
-    ([1, 0], [0, 1])
+    ([1/5, 2/5], [2/5, 1/5])
     >>> maximize([one], [[-one]], [one]) is None
     True
     """

@@ -40,6 +40,7 @@ from symflow.bias.separation import (
     CLASSIFICATION,
     given_samples,
     given_tensor,
+    is_rational,
     signed_samples,
 )
 from symflow.claims import Hypothesis, Identity, Refusal, all_hold, positive
@@ -87,6 +88,7 @@ class ModeMaxMargin(Direction):
         """The ρ of least Σ|ρ_j| with margins of at least 1; the limit for L = 2."""
         rows, rounded = given_samples(self.problem), self.modes.residual > 0
         basis = self.modes.S if rounded else _exact_rows(self.problem, self.modes)
+        rounded = rounded or not is_rational(self.problem.data["X"])
         return least_moduli(rows, basis.T, rounded=rounded)
 
     @property
@@ -172,8 +174,9 @@ def _aligned(tensor: Array) -> OrthogonalDecomposition | None:
         np.eye(size)[:, column]
         for size, column in zip(tensor.shape[1:], places.T, strict=True)
     ]
-    rows = to_float_array(_rows_at(tensor, [*places.T]))
-    return OrthogonalDecomposition(rows, tuple(factors), 0.0)
+    rows = _rows_at(tensor, [*places.T])
+    rounded = 0.0 if is_rational(rows) else ROUNDING
+    return OrthogonalDecomposition(to_float_array(rows), tuple(factors), rounded)
 
 
 def _may_decompose(tensor: Array) -> bool:

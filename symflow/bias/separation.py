@@ -159,6 +159,18 @@ def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
     return np.asarray(map_entries(rational, labels) * map_entries(rational, inputs))
 
 
+def is_rational(array: Array) -> bool:
+    """Say whether all numbers are fractions, as floats are.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> is_rational(np.eye(1)), is_rational(np.array([[sympy.sqrt(2)]]))
+    (True, False)
+    """
+    return array.dtype != object or all(as_fraction(e) is not None for e in array.flat)
+
+
 def lifted_start(problem: Problem, path: Path) -> tuple[Array, ...]:
     """Return the weights at the start in the arithmetic of a path."""
     drawn = problem if path.context is None else problem.at(path.digits)

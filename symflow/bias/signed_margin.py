@@ -34,6 +34,7 @@ from symflow.bias.max_margin import (
 from symflow.bias.separation import (
     degree_of,
     given_samples,
+    is_rational,
     margin_loss,
     one_output,
     separating_start,
@@ -85,7 +86,9 @@ class SignedMaxMargin(Direction):
     @cached_property
     def widest(self) -> Widest:
         """The β of least ℓ₁ norm with margins of at least 1; the limit for L = 2."""
-        return least_moduli(given_samples(self.problem), np.eye(self.inputs))
+        rounded = not is_rational(self.problem.data["X"])
+        rows = given_samples(self.problem)
+        return least_moduli(rows, np.eye(self.inputs), rounded=rounded)
 
     @property
     def inputs(self) -> int:
