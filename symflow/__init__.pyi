@@ -6,6 +6,9 @@ from symflow import plot as plot
 from symflow.algebra import (
     gradient as gradient,
 )
+from symflow.answers import (
+    companions as companions,
+)
 from symflow.bias import (
     implicit_bias as implicit_bias,
 )
@@ -29,6 +32,12 @@ from symflow.claims import (
 )
 from symflow.claims import (
     Status as Status,
+)
+from symflow.claims import (
+    Theorem as Theorem,
+)
+from symflow.claims.catalogue import (
+    register as register,
 )
 from symflow.codegen import (
     BoundKernel as BoundKernel,

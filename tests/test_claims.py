@@ -155,6 +155,10 @@ class Proved(Grows):
         )
 
 
+class Derived(Proved):
+    """Whose proof is that of another claim."""
+
+
 class Misproved(Grows):
     """With a proof that is none."""
 
@@ -172,6 +176,7 @@ def test_nothing_is_proved_by_default():
     rounded = Hypothesis("balanced", True, "", 1e-17, exact=False)
     assert Grows(problem, ()).status is sf.Status.ASSERTED
     assert Misproved(problem, ()).status is sf.Status.ASSERTED
+    assert Derived(problem, ()).status is sf.Status.ASSERTED
     assert Proved(problem, ()).status is sf.Status.PROVED
     assert Proved(problem, (rounded,)).status is sf.Status.VERIFIED
 

@@ -26,6 +26,7 @@ from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
+from symflow.claims.catalogue import answers, holding
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind_gradient
@@ -87,16 +88,16 @@ def implicit_bias(
     >>> bias.limit.round(6)
     array([[1.2, 1.6]])
     """
-    answers = attempts(flow, data, init, rng=rng)
-    for answer in answers:
+    found = attempts(flow, data, init, rng=rng)
+    for answer in found:
         if isinstance(answer, Prediction):
             return answer
-    refusals = [str(answer) for answer in answers if isinstance(answer, Refusal)]
+    refusals = [str(answer) for answer in found if isinstance(answer, Refusal)]
     msg = "\n".join(
         [
             "implicit_bias(flow, data, init): no prediction of the limit applies.",
             *refusals,
-            "  What can be said nevertheless: bias.companions(flow, data, init).",
+            "  What can be said nevertheless: companions(flow, data, init).",
         ]
     )
     raise HypothesisFailed(msg)
@@ -123,7 +124,7 @@ def attempts(
     the start keeps W in the row space of X
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
-    return tuple(entry.attempt(problem) for entry in PREDICTIONS)
+    return answers("limits", PREDICTIONS, problem)
 
 
 def companions(
@@ -149,8 +150,7 @@ def companions(
     ['FrozenPart', 'RowSpaceSplit', 'DistanceBound']
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
-    answers = (entry.attempt(problem) for entry in COMPANIONS)
-    return [answer for answer in answers if isinstance(answer, Claim)]
+    return holding(entry.attempt(problem) for entry in COMPANIONS)
 
 
 __all__ = [

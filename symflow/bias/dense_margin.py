@@ -34,6 +34,8 @@ from symflow.claims.conditions import dense_layers, on_flow
 class DenseMaxMargin(Direction):
     """The direction of largest Euclidean margin; made by `implicit_bias`."""
 
+    proved_with_base = True
+
     source = JI_TELGARSKY_2019
     contributes = "the theorem; any start of small loss from Ji and Telgarsky 2020"
     conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION)

@@ -64,6 +64,8 @@ class ModeMaxMargin(Direction):
         S and the factors.
     """
 
+    proved_with_base = True
+
     modes: OrthogonalDecomposition
 
     source = YUN_2021

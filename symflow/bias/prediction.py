@@ -15,6 +15,8 @@ from symflow.claims.finding import limit_finding
 class Prediction(Theorem):
     """Which minimizer a flow picks; that it picks one is a row of its hypotheses."""
 
+    question = "limits"
+
     @property
     @abstractmethod
     def limit(self) -> Array:

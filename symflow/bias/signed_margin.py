@@ -79,6 +79,8 @@ def _is_even(mode: Array) -> bool:
 class SignedMaxMargin(Direction):
     """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
+    proved_with_base = True
+
     source = MOROSHKO_2020
     contributes = "the theorem for equal layers; other starts derived here"
     conditions = (_difference, margin_loss, one_output, separating_start, _alive)

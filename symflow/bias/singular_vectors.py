@@ -44,6 +44,8 @@ class SingularVectors(Direction):
         M.
     """
 
+    proved_with_base = True
+
     tensor: Array
 
     source = YUN_2021

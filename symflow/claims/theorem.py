@@ -69,6 +69,11 @@ class Theorem(Claim):
     #: Where the result comes from, and what is taken from there.
     source: ClassVar[Reference]
     contributes: ClassVar[str] = "the theorem"
+    #: What it answers: "rates", "limits", or "companions" for all else.
+    question: ClassVar[str] = "companions"
+    #: Whether the proof of the class that this one derives from covers it too.  It has
+    #: to be said in each class: a bound that a reader derives is not proved by that.
+    proved_with_base: ClassVar[bool] = False
     #: The conditions, those on the flow alone first.
     conditions: ClassVar[tuple[Condition, ...]] = ()
 
@@ -154,6 +159,9 @@ def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]
 
 @cache
 def _is_proved(theorem: type[Theorem]) -> bool:
-    """Say whether a theorem has a proof, and every identity of it holds."""
+    """Say whether a theorem has a proof of its own, and every identity of it holds."""
+    own = vars(theorem)
+    if "proof" not in own and not own.get("proved_with_base", False):
+        return False
     steps = theorem.proof()
     return bool(steps) and all(step.holds for step in steps)

@@ -57,6 +57,9 @@ from symflow.networks import Circulant, Dense, Diagonal, Layer, Network, Readout
 #: Sizes at which the entrywise step of a proof is multiplied out.
 CHECKED_SIZES = (2, 3)
 
+#: Layers that are known at every size; one of a reader's own is taken as it is.
+_SIZED = (Dense, Diagonal, Circulant, Readout)
+
 
 class Symmetry(Enum):
     """An algebra of generators between two layers."""
@@ -238,7 +241,9 @@ class MomentLaw(Law):
 
     def _entrywise(self, size: int) -> ProofStep:
         """Prove that the derivative of the law vanishes, layers of a small size."""
-        pair = tuple(_resized(layer, size) for layer in self._pair)
+        pair: tuple[Layer, ...] = self._pair
+        if all(isinstance(layer, _SIZED) for layer in pair):
+            pair = tuple(_resized(layer, size) for layer in pair)
         first, second = pair
         symbols = [
             layer.parameter(number) for number, layer in enumerate(pair, self.layer)

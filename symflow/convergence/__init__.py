@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.claims import Bound, Claim, Refusal
+from symflow.claims.catalogue import answers, holding
 from symflow.convergence.alignment import Alignment
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
@@ -132,9 +133,9 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
     (6.5, 7, 3)
     """
-    answers = attempts(flow, data, init, rng=rng)
-    bounds = [answer for answer in answers if isinstance(answer, RateBound)]
-    refusals = tuple(answer for answer in answers if isinstance(answer, Refusal))
+    found = attempts(flow, data, init, rng=rng)
+    bounds = [answer for answer in found if isinstance(answer, RateBound)]
+    refusals = tuple(answer for answer in found if isinstance(answer, Refusal))
     return Guarantees(tuple(sorted(bounds, key=lambda b: -b.rate)), refusals)
 
 
@@ -160,7 +161,7 @@ def attempts(
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")
-    return tuple(entry.attempt(problem) for entry in BOUNDS)
+    return answers("rates", BOUNDS, problem)
 
 
 def companions(
@@ -187,8 +188,7 @@ def companions(
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")
-    answers = (entry.attempt(problem) for entry in COMPANIONS)
-    return [answer for answer in answers if isinstance(answer, Claim)]
+    return holding(entry.attempt(problem) for entry in COMPANIONS)
 
 
 __all__ = [

@@ -57,6 +57,7 @@ class RateBound(Bound, Theorem):
 
     constant: float
 
+    question = "rates"
     #: What falls.
     quantity: ClassVar[str]
 

@@ -197,6 +197,8 @@ class KernelFloor(OperatorBound):
         The lower bound on λ_min(𝒯), rounded down.
     """
 
+    proved_with_base = True
+
     floor: float
 
     @classmethod
@@ -235,6 +237,8 @@ class KernelCeiling(OperatorBound):
     top : float
         The upper bound β on λ_max(𝒯), rounded up.
     """
+
+    proved_with_base = True
 
     top: float
 

@@ -114,6 +114,8 @@ class OneStep(DescentBound):
         η.
     """
 
+    proved_with_base = True
+
     step: float
 
     @property
@@ -151,6 +153,8 @@ class UniformDescent(DescentBound):
     slope : float
         s.
     """
+
+    proved_with_base = True
 
     step: float
     slope: float = 0.0

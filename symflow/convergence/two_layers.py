@@ -113,6 +113,8 @@ class TwoLayerRate(LossBound):
 class ImbalanceRate(TwoLayerRate):
     """The rate 2λ_r(Σ_xx)Δ: the imbalance alone, whatever the data."""
 
+    proved_with_base = True
+
     @classmethod
     def needs(cls, floors: tuple[Any, Any]) -> list[Hypothesis]:
         """Return nothing but what all rates need."""
@@ -128,6 +130,8 @@ class ImbalanceRate(TwoLayerRate):
 class MarginRate(TwoLayerRate):
     """The rate λ_r(Σ_xx)c(0) from the imbalance and the margin of the start."""
 
+    proved_with_base = True
+
     @classmethod
     def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(Ŷ) − ‖E(0)‖_F]₊/√λ_1 for k = m, r."""
@@ -140,6 +144,8 @@ class MarginRate(TwoLayerRate):
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvexityRate(TwoLayerRate):
     """The rate from the distance to the minimizer, for two layers."""
+
+    proved_with_base = True
 
     source = MIN_2023
     contributes = "the theorem, with ½ in the rate and √λ_r in the margin"
@@ -156,6 +162,8 @@ class ConvexityRate(TwoLayerRate):
 @dataclass(frozen=True, eq=False, repr=False)
 class InstantaneousRate(TwoLayerRate):
     """At each instant −ℒ̇ ≥ λ_r(Σ_xx)·bracket(W(t))·(ℒ − ℒ*), D from the start."""
+
+    proved_with_base = True
 
     @property
     def statement(self) -> sympy.Basic:

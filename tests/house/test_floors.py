@@ -14,6 +14,7 @@ FLOORS = (
     ("flow",),
     ("claims",),
     ("conservation", "solutions", "bias", "convergence"),
+    ("answers",),
     ("codegen",),
     ("labelled",),
     ("trajectory",),

@@ -1,0 +1,81 @@
+"""Catalogues: the theorems that answer a question, symflow's and a reader's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from inspect import isabstract, isclass
+from typing import Any, TypeVar
+
+from symflow.claims.claim import Claim, Refusal
+from symflow.claims.theorem import Theorem
+from symflow.errors import InvalidArgument
+from symflow.flow.problem import Problem
+
+Kind = TypeVar("Kind", bound=type[Theorem])
+
+#: What readers have registered, by question and name.
+_REGISTERED: dict[tuple[str, str], type[Theorem]] = {}
+
+
+def register(theorem: Kind) -> Kind:
+    """Let a theorem of your own be asked with those of symflow.
+
+    A `RateBound` is asked by `rates`, a `Prediction` by `implicit_bias`, any other
+    theorem by `companions`.  It is *asserted* until its `proof()` holds.
+
+    Parameters
+    ----------
+    theorem : subclass of Theorem
+        With its source, conditions, statement and residuals.  One of the same name
+        takes the place of an earlier one.
+
+    Returns
+    -------
+    type
+        The theorem itself, so that this can be a decorator.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is no theorem, or leaves something open.
+
+    Examples
+    --------
+    >>> register(Theorem)
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidArgument: register(theorem): Theorem leaves open residuals, \
+statement
+    """
+    if not isclass(theorem) or not issubclass(theorem, Theorem):
+        msg = f"register(theorem): needs a subclass of Theorem; got {theorem!r}"
+        raise InvalidArgument(msg)
+    if isabstract(theorem):
+        missing = ", ".join(sorted(theorem.__abstractmethods__))
+        msg = f"register(theorem): {theorem.__name__} leaves open {missing}"
+        raise InvalidArgument(msg)
+    _REGISTERED[theorem.question, theorem.__name__] = theorem
+    return theorem
+
+
+def answers(
+    question: str, catalogue: Iterable[Any], problem: Problem
+) -> tuple[Any, ...]:
+    """Return what every theorem says of a problem: itself or a refusal.
+
+    Parameters
+    ----------
+    question : str
+        ``"rates"``, ``"limits"`` or ``"companions"``.
+    catalogue : iterable of Theorem subclasses
+        Those of symflow, which are asked first.
+    problem : Problem
+        What is asked about.
+    """
+    own = (made for (asked, _), made in _REGISTERED.items() if asked == question)
+    return tuple(entry.attempt(problem) for entry in (*catalogue, *own))
+
+
+def holding(found: Iterable[Any]) -> list[Claim]:
+    """Return those answers that are claims, in the order in which they were given."""
+    return [answer for answer in found if not isinstance(answer, Refusal)]
