@@ -38,7 +38,7 @@ from symflow.convergence import (
     descent_bounds,
 )
 from symflow.convergence.deep import deficiency_margin
-from symflow.convergence.steps import Constants
+from symflow.convergence.step_constants import Constants
 from symflow.convergence.three_layers import operator_floor
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind

@@ -7,7 +7,7 @@ import pytest
 
 import symflow as sf
 from symflow.convergence import ImbalanceDrift, OneStep, UniformDescent, descent_bounds
-from symflow.convergence.steps import LOWER, UPPER, Constants, contraction
+from symflow.convergence.step_constants import LOWER, UPPER, Constants, contraction
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
 

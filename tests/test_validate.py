@@ -10,6 +10,7 @@ import pytest
 
 import symflow as sf
 from symflow.bias import LeastNorm
+from symflow.convergence import descent_bounds
 from symflow.flow.problem import bind
 from symflow.validation.report import Report, Row
 
@@ -81,3 +82,19 @@ def test_a_run_that_rests_at_a_saddle_says_nothing_of_a_limit():
     claim = LeastNorm(bind(FLOW, DATA, saddle), ())
     row = limit_row(claim, sf.simulate(FLOW, DATA, saddle, [0, 10]))
     assert row.verdict == "not checked"
+
+
+def test_a_claim_about_descent_is_compared_with_its_own_steps_alone():
+    gd = sf.gradient_descent(FLOW.network, sf.SquaredLoss())
+    claims = descent_bounds(gd, DATA, START, step_size=0.002)
+    assert claims
+    own = sf.descend(gd, DATA, START, 20, step_size=0.002)
+    assert all(row.verdict == "ok" for row in sf.validate(claims, own).rows)
+    for other in (
+        sf.descend(gd, DATA, START, 20, step_size=0.004),
+        sf.descend(gd, DATA, START, 20, step_size=0.002, momentum=0.5),
+        sf.simulate(FLOW, DATA, START, [0, 1]),
+    ):
+        rows = sf.validate(claims, other).rows
+        assert {row.verdict for row in rows} == {"not checked"}
+        assert "descent with η = 0.002" in rows[0].status

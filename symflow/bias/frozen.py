@@ -19,7 +19,6 @@ from symflow.bias.least_norm import (
     allowance,
     off_along,
     row_space_proof,
-    start_on,
 )
 from symflow.bias.minimizers import minimizers
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
@@ -58,7 +57,7 @@ class FrozenPart(Theorem):
     def residuals(self, path: Path) -> Array:
         """Return ‖W(t)P⊥ − W_L⋯W_2(t)W_1(0)P⊥‖ relative to W(0) and the minimizer."""
         weights = path.weights
-        start = start_on(self.problem, path)[0]
+        start = self.start_on(path)[0]
         carried = np.broadcast_to(start, weights[0].shape)
         for weight in weights[1:]:
             carried = weight @ carried

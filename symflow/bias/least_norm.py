@@ -157,20 +157,6 @@ def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Ar
     return np.asarray([relative_size(gap, scale) for gap in best.off(gaps, path)])
 
 
-def start_on(problem: Problem, path: Path) -> tuple[Array, ...]:
-    """Return the weights at t = 0 in the arithmetic of a path.
-
-    Parameters
-    ----------
-    problem : Problem
-        As bound.
-    path : Path
-        May begin later.
-    """
-    drawn = problem if path.context is None else problem.at(path.digits)
-    return tuple(path.lift(weight) for weight in drawn.weights)
-
-
 def allowance(problem: Problem, best: Minimizers) -> float:
     """Return how far off the row space rounded data alone may lead, relative.
 

@@ -26,7 +26,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
-from symflow.bias.least_norm import allowance, row_space_proof, start_on
+from symflow.bias.least_norm import allowance, row_space_proof
 from symflow.bias.minimizers import minimizers
 from symflow.claims import (
     Hypothesis,
@@ -98,7 +98,7 @@ class RowSpaceSplit(Theorem):
     def residuals(self, path: Path) -> Array:
         """Return by how much xᵀx − yᵀy and W_1P⊥ have moved, relative."""
         best = minimizers(self.problem)
-        begin = start_on(self.problem, path)
+        begin = self.start_on(path)
         kept, frozen = self._kept(begin, path)
         first, second, least = (
             np.max(np.abs(part)) for part in (*begin, path.lift(best.least_norm))

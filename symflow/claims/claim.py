@@ -124,6 +124,16 @@ class Claim(Displayed):
         """
         return np.zeros(len(path.t))
 
+    def mismatch(self, path: Path) -> str:
+        """Return why a path is not one that the claim speaks of; nothing if it is.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory.
+        """
+        return ""
+
     def magnification(self, path: Path) -> Array:
         """Return by how much residuals magnify the relative error of the weights.
 

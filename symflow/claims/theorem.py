@@ -129,6 +129,18 @@ class Theorem(Claim):
     def statement(self) -> sympy.Basic:
         """The assertion as SymPy."""
 
+    def start_on(self, path: Path) -> tuple[Array, ...]:
+        """Return the weights at t = 0, which a path may not hold, in its arithmetic.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory that may begin later.
+        """
+        problem = self.problem
+        drawn = problem if path.context is None else problem.at(path.digits)
+        return tuple(path.lift(weight) for weight in drawn.weights)
+
     def slack(self, path: Path) -> Array:
         """Return what hypotheses that hold only to rounding add to each residual."""
         return np.full(len(path.t), 10 * sum(found.defect for found in self.checked))

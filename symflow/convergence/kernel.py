@@ -154,8 +154,8 @@ class PathLength(Bound, Theorem):
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖θ(t) − θ(0)‖² and κ²."""
         moved = sum(
-            ((weight - path.lift(start)) ** 2).sum(axis=(-2, -1))
-            for weight, start in zip(path.weights, self.problem.weights, strict=True)
+            ((weight - start) ** 2).sum(axis=(-2, -1))
+            for weight, start in zip(path.weights, self.start_on(path), strict=True)
         )
         square = path.number(self.radius) ** 2
         return np.asarray(moved), np.asarray([square for _ in path.t])

@@ -26,8 +26,8 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import at_least, at_most, float_down, float_up
-from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
+from symflow.algebra.outward import at_least, float_down, float_up
+from symflow.algebra.spectra import FLOAT_ERROR
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
 from symflow.claims.theorem import Condition, check
@@ -37,15 +37,12 @@ from symflow.convergence.bound import (
     rounding_scale,
     start_excess,
 )
-from symflow.convergence.kernel import ceiling, largest_product
 from symflow.convergence.reduced import reduced_start
-from symflow.convergence.two_layers import TWO_LAYERS, MarginRate
+from symflow.convergence.step_constants import _T, Constants, contraction
+from symflow.convergence.two_layers import TWO_LAYERS
 from symflow.flow import GradientDescent
-from symflow.flow.least_squares import LeastSquares, least_squares
+from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem, bind
-
-#: How much of λ_min and λ_max may be lost on the way.
-LOWER, UPPER = 0.5, 1.5
 
 
 class DescentBound(Bound, Theorem):
@@ -53,6 +50,8 @@ class DescentBound(Bound, Theorem):
 
     source = XU_2023
     conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
+    #: η, a field of every bound.
+    step: float
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -81,7 +80,7 @@ class DescentBound(Bound, Theorem):
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
-        """Return how a step moves W, and what that does to the loss of numbers."""
+        """Return how a step moves W, and what that does to the loss."""
         first, second, F = sympy.symbols("W_1 W_2 F", commutative=False)
         back, out = sympy.symbols("W_1' W_2'", commutative=False)
         eta = sympy.Symbol("η")
@@ -102,6 +101,13 @@ class DescentBound(Bound, Theorem):
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of what the excess loss is the difference of."""
         return max(super().scale(path, larger), rounding_scale(self.problem))
+
+    def mismatch(self, path: Path) -> str:
+        """Return that the run is not descent with this step and without momentum."""
+        taken = getattr(path, "stats", {})
+        if (taken.get("step size"), taken.get("momentum", 0)) == (self.step, 0):
+            return ""
+        return f"it speaks of descent with η = {self.step:.6g} without momentum"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -271,92 +277,6 @@ class ImbalanceDrift(DescentBound):
         return np.asarray(excess / (np.max(bound) or 1.0))
 
 
-@dataclass(frozen=True, eq=False)
-class Constants:
-    """What the theorem on all steps reads of a start; made by `of`.
-
-    Parameters
-    ----------
-    low, high : float
-        α, rounded down, and β, rounded up.
-    force : float
-        g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
-    largest, smallest : float
-        K, rounded up, and μ, rounded down.
-    excess : float
-        ℒ(0), rounded up.
-    """
-
-    low: float
-    high: float
-    force: float
-    largest: float
-    smallest: float
-    excess: float
-
-    @classmethod
-    @in_balls()
-    def of(cls, problem: Problem) -> Constants:
-        """Compute them from a problem with two dense layers."""
-        start = reduced_start(problem)
-        low = start.levels.ball(*MarginRate.floors(start)) / 2
-        force = largest_product(start) * root(2 * start.largest * start.excess)
-        return cls(
-            low=max(at_least(low), 0.0),
-            high=at_most(ceiling(start)),
-            force=at_most(force),
-            largest=at_most(start.largest),
-            smallest=max(at_least(start.smallest), 0.0),
-            excess=at_most(start.excess),
-        )
-
-    def slope(self, step: float) -> float:
-        """Return s, rounded down: each step multiplies the excess by at most 1 − ηs."""
-        moved = UPPER * self.high + step * self.force
-        loss = step * self.force + self.largest * step * moved**2 / 2
-        q = LOWER * self.low * (1 - ROUNDED_DOWN) - loss * (1 + ROUNDED_DOWN)
-        return 2 * self.smallest * q
-
-    @property
-    def largest_step(self) -> float:
-        """The largest η for which c_1α and c_2β are proved to hold for ever."""
-        from scipy.optimize import brentq
-
-        drift = 2 * UPPER * self.high * self.largest * self.excess
-        allowed = min((UPPER - 1) * self.high / 2, (1 - LOWER) * self.low / 4)
-
-        if not (allowed > 0 and self.slope(0.0) > 0):
-            return 0.0
-        top = 1 / (self.largest * self.low)
-
-        def spare(part: float) -> float:
-            return self.slope(part * top) - drift * part * top / allowed
-
-        part = float(brentq(spare, 0.0, 1.0, xtol=1e-300, rtol=1e-14, maxiter=9999))
-        while part > 0 and spare(part) < 0:
-            part *= 1 - ROUNDED_DOWN
-        return part * top * (1 - ROUNDED_DOWN)
-
-
-def contraction(reduction: LeastSquares, weights: Any, step: float) -> Array:
-    """Return q = λ_min − ηg − ½Kη(λ_max + ηg)² for weights with a time axis.
-
-    It is rounded down: eigenvalues of float64 are known up to their rounding.
-    """
-    first, second = (to_float_array(weight) for weight in reduction.reduced(weights))
-    product = second @ first
-    force = reduction.misfit(product @ reduction.frame.T) * reduction.eigenvalues**0.5
-    grams = (
-        np.linalg.eigvalsh(second @ _T(second)),
-        np.linalg.eigvalsh(_T(first) @ first),
-    )
-    least, most = (grams[0][..., k] + grams[1][..., k] for k in (0, -1))
-    least = least - FLOAT_ERROR * sum(product.shape[-2:]) * most
-    sizes = np.linalg.svd(product, compute_uv=False)[..., 0]
-    g = step * sizes * np.linalg.norm(force, axis=(-2, -1))
-    return np.asarray(least - g - reduction.eigenvalues[0] * step * (most + g) ** 2 / 2)
-
-
 def descent_bounds(
     descent: GradientDescent, data: Any, init: Any, *, step_size: float, rng: Any = None
 ) -> list[DescentBound]:
@@ -396,7 +316,3 @@ def descent_bounds(
     kinds = (OneStep, UniformDescent, ImbalanceDrift)
     answers = [kind.attempt(problem, float(step_size)) for kind in kinds]
     return [answer for answer in answers if isinstance(answer, DescentBound)]
-
-
-def _T(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)

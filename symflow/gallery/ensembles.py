@@ -42,7 +42,7 @@ from symflow.convergence import (
     UniformDescent,
     UnimodalRate,
 )
-from symflow.convergence.steps import Constants
+from symflow.convergence.step_constants import Constants
 from symflow.gallery.batches import (
     balanced,
     descents,

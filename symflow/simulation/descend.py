@@ -85,7 +85,11 @@ def descend(
         route=f"gradient descent, η = {rule.step_size:g}{beta}",
         digits=10,
         error=_Rounding(rule, problem, weights),
-        stats={"steps": rule.steps},
+        stats={
+            "steps": rule.steps,
+            "step size": rule.step_size,
+            "momentum": rule.momentum,
+        },
     )
 
 

@@ -125,12 +125,19 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
 
 
 def _claim_row(claim: Claim, route: Route) -> Row:
+    amiss = claim.mismatch(route)
+    if amiss:
+        name, source = claim.name, str(claim.reference)
+        return Row(name, _route_name(route), nan, inf, f"not compared: {amiss}", source)
     own = route_bound(route)
     parts = zip(*_measured(claim, route), claim.magnification(route), strict=True)
     pairs = [
         (to_mpf(size, mpmath.mp), own * factor + float(extra))
         for size, extra, factor in parts
     ]
+    limit = None if isinstance(claim, Theorem) else _settled(claim, route)
+    if limit is not None and limit[1] < UNINFORMATIVE:
+        pairs.append((to_mpf(limit[0], mpmath.mp), mpmath.mpf(limit[1])))
     residual, bound = max(
         pairs, key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0]
     )
@@ -145,6 +152,8 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
         status = _verified(claim, residual, bound)
+    if limit is not None and limit[1] >= UNINFORMATIVE:
+        status = f"{status}; its limit not compared"
     if isinstance(route, Enclosure):
         status, bound = _certified(claim, route, status, bound)
     name = claim.name
@@ -206,13 +215,10 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
 def settled_rows(claim: Any, route: Route) -> list[Row]:
     """Compare a predicted limit with a run that has come to a minimizer.
 
-    With λ the smallest positive eigenvalue of Σ_xx, what is still to be covered on the
-    row space of the inputs is at most √(2(ℒ − ℒ*)/λ).
-
     Parameters
     ----------
     claim : Claim
-        One with a `limit`; of other claims nothing is said.
+        A theorem with a `limit`; of other claims nothing is said.
     route : Trajectory or Enclosure
         Of finite times.
 
@@ -221,29 +227,40 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     list of Row
         At most one; not checked where the run has not settled.
     """
-    if isinstance(route, Enclosure) or not hasattr(type(claim), "limit"):
+    found = _settled(claim, route) if isinstance(claim, Theorem) else None
+    if found is None:
         return []
-    try:
-        predicted = claim.limit
-    except HypothesisFailed:  # what is asserted does not determine it
-        return []
-    name, source = f"{claim.name}: limit", str(claim.reference)
-    residual, bound = nan, inf
-    if isinstance(route.flow.loss, SquaredLoss):
-        reduction = least_squares(route.problem, route.context)
-        rest = 2 * reduction.excess(route.end_to_end[-1]) / reduction.eigenvalues[-1]
-        size = to_float(max(abs(entry) for entry in predicted.flat)) or 1.0
-        bound = AMPLIFICATION * float(rest) ** 0.5 / size + float(route_bound(route))
-        bound += float(max(claim.slack(route)))
-        if bound < UNINFORMATIVE:
-            gap = relative_size(
-                route.lift(predicted) - route.end_to_end[-1], np.array([size])
-            )
-            residual = to_float(gap)
-    if bound >= UNINFORMATIVE and not isinstance(claim, Theorem):
-        return []  # a closed form is compared at every time, its limit besides
+    residual, bound = found
     status = "measured" if bound < UNINFORMATIVE else "not compared: not settled"
+    name, source = f"{claim.name}: limit", str(claim.reference)
     return [Row(name, _route_name(route), residual, bound, status, source)]
+
+
+def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
+    """Return how far a predicted limit is from the end of a run, and how far it may be.
+
+    With λ the smallest positive eigenvalue of Σ_xx, what is still to be covered on the
+    row space of the inputs is at most √(2(ℒ − ℒ*)/λ).
+    """
+    if isinstance(route, Enclosure) or not hasattr(type(claim), "limit"):
+        return None
+    try:
+        predicted, error = limit_of(claim)
+    except HypothesisFailed:  # what is asserted does not determine it
+        return None
+    if not isinstance(route.flow.loss, SquaredLoss):
+        return nan, inf
+    reduction = least_squares(route.problem, route.context)
+    if not reduction.rank:
+        return nan, inf
+    rest = 2 * reduction.excess(route.end_to_end[-1]) / reduction.eigenvalues[-1]
+    size = to_float(abs(route.end_to_end[-1]).max()) or 1.0
+    bound = AMPLIFICATION * float(rest) ** 0.5 / size + float(route_bound(route))
+    bound += float(max(claim.slack(route))) + float(error)
+    if not bound < UNINFORMATIVE:
+        return nan, inf
+    gap = route.lift(predicted) - route.end_to_end[-1]
+    return to_float(relative_size(gap, np.array([size]))), bound
 
 
 def _verified(claim: Claim, residual: Any, bound: Any) -> str:

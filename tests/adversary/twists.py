@@ -60,7 +60,7 @@ def _times(k: float) -> Callable[[Any], Any]:
 def mutations(claim: Any) -> Iterator[tuple[str, Mutation]]:
     """Yield what can be changed of a claim, and how."""
     if isinstance(claim, sf.Solution):
-        yield "W(t)", lambda c, k: twisted(c, end_to_end=_times(k), precise=_times(k))
+        yield "W(t)", lambda c, k: twisted(c, _end_to_end=_times(k), _precise=_times(k))
     if isinstance(claim, sf.Bound):
         yield "smaller side", lambda c, k: twisted(c, sides=_larger(k))
     elif hasattr(claim, "value") and hasattr(claim, "flow"):
