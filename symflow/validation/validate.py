@@ -136,8 +136,8 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         for size, extra, factor in parts
     ]
     limit = None if isinstance(claim, Theorem) else _settled(claim, route)
-    if limit is not None and limit[1] < UNINFORMATIVE:
-        pairs.append((to_mpf(limit[0], mpmath.mp), mpmath.mpf(limit[1])))
+    if limit is not None and limit[0] > limit[1]:
+        pairs = [(to_mpf(limit[0], mpmath.mp), mpmath.mpf(limit[1]))]
     residual, bound = max(
         pairs, key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0]
     )
