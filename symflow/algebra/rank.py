@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.rational import to_flint
 
 #: What rounding leaves of a singular value that is zero, per row and relative.
 NOISE = 4 * np.finfo(float).eps
@@ -79,7 +78,8 @@ def decide_rank(matrix: Array) -> Rank:
     >>> rounded.value, rounded.exact, rounded.is_clear
     (1, False, True)
     """
-    rational = _rational(matrix)
+    large = matrix.dtype != object and matrix.size > MOST_ENTRIES
+    rational = None if large else to_flint(matrix)
     if rational is not None and is_exact_array(matrix):
         return Rank(int(rational.rank()), 0.0, 0.0, exact=True)
     values = np.linalg.svd(_equilibrated(to_float_array(matrix)), compute_uv=False)
@@ -94,16 +94,6 @@ def decide_rank(matrix: Array) -> Rank:
 def _ends(values: Array, rank: int) -> tuple[float, float]:
     kept = float(values[rank - 1]) if rank else 0.0
     return kept, float(values[rank]) if rank < len(values) else 0.0
-
-
-def _rational(matrix: Array) -> fmpq_mat | None:
-    """Return the matrix in fractions, or None if it is irrational or large floats."""
-    if matrix.dtype != object and matrix.size > MOST_ENTRIES:
-        return None
-    ratios = [as_fraction(entry) for entry in matrix.flat]
-    known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
-    rows, columns = matrix.shape
-    return fmpq_mat(rows, columns, known) if len(known) == len(ratios) else None
 
 
 def _equilibrated(matrix: Array) -> Array:

@@ -10,7 +10,6 @@ units of the inputs do no harm, and the rank is that of `algebra/rank.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,8 +17,8 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
-from symflow.algebra.numbers import as_fraction
 from symflow.algebra.rank import MOST_ENTRIES, Rank, decide_rank
+from symflow.algebra.rational import from_flint, to_flint
 from symflow.claims import Hypothesis, relative_size, vanishing
 from symflow.flow.problem import Given, Problem
 
@@ -188,21 +187,6 @@ def times(left: Array, right: Array) -> Array:
     if first is None or second is None:
         return np.asarray(left @ right)
     return from_flint(first * second)
-
-
-def to_flint(array: Array) -> fmpq_mat | None:
-    """Return a matrix in fractions; None where an entry is irrational."""
-    ratios = [as_fraction(entry) for entry in array.flat]
-    known = [fmpq(q.numerator, q.denominator) for q in ratios if q is not None]
-    rows, columns = array.shape
-    return fmpq_mat(rows, columns, known) if len(known) == len(ratios) else None
-
-
-def from_flint(matrix: fmpq_mat) -> Array:
-    """Return the matrix as an array of `Fraction`."""
-    result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
-    result.flat[:] = [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
-    return result
 
 
 def orthonormal(rows: Array) -> Array:

@@ -13,8 +13,8 @@ import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.rational import to_flint
 
 #: How far the entries of a float matrix may be from symmetric, relative to the largest.
 SYMMETRY = 1e-12
@@ -69,9 +69,8 @@ def smallest_eigenvalue_if_indefinite(matrix: Array) -> float | None:
     if matrix.dtype != object:
         fine = eigenvalues[0] >= -DEFINITENESS * abs(eigenvalues[-1])
     else:
-        fractions = map_entries(as_fraction, matrix)
-        rational = all(entry is not None for entry in fractions.flat)
-        fine = _rational(fractions) if rational else _irrational(matrix)
+        rational = to_flint(matrix)
+        fine = _irrational(matrix) if rational is None else _rational(rational)
     return None if fine else float(eigenvalues[0])
 
 
@@ -94,9 +93,8 @@ def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
     (True, False)
     """
     if sigma_xx.dtype == object:
-        fractions = [map_entries(as_fraction, part) for part in (sigma_xx, sigma_yx)]
-        if all(entry is not None for part in fractions for entry in part.flat):
-            gram, both = _matrix(fractions[0]), _matrix(np.vstack(fractions))
+        gram, both = to_flint(sigma_xx), to_flint(np.vstack([sigma_xx, sigma_yx]))
+        if gram is not None and both is not None:
             return bool(gram.rank() < len(sigma_xx) and both.rank() > gram.rank())
     floats, cross = to_float_array(sigma_xx), to_float_array(sigma_yx)
     diagonal = np.diag(floats)
@@ -108,14 +106,8 @@ def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
     return bool(np.any(np.linalg.norm(part, axis=1) > seen))
 
 
-def _matrix(fractions: Array) -> flint.fmpq_mat:
-    rows = [[flint.fmpq(q.numerator, q.denominator) for q in row] for row in fractions]
-    return flint.fmpq_mat(rows)
-
-
-def _rational(fractions: Array) -> bool:
-    polynomial = _matrix(fractions).charpoly()
-    size = len(fractions)
+def _rational(matrix: flint.fmpq_mat) -> bool:
+    polynomial, size = matrix.charpoly(), matrix.nrows()
     return all(polynomial[k] * (-1) ** (size - k) >= 0 for k in range(size + 1))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import sympy
+from flint import fmpq_mat
 
 from symflow.algebra.arrays import (
     Array,
@@ -27,8 +28,8 @@ from symflow.algebra.arrays import (
     to_float_array,
     to_mpf_array,
 )
-from symflow.algebra.numbers import as_fraction
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
+from symflow.algebra.rational import from_flint, to_flint
 from symflow.flow.problem import Problem
 
 #: Part of the largest eigenvalue of Σ_xx below which float64 knows few digits of one.
@@ -240,17 +241,9 @@ def exact_least_norm(problem: Problem) -> Array | None:
     >>> exact_least_norm(bind(flow, data, sf.gaussian_init(1, rng=0))).tolist()
     [[Fraction(6, 5), Fraction(8, 5)]]
     """
-    from flint import fmpq, fmpq_mat
-
-    moments = []
-    for array in problem.exact_arguments:
-        ratios = [as_fraction(entry) for entry in array.flat]
-        known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
-        if len(known) < len(ratios):
-            return None
-        rows, columns = array.shape
-        moments.append(fmpq_mat(rows, columns, known))
-    sigma_xx, sigma_yx = moments
+    sigma_xx, sigma_yx = map(to_flint, problem.exact_arguments)
+    if sigma_xx is None or sigma_yx is None:
+        return None
     reduced, rank = sigma_xx.rref()
     size = sigma_xx.ncols()
     basis = fmpq_mat(rank, size, reduced.entries()[: rank * size])
@@ -258,6 +251,4 @@ def exact_least_norm(problem: Problem) -> Array | None:
     best = sigma_yx * basis.transpose() * inner.inv() * basis
     if best * sigma_xx != sigma_yx:
         return None
-    result = np.empty((best.nrows(), best.ncols()), dtype=object)
-    result.flat[:] = [Fraction(int(x.p), int(x.q)) for x in best.entries()]
-    return result
+    return from_flint(best)

@@ -22,10 +22,10 @@ from math import ceil, inf, log
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx, fmpq, fmpq_mat
+from flint import arb, ctx
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.rational import to_flint
 from symflow.codegen import evaluate
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
@@ -229,12 +229,10 @@ def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
 
 def _reduce(matrix: Array) -> tuple[Any, int]:
     """Return the reduced row echelon form over the rationals, and the rank."""
-    ratios = [as_fraction(entry) for entry in matrix.flat]
-    known = [fmpq(r.numerator, r.denominator) for r in ratios if r is not None]
-    if len(known) < len(ratios):
+    rational = to_flint(matrix)
+    if rational is None:
         return None, min(matrix.shape)
-    rows, columns = matrix.shape
-    reduced, rank = fmpq_mat(rows, columns, known).rref()
+    reduced, rank = rational.rref()
     return reduced, int(rank)
 
 
