@@ -68,13 +68,11 @@ def frame_steps(depth: int, name: str = "A") -> tuple[Step, ...]:
         scalar = scalar * prod(inner[:k], start=sympy.S.One)
         claimed = frames[k + 1][0] * scalar * frames[k][1]
         residual += reduced(moved - claimed, frames) ** 2
-    form = sympy.Eq(sympy.Symbol("W_l"), sympy.Symbol("R_l A_l R_{l-1}ᵀ"))
-    rates = [sympy.Symbol(f"{name}dot{k}", commutative=False) for k in (1,)]
-    first = sympy.Eq(rates[0], prod(inner[1:], start=sympy.S.One) * pull)
+    form, first = _shown(depth, name)
     return (
         Step(
             "with orthonormal frames, R_0 = V and R_L = U the singular vectors of "
-            "Σ_yx = UΣVᵀ and Σ_xx = VΛVᵀ, let",
+            "Σ_yx = UΣVᵀ and Σ_xx = VΛVᵀ, let every layer be as the first",
             form,
             definition=True,
         ),
@@ -252,3 +250,20 @@ def rank_one_steps(depth: int) -> tuple[Step, ...]:
 def _product(layers: tuple[sympy.Expr, ...] | list[sympy.Expr]) -> sympy.Expr:
     """Return A_L⋯A_1."""
     return prod(reversed(layers), start=sympy.S.One)
+
+
+def _shown(depth: int, name: str) -> tuple[sympy.Eq, sympy.Eq]:
+    """Return W_1 = R_1A_1R_0ᵀ, and the equation of A_1, as one writes them."""
+    n = sympy.Symbol("n", integer=True, positive=True)
+
+    def matrix(called: str) -> sympy.MatrixSymbol:
+        return sympy.MatrixSymbol(called, n, n)
+
+    inner = [matrix(f"{name}{k}") for k in range(1, depth + 1)]
+    force = matrix("Sigma") - sympy.MatMul(*reversed(inner), matrix("Lambda"))
+    after = inner[:0:-1]
+    form = sympy.Eq(
+        matrix("W1"), matrix("R1") * inner[0] * matrix("R0").T, evaluate=False
+    )
+    rate = sympy.MatMul(*after, force) if after else force
+    return form, sympy.Eq(matrix(f"{name}dot1"), rate, evaluate=False)
