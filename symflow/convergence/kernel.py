@@ -31,7 +31,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
-from symflow.algebra.spectra import in_balls, kth, root
+from symflow.algebra.spectra import FLOAT_ERROR, in_balls, kth, root
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
 from symflow.claims.conditions import dense_layers, known_rank, on_flow, squared_loss
@@ -185,6 +185,10 @@ class OperatorBound(Bound, Theorem):
         largest = float(max(np.max(to_float_array(larger)), size))
         gaps = to_float_array(smaller) - to_float_array(larger)
         return np.asarray(np.maximum(gaps, 0.0) / largest)
+
+    def slack(self, path: Path) -> Array:
+        """Return what eigenvalues that are computed in float64 may add."""
+        return super().slack(path) + FLOAT_ERROR * sum(self.problem.widths)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

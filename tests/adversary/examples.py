@@ -154,6 +154,16 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "compile",
         _white([[F(1)]], [[F(2)]], [[F(3)]], F(1)),
     ),
+    "a floor that is met, by eigenvalues of float64": (
+        "companions",
+        _sampled(
+            [[0.0, -1.0, 0.3], [0.0, 0.0, 0.0]],
+            [[0.0, 0.5]],
+            [[-0.3, 0.3, 0.0], [0.3, 1.0, 0.3], [-0.3, -1.8369348041653688, 0.0]],
+            [[0.0], [-0.5894270305718466], [0.0]],
+            F(0),
+        ),
+    ),
     "off balance by 1e-20": (
         "regime",
         _white([[F(-1)]], [[1 + F(1, 10**20)]], [[F(2)]], F(1)),
