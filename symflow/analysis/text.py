@@ -18,6 +18,9 @@ from symflow.validation import Row
 #: Columns for a failed hypothesis.
 _ROOM = 60
 
+#: Room for the status of a check; the page has it in full.
+_STATUS = 29
+
 #: Singular values that fit on a line.
 _MODES = 6
 
@@ -180,8 +183,9 @@ def _runs(study: Study, analysis: Analysis) -> Iterator[str]:
 
 
 def _row(row: Row, study: Study) -> list[str]:
+    said = shorten(row.status, _STATUS, placeholder=" …")
     claim = f"  {row.claim.replace('common times', 'times')}"
-    return [claim, study.short_route(row.route), *row.numbers, row.verdict, row.status]
+    return [claim, study.short_route(row.route), *row.numbers, row.verdict, said]
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -153,7 +153,7 @@ def _claim_row(claim: Claim, route: Route) -> Row:
     elif claim.status is Status.VERIFIED or route.context is not None:
         status = _verified(claim, residual, bound)
     if limit is not None and limit[1] >= UNINFORMATIVE:
-        status = f"{status}; its limit not compared"
+        status = f"{status}; limit not compared"
     if isinstance(route, Enclosure):
         status, bound = _certified(claim, route, status, bound)
     name = claim.name

@@ -65,6 +65,15 @@ class Problem:
     note: str = ""
     modes: tuple[Any, ...] = field(default=(), compare=False)
 
+    def __post_init__(self) -> None:
+        entries = [x for part in (self.X, self.Y) for row in part for x in row]
+        if self.moments and any(isinstance(x, float) for x in entries):
+            # as it is documented: one float makes all moments floats
+            for name in ("X", "Y"):
+                rows = getattr(self, name)
+                floats = tuple(tuple(float(x) for x in row) for row in rows)
+                object.__setattr__(self, name, floats)
+
     @property
     def d(self) -> int:
         """Number of inputs."""
