@@ -13,7 +13,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.balls import to_arb
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Node
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values
@@ -131,6 +131,12 @@ class Law(Claim):
             over = self.flow.speed(place) if self.degree == 2 else sympy.S.One
             sizes.append(top / path.number(over))
         return np.asarray(sizes)
+
+    def magnification(self, path: Path) -> Array:
+        """Return the size of all weights beside those that the law is about."""
+        largest = max(to_float(abs(weight).max()) for weight in path.weights)
+        about = max(to_float(abs(path.weights[k]).max()) for k in self.involved)
+        return np.full(len(path.t), largest / about if about else 1.0)
 
     def finding(self, balls: Any, index: int) -> Finding:
         """Return Q(t) − e^{−rt} Q(0) in balls."""
