@@ -160,7 +160,7 @@ class Claim(Displayed):
 
 
 class Bound(Claim):
-    """An inequality smaller(t) ≤ larger(t) along a flow, proved under its hypotheses.
+    """An inequality smaller(t) ≤ larger(t) along a flow, under its hypotheses.
 
     Both sides are quadratic in the weights.  The residual is the positive part of
     √smaller − √larger, relative to the root of their `scale`: linear in an error of the

@@ -40,9 +40,6 @@ Kind = Literal["product", "difference", "squares"]
 #: Digits in which a tensor is decomposed for float64.
 FLOAT_DIGITS = 30
 
-#: A singular value below this part of the largest is rounding of the tensor.
-RANK_TOLERANCE = 1e-9
-
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:

@@ -124,9 +124,3 @@ def positive_part(falling: Array, k: int) -> float:
     (2.0, 0.0)
     """
     return max(float(falling[k - 1]), 0.0) if k <= len(falling) else 0.0
-
-
-def singular_value(matrix: Array, k: int) -> Array:
-    """Return σ_k of one or of many matrices; 0 where there are fewer than k."""
-    values = np.linalg.svd(matrix, compute_uv=False)
-    return values[..., k - 1] if k <= values.shape[-1] else np.zeros(values.shape[:-1])

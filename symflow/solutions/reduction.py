@@ -46,13 +46,13 @@ def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -
     return after
 
 
-def frame_steps(depth: int, name: str = "A") -> tuple[Step, ...]:
+def frame_steps(depth: int) -> tuple[Step, ...]:
     """Return that layers R_l A_l R_{l−1}ᵀ keep their frames, and how the A_l move.
 
     Σ_xx = VΛVᵀ and Σ_yx = UΣVᵀ with V = R_0 and U = R_L; all A_l are diagonal.
     """
     frames = [letters(f"R{k} R{k}t") for k in range(depth + 1)]
-    inner = letters(" ".join(f"{name}{k}" for k in range(1, depth + 1)))
+    inner = letters(" ".join(f"A{k}" for k in range(1, depth + 1)))
     layers = [frames[k + 1][0] * inner[k] * frames[k][1] for k in range(depth)]
     backs = [frames[k][0] * inner[k] * frames[k + 1][1] for k in range(depth)]
     (right, right_t), (left, _) = frames[0], frames[-1]
@@ -68,7 +68,7 @@ def frame_steps(depth: int, name: str = "A") -> tuple[Step, ...]:
         scalar = scalar * prod(inner[:k], start=sympy.S.One)
         claimed = frames[k + 1][0] * scalar * frames[k][1]
         residual += reduced(moved - claimed, frames) ** 2
-    form, first = _shown(depth, name)
+    form, first = _shown(depth)
     return (
         Step(
             "with orthonormal frames, R_0 = V and R_L = U the singular vectors of "
@@ -252,18 +252,18 @@ def _product(layers: tuple[sympy.Expr, ...] | list[sympy.Expr]) -> sympy.Expr:
     return prod(reversed(layers), start=sympy.S.One)
 
 
-def _shown(depth: int, name: str) -> tuple[sympy.Eq, sympy.Eq]:
+def _shown(depth: int) -> tuple[sympy.Eq, sympy.Eq]:
     """Return W_1 = R_1A_1R_0ᵀ, and the equation of A_1, as one writes them."""
     n = sympy.Symbol("n", integer=True, positive=True)
 
     def matrix(called: str) -> sympy.MatrixSymbol:
         return sympy.MatrixSymbol(called, n, n)
 
-    inner = [matrix(f"{name}{k}") for k in range(1, depth + 1)]
+    inner = [matrix(f"A{k}") for k in range(1, depth + 1)]
     force = matrix("Sigma") - sympy.MatMul(*reversed(inner), matrix("Lambda"))
     after = inner[:0:-1]
     form = sympy.Eq(
         matrix("W1"), matrix("R1") * inner[0] * matrix("R0").T, evaluate=False
     )
     rate = sympy.MatMul(*after, force) if after else force
-    return form, sympy.Eq(matrix(f"{name}dot1"), rate, evaluate=False)
+    return form, sympy.Eq(matrix("Adot1"), rate, evaluate=False)

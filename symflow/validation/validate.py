@@ -14,7 +14,7 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, Theorem, relative_size
-from symflow.claims.finding import FLOAT_LIMIT, limit_of
+from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.least_squares import least_squares
 from symflow.losses import SquaredLoss
@@ -69,7 +69,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     """
     asserted = _listed(claims)
     _check(asserted, routes)
-    finite = [route for route in routes if not _is_endless(route)]
+    finite = [route for route in routes if not is_endless(route)]
     rows = [
         row
         for claim in asserted
@@ -82,7 +82,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         _limit_row(claim, ball)
         for claim in asserted
         for ball in endless
-        if _is_endless(ball) and getattr(claim, "limit", None) is not None
+        if is_endless(ball) and getattr(claim, "limit", None) is not None
     ]
     if asserted and not rows:
         msg = (
@@ -102,10 +102,6 @@ def _listed(claims: Any) -> list[Any]:
         )
         raise InvalidArgument(msg)
     return list(claims)
-
-
-def _is_endless(route: Route) -> bool:
-    return getattr(route.t[-1], "is_infinite", False) is True
 
 
 def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
