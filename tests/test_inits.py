@@ -397,10 +397,12 @@ def test_spectral_start_needs_fitting_data() -> None:
 
 def test_rules_declare_what_holds_for_every_draw() -> None:
     assert inits.spectral_init(1).tags == {"balanced", "spectral"}
-    assert inits.balanced_init(1).tags == {"balanced"}
-    assert inits.orthogonal_init(1).tags == {"orthogonal"}
-    assert inits.rank_one_init(1).tags == {"balanced", "rank-one"}
-    assert inits.gaussian_init(1).tags == inits.as_init([[[1]]]).tags == frozenset()
+    assert inits.balanced_init(1, rng=0).tags == {"balanced"}
+    assert inits.orthogonal_init(1, rng=0).tags == {"orthogonal"}
+    assert inits.rank_one_init(1, rng=0).tags == {"balanced", "rank-one"}
+    assert (
+        inits.gaussian_init(1, rng=0).tags == inits.as_init([[[1]]]).tags == frozenset()
+    )
 
 
 # orthogonal and rank one
