@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import mpmath
@@ -27,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Identity, Path, Refusal, all_hold
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
