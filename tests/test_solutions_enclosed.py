@@ -15,7 +15,7 @@ from symflow.algebra.balls import to_arb_array
 from symflow.algebra.numbers import to_mpf
 from symflow.precision import enclose, precise
 from symflow.solutions import EnclosedMatrix, Riccati, SymmetricRiccati
-from symflow.solutions.case import Case
+from symflow.solutions.any_precision import Case
 
 HALF = Fraction(1, 2)
 TURN = np.array([[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]])

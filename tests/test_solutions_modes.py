@@ -15,8 +15,8 @@ from oracles.mutations import mutations
 import symflow as sf
 from symflow.precision import precise
 from symflow.solutions import InfiniteDepth, solve
-from symflow.solutions.case import context_of
-from symflow.solutions.deep import deep_strength
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.modes.deep import deep_strength
 
 DATA = sf.Moments([[Fraction(7, 10)]], [[Fraction(13, 10)]])
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import symflow as sf
 from symflow.precision import enclose, precise
 from symflow.solutions import SOLUTIONS
-from symflow.solutions.case import Case, context_of
+from symflow.solutions.any_precision import Case, context_of
 
 ENTRIES = {entry.__name__: entry for entry in SOLUTIONS}
 DENSE = [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import symflow as sf
 from symflow.precision import precise
 from symflow.solutions import RankOne, attempts
-from symflow.solutions.case import Case, context_of
+from symflow.solutions.any_precision import Case, context_of
 
 TIMES = np.array([0.0, 0.1, 0.7, 1.5, 4.0, 12.0])
 WIDTHS = [(3, 1, 2), (3, 4, 1, 2), (2, 1, 3, 2), (3, 2, 2), (3, 1, 2, 4, 2)]

@@ -15,7 +15,7 @@ from oracles.entrywise import Problem
 import symflow as sf
 from symflow.precision import precise
 from symflow.solutions import Riccati, solve
-from symflow.solutions.case import Case
+from symflow.solutions.any_precision import Case
 
 LAMBDAS = (-5, -1, 0, 0.5, 1, 10, 100)
 CASES = [

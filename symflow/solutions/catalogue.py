@@ -7,19 +7,19 @@ from typing import Any, Literal, overload
 from symflow.claims import Refusal
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
-from symflow.solutions.case import Case
-from symflow.solutions.deep import DeepMode
-from symflow.solutions.deep_diagonal import DeepDiagonalMode
-from symflow.solutions.deep_fourier import DeepFourierMode
-from symflow.solutions.fourier import FourierMode
-from symflow.solutions.hypentropy import HypentropyMode
-from symflow.solutions.hyperbolic import HyperbolicMode
-from symflow.solutions.logistic import LogisticMode
-from symflow.solutions.rank_one import RankOne
-from symflow.solutions.regression import LinearRegression
-from symflow.solutions.riccati import Riccati
+from symflow.solutions.any_precision import Case
+from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.coordinates.deep_filters import DeepFourierMode
+from symflow.solutions.coordinates.hypentropy import HypentropyMode
+from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.two_filters import FourierMode
+from symflow.solutions.modes.deep import DeepMode
+from symflow.solutions.modes.hyperbolic import HyperbolicMode
+from symflow.solutions.modes.logistic import LogisticMode
+from symflow.solutions.rank_one.balanced import RankOne
+from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
+from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
-from symflow.solutions.symmetric import SymmetricRiccati
 
 #: Defects within this factor are alike: rounding of one kind.
 ALIKE = 1e3

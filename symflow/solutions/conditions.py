@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.exact_matrix import product_of
 from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis, relative_size
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import Dense, Network
-from symflow.solutions.case import CHECK_DIGITS, Case
-from symflow.solutions.modes import (
+from symflow.solutions.any_precision import CHECK_DIGITS, Case
+from symflow.solutions.modes.joint_modes import (
     exactly_aligned,
     joint_modes,
     quick_defect,
     start_defect,
 )
-from symflow.solutions.rational import product_of
 
 #: Relative defect up to which floats count as satisfying a hypothesis.
 TOLERANCE = 1e-9

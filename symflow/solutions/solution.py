@@ -26,9 +26,10 @@ from symflow.claims import (
 from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.case import Case
+from symflow.solutions.any_precision import Case
+from symflow.solutions.derivation import Derivation, Step, Times
 from symflow.solutions.in_balls import held_in_balls
-from symflow.solutions.routine import Routine
+from symflow.solutions.numpy_form import Routine
 from symflow.solutions.sensitivity import (
     LARGE,
     amplification,
@@ -37,7 +38,6 @@ from symflow.solutions.sensitivity import (
     last_time,
     magnified,
 )
-from symflow.solutions.step import Derivation, Step, Times
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -356,7 +356,7 @@ class Solution(Claim):
     @cached_property
     def times(self) -> Times:
         """When each mode of W(t) reaches 1 %, half and 99 % of its limit."""
-        from symflow.solutions.passage import passages
+        from symflow.solutions.time.passage_times import passages
 
         return Times(*passages(self, (0.01, 0.5, 0.99)))
 
@@ -373,7 +373,7 @@ class Solution(Claim):
         Scheduled
             θ(t) = θ_flow(∫₀ᵗ η); see `symflow.solutions.scheduled`.
         """
-        from symflow.solutions.schedule import scheduled
+        from symflow.solutions.time.learning_rate import scheduled
 
         return scheduled(self, rate)
 

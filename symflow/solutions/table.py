@@ -10,8 +10,8 @@ from typing import Any
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import relative_size
-from symflow.solutions.case import context_of
-from symflow.solutions.modes import lifted
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.modes.joint_modes import lifted
 from symflow.solutions.solution import Solution
 
 #: Times of every size, for float64.

@@ -26,7 +26,7 @@ import numpy as np
 import symflow as sf
 from symflow.gallery import solution_table
 from symflow.solutions import Riccati, as_markdown
-from symflow.solutions.case import Case
+from symflow.solutions.any_precision import Case
 
 WIDTHS = ((5, 10, 2), (3, 5, 7), (5, 5, 5))
 LAMBDAS = (-5, -1, 0, 0.5, 1, 10, 100)

@@ -86,7 +86,7 @@ def test_an_import_from_above_beside_or_of_the_contents_page_is_told():
     assert may_import("flow", "numpy")
     for target in ("symflow", "symflow.cli", "symflow.claims"):
         assert not may_import("flow", target)
-    assert not may_import("bias", "symflow.solutions.riccati")
+    assert not may_import("bias", "symflow.solutions.riccati.two_layers")
 
 
 def test_the_walk_sees_imports_in_functions_and_under_type_checking(tmp_path):
