@@ -7,7 +7,7 @@ from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
 from symflow.solutions.coordinates.two_filters import FourierMode
-from symflow.solutions.derivation import Step, Times
+from symflow.solutions.derivation import Step
 from symflow.solutions.modes.deep import DeepMode
 from symflow.solutions.modes.gradient_descent import Recurrence, recurrence
 from symflow.solutions.modes.hyperbolic import HyperbolicMode
@@ -21,6 +21,7 @@ from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
 from symflow.solutions.table import as_markdown, table
 from symflow.solutions.time.learning_rate import Scheduled, scheduled
+from symflow.solutions.time.passage_times import Times
 
 __all__ = [
     "SOLUTIONS",

@@ -1,4 +1,4 @@
-"""Steps of a derivation, and the times at which modes are learned."""
+"""Steps of a derivation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import KW_ONLY, dataclass
 
 import sympy
 
-from symflow.algebra.arrays import Array
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
 
@@ -72,18 +71,3 @@ class Derivation(tuple[Step, ...]):
 
     def __repr__(self) -> str:
         return "\n".join(map(str, self))
-
-
-@dataclass(frozen=True)
-class Times:
-    """When the modes of a solution are learned; infinite for those that never are.
-
-    Parameters
-    ----------
-    escape, half, learned : arrays, shape (modes,)
-        When a mode reaches 1 %, half and 99 % of its final strength.
-    """
-
-    escape: Array
-    half: Array
-    learned: Array

@@ -27,7 +27,7 @@ from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import Case
-from symflow.solutions.derivation import Derivation, Step, Times
+from symflow.solutions.derivation import Derivation, Step
 from symflow.solutions.in_balls import held_in_balls
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.sensitivity import (
@@ -38,6 +38,8 @@ from symflow.solutions.sensitivity import (
     last_time,
     magnified,
 )
+from symflow.solutions.time.learning_rate import Scheduled, scheduled
+from symflow.solutions.time.passage_times import Times, passages
 
 #: Relative size below which a singular value of the limit counts as zero.
 NOTHING = 1e-12
@@ -356,11 +358,9 @@ class Solution(Claim):
     @cached_property
     def times(self) -> Times:
         """When each mode of W(t) reaches 1 %, half and 99 % of its limit."""
-        from symflow.solutions.time.passage_times import passages
-
         return Times(*passages(self, (0.01, 0.5, 0.99)))
 
-    def scheduled(self, rate: Any) -> Any:
+    def scheduled(self, rate: Any) -> Scheduled:
         """Return the closed form under a learning-rate schedule η(t).
 
         Parameters
@@ -373,8 +373,6 @@ class Solution(Claim):
         Scheduled
             θ(t) = θ_flow(∫₀ᵗ η); see `symflow.solutions.scheduled`.
         """
-        from symflow.solutions.time.learning_rate import scheduled
-
         return scheduled(self, rate)
 
     def finding(self, balls: Any, index: int) -> Finding | str:

@@ -63,6 +63,23 @@ def may_import(here: str, target: str) -> bool:
     return there == here or FLOOR[there] < FLOOR[here]
 
 
+def test_no_module_imports_itself_by_way_of_others():
+    arrows = {m: set(imported(m, MODULES[m])) & set(MODULES) - {m} for m in MODULES}
+    assert circle(arrows) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return what stays when modules that import, or are imported by, none of it go."""
+    left = {m: set(targets) for m, targets in arrows.items()}
+    while True:
+        seen = set().union(*left.values())
+        ends = {m for m, targets in left.items() if not targets or m not in seen}
+        if not ends:
+            return sorted(left)
+        left = {m: targets - ends for m, targets in left.items() if m not in ends}
+
+
 def test_modules_stay_short():
     lines = {
         module: path.read_text(encoding="utf-8").count("\n")

@@ -32,7 +32,7 @@ from symflow.solutions.conditions import (
     product,
     squared_loss,
 )
-from symflow.solutions.derivation import Step, Times
+from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import joint_modes
 from symflow.solutions.modes.spectral import (
     LAM,
@@ -52,6 +52,7 @@ from symflow.solutions.time.numpy_table import (
     clock_read,
     clock_table,
 )
+from symflow.solutions.time.passage_times import Times
 from symflow.solutions.time.power_series import InternalTime
 
 KAPPA = sympy.Symbol("kappa", negative=True)

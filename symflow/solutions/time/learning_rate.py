@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import sympy
@@ -20,13 +20,25 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
 from symflow.errors import InvalidArgument, SymflowError
 from symflow.flow.times import float_times
-from symflow.solutions.solution import Solution
 
 #: The time of a schedule.
 TIME = sympy.Symbol("t", nonnegative=True)
 
 #: Where the sign of a rate is looked at, besides what SymPy can say.
 GRID = (0, *(sympy.Rational(3, 7) * 10**k for k in range(-4, 9)))
+
+
+class KnownPath(Protocol):
+    """What a schedule asks of a closed form."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def limit(self) -> Array: ...
+    def verify(self) -> sympy.Expr: ...
+    def end_to_end(self, t: Any) -> Array: ...
+    def weights(self, t: Any) -> tuple[Array, ...]: ...
+    def precise(self, t: Any, *, digits: int = 50) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +55,7 @@ class Scheduled:
         T(t) = ∫₀ᵗ η.
     """
 
-    solution: Solution
+    solution: KnownPath
     rate: sympy.Expr
     clock: sympy.Expr
 
@@ -121,7 +133,7 @@ class Scheduled:
         return f"{self.solution.name} at the rate {self.rate}: T(t) = {self.clock}"
 
 
-def scheduled(solution: Solution, rate: Any) -> Scheduled:
+def scheduled(solution: KnownPath, rate: Any) -> Scheduled:
     """Return a closed form under a learning-rate schedule.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,21 @@ from symflow.algebra.arrays import Array
 
 #: Times scanned, relative to the fastest rate of the data, and halvings of a bracket.
 FIRST, LAST, SCAN, HALVINGS = 1e-6, 1e8, 600, 60
+
+
+@dataclass(frozen=True)
+class Times:
+    """When the modes of a solution are learned; infinite for those that never are.
+
+    Parameters
+    ----------
+    escape, half, learned : arrays, shape (modes,)
+        When a mode reaches 1 %, half and 99 % of its final strength.
+    """
+
+    escape: Array
+    half: Array
+    learned: Array
 
 
 def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
