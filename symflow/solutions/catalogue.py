@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal, overload
 
 from symflow.claims import Refusal
+from symflow.claims.catalogue import answers
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
-from symflow.solutions.any_precision import Case
+from symflow.flow.problem import bind
+from symflow.inits.seeds import seed_of
 from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
 from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
@@ -98,10 +100,10 @@ def solve(
     >>> sol.verify(), round(sol.end_to_end(1.0)[0, 0].item(), 6)
     (0, 1.723002)
     """
-    answers = attempts(flow, data, init, rng=rng)
-    found = tuple(answer for answer in answers if isinstance(answer, Solution))
+    asked = attempts(flow, data, init, rng=rng)
+    found = tuple(answer for answer in asked if isinstance(answer, Solution))
     if not found:
-        refusals = [_line(answer) for answer in answers if isinstance(answer, Refusal)]
+        refusals = [_line(answer) for answer in asked if isinstance(answer, Refusal)]
         msg = "\n".join(
             [
                 "solve(flow, data, init): no catalogued solution applies.",
@@ -120,7 +122,7 @@ def _chosen(found: tuple[Solution, ...]) -> Solution:
     One that holds exactly goes before one that floats satisfy to rounding; among those
     it is the longest horizon that counts, then the defect.
     """
-    if found[0].defect == 0 or len(found) == 1 or found[0].case.rational is None:
+    if found[0].defect == 0 or len(found) == 1 or found[0].problem.rational is None:
         return found[0]
     for answer in found:
         if answer.defect == 0:
@@ -161,8 +163,8 @@ def attempts(
             "this flow have several. Use simulate(…) or precise(…)"
         )
         raise NoClosedForm(msg)
-    case = Case(flow, data, init, rng)
-    return tuple(entry.attempt(case) for entry in SOLUTIONS)
+    seed = None if rng is None else seed_of(rng, "solve(rng=…)")
+    return answers("solutions", SOLUTIONS, bind(flow, data, init, rng=seed))
 
 
 def _line(refusal: Refusal) -> str:

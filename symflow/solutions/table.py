@@ -91,8 +91,11 @@ def table(
 def _entry(
     solution: Solution, times: Sequence[Any], oracle: Oracle, digits: int
 ) -> Entry:
-    case, context = solution.case, context_of(digits + 10)
-    truth = [lifted(w, context) for w in oracle(case.flow, case.data, case.init, times)]
+    problem, context = solution.problem, context_of(digits + 10)
+    given = problem.given
+    assert given is not None
+    path = oracle(problem.flow, given.data, given.init, times)
+    truth = [lifted(matrix, context) for matrix in path]
     exact = [lifted(solution.precise(t, digits=digits), context) for t in times]
     ends = to_float(times[0]), to_float(times[-1])
     floats = [solution.end_to_end(time) for time in LONG]

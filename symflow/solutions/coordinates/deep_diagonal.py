@@ -27,8 +27,9 @@ from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.flow.coordinates import Coordinates
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, Case, context_of
+from symflow.solutions.any_precision import context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.coordinates.coordinate_curves import (
     Balanced,
@@ -59,9 +60,9 @@ A, B, DEPTH = sympy.symbols("a b L", positive=True)
 SAMPLE = {SIGMA: 3, LAM: 2, W: sympy.Rational(1, 3), A: 1, B: 2, DEPTH: 5}
 
 
-def generic_start(case: Case) -> Hypothesis:
+def generic_start(problem: Problem) -> Hypothesis:
     """Require a start from which every coordinate is on a known curve."""
-    found = coordinates_of(case, CHECK_DIGITS)
+    found = coordinates_of(problem, CHECK_DIGITS)
     if found.kind == "product":
         words = "one weight of each coordinate smallest in size, or all alike"
     else:
@@ -88,6 +89,7 @@ class DeepDiagonalMode(SeparableSolution):
 
     source: ClassVar = WOODWORTH_2020
     contributes: ClassVar = "the mirror flow; solved by quadrature here"
+    unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,
         partial(separable_network, least=3, most=None),
@@ -95,11 +97,6 @@ class DeepDiagonalMode(SeparableSolution):
         seen_targets,
         generic_start,
     )
-
-    @property
-    def depth(self) -> int:
-        """The number L of factors."""
-        return self.coordinates.depth
 
     @property
     def formula(self) -> sympy.Expr:
@@ -119,11 +116,6 @@ class DeepDiagonalMode(SeparableSolution):
         minus = (B**-k + k * X) ** (-1 / k)
         time = 1 / (SIGMA - LAM * (plus**DEPTH - minus**DEPTH))
         return sympy.Integral(time, (X, 0, XI)), plus, minus
-
-    @property
-    def statement(self) -> sympy.Eq:
-        """The time, t = …."""
-        return sympy.Eq(T, self.formula, evaluate=False)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -148,7 +140,6 @@ class DeepDiagonalMode(SeparableSolution):
         return _squares(parts, {X: sympy.Rational(1, 9)})
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the flow of a coordinate, its curve, and the integral."""
         if self.coordinates.kind != "product":
             a, xi = sympy.Function("a")(T), sympy.Function("xi")(T)
             force = sympy.Symbol("f")
@@ -189,20 +180,14 @@ class DeepDiagonalMode(SeparableSolution):
         return courses(self.coordinates)
 
     @property
-    def spare(self) -> int:
-        """Digits that the wait near zero takes."""
+    def _lost(self) -> int:
+        # the wait near zero
         sizes = [abs(w) for a in self.coordinates.amplitudes for w in a if w]
         least = float(min(sizes, default=1.0))
-        return self.depth * max(0, -int(np.log10(max(least, 1e-300)) - 1))
+        wait = self.depth * max(0, -int(np.log10(max(least, 1e-300)) - 1))
+        return super()._lost + wait
 
     def strengths(self, t: Any) -> Array:
-        """Return the coefficients ρ_j(t) in float64, shape (…, p).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
         times = float_times(t)
         columns = [
             self._faded(j, times)
@@ -220,7 +205,6 @@ class DeepDiagonalMode(SeparableSolution):
         return np.array([float(x) for x in values])[places.reshape(times.shape)]
 
     def strengths_mpf(self, found: Coordinates, context: Any, time: Any) -> list[Any]:
-        """Return ρ_j at one time, in an mpmath context."""
         values = []
         for j, course in enumerate(courses(found)):
             if course is None:
@@ -232,7 +216,6 @@ class DeepDiagonalMode(SeparableSolution):
         return values
 
     def amplitudes(self, t: Any) -> tuple[Array, ...]:
-        """Return the amplitude of every parameter in float64, shape (…, p)."""
         times = float_times(t)
         columns = []
         for j, course in enumerate(self._courses):

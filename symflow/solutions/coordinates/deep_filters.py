@@ -27,11 +27,12 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import YUN_2021
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, STEP, Case
 from symflow.solutions.conditions import squared_loss, verdict
 from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
+    CircularSolution,
     circulant_design,
     full_filters,
     spectra,
@@ -41,9 +42,7 @@ from symflow.solutions.coordinates.frequency_lines import Ray
 from symflow.solutions.coordinates.independent_coordinates import LAM, T, sampled
 from symflow.solutions.coordinates.two_filters import SIGMA
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.reduction import frequency_step
-from symflow.solutions.solution import NOTHING, Solution
 
 S, X = sympy.symbols("s x", positive=True)
 U0, V0, GOAL = sympy.symbols("u0 v0 goal", real=True)
@@ -64,9 +63,9 @@ SAMPLE = {
 CLOSE = 0.05
 
 
-def balanced_spectra(case: Case) -> Hypothesis:
+def balanced_spectra(problem: Problem) -> Hypothesis:
     """Require filters with the same modulus at every frequency."""
-    rows, basis = spectra(case, CHECK_DIGITS)
+    rows, basis = spectra(problem, CHECK_DIGITS)
     sizes = [[abs(a) for a in row[2:]] for row in rows]
     gaps = [(max(row) - min(row)) / max(row) for row in sizes if max(row)]
     gap, top = to_float(max(gaps, default=0)), max(map(max, sizes))
@@ -74,12 +73,12 @@ def balanced_spectra(case: Case) -> Hypothesis:
     digits = basis.flat[0].context.dps
     gap = 0.0 if gap < 10.0 ** (CHECK_DIGITS // 2 + SPARE - digits) else gap
     words = "balanced initialization: all filters alike in modulus at each frequency"
-    return verdict(case, words, "moduli differ by", gap, shown)
+    return verdict(problem, words, "moduli differ by", gap, shown)
 
 
-def no_near_miss(case: Case) -> Hypothesis:
+def no_near_miss(problem: Problem) -> Hypothesis:
     """Require that no ray passes zero closely, where the integral has a peak."""
-    rows, _ = spectra(case, CHECK_DIGITS)
+    rows, _ = spectra(problem, CHECK_DIGITS)
     rays = [_ray(*row) for row in rows]
     least = min((ray.miss for ray in rays if ray.moves), default=1.0)
     words = "no β̂(k) passes zero closely"
@@ -105,11 +104,12 @@ def _moved_gap(depth: int) -> sympy.Expr:
 
 
 @final
-class DeepFourierMode(Solution):
+class DeepFourierMode(CircularSolution):
     """The flow of three or more balanced circular filters; made by `solve`."""
 
     source: ClassVar = YUN_2021
     contributes: ClassVar = "the decoupling into frequencies; solved here"
+    unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,
         partial(full_filters, least=3, most=None),
@@ -117,17 +117,6 @@ class DeepFourierMode(Solution):
         balanced_spectra,
         no_near_miss,
     )
-
-    @property
-    def depth(self) -> int:
-        """The number L of filters."""
-        return self.problem.flow.network.depth
-
-    @property
-    def coupling(self) -> float:
-        """The transforms of d numbers are up to √d times as large."""
-        size = float(self.problem.widths[0])
-        return float((self.degree - 1) * size ** (self.degree / 2))
 
     @property
     def formula(self) -> sympy.Expr:
@@ -140,11 +129,6 @@ class DeepFourierMode(Solution):
         u, v = GOAL + (U0 - GOAL) * sympy.exp(-X), V0 * sympy.exp(-X)
         below = LAM * DEPTH * (u**2 + v**2) ** (1 - 1 / DEPTH)
         return sympy.Integral(1 / below, (X, 0, S)), u, v
-
-    @property
-    def statement(self) -> sympy.Eq:
-        """The time, t = …, as a function of the way that is left."""
-        return sympy.Eq(T, self.formula, evaluate=False)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -169,7 +153,6 @@ class DeepFourierMode(Solution):
         return sympy.Add(*(sympy.simplify(part) ** 2 for part in parts))
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equation of one frequency, its line, and the integral."""
         beta, way = sympy.Function("betahat")(T), sympy.Function("s")(T)
         start, size = sympy.Symbol("beta0"), sympy.Symbol("N", positive=True)
         pull = sympy.Eq(beta.diff(T), (SIGMA - LAM * beta) * size)
@@ -191,7 +174,7 @@ class DeepFourierMode(Solution):
 
     def rays(self, digits: int) -> tuple[list[Ray], Array]:
         """Return all frequencies at some precision, and the transform."""
-        rows, basis = spectra(self.case, digits)
+        rows, basis = spectra(self.problem, digits)
         return [_ray(*row) for row in rows], basis
 
     @cached_property
@@ -199,21 +182,10 @@ class DeepFourierMode(Solution):
         return self.rays(CHECK_DIGITS)[0]
 
     def strengths(self, t: Any) -> Array:
-        """Return the β̂(k) in float64, complex, shape (…, d).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
         times, d = float_times(t), len(self._rays)
         half = [ray.floats(times) for ray in self._rays[: d // 2 + 1]]
         rest = [np.conj(half[d - k]) for k in range(d // 2 + 1, d)]
         return np.stack([*half, *rest], axis=-1)
-
-    def _end_to_end(self, t: Any) -> Array:
-        """Return W(t), the inverse transform of β̂, in float64."""
-        return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all filters in float64: each phase turns by the angle of β̂ over L."""
@@ -228,12 +200,14 @@ class DeepFourierMode(Solution):
             for column in filters.T
         )
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
+    @property
+    def _lost(self) -> int:
+        # the wait near zero
         sizes = [abs(ray.ratio) for ray in self._rays if ray.moves]
-        wait = -int(np.log10(float(min([*sizes, 1])))) if sizes else 0
-        asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE + wait
-        rays, basis = self.rays(-(-asked // STEP) * STEP)
+        return super()._lost - int(np.log10(float(min([*sizes, 1]))))
+
+    def _at(self, t: Any, digits: int) -> Array:
+        rays, basis = self.rays(digits)
         time, d = to_mpf(t, basis.flat[0].context), len(rays)
         half = [ray.value(time) for ray in rays[: d // 2 + 1]]
         rest = [half[d - k].conjugate() for k in range(d // 2 + 1, d)]
@@ -242,17 +216,3 @@ class DeepFourierMode(Solution):
     @cached_property
     def _final(self) -> Array:
         return np.array([complex(ray.end) for ray in self._rays])
-
-    @property
-    def _limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
-        return np.fft.ifft(self._final).real[None, :]
-
-    def progress(self, t: Any) -> Array:
-        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
-        size = len(self._final) // 2 + 1
-        final = np.abs(self._final[:size])
-        kept = final > NOTHING * max(np.max(final), 1e-300)
-        return np.asarray(
-            np.abs(self.strengths(t))[..., :size][..., kept] / final[kept]
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,18 @@ from symflow.algebra.exact_matrix import height_of
 from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
-from symflow.solutions.any_precision import Case, context_of
+from symflow.solutions.any_precision import context_of
 from symflow.solutions.conditions import measured
+from symflow.solutions.solution import Solution
+from symflow.solutions.time.passage_times import parts_of
 
 #: A part of the start below this is rounding of the check.
 SPARE = 10
 
 
-def full_filters(case: Case, least: int, most: int | None) -> Hypothesis:
+def full_filters(problem: Problem, least: int, most: int | None) -> Hypothesis:
     """Require convolutions with filters as long as the input, of some number."""
-    network = case.flow.network
+    network = problem.flow.network
     layers = network.layers if isinstance(network, Network) else ()
     full = bool(layers) and least <= len(layers) <= (most or len(layers))
     full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
@@ -30,7 +33,7 @@ def full_filters(case: Case, least: int, most: int | None) -> Hypothesis:
     return Hypothesis(f"{count} convolutions with full filters", full, repr(network))
 
 
-def circulant_design(case: Case) -> Hypothesis:
+def circulant_design(problem: Problem) -> Hypothesis:
     """Require that Σ_xx is circulant: diagonal in Fourier coordinates."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
@@ -39,10 +42,10 @@ def circulant_design(case: Case) -> Hypothesis:
         return [(turned - sigma_xx, sigma_xx)]
 
     words = "stationary input, Σ_xx circulant"
-    return measured(case, words, "off by", gaps)
+    return measured(problem, words, "off by", gaps)
 
 
-def spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+def spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
     """Return λ, σ and the transforms of all filters, per frequency; and the transform.
 
     A transform of d fractions is an algebraic number of degree below d: if it is not
@@ -50,20 +53,21 @@ def spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
 
     Parameters
     ----------
-    case : Case
+    problem : Problem
         With circulant Σ_xx and full filters.
     digits : int
         Digits of the arithmetic, beside those that tell zero from small.
     """
-    return case.remembered(("spectra", digits), lambda: _spectra(case, digits + SPARE))
+    return problem.remembered(
+        ("spectra", digits), lambda: _spectra(problem, digits + SPARE)
+    )
 
 
-def _spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
-    d, problem = case.problem.widths[0], case.rational
-    if problem is None:
-        problem = case.at(digits)
-    else:
-        digits += d * height_of((*problem.weights, *problem.arguments))
+def _spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+    d, known = problem.widths[0], problem.rational
+    if known is not None:
+        digits += d * height_of((*known.weights, *known.arguments))
+    problem = known or problem.at(digits)
     context = context_of(digits)
     turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
     basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
@@ -78,6 +82,47 @@ def _spectra(case: Case, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
     lam = [context.re(value) for value in turned(sigma_xx[0])]
     columns = [turned(part) for part in (sigma_yx[0], *filters)]
     return list(zip(lam, *columns, strict=True)), basis
+
+
+class CircularSolution(Solution):
+    """A solution by independent frequencies of the product β of full filters."""
+
+    @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return float((self.depth - 1) * size ** (self.depth / 2))
+
+    @property
+    def _lost(self) -> int:
+        return SPARE
+
+    @abstractmethod
+    def strengths(self, t: Any) -> Array:
+        """Return the β̂(k) in float64, complex, shape (…, d).
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+        """
+
+    @property
+    @abstractmethod
+    def _final(self) -> Array:
+        """The β̂(k) as t → ∞."""
+
+    def _end_to_end(self, t: Any) -> Array:
+        return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
+
+    @property
+    def _limit(self) -> Array:
+        return np.fft.ifft(self._final).real[None, :]
+
+    def progress(self, t: Any) -> Array:
+        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
+        final = np.abs(self._final[: len(self._final) // 2 + 1])
+        return parts_of(np.abs(self.strengths(t)), final)
 
 
 def turned_back(basis: Array, values: list[Any]) -> Array:

@@ -29,8 +29,9 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.flow.coordinates import Coordinates
+from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, context_of
+from symflow.solutions.any_precision import context_of
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.coordinates.independent_coordinates import (
     LAM,
@@ -103,7 +104,6 @@ class HypentropyMode(SeparableSolution):
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equations, what they conserve, and the solution."""
         u, v = (sympy.Function(name)(T) for name in "uv")
         beta, size = (sympy.Function(name)(T) for name in ("beta", "p"))
         force = SIGMA - LAM * u * v
@@ -146,18 +146,6 @@ class HypentropyMode(SeparableSolution):
         return any(0 < size < SMALLEST for size in (*rise, *fall))
 
     def strengths(self, t: Any) -> Array:
-        """Return the coefficients ρ_j(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-
-        Returns
-        -------
-        array
-            Shape (…, p).
-        """
         times = float_times(t)
         if self._tiny:
             rows = [
@@ -171,7 +159,6 @@ class HypentropyMode(SeparableSolution):
         return values.reshape(*times.shape, -1)
 
     def routine(self) -> Routine:
-        """Return the coefficients as NumPy code."""
         if self._tiny:
             return super().routine()
         names = ("KAPPA", "SIGMA", "LAM", "RISE", "FALL", "FIRST")
@@ -199,7 +186,6 @@ class HypentropyMode(SeparableSolution):
         return self.strengths_mpf(self.coordinates, context, context.mpf(time))
 
     def strengths_mpf(self, found: Coordinates, context: Any, time: Any) -> list[Any]:
-        """Return ρ_j at one time, in an mpmath context."""
         kappa, *columns = parameters(found)
         return [
             _coefficient_mpf(context, time, kappa, *mode)
@@ -207,7 +193,6 @@ class HypentropyMode(SeparableSolution):
         ]
 
     def amplitudes(self, t: Any) -> tuple[Array, ...]:
-        """Return the amplitude of every parameter in float64, shape (…, p)."""
         times = float_times(t)
         with np.errstate(all="ignore"):
             up, down, shift = _factors(times.reshape(-1, 1), *self._floats)

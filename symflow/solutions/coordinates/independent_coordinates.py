@@ -11,7 +11,7 @@ from abc import abstractmethod
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
@@ -20,11 +20,12 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.claims import Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
-from symflow.solutions.any_precision import CHECK_DIGITS, STEP, Case, context_of
+from symflow.flow.problem import CHECK_DIGITS, Problem
+from symflow.solutions.any_precision import context_of
 from symflow.solutions.conditions import TOLERANCE, verdict
-from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.modes.joint_modes import coupling
-from symflow.solutions.solution import NOTHING, Solution
+from symflow.solutions.solution import Solution
+from symflow.solutions.time.passage_times import parts_of
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
 LAM = sympy.Symbol("lambda", positive=True)
@@ -50,33 +51,33 @@ def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
     return value**2 if abs(value) > SEEN else sympy.S.Zero
 
 
-def separable_network(case: Case, least: int, most: int | None) -> Hypothesis:
+def separable_network(problem: Problem, least: int, most: int | None) -> Hypothesis:
     """Require a diagonal network or a decomposable tensor, of some depth."""
     count = f"{least}" if least == most else f"{least} or more"
     words = f"diagonal or orthogonally decomposable network of {count} factors"
-    found = coordinates(case.problem)
+    found = coordinates(problem)
     fits = found is not None and least <= found.depth <= (most or found.depth)
     defect = found.defect if fits and found is not None else 0.0
-    network = repr(case.flow.network)
+    network = repr(problem.flow.network)
     return Hypothesis(words, fits and defect <= TOLERANCE, network, defect)
 
 
-def orthogonal_design(case: Case) -> Hypothesis:
+def orthogonal_design(problem: Problem) -> Hypothesis:
     """Require that Σ_xx is diagonal in the coordinates of the network.
 
     Two coordinates are coupled by their cosine, whatever the sizes of others are.
     """
     words = "orthogonal design, Σ_xx diagonal in the coordinates of the network"
-    sharp = coordinates_of(case, CHECK_DIGITS)
+    sharp = coordinates_of(problem, CHECK_DIGITS)
     cosine = to_float(coupling(sharp.gram, sharp.lam))
-    return verdict(case, words, "Σ_xx off the diagonal:", cosine, sharp.overlap)
+    return verdict(problem, words, "Σ_xx off the diagonal:", cosine, sharp.overlap)
 
 
-def coordinates_of(case: Case, digits: int) -> Coordinates:
+def coordinates_of(problem: Problem, digits: int) -> Coordinates:
     """Return the coordinates of a case with the rounding of a transform taken out."""
-    found = case.remembered(
+    found = problem.remembered(
         ("coordinates", digits),
-        lambda: coordinates(case.rational or case.at(digits), digits),
+        lambda: coordinates(problem.rational or problem.at(digits), digits),
     )
     assert found is not None
     return found if found.transform is None else _cleaned(found, digits)
@@ -101,12 +102,12 @@ def _cleaned(found: Coordinates, digits: int) -> Coordinates:
     return replace(found, amplitudes=amplitudes, gram=gram, sigma=sigma)
 
 
-def seen_targets(case: Case) -> Hypothesis:
+def seen_targets(problem: Problem) -> Hypothesis:
     """Require λ > 0 for every coordinate with σ ≠ 0: otherwise it never comes to rest.
 
     It holds for all data; moments can be given that no data have.
     """
-    found = coordinates_of(case, CHECK_DIGITS)
+    found = coordinates_of(problem, CHECK_DIGITS)
     lam = to_float_array(found.lam)[to_float_array(found.sigma) != 0]
     least = float(min(lam, default=1.0))
     return Hypothesis("Σ_xx > 0 where Σ_yx ≠ 0", least > 0, f"smallest λ = {least:.2g}")
@@ -115,6 +116,8 @@ def seen_targets(case: Case) -> Hypothesis:
 class SeparableSolution(Solution):
     """A solution by independent coordinates."""
 
+    unknown: ClassVar = sympy.Function("beta")(T)
+
     @cached_property
     def coordinates(self) -> Coordinates:
         """The coordinates of network, data and start, correct to float64."""
@@ -122,7 +125,7 @@ class SeparableSolution(Solution):
 
     def coordinates_at(self, digits: int) -> Coordinates:
         """Return the coordinates at any precision."""
-        return coordinates_of(self.case, digits)
+        return coordinates_of(self.problem, digits)
 
     @cached_property
     def rounded(self) -> Coordinates:
@@ -132,34 +135,16 @@ class SeparableSolution(Solution):
         return found
 
     @property
-    def spare(self) -> int:
-        """Digits that a value loses between the start and a time."""
-        return 0
+    def _lost(self) -> int:
+        return GUARD
 
     @property
-    def degree(self) -> int:
-        """The number of factors of a product."""
+    def depth(self) -> int:
+        """The number L of factors of a product."""
         return self.coordinates.depth
 
-    @property
-    def statement(self) -> sympy.Eq:
-        """β(t) = …, for every coordinate."""
-        return sympy.Eq(sympy.Function("beta")(T), self.formula, evaluate=False)
-
-    def rough(self, times: Array) -> tuple[Array, None]:
-        """Return W along the path; the coordinates know their bends themselves."""
-        return self._end_to_end(times), None
-
     def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array:
-        """Return −∇²ℒ of every coordinate along the path, in its amplitudes.
-
-        Parameters
-        ----------
-        times : array, shape (n,)
-            Float64 times.
-        layers : None
-            Not used.
-        """
+        """Return −∇²ℒ of every coordinate along the path, in its amplitudes."""
         found = self.rounded
         sides = np.stack(self.amplitudes(times), axis=-1)  # (times, p, parameters)
         if found.kind == "squares":
@@ -199,28 +184,20 @@ class SeparableSolution(Solution):
         """The ρ_j as t → ∞."""
 
     def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) = ρ(t)ᵀS in float64."""
         return self.rounded.end_to_end(self.strengths(t))
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return all weights in float64."""
         return self.rounded.rebuilt(self.amplitudes(t))
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + spare_digits(t, self.problem.floats.arguments)
-        asked = -(-(asked + GUARD + self.spare) // STEP) * STEP
-        found, context = self.coordinates_at(asked), context_of(asked)
+    def _at(self, t: Any, digits: int) -> Array:
+        found, context = self.coordinates_at(digits), context_of(digits)
         values = self.strengths_mpf(found, context, to_mpf(t, context))
         return found.end_to_end(np.array(values, dtype=object))
 
     @property
     def _limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
         return self.rounded.end_to_end(self.final)
 
     def progress(self, t: Any) -> Array:
         """Return the ρ_j as parts of their limits, for those that do not vanish."""
-        final = self.final
-        kept = np.abs(final) > NOTHING * np.max(np.abs(final), initial=1e-300)
-        return np.asarray(self.strengths(t)[..., kept] / final[kept])
+        return parts_of(self.strengths(t), self.final)

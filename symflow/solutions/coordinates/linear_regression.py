@@ -19,11 +19,16 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.claims.bibliography import GIDEL_2019
+from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, FINE_SIZE, STEP, context_of
+from symflow.solutions.any_precision import (
+    context_of,
+    is_coarse,
+    is_exact,
+)
 from symflow.solutions.conditions import dense_layers, squared_loss
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import spare_digits, symmetric_eigen
+from symflow.solutions.modes.eigenvectors import symmetric_eigen
 from symflow.solutions.modes.spectral import LAM, SIGMA, START, T
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import eigenvector_steps
@@ -39,6 +44,7 @@ class LinearRegression(Solution):
 
     source: ClassVar = GIDEL_2019
     contributes: ClassVar = "the closed form"
+    unknown: ClassVar = sympy.Function("w")(T)
     conditions: ClassVar = (squared_loss, partial(dense_layers, least=1, most=1))
 
     @property
@@ -46,11 +52,6 @@ class LinearRegression(Solution):
         """One entry of W(t)v, in t, σ, λ and w₀."""
         decayed = sympy.exp(-LAM * T)
         return START * decayed + SIGMA * (1 - decayed) / LAM
-
-    @property
-    def statement(self) -> sympy.Eq:
-        """w(t) = …, for every output and eigenvector of Σ_xx."""
-        return sympy.Eq(sympy.Function("w")(T), self.formula, evaluate=False)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -60,7 +61,6 @@ class LinearRegression(Solution):
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equation, its integrating factor, and the solution."""
         w = sympy.Function("w")(T)
         factor = sympy.exp(LAM * T)
         left = sympy.Derivative(factor * w, T)
@@ -77,11 +77,13 @@ class LinearRegression(Solution):
 
     def _turned(self, digits: int) -> tuple[Array, ...]:
         """Return λ, V, Σ_yxV and W(0)V, found once."""
-        return self.case.remembered(("regression", digits), lambda: self._found(digits))
+        return self.problem.remembered(
+            ("regression", digits), lambda: self._found(digits)
+        )
 
     def _found(self, digits: int) -> tuple[Array, ...]:
-        coarse = self.case.is_coarse(digits)
-        problem = self.case.rational or self.case.at(digits)
+        coarse = is_coarse(self.problem, digits)
+        problem = self.problem.rational or self.problem.at(digits)
         sigma_xx, sigma_yx = problem.arguments
         eigen = symmetric_eigen(sigma_xx, digits, fine=not coarse)
         context = context_of(digits + 5)
@@ -96,11 +98,9 @@ class LinearRegression(Solution):
         return tuple(map(to_float_array, self._turned(CHECK_DIGITS)))
 
     def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64."""
         return relaxed(float_times(t), *self._floats)
 
     def routine(self) -> Routine:
-        """Return the relaxation as NumPy code."""
         names = ("RATES", "VECTORS", "PUSHED", "MOVED")
         return Routine(
             dict(zip(names, self._floats, strict=True)),
@@ -111,16 +111,12 @@ class LinearRegression(Solution):
         )
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return the one weight matrix, W(t), in float64."""
         return (self.end_to_end(t),)
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + spare_digits(t, self.problem.arguments) + self.case.spare
-        asked = -(-asked // STEP) * STEP
-        context = context_of(asked)
+    def _at(self, t: Any, digits: int) -> Array:
+        context = context_of(digits)
         rates, vectors, pushed, moved = (
-            to_mpf_array(part, context) for part in self._turned(asked)
+            to_mpf_array(part, context) for part in self._turned(digits)
         )
         time = to_mpf(t, context)
         kept = np.array([context.exp(-rate * time) for rate in rates], dtype=object)
@@ -142,7 +138,7 @@ class LinearRegression(Solution):
     def _rank(self) -> int:
         """The rank of Σ_xx: exact for exact moments, of the correlations of floats."""
         sigma_xx = self.problem.floats.arguments[0]
-        if self.case.is_exact and len(sigma_xx) <= FINE_SIZE:
+        if is_exact(self.problem) and len(sigma_xx) <= FINE_SIZE:
             return int(np.count_nonzero(self._floats[0] > 0))
         scale = np.sqrt(np.where(np.diag(sigma_xx) > 0, np.diag(sigma_xx), np.inf))
         alike = np.linalg.eigvalsh(sigma_xx / np.multiply.outer(scale, scale))

@@ -28,11 +28,12 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
 from symflow.claims.bibliography import YUN_2021
+from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, STEP
 from symflow.solutions.conditions import squared_loss
 from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
+    CircularSolution,
     circulant_design,
     full_filters,
     spectra,
@@ -40,9 +41,7 @@ from symflow.solutions.coordinates.fourier_coordinates import (
 )
 from symflow.solutions.coordinates.independent_coordinates import LAM, T, sampled
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.reduction import frequency_step
-from symflow.solutions.solution import NOTHING, Solution
 
 #: |σ|, p₀, |δ|, ρ; Re(σ̄β̂(0)).
 SIZE, P0, DELTA, RHO = sympy.symbols("s p0 delta rho", positive=True)
@@ -101,22 +100,17 @@ class Frequency:
 
 
 @final
-class FourierMode(Solution):
+class FourierMode(CircularSolution):
     """The flow of two full circular filters on stationary input; made by `solve`."""
 
     source: ClassVar = YUN_2021
     contributes: ClassVar = "the decoupling into frequencies; solved here"
+    unknown: ClassVar = sympy.Function("betahat")(T)
     conditions: ClassVar = (
         squared_loss,
         partial(full_filters, least=2, most=2),
         circulant_design,
     )
-
-    @property
-    def coupling(self) -> float:
-        """The transforms of d numbers are up to √d times as large."""
-        size = float(self.problem.widths[0])
-        return float((self.degree - 1) * size ** (self.degree / 2))
 
     @property
     def formula(self) -> sympy.Expr:
@@ -130,11 +124,6 @@ class FourierMode(Solution):
         grown = P0 * sympy.sinh(rate * T) / rate
         grown += energy * (sympy.cosh(rate * T) - 1) / (2 * RHO**2)
         return (1 + LAM * grown,)
-
-    @property
-    def statement(self) -> sympy.Eq:
-        """β̂(t) = …, for every frequency."""
-        return sympy.Eq(sympy.Function("betahat")(T), self.formula, evaluate=False)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -158,7 +147,6 @@ class FourierMode(Solution):
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equations of one frequency, and why they are linear inside."""
         a, b, a_bar, b_bar = (sympy.Function(n)(T) for n in ("a", "b", "abar", "bbar"))
         force, force_bar = sympy.symbols("f fbar")
         speeds = {
@@ -184,7 +172,7 @@ class FourierMode(Solution):
 
     def frequencies(self, digits: int) -> tuple[list[Frequency], Array]:
         """Return all frequencies at some precision, and the transform."""
-        rows, basis = spectra(self.case, digits)
+        rows, basis = spectra(self.problem, digits)
         return [_frequency(basis.flat[0].context, *row) for row in rows], basis
 
     @cached_property
@@ -212,23 +200,11 @@ class FourierMode(Solution):
         return m, u, kept, grown, kept + lam * grown
 
     def strengths(self, t: Any) -> Array:
-        """Return the β̂(k) in float64, complex, shape (…, d).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
         _, _, kept, grown, below = self._pieces(t)
         f = self._floats
         return np.asarray((f["start"] * kept + f["sigma"] * grown) / below)
 
-    def _end_to_end(self, t: Any) -> Array:
-        """Return W(t), the inverse transform of β̂, in float64."""
-        return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
-
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return both filters in float64."""
         m, u, _, _, below = self._pieces(t)
         f = self._floats
         x, y, up, down = f["x"], f["y"], f["up"], f["down"]
@@ -251,19 +227,11 @@ class FourierMode(Solution):
         filters = f["phase"] * a, np.conj(b)
         return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + spare_digits(t, self.problem.floats.arguments) + SPARE
-        asked = -(-asked // STEP) * STEP
-        modes, basis = self.frequencies(asked)
+    def _at(self, t: Any, digits: int) -> Array:
+        modes, basis = self.frequencies(digits)
         context = basis.flat[0].context
         time = to_mpf(t, context)
         return turned_back(basis, [mode.value(context, time) for mode in modes])
-
-    @property
-    def _limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
-        return np.fft.ifft(self._final).real[None, :]
 
     @property
     def _final(self) -> Array:
@@ -272,15 +240,6 @@ class FourierMode(Solution):
         # without input a filter stays; σ ≠ 0 there belongs to no data
         goal = np.where(seen, f["sigma"] / np.where(seen, lam, 1.0), f["start"])
         return np.where(seen & (f["up"] == 0), 0.0, goal)
-
-    def progress(self, t: Any) -> Array:
-        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
-        size = len(self._final) // 2 + 1
-        final = np.abs(self._final[:size])
-        kept = final > NOTHING * max(np.max(final), 1e-300)
-        return np.asarray(
-            np.abs(self.strengths(t)[..., :size][..., kept]) / final[kept]
-        )
 
 
 def _frequency(

@@ -22,8 +22,9 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
+from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import Case, context_of
+from symflow.solutions.any_precision import checkable, context_of
 from symflow.solutions.conditions import (
     aligned,
     balanced,
@@ -63,9 +64,9 @@ W = sympy.Symbol("w", positive=True)
 INNER_DIGITS = 34
 
 
-def positive_inputs(case: Case) -> Hypothesis:
+def positive_inputs(problem: Problem) -> Hypothesis:
     """Require λ > 0 wherever a mode starts and σ ≠ 0."""
-    sharp = case.checkable()
+    sharp = checkable(problem)
     modes = joint_modes(*moments(sharp), product(sharp))
     lam = to_float_array(modes.lam)
     used = (to_float_array(modes.start) > 0) & (to_float_array(modes.sigma) != 0)
@@ -81,6 +82,7 @@ class DeepMode(SpectralSolution):
     contributes: ClassVar = "the equation of a mode; solved for its time here"
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
+    unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,
         partial(dense_layers, least=3, most=None),
@@ -88,11 +90,6 @@ class DeepMode(SpectralSolution):
         aligned,
         positive_inputs,
     )
-
-    @property
-    def depth(self) -> int:
-        """The number L of layers."""
-        return self.problem.flow.network.depth
 
     @property
     def formula(self) -> sympy.Expr:
@@ -105,11 +102,6 @@ class DeepMode(SpectralSolution):
         """The coefficient of w^{κ+k} in Φ, for any κ."""
         k = sympy.Symbol("k", integer=True, nonnegative=True)
         return (_coefficient(k),)
-
-    @property
-    def statement(self) -> sympy.Eq:
-        """The time, as a function of the strength."""
-        return sympy.Eq(T, self.formula, evaluate=False)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -127,7 +119,6 @@ class DeepMode(SpectralSolution):
         return first**2 + other**2
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the mode equation, its separation, and the integral."""
         power = 2 - sympy.Rational(2, self.depth)
         speed = self.depth * W**power * (SIGMA - LAM * W)
         apart = sympy.Eq(sympy.Derivative(T, W), 1 / speed, evaluate=False)
@@ -137,10 +128,6 @@ class DeepMode(SpectralSolution):
             Step("apart", apart, sympy.simplify(apart.rhs * speed - 1)),
             Step("integrated term by term", self.statement, self.verify()),
         )
-
-    def parameters(self, modes: Any) -> tuple[Array, ...]:
-        """Return σ, λ and w₀, still exact to the precision of the modes."""
-        return modes.sigma, modes.lam, modes.start
 
     def strengths(self, t: Any) -> Array:
         """Return the mode strengths w_i(t) in float64, shape (…, inputs)."""
@@ -207,11 +194,9 @@ class DeepMode(SpectralSolution):
         return Routine(constants, (clock_read,), tuple(lines), outputs, horizon=HORIZON)
 
     def curve(self, times: Array, *parameters: Any) -> Array:
-        """Return the strength of a mode at float64 times."""
         return self.strengths(times[:, 0])
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
-        """Invert t(w) for one mode at one time."""
         sigma, lam, start = parameters
         return deep_strength(context, self.depth, time, sigma, lam, start)
 
@@ -241,7 +226,6 @@ class DeepMode(SpectralSolution):
         return matrices, self._layers(values)
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64."""
         return self._layers(self.strengths(t))
 
     def _layers(self, strengths: Array) -> tuple[Array, ...]:

@@ -27,9 +27,9 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
-from symflow.flow.problem import Problem
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, Case, context_of
+from symflow.solutions.any_precision import context_of, is_coarse, spare_of
 from symflow.solutions.conditions import (
     ROUNDING,
     TOLERANCE,
@@ -128,20 +128,23 @@ def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
     return LayerModes(**known, hidden=hidden, first=a, second=b, idle=idle)
 
 
-def aligned_layers(case: Case) -> Hypothesis:
+def aligned_layers(problem: Problem) -> Hypothesis:
     """Require both layers to be diagonal in singular vectors of the data."""
     words = "W₁ and W₂ are diagonal in singular vectors of the data"
-    floats = case.problem.floats
+    floats = problem.floats
     size = quick_defect(*moments(floats), product(floats))
     if size <= 1e3 * TOLERANCE:
-        digits, coarse = CHECK_DIGITS + case.spare, case.is_coarse(CHECK_DIGITS)
-        if coarse or case.rational is None:
+        digits, coarse = (
+            CHECK_DIGITS + spare_of(problem),
+            is_coarse(problem, CHECK_DIGITS),
+        )
+        if coarse or problem.rational is None:
             digits = CHECK_DIGITS
-        size = layer_modes(floats if coarse else case.sharp, digits).defect
+        size = layer_modes(floats if coarse else problem.sharp, digits).defect
         # fractions of some height that differ, differ by more than digits hide
         room = 10.0 ** (CHECK_DIGITS // 2 - digits) if digits > CHECK_DIGITS else 0
         size = 0.0 if size < (room or ROUNDING) else size
-    return verdict(case, words, "they are off by", size)
+    return verdict(problem, words, "they are off by", size)
 
 
 @final
@@ -196,7 +199,6 @@ class HyperbolicMode(SpectralSolution):
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equations of w and p, what they conserve, and the solution."""
         a, b = (sympy.Function(name)(T) for name in "ab")
         force = SIGMA - LAM * a * b
         speeds = {a.diff(T): b * force, b.diff(T): a * force}
@@ -236,7 +238,6 @@ class HyperbolicMode(SpectralSolution):
         return tuple(np.array(column) for column in zip(*rows, strict=True))
 
     def routine(self) -> Routine:
-        """Return the amplitudes of the modes as NumPy code."""
         left, right = self._bases
         names = ("LAM", "RHO", "X", "Y", "UP", "DOWN", "A0", "B0", "PULL_A", "PULL_B")
         constants = dict(zip(names, self._floats, strict=True))
@@ -257,12 +258,10 @@ class HyperbolicMode(SpectralSolution):
         )
 
     def curve(self, times: Array, *parameters: Any) -> Array:
-        """Return ab in float64."""
         a, b = amplitudes(times, *parameters)
         return np.asarray(a * b)
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
-        """Return ab at one time."""
         lam, rho, x, y, up, down, *_ = parameters
         rise, fall = context.exp(rho * time), context.exp(-rho * time)
         grown = context.expm1(2 * rho * time) / (2 * rho) if rho else time
@@ -271,7 +270,6 @@ class HyperbolicMode(SpectralSolution):
         return a * b / (1 + lam * (up**2 * grown + down**2 * decayed))
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t) and W_2(t) in float64."""
         times = float_times(t)
         a, b = (
             part.reshape(*times.shape, 1, -1)

@@ -21,7 +21,8 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.exact_matrix import height_of, rank_of, rational
 from symflow.algebra.numbers import to_float
 from symflow.errors import PrecisionLost
-from symflow.solutions.any_precision import CHECK_DIGITS, FINE_SIZE, context_of
+from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
+from symflow.solutions.any_precision import context_of
 
 #: Coefficients of the generic combination; any rationally independent ones would do.
 _MIX = (1.0, 0.618, 0.414, 0.271, 0.732, 0.236)

@@ -56,7 +56,6 @@ class LogisticMode(SpectralSolution):
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the mode equation, its linear form in 1/w, and the solution."""
         w, y = sympy.Function("w")(T), sympy.Function("y")(T)
         speed = 2 * w * (SIGMA - LAM * w)
         linear = sympy.Eq(y.diff(T), 2 * LAM - 2 * SIGMA * y)
@@ -72,15 +71,12 @@ class LogisticMode(SpectralSolution):
         )
 
     def curve(self, times: Array, *parameters: Any) -> Array:
-        """Evaluate the logistic curve without overflow, for either sign of σ."""
         return logistic(times, *parameters)
 
     def routine(self) -> Routine:
-        """Return the logistic curves as NumPy code."""
         return self._balanced_routine(logistic, ("SIGMA", "LAM", "START"))
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
-        """Evaluate the logistic curve at one time."""
         sigma, lam, start = parameters
         if start == 0 or sigma == 0:
             return start / (1 + 2 * lam * start * time)
@@ -92,7 +88,6 @@ class LogisticMode(SpectralSolution):
         return start / (decayed + lam * start * grown)
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t) and W_2(t) in float64."""
         return self._grown(t, 0.5)
 
 

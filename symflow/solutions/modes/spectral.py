@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
-from symflow.flow.problem import Problem
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, STEP, context_of
+from symflow.solutions.any_precision import (
+    checkable,
+    context_of,
+    is_coarse,
+    spare_of,
+)
 from symflow.solutions.conditions import moments, product
-from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.solution import Solution
@@ -36,22 +40,19 @@ PRODUCT = "(LEFT * strengths[..., None, :]) @ RIGHT.T"
 class SpectralSolution(Solution):
     """A solution by modes."""
 
-    @property
-    def statement(self) -> sympy.Eq:
-        """w(t) = …, for every mode."""
-        return sympy.Eq(sympy.Function("w")(T), self.formula, evaluate=False)
+    unknown: ClassVar = sympy.Function("w")(T)
 
     @cached_property
     def modes(self) -> JointModes:
         """The joint modes of data and start, correct to float64."""
-        coarse = self.case.is_coarse(CHECK_DIGITS)
-        return self.modes_at(CHECK_DIGITS + (0 if coarse else self.case.spare))
+        coarse = is_coarse(self.problem, CHECK_DIGITS)
+        return self.modes_at(CHECK_DIGITS + (0 if coarse else spare_of(self.problem)))
 
     def modes_at(self, digits: int) -> JointModes:
         """Return the joint modes of data and start at any precision, found once."""
-        return self.case.remembered(
+        return self.problem.remembered(
             (type(self), digits),
-            lambda: self._found(self.case.checkable(digits), digits),
+            lambda: self._found(checkable(self.problem, digits), digits),
         )
 
     def _found(self, problem: Problem, digits: int) -> JointModes:
@@ -84,17 +85,11 @@ class SpectralSolution(Solution):
         return np.asarray(flat.reshape(*times.shape, -1))
 
     def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) = Σ w_i(t) u_i v_iᵀ in float64."""
         left, right = self._bases
         return np.asarray((left * self.strengths(t)[..., None, :]) @ right.T)
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + spare_digits(t, self.problem.floats.arguments)
-        asked = (
-            -(-(asked + self.case.spare) // STEP) * STEP
-        )  # few precisions, each once
-        modes, context = self.modes_at(asked), context_of(asked + 5)
+    def _at(self, t: Any, digits: int) -> Array:
+        modes, context = self.modes_at(digits), context_of(digits + 5)
         time = to_mpf(t, context)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
         columns = (to_mpf_array(a, context) for a in self.parameters(modes))
@@ -105,7 +100,6 @@ class SpectralSolution(Solution):
 
     @property
     def _limit(self) -> Array:
-        """The end-to-end matrix as t → ∞, in float64."""
         left, right = self._bases
         return np.asarray((left * self.final(*self._floats)) @ right.T)
 

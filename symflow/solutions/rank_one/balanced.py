@@ -29,8 +29,9 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.errors import InvalidArgument
+from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import CHECK_DIGITS, STEP, context_of
+from symflow.solutions.any_precision import context_of, is_coarse, spare_of
 from symflow.solutions.conditions import (
     balanced,
     dense_layers,
@@ -41,7 +42,6 @@ from symflow.solutions.conditions import (
     squared_loss,
 )
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.rank_one import proof as rank_one_formula
 from symflow.solutions.rank_one.oja_flow import (
@@ -89,11 +89,6 @@ class RankOne(Solution):
     )
 
     @property
-    def depth(self) -> int:
-        """The number L of layers."""
-        return self.problem.flow.network.depth
-
-    @property
     def formula(self) -> sympy.Expr:
         """The strength s: in t where L = 2, in τ and n(τ) otherwise."""
         return rank_one_formula.strength_formula(self.depth)
@@ -104,10 +99,10 @@ class RankOne(Solution):
         return rank_one_formula.PROVED
 
     @property
-    def statement(self) -> sympy.Eq:
-        """The strength s = …."""
+    def unknown(self) -> sympy.Expr:
+        """The strength s, in t or in the internal time."""
         clock = rank_one_formula.T if self.depth == 2 else rank_one_formula.TAU
-        return sympy.Eq(sympy.Function("s")(clock), self.formula, evaluate=False)
+        return sympy.Function("s")(clock)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -115,7 +110,6 @@ class RankOne(Solution):
         return rank_one_formula.residual(*formulas)
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equations in the internal time and how each is solved."""
         steps = rank_one_formula.steps(self.verify)
         before = rank_one_steps(self.depth)
         return (*before, *steps, Step("so that", self.statement, self.verify()))
@@ -130,14 +124,14 @@ class RankOne(Solution):
         fine : bool, keyword-only
             Whether these digits are needed; otherwise a large H is done in float64.
         """
-        return self.case.remembered(
+        return self.problem.remembered(
             ("spread", digits, fine),
-            lambda: spread_of(self.case.at(digits + 5), digits, fine=fine),
+            lambda: spread_of(self.problem.at(digits + 5), digits, fine=fine),
         )
 
     @cached_property
     def _sharp(self) -> Spread:
-        spare = 0 if self.case.is_coarse(CHECK_DIGITS) else self.case.spare
+        spare = 0 if is_coarse(self.problem, CHECK_DIGITS) else spare_of(self.problem)
         return self.spread(INNER_DIGITS + spare, fine=False)
 
     @cached_property
@@ -234,16 +228,11 @@ class RankOne(Solution):
         return s, pair[..., cut:], pair[..., :cut]
 
     def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) = s u vᵀ in float64."""
         s, u, v = self._parts(t)
         return np.asarray(s[..., None, None] * u[..., :, None] * v[..., None, :])
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
-
-        The layers between grow without turning; the first turns with v, the last
-        with u.
-        """
+        # layers between grow without turning; the first turns with v, the last with u
         s, u, v = self._parts(t)
         given = self.problem.floats.weights
         u0, v0, _ = rank_one_parts(given)
@@ -293,17 +282,18 @@ class RankOne(Solution):
             horizon=None if self.depth == 2 else HORIZON,
         )
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + 15 + spare_digits(t, self.problem.arguments)
-        asked = -(-(asked + self.case.spare) // STEP) * STEP
-        spread, context = self.spread(asked), context_of(asked)
+    @property
+    def _lost(self) -> int:
+        return super()._lost + 15
+
+    def _at(self, t: Any, digits: int) -> Array:
+        spread, context = self.spread(digits), context_of(digits)
         time = to_mpf(t, context)
         rates, parts = (to_mpf_array(a, context) for a in (spread.rates, spread.parts))
         if self.depth == 2:
             tau, level = time, oja_level_mpf(context, time, spread)
         else:
-            tau, level = self._clock_of(spread, asked).at(time, context)
+            tau, level = self._clock_of(spread, digits).at(time, context)
         lead = max(rates[0], 0) if self.depth == 2 else rates[0]
         grown = [context.exp((rate - lead) * tau) for rate in rates]
         turned = parts * np.array(grown, dtype=object)

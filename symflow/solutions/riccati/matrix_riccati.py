@@ -11,7 +11,7 @@ is the formula, its proof, and its values in float64, to any digits, and in Arb 
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ import sympy
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
 from symflow.errors import HypothesisFailed
-from symflow.flow.problem import Problem
+from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE, Problem, bind
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import FINE_SIZE, STEP, context_of
+from symflow.solutions.any_precision import context_of, spare_of
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import spare_digits, symmetric_eigen
+from symflow.solutions.modes.eigenvectors import symmetric_eigen
+from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.hidden_rotation import rotations
 from symflow.solutions.riccati.in_balls import EnclosedMatrix, enclosed_gram
 from symflow.solutions.riccati.proof import (
@@ -36,9 +37,11 @@ from symflow.solutions.riccati.proof import (
 from symflow.solutions.riccati.stable_evaluation import (
     GradedStart,
     graded_factor_mpf,
+    graded_lift,
     graded_limits,
     graded_side,
     graded_start,
+    solve_right,
 )
 from symflow.solutions.solution import Solution
 
@@ -78,10 +81,9 @@ class GramSolution(Solution):
         return (gram_formula(3, 2),)
 
     @property
-    def statement(self) -> sympy.Eq:
-        """P = …."""
-        total = sympy.MatrixSymbol("P", *self.formula.shape)
-        return sympy.Eq(total, self.formula, evaluate=False)
+    def unknown(self) -> sympy.MatrixSymbol:
+        """P, of the size at hand."""
+        return sympy.MatrixSymbol("P", *self.formula.shape)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
@@ -127,11 +129,11 @@ class GramSolution(Solution):
 
         Drawing the start of a large network to 30 digits takes minutes.
         """
-        return self.problem.floats if self._is_large else self.case.sharp
+        return self.problem.floats if self._is_large else self.problem.sharp
 
     def _start_at(self, digits: int, *, fine: bool) -> tuple[GradedStart, Any]:
         """Return the start in the eigenvectors of F, and κ, found once."""
-        return self.case.remembered(
+        return self.problem.remembered(
             (type(self), digits, fine), lambda: self._found(digits, fine)
         )
 
@@ -140,15 +142,10 @@ class GramSolution(Solution):
             force, kappa, start = self.equation_of(self.problem.floats)
             eigen = symmetric_eigen(force, digits)
             return graded_start(eigen.values, eigen.vectors, start, 1e-14), kappa
-        context, problem = context_of(digits + 10), self.case.rational
+        context, problem = context_of(digits + 10), self.problem.rational
         if problem is None:
-            given = self.case.at(digits + 5)
-            problem = Problem(
-                given.flow,
-                given.widths,
-                tuple(to_mpf_array(weight, context) for weight in given.weights),
-                {k: to_mpf_array(part, context) for k, part in given.data.items()},
-            )
+            given = self.problem.at(digits + 5)
+            problem = given.mapped(partial(to_mpf_array, context=context))
         force, kappa, start = self.equation_of(problem)
         eigen = symmetric_eigen(force, digits, fine=True)
         noise, lifted = context.mpf(10) ** (5 - digits), to_mpf_array(start, context)
@@ -160,7 +157,7 @@ class GramSolution(Solution):
 
     @cached_property
     def _spare(self) -> int:
-        return 0 if self._is_large else self.case.spare
+        return 0 if self._is_large else spare_of(self.problem)
 
     @cached_property
     def _floats(self) -> GradedStart:
@@ -182,25 +179,17 @@ class GramSolution(Solution):
         return np.asarray(side.reshape(*times.shape, *side.shape[1:]))
 
     def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64."""
         return self.product_of(self._side(float_times(t)))
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return the weights in float64.
-
-        Their product is exact to rounding; the rotation of the hidden units comes from
-        one linear equation, integrated to 1e-12.
-        """
         times = float_times(t)
+        # the product is exact to rounding; the rotation is integrated to 1e-12
         turned = rotations(self._floats, self.kappa, times.reshape(-1))
         turned = turned.reshape(*times.shape, *turned.shape[1:])
         return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)
 
-    def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time as mpf numbers."""
-        asked = digits + 15 + spare_digits(t, self.problem.arguments) + self._small
-        asked = -(-(asked + self._spare) // STEP) * STEP
-        (start, kappa), context = self._start_at(asked, fine=True), context_of(asked)
+    def _at(self, t: Any, digits: int) -> Array:
+        (start, kappa), context = self._start_at(digits, fine=True), context_of(digits)
         lifted = start.lifted(context)
         factor = graded_factor_mpf(
             lifted, to_mpf(kappa, context), to_mpf(t, context), context
@@ -208,12 +197,35 @@ class GramSolution(Solution):
         return self.product_of(lifted.vectors @ factor)
 
     @cached_property
-    def _small(self) -> int:
-        """Digits by which W(0) is smaller than the weights allow."""
+    def _lost(self) -> int:
+        # digits by which W(0) is smaller than the weights allow
         _, _, start = self.equation_of(self.problem.floats)
         large = float((start * start).sum())
         small = float(np.abs(self.product_of(start)).max())
-        return max(0, int(np.log10(large / small))) if small > 1e-200 * large else 0
+        lost = int(np.log10(large / small)) if small > 1e-200 * large else 0
+        return self._spare + 15 + max(0, lost)
+
+    @abstractmethod
+    def code_of(self, side: str) -> tuple[str, str]:
+        """Return W, and the weights of one hidden unit, as code in Y and FRAME."""
+
+    def routine(self) -> Routine:
+        """Return Y with P = YYᵀ as NumPy code, and the weights of one hidden unit."""
+        start, names = self._floats, ("RATES", "LOWS", "ROWS", "VECTORS", "GIVEN")
+        constants: dict[str, Any] = dict(zip(names, start.parts, strict=True))
+        constants |= {"KAPPA": self.kappa, "FRAME": start.frame}
+        lines = (
+            f"side = graded_side(t.reshape(-1), KAPPA, {', '.join(names)})",
+            "side = side.reshape(*t.shape, *side.shape[1:])",
+        )
+        matrix, layers = self.code_of("side")
+        outputs = {"end_to_end": matrix, "weights": layers}
+        missing = {"strengths": "the modes do not evolve apart"}
+        if start.rows.shape[1] > 1:
+            del outputs["weights"]
+            missing["weights"] = "the rotation of the hidden units is integrated"
+        functions = (solve_right, graded_lift, graded_side)
+        return Routine(constants, functions, lines, outputs, missing)
 
     def enclose(self, t: Any, *, digits: int = 30) -> EnclosedMatrix:
         """Return W(t) and P(t) in Arb balls, proven from the closed form.
@@ -251,18 +263,16 @@ class GramSolution(Solution):
         """Return the block of P that is W."""
 
     def _rational(self) -> Problem:
-        problem = self.case.given
+        flow, given = self.problem.flow, self.problem.given
+        assert given is not None
+        known = {"rng": given.rng, "digits": CHECK_DIGITS, "exact": True}
+        problem = bind(flow, given.data, given.init, **known)
         arrays = (*problem.weights, *problem.data.values())
         exactly = all(
             as_fraction(entry) is not None for a in arrays for entry in a.flat
         )
         if exactly:
-            problem = Problem(
-                problem.flow,
-                problem.widths,
-                tuple(map_entries(as_fraction, weight) for weight in problem.weights),
-                {k: map_entries(as_fraction, part) for k, part in problem.data.items()},
-            )
+            problem = problem.mapped(partial(map_entries, as_fraction))
         if not exactly or not self.hypotheses_hold_exactly(problem):
             msg = (
                 f"{self.name}.enclose(t): proves from rational numbers that satisfy "

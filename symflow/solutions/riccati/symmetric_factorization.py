@@ -21,21 +21,14 @@ from symflow.claims import Hypothesis
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.flow.problem import Problem
 from symflow.networks import SymmetricFactorization
-from symflow.solutions.any_precision import Case
 from symflow.solutions.conditions import isotropic, isotropy, squared_loss
 from symflow.solutions.derivation import Step
-from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.matrix_riccati import GramSolution
-from symflow.solutions.riccati.stable_evaluation import (
-    graded_lift,
-    graded_side,
-    solve_right,
-)
 
 
-def symmetric_factorization(case: Case) -> Hypothesis:
+def symmetric_factorization(problem: Problem) -> Hypothesis:
     """Require the model W = UUᵀ."""
-    network = case.flow.network
+    network = problem.flow.network
     fits = isinstance(network, SymmetricFactorization)
     return Hypothesis("the model UUᵀ", fits, repr(network))
 
@@ -48,15 +41,9 @@ class SymmetricRiccati(GramSolution):
     contributes: ClassVar = "the Riccati equation; solved here"
     conditions: ClassVar = (squared_loss, symmetric_factorization, isotropic)
 
-    @property
-    def degree(self) -> int:
-        """Two factors, which are the same."""
-        return 2
-
-    @property
-    def coupling(self) -> float:
-        """Two, as the one matrix moves itself from both sides."""
-        return 2.0
+    #: Two factors, which are the same: the one matrix moves itself from both sides.
+    depth: ClassVar[int] = 2
+    coupling: ClassVar[float] = 2.0
 
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F = S + Sᵀ, 4κ and Q₀ = U."""
@@ -64,25 +51,20 @@ class SymmetricRiccati(GramSolution):
         return target + target.T, 4 * isotropy(problem), problem.weights[0]
 
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
-        """Return U."""
         return (stacked,)
 
     def product_of(self, side: Array) -> Array:
-        """Return YYᵀ."""
         return np.asarray(side @ np.swapaxes(side, -1, -2))
 
     def block_of(self, gram: Array) -> Array:
-        """Return P, which is W."""
         return gram
 
     def hypotheses_hold_exactly(self, problem: Problem) -> bool:
-        """Say whether Σ_xx = κI exactly."""
         sigma_xx = problem.arguments[0]
         rest = sigma_xx - isotropy(problem) * np.eye(len(sigma_xx), dtype=int)
         return not rest.any()
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the chain rule, the equation of P, and why the formula solves it."""
         total, target, back = sympy.symbols("P S St", commutative=False)
         kappa = sympy.Symbol("kappa", positive=True)
         slope = 2 * kappa * total - target - back
@@ -96,25 +78,6 @@ class SymmetricRiccati(GramSolution):
             *self._solved("with F = S + Sᵀ, and κ for 4κ,"),
         )
 
-    def routine(self) -> Routine:
-        """Return Y with W = YYᵀ as NumPy code, and U where it is one column."""
-        start = self._floats
-        names = ("RATES", "LOWS", "ROWS", "VECTORS", "GIVEN")
-        constants: dict[str, Any] = dict(zip(names, start.parts, strict=True))
-        constants |= {"KAPPA": self.kappa, "FRAME": start.frame}
-        outputs = {"end_to_end": "side @ np.swapaxes(side, -1, -2)"}
-        missing = {"strengths": "the modes do not evolve apart"}
-        if start.rows.shape[1] < 2:
-            outputs["weights"] = "side @ FRAME.T,"
-        else:
-            missing["weights"] = "the rotation of the columns is integrated"
-        return Routine(
-            constants,
-            (solve_right, graded_lift, graded_side),
-            (
-                f"side = graded_side(t.reshape(-1), KAPPA, {', '.join(names)})",
-                "side = side.reshape(*t.shape, *side.shape[1:])",
-            ),
-            outputs,
-            missing,
-        )
+    def code_of(self, side: str) -> tuple[str, str]:
+        """Return W and U as code."""
+        return f"{side} @ np.swapaxes({side}, -1, -2)", f"{side} @ FRAME.T,"

@@ -32,14 +32,8 @@ from symflow.solutions.conditions import (
     squared_loss,
 )
 from symflow.solutions.derivation import Step
-from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 from symflow.solutions.riccati.proof import layers_gap
-from symflow.solutions.riccati.stable_evaluation import (
-    graded_lift,
-    graded_side,
-    solve_right,
-)
 
 
 @final
@@ -63,11 +57,8 @@ class Riccati(GramSolution):
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F, κ and Q₀ = [W_1ᵀ; W_2]."""
         first, second = problem.weights
-        target, kappa, lam = (
-            problem.arguments[1],
-            isotropy(problem),
-            homogeneity(problem),
-        )
+        target = problem.arguments[1]
+        kappa, lam = isotropy(problem), homogeneity(problem)
         outputs, cut = target.shape
         tilt = np.array([-kappa * lam / 2] * cut + [kappa * lam / 2] * outputs)
         force = np.diag(tilt)
@@ -75,22 +66,18 @@ class Riccati(GramSolution):
         return force, kappa, np.concatenate([first.T, second], axis=0)
 
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
-        """Return W_1 and W_2."""
         cut = self.problem.widths[0]
         return np.swapaxes(stacked[..., :cut, :], -1, -2), stacked[..., cut:, :]
 
     def product_of(self, side: Array) -> Array:
-        """Return the lower left block of YYᵀ."""
         cut = self.problem.widths[0]
         return np.asarray(side[..., cut:, :] @ np.swapaxes(side[..., :cut, :], -1, -2))
 
     def block_of(self, gram: Array) -> Array:
-        """Return the lower left block of P."""
         cut = self.problem.widths[0]
         return gram[cut:, :cut]
 
     def hypotheses_hold_exactly(self, problem: Problem) -> bool:
-        """Say whether Σ_xx = κI and W_2ᵀW_2 − W_1W_1ᵀ = λI exactly."""
         gaps = (
             (imbalance(problem), homogeneity(problem)),
             (problem.arguments[0], isotropy(problem)),
@@ -101,31 +88,12 @@ class Riccati(GramSolution):
         )
 
     def _derived(self) -> tuple[Step, ...]:
-        """Return the equation of P, and why the formula solves it."""
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
         return self._solved(why, layers_gap())
 
-    def routine(self) -> Routine:
-        """Return Y with P = YYᵀ as NumPy code, and the weights of one hidden unit."""
-        start, cut = self._floats, self.problem.widths[0]
-        names = ("RATES", "LOWS", "ROWS", "VECTORS", "GIVEN")
-        constants: dict[str, Any] = dict(zip(names, start.parts, strict=True))
-        constants |= {"KAPPA": self.kappa, "FRAME": start.frame}
-        outputs = {"end_to_end": "after @ np.swapaxes(before, -1, -2)"}
-        missing = {"strengths": "the modes do not evolve apart"}
-        if start.rows.shape[1] < 2:
-            first = "np.swapaxes(before @ FRAME.T, -1, -2)"
-            outputs["weights"] = f"{first}, after @ FRAME.T"
-        else:
-            missing["weights"] = "the rotation of the hidden units is integrated"
-        return Routine(
-            constants,
-            (solve_right, graded_lift, graded_side),
-            (
-                f"side = graded_side(t.reshape(-1), KAPPA, {', '.join(names)})",
-                "side = side.reshape(*t.shape, *side.shape[1:])",
-                f"before, after = side[..., :{cut}, :], side[..., {cut}:, :]",
-            ),
-            outputs,
-            missing,
-        )
+    def code_of(self, side: str) -> tuple[str, str]:
+        """Return W and W_1, W_2 as code."""
+        cut = self.problem.widths[0]
+        before, after = f"{side}[..., :{cut}, :]", f"{side}[..., {cut}:, :]"
+        first = f"np.swapaxes({before} @ FRAME.T, -1, -2)"
+        return f"{after} @ np.swapaxes({before}, -1, -2)", f"{first}, {after} @ FRAME.T"

@@ -12,6 +12,9 @@ from symflow.algebra.arrays import Array
 #: Times scanned, relative to the fastest rate of the data, and halvings of a bracket.
 FIRST, LAST, SCAN, HALVINGS = 1e-6, 1e8, 600, 60
 
+#: Part of the largest limit below which one counts as zero.
+NOTHING = 1e-12
+
 
 @dataclass(frozen=True)
 class Times:
@@ -63,3 +66,17 @@ def _firsts(values: Any, grid: Array, scanned: Array, part: float) -> Array:
         below = values(middle)[columns, columns] < part
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.where(passed.any(axis=0), high, np.inf)
+
+
+def parts_of(found: Array, final: Array) -> Array:
+    """Return strengths as parts of their limits, for modes that do not end at zero.
+
+    Parameters
+    ----------
+    found : array, shape (…, modes)
+        Strengths.
+    final : array, shape (at most modes,)
+        Their limits.
+    """
+    kept = np.abs(final) > NOTHING * np.max(np.abs(final), initial=1e-300)
+    return np.asarray(found[..., : len(final)][..., kept] / final[kept])
