@@ -16,10 +16,14 @@ import symflow as sf
 from symflow.precision import precise
 from symflow.solutions import InfiniteDepth, solve
 from symflow.solutions.any_precision import context_of
-from symflow.solutions.modes.deep import deep_strength
 from symflow.solutions.reduction import frame_steps
+from symflow.solutions.time.power_series import deep_strengths
 
 DATA = sf.Moments([[Fraction(7, 10)]], [[Fraction(13, 10)]])
+
+
+def deep_strength(context, depth, time, *mode):
+    return next(deep_strengths(context, depth, [time], *mode))
 
 
 def _flow(*widths):

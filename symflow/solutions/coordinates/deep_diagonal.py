@@ -49,8 +49,8 @@ from symflow.solutions.coordinates.independent_coordinates import (
     separable_network,
 )
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.deep import deep_strengths
 from symflow.solutions.reduction import coordinate_step
+from symflow.solutions.time.power_series import deep_strengths
 
 W, START, S = sympy.symbols("p p0 s", real=True)
 XI, X = sympy.symbols("xi x", real=True)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.solutions.modes.deep import deep_strengths
+from symflow.solutions.time.power_series import deep_strengths
 from symflow.solutions.time.quadrature import Clock
 
 #: The angle between β̂(0) and −σ, in roundings, below which a ray faces away.

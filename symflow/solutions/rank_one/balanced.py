@@ -54,18 +54,13 @@ from symflow.solutions.rank_one.oja_flow import (
 )
 from symflow.solutions.reduction import rank_one_steps
 from symflow.solutions.solution import Solution
-from symflow.solutions.time.numpy_table import (
+from symflow.solutions.time.power_series import (
     COLUMNS,
     HORIZON,
-    TABLE_DIGITS,
+    INNER_DIGITS,
+    InternalTime,
     clock_read,
-    clock_table,
 )
-from symflow.solutions.time.power_series import InternalTime
-
-#: Digits in which a float64 time is turned into an internal one: a start of size 1e-12
-#: waits for a time whose rounding alone would move it.
-INNER_DIGITS = 34
 
 #: Rates closer than so many roundings count as equal in the limit.
 TIE = 1e15
@@ -160,7 +155,7 @@ class RankOne(Solution):
             Times.
         """
         times = _times(t)
-        return times if self.depth == 2 else self._inner(times)[0]
+        return times if self.depth == 2 else self.clock.floats(times)[0]
 
     def time(self, tau: Any) -> Array:
         """Return t(τ), the inverse of `internal_time`, in float64.
@@ -176,21 +171,6 @@ class RankOne(Solution):
         context = context_of(INNER_DIGITS)
         found = [float(self.clock.time(one, context)) for one in inner.ravel().tolist()]
         return np.array(found).reshape(inner.shape)
-
-    @cached_property
-    def _table(self) -> tuple[Array, ...]:
-        return clock_table(self._clock_of(self._sharp, TABLE_DIGITS))
-
-    def _inner(self, times: Array) -> tuple[Array, Array]:
-        """Return τ and D at times of any shape, L ≥ 3."""
-        if times.size and np.max(times) > HORIZON:
-            context = context_of(INNER_DIGITS)
-            pairs = [self.clock.at(one, context) for one in times.ravel().tolist()]
-            found = np.array([[float(tau), float(level)] for tau, level in pairs])
-            both = found.reshape(*times.shape, 2)
-            return both[..., 0], both[..., 1]
-        tau, level = clock_read(times, *self._table)
-        return tau, level
 
     def strength(self, t: Any) -> Array:
         """Return s(t) = ‖W(t)‖ in float64, shape of t.
@@ -220,7 +200,7 @@ class RankOne(Solution):
             tau, level = times, oja_level(times, 2 * kappa * strength, rates, parts)
             lead = max(float(rates[0]), 0.0)
         else:
-            (tau, level), lead = self._inner(times), float(rates[0])
+            (tau, level), lead = self.clock.floats(times), float(rates[0])
         turned, size = oja_turned(tau, rates, parts, lead)
         s = strength * size**self.depth / level
         pair = np.sqrt(2) * turned @ vectors.T
@@ -259,7 +239,7 @@ class RankOne(Solution):
             clock, function = "t, oja_level(t, PULL, RATES, PARTS)", oja_level
         else:
             constants["LEAD"] = float(rates[0])
-            constants |= dict(zip(COLUMNS, self._table, strict=True))
+            constants |= dict(zip(COLUMNS, self.clock.table, strict=True))
             clock, function = f"clock_read(t, {', '.join(COLUMNS)})", clock_read
         inner = [f"grown * INNER_{k}" for k in range(len(given) - 2)]
         layers = ["grown * FIRST * v", *inner, "grown * u * LAST"]

@@ -14,18 +14,32 @@ and lets the panels grow with τ.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 from flint import arb, arb_poly, arb_series, ctx
 
+from symflow.algebra.arrays import Array
 from symflow.algebra.balls import midpoint, series_length, to_arb
 from symflow.errors import PrecisionLost
+from symflow.solutions.any_precision import context_of
 
 #: Bits beyond the digits asked for, and the longest panel relative to what is missing.
 GUARD_BITS, REACH = 40, 4
 #: Panels and Newton steps after which something is wrong.
 MOST_PANELS, MOST_STEPS = 20_000, 200
+
+#: Digits in which a float64 time is turned into an internal one: a start of size 1e-12
+#: waits for a time whose rounding alone would move it.
+INNER_DIGITS = 34
+#: Digits of a table for float64, and up to which time it reaches.
+TABLE_DIGITS, HORIZON = 17, 1e9
+#: The columns of a table: t = high + low and τ where a panel starts, its length, and
+#: the polynomials of t and D in θ/length.
+COLUMNS = ("HIGH", "LOW", "TAU", "LENGTH", "PASSED", "LEVEL")
 
 
 class Panel(NamedTuple):
@@ -93,6 +107,20 @@ class InternalTime:
             place = bisect_right(self.panels, target, key=lambda panel: panel.tau)
             panel = self.panels[max(place - 1, 0)]
             return midpoint(panel.time + panel.passed(target - panel.tau), context)
+
+    def floats(self, times: Array) -> Any:
+        """Return τ and D in float64 at times t ≥ 0 of any shape."""
+        if not times.size or np.max(times) <= HORIZON:
+            return clock_read(times, *self.table)
+        context = context_of(self.digits)
+        pairs = [self.at(time, context) for time in times.ravel().tolist()]
+        found = np.array([[float(tau), float(level)] for tau, level in pairs])
+        return np.moveaxis(found.reshape(*times.shape, 2), -1, 0)
+
+    @cached_property
+    def table(self) -> tuple[Array, ...]:
+        """The panels up to the horizon, for float64, one array per column."""
+        return _table(replace(self, digits=TABLE_DIGITS, panels=[]))
 
     def _extend(self, behind: Any, target: Any) -> None:
         """Add panels until one is no longer behind."""
@@ -211,3 +239,80 @@ def _followed(source: Any, rate: Any, level: Any, tolerance: Any) -> Any:
         above = k * result[k]
     gap = abs(result[0] - level).abs_upper()
     return arb_series(result) if gap <= (tolerance * level).abs_lower() else None
+
+
+def _table(clock: InternalTime) -> tuple[Array, ...]:
+    # times have a low part: rounding them would move what a start of 1e-12 waits for
+    context = context_of(clock.digits + 15)
+    clock.at(HORIZON, context)
+    width = clock.order + 1
+    rows = [_row(panel, width, context) for panel in clock.panels]
+    return tuple(np.array(column) for column in zip(*rows, strict=True))
+
+
+def _row(panel: Panel, width: int, context: Any) -> tuple[Any, ...]:
+    time, length = midpoint(panel.time, context), midpoint(panel.length, context)
+    scaled = []
+    for polynomial in (panel.passed, panel.level):
+        numbers = [midpoint(c, context) for c in polynomial.coeffs()]
+        numbers += [context.zero] * (width - len(numbers))
+        scaled.append([float(c * length**k) for k, c in enumerate(numbers)])
+    high = float(time)
+    tau = float(midpoint(panel.tau, context))
+    return high, float(time - high), tau, float(length), *scaled
+
+
+def clock_read(
+    t: Array,
+    high: Array,
+    low: Array,
+    tau: Array,
+    length: Array,
+    passed: Array,
+    level: Array,
+) -> Any:
+    """Return τ and D at times t ≥ 0 from the columns of a table.
+
+    Beyond the last panel both are those of its end.
+    """
+    place = np.clip(np.searchsorted(high, t, side="right") - 1, 0, None)
+    wanted = (t - high[place]) - low[place]
+    row = passed[place]
+    x = np.clip(wanted / row.sum(axis=-1), 0.0, 1.0)
+    for _ in range(12):
+        value, slope = 0 * x, 0 * x
+        for k in range(row.shape[-1] - 1, -1, -1):
+            slope = slope * x + value
+            value = value * x + row[..., k]
+        x = np.clip(x - (value - wanted) / slope, 0.0, 1.0)
+    source, total = level[place], 0 * x
+    for k in range(source.shape[-1] - 1, -1, -1):
+        total = total * x + source[..., k]
+    return tau[place] + length[place] * x, total
+
+
+def mode_clock(
+    depth: int, sigma: Any, lam: Any, start: Any, digits: int
+) -> InternalTime | None:
+    """Return the clock of ẇ = L w^{2−2/L}(σ − λw), in which w = w₀/D; None at rest.
+
+    Examples
+    --------
+    >>> context = context_of(30)
+    >>> sigma, lam, start, time = (context.mpf(x) / 100 for x in (130, 70, 5, 100))
+    >>> clock = mode_clock(3, sigma, lam, start, 30)
+    >>> context.nstr(start / clock.at(time, context)[1], 25)
+    '0.2935053842813529276012677'
+    """
+    if not start or not lam:
+        return None
+    return InternalTime(depth, depth * lam * start, start, [sigma], [1], digits)
+
+
+def deep_strengths(
+    context: Any, depth: int, times: Iterable[Any], sigma: Any, lam: Any, start: Any
+) -> Iterator[Any]:
+    """Yield w(t) of ẇ = L w^{2−2/L}(σ − λw), L ≥ 3, in an mpmath context."""
+    clock = mode_clock(depth, sigma, lam, start, context.dps + 5)
+    for time in times:
+        yield start / clock.at(time, context)[1] if clock and time else start
