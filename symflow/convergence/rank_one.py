@@ -33,7 +33,7 @@ from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
 from symflow.convergence.one_neuron import (
     CONDITIONS,
     DIGITS,
-    OneNeuron,
+    FirstMode,
     angle_falls,
     one_neuron,
     overlap_grows,
@@ -166,7 +166,7 @@ class RankOneRate(RateBound):
         )
 
 
-def _speeds(frame: OneNeuron, lowest: Any) -> tuple[float, float]:
+def _speeds(frame: FirstMode, lowest: Any) -> tuple[float, float]:
     """Return κ and κ_s."""
     kappa = (frame.first - frame.second) * lowest ** (1 - 2 / frame.depth)
     return to_float(kappa), to_float(frame.depth * lowest ** (2 - 2 / frame.depth))

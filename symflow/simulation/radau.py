@@ -10,8 +10,8 @@ from typing import Any
 from symflow.errors import IntegrationFailed
 from symflow.simulation.methods import (
     FINER,
+    IntegratorStep,
     Method,
-    Step,
     absolute,
     check_tolerances,
     stuck,
@@ -62,7 +62,7 @@ class Radau(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield the steps of `scipy.integrate.Radau`."""
         from scipy.integrate import Radau as Solver
 
@@ -100,7 +100,7 @@ def _advance(solver: Any, end: float) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _RadauStep(Step):
+class _RadauStep(IntegratorStep):
     t: float
     end: float
     after: Floats

@@ -9,11 +9,11 @@ from symflow.solutions.coordinates.linear_regression import LinearRegression
 from symflow.solutions.coordinates.two_filters import FourierMode
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.deep import DeepMode
-from symflow.solutions.modes.gradient_descent import Recurrence, recurrence
+from symflow.solutions.modes.gradient_descent import ModeRecurrence, recurrence
 from symflow.solutions.modes.hyperbolic import HyperbolicMode
 from symflow.solutions.modes.infinite_depth import InfiniteDepth
 from symflow.solutions.modes.logistic import LogisticMode
-from symflow.solutions.modes.staircase import Staircase, staircase
+from symflow.solutions.modes.staircase import ModeStaircase, staircase
 from symflow.solutions.rank_one.balanced import RankOne
 from symflow.solutions.riccati.in_balls import EnclosedMatrix
 from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
@@ -35,13 +35,13 @@ __all__ = [
     "InfiniteDepth",
     "LinearRegression",
     "LogisticMode",
+    "ModeRecurrence",
+    "ModeStaircase",
     "RankOne",
-    "Recurrence",
     "Refusal",
     "Riccati",
     "Scheduled",
     "Solution",
-    "Staircase",
     "Step",
     "SymmetricRiccati",
     "Times",

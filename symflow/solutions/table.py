@@ -22,7 +22,7 @@ Oracle = Callable[[Any, Any, Any, Any], Array]
 
 
 @dataclass(frozen=True)
-class Entry:
+class AgreementRow:
     """One solution, held against an independent integration.
 
     Parameters
@@ -53,7 +53,7 @@ class Entry:
 
 def table(
     solutions: Iterable[Solution], times: Sequence[Any], oracle: Oracle, *, digits: int
-) -> tuple[Entry, ...]:
+) -> tuple[AgreementRow, ...]:
     """Hold solutions against an independent high-precision integration.
 
     Parameters
@@ -70,7 +70,7 @@ def table(
 
     Returns
     -------
-    tuple of Entry
+    tuple of AgreementRow
         One per solution.
 
     Examples
@@ -90,7 +90,7 @@ def table(
 
 def _entry(
     solution: Solution, times: Sequence[Any], oracle: Oracle, digits: int
-) -> Entry:
+) -> AgreementRow:
     problem, context = solution.problem, context_of(digits + 10)
     given = problem.given
     assert given is not None
@@ -100,7 +100,7 @@ def _entry(
     ends = to_float(times[0]), to_float(times[-1])
     floats = [solution.end_to_end(time) for time in LONG]
     rounded = [to_float_array(solution.precise(time, digits=25)) for time in LONG]
-    return Entry(
+    return AgreementRow(
         solution.name,
         str(solution.reference),
         str(solution.verify()),
@@ -120,17 +120,17 @@ def _digits(values: Sequence[Array], truth: Sequence[Array], most: int) -> int:
     return min(most, int(logarithm))
 
 
-def as_markdown(entries: Iterable[Entry]) -> str:
+def as_markdown(entries: Iterable[AgreementRow]) -> str:
     """Return the table as Markdown.
 
     Parameters
     ----------
-    entries : iterable of Entry
+    entries : iterable of AgreementRow
         As from `table`.
 
     Examples
     --------
-    >>> row = Entry("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
+    >>> row = AgreementRow("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
     >>> print(as_markdown([row]).splitlines()[-1])
     | LogisticMode | Saxe et al. 2014 | 0 | 48 (t = 0 … 10) | 15 (t ≤ 1e+08) |
     """

@@ -80,6 +80,22 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
         left = {m: targets - ends for m, targets in left.items() if m not in ends}
 
 
+#: Names that conservation/ still shares with others.
+SHARED = {"Certificate"}
+
+
+def test_one_name_is_one_class():
+    """Whoever reads a name in a message or a table finds one class behind it."""
+    found: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module)
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    assert set(twice) <= SHARED, twice
+    assert len(found) > 300
+
+
 def test_modules_stay_short():
     lines = {
         module: path.read_text(encoding="utf-8").count("\n")

@@ -30,7 +30,7 @@ SIGMA, LAM, STEP, W = sympy.symbols("sigma lambda eta w", positive=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrence:
+class ModeRecurrence:
     """Gradient descent by modes; made by `recurrence`.
 
     Parameters
@@ -166,7 +166,7 @@ class Recurrence:
 
 def recurrence(
     flow: Any, data: Any, init: Any, step: Any, *, rng: Any = None
-) -> Recurrence:
+) -> ModeRecurrence:
     """Return gradient descent from a balanced spectral start, mode by mode.
 
     Parameters
@@ -184,7 +184,7 @@ def recurrence(
 
     Returns
     -------
-    Recurrence
+    ModeRecurrence
         Exact per step; with bounds and step-size conditions.
 
     Raises
@@ -209,7 +209,7 @@ def recurrence(
     answers = attempts(flow, data, init, rng=rng)
     for answer in answers:
         if isinstance(answer, (LogisticMode, DeepMode)):
-            return Recurrence(answer, size)
+            return ModeRecurrence(answer, size)
     refused = next(a for a in answers if a.name == "LogisticMode")
     failed = " · ".join(str(h) for h in refused.hypotheses if not h.holds)
     msg = f"recurrence(…): needs a balanced spectral start; {failed}"

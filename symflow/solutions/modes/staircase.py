@@ -31,7 +31,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Staircase:
+class ModeStaircase:
     """The limit of vanishing initialization; made by `staircase`.
 
     Parameters
@@ -154,13 +154,13 @@ class Staircase:
         steps = ", ".join(f"{time:.4g}" for time in self.jumps)
         path = "is" if self.is_reduced_rank_path else "is not"
         return (
-            f"Staircase of {len(self.sigma)} modes ({self.reference})\n"
+            f"ModeStaircase of {len(self.sigma)} modes ({self.reference})\n"
             f"  jumps at t/δ = {steps}\n"
             f"  the path {path} that of reduced-rank regression"
         )
 
 
-def staircase(data: Any) -> Staircase:
+def staircase(data: Any) -> ModeStaircase:
     """Return the limit of vanishing initialization of a two-layer spectral start.
 
     Parameters
@@ -170,7 +170,7 @@ def staircase(data: Any) -> Staircase:
 
     Returns
     -------
-    Staircase
+    ModeStaircase
         Jump times, plateaus, and the distance of a finite start.
 
     Raises
@@ -200,7 +200,7 @@ def staircase(data: Any) -> Staircase:
         raise HypothesisFailed(msg)
     sigma = to_float_array(modes.sigma)
     order = [int(i) for i in np.argsort(-sigma, kind="stable") if sigma[i] > 0]
-    return Staircase(
+    return ModeStaircase(
         sigma[order],
         to_float_array(modes.lam)[order],
         to_float_array(modes.left)[:, order],
