@@ -69,7 +69,7 @@ class Theorem(Claim):
     #: Where the result comes from, and what is taken from there.
     source: ClassVar[Reference]
     contributes: ClassVar[str] = "the theorem"
-    #: What it answers: "rates", "limits", or "companions" for all else.
+    #: What it answers: "rates", "limits", "solutions", or "companions" for all else.
     question: ClassVar[str] = "companions"
     #: Whether the proof of the class that this one derives from covers it too.  It has
     #: to be said in each class: a bound that a reader derives is not proved by that.

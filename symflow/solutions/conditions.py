@@ -15,10 +15,10 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.exact_matrix import product_of
 from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, relative_size
+from symflow.claims import Hypothesis, conditions, relative_size
+from symflow.claims.conditions import imbalances, on_flow
+from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.losses import SquaredLoss
-from symflow.networks import Dense, Network
 from symflow.solutions.any_precision import is_coarse, is_exact
 from symflow.solutions.modes.joint_modes import (
     exactly_aligned,
@@ -27,43 +27,20 @@ from symflow.solutions.modes.joint_modes import (
     start_defect,
 )
 
-#: Relative defect up to which floats count as satisfying a hypothesis.
-TOLERANCE = 1e-9
-
-#: A defect below this is rounding of the arithmetic that checks, not of the input.
-ROUNDING = 1e-24
-
 #: What a gap is at least that is no float, but not zero.
 TINY = 1e-300
 
 
-def squared_loss(problem: Problem) -> Hypothesis:
-    """Require the squared loss without weight decay."""
-    loss = problem.flow.loss
-    plain = isinstance(loss, SquaredLoss) and loss.l2 == 0
-    return Hypothesis("squared loss without weight decay", plain, repr(loss))
-
-
-def dense_layers(problem: Problem, least: int, most: int | None) -> Hypothesis:
-    """Require dense layers, at least `least` and at most `most` of them."""
-    network = problem.flow.network
-    dense = isinstance(network, Network) and all(
-        isinstance(layer, Dense) for layer in network.layers
-    )
-    fits = least <= network.depth and (most is None or network.depth <= most)
-    count = f"{least}" if least == most else f"{least} or more"
-    noun = "layer" if count == "1" else "layers"
-    return Hypothesis(f"{count} dense {noun}", dense and fits, repr(network))
+#: The squared loss without weight decay, as a condition on a problem.
+squared_loss = on_flow(conditions.squared_loss)
 
 
 def balanced(problem: Problem) -> Hypothesis:
     """Require W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for all layers."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
-        return [
-            (after.T @ after - before @ before.T, _stacked(before, after))
-            for before, after in pairwise(problem.weights)
-        ]
+        sizes = (_stacked(*pair) for pair in pairwise(problem.weights))
+        return list(zip(imbalances(problem.weights), sizes, strict=True))
 
     def distance(problem: Problem) -> float:
         layers = problem.weights
@@ -137,7 +114,7 @@ def aligned(problem: Problem) -> Hypothesis:
         size = modes.defect
         if problem.rational is not None:
             size = max(size, start_defect(modes, len(floats.weights)))
-        elif size < ROUNDING:
+        elif size < UNSEEN:
             size = 0.0
     return verdict(problem, words, said, size)
 
@@ -165,8 +142,7 @@ def verdict(
 
 def imbalance(problem: Problem) -> Array:
     """Return W_2ᵀW_2 − W_1W_1ᵀ."""
-    first, second = problem.weights
-    return np.asarray(second.T @ second - first @ first.T)
+    return imbalances(problem.weights)[0]
 
 
 def homogeneity(problem: Problem) -> Any:
@@ -228,10 +204,8 @@ def measured(
 
     Parameters
     ----------
-    problem : Problem
-        What is asked.
-    words, said : str
-        The condition, and what is measured.
+    problem, words, said
+        As for `verdict`.
     gaps : callable
         The arrays that have to vanish, each with the one to whose size it is compared.
     distance : callable, optional
@@ -248,7 +222,7 @@ def measured(
     if size <= 1e3 * TOLERANCE and not problem.is_large:
         sharp = size_of(problem.sharp)
         drawn = problem.rational is None
-        size = 0.0 if sharp < ROUNDING and drawn else sharp
+        size = 0.0 if sharp < UNSEEN and drawn else sharp
     if 0 < size <= TOLERANCE and distance is not None and problem.rational is not None:
         size, said = max(size, distance(floats)), "the weights are off by"
     return verdict(problem, words, said, size)

@@ -1,13 +1,18 @@
-"""Steps of a derivation."""
+"""Steps of a derivation, and residuals that SymPy finds to vanish."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import sympy
 
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
+
+#: What a residual at a point may have by rounding.
+SEEN = 1e-20
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,3 +76,52 @@ class Derivation(tuple[Step, ...]):
 
     def __repr__(self) -> str:
         return "\n".join(map(str, self))
+
+
+def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
+    """Return the square of a residual at a point: zero where it is rounding.
+
+    Examples
+    --------
+    >>> t = sympy.Symbol("t")
+    >>> sampled(t**2 - 1, {t: 1}), sampled(1 / (t - 1), {t: 1})
+    (0, 1)
+    """
+    value = sympy.N(part.subs(point), 30)
+    if not value.is_finite:
+        return sympy.S.One
+    return value**2 if abs(value) > SEEN else sympy.S.Zero
+
+
+def squares(
+    parts: Sequence[sympy.Expr],
+    point: dict[Any, Any],
+    simplify: Callable[[sympy.Expr], sympy.Expr] = sympy.simplify,
+) -> sympy.Expr:
+    """Return the sum of the squares of what has to vanish, simplified.
+
+    A part that a point shows not to vanish is returned before all are expanded.
+    """
+    wrong = (sampled(part, point) for part in parts)
+    return next(filter(bool, wrong), None) or sympy.Add(
+        *(simplify(part) ** 2 for part in parts)
+    )
+
+
+def over_root(
+    expression: sympy.Expr, angle: sympy.Expr, root: sympy.Symbol, square: sympy.Expr
+) -> sympy.Expr:
+    """Return the numerator in m = e^−angle, with the square of the root replaced.
+
+    Examples
+    --------
+    >>> t, r = sympy.symbols("t r", positive=True)
+    >>> over_root(r**2 * sympy.exp(-r * t) - 1, r * t, r, 4)
+    4*m - 1
+    """
+    m = sympy.Symbol("m", positive=True)
+    rational = expression.rewrite([sympy.cosh, sympy.sinh], sympy.exp).replace(
+        sympy.exp, lambda power: m ** -sympy.cancel(power / angle)
+    )
+    above = sympy.numer(sympy.together(rational))
+    return sympy.rem(sympy.expand(above), root**2 - square, root)

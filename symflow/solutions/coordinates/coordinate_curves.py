@@ -141,7 +141,8 @@ class Course(ABC):
     def clock(self) -> Clock:
         """The time as an integral over y − y(0)."""
         settled = 2 + float(self.ops.log(self.ops.expm1(self.gap)))
-        return Clock(self._density, min(0.5, 1.5 / self.depth), settled)
+        width = min(0.5, 1.5 / self.depth)
+        return Clock(self._density, width, settled, self.rate)
 
     def _density(self, ops: Any, end: Any) -> Any:
         # near the limit σ − λβ cancels: as many digits as y leaves behind
@@ -163,9 +164,7 @@ class Course(ABC):
         ops = self.ops
         if self.resting or not time:
             return self.origin
-        far, rate = 2.4 * ops.dps + self.gap, self.rate
-        late = rate * time > 2 * far and self._is_late(time, rate, far)
-        y = ops.inf if late else self.clock.invert(ops, time, far)
+        y = self.clock.at(time, ops)
         if y == ops.inf:
             return self.end
         decay = ops.expm1(self.gap)
@@ -176,11 +175,6 @@ class Course(ABC):
     def rate(self) -> Any:
         """The rate at which the limit is approached in the end."""
         return self.lam * self.rise(self.end) / self.slope(self.end)
-
-    def _is_late(self, time: Any, rate: Any, far: Any) -> bool:
-        """Say whether y(t) > far, by the time at which g has become a constant."""
-        place, passed = self.clock.far
-        return bool(place + rate * (time - passed) > far + 1)
 
     def places(self, times: Array) -> Array:
         """Return v(t) in float64, for times of any shape."""

@@ -44,11 +44,10 @@ from symflow.solutions.coordinates.independent_coordinates import (
     T,
     coordinates_of,
     orthogonal_design,
-    sampled,
     seen_targets,
     separable_network,
 )
-from symflow.solutions.derivation import Step
+from symflow.solutions.derivation import Step, squares
 from symflow.solutions.reduction import coordinate_step
 from symflow.solutions.time.power_series import deep_strengths
 
@@ -323,9 +322,8 @@ def _others(pivot: sympy.Expr, gaps: list[sympy.Symbol]) -> sympy.Expr:
 
 
 def _squares(parts: list[Any], more: dict[Any, Any]) -> sympy.Expr:
-    for part in parts:
-        if wrong := sampled(part, {**SAMPLE, **more}):
-            return wrong
-    return sympy.Add(
-        *(sympy.simplify(sympy.powdenest(p, force=True)) ** 2 for p in parts)
+    return squares(
+        parts,
+        {**SAMPLE, **more},
+        lambda part: sympy.simplify(sympy.powdenest(part, force=True)),
     )

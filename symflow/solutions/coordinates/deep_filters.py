@@ -39,9 +39,9 @@ from symflow.solutions.coordinates.fourier_coordinates import (
     turned_back,
 )
 from symflow.solutions.coordinates.frequency_lines import Ray
-from symflow.solutions.coordinates.independent_coordinates import LAM, T, sampled
+from symflow.solutions.coordinates.independent_coordinates import LAM, T
 from symflow.solutions.coordinates.two_filters import SIGMA
-from symflow.solutions.derivation import Step
+from symflow.solutions.derivation import Step, squares
 from symflow.solutions.reduction import frequency_step
 
 S, X = sympy.symbols("s x", positive=True)
@@ -147,10 +147,7 @@ class DeepFourierMode(CircularSolution):
             v.subs(X, 0) - V0,
             time.limits[0][1],
         ]
-        for part in parts:
-            if wrong := sampled(part, SAMPLE):
-                return wrong
-        return sympy.Add(*(sympy.simplify(part) ** 2 for part in parts))
+        return squares(parts, SAMPLE)
 
     def _derived(self) -> tuple[Step, ...]:
         beta, way = sympy.Function("betahat")(T), sympy.Function("s")(T)

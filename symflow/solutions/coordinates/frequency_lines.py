@@ -96,7 +96,8 @@ class Ray:
     def clock(self) -> Clock:
         """The time as an integral over y."""
         settled = 2 + abs(float(self.ops.log(abs(self.ratio))))
-        return Clock(self._density, min(0.5, 1.5 * self.miss), settled)
+        width = min(0.5, 1.5 * self.miss)
+        return Clock(self._density, width, settled, self.rate)
 
     def _density(self, ops: Any, end: Any) -> Any:
         fine = self.at(ops)
@@ -127,12 +128,7 @@ class Ray:
         """Return β̂(t), in the arithmetic of the ray."""
         if not self.moves:
             return self._fading([time])[0]
-        ops, rate = self.ops, self.rate
-        far = 2.4 * ops.dps + abs(ops.log(abs(self.ratio)))
-        place, passed = self.clock.far
-        late = rate * time > 2 * far and place + rate * (time - passed) > far + 1
-        y = ops.inf if late else self.clock.invert(ops, time, far)
-        return self.place(y)[0]
+        return self.place(self.clock.at(time, self.ops))[0]
 
     @property
     def rate(self) -> Any:

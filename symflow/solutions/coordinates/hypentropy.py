@@ -39,11 +39,10 @@ from symflow.solutions.coordinates.independent_coordinates import (
     SeparableSolution,
     T,
     orthogonal_design,
-    sampled,
     seen_targets,
     separable_network,
 )
-from symflow.solutions.derivation import Step
+from symflow.solutions.derivation import Step, over_root, squares
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import coordinate_step
 
@@ -98,10 +97,10 @@ class HypentropyMode(SeparableSolution):
             (size, beta * force, RISE + FALL),
         ):
             parts += [value.subs(T, 0) - first, value.diff(T) - speed]
-        for part in parts:
-            if wrong := sampled(part, SAMPLE):
-                return wrong
-        return sympy.Add(*(_reduced(part) ** 2 for part in parts))
+        square = SIGMA**2 + 4 * LAM**2 * RISE * FALL
+        return squares(
+            parts, SAMPLE, lambda part: over_root(part, KAPPA * RHO * T, RHO, square)
+        )
 
     def _derived(self) -> tuple[Step, ...]:
         u, v = (sympy.Function(name)(T) for name in "uv")
@@ -330,12 +329,3 @@ def _coefficient_mpf(context: Any, time: Any, kappa: Any, *mode: Any) -> Any:
     grown = rise * n / d if rise else fine.zero
     fallen = fall * d / n if fall else fine.zero
     return context.mpf(grown - fallen)
-
-
-def _reduced(expression: sympy.Expr) -> sympy.Expr:
-    """Return the numerator over a common denominator, with ρ² replaced."""
-    m = sympy.Symbol("m", positive=True)
-    rational = expression.subs(sympy.exp(-KAPPA * RHO * T), m)
-    above = sympy.numer(sympy.together(rational))
-    square = SIGMA**2 + 4 * LAM**2 * RISE * FALL
-    return sympy.rem(sympy.expand(above), RHO**2 - square, RHO)

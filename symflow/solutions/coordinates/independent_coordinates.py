@@ -18,11 +18,11 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float, to_mpf
-from symflow.claims import Hypothesis
+from symflow.claims import TOLERANCE, Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.solutions.any_precision import context_of
-from symflow.solutions.conditions import TOLERANCE, verdict
+from symflow.solutions.conditions import verdict
 from symflow.solutions.modes.joint_modes import coupling
 from symflow.solutions.solution import Solution
 from symflow.solutions.time.passage_times import parts_of
@@ -30,25 +30,8 @@ from symflow.solutions.time.passage_times import parts_of
 T, SIGMA = sympy.symbols("t sigma", real=True)
 LAM = sympy.Symbol("lambda", positive=True)
 
-#: What a residual at a point may have by rounding.
-SEEN = 1e-20
-
 #: Digits that the arithmetic has beyond those of a value.
 GUARD = 10
-
-
-def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
-    """Return the square of a residual at a point: zero where it is rounding.
-
-    Examples
-    --------
-    >>> sampled(T**2 - 1, {T: 1}), sampled(1 / (T - 1), {T: 1})
-    (0, 1)
-    """
-    value = sympy.N(part.subs(point), 30)
-    if not value.is_finite:
-        return sympy.S.One
-    return value**2 if abs(value) > SEEN else sympy.S.Zero
 
 
 def separable_network(problem: Problem, least: int, most: int | None) -> Hypothesis:

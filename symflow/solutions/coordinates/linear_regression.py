@@ -10,7 +10,7 @@ with (1 − e^{−λt})/λ → t as λ → 0.  (The linear model of Gidel et al.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -19,6 +19,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import (
@@ -26,7 +27,7 @@ from symflow.solutions.any_precision import (
     is_coarse,
     is_exact,
 )
-from symflow.solutions.conditions import dense_layers, squared_loss
+from symflow.solutions.conditions import squared_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import symmetric_eigen
 from symflow.solutions.modes.spectral import LAM, SIGMA, START, T
@@ -45,7 +46,7 @@ class LinearRegression(Solution):
     source: ClassVar = GIDEL_2019
     contributes: ClassVar = "the closed form"
     unknown: ClassVar = sympy.Function("w")(T)
-    conditions: ClassVar = (squared_loss, partial(dense_layers, least=1, most=1))
+    conditions: ClassVar = (squared_loss, on_flow(dense_layers, 1))
 
     @property
     def formula(self) -> sympy.Expr:

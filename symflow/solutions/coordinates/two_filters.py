@@ -18,7 +18,6 @@ straight line towards its target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, final
 
@@ -39,8 +38,14 @@ from symflow.solutions.coordinates.fourier_coordinates import (
     spectra,
     turned_back,
 )
-from symflow.solutions.coordinates.independent_coordinates import LAM, T, sampled
-from symflow.solutions.derivation import Step
+from symflow.solutions.coordinates.independent_coordinates import LAM, T
+from symflow.solutions.derivation import Step, over_root, squares
+from symflow.solutions.modes.hyperbolic import (
+    amplitudes,
+    final_strengths,
+    hyperbola,
+    strength_mpf,
+)
 from symflow.solutions.reduction import frequency_step
 
 #: |σ|, p₀, |δ|, ρ; Re(σ̄β̂(0)).
@@ -58,45 +63,6 @@ SAMPLE = {
     ALONG: sympy.Rational(1, 3),
     T: sympy.Rational(1, 7),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Frequency:
-    """One frequency: data and start, with what its formula needs.
-
-    Parameters
-    ----------
-    sigma, start, phase : mpc
-        σ, β̂(0) and σ/|σ|.
-    lam, rho : mpf
-        λ and ρ.
-    up, down : mpc
-        (a₀, b̄₀) along the eigenvectors of F for ρ and −ρ.
-    x, y : mpf
-        The eigenvector for ρ, after the phase is taken out.
-    first, second : mpc
-        a₀/phase and b̄₀.
-    """
-
-    sigma: Any
-    start: Any
-    phase: Any
-    lam: Any
-    rho: Any
-    up: Any
-    down: Any
-    x: Any
-    y: Any
-    first: Any
-    second: Any
-
-    def value(self, context: Any, time: Any) -> Any:
-        """Return β̂(t), in the arithmetic of the numbers."""
-        m = context.exp(-2 * self.rho * time)
-        u = -context.expm1(-2 * self.rho * time) / (2 * self.rho) if self.rho else time
-        kept = m if self.up else context.one
-        grown = u * (abs(self.up) ** 2 + kept * abs(self.down) ** 2)
-        return (self.start * kept + self.sigma * grown) / (kept + self.lam * grown)
 
 
 @final
@@ -141,10 +107,10 @@ class FourierMode(CircularSolution):
             below.subs(T, 0) - 1,
             below.diff(T).subs(T, 0) - LAM * P0,
         ]
-        for part in parts:
-            if wrong := sampled(part, SAMPLE):
-                return wrong
-        return sympy.Add(*(_reduced(part) ** 2 for part in parts))
+        root = SIZE**2 + LAM**2 * DELTA**2 / 4
+        return squares(
+            parts, SAMPLE, lambda part: over_root(part, 2 * RHO * T, RHO, root)
+        )
 
     def _derived(self) -> tuple[Step, ...]:
         a, b, a_bar, b_bar = (sympy.Function(n)(T) for n in ("a", "b", "abar", "bbar"))
@@ -170,105 +136,52 @@ class FourierMode(CircularSolution):
             Step("so that", self.statement, self.verify()),
         )
 
-    def frequencies(self, digits: int) -> tuple[list[Frequency], Array]:
-        """Return all frequencies at some precision, and the transform."""
+    def frequencies(self, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+        """Return σ/|σ| and the `hyperbola` of all frequencies, and the transform."""
         rows, basis = spectra(self.problem, digits)
         return [_frequency(basis.flat[0].context, *row) for row in rows], basis
 
     @cached_property
-    def _modes(self) -> list[Frequency]:
-        return self.frequencies(CHECK_DIGITS)[0]
+    def _floats(self) -> tuple[Array, ...]:
+        modes, _ = self.frequencies(CHECK_DIGITS)
+        columns = (np.array(list(map(complex, c))) for c in zip(*modes, strict=True))
+        phase, lam, rho, x, y, *amplitudes = columns
+        return phase, lam.real, rho.real, x.real, y.real, *amplitudes
 
-    @cached_property
-    def _floats(self) -> dict[str, Array]:
-        names = Frequency.__dataclass_fields__
-        return {
-            name: np.array([complex(getattr(mode, name)) for mode in self._modes])
-            for name in names
-        }
-
-    def _pieces(self, t: Any) -> tuple[Array, ...]:
-        """Return m, u, the common factor kept and mD, each of shape (…, d)."""
-        times = float_times(t)[..., None]
-        f = self._floats
-        rho, lam = f["rho"].real, f["lam"].real
-        m = np.exp(-2 * rho * times)
-        safe = np.where(rho > 0, 2 * rho, 1.0)
-        u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
-        kept = np.where(f["up"] != 0, m, 1.0)
-        grown = u * (np.abs(f["up"]) ** 2 + kept * np.abs(f["down"]) ** 2)
-        return m, u, kept, grown, kept + lam * grown
+    def _filters(self, t: Any) -> tuple[Array, Array]:
+        """Return the transforms a and b in float64, shape (…, d)."""
+        phase, *known = self._floats
+        a, b_bar = amplitudes(float_times(t)[..., None], *known)
+        return phase * a, np.conj(b_bar)
 
     def strengths(self, t: Any) -> Array:
-        _, _, kept, grown, below = self._pieces(t)
-        f = self._floats
-        return np.asarray((f["start"] * kept + f["sigma"] * grown) / below)
+        a, b = self._filters(t)
+        return a * b
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        m, u, _, _, below = self._pieces(t)
-        f = self._floats
-        x, y, up, down = f["x"], f["y"], f["up"], f["down"]
-        tilt = f["rho"] * (y * y - x * x)
-        across = 2 * f["rho"] * x * y
-        pulls = (
-            across * f["second"] - tilt * f["first"],
-            across * f["first"] + tilt * f["second"],
-        )
-        # a mode without a growing part carries e^{−ρt} instead
-        fade = np.where(up != 0, m, np.sqrt(m))
-        late = (up * x - fade * down * y, up * y + fade * down * x)
-        early = [
-            (1 + m) / 2 * q + u * pull
-            for q, pull in zip((f["first"], f["second"]), pulls, strict=True)
-        ]
-        use = (m > 0.5) & (up != 0)
-        scale = 1 / np.sqrt(below)
-        a, b = (np.where(use, e, w) * scale for e, w in zip(early, late, strict=True))
-        filters = f["phase"] * a, np.conj(b)
+        filters = self._filters(t)
         return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
 
     def _at(self, t: Any, digits: int) -> Array:
         modes, basis = self.frequencies(digits)
         context = basis.flat[0].context
         time = to_mpf(t, context)
-        return turned_back(basis, [mode.value(context, time) for mode in modes])
+        values = [
+            phase * strength_mpf(context, time, *known) for phase, *known in modes
+        ]
+        return turned_back(basis, values)
 
     @property
     def _final(self) -> Array:
-        f = self._floats
-        lam, seen = f["lam"].real, f["lam"].real > 0
-        # without input a filter stays; σ ≠ 0 there belongs to no data
-        goal = np.where(seen, f["sigma"] / np.where(seen, lam, 1.0), f["start"])
-        return np.where(seen & (f["up"] == 0), 0.0, goal)
+        phase, *known = self._floats
+        return phase * final_strengths(*known)
 
 
 def _frequency(
     context: Any, lam: Any, sigma: Any, first: Any, second: Any
-) -> Frequency:
-    """Return a frequency with F diagonalized, its phase taken out."""
-    size = abs(sigma)
+) -> tuple[Any, ...]:
+    """Return the phase of σ, and a frequency from which it is taken out."""
+    size, noise = abs(sigma), context.mpf(10) ** (SPARE - context.dps)
     phase = sigma / size if size else context.one
-    a, b_bar = first / phase, context.conj(second)
-    tilt = lam * (abs(second) ** 2 - abs(first) ** 2) / 2
-    rho = context.hypot(size, tilt)
-    x, y = (size, rho + tilt) if tilt >= 0 else (rho - tilt, size)
-    length = context.hypot(x, y)
-    x, y = (x / length, y / length) if length else (context.one, context.zero)
-    up, down = x * a + y * b_bar, x * b_bar - y * a
-    if abs(up) <= context.mpf(10) ** (SPARE - context.dps) * (abs(a) + abs(b_bar)):
-        up = context.zero
-    start = first * second
-    return Frequency(sigma, start, phase, lam, rho, up, down, x, y, a, b_bar)
-
-
-def _reduced(expression: sympy.Expr) -> sympy.Expr:
-    """Return the numerator in powers of e^{2ρt}, with ρ² replaced."""
-    grown = sympy.Symbol("g", positive=True)
-    rational = expression.rewrite(sympy.exp).expand()
-    rational = rational.subs(sympy.exp(-2 * RHO * T), 1 / grown)
-    rational = rational.subs(sympy.exp(-4 * RHO * T), grown**-2)
-    rational = rational.subs(sympy.exp(4 * RHO * T), grown**2)
-    rational = rational.subs(sympy.exp(2 * RHO * T), grown)
-    above = sympy.numer(sympy.together(rational))
-    square = SIZE**2 + LAM**2 * DELTA**2 / 4
-    return sympy.rem(sympy.expand(above), RHO**2 - square, RHO)
+    known = hyperbola(size, lam, first / phase, context.conj(second), noise)
+    return phase, *known

@@ -12,7 +12,7 @@ w₀ → 0 a mode escapes after w₀^κ/(σ(L − 2)).
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -21,12 +21,12 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
+from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import Problem
 from symflow.solutions.any_precision import checkable, context_of
 from symflow.solutions.conditions import (
     aligned,
     balanced,
-    dense_layers,
     moments,
     product,
     squared_loss,
@@ -79,7 +79,7 @@ class DeepMode(SpectralSolution):
     unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,
-        partial(dense_layers, least=3, most=None),
+        on_flow(dense_layers, least=3),
         balanced,
         aligned,
         positive_inputs,

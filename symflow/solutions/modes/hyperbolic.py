@@ -17,7 +17,7 @@ singularity: balanced (δ = 0), σ = 0, σ < 0 and opposite signs of a and b are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -27,19 +27,18 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
+from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
 from symflow.solutions.conditions import (
-    ROUNDING,
-    TOLERANCE,
-    dense_layers,
     moments,
     product,
     squared_loss,
     verdict,
 )
-from symflow.solutions.derivation import Step
+from symflow.solutions.derivation import Step, over_root, squares
 from symflow.solutions.modes.joint_modes import (
     COARSE_NOISE,
     JointModes,
@@ -64,8 +63,7 @@ W0, P0, RHO = sympy.symbols("w0 p0 rho", positive=True)
 
 #: A point where ρ is rational, to tell a wrong formula before expanding it.
 SAMPLE = {SIGMA: 3, LAM: 2, W0: sympy.Rational(3, 2), P0: 5, RHO: 5}
-MOMENT = sympy.Rational(1, 7)
-SEEN = 1e-20
+SAMPLE[T] = sympy.Rational(1, 7)
 
 #: Digits that eigenvectors may lose before a part of the start is taken for zero.
 SPARE = 20
@@ -143,7 +141,7 @@ def aligned_layers(problem: Problem) -> Hypothesis:
         size = layer_modes(floats if coarse else problem.sharp, digits).defect
         # fractions of some height that differ, differ by more than digits hide
         room = 10.0 ** (CHECK_DIGITS // 2 - digits) if digits > CHECK_DIGITS else 0
-        size = 0.0 if size < (room or ROUNDING) else size
+        size = 0.0 if size < (room or UNSEEN) else size
     return verdict(problem, words, "they are off by", size)
 
 
@@ -156,7 +154,7 @@ class HyperbolicMode(SpectralSolution):
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
-        partial(dense_layers, least=2, most=2),
+        on_flow(dense_layers, 2),
         aligned_layers,
     )
 
@@ -192,11 +190,10 @@ class HyperbolicMode(SpectralSolution):
         parts: list[sympy.Expr] = []
         for value, speed, first in ((w, p * force, W0), (p, 4 * w * force, P0)):
             parts += [value.subs(T, 0) - first, value.diff(T) - speed]
-            for part in parts[-2:]:
-                sample = sympy.N(part.subs(SAMPLE).subs(T, MOMENT), 30)
-                if abs(sample) > SEEN:
-                    return sample**2
-        return sympy.Add(*(_reduced(part) ** 2 for part in parts))
+        square = SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4
+        return squares(
+            parts, SAMPLE, lambda part: over_root(part, 2 * RHO * T, RHO, square)
+        )
 
     def _derived(self) -> tuple[Step, ...]:
         a, b = (sympy.Function(name)(T) for name in "ab")
@@ -234,7 +231,7 @@ class HyperbolicMode(SpectralSolution):
         known = zip(modes.sigma, modes.lam, modes.first, modes.second, strict=True)
         context = getattr(modes.right.flat[0], "context", None)
         noise = COARSE_NOISE if context is None else context.eps * 10**SPARE
-        rows = [_eigen(*mode, noise) for mode in known]
+        rows = [hyperbola(*mode, noise) for mode in known]
         return tuple(np.array(column) for column in zip(*rows, strict=True))
 
     def routine(self) -> Routine:
@@ -262,12 +259,7 @@ class HyperbolicMode(SpectralSolution):
         return np.asarray(a * b)
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
-        lam, rho, x, y, up, down, *_ = parameters
-        rise, fall = context.exp(rho * time), context.exp(-rho * time)
-        grown = context.expm1(2 * rho * time) / (2 * rho) if rho else time
-        decayed = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
-        a, b = rise * up * x - fall * down * y, rise * up * y + fall * down * x
-        return a * b / (1 + lam * (up**2 * grown + down**2 * decayed))
+        return strength_mpf(context, time, *parameters)
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         times = float_times(t)
@@ -290,9 +282,28 @@ class HyperbolicMode(SpectralSolution):
         return to_float_array(self.modes.idle)
 
     def final(self, *parameters: Array) -> Array:
-        """Return σ/λ = 2ρxy/λ where F has a growing part; see `settled`."""
-        lam, rho, x, y, up, _, a, b, *_ = parameters
-        return settled((up != 0) & (rho > 0), 2 * rho * x * y, lam, a * b)
+        return final_strengths(*parameters)
+
+
+def final_strengths(
+    lam: Array, rho: Array, x: Array, y: Array, up: Array, down: Array, *rest: Array
+) -> Array:
+    """Return |σ|/λ = 2ρxy/λ where F has a growing part; see `settled`."""
+    start = rest[0] * np.conj(rest[1])
+    return settled((up != 0) & (rho > 0), 2 * rho * x * y, lam, start)
+
+
+def strength_mpf(
+    context: Any, time: Any, lam: Any, rho: Any, x: Any, y: Any, *parts: Any
+) -> Any:
+    """Return the strength ab, or a times the conjugate of b, at one time."""
+    up, down, *_ = parts
+    rise, fall = context.exp(rho * time), context.exp(-rho * time)
+    grown = context.expm1(2 * rho * time) / (2 * rho) if rho else time
+    decayed = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
+    a, b = rise * up * x - fall * down * y, rise * up * y + fall * down * x
+    below = 1 + lam * (abs(up) ** 2 * grown + abs(down) ** 2 * decayed)
+    return a * context.conj(b) / below
 
 
 def amplitudes(
@@ -308,7 +319,7 @@ def amplitudes(
     pull_a: Array,
     pull_b: Array,
 ) -> Any:
-    """Return a and b of every mode; see `_eigen` for the constants."""
+    """Return a and b of every mode; see `hyperbola` for the constants."""
     m = np.exp(-2 * rho * times)
     safe = np.where(rho > 0, 2 * rho, 1.0)
     u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
@@ -318,7 +329,7 @@ def amplitudes(
     a = np.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
     b = np.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
     below = np.where(lost, 1.0, m) + lam * u * (
-        up * up + np.where(lost, 1.0, m) * down * down
+        np.abs(up) ** 2 + np.where(lost, 1.0, m) * np.abs(down) ** 2
     )
     scale = 1 / np.sqrt(below)
     # a mode without a growing part: numerator and root both carry e^{−ρt}
@@ -328,9 +339,12 @@ def amplitudes(
     return a, b
 
 
-def _eigen(sigma: Any, lam: Any, a: Any, b: Any, noise: Any) -> tuple[Any, ...]:
-    """Return λ, ρ, the eigenvector (x, y) of F, q₀ along and across it, and Fq₀."""
-    tilt = lam * (b * b - a * a) / 2
+def hyperbola(sigma: Any, lam: Any, a: Any, b: Any, noise: Any) -> tuple[Any, ...]:
+    """Return λ, ρ, the eigenvector (x, y) of F, q₀ along and across it, q₀ and Fq₀.
+
+    For complex amplitudes `sigma` is |σ|, and `b` the conjugate of the second.
+    """
+    tilt = lam * (abs(b) ** 2 - abs(a) ** 2) / 2
     rho = (sigma * sigma + tilt * tilt) ** 0.5
     x, y = (sigma, rho + tilt) if tilt >= 0 else (rho - tilt, sigma)
     length = (x * x + y * y) ** 0.5
@@ -339,15 +353,6 @@ def _eigen(sigma: Any, lam: Any, a: Any, b: Any, noise: Any) -> tuple[Any, ...]:
     if abs(up) < noise * (abs(a) + abs(b)):
         up = 0 * a
     return lam, rho, x, y, up, down, a, b, sigma * b - tilt * a, sigma * a + tilt * b
-
-
-def _reduced(expression: sympy.Expr) -> sympy.Expr:
-    """Return the numerator over a common denominator, with ρ² replaced."""
-    m = sympy.Symbol("m", positive=True)
-    rational = expression.subs(sympy.exp(-2 * RHO * T), m)
-    above = sympy.numer(sympy.together(rational))
-    square = SIGMA**2 + LAM**2 * (P0**2 - 4 * W0**2) / 4
-    return sympy.rem(sympy.expand(above), RHO**2 - square, RHO)
 
 
 def _size(vector: Array) -> Any:

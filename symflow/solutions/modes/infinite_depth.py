@@ -23,12 +23,10 @@ from symflow.claims.bibliography import SAXE_2014
 from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of
+from symflow.solutions.derivation import sampled
 from symflow.solutions.modes.spectral import LAM, START, T
 
 SIGMA = sympy.Symbol("sigma", positive=True)
-
-#: A gap above this is not rounding.
-SEEN = 1e-20
 
 
 @dataclass(frozen=True)
@@ -82,10 +80,8 @@ class InfiniteDepth:
         """
         equation = formula.diff(T) - formula**2 * (SIGMA - LAM * formula)
         here = {SIGMA: 3, LAM: 2, START: sympy.Rational(1, 2)}
-        begin = sympy.N(formula.subs(T, 0).subs(here) - here[START], 30)
-        if abs(begin) > SEEN:
-            return begin**2
-        return sympy.simplify(equation) ** 2
+        begin = sampled(formula.subs(T, 0) - START, here)
+        return begin or sympy.simplify(equation) ** 2
 
     def verify(self) -> sympy.Expr:
         """Return the residual of equation and start, exactly zero."""

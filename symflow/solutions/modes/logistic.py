@@ -12,7 +12,6 @@ form above for some R, because then W_1ᵀW_1 = (WᵀW)^{1/2} and W_2W_2ᵀ = (W
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -20,7 +19,8 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import SAXE_2014
-from symflow.solutions.conditions import aligned, balanced, dense_layers, squared_loss
+from symflow.claims.conditions import dense_layers, on_flow
+from symflow.solutions.conditions import aligned, balanced, squared_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.spectral import LAM, SIGMA, START, SpectralSolution, T
 from symflow.solutions.numpy_form import Routine
@@ -37,7 +37,7 @@ class LogisticMode(SpectralSolution):
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
-        partial(dense_layers, least=2, most=2),
+        on_flow(dense_layers, 2),
         balanced,
         aligned,
     )

@@ -20,14 +20,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.claims import Reference
+from symflow.claims import TOLERANCE, Reference
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.solutions.modes.joint_modes import joint_modes
 from symflow.solutions.modes.spectral import LAM, SIGMA
-
-#: Relative defect up to which Σ_xx and Σ_yx count as having common singular vectors.
-TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)

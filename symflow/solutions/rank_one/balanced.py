@@ -19,7 +19,7 @@ if and only if p₁ᵀu₀ + q₁ᵀv₀ ≠ 0, where p₁ and q₁ are the lead
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -28,13 +28,13 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
 from symflow.claims.bibliography import EFTEKHARI_2020
+from symflow.claims.conditions import dense_layers, on_flow
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
 from symflow.solutions.conditions import (
     balanced,
-    dense_layers,
     isotropic,
     product,
     rank_one,
@@ -76,7 +76,7 @@ class RankOne(Solution):
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,
-        partial(dense_layers, least=2, most=None),
+        on_flow(dense_layers, least=2),
         isotropic,
         balanced,
         rank_one,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sympy
 
-from symflow.solutions.derivation import Step
+from symflow.solutions.derivation import Step, squares
 
 T, TAU, START = (
     sympy.Symbol("t"),
@@ -30,7 +30,7 @@ SAMPLE = dict(
         strict=True,
     )
 )
-MOMENT, SEEN = sympy.Rational(1, 7), 1e-20
+SAMPLE[TAU] = sympy.Rational(1, 7)
 
 
 def strength(depth: sympy.Expr, power: sympy.Expr, mass: sympy.Expr) -> sympy.Expr:
@@ -76,13 +76,8 @@ PROVED = (
 def residual(*formulas: sympy.Basic) -> sympy.Expr:
     """Return the squares of all that has to vanish, or one that is seen not to."""
     s, component, mass = formulas
-    numbers = [*_oja(component), *_mass(mass)]
-    for number in numbers:
-        seen = sympy.N(number.subs(SAMPLE).subs(TAU, MOMENT), 30)
-        if abs(seen) > SEEN:
-            return seen**2
-    parts = [*_bernoulli(s), *(_vanishing(number) for number in numbers)]
-    return sympy.Add(*(part**2 for part in parts))
+    seen = squares([*_oja(component), *_mass(mass)], SAMPLE, _vanishing)
+    return seen or sympy.Add(*(part**2 for part in _bernoulli(s)))
 
 
 def _bernoulli(s: sympy.Expr) -> list[sympy.Expr]:

@@ -13,7 +13,7 @@ The weights themselves are Q = Y O with P = YYᵀ and a rotation O of the hidden
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -21,9 +21,9 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.claims.bibliography import DOMINE_2025
+from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import Problem
 from symflow.solutions.conditions import (
-    dense_layers,
     homogeneity,
     homogeneous,
     imbalance,
@@ -44,7 +44,7 @@ class Riccati(GramSolution):
     contributes: ClassVar = "the solution; in a form that is stable at late times here"
     conditions: ClassVar = (
         squared_loss,
-        partial(dense_layers, least=2, most=2),
+        on_flow(dense_layers, 2),
         isotropic,
         homogeneous,
     )

@@ -84,10 +84,15 @@ class Clock:
         Width of the panels, below the distance of the singularities of g.
     settled : float
         The y from which g is nearly constant, and its singularities are far.
+    rate : number
+        The limit of 1/g.
     """
 
-    def __init__(self, density: Density, width: float, settled: float) -> None:
+    def __init__(
+        self, density: Density, width: float, settled: float, rate: Any
+    ) -> None:
         self._density, self._width, self._settled = density, width, settled
+        self._rate = rate
 
     def passages(
         self, context: Any, end: Any, start: int
@@ -106,8 +111,16 @@ class Clock:
             late = WIDER if edge > self._settled else 1
             width = min((LONGER - 1) * edge, context.mpf(late * self._width))
 
-    def invert(self, context: Any, time: Any, end: Any) -> Any:
-        """Return y(t) in an mpmath context; infinity where it is beyond `end`."""
+    def at(self, time: Any, context: Any) -> Any:
+        """Return y(t) in an mpmath context; infinity where the limit is reached."""
+        far = 2.4 * context.dps + max(self._settled, 0.0)
+        if self._rate * time > 2 * far:
+            place, passed = self.far
+            if place + self._rate * (time - passed) > far + 1:
+                return context.inf
+        return self._inverse(context, time, far)
+
+    def _inverse(self, context: Any, time: Any, end: Any) -> Any:
         if not time:
             return context.zero
         found = self._panel(context, time, end)
