@@ -297,13 +297,13 @@ def strength_mpf(
     context: Any, time: Any, lam: Any, rho: Any, x: Any, y: Any, *parts: Any
 ) -> Any:
     """Return the strength ab, or a times the conjugate of b, at one time."""
-    up, down, *_ = parts
-    rise, fall = context.exp(rho * time), context.exp(-rho * time)
-    grown = context.expm1(2 * rho * time) / (2 * rho) if rho else time
-    decayed = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
-    a, b = rise * up * x - fall * down * y, rise * up * y + fall * down * x
-    below = 1 + lam * (abs(up) ** 2 * grown + abs(down) ** 2 * decayed)
-    return a * context.conj(b) / below
+    up, down, a, b, *_ = parts
+    start, m = a * context.conj(b), context.exp(-2 * rho * time)
+    u = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
+    if not up:
+        return start * m / (1 + lam * u * abs(down) ** 2)
+    grown = u * (abs(up) ** 2 + m * abs(down) ** 2)
+    return (start * m + 2 * rho * x * y * grown) / (m + lam * grown)
 
 
 def amplitudes(
