@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from symflow.analysis import Analysis
-    from symflow.cli.problem import Problem
+    from symflow.cli.problem import StatedProblem
     from symflow.flow import GradientFlow
 
 
@@ -62,7 +62,7 @@ def _exit_code(
     return 0 if analysis.ok else 1
 
 
-def _run(options: argparse.Namespace, problem: Problem) -> Analysis:
+def _run(options: argparse.Namespace, problem: StatedProblem) -> Analysis:
     from symflow.analysis import analyze
     from symflow.cli.progress import Progress
 

@@ -16,7 +16,7 @@ from symflow.algebra.text import inline
 from symflow.codegen.loading import load
 from symflow.errors import InvalidArgument
 from symflow.solutions import Solution
-from symflow.solutions.routine import OUTPUTS, Routine
+from symflow.solutions.numpy_form import OUTPUTS, Routine
 
 _HEAD = '''"""{title}"""
 

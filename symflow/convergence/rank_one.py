@@ -41,7 +41,7 @@ from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
 from symflow.convergence.one_neuron import (
     CONDITIONS,
     DIGITS,
-    OneNeuron,
+    FirstMode,
     aligned_example,
     angle_falls,
     one_neuron,
@@ -186,7 +186,7 @@ class RankOneRate(RateBound):
         )
 
 
-def _speeds(frame: OneNeuron, lowest: Any) -> tuple[float, float]:
+def _speeds(frame: FirstMode, lowest: Any) -> tuple[float, float]:
     """Return κ and κ_s."""
     kappa = (frame.first - frame.second) * lowest ** (1 - 2 / frame.depth)
     return to_float(kappa), to_float(frame.depth * lowest ** (2 - 2 / frame.depth))

@@ -32,9 +32,9 @@ from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import HypothesisFailed, InvalidArgument
-from symflow.flow.clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries, entries
+from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 

@@ -17,7 +17,7 @@ from symflow.flow.problem import bind
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.events import Event, LossBelow, as_events
-from symflow.simulation.follow import Dense, follow
+from symflow.simulation.follow import DenseOutput, follow
 from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
@@ -156,7 +156,7 @@ def _refuse_stacks(init: Any) -> None:
 @dataclass(frozen=True)
 class _Interpolant:
     system: System
-    dense: Dense
+    dense: DenseOutput
 
     def __call__(self, time: Any) -> tuple[Floats, ...]:
         return self.system.matrices(self.dense(float(time)))
