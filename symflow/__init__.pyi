@@ -238,6 +238,9 @@ from symflow.networks import (
     LinearNetwork as LinearNetwork,
 )
 from symflow.networks import (
+    Model as Model,
+)
+from symflow.networks import (
     Network as Network,
 )
 from symflow.networks import (

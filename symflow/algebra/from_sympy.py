@@ -15,6 +15,7 @@ from symflow.algebra.elementwise import (
     Identity,
     Inverse,
     Number,
+    Ones,
     elementwise,
     hadamard,
     total,
@@ -94,6 +95,10 @@ def _matrix(expression: Any) -> Node:
             return _power(expression)
         case sympy.Identity():
             return Identity(expression.shape[0])
+        case sympy.OneMatrix():
+            return Ones(*expression.shape)
+        case sympy.ZeroMatrix():
+            return scale(0, Ones(*expression.shape))
     return _entrywise(expression)
 
 

@@ -257,6 +257,14 @@ def _constant(
     return Slot(shape, constant=True), Given(arithmetic.constant(array))
 
 
+def _identity(
+    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
+) -> tuple[Slot, Node]:
+    size: Any = slots[0].value if slots else step.constant
+    one = np.eye(int(size), dtype=int).astype(object)
+    return Slot(one.shape, constant=True), Given(arithmetic.constant(one))
+
+
 def _kronecker(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, Node]:
@@ -379,6 +387,7 @@ RULES: dict[str, Rule] = {
     "crop": _moved,
     "circulant_sums": _circulant_sums,
     "constant": _constant,
+    "identity": _identity,
     "kron": _kronecker,
     "exp": _function,
     "sigmoid": _function,

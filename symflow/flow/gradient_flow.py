@@ -117,6 +117,7 @@ class GradientFlow:
     def parameters(self) -> tuple[sympy.Symbol, ...]:
         """The scalar symbols that are still without a value, in argument order."""
         found = {s for rate in self.learning_rates for s in rate.free_symbols}
+        found |= {*self.network.scalars}
         known = self.loss.parameters
         return (*known, *sorted(found - {*known}, key=str))
 
@@ -206,7 +207,9 @@ class GradientFlow:
                 )
                 raise InvalidArgument(msg)
             declared, given = [*declared, count], [*given, samples]
-        return entries(declared, self.state, self.rhs, given)
+        known = self.network.constants
+        rates = [rate.xreplace(known) for rate in self.rhs] if known else self.rhs
+        return entries(declared, self.state, rates, given)
 
     def __str__(self) -> str:
         if self.clock != "time":

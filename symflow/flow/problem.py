@@ -222,6 +222,13 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
+    if flow.network.unknown:
+        msg = (
+            f"flow: {flow.network.unknown[0]} is a constant of the model without a "
+            "value, and an integration needs its numbers. Give Model(…, constants="
+            f"{{{flow.network.unknown[0]}: array}})"
+        )
+        raise InvalidArgument(msg)
     numbers = data if digits is None else getattr(data, "exactly", data)
     arrays = flow.loss.arrays(numbers)
     declared = [

@@ -264,6 +264,11 @@ def _given(step: Instruction) -> Any:
     return arb_mat([[to_arb(entry) for entry in row] for row in rows])
 
 
+def _identity(step: Instruction, *rows: int) -> Any:
+    size = int(rows[0] if step.constant is None else step.constant)
+    return arb_mat(size, size, [int(k % (size + 1) == 0) for k in range(size**2)])
+
+
 def _sigmoid(entry: Any) -> Any:
     return 1 / (1 + (-entry).exp())
 
@@ -338,6 +343,7 @@ OPERATIONS: dict[str, Operation] = {
     "inner": Operation(_inner, _inner_move),
     "kron": Operation(_kron, _inner_move),
     "constant": Operation(_given, _unmoved),
+    "identity": Operation(_identity, _unmoved),
     "add": Operation(lambda step, a, b: a + b, _sum_move),
     "subtract": Operation(lambda step, a, b: a - b, _sum_move),
     "scale": Operation(_scale, _scale_move),
