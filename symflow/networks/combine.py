@@ -21,6 +21,13 @@ def parallel(first: AbstractNetwork, second: AbstractNetwork) -> Network | Matri
     W2*W1 + W3
     """
     other = _apart(first, second, "net_a + net_b")
+    ends = [(model.widths[0], model.widths[-1]) for model in (first, second)]
+    if ends[0] != ends[1]:
+        msg = (
+            f"net_a + net_b: net_a has {ends[0][0]} inputs and {ends[0][1]} outputs, "
+            f"but net_b has {ends[1][0]} and {ends[1][1]}"
+        )
+        raise ShapeMismatch(msg)
     return _combined(
         first.end_to_end + other.end_to_end, (first, other), "net_a + net_b"
     )
@@ -43,9 +50,12 @@ def composed(second: AbstractNetwork, first: AbstractNetwork) -> Network | Matri
             f"{second.widths[0]} inputs"
         )
         raise ShapeMismatch(msg)
-    if isinstance(first, Network) and isinstance(second, Network):
-        if first.names + second.names == ():
-            return Network(*first.layers, *second.layers)
+    if (
+        isinstance(first, Network)
+        and isinstance(second, Network)
+        and first.names + second.names == ()
+    ):
+        return Network(*first.layers, *second.layers)
     return _combined(other.end_to_end * first.end_to_end, (first, other), call)
 
 

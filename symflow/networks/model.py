@@ -147,13 +147,13 @@ def Model(
     given = {} if constants is None else _by_symbol(constants, formula)
     _check_roles(symbols, given, formula)
     sizes: dict[Any, Any] = {s: as_width(s, CALL) for s in sizes_of(formula)}
-    formula = at_sizes(formula, sizes)
+    formula = _resized(formula, sizes)
     named = {at_sizes(symbol, sizes): value for symbol, value in given.items()}
     scalars = {s: v for s, v in named.items() if isinstance(s, sympy.Symbol)}
     matrices = {s: v for s, v in named.items() if s not in scalars}
     declared = [(f"{CALL}: {s}", s.shape, v.shape) for s, v in matrices.items()]
     known = solve_widths(declared)
-    formula = ordered(at_sizes(formula.xreplace(scalars), known))
+    formula = ordered(_resized(formula.xreplace(scalars), known))
     weights = tuple(at_sizes(at_sizes(s, sizes), known) for s in symbols)
     values = tuple((at_sizes(s, known), v) for s, v in matrices.items())
     model = MatrixModel(formula, weights, values)
@@ -214,6 +214,15 @@ def _by_symbol(constants: Any, formula: Any) -> dict[Any, Any]:
             array = as_array(value, f"{CALL}: {key}")
             found[symbol] = exact_matrix(sympy.Matrix(array.tolist()))
     return found
+
+
+def _resized(formula: Any, sizes: dict[Any, Any]) -> Any:
+    """Return a formula with other sizes, which SymPy checks as far as it can."""
+    try:
+        return at_sizes(formula, sizes)
+    except sympy.matrices.exceptions.ShapeError as problem:
+        msg = f"{CALL}: shapes do not fit together in {formula}: {problem}"
+        raise ShapeMismatch(msg) from None
 
 
 def _check_roles(
