@@ -100,6 +100,9 @@ from symflow.data import (
     Dataset as Dataset,
 )
 from symflow.data import (
+    Measurements as Measurements,
+)
+from symflow.data import (
     Moments as Moments,
 )
 from symflow.data import (
@@ -212,6 +215,9 @@ from symflow.losses import (
 )
 from symflow.losses import (
     Loss as Loss,
+)
+from symflow.losses import (
+    MeasurementLoss as MeasurementLoss,
 )
 from symflow.losses import (
     SquaredLoss as SquaredLoss,

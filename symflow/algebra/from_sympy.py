@@ -27,6 +27,8 @@ from symflow.algebra.embeddings import (
     crop,
     diag,
     diagonal_of,
+    flattened,
+    folded,
     pad,
 )
 from symflow.algebra.functions import Z
@@ -132,6 +134,10 @@ def _map(expression: matrix_maps.MatrixMap) -> Node:
         matrix_maps.Padded: pad,
         matrix_maps.Cropped: crop,
     }
+    if isinstance(expression, matrix_maps.Flattened):
+        return flattened(_matrix(expression.arg))
+    if isinstance(expression, matrix_maps.Folded):
+        return folded(_matrix(expression.arg), *expression.shape)
     node: Node = makers[type(expression)](_matrix(expression.arg), expression.size)
     return node
 

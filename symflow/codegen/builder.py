@@ -185,6 +185,8 @@ class Builder:
     def _linear_map(self, node: LinearMap) -> int:
         size = None if node.size is None else sympy.sympify(node.size)
         if size is not None and not size.is_Integer:
+            if node.operation == "unvec":
+                return self._emit("unvec", self.visit(node.body), self._scalar(size))
             size = None
         return self._emit(node.operation, self.visit(node.body), constant=size)
 

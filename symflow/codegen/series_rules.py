@@ -221,6 +221,10 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
         case "pad":
             places = np.full((size, 1), -1)
             places[:rows, 0] = np.arange(rows)
+        case "vec":
+            places = np.arange(rows * columns)[:, None]
+        case "unvec":
+            places = np.arange(rows).reshape(size, -1)
         case _:
             places = np.arange(size * columns).reshape(size, columns)
     return places
@@ -229,11 +233,12 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
 def _moved(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, Node]:
-    (slot,) = slots
+    slot, *counts = slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
+    size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
     places = entry_places(step.operation, slot.shape, size)
     rows, columns = places.shape
-    node = Linear(lambda matrix: arithmetic.rearrange(matrix, places))
+    node = First(lambda matrix: arithmetic.rearrange(matrix, places))
     return Slot((rows, columns), constant=slot.constant), node
 
 
@@ -385,6 +390,8 @@ RULES: dict[str, Rule] = {
     "circulant": _moved,
     "pad": _moved,
     "crop": _moved,
+    "vec": _moved,
+    "unvec": _moved,
     "circulant_sums": _circulant_sums,
     "constant": _constant,
     "identity": _identity,

@@ -231,7 +231,9 @@ def bind(
         raise InvalidArgument(msg)
     numbers = data if digits is None else getattr(data, "exactly", data)
     arrays = flow.loss.arrays(numbers)
-    declared = [
+    ends = flow.network.widths[0], flow.network.widths[-1]
+    declared = flow.loss.declared(data, *ends)
+    declared += [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]

@@ -73,6 +73,18 @@ class Loss(ABC):
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the array of every data symbol, by the symbol's name."""
 
+    def declared(
+        self, data: Any, inputs: Width, outputs: Width
+    ) -> list[tuple[str, tuple[Width, Width], tuple[int, int]]]:
+        """Return what `data` say of `inputs` and `outputs` beside their arrays.
+
+        Returns
+        -------
+        list of tuple
+            What it is, the shape in widths, and the shape in numbers.
+        """
+        return []
+
     def _formula(self) -> sympy.Expr:
         """Return ℓ(W) for a matrix W of any size."""
         sizes = sympy.symbols("m d", integer=True, positive=True)

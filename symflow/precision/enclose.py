@@ -22,7 +22,12 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
+from symflow.losses import (
+    ExponentialLoss,
+    LogisticLoss,
+    MeasurementLoss,
+    SquaredLoss,
+)
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
@@ -36,7 +41,7 @@ GROWTH_MARGIN = 0.15
 #: … and by this many bits.
 EXTRA_BITS = 2
 #: Losses that are convex functions of the end-to-end matrix, for every data set.
-CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss)
+CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss, MeasurementLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
 GUARD_DIGITS = 30
 

@@ -226,10 +226,11 @@ def _hadamard(step: Instruction, left: Any, right: Any) -> Any:
     return arb_mat(left.nrows(), left.ncols(), [a * b for a, b in pairs])
 
 
-def _moved(step: Instruction, matrix: Any) -> Any:
+def _moved(step: Instruction, matrix: Any, *count: int) -> Any:
     """Return a matrix whose entries are entries of the operand, or zero."""
     shape = (matrix.nrows(), matrix.ncols())
     size = shape[0] if step.constant is None else int(step.constant)
+    size = count[0] if count else size
     where, flat = entry_places(step.operation, shape, size), matrix.entries()
     chosen = [arb(0) if at < 0 else flat[at] for at in where.ravel().tolist()]
     rows, columns = where.shape
@@ -277,7 +278,7 @@ def _unmoved(step: Instruction, *operands: Operand) -> Move:
     return Move(arb(0), arb(0))
 
 
-def _same(step: Instruction, operand: Operand) -> Move:
+def _same(step: Instruction, operand: Operand, *count: Operand) -> Move:
     return operand.move
 
 
@@ -356,6 +357,8 @@ OPERATIONS: dict[str, Operation] = {
     "diagonal": Operation(_moved, _same),
     "pad": Operation(_moved, _same),
     "crop": Operation(_moved, _same),
+    "vec": Operation(_moved, _same),
+    "unvec": Operation(_moved, _same),
     "circulant": Operation(_moved, _circulant_move),
     "circulant_sums": Operation(_circulant_sums, _sums_move),
     "exp": Operation(_entries(lambda entry: entry.exp()), _exp_move),
