@@ -256,18 +256,12 @@ class Given(Node):
 def _constant(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, Node]:
-    assert step.constant is not None
-    array = np.array(step.constant.tolist(), dtype=object)
+    constant: Any = slots[0].value if slots else step.constant
+    if step.operation == "identity":
+        constant = np.eye(int(constant), dtype=int)
+    array = np.array(constant.tolist(), dtype=object)
     shape = (int(array.shape[0]), int(array.shape[1]))
     return Slot(shape, constant=True), Given(arithmetic.constant(array))
-
-
-def _identity(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
-    size: Any = slots[0].value if slots else step.constant
-    one = np.eye(int(size), dtype=int).astype(object)
-    return Slot(one.shape, constant=True), Given(arithmetic.constant(one))
 
 
 def _kronecker(
@@ -394,7 +388,7 @@ RULES: dict[str, Rule] = {
     "unvec": _moved,
     "circulant_sums": _circulant_sums,
     "constant": _constant,
-    "identity": _identity,
+    "identity": _constant,
     "kron": _kronecker,
     "exp": _function,
     "sigmoid": _function,

@@ -74,7 +74,7 @@ class MeasurementLoss(Loss):
         return {self.residuals(end_to_end): "residuals"}
 
     def residuals(self, end_to_end: Node) -> Node:
-        """Return y − A vec(W), one number per measurement."""
+        """Return y − A vec(W) at W = `end_to_end`, one number per measurement."""
         outputs, inputs = end_to_end.shape
         A, y = (Leaf(symbol) for symbol in self.data_symbols(inputs, outputs))
         return subtract(y, product(A, flattened(end_to_end)))
