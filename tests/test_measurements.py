@@ -12,7 +12,7 @@ import sympy
 from oracles.entrywise import integer_matrix, matrix
 
 import symflow as sf
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import HypothesisFailed, InvalidArgument, ShapeMismatch
 
 DENSE = sf.LinearNetwork(3, 2, 2)
 
@@ -135,6 +135,41 @@ def test_enclosures_contain_precise_runs():
     np.testing.assert_allclose(
         rough.loss, np.array(run.loss, dtype=float), rtol=1e-8, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", ["sensing", "completion", "contradiction"])
+def test_limits_contain_long_runs(kind):
+    net, rng = sf.LinearNetwork(2, 2, 2), np.random.default_rng(4)
+    data = {
+        "sensing": sensing(count=2, shape=(2, 2)),
+        "completion": sf.Measurements.entries({(0, 0): 2, (1, 0): -1}, shape=(2, 2)),
+        "contradiction": sf.Measurements([[[1, 0], [0, 0]]] * 2, [1, 2]),
+    }[kind]
+    weights = [np.eye(2) + 0.3 * rng.standard_normal((2, 2)) for _ in range(2)]
+    flow = sf.gradient_flow(net, sf.MeasurementLoss())
+    ball = sf.enclose(flow, data, weights, sf.oo, digits=10)
+    run = sf.precise(flow, data, weights, [0, 120], digits=25)
+    assert ball.contains([weight[-1] for weight in run.weights])
+    assert ball.contains(run.end_to_end[-1])
+    assert ball.excludes(run.end_to_end[-1] + 1e-8)
+    W = np.array(run.end_to_end[-1], dtype=float)
+    residuals = data.rows.astype(float) @ W.ravel() - data.y.astype(float)
+    expected = 0.5 if kind == "contradiction" else 0.0
+    np.testing.assert_allclose(abs(residuals), expected, atol=1e-9)
+
+
+def test_limits_are_refused_where_they_are_not_proven():
+    net = sf.LinearNetwork(2, 2, 2)
+    flow, eye = sf.gradient_flow(net, sf.MeasurementLoss()), [np.eye(2)] * 2
+    nothing = sf.Measurements([np.zeros((2, 2))], [1.0])
+    with pytest.raises(HypothesisFailed, match="nothing moves"):
+        sf.enclose(flow, nothing, eye, sf.oo)
+    root = sf.Measurements([[[sympy.sqrt(2), 0], [0, 0]]], [1])
+    with pytest.raises(HypothesisFailed, match="rational numbers"):
+        sf.enclose(flow, root, eye, sf.oo)
+    decaying = sf.gradient_flow(net, sf.MeasurementLoss(l2=1))
+    with pytest.raises(HypothesisFailed, match="weight decay"):
+        sf.enclose(decaying, sensing(shape=(2, 2)), eye, sf.oo)
 
 
 def test_what_no_measurement_sees_stays():
