@@ -56,7 +56,7 @@ def test_the_flow_is_the_entrywise_gradient():
 def test_symbolic_sizes_take_theirs_from_the_measurements():
     flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.MeasurementLoss())
     assert str(flow) == (
-        "Ẇ₁ = W₂ᵀmat(Aᵀ(y − A·vec(W₂W₁)))\nẆ₂ = mat(Aᵀ(y − A·vec(W₂W₁)))W₁ᵀ"
+        "Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)))\nẆ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)))W₁ᵀ"
     )
     data, weights = sensing(), start(DENSE)
     known = sf.gradient_flow(DENSE, sf.MeasurementLoss())

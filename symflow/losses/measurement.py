@@ -1,9 +1,9 @@
 """Half the squared error of linear measurements, ½ Σ_k (⟨A_k, W⟩ − y_k)².
 
-Row k of the matrix A holds the entries of A_k, row by row, so that the measurements of
-W are A vec(W), and with mat, the inverse of vec,
+Row k of the matrix Φ holds the entries of A_k, row by row, so that the measurements of
+W are Φ vec(W), and with mat, the inverse of vec,
 
-    ℓ(W) = ½ ‖y − A vec(W)‖²,    −∂ℓ/∂W = mat(Aᵀ(y − A vec(W))),
+    ℓ(W) = ½ ‖y − Φ vec(W)‖²,    −∂ℓ/∂W = mat(Φᵀ(y − Φ vec(W))),
 
 which is Σ_k (y_k − ⟨A_k, W⟩) A_k.
 """
@@ -50,8 +50,8 @@ class MeasurementLoss(Loss):
     --------
     >>> import symflow as sf
     >>> print(sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), MeasurementLoss()))
-    Ẇ₁ = W₂ᵀmat(Aᵀ(y − Avec(W₂W₁)))
-    Ẇ₂ = mat(Aᵀ(y − Avec(W₂W₁)))W₁ᵀ
+    Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)))
+    Ẇ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)))W₁ᵀ
     """
 
     l2: Any = 0
@@ -62,10 +62,10 @@ class MeasurementLoss(Loss):
     def data_symbols(
         self, inputs: Width, outputs: Width
     ) -> tuple[sympy.MatrixSymbol, ...]:
-        """Return the symbols of A (k × outputs·inputs) and y (k × 1)."""
+        """Return the symbols of Φ (k × outputs·inputs) and y (k × 1)."""
         count = SampleCount("k")
         return (
-            sympy.MatrixSymbol("A", count, outputs * inputs),
+            sympy.MatrixSymbol("Phi", count, outputs * inputs),
             sympy.MatrixSymbol("y", count, 1),
         )
 
@@ -74,21 +74,21 @@ class MeasurementLoss(Loss):
         return {self.residuals(end_to_end): "residuals"}
 
     def residuals(self, end_to_end: Node) -> Node:
-        """Return y − A vec(W) at W = `end_to_end`, one number per measurement."""
+        """Return y − Φ vec(W) at W = `end_to_end`, one number per measurement."""
         outputs, inputs = end_to_end.shape
-        A, y = (Leaf(symbol) for symbol in self.data_symbols(inputs, outputs))
-        return subtract(y, product(A, flattened(end_to_end)))
+        phi, y = (Leaf(symbol) for symbol in self.data_symbols(inputs, outputs))
+        return subtract(y, product(phi, flattened(end_to_end)))
 
     def value(self, end_to_end: Node) -> Node:
-        """Return ½ ‖y − A vec(W)‖²."""
+        """Return ½ ‖y − Φ vec(W)‖²."""
         left = self.residuals(end_to_end)
         return scale(sympy.Rational(1, 2), trace(product(transpose(left), left)))
 
     def force(self, end_to_end: Node) -> Node:
-        """Return mat(Aᵀ(y − A vec(W)))."""
+        """Return mat(Φᵀ(y − Φ vec(W)))."""
         outputs, inputs = end_to_end.shape
-        A = Leaf(self.data_symbols(inputs, outputs)[0])
-        pulled = product(transpose(A), self.residuals(end_to_end))
+        phi = Leaf(self.data_symbols(inputs, outputs)[0])
+        pulled = product(transpose(phi), self.residuals(end_to_end))
         return folded(pulled, outputs, inputs)
 
     def arrays(self, data: Any) -> dict[str, Array]:
@@ -105,12 +105,12 @@ class MeasurementLoss(Loss):
                 f"{type(data).__name__}"
             )
             raise InvalidArgument(msg)
-        return {"A": data.rows, "y": data.y.reshape(-1, 1)}
+        return {"Phi": data.rows, "y": data.y.reshape(-1, 1)}
 
     def declared(
         self, data: Any, inputs: Width, outputs: Width
     ) -> list[tuple[str, tuple[Width, Width], tuple[int, int]]]:
-        """Return the shape of the measured matrix, which A as rows does not show.
+        """Return the shape of the measured matrix, which Φ does not show.
 
         It is declared as (`outputs`, `inputs`) for `data`.
         """

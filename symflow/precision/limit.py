@@ -14,9 +14,9 @@ eigenvalue of Σ_xx (the first step of the rate theorem of Min et al. 2021).  Th
 as long as c is bounded below within ℓ of θ(T), which is checked in balls.  The flow
 then converges to a point with zero residual.
 
-For linear measurements, ½‖y − A vec(W)‖², the part of the residual outside the range of
-A is a constant, and the part e inside it has ‖F‖ ≥ σ‖e‖ with the smallest nonzero
-singular value σ of A.  The same steps give ℓ = ‖F(T)‖ / (c σ²), with c² = λ_min(PPᵀ) +
+For linear measurements, ½‖y − Φ vec(W)‖², the part of the residual outside the range of
+Φ is a constant, and the part e inside it has ‖F‖ ≥ σ‖e‖ with the smallest nonzero
+singular value σ of Φ.  The same steps give ℓ = ‖F(T)‖ / (c σ²), with c² = λ_min(PPᵀ) +
 λ_min(QᵀQ).
 """
 
@@ -108,7 +108,7 @@ class Remainder:
     Raises
     ------
     HypothesisFailed
-        If there is weight decay, or Σ_xx or A is zero, or singular and not given
+        If there is weight decay, or Σ_xx or Φ is zero, or singular and not given
         exactly.
     """
 
@@ -129,7 +129,7 @@ class Remainder:
             )
             if span.size == 0:
                 msg = (
-                    "enclose(t=oo): Σ_xx or A is zero, so nothing moves and there is "
+                    "enclose(t=oo): Σ_xx or Φ is zero, so nothing moves and there is "
                     "no limit to prove. Give inputs that are not all zero"
                 )
                 raise HypothesisFailed(msg)
@@ -137,7 +137,7 @@ class Remainder:
             self._decay = self._least(inner, span.T @ span)
         if not self._decay > 0:
             msg = (
-                "enclose(t=oo): Σ_xx or A is not proven to be regular on its range. "
+                "enclose(t=oo): Σ_xx or Φ is not proven to be regular on its range. "
                 "Give the data as exact numbers, so that its rank is known"
             )
             raise HypothesisFailed(msg)
@@ -214,7 +214,7 @@ def _of_moments(arrays: tuple[Array, ...], inputs: int) -> tuple[Array, Array, A
 def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
-    """Return bases of the inputs and of the range of Aᵀ, and AᵀA in the second."""
+    """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
     reduced, rank = _reduce(arrays[0])
     if reduced is None:
         msg = "enclose(t=oo): needs measurements in rational numbers or floats"
