@@ -267,6 +267,41 @@ def test_products_are_networks_of_dense_layers():
     assert str(sf.conserved(flows[0])[0].expr) == "-U*U.T + V.T*V"
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_product_keeps_its_order_of_weights(drawn):
+    """Answers are those of the layers; weights are in the order of `parameters`."""
+    U, V = sympy.MatrixSymbol("U", 2, 3), sympy.MatrixSymbol("V", 2, 2)
+    data, rng = sf.whitened([[3, 0, 0], [0, 1, 0]]), np.random.default_rng(0)
+    u, v = rng.standard_normal((2, 3)), rng.standard_normal((2, 2))
+    answers = []
+    for order, weights in (((U, V), (u, v)), ((V, U), (v, u))):
+        flow = sf.gradient_flow(sf.Model(V * U, order), sf.SquaredLoss())
+        init = sf.spectral_init(0.1) if drawn else weights
+        run = sf.simulate(flow, data, init, [0, 1, 4])
+        assert [w.shape[1:] for w in run.weights] == [s.shape for s in order]
+        claims = [
+            *sf.rates(flow, data, init),
+            sf.implicit_bias(flow, data, init),
+            *sf.companions(flow, data, init),
+        ]
+        if drawn:
+            claims.append(solution := sf.solve(flow, data, init))
+            places = [order.index(U), order.index(V)]
+            for place, symbol in zip(places, (U, V), strict=True):
+                found = solution.weights(4.0)[place]
+                np.testing.assert_allclose(found, run[symbol][-1], atol=1e-8)
+        sf.validate(claims, run).raise_if_failed()
+        ball = sf.enclose(flow, data, init, [1], digits=12)
+        said = [sf.certify(claim, ball).status for claim in claims]
+        answers.append((run, [c.residuals(run) for c in claims], said))
+    (first, ours, certified), (second, theirs, other) = answers
+    np.testing.assert_allclose(first.end_to_end, second.end_to_end, atol=1e-10)
+    assert certified == other
+    assert sf.Status.ENCLOSED in other
+    for one, two in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-8)
+
+
 def test_the_same_formula_in_another_order_is_the_same_model():
     U, V, S = (sympy.MatrixSymbol(name, 2, 2) for name in "UVS")
     one = sf.Model(V * U + S + sympy.HadamardProduct(U, S), (U, V, S))

@@ -16,6 +16,7 @@ from symflow.algebra.numbers import as_fraction, to_mpf
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
+from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.inits import GivenInit, Init, as_init
 
 #: Digits in which conditions are checked where the numbers are not rational.
@@ -83,6 +84,19 @@ class Problem:
     def source(self) -> Any:
         """The dataset or the moments that the arrays were made of, or None."""
         return None if self.given is None else self.given.data
+
+    @cached_property
+    def layered(self) -> Problem:
+        """The problem with its weights first layer first."""
+        if self.flow.network.product is None:
+            return self
+        flow, _ = layered(self.flow)
+        weights = in_layer_order(self.weights, self.flow.network)
+        given = self.given
+        if given is not None:
+            _, init = layered(self.flow, given.init)
+            given = Given(given.data, init, given.rng)
+        return Problem(flow, self.widths, weights, self.data, given)
 
     def started_at(self, weights: tuple[Array, ...]) -> Problem:
         """Return the problem with another start, which then counts as given."""
@@ -237,9 +251,13 @@ def bind(
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]
-    network = _Sized(flow.network, solve_widths(declared))
     rule = as_init(init)
+    given_order = flow.network.product is None or isinstance(rule, GivenInit)
+    drawn = flow.network if given_order else flow.network.product
+    network = _Sized(drawn, solve_widths(declared))
     weights = rule.draw(network, numbers, rng, digits=digits)
+    if not given_order:
+        weights = in_given_order(weights, flow.network)
     if exact and isinstance(rule, GivenInit):
         weights = rule.weights
     given = Given(data, rule, rng)
@@ -269,6 +287,7 @@ def bind_gradient(
     HypothesisFailed
         If the layers have learning rates of their own.
     """
+    flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)
     if flow.learning_rates:
         msg = (

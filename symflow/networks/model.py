@@ -72,8 +72,22 @@ class MatrixModel(Parametrization):
         return tuple(sorted(found, key=str))
 
     @cached_property
+    def product(self) -> Network | None:
+        """The network of dense layers, if the formula is one."""
+        factors = (
+            self.expr.args if isinstance(self.expr, sympy.MatMul) else (self.expr,)
+        )
+        if self.values or {*factors} != {*self.weights} or len(factors) != self.depth:
+            return None
+        symbols = tuple(reversed(factors))
+        layers = [Dense(symbol.shape[1], symbol.shape[0]) for symbol in symbols]
+        return Network(*layers, names=tuple(symbol.name for symbol in symbols))
+
+    @cached_property
     def widths(self) -> tuple[Width, ...]:
         """Inputs, the other sizes of the parameters, and outputs."""
+        if self.product is not None:
+            return self.product.widths
         outputs, inputs = (as_width(size, CALL) for size in self.expr.shape)
         sizes = [as_width(s, CALL) for p in self.weights for s in p.shape]
         inner = [size for size in dict.fromkeys(sizes) if size not in (inputs, outputs)]
@@ -114,7 +128,8 @@ def Model(
     -------
     Network or MatrixModel
         The network of dense layers, if the formula is a product of the parameters with
-        the last of them first.
+        the last of them first.  In another order they keep it, and what is known of the
+        network holds for the model.
 
     Raises
     ------
@@ -158,16 +173,9 @@ def Model(
     values = tuple((at_sizes(s, known), v) for s, v in matrices.items())
     model = MatrixModel(formula, weights, values)
     _check_formula(model)
-    return _as_product(model) or model
-
-
-def _as_product(model: MatrixModel) -> Network | None:
-    """Return the network of dense layers, if the formula is one."""
-    factors = model.expr.args if isinstance(model.expr, sympy.MatMul) else [model.expr]
-    if model.values or tuple(reversed(factors)) != model.weights:
-        return None
-    layers = [Dense(symbol.shape[1], symbol.shape[0]) for symbol in model.weights]
-    return Network(*layers, names=tuple(symbol.name for symbol in model.weights))
+    product = model.product
+    in_order = product is not None and product.parameters == weights
+    return product if product is not None and in_order else model
 
 
 def _formula(expr: Any) -> Any:

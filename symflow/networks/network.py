@@ -64,6 +64,11 @@ class AbstractNetwork(ABC):
         return ()
 
     @property
+    def product(self) -> Network | None:
+        """The product of layers that this is with its weights in another order."""
+        return None
+
+    @property
     def scalars(self) -> tuple[sympy.Symbol, ...]:
         """The coefficients that are still without a value."""
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from numbers import Integral
@@ -61,6 +61,12 @@ class Enclosure(Displayed):
     def t(self) -> Array:
         """The times, exact."""
         return self.midpoints.t
+
+    @cached_property
+    def layered(self) -> Enclosure:
+        """The same balls with the weights first layer first."""
+        middle = self.midpoints.layered
+        return self if middle is self.midpoints else replace(self, midpoints=middle)
 
     @property
     def weights(self) -> tuple[Array, ...]:

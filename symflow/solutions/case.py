@@ -51,12 +51,15 @@ class Case:
         Where the flow starts.
     rng : None, int or numpy.random.Generator
         Overrides the random state of the rule; a generator is read once.
+    asked : AbstractNetwork, optional
+        The model whose order of weights the answers have; by default that of the flow.
     """
 
     flow: GradientFlow
     data: Any
     init: Any
     rng: Any = None
+    asked: Any = None
     _drawn: dict[int, Problem] = field(default_factory=dict, repr=False)
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 

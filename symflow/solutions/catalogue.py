@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 from symflow.claims import Refusal
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
+from symflow.flow.layer_order import layered
 from symflow.solutions.case import Case
 from symflow.solutions.deep import DeepMode
 from symflow.solutions.deep_diagonal import DeepDiagonalMode
@@ -161,7 +162,9 @@ def attempts(
             "this flow have several. Use simulate(…) or precise(…)"
         )
         raise NoClosedForm(msg)
-    case = Case(flow, data, init, rng)
+    network = flow.network
+    flow, init = layered(flow, init)
+    case = Case(flow, data, init, rng, network)
     return tuple(entry.attempt(case) for entry in SOLUTIONS)
 
 
