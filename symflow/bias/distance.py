@@ -30,12 +30,8 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.infimum import (
-    eigenvalues,
-    imbalance_level,
-    product,
-    start_weights,
-)
+from symflow.bias.exact_start import product, start_weights
+from symflow.bias.infimum import eigenvalues, imbalance_level
 from symflow.bias.least_norm import off_parts, row_space_proof
 from symflow.bias.minimizers import Minimizers, minimizers
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold

@@ -34,8 +34,8 @@ from flint import fmpq, fmpq_poly, fmpz_poly
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction
+from symflow.bias.exact_start import is_drawn
 from symflow.bias.fine_dual import fine_potential
-from symflow.bias.infimum import is_drawn
 from symflow.bias.least_norm import ALLOWED_OFF
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import ProductMap, mirror_proof

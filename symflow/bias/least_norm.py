@@ -33,15 +33,8 @@ import sympy
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
-from symflow.bias.infimum import (
-    as_given,
-    ends_at_a_minimum,
-    infimum_proof,
-    is_drawn,
-    moves,
-    product,
-    start_weights,
-)
+from symflow.bias.exact_start import is_drawn, product, start_weights
+from symflow.bias.infimum import as_given, ends_at_a_minimum, infimum_proof, moves
 from symflow.bias.minimizers import Minimizers, minimizers, times
 from symflow.bias.prediction import Prediction
 from symflow.claims import (

@@ -30,7 +30,8 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.infimum import is_drawn, moves, product, start_weights
+from symflow.bias.exact_start import is_drawn, product, start_weights
+from symflow.bias.infimum import moves
 from symflow.bias.least_norm import ALLOWED_OFF
 from symflow.bias.minimizers import Minimizers, minimizers, times
 from symflow.bias.prediction import Prediction
