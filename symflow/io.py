@@ -390,9 +390,9 @@ def _constant(node: ast.AST) -> Any:
 
 
 def _constructor(name: str) -> Any:
-    from symflow.algebra import functions, symbols
+    from symflow.algebra import functions, matrix_maps, symbols
 
-    for module in (symbols, functions, sympy, sympy.core.symbol):
+    for module in (symbols, functions, matrix_maps, sympy, sympy.core.symbol):
         found = getattr(module, name, None)
         if isinstance(found, type) and issubclass(found, sympy.Basic):
             return found
