@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from symflow import errors
 from symflow.algebra.arrays import to_float_array
 from symflow.errors import (
     IntegrationFailed,
@@ -388,7 +387,8 @@ def collected(task: Task, records: list[Record], remade: tuple[int, ...] = ()) -
 def _nothing_worked(records: list[Record]) -> SymflowError:
     first = records[0].error
     msg = f"sweep(…): all {len(records)} runs failed; run 0: {first}"
-    kinds = {getattr(errors, r.error.partition(":")[0], Exception) for r in records}
-    if all(issubclass(kind, InvalidArgument) for kind in kinds):
+    refusals: list[type] = [InvalidArgument, *InvalidArgument.__subclasses__()]
+    names = {kind.__name__ for kind in refusals}
+    if all(record.error.partition(":")[0] in names for record in records):
         return InvalidArgument(msg)
     return IntegrationFailed(msg)
