@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from symflow import plot
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
 from symflow.files import whole_file, write_text
@@ -26,6 +27,9 @@ INK = "#1f242b"
 
 _SIZE = (4.9, 3.3)
 _MARGINS = {"left": 0.18, "right": 0.97, "bottom": 0.16, "top": 0.96}
+
+#: The settings of matplotlib are global: threads draw in turn.
+_DRAWING = RLock()
 
 _RC: Any = {
     "text.color": INK,
@@ -65,7 +69,7 @@ class Drawing:
         import matplotlib as mpl
 
         stream = StringIO()
-        with mpl.rc_context(_RC):
+        with _DRAWING, mpl.rc_context(_RC):
             self.figure.savefig(
                 stream, format="svg", transparent=True, metadata={"Date": None}
             )
@@ -139,7 +143,7 @@ def drawings(analysis: Analysis) -> tuple[list[Drawing], str]:
     try:
         import matplotlib as mpl
 
-        with mpl.rc_context(_RC):
+        with _DRAWING, mpl.rc_context(_RC):
             made = [made for study in analysis.studies for made in _of_study(study)]
             for drawing in made:
                 drawing.render()
