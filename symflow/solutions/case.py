@@ -13,6 +13,7 @@ import numpy as np
 from symflow.algebra.arrays import is_exact_array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction
 from symflow.flow import GradientFlow
+from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, as_init
 from symflow.inits.seeds import seed_of
@@ -71,6 +72,10 @@ class Case:
     def problem(self) -> Problem:
         """The initial value problem in float64."""
         return bind(self.flow, self.data, self.init, rng=self.rng)
+
+    def in_given_order(self, layers: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what belongs to the layers in the order that the model gives them."""
+        return layers if self.asked is None else in_given_order(layers, self.asked)
 
     def at(self, digits: int) -> Problem:
         """Return the initial value problem with a start correct to `digits` digits."""

@@ -24,7 +24,6 @@ from symflow.claims import (
     relative_size,
 )
 from symflow.errors import HypothesisFailed, NoClosedForm
-from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.case import Case
@@ -247,9 +246,7 @@ class Solution(Claim):
         return self._end_to_end(t)
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
-
-        They are in the order of the model's parameters.
+        """Return the weights in float64, in their order, of shapes (…, rows, columns).
 
         Parameters
         ----------
@@ -257,9 +254,7 @@ class Solution(Claim):
             Times up to `horizon`.
         """
         self._check(float_times(t), "weights(t)")
-        found = self._weights(t)
-        network = self.case.asked
-        return found if network is None else in_given_order(found, network)
+        return self.case.in_given_order(self._weights(t))
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.
