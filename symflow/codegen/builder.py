@@ -11,7 +11,7 @@ from symflow.algebra.elementwise import (
     Determinant,
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
     Softmax,
@@ -111,7 +111,7 @@ class Builder:
                 return self._emit("determinant", self.visit(body))
             case Inverse(body):
                 return self._emit("inverse", self.visit(body))
-            case Identity(size):
+            case IdentityNode(size):
                 return self._identity(sympy.sympify(size))
         msg = f"lower: no instruction for a {type(node).__name__}"
         raise NoClosedForm(msg)

@@ -27,7 +27,8 @@ from symflow.codegen.lower import (
 )
 from symflow.codegen.program import Program, python_name
 from symflow.conservation import Law, conserved
-from symflow.errors import InvalidArgument, OutputError
+from symflow.errors import InvalidArgument
+from symflow.files import write_text
 from symflow.flow import GradientFlow
 
 #: A module computes with plain matrices, and is read more often than it is run.
@@ -80,16 +81,8 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         msg = f"write_module(flow, path): needs the path of a file; got {path!r}"
         raise InvalidArgument(msg)
-    target = Path(path)
-    source = module_source(flow, target.name)
-    try:
-        target.write_text(source, encoding="utf-8")
-    except OSError as problem:
-        msg = (
-            f"write_module(path={str(path)!r}): cannot write there: {problem.strerror}"
-        )
-        raise OutputError(msg) from None
-    return target
+    source = module_source(flow, Path(path).name)
+    return write_text(path, source, f"write_module(path={str(path)!r})")
 
 
 def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:

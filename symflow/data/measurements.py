@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import Any, NoReturn
 
@@ -18,6 +17,7 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.data.moments import counted
 from symflow.errors import InvalidArgument, ShapeMismatch
 

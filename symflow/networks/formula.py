@@ -11,7 +11,7 @@ import sympy
 from symflow.algebra.elementwise import (
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Ones,
     hadamard,
 )
@@ -37,7 +37,7 @@ from symflow.errors import NotDifferentiable
 CALL = "Model(expr, parameters, constants)"
 
 #: What a formula may be made of, beside symbols, sums and numbers.
-_POLYNOMIAL = (Product, Transposed, Hadamard, Identity, LinearMap)
+_POLYNOMIAL = (Product, Transposed, Hadamard, IdentityNode, LinearMap)
 
 
 def polynomial(expr: sympy.MatrixExpr, known: Mapping[Any, Any]) -> Node:

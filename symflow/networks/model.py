@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -19,6 +18,7 @@ from symflow.algebra.entries import at_sizes
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, symbols_of
 from symflow.algebra.numbers import exact
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width, solve_widths
 from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch
 from symflow.networks.formula import CALL, exact_matrix, ordered, polynomial, sizes_of

@@ -27,7 +27,7 @@ from math import ceil, inf, log
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rational import to_flint
@@ -37,12 +37,14 @@ from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.losses import MeasurementLoss
 from symflow.precision.balls import (
+    ALONE,
     NORM_BITS,
     frobenius,
     map_arrays,
     smallest_ratio,
     to_arb,
     to_arb_array,
+    workbits,
 )
 from symflow.precision.growth import force_program, matrices_program
 
@@ -122,7 +124,7 @@ class Remainder:
                 f"l2={problem.flow.loss.l2}. Enclose finite times"
             )
             raise HypothesisFailed(msg)
-        with ctx.workprec(2 * NORM_BITS):
+        with ALONE, workbits(2 * NORM_BITS):
             measured = isinstance(problem.flow.loss, MeasurementLoss)
             self._basis, span, inner = (_of_measurements if measured else _of_moments)(
                 problem.arguments, problem.widths[0]
@@ -150,11 +152,11 @@ class Remainder:
         PrecisionLost
             If convergence cannot be proven from there.
         """
-        with ctx.workprec(self._problem_precision(weights)):
+        with ALONE, workbits(self._problem_precision(weights)):
             near = _inflated(weights, error)
             (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
             size = frobenius([force])
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             radius = arb(0)
             for _ in range(4):
                 speed = self._speed(_inflated(weights, error + radius))
