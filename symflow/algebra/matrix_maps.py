@@ -149,12 +149,12 @@ class PaddedExpr(MatrixMap):
         return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
 
 
-class Flattened(MatrixMap):
+class FlattenedExpr(MatrixMap):
     """The entries of a matrix as a column, row by row.
 
     Examples
     --------
-    >>> Flattened.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
+    >>> FlattenedExpr.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
     Matrix([[1, 2, 3, 4]])
     """
 
@@ -174,12 +174,12 @@ class Flattened(MatrixMap):
         return sympy.ImmutableDenseMatrix(size, 1, list(matrix))
 
 
-class Folded(MatrixMap):
+class FoldedExpr(MatrixMap):
     """The matrix with so many rows whose entries, row by row, are a column.
 
     Examples
     --------
-    >>> Folded.of(sympy.Matrix([1, 2, 3, 4]), 2)
+    >>> FoldedExpr.of(sympy.Matrix([1, 2, 3, 4]), 2)
     Matrix([
     [1, 2],
     [3, 4]])
