@@ -101,13 +101,15 @@ def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
             "Put the column names on the first line"
         )
         raise InvalidData(msg)
+    seen: set[str] = set()
     for position, name in enumerate(names):
         if not name:
             msg = f"{where}: column {position + 1} has no name in the header"
             raise InvalidData(msg)
-        if name in names[:position]:
+        if name in seen:
             msg = f"{where}: the header names column {name!r} twice"
             raise InvalidData(msg)
+        seen.add(name)
     return names
 
 

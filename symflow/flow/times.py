@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from symflow.algebra.numbers import as_fraction, is_ball
 from symflow.errors import InvalidArgument
+
+#: Time points of one call.
+MOST_TIMES = 1_000_000
 
 
 def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
@@ -38,7 +41,10 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
     >>> as_times(0.5, "f")
     (Fraction(1, 2),)
     """
-    points = list(t) if isinstance(t, Iterable) and not isinstance(t, str) else [t]
+    points = _points(t)
+    if len(points) > MOST_TIMES:
+        msg = f"{call}(t=…): takes at most {MOST_TIMES} times, which are all kept"
+        raise InvalidArgument(msg)
     if not points:
         msg = f"{call}(t=…): needs at least one time; got none"
         raise InvalidArgument(msg)
@@ -54,6 +60,15 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
             )
             raise InvalidArgument(msg)
     return times
+
+
+def _points(t: Any) -> list[Any]:
+    single = isinstance(t, str | bytes | set | frozenset | dict) or np.ndim(t) == 0
+    many = isinstance(t, Iterable) and (not single or not hasattr(t, "__len__"))
+    zero_dimensional = isinstance(t, np.ndarray) and t.ndim == 0
+    if zero_dimensional or not many:
+        return [t.item() if zero_dimensional else t]
+    return list(islice(t, MOST_TIMES + 1))
 
 
 def float_times(t: Any) -> NDArray[np.float64]:

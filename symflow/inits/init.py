@@ -20,6 +20,9 @@ from symflow.errors import InvalidArgument, SymflowError
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
 
+#: Weights that are drawn at most: 1 GiB of float64.
+MOST_WEIGHTS = 1 << 27
+
 
 class HasWidths(Protocol):
     """What a rule needs to know of a network."""
@@ -137,7 +140,15 @@ def parameter_shapes(network: HasWidths) -> tuple[tuple[Any, Any], ...]:
     parameters = getattr(network, "parameters", None)
     if parameters is None:
         return dense_shapes(tuple(network.widths))
-    return tuple((_plain(p.shape[0]), _plain(p.shape[1])) for p in parameters)
+    shapes = tuple((_plain(p.shape[0]), _plain(p.shape[1])) for p in parameters)
+    sizes = [s[0] * s[1] for s in shapes if all(isinstance(k, int) for k in s)]
+    if sum(sizes) > MOST_WEIGHTS:
+        msg = (
+            f"init: the weights of this network are {sum(sizes)} numbers; at most "
+            f"{MOST_WEIGHTS} are drawn. Take smaller widths"
+        )
+        raise InvalidArgument(msg)
+    return shapes
 
 
 def _plain(size: Any) -> Any:

@@ -11,6 +11,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node
 from symflow.algebra.numbers import exact
+from symflow.algebra.symbols import parameter
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
@@ -106,10 +107,8 @@ def as_decay(value: Any, loss: str) -> sympy.Expr:
     >>> as_decay(0.1, "SquaredLoss")
     1/10
     """
-    if isinstance(value, str) and value.isidentifier():
-        return sympy.Symbol(value, nonnegative=True)
-    if isinstance(value, sympy.Symbol):
-        return value
+    if name := parameter(value, f"{loss}(l2=…)", nonnegative=True):
+        return name
     decay = exact(repr(value) if isinstance(value, float) else value)
     if decay.is_negative:
         msg = f"{loss}(l2=…): weight decay cannot be negative; got {value!r}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
+from symflow.algebra.widths import check_depth
 from symflow.errors import InvalidArgument
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
@@ -52,6 +53,7 @@ def DiagonalNetwork(
     if not isinstance(depth, Integral) or isinstance(depth, bool) or depth < 1:
         msg = f"DiagonalNetwork(d, depth): depth is a positive integer; got {depth!r}"
         raise InvalidArgument(msg)
+    check_depth(int(depth), "DiagonalNetwork(d, depth)")
     if signed:
         return SignedDiagonalNetwork(d, int(depth))
     return Network(*(Diagonal(d) for _ in range(int(depth) - 1)), Readout(d))
