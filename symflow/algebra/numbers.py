@@ -13,6 +13,7 @@ from fractions import Fraction
 from numbers import Integral, Rational
 from typing import Any
 
+import numpy as np
 import sympy
 from mpmath.libmp import from_rational, mpf_pos
 
@@ -212,7 +213,8 @@ def as_fraction(value: Any) -> Fraction | None:
 
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
-    if isinstance(value, bool):  # an int to Python, and a slip to everyone else
+    # integers to Python and NumPy, and slips to everyone else
+    if isinstance(value, (bool, np.timedelta64)):
         return None
     if isinstance(value, (Integral, Rational)):
         return int(value.numerator), int(value.denominator)

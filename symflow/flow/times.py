@@ -63,12 +63,12 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
 
 
 def _points(t: Any) -> list[Any]:
-    single = isinstance(t, str | bytes | set | frozenset | dict) or np.ndim(t) == 0
-    many = isinstance(t, Iterable) and (not single or not hasattr(t, "__len__"))
-    zero_dimensional = isinstance(t, np.ndarray) and t.ndim == 0
-    if zero_dimensional or not many:
-        return [t.item() if zero_dimensional else t]
-    return list(islice(t, MOST_TIMES + 1))
+    if isinstance(t, np.ndarray) and t.ndim == 0:
+        return [t.item()]
+    # bytes would be integers, and a set has no order
+    if isinstance(t, str | bytes | set | frozenset | dict) or np.ma.is_masked(t):
+        return [t]
+    return list(islice(t, MOST_TIMES + 1)) if isinstance(t, Iterable) else [t]
 
 
 def float_times(t: Any) -> NDArray[np.float64]:
@@ -91,9 +91,10 @@ def float_times(t: Any) -> NDArray[np.float64]:
     """
     try:
         given = np.asarray(t)
-        if given.dtype == object and any(map(is_ball, given.flat)):
+        # NumPy would read text and truth values, drop imaginary parts and masks
+        if given.dtype.kind not in "fiuO" or not given.size or np.ma.is_masked(t):
             raise TypeError
-        if given.dtype.kind == "c":  # NumPy would drop the imaginary part
+        if given.dtype == object and any(map(_is_no_number, given.flat)):
             raise TypeError
         times = given.astype(float)
     except (TypeError, ValueError):
@@ -105,12 +106,19 @@ def float_times(t: Any) -> NDArray[np.float64]:
             "t → ∞ is `.limit`"
         )
         raise InvalidArgument(msg)
+    if np.any(times < 0):
+        msg = f"Solution(t=…): the flow starts at t = 0; got {t!r}"
+        raise InvalidArgument(msg)
     return times
+
+
+def _is_no_number(entry: Any) -> bool:
+    return is_ball(entry) or isinstance(entry, str | bytes | bool | np.bool_ | complex)
 
 
 def _as_time(point: Any, call: str) -> Fraction:
     try:
-        odd = isinstance(point, str) or is_ball(point)
+        odd = _is_no_number(point)
         time = None if odd else as_fraction(point)
     except InvalidArgument:
         raise InvalidArgument(_not_finite(point, call)) from None

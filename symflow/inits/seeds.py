@@ -8,6 +8,12 @@ import numpy as np
 
 from symflow.errors import InvalidArgument
 
+#: What NumPy makes a generator of; it crashes on some other things.
+_SEEDS = (
+    *(int, np.integer, np.random.Generator, np.random.BitGenerator),
+    *(np.random.SeedSequence, np.random.RandomState),
+)
+
 
 def seed_of(rng: Any, call: str) -> int:
     """Return an integer that stands for `rng` (SPEC 7) from now on.
@@ -58,7 +64,7 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
     8
     """
     try:
-        if isinstance(rng, (bool, str, float)):
+        if not isinstance(rng, _SEEDS) or isinstance(rng, bool):
             raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):

@@ -118,6 +118,6 @@ def as_decay(value: Any, loss: str) -> sympy.Expr:
 
 def check_reduction(reduction: Any, loss: str) -> None:
     """Raise `InvalidArgument` unless the reduction is "mean" or "sum"."""
-    if reduction not in ("mean", "sum"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
         raise InvalidArgument(msg)
