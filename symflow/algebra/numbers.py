@@ -26,6 +26,9 @@ GUARD_BITS = 16
 #: Largest binary exponent of a number that is written out as a fraction.
 LARGEST_SHIFT = 1 << 26
 
+#: Decimal digits that may be asked for.
+MOST_DIGITS = 1_000_000
+
 
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
@@ -94,6 +97,44 @@ def formula(value: Any, call: str) -> sympy.Expr:
         pass
     msg = f"{call}: needs a SymPy expression or a number; got {value!r}"
     raise InvalidArgument(msg)
+
+
+def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
+    """Return an integer in a range.
+
+    Parameters
+    ----------
+    value : int or sympy.Integer
+        Truth values and spans of time, which are integers to Python or NumPy, are none.
+    call : str
+        Call and argument to name in an error message.
+    least, most : int
+        The range.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is something else.
+
+    Examples
+    --------
+    >>> whole(3, "f(n=…)")
+    3
+    """
+    ratio = _ratio(value) if isinstance(value, Integral | sympy.Integer) else None
+    if ratio is not None and least <= ratio[0] <= most:
+        return ratio[0]
+    msg = f"{call}: needs an integer from {least} to {most}; got {shown(value)}"
+    raise InvalidArgument(msg)
+
+
+def shown(value: Any) -> str:
+    """Return the repr of anything, cut short; integers may have too many digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        text = f"an integer of {int(value).bit_length()} bits"
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def is_exact(value: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import sympy
 
 from symflow.algebra.symbols import parameter
@@ -37,7 +38,8 @@ def as_width(value: Any, call: str) -> Width:
     >>> as_width(3, "f"), as_width("h", "f").is_positive
     (3, True)
     """
-    if isinstance(value, (Integral, sympy.Integer)) and not isinstance(value, bool):
+    spans = isinstance(value, (bool, np.timedelta64))
+    if isinstance(value, (Integral, sympy.Integer)) and not spans:
         if int(value) > LARGEST_WIDTH:
             msg = f"{call[:80]}…: a width may be at most {LARGEST_WIDTH}"
             raise InvalidArgument(msg)

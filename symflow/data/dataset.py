@@ -283,7 +283,11 @@ def _frame_names(given: Any) -> Iterable[str] | None:
 
 
 def _targets(target: str | Iterable[str], call: str) -> tuple[str, ...]:
-    targets = (target,) if isinstance(target, str) else tuple(target)
+    many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
+    targets = tuple(target) if many else (target,)
+    if not all(isinstance(name, str) for name in targets):
+        msg = f"{call}: target needs names of columns; got {target!r}"
+        raise InvalidArgument(msg)
     if not targets or len(set(targets)) < len(targets):
         msg = (
             f"{call}: target needs the name of at least one column, each once; got "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,14 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.numbers import whole
 from symflow.data.definite import (
     is_symmetric,
     leaves_range,
     smallest_eigenvalue_if_indefinite,
 )
 from symflow.data.exact import exact_gram
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidData, ShapeMismatch
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -277,10 +277,7 @@ def _check_definite(parts: dict[str, Array]) -> None:
 def _sample_count(n: Any) -> int | None:
     if n is None:
         return None
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-        msg = f"Moments(n=…): needs the number of samples, at least 1; got {n!r}"
-        raise InvalidArgument(msg)
-    return int(n)
+    return whole(n, "Moments(n=…), the number of samples", most=1 << 53)
 
 
 def _read_only(array: Array | None) -> Array | None:

@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.errors import InvalidData
+from symflow.errors import InvalidArgument, InvalidData
 
 NumberedRow = tuple[int, list[str]]
 
@@ -60,6 +60,9 @@ def read_table(
     >>> names, values.sum()
     (('a', 'b'), np.float64(10.0))
     """
+    if not isinstance(path, str | os.PathLike):
+        msg = f"{call}: needs the name of a file; got {path!r}"
+        raise InvalidArgument(msg)
     where = f"{call}: {Path(path).name!r}"
     try:
         with _open(path) as stream:

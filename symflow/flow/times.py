@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction, is_ball
+from symflow.algebra.numbers import as_fraction, is_ball, shown
 from symflow.errors import InvalidArgument
 
 #: Time points of one call.
 MOST_TIMES = 1_000_000
+
+#: Latest time of an integration; explicit steps take that many.
+LATEST_TIME = 10**15
 
 
 def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
@@ -49,6 +52,12 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
         msg = f"{call}(t=…): needs at least one time; got none"
         raise InvalidArgument(msg)
     times = tuple(_as_time(point, call) for point in points)
+    if times[-1] > LATEST_TIME:
+        msg = (
+            f"{call}(t=…): {shown(points[-1])} is later than {LATEST_TIME:.0e}, which "
+            "no integration reaches. A closed form has values there, and limits"
+        )
+        raise InvalidArgument(msg)
     if times[0] < 0:
         msg = f"{call}(t=…): the flow starts at t = 0; got the time {points[0]}"
         raise InvalidArgument(msg)
@@ -97,7 +106,7 @@ def float_times(t: Any) -> NDArray[np.float64]:
         if given.dtype == object and any(map(_is_no_number, given.flat)):
             raise TypeError
         times = given.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
         raise InvalidArgument(msg) from None
     if not np.all(np.isfinite(times)):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import mpmath
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, to_mpf, whole
 from symflow.errors import InvalidArgument, SymflowError
 
 #: Decimal digits that weights carry beyond those asked for.
@@ -207,9 +207,7 @@ def context_for(digits: Any, call: str) -> Any:
     """
     if digits is None:
         return None
-    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
-        msg = f"{call}: digits needs a positive integer or None; got {digits!r}"
-        raise InvalidArgument(msg)
+    digits = whole(digits, f"{call}: digits", most=MOST_DIGITS)
     context = mpmath.MPContext()
     context.dps = int(digits) + GUARD_DIGITS
     return context

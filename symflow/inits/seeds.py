@@ -38,7 +38,8 @@ def seed_of(rng: Any, call: str) -> int:
     """
     if rng is None:
         return int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+    spans = isinstance(rng, bool | np.timedelta64)
+    if isinstance(rng, (int, np.integer)) and not spans and rng >= 0:
         return int(rng)
     return int.from_bytes(generator_of(rng, call).bytes(16), "little")
 
@@ -64,7 +65,7 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
     8
     """
     try:
-        if not isinstance(rng, _SEEDS) or isinstance(rng, bool):
+        if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
             raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):

@@ -183,7 +183,7 @@ class _Writer:
             return value
         if isinstance(value, (float, np.floating)):
             return {"float": repr(float(value))}
-        if isinstance(value, np.integer):
+        if isinstance(value, np.integer) and not isinstance(value, np.timedelta64):
             return int(value)
         if isinstance(value, (list, tuple)):
             kind = "list" if isinstance(value, list) else "tuple"

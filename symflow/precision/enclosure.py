@@ -206,7 +206,8 @@ class Enclosure(Displayed):
     def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
         """Return the distance from the midpoint as a ball, and the radius."""
         given = _matrices(value)
-        if not isinstance(index, Integral) or not -len(self) <= index < len(self):
+        counts = isinstance(index, Integral) and not isinstance(index, bool)
+        if not counts or not -len(self) <= index < len(self):
             msg = (
                 f"enclosure.contains(value, index={index!r}): needs the number of a "
                 f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
@@ -248,7 +249,8 @@ def _matrices(value: Any) -> list[Array]:
         return [np.array(value.tolist(), dtype=object)]
     if isinstance(value, np.ndarray) and value.ndim == 2:
         return [value]
-    parts: Sequence[Any] = list(value) if isinstance(value, Iterable) else []
+    many = isinstance(value, Iterable) and getattr(value, "ndim", 1)
+    parts: Sequence[Any] = list(value) if many else []
     if not parts:
         msg = (
             "enclosure.contains(value): needs an end-to-end matrix or all weights; "

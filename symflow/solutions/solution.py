@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, whole
 from symflow.claims import (
     Claim,
     Finding,
@@ -23,7 +23,7 @@ from symflow.claims import (
     Status,
     relative_size,
 )
-from symflow.errors import HypothesisFailed, NoClosedForm
+from symflow.errors import HypothesisFailed, InvalidArgument, NoClosedForm
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.case import Case
@@ -276,6 +276,11 @@ class Solution(Claim):
         HypothesisFailed
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
+        moment = None if isinstance(t, str) else exact(t)
+        if moment is None or moment.is_negative:
+            msg = f"{self.name}.precise(t): needs a time, t ≥ 0; got {t!r}"
+            raise InvalidArgument(msg)
+        digits = whole(digits, f"{self.name}.precise(t, digits=…)", most=MOST_DIGITS)
         if self.defect and self.case.rational is not None:
             known = float(self.error(to_float(t)))
             if not known <= 10.0**-digits:

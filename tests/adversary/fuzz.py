@@ -1,9 +1,9 @@
 """Public verbs called with arguments of wrong kinds: each is refused in words.
 
 One argument of a call that works is replaced by something from a table of bad values.
-What comes back may be a result or a `SymflowError`; any other exception is a fault, and
-so is a result from what cannot be meant.  `python tests/adversary/fuzz.py --calls 20000`
-counts the faults by the place that raised them.
+What comes back may be a result or a `SymflowError`; any other exception is a fault.
+`python tests/adversary/fuzz.py --calls 20000` counts the faults by the place that
+raised them.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ VERBS = (
     Verb("plot.modes", sf.plot.modes, (RUN,), (("ax", None),)),
     Verb("Taylor", sf.Taylor, (), (("rtol", 1e-9), ("order", 20))),
     Verb("DOP853", sf.DOP853, (), (("rtol", 1e-9), ("atol", 1e-9))),
-    Verb("kernel", sf.compile(FLOW), (*RUN.problem.weights, np.eye(2), np.ones((1, 2)))),
+    Verb(
+        "kernel", sf.compile(FLOW), (*RUN.problem.weights, np.eye(2), np.ones((1, 2)))
+    ),
 )
 
 
@@ -145,7 +147,7 @@ def fault(verb: Verb, random: Random) -> str | None:
     except sf.SymflowError:
         return None
     except Exception as problem:  # noqa: BLE001 - a crash is what is looked for
-        frames = [f for f in traceback.extract_tb(problem.__traceback__)]
+        frames = list(traceback.extract_tb(problem.__traceback__))
         own = [f for f in frames if "/symflow/" in f.filename] or frames
         where = f"{own[-1].filename.rpartition('/symflow/')[2]}:{own[-1].lineno}"
         return f"{verb.name}: {type(problem).__name__} at {where}: {problem}"[:200]
