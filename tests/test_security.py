@@ -7,10 +7,14 @@ import subprocess
 import numpy as np
 import pytest
 import sympy
+from adversary.fuzz import hunt
 from adversary.security import NAMES, faults
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
+
+FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+DATA = sf.whitened([[2.0]])
 
 #: Names with a meaning of their own in Python, in C, or in the code around them.
 TAKEN = ("type", "numpy", "xp", "lambda", "double", "restrict", "i", "out0", "v9t", "F")
@@ -97,3 +101,52 @@ A = sympy.MatrixSymbol("A", 2, 2)
 )
 def test_what_sympy_writes_is_read_back(expr):
     assert read_expression(sympy.srepr(expr)) == expr
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_arguments_of_wrong_kinds_are_refused_in_words():
+    found = hunt(calls=300, seed=1)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "t",
+    [
+        *("1", b"12", {0, 1}, True, [True], [1j], np.array([1 + 0j]), -1, []),
+        *(np.timedelta64(1, "s"), np.array(["2020-01-01"], "M8[s]"), ["0.5"]),
+        np.ma.masked_array([0.0, 1.0], [False, True]),
+    ],
+    ids=repr,
+)
+def test_what_is_no_time_is_refused_by_every_route(t):
+    start = [[[1]], [[1]]]
+    routes = (
+        sf.solve(FLOW, sf.whitened([[2]]), start).end_to_end,
+        lambda t: sf.simulate(FLOW, DATA, start, t),
+        lambda t: sf.precise(FLOW, DATA, start, t),
+        lambda t: sf.enclose(FLOW, DATA, start, t),
+    )
+    for route in routes:
+        with pytest.raises(sf.SymflowError):
+            route(t)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sf.Dataset(np.ma.masked_array([[1.0], [2.0]], [[0], [1]]), [1.0, 2.0]),
+        lambda: sf.ensemble(FLOW, DATA, (np.full((2, 1, 1), 1j),) * 2, [0, 1]),
+        lambda: sf.gaussian_init(1.0, rng=np.zeros((1, 1), "M8[s]")),
+        lambda: sf.gaussian_init(1.0, rng=np.array([object()])),
+        lambda: sf.gaussian_init(True, rng=0),
+        lambda: sf.Taylor(order=float("nan")),
+        lambda: sf.DiagonalNetwork(2, 2**63),
+        lambda: sf.LinearNetwork(10**5000, 1),
+        lambda: sf.LinearNetwork(*[2] * 300),
+        lambda: sf.simulate(FLOW, DATA, [[[1.0]], [[1.0]]], 1e300),
+        lambda: sf.gaussian_init(1.0, rng=0).draw(sf.LinearNetwork(10**6, 10**6)),
+    ],
+)
+def test_what_was_silent_or_endless_is_refused(make):
+    with pytest.raises(sf.SymflowError):
+        make()

@@ -27,6 +27,7 @@ from symflow.algebra.symbols import (
     SymmetricMatrixSymbol,
     checked_name,
 )
+from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
 
 #: Bits that a power may have; floats have up to 1024.
@@ -128,13 +129,13 @@ def _bits(base: Any) -> float:
     bits = float(sum((abs(x.p) * x.q).bit_length() - 1 for x in parts if x.p))
     if base.is_Rational or not base.is_number or base.is_zero:
         return bits
-    return bits + abs(float(sympy.log(abs(base.evalf(5)), 2).evalf(5)))
+    return bits + abs(float(evaluated(sympy.log(abs(evaluated(base, 5)), 2), 5)))
 
 
 def _exceeds(value: Any, bound: float) -> bool:
     if value.is_Rational:
         return bool(abs(value.p) > bound * value.q)
-    return bool(abs(value.evalf(5)) > bound)
+    return bool(abs(evaluated(value, 5)) > bound)
 
 
 def _steep(head: Any) -> Callable[[Any], Any]:

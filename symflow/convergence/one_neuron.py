@@ -27,7 +27,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import WIDE, to_float
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
     balanced_start,
@@ -270,7 +270,7 @@ def narrow_layer(problem: Problem) -> Hypothesis:
 def moving_start(problem: Problem) -> Hypothesis:
     """Say whether W(0) ≠ 0."""
     size = np.abs(setting(problem).product).max()
-    detail = f"max|W(0)| = {mpmath.nstr(size, 3)}"
+    detail = f"max|W(0)| = {WIDE.nstr(size, 3)}"
     return structural("a start other than zero", bool(size > 0), detail)
 
 

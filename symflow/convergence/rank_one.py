@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import mpmath
@@ -27,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Hypothesis,
     Identity,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.data.exact import exact_gram
 from symflow.data.moments import Moments, counted, moments_of
 from symflow.data.table import read_table
@@ -284,7 +284,7 @@ def _frame_names(given: Any) -> Iterable[str] | None:
 
 def _targets(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
-    targets = tuple(target) if many else (target,)
+    targets: tuple[Any, ...] = tuple(target) if many else (target,)
     if not all(isinstance(name, str) for name in targets):
         msg = f"{call}: target needs names of columns; got {target!r}"
         raise InvalidArgument(msg)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.codegen.operands import floats
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 from symflow.flow import GradientFlow, as_times

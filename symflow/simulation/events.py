@@ -230,7 +230,7 @@ def _short(level: float) -> str:
 
 def _check_level(call: str, level: Any) -> None:
     number = isinstance(level, Real) and not isinstance(level, bool | np.timedelta64)
-    if not number or not abs(level) <= np.finfo(float).max:
+    if not number or not abs(level) <= float(np.finfo(float).max):
         msg = f"{call}(level=…): needs a finite number; got {level!r}"
         raise InvalidArgument(msg)
 

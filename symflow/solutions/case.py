@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, TypeVar
 
 import mpmath
@@ -12,6 +11,7 @@ import numpy as np
 
 from symflow.algebra.arrays import is_exact_array, map_entries, to_mpf_array
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.threads import cached_property
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, as_init

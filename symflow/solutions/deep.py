@@ -13,13 +13,14 @@ w₀^κ/(σ(L − 2)).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
 from symflow.flow.times import float_times

@@ -19,7 +19,7 @@ straight line towards its target.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -27,6 +27,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import YUN_2021
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, STEP

@@ -17,7 +17,7 @@ singularity: balanced (δ = 0), σ = 0, σ < 0 and opposite signs of a and b are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -25,6 +25,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property, evaluated
 from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.flow.problem import Problem
@@ -190,7 +191,7 @@ class HyperbolicMode(SpectralSolution):
         for value, speed, first in ((w, p * force, W0), (p, 4 * w * force, P0)):
             parts += [value.subs(T, 0) - first, value.diff(T) - speed]
             for part in parts[-2:]:
-                sample = sympy.N(part.subs(SAMPLE).subs(T, MOMENT), 30)
+                sample = evaluated(part.subs(SAMPLE).subs(T, MOMENT), 30)
                 if abs(sample) > SEEN:
                     return sample**2
         return sympy.Add(*(_reduced(part) ** 2 for part in parts))

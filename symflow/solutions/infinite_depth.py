@@ -18,6 +18,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_mpf
+from symflow.algebra.threads import evaluated
 from symflow.claims import Reference
 from symflow.claims.bibliography import SAXE_2014
 from symflow.errors import InvalidArgument
@@ -82,7 +83,7 @@ class InfiniteDepth:
         """
         equation = formula.diff(T) - formula**2 * (SIGMA - LAM * formula)
         here = {SIGMA: 3, LAM: 2, START: sympy.Rational(1, 2)}
-        begin = sympy.N(formula.subs(T, 0).subs(here) - here[START], 30)
+        begin = evaluated(formula.subs(T, 0).subs(here) - here[START], 30)
         if abs(begin) > SEEN:
             return begin**2
         return sympy.simplify(equation) ** 2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import sympy
 
+from symflow.algebra.threads import evaluated
 from symflow.solutions.step import Step
 
 T, TAU, START = (
@@ -78,7 +79,7 @@ def residual(*formulas: sympy.Basic) -> sympy.Expr:
     s, component, mass = formulas
     numbers = [*_oja(component), *_mass(mass)]
     for number in numbers:
-        seen = sympy.N(number.subs(SAMPLE).subs(TAU, MOMENT), 30)
+        seen = evaluated(number.subs(SAMPLE).subs(TAU, MOMENT), 30)
         if abs(seen) > SEEN:
             return seen**2
     parts = [*_bernoulli(s), *(_vanishing(number) for number in numbers)]

@@ -10,7 +10,7 @@ with (1 − e^{−λt})/λ → t as λ → 0.  (The linear model of Gidel et al.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -18,6 +18,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, STEP, context_of

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -18,6 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.threads import cached_property, evaluated
 from symflow.claims import Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.solutions.case import CHECK_DIGITS, STEP, Case, context_of
@@ -44,7 +44,7 @@ def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
     >>> sampled(T**2 - 1, {T: 1}), sampled(1 / (T - 1), {T: 1})
     (0, 1)
     """
-    value = sympy.N(part.subs(point), 30)
+    value = evaluated(part.subs(point), 30)
     if not value.is_finite:
         return sympy.S.One
     return value**2 if abs(value) > SEEN else sympy.S.Zero

@@ -8,7 +8,6 @@ W(t) = Σ w_i(t) u_i v_iᵀ, and each strength w_i obeys a scalar equation with 
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.case import CHECK_DIGITS, STEP, context_of

@@ -58,8 +58,8 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
         msg = f"{call}: needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     own = flow.network.widths
-    listed = tuple(widths) if isinstance(widths, list | tuple) else (widths,)
-    given = own if widths is None or not listed else listed
+    several = tuple(widths) if isinstance(widths, list | tuple) else (widths,)
+    given = own if widths is None or not several else several
     fits = len(given) == len(own) and all(
         not isinstance(a, int) or a == b for a, b in zip(own, given, strict=True)
     )
