@@ -57,10 +57,10 @@ def test_a_module_parses_whatever_its_file_is_called(name, tmp_path):
     assert not any(isinstance(node, ast.Import) for node in tree.body[:2])
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.strip()])
-def test_the_names_of_columns_are_text_alone(name):
-    data = sf.Dataset([[1.0], [2.0]], [1.0, 3.0], inputs=[name], targets="y")
-    assert data.inputs == (name,)
+def test_the_names_of_columns_are_text_alone():
+    for name in NAMES:
+        data = sf.Dataset([[1.0], [2.0]], [1.0, 3.0], inputs=[name], targets="y")
+        assert data.inputs == (name,)
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200, 1e300])
