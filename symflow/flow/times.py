@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction, is_ball, shown
+from symflow.algebra.numbers import as_fraction, exact, is_ball, shown
 from symflow.errors import InvalidArgument
 
 #: Time points of one call.
@@ -119,6 +119,18 @@ def float_times(t: Any) -> NDArray[np.float64]:
         msg = f"Solution(t=…): the flow starts at t = 0; got {t!r}"
         raise InvalidArgument(msg)
     return times
+
+
+def check_time(t: Any, call: str) -> None:
+    """Raise `InvalidArgument` unless `t` is one real number that is not negative.
+
+    Examples
+    --------
+    >>> check_time(0.5, "f(t)")
+    """
+    if _is_no_number(t) or exact(t).is_negative:
+        msg = f"{call}: needs a time, t ≥ 0; got {shown(t)}"
+        raise InvalidArgument(msg)
 
 
 def _is_no_number(entry: Any) -> bool:

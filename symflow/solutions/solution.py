@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, whole
+from symflow.algebra.numbers import MOST_DIGITS, to_float, whole
 from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Claim,
@@ -23,9 +23,9 @@ from symflow.claims import (
     Status,
     relative_size,
 )
-from symflow.errors import HypothesisFailed, InvalidArgument, NoClosedForm
+from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.problem import Problem
-from symflow.flow.times import float_times
+from symflow.flow.times import check_time, float_times
 from symflow.solutions.case import Case
 from symflow.solutions.in_balls import held_in_balls
 from symflow.solutions.routine import Routine
@@ -276,10 +276,7 @@ class Solution(Claim):
         HypothesisFailed
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
-        moment = None if isinstance(t, str) else exact(t)
-        if moment is None or moment.is_negative:
-            msg = f"{self.name}.precise(t): needs a time, t ≥ 0; got {t!r}"
-            raise InvalidArgument(msg)
+        check_time(t, f"{self.name}.precise(t)")
         digits = whole(digits, f"{self.name}.precise(t, digits=…)", most=MOST_DIGITS)
         if self.defect and self.case.rational is not None:
             known = float(self.error(to_float(t)))
