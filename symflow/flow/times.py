@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction, exact, is_ball, shown
+from symflow.algebra.numbers import (
+    MOST_DIGITS,
+    as_fraction,
+    exact,
+    is_ball,
+    shown,
+    whole,
+)
 from symflow.errors import InvalidArgument
 
 #: Time points of one call.
@@ -121,13 +128,14 @@ def float_times(t: Any) -> NDArray[np.float64]:
     return times
 
 
-def check_time(t: Any, call: str) -> None:
-    """Raise `InvalidArgument` unless `t` is one real number that is not negative.
+def check_time(t: Any, call: str, digits: Any) -> None:
+    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count.
 
     Examples
     --------
-    >>> check_time(0.5, "f(t)")
+    >>> check_time(0.5, "f(t)", 20)
     """
+    whole(digits, f"{call}: digits", most=MOST_DIGITS)
     if _is_no_number(t) or exact(t).is_negative:
         msg = f"{call}: needs a time, t ≥ 0; got {shown(t)}"
         raise InvalidArgument(msg)

@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import MOST_DIGITS, to_float, whole
+from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Claim,
@@ -276,8 +276,7 @@ class Solution(Claim):
         HypothesisFailed
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
-        check_time(t, f"{self.name}.precise(t)")
-        digits = whole(digits, f"{self.name}.precise(t, digits=…)", most=MOST_DIGITS)
+        check_time(t, f"{self.name}.precise(t)", digits)
         if self.defect and self.case.rational is not None:
             known = float(self.error(to_float(t)))
             if not known <= 10.0**-digits:
