@@ -264,12 +264,11 @@ class Solution(Claim):
         t : number
             The time; a float is taken as the rational that it is.
         digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
+            Correct digits, relative to the largest entry; the context has some more.
 
         Returns
         -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
+        array, shape (outputs, inputs)
 
         Raises
         ------
