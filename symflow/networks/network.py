@@ -17,7 +17,7 @@ from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
-from symflow.algebra.widths import Width
+from symflow.algebra.widths import Width, check_depth
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 
@@ -306,6 +306,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
     if not layers:
         msg = "Network(*layers): needs at least one layer"
         raise InvalidArgument(msg)
+    check_depth(len(layers), "Network(*layers)")
     for number, layer in enumerate(layers, start=1):
         if not isinstance(layer, Layer):
             msg = f"Network(*layers): layer {number} is not a Layer but {layer!r}"

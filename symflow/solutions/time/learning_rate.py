@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, formula
 from symflow.algebra.threads import cached_property, evaluated
 from symflow.errors import InvalidArgument, SymflowError
 from symflow.flow.times import float_times
@@ -182,15 +182,15 @@ def scheduled(solution: KnownPath, rate: Any) -> Scheduled:
 def _expression(rate: Any) -> sympy.Expr:
     """Return the rate in the symbol `TIME`, whatever the assumptions of its own t."""
     try:
-        eta = sympy.sympify(rate, rational=True)
+        eta = formula(rate, "scheduled(rate=…)")
         (symbol,) = eta.free_symbols or (TIME,)
-    except (sympy.SympifyError, SymflowError, ValueError, AttributeError):
+    except (SymflowError, ValueError):
         msg = f"scheduled(rate=…): needs an expression in t alone; got {rate!r}"
         raise InvalidArgument(msg) from None
     if symbol.name != "t":
         msg = f"scheduled(rate=…): the symbol of time is t; got {rate!r}"
         raise InvalidArgument(msg)
-    return sympy.sympify(eta.subs(symbol, TIME))
+    return eta.subs(symbol, TIME)
 
 
 def _steps(pairs: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr]:
