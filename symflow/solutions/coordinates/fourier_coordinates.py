@@ -99,13 +99,7 @@ class CircularSolution(Solution):
 
     @abstractmethod
     def strengths(self, t: Any) -> Array:
-        """Return the β̂(k) in float64, complex, shape (…, d).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return the β̂(k) in float64, complex, shape (…, d)."""
 
     @property
     @abstractmethod
