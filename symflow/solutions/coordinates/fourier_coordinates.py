@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.exact_matrix import height_of
+from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
