@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
+from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import sympy
@@ -29,6 +28,7 @@ from symflow.algebra.nodes import (
     scale,
     transpose,
 )
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 
 

@@ -8,12 +8,13 @@ matrix, M with the free mode as rows, times a Kronecker product of columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 
 import numpy as np
 import sympy
 
 from symflow.algebra.nodes import Atom, Binary, Node, Product, Shape
+from symflow.algebra.threads import cached_property
 
 
 @dataclass(frozen=True, eq=False)

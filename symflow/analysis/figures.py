@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from io import StringIO
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from symflow import plot
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
 from symflow.errors import OutputError
@@ -26,6 +27,9 @@ INK = "#1f242b"
 
 _SIZE = (4.9, 3.3)
 _MARGINS = {"left": 0.18, "right": 0.97, "bottom": 0.16, "top": 0.96}
+
+#: The settings of matplotlib are global: threads draw in turn.
+_DRAWING = RLock()
 
 _RC: Any = {
     "text.color": INK,
@@ -65,7 +69,7 @@ class Drawing:
         import matplotlib as mpl
 
         stream = StringIO()
-        with mpl.rc_context(_RC):
+        with _DRAWING, mpl.rc_context(_RC):
             self.figure.savefig(
                 stream, format="svg", transparent=True, metadata={"Date": None}
             )
@@ -126,7 +130,7 @@ def drawings(analysis: Analysis) -> list[Drawing]:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(_RC):
+    with _DRAWING, mpl.rc_context(_RC):
         return [drawing for study in analysis.studies for drawing in _of_study(study)]
 
 

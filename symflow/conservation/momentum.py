@@ -14,7 +14,6 @@ Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +36,7 @@ from symflow.algebra.nodes import (
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import MARCOTTE_2024

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb
 from typing import Any
@@ -22,6 +21,7 @@ from sympy.polys.rings import PolyElement, ring
 from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Claim,
     Finding,

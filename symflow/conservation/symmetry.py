@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cached_property
 from itertools import pairwise
 
 import sympy
@@ -46,6 +45,7 @@ from symflow.algebra.nodes import (
     transpose,
 )
 from symflow.algebra.symbols import SymmetricMatrixSymbol, weight
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.balance import Balance

@@ -27,7 +27,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import WIDE, to_float
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
     balanced_start,
@@ -36,6 +36,7 @@ from symflow.claims.conditions import (
     squared_loss,
     whitened_input,
 )
+from symflow.claims.example import Example, regression
 from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
 from symflow.inits import GivenInit
@@ -269,7 +270,7 @@ def narrow_layer(problem: Problem) -> Hypothesis:
 def moving_start(problem: Problem) -> Hypothesis:
     """Say whether W(0) ≠ 0."""
     size = np.abs(setting(problem).product).max()
-    detail = f"max|W(0)| = {mpmath.nstr(size, 3)}"
+    detail = f"max|W(0)| = {WIDE.nstr(size, 3)}"
     return structural("a start other than zero", bool(size > 0), detail)
 
 
@@ -319,3 +320,23 @@ def angle_falls() -> Identity:
         "2(z₂|y|² − yᵀℋy)/c², and yᵀℋy ≤ z₂|y|²",
         slope - gap,
     )
+
+
+def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
+    """Return a start near the first mode of diag(2, z_2), with layers in between.
+
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    *sizes : number
+        Of the layers in between.
+    second : number, keyword-only
+        z_2.
+    **more
+        As of `Example`.
+    """
+    first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
+    middle = [[[size]] for size in sizes]
+    target = [[2, 0], [0, second]]
+    return regression(key, target, first, *middle, [[1], [0]], **more)

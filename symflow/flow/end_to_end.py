@@ -12,7 +12,6 @@ with the zeroth power the identity, not the projection onto the range.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import sympy
 
@@ -20,6 +19,7 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import NoClosedForm
 from symflow.flow.rank_one import RankOneFlow

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -30,6 +29,7 @@ from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.end_to_end import EndToEndFlow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -16,6 +15,7 @@ from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout

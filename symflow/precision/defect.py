@@ -26,12 +26,19 @@ from fractions import Fraction
 from math import ceil, inf
 from typing import Any, NamedTuple
 
-from flint import arb, ctx
+from flint import arb
 
 from symflow.codegen import rhs_program
 from symflow.errors import PrecisionLost
 from symflow.flow import GradientFlow
-from symflow.precision.balls import NORM_BITS, log2_above, size_of, to_arb
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    log2_above,
+    size_of,
+    to_arb,
+    workbits,
+)
 from symflow.precision.regions import Regions, evaluate_balls
 from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series
 
@@ -85,7 +92,7 @@ class Defect:
         self._last: Ellipse | None = None
         middles = [Fraction(2 * disk + 1, 2 * DISKS) for disk in range(DISKS)]
         self._disks = ChebyshevGrid(0, middles, order, bits + POWER_BITS)
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             self._rough = [array * 1 for array in data]
 
     def bound(
@@ -107,7 +114,7 @@ class Defect:
         PrecisionLost
             If the flow is not analytic in a useful neighbourhood of the step.
         """
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             count, between = self._points(series, end, unit)
         grid = self._grid(count)
         values, slopes = series.at(grid, end)
@@ -117,9 +124,9 @@ class Defect:
             slots = evaluate_balls(self._rhs, [*weights, *self._data])
             fields = (slots[slot] for slot in self._slots)
             gaps = [d * rate - f for d, f in zip(slope, fields, strict=True)]
-            with ctx.workprec(NORM_BITS):
+            with ALONE, workbits(NORM_BITS):
                 worst = worst.max(size_of(gaps)).upper()
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             lebesgue = 1 + 2 / arb.pi() * arb(count).log()
             return (lebesgue * worst + between).upper(), values[count:]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.codegen import end_to_end_program
 from symflow.data import Moments
@@ -24,9 +25,21 @@ from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
+from symflow.precision.balls import (
+    ALONE,
+    as_matrix,
+    log2_above,
+    size_of,
+    to_arb_array,
+    upward,
+    workbits,
+)
+from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
+from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import make_plan
+from symflow.precision.regions import Regions
 from symflow.precision.run import Run
 
 #: How often the integration is repeated with more bits.
@@ -137,8 +150,6 @@ def enclose(
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:
-        from symflow.precision.limit import Remainder, settling_time
-
         remainder = Remainder(problem)
         try:
             times = (settling_time(problem, int(digits)),)
@@ -214,9 +225,6 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
 
 def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
     """Integrate with a bound per step; return the radii and the missing bits."""
-    from symflow.precision.balls import log2_above
-    from symflow.precision.comparison import Comparison
-
     comparison = Comparison(run.system)
     error = comparison.start(run.problem, run.state.weights)
     radii = [error] * len(run.found)
@@ -226,8 +234,7 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
         known = len(run.found)
         run.take(step)
         for at, weights, _ in run.found[known:]:
-            gap = comparison.distance(bound.series, step.ratio(at), weights)
-            radii.append((bound.inside + gap).upper())
+            radii.append(comparison.radius(bound, step.ratio(at), weights))
         error = bound.after
         if progress is not None:
             progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
@@ -240,8 +247,6 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
 
 
 def _enclosure(run: Run, radii: list[Any]) -> Enclosure:
-    from symflow.precision.balls import upward
-
     middle = run.trajectory()
     total = np.array([upward(radius) for radius in radii])
     middle = replace(middle, route="Taylor series with proven error (Arb)")
@@ -256,12 +261,7 @@ def _is_of_moments(problem: Problem) -> bool:
 
 def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
     """Bound how far W can be from its midpoint, the rounding of which is included."""
-    from flint import arb, ctx
-
-    from symflow.precision.balls import as_matrix, size_of, upward
-    from symflow.precision.regions import Regions
-
-    with ctx.workprec(2 * middle.context.prec):
+    with ALONE, workbits(2 * middle.context.prec):
         weights = [as_matrix(weight[index]) for weight in middle.weights]
         regions = Regions(end_to_end_program(middle.flow), weights)
         rounding = size_of([regions.centres[0] - as_matrix(middle.end_to_end[index])])
@@ -271,12 +271,8 @@ def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
 
 def _to_limit(finite: Enclosure, remainder: Any) -> Enclosure:
     """Add the path that is left after the last time."""
-    from flint import arb, ctx
-
-    from symflow.precision.balls import to_arb_array, upward
-
     error = arb(float(finite.radius[-1]))
-    with ctx.workprec(finite.context.prec + 64):
+    with ALONE, workbits(finite.context.prec + 64):
         weights = [to_arb_array(weight[-1]) for weight in finite.weights]
         total = upward(error + remainder.length(weights, error))
     oo = np.array([sympy.oo], dtype=object)

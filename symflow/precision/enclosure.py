@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import inf
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.balls import to_arb, to_arb_array
+from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow
@@ -124,16 +124,21 @@ class Enclosure(Displayed):
         """Return an exact `value` in the arithmetic of the midpoints."""
         return self.midpoints.number(value)
 
+    @property
+    def _bits(self) -> int:
+        return int(self.context.prec) + 64
+
     def weight_balls(self, index: int) -> tuple[Array, ...]:
-        """Return the weights at one time as balls, at Arb's present precision.
+        """Return the weights at one time as balls, with 64 bits to spare.
 
         Parameters
         ----------
         index : int
             Which of the times.
         """
-        spread = arb(0, float(self.radius[index]))
-        return tuple(to_arb_array(weight[index]) + spread for weight in self.weights)
+        with ALONE, workbits(self._bits):
+            spread = arb(0, float(self.radius[index]))
+            return tuple(to_arb_array(one[index]) + spread for one in self.weights)
 
     def product_balls(self, index: int) -> Array:
         """Return the end-to-end matrix at one time as balls.
@@ -143,18 +148,21 @@ class Enclosure(Displayed):
         index : int
             Which of the times.
         """
-        spread = arb(0, float(self.end_to_end_radius[index]))
-        return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
+        with ALONE, workbits(self._bits):
+            spread = arb(0, float(self.end_to_end_radius[index]))
+            return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
     def start_balls(self) -> tuple[Array, ...]:
         """Return the weights at t = 0 as balls; they are known exactly."""
-        return tuple(map(to_arb_array, self.problem.weights))
+        with ALONE, workbits(self._bits):
+            return tuple(map(to_arb_array, self.problem.weights))
 
     def start_product(self) -> Array:
         """Return the end-to-end matrix at t = 0 as balls."""
-        weights = list(self.start_balls())
-        (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
-        return np.asarray(total)
+        with ALONE, workbits(self._bits):
+            weights = list(self.start_balls())
+            (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
+            return np.asarray(total)
 
     def __getitem__(self, key: Any) -> Array:
         """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
@@ -223,7 +231,7 @@ class Enclosure(Displayed):
             )
             raise ShapeMismatch(msg)
         radii = self.end_to_end_radius if whole else self.radius
-        with ctx.workprec(2 * self.context.prec + 64):
+        with ALONE, workbits(2 * self.context.prec + 64):
             balls = distance_between(given, [m[index] for m in middle])
             return balls, arb(float(radii[index]))
 

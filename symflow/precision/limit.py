@@ -22,7 +22,7 @@ from math import ceil, inf, log
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rational import to_flint
@@ -31,12 +31,14 @@ from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.precision.balls import (
+    ALONE,
     NORM_BITS,
     frobenius,
     map_arrays,
     smallest_ratio,
     to_arb,
     to_arb_array,
+    workbits,
 )
 from symflow.precision.growth import force_program, matrices_program
 
@@ -122,7 +124,7 @@ class Remainder:
                 "by rounding. Give (Σ_xx + Σ_xxᵀ) / 2, or a Dataset"
             )
             raise HypothesisFailed(msg)
-        with ctx.workprec(2 * NORM_BITS):
+        with ALONE, workbits(2 * NORM_BITS):
             self._data = [to_arb_array(array) for array in problem.arguments]
             self._basis = range_basis(*problem.arguments)
             if self._basis.size == 0:
@@ -149,11 +151,11 @@ class Remainder:
         PrecisionLost
             If convergence cannot be proven from there.
         """
-        with ctx.workprec(self._problem_precision(weights)):
+        with ALONE, workbits(self._problem_precision(weights)):
             near = _inflated(weights, error)
             (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
             size = frobenius([force])
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             radius = arb(0)
             for _ in range(4):
                 speed = self._speed(_inflated(weights, error + radius))

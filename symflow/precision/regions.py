@@ -8,15 +8,25 @@ their centres; `OPERATIONS` says with which δ and ε.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat
 
+from symflow.algebra.threads import cached_property
 from symflow.codegen import Instruction, Program
 from symflow.codegen.series_rules import entry_places
 from symflow.errors import NoClosedForm
-from symflow.precision.balls import NORM_BITS, root, size_of, spectral, to_arb
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    present_bits,
+    root,
+    size_of,
+    spectral,
+    to_arb,
+    workbits,
+)
 
 
 class Move(NamedTuple):
@@ -201,12 +211,12 @@ def _operation(step: Instruction) -> Operation:
 
 @lru_cache(maxsize=256)
 def _constant(value: Any, precision: int) -> Any:
-    with ctx.workprec(precision):
+    with ALONE, workbits(precision):
         return to_arb(value)
 
 
 def _scale(step: Instruction, matrix: Any) -> Any:
-    return matrix * _constant(step.constant, ctx.prec)
+    return matrix * _constant(step.constant, present_bits())
 
 
 def _scale_move(step: Instruction, operand: Operand) -> Move:

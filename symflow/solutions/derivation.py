@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from symflow.algebra.text import inline
+from symflow.algebra.threads import evaluated
 from symflow.algebra.typeset import latex
 
 #: What a residual at a point may have by rounding.
@@ -87,7 +88,7 @@ def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
     >>> sampled(t**2 - 1, {t: 1}), sampled(1 / (t - 1), {t: 1})
     (0, 1)
     """
-    value = sympy.N(part.subs(point), 30)
+    value = evaluated(part.subs(point), 30)
     if not value.is_finite:
         return sympy.S.One
     return value**2 if abs(value) > SEEN else sympy.S.Zero

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import prod
 from typing import Any, Self
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
 from symflow.solutions.any_precision import context_of
 from symflow.solutions.time.quadrature import Clock
 

@@ -15,7 +15,7 @@ al. (2020) along their flow.  `coordinate_curves` inverts it.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from math import prod
 from typing import Any, ClassVar, final
 
@@ -24,6 +24,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.flow.coordinates import Coordinates

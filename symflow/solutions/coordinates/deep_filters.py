@@ -17,7 +17,7 @@ sign) leads to zero, along the curve of `modes.deep`.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -25,6 +25,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import YUN_2021
 from symflow.flow.problem import CHECK_DIGITS, Problem

@@ -7,12 +7,12 @@ t = ∫ ds/(λL|β̂|^{2−2/L}); see `deep_filters`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
 from symflow.solutions.time.power_series import deep_strengths
 from symflow.solutions.time.quadrature import Clock
 

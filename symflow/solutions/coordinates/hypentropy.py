@@ -20,13 +20,14 @@ m = e^{−κρt}, ρ = √(σ² + 4λ²AB).  All terms are positive, so that not
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import WOODWORTH_2020
 from symflow.flow.coordinates import Coordinates
 from symflow.flow.problem import CHECK_DIGITS

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from functools import cached_property
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims import TOLERANCE, Hypothesis
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import CHECK_DIGITS, Problem

@@ -10,7 +10,6 @@ with (1 − e^{−λt})/λ → t as λ → 0.  (The linear model of Gidel et al.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -18,6 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE

@@ -18,7 +18,7 @@ straight line towards its target.
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -26,6 +26,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import YUN_2021
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times

@@ -12,13 +12,13 @@ w₀ → 0 a mode escapes after w₀^κ/(σ(L − 2)).
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow

@@ -17,7 +17,6 @@ singularity: balanced (δ = 0), σ = 0, σ < 0 and opposite signs of a and b are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -25,6 +24,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.claims.conditions import dense_layers, on_flow

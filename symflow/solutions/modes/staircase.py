@@ -13,13 +13,13 @@ the same exactly where both orders agree.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.threads import cached_property
 from symflow.claims import TOLERANCE, Reference
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.errors import HypothesisFailed, InvalidArgument

@@ -19,7 +19,6 @@ if and only if p₁ᵀu₀ + q₁ᵀv₀ ≠ 0, where p₁ and q₁ are the lead
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -27,6 +26,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.errors import InvalidArgument

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat
 
 from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.balls import midpoint, to_arb, to_arb_array
+from symflow.algebra.balls import (
+    ALONE,
+    FINE_BITS,
+    in_bits,
+    midpoint,
+    to_arb,
+    to_arb_array,
+    workbits,
+)
 from symflow.algebra.numbers import to_float
 from symflow.errors import PrecisionLost, ShapeMismatch
 from symflow.solutions.any_precision import context_of
@@ -41,6 +49,7 @@ class EnclosedMatrix:
     digits: int
 
     @property
+    @in_bits(FINE_BITS)
     def radius(self) -> float:
         """A bound on the error of every entry of W(t) against the midpoint."""
         return float(max(float(ball.rad().upper()) for ball in self.end_to_end.flat))
@@ -66,7 +75,7 @@ class EnclosedMatrix:
                 f"{given.shape}"
             )
             raise ShapeMismatch(msg)
-        with ctx.workprec(8 * self.digits + 400):
+        with ALONE, workbits(8 * self.digits + 400):
             pairs = zip(self.end_to_end.flat, to_arb_array(given).flat, strict=True)
             return all(bool(ball.contains(number)) for ball, number in pairs)
 
@@ -99,7 +108,7 @@ def enclosed_gram(
     size = float(np.linalg.norm(map_entries(to_float, force).astype(float), 2))
     bits = int(3.33 * digits + 64 + 6 * size * abs(to_float(time)))
     while bits <= MOST_BITS:
-        with ctx.workprec(bits):
+        with ALONE, workbits(bits):
             found = _gram(force, kappa, start, to_arb(time))
             if found is not None and _is_sharp(found, digits):
                 return found

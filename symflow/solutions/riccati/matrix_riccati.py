@@ -11,7 +11,7 @@ is the formula, its proof, and its values in float64, to any digits, and in Arb 
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import FINE_SIZE, Problem
 from symflow.flow.times import float_times

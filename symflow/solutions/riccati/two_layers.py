@@ -13,13 +13,13 @@ The weights themselves are Q = Y O with P = YYᵀ and a rotation O of the hidden
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import DOMINE_2025
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import Problem

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
+from symflow.algebra.threads import cached_property, evaluated
 from symflow.errors import InvalidArgument, SymflowError
 from symflow.flow.times import float_times
 
@@ -200,7 +200,7 @@ def _steps(pairs: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr]:
 def _check_sign(eta: sympy.Expr, given: Any) -> None:
     if eta.is_nonnegative:
         return
-    seen = [sympy.N(eta.subs(TIME, time)) for time in GRID]
+    seen = [evaluated(eta.subs(TIME, time), 15) for time in GRID]
     if not all(value.is_real and value >= 0 for value in seen):
         msg = f"scheduled(rate=…): a rate is 0 or more at every time; got {given!r}"
         raise InvalidArgument(msg)

@@ -16,14 +16,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import arb, arb_poly, arb_series, ctx
+from flint import arb, arb_poly, arb_series
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.balls import midpoint, series_length, to_arb
+from symflow.algebra.balls import (
+    ALONE,
+    midpoint,
+    present_bits,
+    to_arb,
+    with_series,
+    workbits,
+)
+from symflow.algebra.threads import cached_property
 from symflow.errors import PrecisionLost
 from symflow.solutions.any_precision import context_of
 
@@ -90,7 +97,7 @@ class InternalTime:
 
     def at(self, time: Any, context: Any) -> tuple[Any, Any]:
         """Return τ and D at a time t ≥ 0, in an mpmath context."""
-        with ctx.workprec(self._bits):
+        with ALONE, workbits(self._bits):
             target = to_arb(time)
             self._extend(lambda panel: _end(panel, panel.passed) < target, target)
             place = bisect_right(self.panels, target, key=lambda panel: panel.time)
@@ -101,7 +108,7 @@ class InternalTime:
 
     def time(self, tau: Any, context: Any) -> Any:
         """Return t(τ) in an mpmath context."""
-        with ctx.workprec(self._bits):
+        with ALONE, workbits(self._bits):
             target = to_arb(tau)
             self._extend(lambda panel: panel.tau + panel.length < target, None)
             place = bisect_right(self.panels, target, key=lambda panel: panel.tau)
@@ -139,16 +146,7 @@ class InternalTime:
 
     def _panel(self, tau: Any, time: Any, level: Any, target: Any) -> Panel:
         """Expand around τ, and say how far the series can be trusted."""
-        with series_length(self.order):
-            power = self._power(tau)
-            source = self._pull * power ** (arb(self.depth) / 2)
-            rate = self.depth * self._rates[0]
-            series = _followed(source, rate, level, self._tolerance)
-            if series is None:
-                series = _forced(source, rate, level, self.order)
-            # dt/dτ = (D/(s₀p^{L/2}))^{1−2/L}, and the source is Lκs₀p^{L/2}
-            scale = self._pull / to_arb(self.strength)
-            speed = (scale * series / source) ** (1 - arb(2) / self.depth)
+        power, series, speed = with_series(self.order, lambda: self._series(tau, level))
         length = min(self._trust(part.coeffs()) for part in (power, series, speed))
         if target is not None:
             ahead = REACH * (target - time) / speed.coeffs()[0]
@@ -156,6 +154,18 @@ class InternalTime:
         slope = arb_poly(speed.coeffs())
         level_poly = arb_poly(series.coeffs())
         return Panel(tau, time, arb(length), slope.integral(), slope, level_poly)
+
+    def _series(self, tau: Any, level: Any) -> tuple[Any, Any, Any]:
+        """Return p, D and dt/dτ by powers of θ, as far as Arb keeps them."""
+        power = self._power(tau)
+        source = self._pull * power ** (arb(self.depth) / 2)
+        rate = self.depth * self._rates[0]
+        series = _followed(source, rate, level, self._tolerance)
+        if series is None:
+            series = _forced(source, rate, level, self.order)
+        # dt/dτ = (D/(s₀p^{L/2}))^{1−2/L}, and the source is Lκs₀p^{L/2}
+        scale = self._pull / to_arb(self.strength)
+        return power, series, (scale * series / source) ** (1 - arb(2) / self.depth)
 
     @property
     def _pull(self) -> Any:
@@ -206,7 +216,7 @@ def _solve(panel: Panel, target: Any) -> Any:
     low, high = arb(0), panel.length
     angle = (target / panel.speed(arb(0))).mid()
     angle = angle if 0 <= angle <= high else high / 2
-    close = panel.length * arb(2) ** (8 - ctx.prec)
+    close = panel.length * arb(2) ** (8 - present_bits())
     for _ in range(MOST_STEPS):
         gap = (target - panel.passed(angle)).mid()
         low, high = (angle, high) if gap >= 0 else (low, angle)

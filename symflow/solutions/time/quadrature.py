@@ -9,13 +9,14 @@ there with the full relative precision of its distance from the edge of the pane
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.solutions.any_precision import context_of
 
 #: Digits of the panels for float64, how far beyond the y from which g is nearly
