@@ -220,6 +220,70 @@ class Cropped(LinearMap):
         return matrix_maps.CroppedExpr(body, sympy.sympify(self.rows))
 
 
+@dataclass(frozen=True, eq=False)
+class Flattened(LinearMap):
+    """The entries of a matrix as a column, row by row."""
+
+    body: Node
+    operation = "vec"
+
+    @cached_property
+    def shape(self) -> Shape:
+        rows, columns = self.body.shape
+        return rows * columns, 1
+
+    def rebuild(self, *children: Node) -> Node:
+        return flattened(*children)
+
+    def adjoint(self, force: Node) -> Node:
+        return folded(force, *self.body.shape)
+
+    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
+        return matrix_maps.Flattened(body, sympy.sympify(self.shape[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Folded(LinearMap):
+    """The matrix whose entries, row by row, are a column."""
+
+    body: Node
+    rows: Width
+    columns: Width
+    operation = "unvec"
+
+    @cached_property
+    def shape(self) -> Shape:
+        return self.rows, self.columns
+
+    @property
+    def size(self) -> Width | None:
+        return self.rows
+
+    def rebuild(self, *children: Node) -> Node:
+        (body,) = children
+        return folded(body, self.rows, self.columns)
+
+    def adjoint(self, force: Node) -> Node:
+        return flattened(force)
+
+    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
+        return matrix_maps.Folded(body, sympy.sympify(self.rows))
+
+
+def flattened(body: Node) -> Node:
+    """Return the entries of a matrix as a column, row by row."""
+    if isinstance(body, Scaled):
+        return scale(body.coefficient, flattened(body.body))
+    return body.body if isinstance(body, Folded) else Flattened(body)
+
+
+def folded(body: Node, rows: Width, columns: Width) -> Node:
+    """Return the matrix whose entries, row by row, are a column."""
+    if isinstance(body, Scaled):
+        return scale(body.coefficient, folded(body.body, rows, columns))
+    return Folded(body, rows, columns)
+
+
 def diag(body: Node) -> Node:
     """Return the diagonal matrix of a column."""
     if isinstance(body, Scaled):

@@ -15,6 +15,7 @@ from symflow.algebra.elementwise import (
     IdentityNode,
     Inverse,
     Number,
+    Ones,
     elementwise,
     hadamard,
     total,
@@ -26,6 +27,8 @@ from symflow.algebra.embeddings import (
     crop,
     diag,
     diagonal_of,
+    flattened,
+    folded,
     pad,
 )
 from symflow.algebra.functions import Z
@@ -94,6 +97,10 @@ def _matrix(expression: Any) -> Node:
             return _power(expression)
         case sympy.Identity():
             return IdentityNode(expression.shape[0])
+        case sympy.OneMatrix():
+            return Ones(*expression.shape)
+        case sympy.ZeroMatrix():
+            return scale(0, Ones(*expression.shape))
     return _entrywise(expression)
 
 
@@ -127,6 +134,10 @@ def _map(expression: matrix_maps.MatrixMap) -> Node:
         matrix_maps.PaddedExpr: pad,
         matrix_maps.CroppedExpr: crop,
     }
+    if isinstance(expression, matrix_maps.Flattened):
+        return flattened(_matrix(expression.arg))
+    if isinstance(expression, matrix_maps.Folded):
+        return folded(_matrix(expression.arg), *expression.shape)
     node: Node = makers[type(expression)](_matrix(expression.arg), expression.size)
     return node
 

@@ -149,6 +149,58 @@ class PaddedExpr(MatrixMap):
         return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
 
 
+class Flattened(MatrixMap):
+    """The entries of a matrix as a column, row by row.
+
+    Examples
+    --------
+    >>> Flattened.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
+    Matrix([[1, 2, 3, 4]])
+    """
+
+    name = "vec"
+
+    @property
+    def implied(self) -> Any:
+        return self.size
+
+    @property
+    def shape(self) -> Any:
+        return self.size, sympy.S.One
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the entries of an explicit matrix."""
+        return sympy.ImmutableDenseMatrix(size, 1, list(matrix))
+
+
+class Folded(MatrixMap):
+    """The matrix with so many rows whose entries, row by row, are a column.
+
+    Examples
+    --------
+    >>> Folded.of(sympy.Matrix([1, 2, 3, 4]), 2)
+    Matrix([
+    [1, 2],
+    [3, 4]])
+    """
+
+    name = "mat"
+
+    @property
+    def implied(self) -> Any:
+        return self.size
+
+    @property
+    def shape(self) -> Any:
+        return self.size, self.arg.shape[0] / self.size
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the matrix of an explicit column."""
+        return sympy.ImmutableDenseMatrix(size, matrix.rows // size, list(matrix))
+
+
 class CroppedExpr(MatrixMap):
     """The first entries of a column.
 

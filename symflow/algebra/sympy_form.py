@@ -131,8 +131,8 @@ def _special(node: Node) -> sympy.MatrixExpr:
             return sympy.Identity(size)
         case Ones(rows, columns):
             return sympy.OneMatrix(rows, columns)
-        case Constant(matrix):
-            return matrix
+        case Constant(matrix, symbol):
+            return matrix if symbol is None else symbol
         case Kronecker(left, right):
             pair = [_matrix(part, flip=False) for part in (left, right)]
             return sympy.KroneckerProduct(*pair)

@@ -108,6 +108,14 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
             f"once; got {outputs!r}"
         )
         raise InvalidArgument(msg)
+    asked = solution.problem.asked
+    if "weights" in names and asked is not None and asked.product is not None:
+        msg = (
+            "compile(solution, outputs='weights'): the code has them first layer "
+            f"first, and this model has the order {asked.parameters}. Use "
+            "solution.weights(t), or list the parameters in the order of the layers"
+        )
+        raise InvalidArgument(msg)
     routine = solution.routine()
     for name in names:
         if name not in routine.outputs:

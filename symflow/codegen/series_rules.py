@@ -223,6 +223,10 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
         case "pad":
             places = np.full((size, 1), -1)
             places[:rows, 0] = np.arange(rows)
+        case "vec":
+            places = np.arange(rows * columns)[:, None]
+        case "unvec":
+            places = np.arange(rows).reshape(size, -1)
         case _:
             places = np.arange(size * columns).reshape(size, columns)
     return places
@@ -231,11 +235,12 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
 def _moved(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, SeriesNode]:
-    (slot,) = slots
+    slot, *counts = slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
+    size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
     places = entry_places(step.operation, slot.shape, size)
     rows, columns = places.shape
-    node = Linear(lambda matrix: arithmetic.rearrange(matrix, places))
+    node = First(lambda matrix: arithmetic.rearrange(matrix, places))
     return Slot((rows, columns), constant=slot.constant), node
 
 
@@ -253,8 +258,10 @@ class GivenSeries(SeriesNode):
 def _constant(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, SeriesNode]:
-    assert step.constant is not None
-    array = np.array(step.constant.tolist(), dtype=object)
+    constant: Any = slots[0].value if slots else step.constant
+    if step.operation == "identity":
+        constant = np.eye(int(constant), dtype=int)
+    array = np.array(constant.tolist(), dtype=object)
     shape = (int(array.shape[0]), int(array.shape[1]))
     return Slot(shape, constant=True), GivenSeries(arithmetic.constant(array))
 
@@ -379,8 +386,11 @@ RULES: dict[str, Rule] = {
     "circulant": _moved,
     "pad": _moved,
     "crop": _moved,
+    "vec": _moved,
+    "unvec": _moved,
     "circulant_sums": _circulant_sums,
     "constant": _constant,
+    "identity": _constant,
     "kron": _kronecker,
     "exp": _function,
     "sigmoid": _function,

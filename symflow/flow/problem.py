@@ -18,7 +18,9 @@ from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
+from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.inits import GivenInit, Init, as_init
+from symflow.networks import AbstractNetwork
 
 #: Digits in which conditions are checked where the numbers are not rational.
 CHECK_DIGITS, GUARD_DIGITS = 30, 10
@@ -50,6 +52,8 @@ class Problem:
         The array of every data symbol, by name.
     given : Given, optional
         What it was bound from, to bind it again at another precision.
+    asked : AbstractNetwork, optional
+        The model whose order of weights the answers have; that of the flow by default.
     """
 
     flow: GradientFlow
@@ -57,6 +61,7 @@ class Problem:
     weights: tuple[Array, ...]
     data: dict[str, Array]
     given: Given | None = None
+    asked: AbstractNetwork | None = None
 
     @property
     def arguments(self) -> tuple[Array, ...]:
@@ -93,6 +98,19 @@ class Problem:
     def source(self) -> Any:
         """The dataset or the moments that the arrays were made of, or None."""
         return None if self.given is None else self.given.data
+
+    @cached_property
+    def layered(self) -> Problem:
+        """The problem with its weights first layer first."""
+        if self.flow.network.product is None:
+            return self
+        flow, _ = layered(self.flow)
+        weights = in_layer_order(self.weights, self.flow.network)
+        given = self.given
+        if given is not None:
+            _, init = layered(self.flow, given.init)
+            given = Given(given.data, init, given.rng)
+        return Problem(flow, self.widths, weights, self.data, given)
 
     def started_at(self, weights: tuple[Array, ...]) -> Problem:
         """Return the problem with another start, which then counts as given."""
@@ -266,15 +284,28 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
+    if flow.network.unknown:
+        msg = (
+            f"flow: {flow.network.unknown[0]} is a constant of the model without a "
+            "value, and an integration needs its numbers. Give Model(…, constants="
+            f"{{{flow.network.unknown[0]}: array}})"
+        )
+        raise InvalidArgument(msg)
     numbers = data if digits is None else getattr(data, "exactly", data)
     arrays = flow.loss.arrays(numbers)
-    declared = [
+    ends = flow.network.widths[0], flow.network.widths[-1]
+    declared = flow.loss.declared(data, *ends)
+    declared += [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]
-    network = _Sized(flow.network, solve_widths(declared))
     rule = as_init(init)
+    given_order = flow.network.product is None or isinstance(rule, GivenInit)
+    drawn = flow.network if given_order else flow.network.product
+    network = _Sized(drawn, solve_widths(declared))
     weights = rule.draw(network, numbers, rng, digits=digits)
+    if not given_order:
+        weights = in_given_order(weights, flow.network)
     if exact and isinstance(rule, GivenInit):
         weights = rule.weights
     given = Given(data, rule, rng)
@@ -304,6 +335,7 @@ def bind_gradient(
     HypothesisFailed
         If the layers have learning rates of their own.
     """
+    flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)
     if flow.learning_rates:
         msg = (

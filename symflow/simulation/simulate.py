@@ -99,7 +99,7 @@ def simulate(
         raise InvalidArgument(msg)
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
-    chosen = _fine_enough(watched) if method is None else _checked(method)
+    chosen = _fine_enough(watched) if method is None else checked(method)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
@@ -173,10 +173,19 @@ def _fine_enough(events: Sequence[Event]) -> DOP853:
     return DOP853(rtol=min(DOP853().rtol, max(wanted, FINEST)))
 
 
-def _checked(method: Any) -> Method:
+def checked(method: Any, call: str = "simulate") -> Method:
+    """Return a method of integration, or raise `InvalidArgument`.
+
+    Parameters
+    ----------
+    method : object
+        What came.
+    call : str
+        Call to name in an error message.
+    """
     if not isinstance(method, Method):
         msg = (
-            "simulate(method=…): needs a method such as DOP853() or Radau(); "
+            f"{call}(method=…): needs a method such as DOP853() or Radau(); "
             f"got {method!r}"
         )
         raise InvalidArgument(msg)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from symflow.claims import Refusal
 from symflow.claims.catalogue import answers
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
+from symflow.flow.layer_order import layered
 from symflow.flow.problem import bind
 from symflow.inits.seeds import seed_of
 from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
@@ -164,7 +166,9 @@ def attempts(
         )
         raise NoClosedForm(msg)
     seed = None if rng is None else seed_of(rng, "solve(rng=…)")
-    return answers("solutions", SOLUTIONS, bind(flow, data, init, rng=seed))
+    layers, start = layered(flow, init)
+    problem = replace(bind(layers, data, start, rng=seed), asked=flow.network)
+    return answers("solutions", SOLUTIONS, problem)
 
 
 def _line(refusal: Refusal) -> str:

@@ -24,6 +24,7 @@ from symflow.claims import (
 )
 from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import HypothesisFailed, NoClosedForm
+from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import STEP, spare_of
@@ -234,13 +235,17 @@ class Solution(Theorem):
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
 
+        They are in the order of the model's parameters.
+
         Parameters
         ----------
         t : float or array_like
             Times up to `horizon`.
         """
         self._check(float_times(t), "weights(t)")
-        return self._weights(t)
+        found = self._weights(t)
+        asked = self.problem.asked
+        return found if asked is None else in_given_order(found, asked)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.

@@ -9,6 +9,7 @@ from house.source import imported, modules, tree
 #: Rooms of the package, lowest floor first.  `symflow/README.md` says why.
 FLOORS = (
     ("errors", "_typing"),
+    ("files", "progress"),
     ("algebra",),
     ("networks", "losses", "data", "inits"),
     ("flow",),
