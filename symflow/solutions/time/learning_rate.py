@@ -76,34 +76,16 @@ class Scheduled:
         return sympy.lambdify(TIME, self.clock, "numpy")
 
     def flow_time(self, t: Any) -> Array:
-        """Return T(t) in float64, shape of t.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return T(t) in float64, shape of t."""
         times = float_times(t)
         return np.asarray(self._compiled(times) + 0 * times, dtype=float)
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64, shape (…, outputs, inputs) for t of shape (…).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return W(t) in float64, shape (…, outputs, inputs) for t of shape (…)."""
         return self.solution.end_to_end(self.flow_time(t))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return W_1(t), …, W_L(t) in float64."""
         return self.solution.weights(self.flow_time(t))
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
