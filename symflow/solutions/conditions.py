@@ -14,6 +14,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.claims import Hypothesis, relative_size
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
@@ -164,7 +165,7 @@ def verdict(
 def imbalance(problem: Problem) -> Array:
     """Return W_2ᵀW_2 − W_1W_1ᵀ."""
     first, second = problem.weights
-    return np.asarray(second.T @ second - first @ first.T)
+    return np.asarray(matmul(second.T, second) - matmul(first, first.T))
 
 
 def homogeneity(problem: Problem) -> Any:
@@ -193,7 +194,7 @@ def product(problem: Problem) -> Array:
             return found
     total = problem.weights[0]
     for weight in problem.weights[1:]:
-        total = weight @ total
+        total = matmul(weight, total)
     return total
 
 

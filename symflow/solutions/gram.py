@@ -19,6 +19,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
+from symflow.algebra.products import matmul
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
@@ -205,7 +206,7 @@ class GramSolution(Solution):
         factor = graded_factor_mpf(
             lifted, to_mpf(kappa, context), to_mpf(t, context), context
         )
-        return self.product_of(lifted.vectors @ factor)
+        return self.product_of(matmul(lifted.vectors, factor))
 
     @cached_property
     def _small(self) -> int:

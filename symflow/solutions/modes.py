@@ -18,7 +18,9 @@ import numpy as np
 from flint import fmpq
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.errors import PrecisionLost
 from symflow.solutions.case import CHECK_DIGITS, FINE_SIZE, context_of
 from symflow.solutions.rational import height_of, rank_of, rational
@@ -118,7 +120,7 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
     xx, yx, w0 = (lifted(a, context) for a in given[:3])
     parts = _parts(given, context)
     right = _eigenvectors(np.asarray(sum(parts[1:], parts[0])), context)
-    moved, pushed = w0 @ right, yx @ right
+    moved, pushed = matmul(w0, right), matmul(yx, right)
     by_start = _told([_length(m) for m in moved.T], noise * _norm(w0))
     by_data = _told([_length(p) for p in pushed.T], noise * _norm(yx))
     left = np.stack(
@@ -132,17 +134,18 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
     )
     sigma = (left * pushed).sum(axis=0) * [size != 0 for size in by_data]
     strength = (left * moved).sum(axis=0) * [size != 0 for size in by_start]
-    lam = (right * (xx @ right)).sum(axis=0)
+    turned = matmul(xx, right)
+    lam = (right * turned).sum(axis=0)
     lam = np.array(_told(lam, noise * _norm(xx)))
-    rest = w0 @ right - left * strength
+    rest = moved - left * strength
     gaps = (
-        _ratio(yx - (left * sigma) @ right.T, yx),
+        _ratio(yx - matmul(left * sigma, right.T), yx),
         _ratio(rest, w0),
-        coupling(right.T @ (xx @ right), lam),
+        coupling(matmul(right.T, turned), lam),
         _overlap(left),
     )
     defect = to_float(max(gaps))
-    coupled = to_float_array(np.concatenate([left.T @ rest, rest], axis=0))
+    coupled = to_float_array(np.concatenate([matmul(left.T, rest), rest], axis=0))
     return JointModes(left, right, sigma, lam, strength, defect, coupled)
 
 
@@ -176,8 +179,8 @@ def _parts(given: tuple[Array, ...], context: Any) -> list[Array]:
     arrays = [rational(array) for array in given]
     if context is None or any(array is None for array in arrays):
         xx, yx, w0, *rest = (lifted(array, context) for array in given)
-        cross = yx.T @ w0 + w0.T @ yx
-        parts = [xx, yx.T @ yx, w0.T @ w0, cross, *rest]
+        along = matmul(yx.T, w0)
+        parts = [xx, matmul(yx.T, yx), matmul(w0.T, w0), along + along.T, *rest]
     else:
         xx, yx, w0, *rest = arrays
         along = yx.transpose() * w0
@@ -211,8 +214,7 @@ def _length(vector: Array) -> Any:
 def _eigenvectors(symmetric: Array, context: Any) -> Array:
     if context is None:
         return np.asarray(np.linalg.eigh(symmetric)[1])
-    _, vectors = context.eigsy(context.matrix(symmetric.tolist()))
-    return np.array(vectors.tolist(), dtype=object)
+    return eigensystem(symmetric, context)[1]
 
 
 def _norm(array: Array) -> Any:
@@ -244,7 +246,7 @@ def coupling(gram: Array, diagonal: Array) -> Any:
 
 def _overlap(left: Array) -> Any:
     """Return the largest scalar product of two different left vectors."""
-    gram = left.T @ left
+    gram = matmul(left.T, left)
     return max((abs(gram[i, j]) for i in range(len(gram)) for j in range(i)), default=0)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.claims.bibliography import DOMINE_2025
 from symflow.flow.problem import Problem
 from symflow.solutions.conditions import (
@@ -78,7 +79,7 @@ class Riccati(GramSolution):
     def product_of(self, side: Array) -> Array:
         """Return the lower left block of YYᵀ."""
         cut = self.problem.widths[0]
-        return np.asarray(side[..., cut:, :] @ np.swapaxes(side[..., :cut, :], -1, -2))
+        return matmul(side[..., cut:, :], np.swapaxes(side[..., :cut, :], -1, -2))
 
     def block_of(self, gram: Array) -> Array:
         """Return the lower left block of P."""
