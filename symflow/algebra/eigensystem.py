@@ -141,7 +141,7 @@ class _Form:
         turns = (abs(gaps) > close) & (abs(self._coupling) > self._small)
         turns = np.triu(turns.astype(bool))
         angles = (self._coupling << self._bits) * turns // np.where(turns, gaps, 1)
-        return (self._excess >> 1) + angles - angles.T
+        return np.asarray((self._excess >> 1) + angles - angles.T)
 
     def _clusters(self, close: int) -> list[Array]:
         """Return the indices of eigenvalues that are not told apart."""

@@ -56,15 +56,15 @@ def matmul(left: Array, right: Array) -> Array:
     flat = left.reshape(-1, left.shape[-1])
     if flat.shape[1] != inner or len(flat) * inner * columns < FEW:
         return np.asarray(left @ right)
-    first, second = _integers(flat), _integers(right)
-    if first is None or second is None:
+    over, under = _integers(flat), _integers(right)
+    if over is None or under is None:
         return np.asarray(left @ right)
     context = left.flat[0].context
-    exponent, bits = first[1] + second[1], context.prec
+    exponent, bits = over[1] + under[1], context.prec
     found = np.empty((len(flat), columns), dtype=object)
     found.flat[:] = [
         context.make_mpf(from_man_exp(int(entry), exponent, bits, "n"))
-        for entry in (first[0] * second[0]).entries()
+        for entry in (over[0] * under[0]).entries()
     ]
     return found.reshape(*left.shape[:-1], columns)
 
