@@ -239,6 +239,6 @@ def relative_size(difference: Array, scale: Array) -> Any:
     >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
     0.25
     """
-    top = max((abs(entry) for entry in difference.flat), default=0)
-    bottom = max((abs(entry) for entry in scale.flat), default=0)
+    top = np.max(np.abs(difference), initial=0)
+    bottom = np.max(np.abs(scale), initial=0)
     return top / bottom if bottom else top

@@ -218,7 +218,7 @@ def _eigenvectors(symmetric: Array, context: Any) -> Array:
 
 
 def _norm(array: Array) -> Any:
-    return max(abs(entry) for entry in array.flat)
+    return np.max(np.abs(array), initial=0)
 
 
 def _ratio(difference: Array, whole: Array) -> Any:
@@ -237,17 +237,15 @@ def coupling(gram: Array, diagonal: Array) -> Any:
     """
     size, n = _norm(gram), len(gram)
     roots = [max(abs(value), size * 0) ** 0.5 for value in diagonal]
-    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
-    return max(
-        (abs(gram[i, j]) / (roots[i] * roots[j] or size or 1) for i, j in pairs),
-        default=0,
-    )
+    sizes = np.multiply.outer(np.array(roots), np.array(roots))
+    cosines = np.abs(gram) / np.where(sizes != 0, sizes, size or 1)
+    return _norm(np.where(np.eye(n, dtype=bool), 0, cosines))
 
 
 def _overlap(left: Array) -> Any:
     """Return the largest scalar product of two different left vectors."""
     gram = matmul(left.T, left)
-    return max((abs(gram[i, j]) for i in range(len(gram)) for j in range(i)), default=0)
+    return _norm(np.where(np.tri(len(gram), k=-1, dtype=bool), gram, 0))
 
 
 def lifted(array: Array, context: Any) -> Array:
