@@ -210,6 +210,20 @@ class Bound(Claim):
         return max(larger)
 
 
+def thinned(path: Path) -> str:
+    """Say that a run of gradient descent does not hold every iterate, if so.
+
+    Parameters
+    ----------
+    path : Path
+        From `descend`, or any other, of which nothing is said.
+    """
+    taken = getattr(path, "stats", {})
+    if "step size" not in taken or taken["steps"] == len(path.t) - 1:
+        return ""
+    return f"it speaks of every iterate, and {len(path.t)} were kept"
+
+
 @dataclass(frozen=True, repr=False)
 class Refusal(Displayed):
     """Why a catalogued result does not apply here."""

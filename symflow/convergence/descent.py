@@ -22,6 +22,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.claim import thinned
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
@@ -236,6 +237,10 @@ class DescentCorridor(Theorem):
                 sympy.expand(left - (1 - 2 * a) * grown - below),
             ),
         )
+
+    def mismatch(self, path: Path) -> str:
+        """Return that iterates are missing."""
+        return thinned(path)
 
     def residuals(self, path: Path) -> Array:
         """Return how far a mode is outside its corridor, relative to its goal."""

@@ -30,6 +30,7 @@ from symflow.algebra.outward import at_least, float_down, float_up
 from symflow.algebra.spectra import FLOAT_ERROR
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import XU_2023
+from symflow.claims.claim import thinned
 from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
@@ -106,7 +107,7 @@ class DescentBound(Bound, Theorem):
         """Return that the run is not descent with this step and without momentum."""
         taken = getattr(path, "stats", {})
         if (taken.get("step size"), taken.get("momentum", 0)) == (self.step, 0):
-            return ""
+            return thinned(path)
         return f"it speaks of descent with η = {self.step:.6g} without momentum"
 
 
