@@ -10,7 +10,7 @@ import pytest
 import symflow as sf
 from symflow.conservation import count as module
 from symflow.conservation.brackets import gradient_fields, jacobian, rank
-from symflow.conservation.count import few_ranks, two_layer_count
+from symflow.conservation.count import _few_ranks, two_layer_count
 from symflow.conservation.units import Units, arrangements
 
 
@@ -19,7 +19,7 @@ def settled(widths, copies):
     return {
         units.laws()
         for units in itertools.islice(arrangements(widths), 2)
-        if (found := few_ranks(units, copies, 0)).complete
+        if (found := _few_ranks(units, copies, 0)).complete
         and found.laws == units.laws(copies)
     }
 

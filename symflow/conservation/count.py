@@ -286,24 +286,14 @@ def _by_units(network: AbstractNetwork, seed: int) -> tuple[Certificate, int] | 
     for copies, units in product(COPIES, arrangements(network.widths)):
         few = units.few(copies)
         if _parameters(few) <= MOST_PARAMETERS:
-            certificate = few_ranks(units, copies, seed)
+            certificate = _few_ranks(units, copies, seed)
             if certificate.complete and certificate.laws == units.laws(copies):
                 return certificate, units.laws()
     return None
 
 
-def few_ranks(units: Units, copies: int, seed: int) -> Certificate:
-    """Return the ranks of a chain of few units, where all W_l are diagonal.
-
-    Parameters
-    ----------
-    units : Units
-        How the chain is made of blocks.
-    copies : int
-        Blocks of each type, at most.
-    seed : int
-        Of the generator.
-    """
+def _few_ranks(units: Units, copies: int, seed: int) -> Certificate:
+    """Return the ranks of a chain of few units, where all W_l are diagonal."""
     few = units.few(copies)
     laws = _proved(laws_of(gradient_flow(few, SquaredLoss())))
     return _ranks(few, gradient_fields(few), laws, seed, units.masks(copies))

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import mpmath
@@ -33,6 +32,7 @@ from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
+from symflow.algebra.threads import cached_property
 from symflow.flow.problem import Problem
 
 #: Part of the largest eigenvalue of Σ_xx below which float64 knows few digits of one.
