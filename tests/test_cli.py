@@ -364,3 +364,19 @@ def test_cite_a_law_and_symflow_itself() -> None:
 def test_cite_refuses_what_has_no_source() -> None:
     with pytest.raises(sf.InvalidArgument, match="has no reference"):
         cite(3)
+
+
+def test_the_help_names_the_data_sets_that_there_are():
+    from symflow.cli import parser
+    from symflow.data import bundled
+
+    assert parser.BUNDLED == bundled.BUNDLED
+
+
+def test_help_loads_nothing_that_it_does_not_need():
+    code = (
+        "import sys\nfrom symflow.cli import main\n"
+        "try:\n    main(['analyze', '--help'])\nexcept SystemExit:\n    pass\n"
+        "assert not {'numpy', 'sympy', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

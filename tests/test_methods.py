@@ -1,6 +1,7 @@
 """Integration methods against exact solutions, SciPy and each other."""
 
 import pickle
+import subprocess
 import sys
 from itertools import pairwise
 from typing import Any
@@ -494,3 +495,30 @@ def test_one_event_needs_no_list() -> None:
 def test_levels_and_tolerances_are_numbers(make: Any) -> None:
     with pytest.raises(sf.InvalidArgument, match="got "):
         make()
+
+
+def test_the_coefficients_are_those_of_scipys_class():
+    from scipy.integrate import DOP853 as Own
+
+    from symflow.simulation.tableau import tableau
+
+    for name in ("A", "B", "E3", "E5", "A_EXTRA", "D"):
+        assert np.array_equal(getattr(tableau(), name), getattr(Own, name))
+
+
+def test_the_default_method_does_not_load_all_of_scipys_integrators():
+    code = (
+        "import sys, symflow as sf\n"
+        "flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())\n"
+        "start = sf.gaussian_init(0.1, rng=0)\n"
+        "sf.simulate(flow, sf.whitened([[1.0, 2.0]]), start, [0, 1])\n"
+        "assert 'scipy.integrate' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_radau_refuses_a_jacobian_that_fits_nowhere():
+    flow = sf.gradient_flow(sf.LinearNetwork(120, 90, 10), sf.SquaredLoss())
+    data = sf.whitened(np.eye(10, 120))
+    with pytest.raises(sf.InvalidArgument, match="Jacobian of 11700 weights"):
+        sf.simulate(flow, data, sf.gaussian_init(0.1, rng=0), 1, method=Radau())

@@ -36,12 +36,13 @@ from symflow.algebra.nodes import (
     Transposed,
 )
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.products import matmul
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 from symflow.errors import InvalidArgument
 
 #: The bilinear operations of a node.
 BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
-    Product: lambda a, b: a @ b,
+    Product: matmul,
     Hadamard: lambda a, b: a * b,
     Kronecker: lambda a, b: kron(np, a, b),
 }

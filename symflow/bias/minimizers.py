@@ -17,6 +17,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
+from symflow.algebra.products import matmul
 from symflow.algebra.rank import MOST_ENTRIES, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
 from symflow.claims import Hypothesis, relative_size, vanishing
@@ -76,7 +77,7 @@ class Minimizers:
             seen = to_float_array(seen)
         elif path is None and self.exact:
             return matrix - times(matrix, seen)
-        return np.asarray(matrix - matrix @ seen)
+        return np.asarray(matrix - matmul(matrix, seen))
 
     def misfit(self, end_to_end: Array) -> float:
         """Return the distance of WP from W* in float64, relative to W and W*."""

@@ -242,6 +242,20 @@ class Bound(Claim):
         return max(larger)
 
 
+def thinned(path: Path) -> str:
+    """Say that a run of gradient descent does not hold every iterate, if so.
+
+    Parameters
+    ----------
+    path : Path
+        From `descend`, or any other, of which nothing is said.
+    """
+    taken = getattr(path, "stats", {})
+    if "step size" not in taken or taken["steps"] == len(path.t) - 1:
+        return ""
+    return f"it speaks of every iterate, and {len(path.t)} were kept"
+
+
 @dataclass(frozen=True, repr=False)
 class Refusal(Displayed):
     """Why a catalogued result does not apply here."""
@@ -271,6 +285,6 @@ def relative_size(difference: Array, scale: Array) -> Any:
     >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
     0.25
     """
-    top = max((abs(entry) for entry in difference.flat), default=0)
-    bottom = max((abs(entry) for entry in scale.flat), default=0)
+    top = np.max(np.abs(difference), initial=0)
+    bottom = np.max(np.abs(scale), initial=0)
     return top / bottom if bottom else top

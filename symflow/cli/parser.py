@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from symflow.cli import verbs
-from symflow.data.bundled import BUNDLED
 from symflow.errors import InvalidArgument
+
+#: The names of the data sets, which `symflow.data` would take a second to say.
+BUNDLED = ("diabetes", "linnerud", "digits", "digit_classes")
 
 #: Examples that the help of a verb ends with.
 _EXAMPLES = {

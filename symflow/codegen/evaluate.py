@@ -16,6 +16,7 @@ from symflow.algebra import functions
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.codegen.program import FUNCTIONS, Instruction, Program
 
 
@@ -163,7 +164,7 @@ def _inner(left: Array, right: Array) -> Array:
 
 
 _APPLY: dict[str, Callable[..., Any]] = {
-    "matmul": lambda a, b: a @ b,
+    "matmul": matmul,
     "add": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
     "multiply": lambda s, a: s * a,

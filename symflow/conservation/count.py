@@ -19,8 +19,10 @@ point or the draws were unlucky, which has a probability of about degree/p.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,7 @@ from symflow.conservation.narrow import (
 from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.searches import laws_of
 from symflow.conservation.tensor import as_matrix
+from symflow.conservation.units import COPIES, Units, arrangements
 from symflow.errors import InvalidArgument
 from symflow.flow import HeavyBall, gradient_flow
 from symflow.losses import SquaredLoss
@@ -48,6 +51,10 @@ from symflow.networks import AbstractNetwork, Dense, Network
 DEEPEST = 9
 #: Random brackets beyond the missing rank, against unlucky draws.
 SPARE = 4
+#: Parameters up to which a network is not exchanged for one of a few units.
+FEW_PARAMETERS = 200
+#: Parameters beyond which ranks are refused, and bytes that they take per entry.
+MOST_PARAMETERS, BYTES = 3000, 150
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class Certificate:
     ----------
     network : AbstractNetwork
         Whose ranks these are: the given one, or a narrower one that settles its count
-        (`symflow.conservation.narrow` says why).
+        (`symflow.conservation.narrow` and `symflow.conservation.units` say why; the
+        point of the latter has diagonal weights).
     prime : int
         All ranks are modulo this prime.
     seed : int
@@ -179,8 +187,8 @@ def count_conserved(
     Raises
     ------
     InvalidArgument
-        If a width is a symbol, `network` is not a network, `data` are not data, or all
-        inputs are zero.
+        If a width is a symbol, `network` is not a network, `data` are not data, all
+        inputs are zero, or the network is too large.
     ShapeMismatch
         If the inputs do not fit the network.
 
@@ -195,6 +203,8 @@ def count_conserved(
     >>> count = sf.count_conserved(sf.LinearNetwork(2, 5, 2))
     >>> count.independent, count.known, count.complete
     (14, 14, True)
+    >>> sf.count_conserved(sf.LinearNetwork(784, 512, 256, 10)).independent
+    164224
     >>> sf.count_conserved(sf.LinearNetwork(1, 2, 2, 1)).missing
     1
     >>> one = sf.Dataset([[1.0, 2.0]], [[1.0, 0.0]])
@@ -210,6 +220,11 @@ def count_conserved(
             return _with_inputs(network, data, as_matrix(spanned), seed)
     narrow = with_narrow_hidden_layers(network)
     known = parameters - _parameters(narrow)
+    few = _by_units(narrow, seed)
+    if few is not None:
+        certificate, laws = few
+        known += laws
+        return Count(network, parameters, parameters - known, known, certificate)
     certificate = _certificate(with_narrow_ends(narrow), seed)
     if not certificate.complete:
         certificate = _certificate(narrow, seed)
@@ -259,15 +274,54 @@ def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
     return _ranks(network, gradient_fields(network), laws, seed)
 
 
+def _by_units(network: AbstractNetwork, seed: int) -> tuple[Certificate, int] | None:
+    """Return the ranks of a chain of few units, and the laws of the given one.
+
+    None where the chain is small, or the few units do not settle its count.
+    """
+    layers = network.layers if isinstance(network, Network) else ()
+    chain = layers and all(isinstance(layer, Dense) for layer in layers)
+    if not chain or _parameters(with_narrow_ends(network)) <= FEW_PARAMETERS:
+        return None
+    for copies, units in product(COPIES, arrangements(network.widths)):
+        few = units.few(copies)
+        if _parameters(few) <= MOST_PARAMETERS:
+            certificate = _few_ranks(units, copies, seed)
+            if certificate.complete and certificate.laws == units.laws(copies):
+                return certificate, units.laws()
+    return None
+
+
+def _few_ranks(units: Units, copies: int, seed: int) -> Certificate:
+    """Return the ranks of a chain of few units, where all W_l are diagonal."""
+    few = units.few(copies)
+    laws = _proved(laws_of(gradient_flow(few, SquaredLoss())))
+    return _ranks(few, gradient_fields(few), laws, seed, units.masks(copies))
+
+
 def _proved(laws: list[Law]) -> list[Node]:
     return [law.node for law in laws if law.is_proved]
 
 
 def _ranks(
-    network: AbstractNetwork, fields: Fields, laws: list[Node], seed: int
+    network: AbstractNetwork,
+    fields: Fields,
+    laws: list[Node],
+    seed: int,
+    masks: Sequence[Any] = (),
 ) -> Certificate:
+    if fields.dimension > MOST_PARAMETERS:
+        gigabytes = BYTES * fields.dimension**2 / 1e9
+        msg = (
+            f"count_conserved({network!r}): the ranks of {fields.dimension} columns "
+            f"take about {gigabytes:.0f} GB, and no smaller network settles the count. "
+            "Count a network of smaller widths"
+        )
+        raise InvalidArgument(msg)
     generator = np.random.default_rng(seed)
     point = fields.point(generator)
+    if masks:
+        point = [x * mask for x, mask in zip(point, masks, strict=True)]
     known = rank(jacobian(laws, fields.state, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
     return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)

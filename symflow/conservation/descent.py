@@ -27,6 +27,7 @@ from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import DU_2018
+from symflow.claims.claim import thinned
 from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
@@ -133,6 +134,10 @@ class StepLaw(Claim):
         left = subtract(substitute(node, moved), node)
         right = add(scale(eta, first), scale(eta**2, self._at_derivatives))
         return [*steps, step(left, right, "the step, expanded in η", {})]
+
+    def mismatch(self, path: Path) -> str:
+        """Return that iterates are missing."""
+        return thinned(path)
 
     def residuals(self, path: Path) -> Array:
         """Return the violation of the identity between consecutive iterates.

@@ -30,6 +30,7 @@ from symflow.claims import (
     random_problems,
 )
 from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.claim import thinned
 from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
@@ -246,6 +247,10 @@ class DescentCorridor(Theorem):
                 sympy.expand(left - (1 - 2 * a) * grown - below),
             ),
         )
+
+    def mismatch(self, path: Path) -> str:
+        """Return that iterates are missing."""
+        return thinned(path)
 
     @classmethod
     def examples(cls) -> Examples:

@@ -27,7 +27,9 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import WIDE, to_float
+from symflow.algebra.products import matmul
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
     balanced_start,
@@ -227,12 +229,12 @@ def _modes(target: Array, context: Any) -> tuple[Array, Array, Array]:
         values, right, left = _modes(target.T, context)
         return values, left, right
     matrix = to_mpf_array(target, context)
-    squares, vectors = context.eigsy(context.matrix((matrix @ matrix.T).tolist()))
-    order = sorted(range(len(matrix)), key=lambda i: -squares[i])
+    squares, vectors = eigensystem(matmul(matrix, matrix.T), context)
+    order = list(reversed(range(len(matrix))))
     floor = squares[order[0]] * context.mpf(10) ** (-DIGITS - DIGITS // 2)
     kept = [i for i in order if squares[i] > floor]
     values = np.array([context.sqrt(squares[i]) for i in kept], dtype=object)
-    left = np.array(vectors.tolist(), dtype=object)[:, kept]
+    left = vectors[:, kept]
     return values, left, matrix.T @ left / values
 
 

@@ -39,6 +39,7 @@ from symflow.claims import (
     random_problems,
 )
 from symflow.claims.bibliography import XU_2023
+from symflow.claims.claim import thinned
 from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
@@ -117,7 +118,7 @@ class DescentBound(Bound, Theorem):
         """Return that the run is not descent with this step and without momentum."""
         taken = getattr(path, "stats", {})
         if (taken.get("step size"), taken.get("momentum", 0)) == (self.step, 0):
-            return ""
+            return thinned(path)
         return f"it speaks of descent with η = {self.step:.6g} without momentum"
 
 

@@ -31,6 +31,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, float_down, float_up, said_down
+from symflow.algebra.products import matmul
 from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls, root
 from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import MIN_2021, MIN_2023
@@ -294,8 +295,8 @@ class InstantaneousRate(TwoLayerRate):
         floor = [path.number(float(c)) for c in self.floor(path.end_to_end)]
         force = fine.misfit(path.end_to_end) * fine.eigenvalues**0.5
         first, second = path.weights
-        down = np.swapaxes(second, -1, -2) @ force
-        up = force @ np.swapaxes(first @ fine.frame, -1, -2)
+        down = matmul(np.swapaxes(second, -1, -2), force)
+        up = matmul(force, np.swapaxes(matmul(first, fine.frame), -1, -2))
         speed = (down**2).sum(axis=(-2, -1)) + (up**2).sum(axis=(-2, -1))
         return np.asarray(floor) * excess_along(self.problem, path), speed
 

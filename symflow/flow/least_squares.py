@@ -12,6 +12,7 @@ first layer never moves.  The rest is the flow of a network with the r inputs Φ
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -27,6 +28,8 @@ from symflow.algebra.arrays import (
     to_float_array,
     to_mpf_array,
 )
+from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
 from symflow.algebra.threads import cached_property
@@ -66,7 +69,7 @@ class LeastSquares:
     @cached_property
     def least_norm(self) -> Array:
         """The minimizer of least norm, Σ_yxΣ_xx⁺, shape (m, d)."""
-        return np.asarray(self.target / self.eigenvalues**0.5 @ self.frame.T)
+        return matmul(self.optimum, self.frame.T)
 
     @cached_property
     def optimum(self) -> Array:
@@ -75,9 +78,8 @@ class LeastSquares:
 
     def misfit(self, end_to_end: Array) -> Array:
         """Return E = Ŷ − WΦΛ^{1/2}, shape (…, m, r)."""
-        return np.asarray(
-            self.target - (end_to_end @ self.frame) * self.eigenvalues**0.5
-        )
+        moved = matmul(end_to_end, self.frame) * self.eigenvalues**0.5
+        return np.asarray(self.target - moved)
 
     def excess(self, end_to_end: Array) -> Array:
         """Return ℓ(W) − ℓ* = ½‖E‖²_F, shape (…)."""
@@ -85,7 +87,7 @@ class LeastSquares:
 
     def off(self, matrix: Array) -> Array:
         """Return M(I − ΦΦᵀ), the part of M that the inputs do not see."""
-        return np.asarray(matrix - (matrix @ self.frame) @ self.frame.T)
+        return np.asarray(matrix - matmul(matmul(matrix, self.frame), self.frame.T))
 
     def allowance(self, problem: Problem) -> float:
         """Return how far off the row space rounded data alone may lead, relative.
@@ -131,12 +133,15 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    if context is not None:
-        return _reduce(problem.exact_arguments, input_rank(problem).value, context)
-    memory = vars(problem)
-    if "_least_squares" not in memory:
-        memory["_least_squares"] = _in_floats(problem)
-    found: LeastSquares = memory["_least_squares"]
+    memory = vars(problem).setdefault("_least_squares", {})
+    bits = 53 if context is None else context.prec
+    if (kind := (context is None, bits)) not in memory:
+        memory[kind] = (
+            _in_floats(problem)
+            if context is None
+            else _reduce(problem.exact_arguments, input_rank(problem).value, context)
+        )
+    found: LeastSquares = memory[kind]
     return found
 
 
@@ -162,16 +167,13 @@ def finely(problem: Problem) -> LeastSquares:
 
 def _reduce(moments: Iterable[Array], rank: int, context: Any = None) -> LeastSquares:
     sigma_xx, sigma_yx = moments
-    values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
-    if context is not None:
-        matrix = context.matrix(to_mpf_array(sigma_xx, context).tolist())
-        fine, table = context.eigsy(matrix)
-        order = np.argsort(to_float_array(np.array(list(fine), dtype=object)))
-        values = np.array(list(fine), dtype=object)[order]
-        vectors = np.array(table.tolist(), dtype=object)[:, order]
+    if context is None:
+        values, vectors = np.linalg.eigh(to_float_array(sigma_xx))
+    else:
+        values, vectors = eigensystem(to_mpf_array(sigma_xx, context), context)
         sigma_yx = to_mpf_array(sigma_yx, context)
     eigenvalues, frame = values[::-1][:rank], vectors[:, ::-1][:, :rank]
-    return LeastSquares(eigenvalues, frame, sigma_yx @ frame / eigenvalues**0.5)
+    return LeastSquares(eigenvalues, frame, matmul(sigma_yx, frame) / eigenvalues**0.5)
 
 
 def input_rank(problem: Problem) -> Rank:
@@ -241,9 +243,19 @@ def exact_least_norm(problem: Problem) -> Array | None:
     >>> exact_least_norm(bind(flow, data, sf.gaussian_init(1, rng=0))).tolist()
     [[Fraction(6, 5), Fraction(8, 5)]]
     """
-    sigma_xx, sigma_yx = map(to_flint, problem.exact_arguments)
+    memory = vars(problem)
+    if "_exact_least_norm" not in memory:
+        memory["_exact_least_norm"] = _exact_least_norm(*problem.exact_arguments)
+    found: Array | None = memory["_exact_least_norm"]
+    return found
+
+
+def _exact_least_norm(*moments: Array) -> Array | None:
+    sigma_xx, sigma_yx = map(to_flint, moments)
     if sigma_xx is None or sigma_yx is None:
         return None
+    with suppress(ZeroDivisionError):  # singular
+        return from_flint(sigma_xx.solve(sigma_yx.transpose()).transpose())
     reduced, rank = sigma_xx.rref()
     size = sigma_xx.ncols()
     basis = fmpq_mat(rank, size, reduced.entries()[: rank * size])

@@ -27,7 +27,7 @@ MOST_TIMES = 1_000_000
 LATEST_TIME = 10**15
 
 
-def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
+def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     """Return time points as exact rationals.
 
     Parameters
@@ -36,6 +36,8 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
         A float stands for the binary rational that it is.
     call : str
         The call to name in an error message.
+    name : str
+        What the call calls its times.
 
     Raises
     ------
@@ -56,9 +58,9 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
         msg = f"{call}(t=…): takes at most {MOST_TIMES} times, which are all kept"
         raise InvalidArgument(msg)
     if not points:
-        msg = f"{call}(t=…): needs at least one time; got none"
+        msg = f"{call}({name}=…): needs at least one time; got none"
         raise InvalidArgument(msg)
-    times = tuple(_as_time(point, call) for point in points)
+    times = tuple(_as_time(point, call, name) for point in points)
     if times[-1] > LATEST_TIME:
         msg = (
             f"{call}(t=…): {shown(points[-1])} is later than {LATEST_TIME:.0e}, which "
@@ -66,12 +68,12 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
         )
         raise InvalidArgument(msg)
     if times[0] < 0:
-        msg = f"{call}(t=…): the flow starts at t = 0; got the time {points[0]}"
+        msg = f"{call}({name}=…): the flow starts at t = 0; got the time {points[0]}"
         raise InvalidArgument(msg)
     for number, (first, second) in enumerate(pairwise(times), start=1):
         if second <= first:
             msg = (
-                f"{call}(t=…): times have to increase, but t[{number}] = "
+                f"{call}({name}=…): times have to increase, but t[{number}] = "
                 f"{float(second):g} comes after t[{number - 1}] = {float(first):g}"
             )
             raise InvalidArgument(msg)
@@ -145,25 +147,25 @@ def _is_no_number(entry: Any) -> bool:
     return is_ball(entry) or isinstance(entry, str | bytes | bool | np.bool_ | complex)
 
 
-def _as_time(point: Any, call: str) -> Fraction:
+def _as_time(point: Any, call: str, name: str) -> Fraction:
     try:
         odd = _is_no_number(point)
         time = None if odd else as_fraction(point)
     except InvalidArgument:
-        raise InvalidArgument(_not_finite(point, call)) from None
+        raise InvalidArgument(_not_finite(point, call, name)) from None
     if time is not None:
         return time
     if getattr(point, "is_infinite", False) is True:
-        raise InvalidArgument(_not_finite(point, call))
+        raise InvalidArgument(_not_finite(point, call, name))
     if getattr(point, "is_irrational", False) is True:
         msg = (
-            f"{call}(t=…): times are taken exactly, so they have to be rational; got "
-            f"{point!r}. Round it as you like, for example float({point!r})"
+            f"{call}({name}=…): times are taken exactly, so they have to be rational; "
+            f"got {point!r}. Round it as you like, for example float({point!r})"
         )
         raise InvalidArgument(msg)
-    msg = f"{call}(t=…): every time has to be a number; got {point!r}"
+    msg = f"{call}({name}=…): every time has to be a number; got {point!r}"
     raise InvalidArgument(msg)
 
 
-def _not_finite(point: Any, call: str) -> str:
-    return f"{call}(t=…): every time has to be finite; got {point!r}"
+def _not_finite(point: Any, call: str, name: str) -> str:
+    return f"{call}({name}=…): every time has to be finite; got {point!r}"

@@ -15,6 +15,7 @@ import mpmath
 
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, to_mpf, whole
+from symflow.algebra.products import matmul
 from symflow.errors import InvalidArgument, SymflowError
 
 #: Decimal digits that weights carry beyond those asked for.
@@ -270,4 +271,6 @@ def product_form(frames: list[Array], strengths: Any) -> tuple[Array, ...]:
     >>> product_form([np.eye(2), np.eye(3, 2)], 0.5)[0].tolist()
     [[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]]
     """
-    return tuple((after * strengths) @ before.T for before, after in pairwise(frames))
+    return tuple(
+        matmul(after * strengths, before.T) for before, after in pairwise(frames)
+    )

@@ -20,6 +20,8 @@ import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.products import matmul
 from symflow.inits.init import lifted
 from symflow.inits.orthonormal import nearest_frame
 
@@ -183,18 +185,16 @@ def _nonzero(matrix: Array, rank: int, context: Any) -> tuple[Array, Array, Arra
     if matrix.shape[0] > matrix.shape[1]:
         right, values, left = _nonzero(matrix.T, rank, context)
         return left, values, right
-    eigenvalues, vectors = _eigen(matrix @ matrix.T, context)
+    eigenvalues, vectors = _eigen(matmul(matrix, matrix.T), context)
     left = vectors[:, :rank]
     values = np.array([context.sqrt(e) for e in eigenvalues[:rank]], dtype=object)
-    return left, values, (matrix.T @ left) / values
+    return left, values, matmul(matrix.T, left) / values
 
 
 def _eigen(symmetric: Array, context: Any) -> tuple[list[Any], Array]:
     """Return eigenvalues, largest first, and eigenvectors."""
-    values, vectors = context.eigsy(context.matrix(symmetric.tolist()))
-    order = sorted(range(len(symmetric)), key=lambda i: values[i], reverse=True)
-    table = np.array(vectors.tolist(), dtype=object)
-    return [values[i] for i in order], table[:, order]
+    values, vectors = eigensystem(symmetric, context)
+    return values[::-1].tolist(), vectors[:, ::-1]
 
 
 def _aligned(
@@ -204,7 +204,7 @@ def _aligned(
     goal = basis.T @ lifted(target, context)
     if metric is None or len(cells) == 1:
         return nearest_frame(goal, context)
-    form = basis.T @ to_mpf_array(metric, context) @ basis
+    form = matmul(matmul(basis.T, to_mpf_array(metric, context)), basis)
     vectors = _eigen(form, context)[1]
     parts = []
     for start, stop in cells:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES
 from symflow.simulation.methods import MOST_STEPS, WHOLE, absolute
 from symflow.simulation.system import Floats, System
+from symflow.simulation.tableau import tableau
 
 Indices = NDArray[np.intp]
 
@@ -74,10 +75,8 @@ class Block:
     def __init__(
         self, system: System, count: int, times: Floats, method: DOP853
     ) -> None:
-        from scipy.integrate import DOP853 as Tableau
-
         self.system, self.count, self.times, self.method = system, count, times, method
-        self.table, size = Tableau, system.size
+        self.table, size = tableau(), system.size
         self.rows = np.zeros((STAGES + 5, count, size))
         self.flat = self.rows.reshape(STAGES + 5, -1)
         self.point = np.zeros((count, size))
@@ -87,7 +86,7 @@ class Block:
         self.ceiling = np.full(count, GROW)
         self.steps = np.zeros(count)
         self.stats: dict[str, Any] = {"steps": 0, "rejected": 0}
-        self._weights = np.vstack([Tableau.E5, Tableau.E3])
+        self._weights = np.vstack([self.table.E5, self.table.E3])
         self._evaluate = [system.bind(self.point, row) for row in self.rows]
         self._rate = system.bind(self.point, self.last)
 

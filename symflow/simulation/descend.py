@@ -1,21 +1,31 @@
-"""Gradient descent in float64, with or without momentum, every iterate kept."""
+"""Gradient descent in float64, with or without momentum."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import pairwise
+from numbers import Integral
+from typing import Any, NoReturn
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
+from symflow.codegen.inplace import inplace_function
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.flow import GradientDescent
-from symflow.flow.given import DataLike, InitLike, Number, RandomLike
+from symflow.flow.given import DataLike, InitLike, Number, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
+from symflow.flow.times import as_times
 from symflow.simulation.companion import error_of
 from symflow.trajectory import Trajectory
+
+#: Steps between tests whether all weights are finite.
+BLOCK = 64
+#: How far a time may be off that of an iterate, relative.
+SLACK = 1e-9
 
 
 def descend(
@@ -26,6 +36,8 @@ def descend(
     *,
     step_size: Number,
     momentum: Number = 0,
+    times: TimesLike | None = None,
+    every: int = 1,
     rng: RandomLike = None,
 ) -> Trajectory:
     """Run gradient descent in float64.
@@ -47,21 +59,25 @@ def descend(
         η, positive.
     momentum : number, keyword-only
         β, at least 0 and below 1.
+    times : sequence of numbers, keyword-only, optional
+        Which iterates to keep: rising times kη/(1 − β), up to rounding, k ≤ `steps`.
+    every : int, keyword-only
+        Keep the iterates 0, `every`, 2·`every`, … and the last one.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
 
     Returns
     -------
     Trajectory
-        All iterates, the k-th at the time kη/(1 − β): compare with `simulate` of the
-        flow.  Its `.error` is that of rounding, measured when it is read by another run
-        in extended precision.
+        All iterates, or those asked for, the k-th at the time kη/(1 − β): compare with
+        `simulate` of the flow.  Memory is taken for what is kept.  Its `.error` is that
+        of rounding, measured when it is read by another run in extended precision.
 
     Raises
     ------
     InvalidArgument
-        If the number of steps or the step size is not positive, or the momentum out of
-        range.
+        If the number of steps or the step size is not positive, the momentum out of
+        range, or a time is not that of an iterate.
     IntegrationFailed
         If a weight is no longer finite, with the step that was reached.
 
@@ -72,18 +88,21 @@ def descend(
     >>> run = descend(gd, sf.whitened([[2]]), [[[1]], [[1]]], 2, step_size=0.1)
     >>> [round(w, 6) for w in run.end_to_end.ravel().tolist()]
     [1.0, 1.21, 1.408732]
+    >>> len(descend(gd, sf.whitened([[2]]), [[[1]], [[1]]], 9, step_size=0.1, every=4))
+    4
     """
     rule = _rule(descent, steps, step_size, momentum)
+    kept = _kept(rule, times, every)
     problem = bind(descent.flow, data, init, rng=rng)
-    weights = rule.iterates(problem.floats, float)
+    weights = rule.iterates(problem.floats, kept, float)
     beta = f", β = {rule.momentum:g}" if rule.momentum else ""
     return Trajectory(
         problem=problem,
-        t=rule.step_size / (1 - rule.momentum) * np.arange(rule.steps + 1),
+        t=rule.tick * kept,
         weights=weights,
         route=f"gradient descent, η = {rule.step_size:g}{beta}",
         digits=10,
-        error=_Rounding(rule, problem, weights),
+        error=_Rounding(rule, problem, kept, weights),
         stats={
             "steps": rule.steps,
             "step size": rule.step_size,
@@ -98,28 +117,88 @@ class _Rule:
     step_size: float
     momentum: float
 
-    def iterates(self, problem: Problem, kind: Any) -> tuple[Array, ...]:
-        """Return all iterates in an arithmetic, one array per layer."""
-        kernel = compile_flow(problem.flow)
-        arguments = [array.astype(kind) for array in problem.arguments]
-        current = [weight.astype(kind) for weight in problem.weights]
-        moves = [np.zeros_like(weight) for weight in current]
-        found = [current]
+    @property
+    def tick(self) -> float:
+        """The time of a step."""
+        return self.step_size / (1 - self.momentum)
+
+    def iterates(self, problem: Problem, kept: Array, kind: Any) -> tuple[Array, ...]:
+        """Return the iterates of these numbers in an arithmetic, by layers."""
+        state = _State(self, problem, kind)
+        found = np.empty((len(kept), state.size), kind)
+        found[: np.searchsorted(kept, 0, side="right")] = state.flat
+        ends = [*range(BLOCK, kept[-1], BLOCK), kept[-1]]
         with np.errstate(over="ignore", invalid="ignore"):
-            for number in range(1, self.steps + 1):
-                rates = kernel(*current, *arguments)
-                moves = [
-                    self.step_size * rate + self.momentum * move
-                    for rate, move in zip(rates, moves, strict=True)
-                ]
-                current = [w + move for w, move in zip(current, moves, strict=True)]
-                if not all(np.all(np.isfinite(weight)) for weight in current):
-                    msg = (
-                        f"descend: step {number} leaves the floats. Take a smaller step"
-                    )
-                    raise IntegrationFailed(msg)
-                found.append(current)
-        return tuple(np.stack(layer) for layer in zip(*found, strict=True))
+            for done, end in pairwise([0, *ends]):
+                first, last = np.searchsorted(kept, (done, end), side="right")
+                state.through(done, end, kept[first:last].tolist(), found[first:last])
+        return tuple(state.layers(found))
+
+
+class _State:
+    """An iterate: all layers in one vector, so that a step costs few calls of NumPy."""
+
+    def __init__(self, rule: _Rule, problem: Problem, kind: Any) -> None:
+        program = compile_flow(problem.flow).program
+        arguments = [array.astype(kind) for array in problem.arguments]
+        self._shapes = [weight.shape for weight in problem.weights]
+        self._rule, self.size = rule, sum(w.size for w in problem.weights)
+        self._moves = np.zeros(self.size, kind)
+        self._rates = np.zeros(self.size, kind)
+        self.flat = np.concatenate([w.astype(kind).ravel() for w in problem.weights])
+        inputs = [*self.layers(self.flat), *arguments]
+        outputs = self.layers(self._rates)
+        if kind is float:
+            run = inplace_function(program, [array.shape for array in inputs])
+            self._differentiate = partial(run, *outputs, *inputs)
+        else:
+            self._differentiate = partial(
+                _copied, compile_flow(problem.flow), outputs, inputs
+            )
+
+    def layers(self, flat: Array) -> list[Array]:
+        """Return the layers in vectors, as views."""
+        ends = np.cumsum([rows * columns for rows, columns in self._shapes])
+        parts = np.split(flat, ends[:-1], axis=-1)
+        pairs = zip(parts, self._shapes, strict=True)
+        return [part.reshape(*part.shape[:-1], *shape) for part, shape in pairs]
+
+    def through(self, done: int, end: int, kept: list[int], found: Array) -> None:
+        """Take the steps from `done` to `end`, and keep some of the iterates."""
+        before, at = (self.flat.copy(), self._moves.copy()), done
+        for number, place in zip(kept, found, strict=True):
+            self._steps(number - at)
+            place[:], at = self.flat, number
+        self._steps(end - at)
+        if not np.isfinite(self.flat).all():
+            self.flat[:], self._moves[:] = before
+            self._fail(done)
+
+    def _steps(self, count: int) -> None:
+        step_size, momentum = self._rule.step_size, self._rule.momentum
+        flat, rates, moves = self.flat, self._rates, self._moves
+        for _ in range(count):
+            self._differentiate()
+            np.multiply(rates, step_size, rates)
+            if momentum:
+                np.multiply(moves, momentum, moves)
+                np.add(rates, moves, moves)
+                np.add(flat, moves, flat)
+            else:
+                np.add(flat, rates, flat)
+
+    def _fail(self, done: int) -> NoReturn:
+        """Raise with the first step after these that leaves the floats."""
+        while np.isfinite(self.flat).all():
+            self._steps(1)
+            done += 1
+        msg = f"descend: step {done} leaves the floats. Take a smaller step"
+        raise IntegrationFailed(msg)
+
+
+def _copied(kernel: Any, outputs: list[Array], inputs: list[Array]) -> None:
+    for place, rate in zip(outputs, kernel(*inputs), strict=True):
+        place[...] = rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +207,35 @@ class _Rounding:
 
     rule: _Rule
     problem: Problem
+    kept: Array
     weights: tuple[Array, ...]
 
     def __call__(self) -> float:
-        better = self.rule.iterates(self.problem.floats, np.longdouble)
+        better = self.rule.iterates(self.problem.floats, self.kept, np.longdouble)
         return error_of(self.weights, better)
+
+
+def _kept(rule: _Rule, times: Any, every: Any) -> Array:
+    """Return the numbers of the iterates to keep."""
+    if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
+        msg = f"descend(every=…): needs a positive integer; got {every!r}"
+        raise InvalidArgument(msg)
+    if times is None:
+        return np.union1d(np.arange(0, rule.steps, int(every)), [rule.steps])
+    if every != 1:
+        msg = f"descend(times=…, every={every}): says twice what to keep; give one"
+        raise InvalidArgument(msg)
+    wanted = np.array([float(time) for time in as_times(times, "descend", "times")])
+    kept = np.rint(wanted / rule.tick)
+    off = np.abs(wanted - kept * rule.tick) > SLACK * np.maximum(wanted, rule.tick)
+    if off.any() or kept[-1] > rule.steps or (np.diff(kept) <= 0).any():
+        msg = (
+            f"descend(times=…): needs rising multiples of η/(1 − β) = {rule.tick:.6g} "
+            f"up to {rule.tick * rule.steps:.6g}, the times of the iterates; got "
+            f"{times!r}. Give every=… to keep every so many"
+        )
+        raise InvalidArgument(msg)
+    return kept.astype(int)
 
 
 def _rule(descent: Any, steps: Any, step_size: Any, momentum: Any) -> _Rule:

@@ -28,6 +28,7 @@ from symflow.simulation.methods import (
     stuck,
 )
 from symflow.simulation.system import Floats, System
+from symflow.simulation.tableau import tableau
 
 SAFETY, SHRINK, GROW, STAGES = 0.9, 0.2, 10.0, 12
 
@@ -160,14 +161,12 @@ class Stages:
     """The memory of one integration: row 0 the state, row k + 1 the stage k."""
 
     def __init__(self, system: System) -> None:
-        from scipy.integrate import DOP853 as Tableau
-
-        self.system, self.table = system, Tableau
-        rows = Tableau.A_EXTRA.shape[1]
+        self.system, self.table = system, tableau()
+        rows = self.table.A_EXTRA.shape[1]
         self.rows = np.empty((rows + 1, system.size))
         self.end, self._point = np.empty(system.size), np.empty(system.size)
         self._coefficients = np.zeros((rows + 1, rows + 1))
-        self._weights = np.vstack([Tableau.E5, Tableau.E3])
+        self._weights = np.vstack([self.table.E5, self.table.E3])
         self.current: ExplicitStep | None = None
         self._made: tuple[ExplicitStep, Floats] | None = None
         self._unit = self._tableau()

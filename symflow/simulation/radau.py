@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import IntegrationFailed
+from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
     FINER,
     IntegratorStep,
@@ -21,6 +21,8 @@ from symflow.simulation.system import Floats, System
 
 #: The smallest relative tolerance that SciPy accepts.
 FINEST = 1e-13
+#: Weights beyond which their Jacobian is refused.
+LARGEST = 10_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class Radau(Method):
         self, system: System, end: float, stats: dict[str, Any]
     ) -> Iterator[IntegratorStep]:
         """Yield the steps of `scipy.integrate.Radau`."""
+        if system.size > LARGEST:
+            msg = (
+                f"simulate(method=Radau): the Jacobian of {system.size} weights takes "
+                f"{8e-9 * system.size**2:.0f} GB, several times over. Radau is for at "
+                f"most {LARGEST} weights; take an explicit method"
+            )
+            raise InvalidArgument(msg)
         from scipy.integrate import Radau as Solver
 
         solver = Solver(

@@ -14,6 +14,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.algebra.rational import product_of
 from symflow.claims import Hypothesis, conditions, relative_size
 from symflow.claims.conditions import imbalances, on_flow
@@ -171,7 +172,7 @@ def product(problem: Problem) -> Array:
             return found
     total = problem.weights[0]
     for weight in problem.weights[1:]:
-        total = weight @ total
+        total = matmul(weight, total)
     return total
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rational import rank_of
 from symflow.flow.problem import FINE_SIZE
@@ -76,10 +77,9 @@ def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:
 def _eigen(matrix: Array, digits: int) -> tuple[Array, Array, Any]:
     context = context_of(digits)
     lifted = to_mpf_array(matrix, context)
-    raw, columns = context.eigsy(context.matrix(lifted.tolist()))
-    rates = np.array(list(raw), dtype=object)
+    rates, vectors = eigensystem(lifted, context)
     noise = context.mpf(10) ** (5 - digits) * max(abs(rate) for rate in rates)
-    return rates, np.array(columns.tolist(), dtype=object), noise
+    return rates, vectors, noise
 
 
 def spare_digits(t: Any, arrays: tuple[Array, ...]) -> int:

@@ -24,6 +24,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
@@ -103,7 +104,8 @@ def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
     )
     exact = hasattr(modes.right.flat[0], "context")
     noise = context.mpf(10) ** (5 - digits) if exact else COARSE_NOISE
-    inward, outward = modes.lift(first) @ modes.right, modes.lift(second).T @ modes.left
+    inward = matmul(modes.lift(first), modes.right)
+    outward = matmul(modes.lift(second).T, modes.left)
     scale = max(abs(entry) for entry in (*inward.flat, *outward.flat))
     columns = [
         c if _size(c) > noise * scale else c * 0
@@ -113,7 +115,7 @@ def layer_modes(problem: Problem, digits: int = CHECK_DIGITS) -> LayerModes:
     ]
     hidden = np.stack([c / (_size(c) or 1) for c in columns], axis=1)
     a, b = (hidden * inward).sum(axis=0), (hidden * outward).sum(axis=0)
-    rebuilt = (hidden * a) @ modes.right.T, (modes.left * b) @ hidden.T
+    rebuilt = matmul(hidden * a, modes.right.T), matmul(modes.left * b, hidden.T)
     idle = modes.lift(second) - rebuilt[1]
     # what is left of W_2 never moves if it meets no mode on either side
     met = np.concatenate([(idle @ hidden).ravel(), (modes.left.T @ idle).ravel()])

@@ -18,7 +18,9 @@ import numpy as np
 from flint import fmpq
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.algebra.rational import height_of, rank_of, rational
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
@@ -119,7 +121,7 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
     xx, yx, w0 = (lifted(a, context) for a in given[:3])
     parts = _parts(given, context)
     right = _eigenvectors(np.asarray(sum(parts[1:], parts[0])), context)
-    moved, pushed = w0 @ right, yx @ right
+    moved, pushed = matmul(w0, right), matmul(yx, right)
     by_start = _told([_length(m) for m in moved.T], noise * _norm(w0))
     by_data = _told([_length(p) for p in pushed.T], noise * _norm(yx))
     left = np.stack(
@@ -133,17 +135,18 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
     )
     sigma = (left * pushed).sum(axis=0) * [size != 0 for size in by_data]
     strength = (left * moved).sum(axis=0) * [size != 0 for size in by_start]
-    lam = (right * (xx @ right)).sum(axis=0)
+    turned = matmul(xx, right)
+    lam = (right * turned).sum(axis=0)
     lam = np.array(_told(lam, noise * _norm(xx)))
-    rest = w0 @ right - left * strength
+    rest = moved - left * strength
     gaps = (
-        _ratio(yx - (left * sigma) @ right.T, yx),
+        _ratio(yx - matmul(left * sigma, right.T), yx),
         _ratio(rest, w0),
-        coupling(right.T @ (xx @ right), lam),
+        coupling(matmul(right.T, turned), lam),
         _overlap(left),
     )
     defect = to_float(max(gaps))
-    coupled = to_float_array(np.concatenate([left.T @ rest, rest], axis=0))
+    coupled = to_float_array(np.concatenate([matmul(left.T, rest), rest], axis=0))
     return JointModes(left, right, sigma, lam, strength, defect, coupled)
 
 
@@ -177,8 +180,8 @@ def _parts(given: tuple[Array, ...], context: Any) -> list[Array]:
     arrays = [rational(array) for array in given]
     if context is None or any(array is None for array in arrays):
         xx, yx, w0, *rest = (lifted(array, context) for array in given)
-        cross = yx.T @ w0 + w0.T @ yx
-        parts = [xx, yx.T @ yx, w0.T @ w0, cross, *rest]
+        along = matmul(yx.T, w0)
+        parts = [xx, matmul(yx.T, yx), matmul(w0.T, w0), along + along.T, *rest]
     else:
         xx, yx, w0, *rest = arrays
         along = yx.transpose() * w0
@@ -212,12 +215,11 @@ def _length(vector: Array) -> Any:
 def _eigenvectors(symmetric: Array, context: Any) -> Array:
     if context is None:
         return np.asarray(np.linalg.eigh(symmetric)[1])
-    _, vectors = context.eigsy(context.matrix(symmetric.tolist()))
-    return np.array(vectors.tolist(), dtype=object)
+    return eigensystem(symmetric, context)[1]
 
 
 def _norm(array: Array) -> Any:
-    return max(abs(entry) for entry in array.flat)
+    return np.max(np.abs(array), initial=0)
 
 
 def _ratio(difference: Array, whole: Array) -> Any:
@@ -236,17 +238,15 @@ def coupling(gram: Array, diagonal: Array) -> Any:
     """
     size, n = _norm(gram), len(gram)
     roots = [max(abs(value), size * 0) ** 0.5 for value in diagonal]
-    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
-    return max(
-        (abs(gram[i, j]) / (roots[i] * roots[j] or size or 1) for i, j in pairs),
-        default=0,
-    )
+    sizes = np.multiply.outer(np.array(roots), np.array(roots))
+    cosines = np.abs(gram) / np.where(sizes != 0, sizes, size or 1)
+    return _norm(np.where(np.eye(n, dtype=bool), 0, cosines))
 
 
 def _overlap(left: Array) -> Any:
     """Return the largest scalar product of two different left vectors."""
-    gram = left.T @ left
-    return max((abs(gram[i, j]) for i in range(len(gram)) for j in range(i)), default=0)
+    gram = matmul(left.T, left)
+    return _norm(np.where(np.tri(len(gram), k=-1, dtype=bool), gram, 0))
 
 
 def lifted(array: Array, context: Any) -> Array:

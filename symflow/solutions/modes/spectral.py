@@ -16,6 +16,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_mpf
+from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
@@ -97,7 +98,7 @@ class SpectralSolution(Solution):
         strengths = [
             self.curve_mpf(context, time, *mode) for mode in zip(*columns, strict=True)
         ]
-        return np.asarray((left * np.array(strengths, dtype=object)) @ right.T)
+        return matmul(left * np.array(strengths, dtype=object), right.T)
 
     @property
     def _limit(self) -> Array:

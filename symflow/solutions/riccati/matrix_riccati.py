@@ -19,6 +19,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import FINE_SIZE, Problem
@@ -185,7 +186,7 @@ class GramSolution(Solution):
         factor = graded_factor_mpf(
             lifted, to_mpf(kappa, context), to_mpf(t, context), context
         )
-        return self.product_of(lifted.vectors @ factor)
+        return self.product_of(matmul(lifted.vectors, factor))
 
     @cached_property
     def _lost(self) -> int:

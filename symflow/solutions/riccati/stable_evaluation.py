@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.products import matmul
 
 #: Roundings within which rates are equal and parts of the start are zero.
 SPARE = 1e15
@@ -72,13 +73,13 @@ class GradedStart:
 
 def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> GradedStart:
     """Choose the hidden basis; entries below `noise`, relative, count as zero."""
-    rows = vectors.T @ start
+    rows = matmul(vectors.T, start)
     scale = max(abs(entry) for entry in rows.flat) * noise
     basis = _orthonormal(rows, start.T[:, :0], scale)
-    inside = rows @ basis
+    inside = matmul(rows, basis)
     clean = [entry if abs(entry) > scale else entry * 0 for entry in inside.flat]
     graded = np.array(clean).reshape(inside.shape)
-    return GradedStart(rates, graded, basis, vectors, rates * 0, start @ basis)
+    return GradedStart(rates, graded, basis, vectors, rates * 0, matmul(start, basis))
 
 
 def _orthonormal(vectors: Any, before: Array, least: Any) -> Array:
@@ -217,7 +218,7 @@ def graded_factor_mpf(start: GradedStart, kappa: Any, time: Any, context: Any) -
         for rate in start.rates
     ]
     weighted = start.rows * np.array(phi, dtype=object)[:, None]
-    bracket = start.rows.T @ weighted + np.eye(start.rows.shape[1], dtype=int)
+    bracket = matmul(start.rows.T, weighted) + np.eye(start.rows.shape[1], dtype=int)
     grown = np.array([context.exp(rate * time) for rate in start.rates], dtype=object)
     lifted = grown[:, None] * start.rows
     return np.asarray(solve_right(lifted[None], _cholesky(bracket)[None])[0])

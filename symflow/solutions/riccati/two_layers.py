@@ -19,6 +19,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import DOMINE_2025
 from symflow.claims.conditions import dense_layers, on_flow
@@ -70,7 +71,7 @@ class Riccati(GramSolution):
 
     def product_of(self, side: Array) -> Array:
         cut = self.problem.widths[0]
-        return np.asarray(side[..., cut:, :] @ np.swapaxes(side[..., :cut, :], -1, -2))
+        return matmul(side[..., cut:, :], np.swapaxes(side[..., :cut, :], -1, -2))
 
     def block_of(self, gram: Array) -> Array:
         cut = self.problem.widths[0]
