@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from numbers import Integral
 from typing import Any
@@ -103,6 +103,19 @@ class Enclosure(Displayed):
         return float(max(self.radius))
 
     @property
+    def parts(self) -> tuple[Enclosure, ...]:
+        """The finite times, and the limit by itself, where it was enclosed."""
+        last = int(self.t[-1] == inf)
+        cuts = (slice(None, len(self) - last), slice(len(self) - last, None))
+        return tuple(self._only(rows) for rows in cuts if len(self.t[rows]))
+
+    def _only(self, rows: slice) -> Enclosure:
+        weights = tuple(one[rows] for one in self.weights)
+        middle = replace(self.midpoints, t=self.t[rows], weights=weights)
+        radii = self.radius[rows], self.end_to_end_radius[rows]
+        return Enclosure(middle, *radii, self.proof)
+
+    @property
     def limit(self) -> Array:
         """The midpoint of lim W(t) for t → ∞.
 
@@ -111,7 +124,7 @@ class Enclosure(Displayed):
         InvalidArgument
             If the limit was not enclosed.
         """
-        if getattr(self.t[-1], "is_finite", True):
+        if self.t[-1] != inf:
             msg = "enclosure.limit: only times were enclosed. Call enclose(…, t=oo)"
             raise InvalidArgument(msg)
         return np.asarray(self.end_to_end[-1])
