@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
+from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
 from symflow.labelled import dataset, frame
 
@@ -105,6 +106,16 @@ class Trajectory(Displayed):
     def flow(self) -> GradientFlow:
         """The flow that was integrated."""
         return self.problem.flow
+
+    @cached_property
+    def layered(self) -> Trajectory:
+        """The same trajectory with the weights first layer first."""
+        if self.flow.network.product is None:
+            return self
+        weights = in_layer_order(self.weights, self.flow.network)
+        return replace(
+            self, problem=self.problem.layered, weights=weights, interpolant=None
+        )
 
     def __len__(self) -> int:
         return len(self.t)

@@ -215,7 +215,7 @@ class Ones(Atom):
 
 
 @dataclass(frozen=True, eq=False)
-class Identity(Atom):
+class IdentityNode(Atom):
     """The identity matrix."""
 
     size: Any

@@ -19,9 +19,10 @@ from symflow.algebra.threads import cached_property
 
 @dataclass(frozen=True, eq=False)
 class Constant(Atom):
-    """A matrix of exact numbers."""
+    """A matrix of exact numbers, perhaps with a symbol by which formulas call it."""
 
     matrix: sympy.ImmutableDenseMatrix
+    symbol: sympy.MatrixSymbol | None = None
 
     @cached_property
     def shape(self) -> Shape:

@@ -100,8 +100,9 @@ class Objective:
         (total,) = evaluate(end_to_end_program(flow), list(weights))
         value = self.squared(total)
         if flow.loss.l2 != 0:
-            sizes = sum((weight * weight).sum(axis=(-2, -1)) for weight in weights)
-            value = value + 0.5 * to_float(flow.loss.l2) * sizes
+            pairs = zip(flow.decays, weights, strict=True)
+            parts = [to_float(lam) * (w * w).sum(axis=(-2, -1)) for lam, w in pairs]
+            value = value + 0.5 * sum(parts)
         return np.asarray(value)
 
     def squared(self, matrix: Array) -> Array:

@@ -232,7 +232,7 @@ def _rotating(matrices: tuple[Node, ...], velocities: tuple[Node, ...]) -> Node:
 
 def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:
     """Return the angular momentum of every hidden layer between dense layers."""
-    if not isinstance(ball.network, Network):
+    if not isinstance(ball.network, Network) or ball.flow.decays_differ:
         return []
     return [
         AngularMomentum(ball, number)

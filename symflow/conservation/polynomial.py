@@ -87,7 +87,7 @@ class PolynomialSearch:
         data : Dataset or Moments, optional
             Its inputs; the laws hold for every loss and every label.
         """
-        if flow.learning_rates and flow.loss.l2 != 0:
+        if flow.decays_differ:
             return []  # decay at several rates lets no homogeneous polynomial decay
         variables, speeds = _variables(flow), _speeds(flow)
         count = comb(len(variables) + self.degree - 1, self.degree)

@@ -122,7 +122,7 @@ def moment(layer: Layer, parameter: Node, symmetry: Symmetry, *, before: bool) -
     if symmetry is Symmetry.MULTIPLES:
         return trace(product(transpose(parameter), parameter))
     if symmetry is Symmetry.CIRCULANT and not isinstance(layer, Dense):
-        shifts = embeddings.Circulant(parameter, layer.inputs)
+        shifts = embeddings.CirculantNode(parameter, layer.inputs)
         return product(shifts, parameter)
     matrix = layer.matrix(parameter)
     pair = (matrix, transpose(matrix)) if before else (transpose(matrix), matrix)

@@ -35,8 +35,8 @@ from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
 from symflow.precision.hessian import HessianBound, Surroundings
-from symflow.precision.sampling import POWER_BITS, Grid, Series, exact_matrices
-from symflow.precision.steps import Step, System
+from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series, exact_matrices
+from symflow.precision.steps import SeriesSystem, TaylorStep
 
 #: How often the radius ρ is enlarged before the step is given up.
 ENLARGEMENTS = 8
@@ -68,11 +68,11 @@ class Comparison:
 
     Parameters
     ----------
-    system : System
+    system : SeriesSystem
         The flow with its data, and the arithmetic of the computed polynomials.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: SeriesSystem) -> None:
         engine, problem = system.engine, system.problem
         assert isinstance(engine, ExactEngine)
         self._engine = engine
@@ -82,7 +82,9 @@ class Comparison:
         self._defect = Defect(
             problem.flow, data, system.order, engine.bits, system.tolerance
         )
-        self._end = Grid(0, (Fraction(1),), system.order, engine.bits + POWER_BITS)
+        self._end = ChebyshevGrid(
+            0, (Fraction(1),), system.order, engine.bits + POWER_BITS
+        )
         with ALONE, workbits(2 * NORM_BITS):
             product = isinstance(problem.flow.network, Network)
             kind = HessianBound if product else CurvatureBound
@@ -94,7 +96,7 @@ class Comparison:
             given = [as_matrix(weight) for weight in problem.weights]
             return self._gap(given, weights)
 
-    def step(self, step: Step, error: Any) -> StepBound:
+    def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
 
         Raises
@@ -139,7 +141,7 @@ class Comparison:
         with ALONE, workbits(NORM_BITS):
             return size_of(gaps)
 
-    def _series(self, step: Step) -> Series:
+    def _series(self, step: TaylorStep) -> Series:
         shapes = [self._engine.shape(terms[0]) for terms in step.series]
         coefficients = self._engine.coefficients(step.series)
         return Series.of(coefficients, shapes, self._engine.bits)

@@ -40,7 +40,7 @@ from symflow.precision.balls import (
     workbits,
 )
 from symflow.precision.regions import Regions, evaluate_balls
-from symflow.precision.sampling import POWER_BITS, Grid, Series
+from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series
 
 #: Radii R that are tried, in units of the step, with one disk …
 RADII = (1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -88,10 +88,10 @@ class Defect:
         self._slots = [output.slot for output in self._rhs.outputs]
         self._data, self._order, self._bits = data, order, bits
         self._tolerance = tolerance
-        self._grids: dict[int, Grid] = {}
+        self._grids: dict[int, ChebyshevGrid] = {}
         self._last: Ellipse | None = None
         middles = [Fraction(2 * disk + 1, 2 * DISKS) for disk in range(DISKS)]
-        self._disks = Grid(0, middles, order, bits + POWER_BITS)
+        self._disks = ChebyshevGrid(0, middles, order, bits + POWER_BITS)
         with ALONE, workbits(NORM_BITS):
             self._rough = [array * 1 for array in data]
 
@@ -130,11 +130,11 @@ class Defect:
             lebesgue = 1 + 2 / arb.pi() * arb(count).log()
             return (lebesgue * worst + between).upper(), values[count:]
 
-    def _grid(self, count: int) -> Grid:
+    def _grid(self, count: int) -> ChebyshevGrid:
         if count not in self._grids:
             extra = (*MIDDLES, Fraction(1))
             bits = self._bits + POWER_BITS
-            self._grids[count] = Grid(count, extra, self._order, bits)
+            self._grids[count] = ChebyshevGrid(count, extra, self._order, bits)
         return self._grids[count]
 
     def _points(self, series: Series, end: Fraction, unit: Fraction) -> tuple[int, Any]:

@@ -24,7 +24,12 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
+from symflow.losses import (
+    ExponentialLoss,
+    LogisticLoss,
+    MeasurementLoss,
+    SquaredLoss,
+)
 from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
@@ -50,7 +55,7 @@ GROWTH_MARGIN = 0.15
 #: … and by this many bits.
 EXTRA_BITS = 2
 #: Losses that are convex functions of the end-to-end matrix, for every data set.
-CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss)
+CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss, MeasurementLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
 GUARD_DIGITS = 30
 
@@ -92,10 +97,11 @@ def enclose(
     and start are exact numbers: a float is the binary rational that it is, and for a
     rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.
 
-    Finite times: any network, with the squared, exponential or logistic loss and weight
-    decay; for products of layers (dense, diagonal, circulant, readout) μ follows from
-    norms, for other models, which should be small, from the second derivative.  The
-    limit: dense layers and the squared loss.
+    Finite times: any model, with the squared, exponential, logistic or measurement loss
+    and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
+    follows from norms, for other models, which should be small, from the second
+    derivative.  The limit: dense layers and the squared loss, of samples or of
+    measurements.
 
     Parameters
     ----------
@@ -185,9 +191,9 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
     Raises
     ------
     HypothesisFailed
-        If the network is no product of layers, or the loss is not known to be convex,
-        time is another clock, or layers have learning rates; for the limit also if a
-        layer is not dense or the loss is not the squared loss.
+        If the loss is not known to be convex, time is another clock, or layers have
+        learning rates; for the limit also if a layer is not dense or the loss is
+        neither the squared loss nor that of measurements.
     """
     network, loss = problem.flow.network, problem.flow.loss
     if problem.flow.clock != "time":
@@ -209,10 +215,11 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
             f"the end-to-end matrix ({names}); got {loss!r}. Use precise(…)"
         )
         raise HypothesisFailed(msg)
-    if endless and not (is_dense(problem.flow) and isinstance(loss, SquaredLoss)):
+    quadratic = isinstance(loss, SquaredLoss | MeasurementLoss)
+    if endless and not (is_dense(problem.flow) and quadratic):
         msg = (
             "enclose(t=oo): the limit is proven for dense layers with the squared "
-            f"loss; got {network!r} with {loss!r}. Enclose finite times"
+            f"loss or measurements; got {network!r} with {loss!r}. Enclose finite times"
         )
         raise HypothesisFailed(msg)
 

@@ -62,6 +62,12 @@ class Enclosure(Displayed):
         """The times, exact."""
         return self.midpoints.t
 
+    @cached_property
+    def layered(self) -> Enclosure:
+        """The same balls with the weights first layer first."""
+        middle = self.midpoints.layered
+        return self if middle is self.midpoints else replace(self, midpoints=middle)
+
     @property
     def weights(self) -> tuple[Array, ...]:
         """The midpoints of the weights, shape (times, rows, columns)."""
@@ -226,15 +232,16 @@ class Enclosure(Displayed):
 
     def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
         """Return the distance from the midpoint as a ball, and the radius."""
-        given = _matrices(value)
+        given, alone = _matrices(value)
         if not isinstance(index, Integral) or not -len(self) <= index < len(self):
             msg = (
                 f"enclosure.contains(value, index={index!r}): needs the number of a "
                 f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
             )
             raise InvalidArgument(msg)
-        whole = len(given) == 1 and given[0].shape == self.end_to_end.shape[1:]
-        whole = whole and len(self.weights) > 1
+        # a matrix alone is W; in a sequence it is one of the weights, if there is one
+        single = len(given) == 1 and (alone or len(self.weights) > 1)
+        whole = single and given[0].shape == self.end_to_end.shape[1:]
         middle = [self.end_to_end] if whole else list(self.weights)
         if [m.shape[1:] for m in middle] != [g.shape for g in given]:
             msg = (
@@ -263,12 +270,12 @@ def _short(t: Any) -> str:
     return f"{float(t):g}" if float(t) < inf else "∞"
 
 
-def _matrices(value: Any) -> list[Array]:
-    """Read one matrix, or a sequence of them."""
+def _matrices(value: Any) -> tuple[list[Array], bool]:
+    """Read one matrix, or a sequence of them; say whether it was one alone."""
     if hasattr(value, "tolist") and not isinstance(value, np.ndarray):
-        return [np.array(value.tolist(), dtype=object)]
+        return [np.array(value.tolist(), dtype=object)], True
     if isinstance(value, np.ndarray) and value.ndim == 2:
-        return [value]
+        return [value], True
     parts: Sequence[Any] = list(value) if isinstance(value, Iterable) else []
     if not parts:
         msg = (
@@ -278,5 +285,5 @@ def _matrices(value: Any) -> list[Array]:
         raise InvalidArgument(msg)
     first = np.asarray(parts[0], dtype=object)
     if first.ndim == 2:
-        return [np.asarray(part, dtype=object) for part in parts]
-    return [np.asarray(parts, dtype=object)]
+        return [np.asarray(part, dtype=object) for part in parts], False
+    return [np.asarray(parts, dtype=object)], True

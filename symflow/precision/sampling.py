@@ -42,7 +42,7 @@ def chebyshev_points(count: int) -> list[Any]:
     return [(1 + angle.cos_pi()) / 2 for angle in angles]
 
 
-class Grid:
+class ChebyshevGrid:
     """Points u in [0, 1] with their powers: Chebyshev points, then some given ones.
 
     Parameters
@@ -129,12 +129,12 @@ class Series:
             first = last
         return cls(coefficients, shapes, sizes, bits, rows[0])
 
-    def at(self, grid: Grid, end: Fraction) -> tuple[list[Any], list[Any]]:
+    def at(self, grid: ChebyshevGrid, end: Fraction) -> tuple[list[Any], list[Any]]:
         """Return values at all points of a grid, and slopes at its Chebyshev points.
 
         Parameters
         ----------
-        grid : Grid
+        grid : ChebyshevGrid
             The points u.
         end : Fraction
             They stand for x = u · end.

@@ -11,8 +11,8 @@ import numpy as np
 from symflow.errors import IntegrationFailed
 from symflow.simulation.methods import (
     FINER,
+    IntegratorStep,
     Method,
-    Step,
     absolute,
     check_tolerances,
     stuck,
@@ -63,7 +63,7 @@ class Radau(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield the steps of `scipy.integrate.Radau`."""
         from scipy.integrate import Radau as Solver
 
@@ -108,7 +108,7 @@ def _factors(matrix: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class _RadauStep(Step):
+class _RadauStep(IntegratorStep):
     t: float
     end: float
     after: Floats

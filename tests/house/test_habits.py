@@ -177,7 +177,8 @@ UNSEEDED = {
     "test_gaussian_exponent_has_to_be_a_number",
     "test_rank_one_directions_have_to_be_vectors_that_fit",
     "test_lambda_has_to_be_a_real_number",
-    "test_sigkill_at_random_moments_loses_and_duplicates_nothing",
+    "test_a_seed_that_is_overridden_makes_no_other_sweep",
+    "test_seeds_that_are_overridden_make_no_other_grid",
 }
 
 
