@@ -178,6 +178,31 @@ def test_an_exact_equality_is_not_called_an_inequality():
     assert certificate.proof[0] == "proven: the two sides are equal at t = 0"
 
 
+def test_a_claim_is_certified_at_the_times_that_it_speaks_of():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    problem = (flow, sf.whitened([[2]]), [[[1]], [[1]]])
+    ball = sf.enclose(*problem, [1, sf.oo], digits=12)
+    solution, rate = sf.solve(*problem), sf.rates(*problem)[0]
+    whole, law = sf.certify(solution, ball), sf.certify(sf.conserved(flow)[0], ball)
+    assert whole.ok
+    assert law.ok
+    assert whole.times == law.times == (1, sf.oo)
+    assert {"mpmath", "float64"} <= set(whole.proof[-1].replace(")", "(").split("("))
+    early, end = (
+        sf.certify(claim, ball) for claim in (rate, sf.implicit_bias(*problem))
+    )
+    assert early.ok
+    assert early.times == (1,)
+    assert end.ok
+    assert end.times == (sf.oo,)
+    assert [row.status[:6] for row in sf.validate([solution], ball).rows] == [
+        "proved",
+        "measur",
+    ]
+    near = sf.solve(flow, sf.whitened([[2 + Fraction(1, 10**8)]]), problem[2])
+    assert sf.certify(near, ball).status.value == "refuted"
+
+
 def test_a_validation_that_checks_nothing_is_refused():
     limit = sf.enclose(FLOW, DATA, INIT, sympy.oo, digits=9)
     with pytest.raises(sf.InvalidArgument, match="nothing was checked"):

@@ -189,6 +189,44 @@ def test_the_limit_is_the_least_norm_solution_where_theory_says_so():
     assert ball.limit.shape == (1, 4)
 
 
+@pytest.mark.parametrize("infinite", [sympy.oo, float("inf"), np.float64("inf")])
+def test_finite_times_and_the_limit_are_enclosed_together(infinite):
+    problem = (SCALAR, sf.whitened([[2]]), [[[1]], [[1]]])
+    ball = enclose(*problem, [Fraction(1, 2), 2, infinite], digits=12)
+    early, end = ball.parts
+    assert list(ball.t) == [Fraction(1, 2), 2, sympy.oo]
+    assert list(early.t) == [Fraction(1, 2), 2]
+    assert list(end.t) == [sympy.oo]
+    solution = sf.solve(*problem)  # exact, and no code in common with the enclosure
+    for index, time in enumerate(early.t):
+        value = solution.precise(time, digits=30)
+        assert early.contains(value, index)
+        assert ball.contains(value, index)
+        assert ball.excludes(value + Fraction(1, 10**11), index)
+    assert ball.limit.shape == (1, 1)
+    assert end.contains([[2]])
+    assert ball.contains([[2]])
+    assert max(ball.radius) < 1e-12
+
+
+@pytest.mark.parametrize("late", [1, 60])
+def test_the_limit_is_seen_from_the_last_time_where_that_is_late(late):
+    problem = (SCALAR, sf.whitened([[2]]), [[[1]], [[1]]])
+    ball = enclose(*problem, [late, sympy.oo], digits=12)
+    assert ball.contains([[2]])
+    assert ball.stats["from_t"] == max(
+        late, enclose(*problem, sympy.oo, digits=12).stats["from_t"]
+    )
+
+
+@pytest.mark.parametrize(
+    "times", [[sympy.oo, 1], [float("-inf")], [2, 1, sympy.oo], "oo"]
+)
+def test_only_the_last_time_may_be_infinite(times):
+    with pytest.raises(sf.InvalidArgument, match=r"enclose\(t=…\)"):
+        enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], times)
+
+
 def test_the_limit_is_another_solution_for_a_generic_start():
     data, X, least = regression()
     rng = np.random.default_rng(3)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from math import log, log2
+from fractions import Fraction
+from math import inf, log, log2
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,9 @@ def enclose(
         What is learned.
     init : Init or sequence of array_like
         A rule, or the weights (W_1, …, W_L) at t = 0.
-    t : number, sequence of numbers, or sympy.oo
-        Increasing times; oo encloses the limit of the flow.
+    t : number or sequence of numbers
+        Increasing times; the last one may be oo (or a float that is infinite), which
+        encloses the limit of the flow.
     digits : int, keyword-only
         The radius is at most 10^(−digits) · max|θ|; being a float, it is never shown
         below 5e-324.
@@ -147,21 +149,13 @@ def enclose(
     (True, True)
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
-    endless = isinstance(t, sympy.Basic) and t == sympy.oo
-    times = () if endless else as_times(t, "enclose")
+    asked, endless = _read_times(t)
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:
         remainder = Remainder(problem)
-        try:
-            times = (settling_time(problem, int(digits)),)
-        except IntegrationFailed as stop:
-            msg = (
-                f"enclose(t=oo): the flow does not settle, in float64 ({stop}). "
-                "Enclose finite times"
-            )
-            raise PrecisionLost(msg) from None
+    times = _settled(problem, asked, int(digits)) if endless else asked
     seen = forecast(problem.floats, float(times[-1]), structural=True)
     plan = make_plan(problem, times, int(digits), seen)
     plan = plan.tightened(
@@ -172,7 +166,7 @@ def enclose(
         radii, shortfall = _prove(run, progress)
         if shortfall <= 0:
             finite = _enclosure(run, radii)
-            return _to_limit(finite, remainder) if endless else finite
+            return _to_limit(finite, remainder, len(asked)) if endless else finite
         plan = plan.tightened(shortfall)
     msg = (
         f"enclose(digits={digits}): the proven radius is {float(max(radii)):.1e} with "
@@ -227,6 +221,30 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
         raise HypothesisFailed(msg)
 
 
+def _read_times(t: Any) -> tuple[tuple[Fraction, ...], bool]:
+    """Return the finite times, and whether the last one is t = ∞."""
+    several = isinstance(t, Iterable) and not isinstance(t, str)
+    points = list(t) if several and getattr(t, "ndim", True) else [t]
+    endless = bool(points) and np.ndim(points[-1]) == 0 and bool(points[-1] == inf)
+    finite = points[:-1] if endless else points
+    return as_times(finite, "enclose") if finite or not endless else (), endless
+
+
+def _settled(
+    problem: Problem, asked: tuple[Fraction, ...], digits: int
+) -> tuple[Fraction, ...]:
+    """Return the times, with one after them from which the limit can be seen."""
+    try:
+        last = settling_time(problem, digits)
+    except IntegrationFailed as stop:
+        msg = (
+            f"enclose(t=oo): the flow does not settle, in float64 ({stop}). "
+            "Enclose finite times"
+        )
+        raise PrecisionLost(msg) from None
+    return asked if asked and asked[-1] >= last else (*asked, last)
+
+
 def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
     """Integrate with a bound per step; return the radii and the missing bits."""
     comparison = Comparison(run.system)
@@ -273,16 +291,24 @@ def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
         return upward(moved + rounding)
 
 
-def _to_limit(finite: Enclosure, remainder: Any) -> Enclosure:
-    """Add the path that is left after the last time."""
+def _to_limit(finite: Enclosure, remainder: Any, kept: int) -> Enclosure:
+    """Add the path that is left after the last time; keep the first times as well."""
     error = arb(float(finite.radius[-1]))
     with ALONE, workbits(finite.context.prec + 64):
         weights = [to_arb_array(weight[-1]) for weight in finite.weights]
         total = upward(error + remainder.length(weights, error))
-    oo = np.array([sympy.oo], dtype=object)
-    middle = replace(finite.midpoints, t=oo, error=total, interpolant=None)
+    middle = replace(
+        finite.midpoints,
+        t=np.array([*finite.t[:kept], sympy.oo], dtype=object),
+        weights=tuple(one[[*range(kept), -1]] for one in finite.weights),
+        error=total,
+        interpolant=None,
+    )
     middle.stats["from_t"] = float(finite.t[-1])
     end = _end_to_end_radius(middle, -1, total)
     return Enclosure(
-        middle, np.array([total]), np.array([end]), (*finite.proof, LIMIT_PROOF)
+        middle,
+        np.array([*finite.radius[:kept], total]),
+        np.array([*finite.end_to_end_radius[:kept], end]),
+        (*finite.proof, LIMIT_PROOF),
     )

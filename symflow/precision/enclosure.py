@@ -109,6 +109,19 @@ class Enclosure(Displayed):
         return float(max(self.radius))
 
     @property
+    def parts(self) -> tuple[Enclosure, ...]:
+        """The finite times, and the limit by itself, where it was enclosed."""
+        last = int(self.t[-1] == inf)
+        cuts = (slice(None, len(self) - last), slice(len(self) - last, None))
+        return tuple(self._only(rows) for rows in cuts if len(self.t[rows]))
+
+    def _only(self, rows: slice) -> Enclosure:
+        weights = tuple(one[rows] for one in self.weights)
+        middle = replace(self.midpoints, t=self.t[rows], weights=weights)
+        radii = self.radius[rows], self.end_to_end_radius[rows]
+        return Enclosure(middle, *radii, self.proof)
+
+    @property
     def limit(self) -> Array:
         """The midpoint of lim W(t) for t → ∞.
 
@@ -117,7 +130,7 @@ class Enclosure(Displayed):
         InvalidArgument
             If the limit was not enclosed.
         """
-        if getattr(self.t[-1], "is_finite", True):
+        if self.t[-1] != inf:
             msg = "enclosure.limit: only times were enclosed. Call enclose(…, t=oo)"
             raise InvalidArgument(msg)
         return np.asarray(self.end_to_end[-1])

@@ -9,6 +9,7 @@ inequality is turned into the ball of larger − smaller.
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 import sympy
 
@@ -65,8 +66,8 @@ def certify(
         What is learned.
     init : Init or sequence of array_like
         A rule, or the weights at t = 0.
-    t : number, sequence of numbers, or sympy.oo
-        Times; oo for a predicted limit.
+    t : number or sequence of numbers
+        Times; the last one oo for a predicted limit.
     digits : int, keyword-only
         Digits of the enclosure.
     rng : None, int or numpy.random.Generator, keyword-only
@@ -129,14 +130,13 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
         What is proven.
     """
     with ALONE, workbits(ball.context.prec + 64):
-        findings, trusted = _findings(claim, ball)
-        times = tuple(ball.t)
-        if findings is None:
+        findings, times, trusted = _findings(claim, ball)
+        if not findings:
             lines = (f"nothing is proven: {trusted}", *ball.proof)
-            return Certificate(claim, Status.UNDECIDED, inf, 0.0, times, lines)
+            return Certificate(claim, Status.UNDECIDED, inf, 0.0, tuple(ball.t), lines)
         gap = max(finding.gap for finding in findings)
         radius = max(finding.radius for finding in findings)
-        status, said = _verdict(claim, ball, findings, gap, radius)
+        status, said = _verdict(claim, ball, findings, times)
     besides = [f"trusted besides: {trusted}"] if trusted else []
     return Certificate(
         claim,
@@ -149,9 +149,11 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
 
 
 def _verdict(
-    claim: Claim, ball: Enclosure, findings: list[Finding], gap: float, radius: float
+    claim: Claim, ball: Enclosure, findings: list[Finding], times: tuple[Any, ...]
 ) -> tuple[Status, str]:
     """Return the verdict over all times, in words too."""
+    gap = max(finding.gap for finding in findings)
+    radius = max(finding.radius for finding in findings)
     found = {finding.status for finding in findings}
     inequality = all(finding.inequality for finding in findings)
     if Status.REFUTED in found:
@@ -164,7 +166,7 @@ def _verdict(
         return Status.REFUTED, words
     if Status.UNDECIDED in found:
         return Status.UNDECIDED, "the balls of the two sides overlap; take more digits"
-    when = _times(ball)
+    when = _times(times)
     if inequality:
         return Status.ENCLOSED, f"proven: the inequality holds at {when}"
     if radius == 0:
@@ -173,21 +175,34 @@ def _verdict(
     return Status.ENCLOSED, words
 
 
-def _times(ball: Enclosure) -> str:
+def _times(times: tuple[Any, ...]) -> str:
     """Return the times in words."""
-    shown = ["∞" if t == sympy.oo else f"{float(t):g}" for t in ball.t]
+    shown = ["∞" if t == sympy.oo else f"{float(t):g}" for t in times]
     if len(shown) > MOST_TIMES:
         return f"{len(shown)} times from t = {shown[0]} to {shown[-1]}"
     return "t = " + ", ".join(shown)
 
 
-def _findings(claim: Claim, ball: Enclosure) -> tuple[list[Finding] | None, str]:
-    """Return a finding per time and what is trusted, or None and why there is none."""
-    answers = [claim.finding(ball, index) for index in range(len(ball))]
-    found = [answer for answer in answers if isinstance(answer, Finding)]
-    if not found:
-        return None, str(answers[-1])
-    return found, found[-1].trusted
+def _findings(
+    claim: Claim, ball: Enclosure
+) -> tuple[list[Finding], tuple[Any, ...], str]:
+    """Return findings, the times they speak of, and what is trusted, or why none is.
+
+    A claim speaks of finite times, or of the limit, or of both.
+    """
+    found: list[Finding] = []
+    times: list[Any] = []
+    trusted: list[str] = []
+    silent = ""
+    for part in ball.parts:
+        answers = [claim.finding(part, index) for index in range(len(part))]
+        known = [answer for answer in answers if isinstance(answer, Finding)]
+        if known:
+            found, times = found + known, [*times, *part.t]
+            trusted += [known[-1].trusted] if known[-1].trusted else []
+        else:
+            silent = str(answers[-1])
+    return found, tuple(times), "; ".join(trusted) if found else silent
 
 
 def _excuse(claim: Claim, ball: Enclosure, gap: float) -> str:

@@ -69,7 +69,8 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     """
     asserted = _listed(claims)
     _check(asserted, routes)
-    finite = [route for route in routes if not is_endless(route)]
+    apart = [part for route in routes for part in _parts(route)]
+    finite = [route for route in apart if not is_endless(route)]
     rows = [
         row
         for claim in asserted
@@ -77,7 +78,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         for row in (_claim_row(claim, route), *settled_rows(claim, route))
     ]
     rows += [_agreement_row(first, second) for first, second in combinations(finite, 2)]
-    endless = [route for route in routes if isinstance(route, Enclosure)]
+    endless = [route for route in apart if isinstance(route, Enclosure)]
     rows += [
         _limit_row(claim, ball)
         for claim in asserted
@@ -92,6 +93,10 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         )
         raise InvalidArgument(msg)
     return Report(tuple(rows))
+
+
+def _parts(route: Route) -> tuple[Route, ...]:
+    return route.parts if isinstance(route, Enclosure) else (route,)
 
 
 def _listed(claims: Any) -> list[Any]:

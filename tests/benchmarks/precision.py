@@ -1,12 +1,16 @@
 """High precision side by side: time including compilation, and digits that are correct.
 
     python tests/benchmarks/precision.py [--quick] [--sizes 2 5 8x8x8x8] [--digits 50]
+                                         [--limits 2 5 10]
 
 Every route integrates the same flow on t ∈ [0, 1] from the same start.  Digits are
 counted against our own run with 20 more digits.  Each run has a process of its own, and
 is stopped after --timeout seconds; a route that was stopped is not asked for more
 digits of the same flow.  The ratio is the time over that of `precise`; what proofs cost
 is the ratio of `enclose`.  Peers that are not installed are left out.
+
+A second table has the limit at 50 digits: CPU time of `enclose` with t = oo, and of
+`precise` to the time from which the limit is seen.
 """
 
 from __future__ import annotations
@@ -118,6 +122,15 @@ def printed(weights: Sequence[Any], context: Any) -> list[str]:
     return [context.nstr(x, context.dps) for x in entries]
 
 
+def limits(widths: Widths, digits: int) -> list[str]:
+    """Return from when the limit is seen, seconds to prove it, and to get there."""
+    problem, begin = case(widths), time.process_time()
+    seen = enclose(*problem, sf.oo, digits=digits).stats["from_t"]
+    middle = time.process_time()
+    precise(*problem, seen, digits=digits)
+    return [str(x) for x in (seen, middle - begin, time.process_time() - middle)]
+
+
 ROUTES: dict[str, Callable[[Widths, int], list[str]]] = {
     "precise": ours,
     "enclose": ours_proven,
@@ -125,6 +138,7 @@ ROUTES: dict[str, Callable[[Widths, int], list[str]]] = {
     "mpmath.odefun": odefun,
     "heyoka real": heyoka,
 }
+TASKS = {**ROUTES, "limits": limits}
 
 
 def sensible(route: str, widths: Widths, digits: int) -> bool:
@@ -141,7 +155,7 @@ def worker(route: str, widths: Widths, digits: int, queue: Any) -> None:
     """Run one route and report its wall time and result."""
     begin = time.perf_counter()
     try:
-        result = ROUTES[route](widths, digits)
+        result = TASKS[route](widths, digits)
     except Exception as problem:  # noqa: BLE001 (a failed route is a row of the table)
         queue.put((type(problem).__name__, []))
         return
@@ -181,20 +195,38 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=["2", "5", "10", "32", "8x8x8x8"])
     parser.add_argument("--digits", nargs="*", type=int, default=[30, 50, 200, 1000])
     parser.add_argument("--routes", nargs="*", default=list(ROUTES), choices=ROUTES)
+    parser.add_argument("--limits", nargs="*", default=["2", "5", "10"])
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--quick", action="store_true", help="d = 2, 5 at 50 digits")
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.digits, options.timeout = ["2", "5"], [50], 60
+        options.limits = ["2", "5"]
     print(
         f"{'widths':<12}{'digits':>7}  {'route':<18}{'time':>10}{'correct':>9}  ratio"
     )
     for size in options.sizes:
-        parts = tuple(int(part) for part in size.split("x"))
-        widths = parts * 3 if len(parts) == 1 else parts
+        widths = widths_of(size)
         stopped: set[str] = set()
         for digits in options.digits:
             table(widths, digits, options, stopped)
+    print(f"\n{'widths':<12}{'seen at t':>10}{'enclose(oo)':>14}{'precise':>12}  ratio")
+    for size in options.limits:
+        widths = widths_of(size)
+        wall, found = measure("limits", widths, 50, 5 * options.timeout)
+        name = "×".join(map(str, widths))
+        if not found:
+            print(f"{name:<12}{'-':>10}{wall!s:>14}", flush=True)
+            continue
+        seen, proven, plain = map(float, found)
+        row = f"{name:<12}{seen:>10.0f}{proven:>12.2f} s{plain:>10.2f} s"
+        print(f"{row}  {proven / plain:.1f}×", flush=True)
+
+
+def widths_of(size: str) -> Widths:
+    """Return the widths that a text such as 5 or 8x8x8x8 stands for."""
+    parts = tuple(int(part) for part in size.split("x"))
+    return parts * 3 if len(parts) == 1 else parts
 
 
 def table(
