@@ -27,7 +27,6 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import DU_2018
-from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientDescent, dotted
@@ -121,7 +120,7 @@ class StepLaw(Claim):
         the step, expanded in η
         """
         steps = self.law.proof()
-        if not isinstance(self.law, Balance):
+        if self.law.degree != 2:
             return steps
         eta, node = self.descent.step_size, self.law.node
         velocities: dict[sympy.MatrixSymbol, Node] = {

@@ -19,6 +19,7 @@ from symflow.algebra.text import inline
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Finding, Path, Status, relative_size
 from symflow.conservation.proof import ProofStep, is_proof, standing
+from symflow.conservation.symmetries import pace_of
 from symflow.flow import GradientFlow
 
 
@@ -49,8 +50,8 @@ class Law(Claim):
 
     @property
     def rate(self) -> sympy.Expr:
-        """The rate r in Q(t) = e^{−rt} Q(0): weight decay times the degree."""
-        return self.degree * self.flow.loss.l2
+        """The rate r in Q(t) = e^{−rt} Q(0): that of a weight times the degree."""
+        return self.degree * pace_of(self.flow).decays[self.involved[0]]
 
     @property
     def scope(self) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,10 +39,10 @@ from symflow.algebra.text import inline
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import MARCOTTE_2024
-from symflow.conservation.balance import with_dense_others
 from symflow.conservation.brackets import TIME, Fields
+from symflow.conservation.generators import Generators, Term
 from symflow.conservation.proof import ProofStep, is_proof, standing, step
-from symflow.conservation.symmetry import Symmetry, common_symmetry
+from symflow.conservation.symmetries import Combination, pace_of, rotations
 from symflow.flow import HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
 
@@ -58,9 +57,11 @@ class AngularMomentum(Claim):
     Parameters
     ----------
     ball : HeavyBall
-        Of a network with two adjacent dense layers.
-    layer : int
-        The first of the two layers, counted from 1.
+        The dynamics.
+    generators : Generators
+        The kind of the generators S of the rotations.
+    combination : tuple
+        As from `rotations`: terms and their coefficients.
 
     Examples
     --------
@@ -72,12 +73,24 @@ class AngularMomentum(Claim):
     """
 
     ball: HeavyBall
-    layer: int
+    generators: Generators
+    combination: Combination
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """Which weights occur, counted from 0."""
+        symbols = {s for term, _ in self.combination for s in term.symbols}
+        places = map(self.ball.flow.state.index, symbols)
+        return tuple(sorted(places))
 
     @property
     def name(self) -> str:
         """A short name for tables."""
-        return f"angular momentum {self.layer}"
+        first, last = self.involved[0], self.involved[-1]
+        if isinstance(self.ball.network, Network) and last == first + 1:
+            return f"angular momentum {last}"
+        names = (self.ball.flow.state[place].name for place in self.involved)
+        return f"angular momentum of {', '.join(names)}"
 
     @property
     def rate(self) -> sympy.Expr:
@@ -87,7 +100,13 @@ class AngularMomentum(Claim):
     @cached_property
     def node(self) -> Node:
         """A as a node in weights and velocities."""
-        return _rotating(self._matrices, self._velocities)
+        return add(
+            *(
+                scale(sympy.Rational(coefficient), part)
+                for term, coefficient in self.combination
+                for part in _parts(term, self.generators)
+            )
+        )
 
     @cached_property
     def expr(self) -> Any:
@@ -102,9 +121,8 @@ class AngularMomentum(Claim):
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """Two adjacent dense layers; nothing is asked of the loss or the data."""
-        pair = f"layers {self.layer} and {self.layer + 1} are dense"
-        return (Hypothesis(pair, holds=True),)
+        """The form of the model; nothing is asked of the loss or the data."""
+        return (Hypothesis(f"the model is {self.ball.network!r}", holds=True),)
 
     @property
     def reference(self) -> Reference:
@@ -129,26 +147,26 @@ class AngularMomentum(Claim):
         list of ProofStep
             Identities of noncommutative polynomials.
         """
-        network, ball = self._network, self.ball
-        force = Leaf(sympy.MatrixSymbol("F", network.widths[-1], network.widths[0]))
-        place = slice(self.layer - 1, self.layer + 1)
-        pulled = with_dense_others(network, self.layer).pull_back(force)[place]
+        ball, widths = self.ball, self.ball.network.widths
+        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
+        pulled = ball.network.pull_back(force)
+        state = [ball.flow.state[place] for place in self.involved]
         given = [
             add(
-                node,
+                pulled[place],
                 scale(-ball.loss.l2, Leaf(symbol)),
                 scale(-self.rate, Leaf(dotted(symbol))),
             )
-            for node, symbol in zip(pulled, ball.flow.state[place], strict=True)
+            for place, symbol in zip(self.involved, state, strict=True)
         ]
-        names = [Leaf(twice_dotted(symbol)) for symbol in ball.flow.state[place]]
+        names = [Leaf(twice_dotted(symbol)) for symbol in state]
         meaning = dict(zip((name.symbol for name in names), given, strict=True))
         steps = [
             step(name, node, "Newton's law, F = −∂ℓ/∂W, with friction", meaning)
             for name, node in zip(names, given, strict=True)
         ]
         slopes: dict[sympy.MatrixSymbol, Node] = {}
-        for symbol, name in zip(ball.flow.state[place], names, strict=True):
+        for symbol, name in zip(state, names, strict=True):
             slopes |= {symbol: Leaf(dotted(symbol)), dotted(symbol): name}
         rate = push_forward(self.node, slopes)
         assert rate is not None
@@ -193,24 +211,6 @@ class AngularMomentum(Claim):
             gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
         return np.asarray(gaps)
 
-    @property
-    def _network(self) -> Network:
-        assert isinstance(self.ball.network, Network)
-        return self.ball.network
-
-    @property
-    def _matrices(self) -> tuple[Node, ...]:
-        return self._network.matrices[self.layer - 1 : self.layer + 1]
-
-    @property
-    def _velocities(self) -> tuple[Node, ...]:
-        place = slice(self.layer - 1, self.layer + 1)
-        layers, symbols = self._network.layers[place], self.ball.flow.state[place]
-        return tuple(
-            layer.matrix(Leaf(dotted(symbol)))
-            for layer, symbol in zip(layers, symbols, strict=True)
-        )
-
     def __str__(self) -> str:
         words = "for every width, loss and data set"
         if self.rate == 0:
@@ -219,26 +219,29 @@ class AngularMomentum(Claim):
         return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')}), {words}"
 
 
-def _rotating(matrices: tuple[Node, ...], velocities: tuple[Node, ...]) -> Node:
-    first = product(matrices[0], transpose(velocities[0]))
-    second = product(transpose(matrices[1]), velocities[1])
-    return add(
-        first,
-        scale(-1, product(velocities[0], transpose(matrices[0]))),
-        second,
-        scale(-1, product(transpose(velocities[1]), matrices[1])),
-    )
+def _parts(term: Term, generators: Generators) -> list[Node]:
+    """Return the moment of a rotation, velocities in the place of one letter each."""
+    (first, flag), (second, other) = term.first, term.second
+    a, v = (_oriented(symbol, flag) for symbol in (first, dotted(first)))
+    b, w = (_oriented(symbol, other) for symbol in (second, dotted(second)))
+    parts = [product(transpose(a), w), scale(-1, product(transpose(v), b))]
+    if generators is Generators.ALL or term.is_square:
+        return parts
+    sign = -1 if generators is Generators.SKEW else 1
+    return [*parts, *(scale(sign, transpose(part)) for part in parts)]
+
+
+def _oriented(symbol: sympy.MatrixSymbol, flag: bool) -> Node:
+    return transpose(Leaf(symbol)) if flag else Leaf(symbol)
 
 
 def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:
-    """Return the angular momentum of every hidden layer between dense layers."""
-    if not isinstance(ball.network, Network):
-        return []
-    return [
-        AngularMomentum(ball, number)
-        for number, pair in enumerate(pairwise(ball.network.layers), start=1)
-        if common_symmetry(*pair) is Symmetry.ALL
+    """Return the angular momenta of all rotations that leave the model as it is."""
+    found = [
+        AngularMomentum(ball, generators, combination)
+        for generators, combination in rotations(pace_of(ball.flow))
     ]
+    return sorted(found, key=lambda law: (law.involved[-1], -law.involved[0]))
 
 
 def momentum_fields(ball: HeavyBall) -> Fields:

@@ -34,6 +34,7 @@ from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law
 from symflow.conservation.null_space import null_space
 from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.symmetries import pace_of
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.networks import TensorNetwork, orthogonal_decomposition
@@ -253,7 +254,12 @@ def tensor_laws(flow: GradientFlow) -> list[Law]:
     layers = range(1, network.depth + 1)
     found: list[Law] = []
     if network.depth > 1 and projections(network) is not None:
-        found += [ComponentLaw(flow, first) for first, _ in pairwise(layers)]
+        decays = pace_of(flow).decays
+        found += [
+            ComponentLaw(flow, first)
+            for first, second in pairwise(layers)
+            if decays[first - 1] == decays[second - 1]
+        ]
     return [*found, *frozen_components(flow, network.tensor)]
 
 

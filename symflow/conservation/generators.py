@@ -1,0 +1,185 @@
+"""Generators of symmetries, and the quadratic form that each makes of two letters.
+
+A generator S acts between two spaces of a model: on the columns of a letter a, or of
+its transpose, by a ↦ aS.  Any matrix acts between dense layers, and what keeps the
+families of the layers, where they are diagonal or circulant; multiples of the identity
+keep every family.  The quadratic form Q_S(θ) = tr SᵀQ(θ) has the *moment* Q:
+
+=============  =========================================================
+generators     moment of a and b
+=============  =========================================================
+all            aᵀb: of WᵀW and WWᵀ the imbalance is made
+diagonal       diag(aᵀb), w∘v
+circulant      Σ_i (aᵀb)_{i,i+j}, the correlations Σ_i w_i v_{i+j}
+multiples      tr(aᵀb), ‖w‖²
+=============  =========================================================
+
+The autocorrelations say in the time domain that the laws are those of |ŵ(k)|² at every
+frequency k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sympy
+
+from symflow.algebra import embeddings
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    add,
+    product,
+    scale,
+    subtract,
+    trace,
+    transpose,
+)
+from symflow.algebra.symbols import (
+    CirculantMatrixSymbol,
+    DiagonalMatrixSymbol,
+    SymmetricMatrixSymbol,
+)
+
+#: A parameter, and whether it is transposed.
+Oriented = tuple[sympy.MatrixSymbol, bool]
+
+
+class Generators(Enum):
+    """Which matrices act between two spaces, and what their laws are called."""
+
+    ALL = "any matrix"
+    SYMMETRIC = "any symmetric matrix"
+    SKEW = "any skew matrix"
+    DIAGONAL = "any diagonal matrix"
+    CIRCULANT = "any symmetric circulant matrix"
+    MULTIPLES = "any multiple of the identity"
+
+    @property
+    def law(self) -> str:
+        """What a law of these generators is called."""
+        return {"DIAGONAL": "squares", "CIRCULANT": "autocorrelations"}.get(
+            self.name, "norms" if self is Generators.MULTIPLES else "imbalance"
+        )
+
+    @property
+    def rank(self) -> int:
+        """The more matrices act, the smaller."""
+        return list(Generators).index(self)
+
+    def symbol(self, rows: Any, columns: Any) -> Node | None:
+        """Return S, or None where multiples of the identity act."""
+        kinds: dict[Generators, type[sympy.MatrixSymbol]] = {
+            Generators.SYMMETRIC: SymmetricMatrixSymbol,
+            Generators.DIAGONAL: DiagonalMatrixSymbol,
+            Generators.CIRCULANT: CirculantMatrixSymbol,
+        }
+        if self is Generators.MULTIPLES:
+            return None
+        leaf = Leaf(kinds.get(self, sympy.MatrixSymbol)("S", rows, columns))
+        return subtract(leaf, transpose(leaf)) if self is Generators.SKEW else leaf
+
+
+@dataclass(frozen=True)
+class Term:
+    """Two letters a and b with as many rows, and the generators that act on them.
+
+    Parameters
+    ----------
+    generators : Generators
+        What S is.
+    first, second : Oriented
+        The letters a and b.
+    """
+
+    generators: Generators
+    first: Oriented
+    second: Oriented
+
+    @property
+    def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The parameters that occur."""
+        return tuple(dict.fromkeys((self.first[0], self.second[0])))
+
+    @property
+    def is_square(self) -> bool:
+        """Whether a is b."""
+        return self.first == self.second
+
+    @property
+    def moment(self) -> Node:
+        """Q as a node."""
+        a, b = _node(self.first), _node(self.second)
+        gram = product(transpose(a), b)
+        match self.generators:
+            case Generators.MULTIPLES:
+                return trace(gram)
+            case Generators.DIAGONAL:
+                return embeddings.diagonal_of(gram)
+            case Generators.CIRCULANT if self.is_square and self.first[1]:
+                return _correlations(transpose(a))
+            case Generators.CIRCULANT:
+                return embeddings.circulant_sums(gram, gram.shape[0])
+            case Generators.SYMMETRIC if not self.is_square:
+                return add(gram, transpose(gram))
+            case Generators.SKEW:
+                return subtract(gram, transpose(gram))
+        return gram
+
+    @property
+    def generator(self) -> Node | None:
+        """S as a node of the right shape."""
+        return self.generators.symbol(
+            _node(self.first).shape[1], _node(self.second).shape[1]
+        )
+
+    def tested(self, generator: Node | None) -> Node:
+        """Return half of tr SᵀQ as a node, half of the moment's part along S.
+
+        Parameters
+        ----------
+        generator : Node or None
+            As from `generator`.
+        """
+        a, b = _node(self.first), _node(self.second)
+        gram = product(transpose(a), b)
+        whole = gram if generator is None else product(transpose(generator), gram)
+        return scale(self.share, trace(whole))
+
+    @property
+    def share(self) -> sympy.Rational:
+        """How much of tr Sᵀaᵀb is half of tr SᵀQ."""
+        both = self.generators in {Generators.SYMMETRIC, Generators.SKEW}
+        return sympy.S.One if both and not self.is_square else sympy.S.Half
+
+    def gradient(self, generator: Node | None) -> list[tuple[sympy.MatrixSymbol, Node]]:
+        """Return the gradient of half of tr SᵀQ, as parts of some parameters.
+
+        Parameters
+        ----------
+        generator : Node or None
+            As from `generator`.
+        """
+        a, b = _node(self.first), _node(self.second)
+        if generator is not None:
+            a, b = product(a, generator), product(b, transpose(generator))
+        parts = ((self.second, a), (self.first, b))
+        return [
+            (symbol, scale(self.share, transpose(node) if flag else node))
+            for (symbol, flag), node in parts
+        ]
+
+
+def _correlations(matrix: Node) -> Node:
+    """Return the moment of WWᵀ among circulants, for a column its autocorrelations."""
+    size = matrix.shape[0]
+    if matrix.shape[1] == 1:
+        return product(embeddings.Circulant(matrix, size), matrix)
+    return embeddings.circulant_sums(product(matrix, transpose(matrix)), size)
+
+
+def _node(letter: Oriented) -> Node:
+    symbol, flag = letter
+    return transpose(Leaf(symbol)) if flag else Leaf(symbol)

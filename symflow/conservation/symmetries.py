@@ -1,0 +1,374 @@
+"""Laws of first and second degree of any polynomial model, for every width and loss.
+
+Let Q be a quadratic form and ξ half its gradient, ξ_l times the learning rate η_l.  The
+velocities are θ̇_l = η_l((dW)ᵀF − λ_lθ_l)_l with some force F, so that
+
+    Q̇/2 = ⟨F, dW(θ)[ξ(θ)]⟩ − Σ_l η_lλ_l (the part of Q of θ_l).
+
+Hence Q is conserved for every loss exactly if θ → θ + εξ(θ) is a symmetry of W, as
+Noether says, and decays if the η_lλ_l agree.  For ξ made of letters, a generator S and
+unknown coefficients, dW[ξ] = 0 is a linear system over ℚ: one equation for every word
+of `symflow.algebra.commuting_words`.  A linear form is a law if W does not change along
+it.  Laws that follow from others are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+import sympy
+
+from symflow.algebra.commuting_words import Chains, derivative, expand_commuting
+from symflow.algebra.elementwise import Hadamard
+from symflow.algebra.embeddings import Circulant, Diag
+from symflow.algebra.nodes import (
+    Leaf,
+    Node,
+    Product,
+    Scaled,
+    Sum,
+    Transposed,
+    add,
+    postorder,
+    scale,
+    subtract,
+    transpose,
+)
+from symflow.algebra.numbers import as_fraction
+from symflow.conservation.generators import Generators, Oriented, Term
+from symflow.conservation.null_space import null_space, row_space, short_basis
+from symflow.conservation.spaces import Spaces
+from symflow.flow import GradientFlow
+from symflow.networks import AbstractNetwork
+
+#: Coefficients of a law by what they multiply, a term or a letter.
+Combination = tuple[tuple[Any, Fraction], ...]
+Velocities = dict[sympy.MatrixSymbol, Node]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the parameters of a model move and decay.
+
+    Parameters
+    ----------
+    network : AbstractNetwork
+        The model.
+    speeds : tuple of sympy.Expr
+        The learning rates η, in the order of the parameters.
+    decays : tuple of sympy.Expr
+        The rates ηλ at which weight decay shrinks them.
+    """
+
+    network: AbstractNetwork
+    speeds: tuple[sympy.Expr, ...]
+    decays: tuple[sympy.Expr, ...]
+
+    def speed(self, symbol: sympy.MatrixSymbol) -> sympy.Expr:
+        """Return the learning rate of a parameter."""
+        return self.speeds[self.network.parameters.index(symbol)]
+
+    def decay(self, *symbols: sympy.MatrixSymbol) -> sympy.Expr:
+        """Return the rate at which the product of some parameters decays."""
+        places = map(self.network.parameters.index, symbols)
+        return sympy.expand(sum((self.decays[k] for k in places), sympy.S.Zero))
+
+    def weight(self, term: Term) -> sympy.Expr:
+        """Return what a term is multiplied with: 1/η where both letters move alike."""
+        first, second = self.speed(term.first[0]), self.speed(term.second[0])
+        return 1 / first if first == second else sympy.S.One
+
+    def motion(self, terms: Iterable[tuple[Term, Any]]) -> Velocities:
+        """Return ξ of a quadratic form, the same generator acting in all its terms."""
+        found: dict[sympy.MatrixSymbol, list[Node]] = {}
+        for term, coefficient in terms:
+            for symbol, node in term.gradient(term.generator):
+                factor = coefficient * self.weight(term) * self.speed(symbol)
+                found.setdefault(symbol, []).append(scale(factor, node))
+        return {symbol: add(*nodes) for symbol, nodes in found.items()}
+
+
+def pace_of(flow: GradientFlow) -> Pace:
+    """Return the learning rates and the weight decay of a flow, parameter by parameter.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> pace_of(sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss(l2=3))).decays
+    (3,)
+    """
+    count, l2 = len(flow.state), flow.loss.l2
+    speeds = tuple(map(flow.speed, range(count)))
+    each = l2 if isinstance(l2, tuple) else (l2,) * count
+    decays = tuple(eta * rate for eta, rate in zip(speeds, each, strict=True))
+    return Pace(flow.network, speeds, decays)
+
+
+@lru_cache(maxsize=2**10)
+def symmetries(pace: Pace) -> tuple[Combination, ...]:
+    """Return the coefficients of all laws of first and second degree.
+
+    Parameters
+    ----------
+    pace : Pace
+        Of a flow; the widths may be symbols.
+
+    Returns
+    -------
+    tuple
+        Linear laws, whose keys are letters, and quadratic ones, of terms.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    >>> (law,) = symmetries(pace_of(flow))
+    >>> [(term.first, int(coefficient)) for term, coefficient in law]
+    [((W1, True), -1), ((W2, False), 1)]
+    """
+    try:
+        words = expand_commuting(pace.network.end_to_end_node)
+    except TypeError:  # not polynomial: no law of it is known here
+        return ()
+    model = Letters(pace)
+    linear: list[Combination] = []
+    for letters in model.alike():
+        moves = [_shift(letter) for letter in letters]
+        linear += _combinations(words, letters, moves, [])
+    quadratic: list[Combination] = []
+    for terms in model.terms():
+        moves = [pace.motion([(term, 1)]) for term in terms]
+        implied = [*_products(linear, terms), *_consequences(quadratic, terms)]
+        quadratic += _combinations(words, terms, moves, implied)
+    return (*linear, *quadratic)
+
+
+def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
+    """Yield the rotations that leave a model as it is, with their generators.
+
+    They turn b along aS and a along −bSᵀ; in one space S is symmetric or skew.
+
+    Parameters
+    ----------
+    pace : Pace
+        Of a flow with one learning rate.
+    """
+    kinds = {
+        Generators.ALL: Generators.ALL,
+        Generators.SYMMETRIC: Generators.SKEW,
+        Generators.SKEW: Generators.SYMMETRIC,
+    }
+    try:
+        words = expand_commuting(pace.network.end_to_end_node)
+    except TypeError:
+        return
+    for terms in Letters(pace).terms():
+        kind = kinds.get(terms[0].generators)
+        if kind is not None:
+            moves = [_turned(term, kind) for term in terms]
+            for law in _combinations(words, terms, moves, []):
+                yield kind, law
+
+
+def _turned(term: Term, kind: Generators) -> Velocities:
+    """Return the motion of a rotation."""
+    straight = Term(kind, term.first, term.second)
+    (second, moved), (first, other) = straight.gradient(straight.generator)
+    if term.is_square:
+        return {second: moved}
+    if first == second:
+        return {first: subtract(moved, other)}
+    return {second: moved, first: scale(-1, other)}
+
+
+class Letters:
+    """The letters of a model, and which of them may occur in one law.
+
+    Parameters
+    ----------
+    pace : Pace
+        How the parameters move.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        node = pace.network.end_to_end_node
+        self.spaces = Spaces(node)
+        below = list(postorder(node))
+        plain = (Leaf, Product, Sum, Scaled, Transposed)
+        inside = [x for x in below if not isinstance(x, plain)]
+        hidden = set(postorder(*inside))
+        self.bare = {s for s in pace.network.parameters if Leaf(s) not in hidden}
+        columns = [x for x in below if isinstance(x, Hadamard) and x.shape[1] == 1]
+        diagonals = [x.body for x in below if isinstance(x, Diag)]
+        filters = [x for x in below if isinstance(x, Circulant)]
+        full = [x.body for x in filters if x.shape[0] == x.body.shape[0]]
+        self.families = {
+            Generators.DIAGONAL: self._rows(columns + diagonals),
+            Generators.CIRCULANT: self._rows(full),
+        }
+
+    def alike(self) -> Iterator[list[Oriented]]:
+        """Yield letters that can be added up, and decay at one rate."""
+        groups: dict[Any, list[Oriented]] = {}
+        for symbol in self.pace.network.parameters:
+            pair = self.spaces.of(Leaf(symbol))
+            rate = self.pace.decay(symbol)
+            turned = (*reversed(pair), rate) in groups and (*pair, rate) not in groups
+            key = (*(reversed(pair) if turned else pair), rate)
+            groups.setdefault(key, []).append((symbol, turned))
+        yield from groups.values()
+
+    def terms(self) -> Iterator[list[Term]]:
+        """Yield the terms that can add up to a law, those of most generators first."""
+        groups: dict[Generators, dict[Any, list[Term]]] = {g: {} for g in Generators}
+        for (first, pair), (second, other) in self._pairs():
+            rate = self.pace.decay(first[0], second[0])
+            for kind in self._acting(first, second, pair[1], other[1]):
+                ends = (first, second) if pair[1] <= other[1] else (second, first)
+                spaces = tuple(sorted((pair[1], other[1])))
+                key = (rate,) if kind is Generators.MULTIPLES else (rate, spaces)
+                groups[kind].setdefault(key, []).append(Term(kind, *ends))
+        for found in groups.values():
+            yield from found.values()
+
+    def _pairs(self) -> Iterator[tuple[Any, Any]]:
+        """Yield all pairs of letters with rows in one space, and where they act."""
+        rows: dict[int, list[Any]] = {}
+        for symbol in self.pace.network.parameters:
+            pair = self.spaces.of(Leaf(symbol))
+            for flag in (True, False):
+                ends = pair[::-1] if flag else pair
+                rows.setdefault(ends[0], []).append(((symbol, flag), ends))
+        for letters in rows.values():
+            yield from combinations_with_replacement(letters, 2)
+
+    def _acting(
+        self, first: Oriented, second: Oriented, one: int, other: int
+    ) -> Iterator[Generators]:
+        """Yield the generators that act on the columns of two letters."""
+        is_bare = {first[0], second[0]} <= self.bare
+        if one != other:
+            yield from (Generators.ALL,) * is_bare
+            return
+        if is_bare:
+            yield Generators.SYMMETRIC
+            yield from (Generators.SKEW,) * (first != second)
+        for kind, spaces in self.families.items():
+            yield from (kind,) * (one in spaces)
+        if (first, second) == _upright(first, second):
+            yield Generators.MULTIPLES
+
+    def _rows(self, nodes: Iterable[Node]) -> set[int]:
+        return {self.spaces.of(node)[0] for node in nodes}
+
+
+def _upright(first: Oriented, second: Oriented) -> tuple[Oriented, Oriented]:
+    """Return the letters of tr(aᵀb), of which both may be transposed."""
+    if not first[1] or (first[0] == second[0] and first != second):
+        return first, second
+    return (first[0], False), (second[0], not second[1])
+
+
+def _shift(letter: Oriented) -> Velocities:
+    """Return the motion of a letter along any matrix A of its shape."""
+    symbol, flag = letter
+    shape = reversed(symbol.shape) if flag else symbol.shape
+    leaf = Leaf(sympy.MatrixSymbol("A", *shape))
+    return {symbol: transpose(leaf) if flag else leaf}
+
+
+def _combinations(
+    words: Chains, keys: Sequence[Any], moves: Sequence[Velocities], implied: Any
+) -> list[Combination]:
+    """Return the combinations of motions that leave the words alone, as laws."""
+    columns = [_by_monomial(derivative(words, move)) for move in moves]
+    places = {k: n for n, k in enumerate({k: 0 for c in columns for k in c})}
+    matrix = np.full((len(places), len(keys)), Fraction(0), dtype=object)
+    for column, found in enumerate(columns):
+        for key, value in found.items():
+            matrix[places[key], column] = value
+    basis, kept = null_space(matrix), [np.array(row, dtype=object) for row in implied]
+    kept = [*row_space(np.array(kept))] if kept else []
+    laws: list[Combination] = []
+    for row in short_basis(basis) if len(kept) < len(basis) else ():
+        grown = row_space(np.array([*kept, row])) if implied else [*kept, row]
+        if len(grown) > len(kept):
+            kept = [*grown]
+            laws.append(_law(keys, row))
+    return laws
+
+
+def _by_monomial(words: Chains) -> dict[Any, Fraction]:
+    """Return rational coefficients by word and by what is not rational in them."""
+    found: dict[Any, Fraction] = {}
+    for word, coefficient in words.items():
+        for part, number in sympy.expand(coefficient).as_coefficients_dict().items():
+            ratio = as_fraction(number)
+            assert ratio is not None
+            found[word, part] = ratio
+    return found
+
+
+def _law(keys: Sequence[Any], row: Any) -> Combination:
+    """Return coprime integers, positive for what comes later or acts from the left."""
+    pairs = [(key, value) for key, value in zip(keys, row, strict=True) if value]
+    upright = [v for key, v in pairs if isinstance(key, Term) and not key.first[1]]
+    last = (upright or [value for _, value in pairs])[-1]
+    shared = Fraction(
+        gcd(*(value.numerator for _, value in pairs)),
+        lcm(*(value.denominator for _, value in pairs)),
+    )
+    unit = shared if last > 0 else -shared
+    return tuple((key, value / unit) for key, value in pairs)
+
+
+def _products(linear: list[Combination], terms: list[Term]) -> Iterator[list[Fraction]]:
+    """Yield the products of two linear laws that are made of some terms."""
+    turned = [
+        [((symbol, flag != flip), value) for (symbol, flag), value in law]
+        for law in linear
+        for flip in (False, True)
+    ]
+    for one, other in combinations_with_replacement(turned, 2):
+        items = [
+            (terms[0].generators, a, b, value * factor)
+            for a, value in one
+            for b, factor in other
+        ]
+        yield from _in_terms(items, terms)
+
+
+def _consequences(
+    laws: list[Combination], terms: list[Term]
+) -> Iterator[list[Fraction]]:
+    """Yield what known laws say of the terms of fewer generators: their diagonals."""
+    kind = terms[0].generators
+    for law in laws:
+        first = law[0][0].generators
+        if kind.rank > first.rank and first not in {Generators.ALL, Generators.SKEW}:
+            items = [(kind, term.first, term.second, c * term.share) for term, c in law]
+            yield from _in_terms(items, terms)
+
+
+def _in_terms(items: list[Any], terms: list[Term]) -> Iterator[list[Fraction]]:
+    """Yield sums of tr Sᵀaᵀb as combinations of terms, if they are."""
+    places = {term: k for k, term in enumerate(terms)}
+    row = [Fraction(0)] * len(terms)
+    for kind, a, b, value in items:
+        ends = _upright(a, b) if kind is Generators.MULTIPLES else (a, b)
+        straight, crossed = Term(kind, *ends), Term(kind, *ends[::-1])
+        place = places.get(straight, places.get(crossed))
+        if place is None:
+            return
+        sign = -1 if kind is Generators.SKEW and straight not in places else 1
+        row[place] += sign * Fraction(value) / Fraction(straight.share)
+    if any(row):
+        yield row
