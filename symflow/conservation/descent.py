@@ -170,4 +170,8 @@ class StepLaw(Claim):
 
 def step_laws(descent: GradientDescent, laws: Iterable[Law]) -> list[StepLaw]:
     """Return the law of a step for every linear and quadratic law of the flow."""
-    return [StepLaw(descent, law) for law in laws if law.degree in (1, 2)]
+    return [
+        StepLaw(descent, law)
+        for law in laws
+        if law.degree in (1, 2) and law.is_homogeneous
+    ]

@@ -11,6 +11,7 @@ generators     moment of a and b
 all            aᵀb: of WᵀW and WWᵀ the imbalance is made
 diagonal       diag(aᵀb), w∘v
 circulant      Σ_i (aᵀb)_{i,i+j}, the correlations Σ_i w_i v_{i+j}
+entrywise      a∘b, where S∘a is meant instead of aS
 multiples      tr(aᵀb), ‖w‖²
 =============  =========================================================
 
@@ -27,6 +28,7 @@ from typing import Any
 import sympy
 
 from symflow.algebra import embeddings
+from symflow.algebra.elementwise import Identity, hadamard
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -43,8 +45,11 @@ from symflow.algebra.symbols import (
     SymmetricMatrixSymbol,
 )
 
-#: A parameter, and whether it is transposed.
-Oriented = tuple[sympy.MatrixSymbol, bool]
+#: A parameter, and whether it is transposed; None stands for the identity.
+Oriented = tuple[sympy.MatrixSymbol | None, bool]
+
+#: The identity, with which a parameter makes a term of first degree.
+ONE: Oriented = (None, False)
 
 
 class Generators(Enum):
@@ -55,14 +60,25 @@ class Generators(Enum):
     SKEW = "any skew matrix"
     DIAGONAL = "any diagonal matrix"
     CIRCULANT = "any symmetric circulant matrix"
+    ENTRYWISE = "any matrix, entry by entry"
     MULTIPLES = "any multiple of the identity"
 
     @property
     def law(self) -> str:
         """What a law of these generators is called."""
-        return {"DIAGONAL": "squares", "CIRCULANT": "autocorrelations"}.get(
-            self.name, "norms" if self is Generators.MULTIPLES else "imbalance"
-        )
+        names = {
+            Generators.DIAGONAL: "squares",
+            Generators.CIRCULANT: "autocorrelations",
+            Generators.ENTRYWISE: "squares",
+            Generators.MULTIPLES: "norms",
+        }
+        return names.get(self, "imbalance")
+
+    def pairing(self, left: Node, right: Node) -> Node:
+        """Return the inner product of two matrices, or its summands entry by entry."""
+        if self is Generators.ENTRYWISE:
+            return hadamard(left, right)
+        return trace(product(transpose(left), right))
 
     @property
     def rank(self) -> int:
@@ -101,7 +117,8 @@ class Term:
     @property
     def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
         """The parameters that occur."""
-        return tuple(dict.fromkeys((self.first[0], self.second[0])))
+        found = (self.first[0], self.second[0])
+        return tuple(dict.fromkeys(s for s in found if s is not None))
 
     @property
     def is_square(self) -> bool:
@@ -111,7 +128,9 @@ class Term:
     @property
     def moment(self) -> Node:
         """Q as a node."""
-        a, b = _node(self.first), _node(self.second)
+        a, b = self._letters
+        if self.generators is Generators.ENTRYWISE:
+            return hadamard(a, b)
         gram = product(transpose(a), b)
         match self.generators:
             case Generators.MULTIPLES:
@@ -131,9 +150,9 @@ class Term:
     @property
     def generator(self) -> Node | None:
         """S as a node of the right shape."""
-        return self.generators.symbol(
-            _node(self.first).shape[1], _node(self.second).shape[1]
-        )
+        a, b = self._letters
+        rows = a.shape[self.generators is not Generators.ENTRYWISE]
+        return self.generators.symbol(rows, b.shape[1])
 
     def tested(self, generator: Node | None) -> Node:
         """Return half of tr SᵀQ as a node, half of the moment's part along S.
@@ -143,10 +162,24 @@ class Term:
         generator : Node or None
             As from `generator`.
         """
-        a, b = _node(self.first), _node(self.second)
-        gram = product(transpose(a), b)
-        whole = gram if generator is None else product(transpose(generator), gram)
-        return scale(self.share, trace(whole))
+        a, b = self._letters
+        pair = self.generators.pairing(self._acted_on(a, generator), b)
+        return scale(self.share, pair)
+
+    @property
+    def _letters(self) -> tuple[Node, Node]:
+        second = _node(self.second)
+        if self.first == ONE:
+            return Identity(second.shape[0]), second
+        return _node(self.first), second
+
+    def _acted_on(self, letter: Node, generator: Node | None) -> Node:
+        """Return aS."""
+        if generator is None:
+            return letter
+        if self.generators is Generators.ENTRYWISE:
+            return hadamard(generator, letter)
+        return product(letter, generator)
 
     @property
     def share(self) -> sympy.Rational:
@@ -162,13 +195,18 @@ class Term:
         generator : Node or None
             As from `generator`.
         """
-        a, b = _node(self.first), _node(self.second)
-        if generator is not None:
-            a, b = product(a, generator), product(b, transpose(generator))
-        parts = ((self.second, a), (self.first, b))
+        crossed = generator
+        if generator is not None and self.generators is not Generators.ENTRYWISE:
+            crossed = transpose(generator)
+        a, b = self._letters
+        parts = (
+            (self.second, self._acted_on(a, generator)),
+            (self.first, self._acted_on(b, crossed)),
+        )
         return [
             (symbol, scale(self.share, transpose(node) if flag else node))
             for (symbol, flag), node in parts
+            if symbol is not None
         ]
 
 

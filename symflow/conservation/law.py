@@ -35,6 +35,11 @@ class Law(Claim):
     degree: ClassVar[int] = 2
 
     @property
+    def is_homogeneous(self) -> bool:
+        """Whether all of Q is of this degree, and none of it of a lower one."""
+        return True
+
+    @property
     @abstractmethod
     def node(self) -> Node:
         """The quantity as a node."""
@@ -128,7 +133,9 @@ class Law(Claim):
         """
         sizes = []
         for place in self.involved:
-            top = max(abs(w) for w in path.weights[place].flat) ** self.degree
+            largest = max(abs(w) for w in path.weights[place].flat)
+            top = largest**self.degree
+            top = top if self.is_homogeneous else max(top, largest)
             over = self.flow.speed(place) if self.degree == 2 else sympy.S.One
             sizes.append(top / path.number(over))
         return np.asarray(sizes)

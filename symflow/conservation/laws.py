@@ -40,7 +40,7 @@ class Laws(Displayed, Sequence[L]):
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 2, 2, 1), sf.SquaredLoss())
     >>> laws = sf.conserved(flow)
     >>> len(laws), laws.independent, laws.known, laws.missing
-    (2, 5, 4, 1)
+    (2, 7, 6, 1)
     """
 
     found: tuple[L, ...]

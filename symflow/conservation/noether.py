@@ -26,15 +26,13 @@ from symflow.algebra.nodes import (
     Scaled,
     Sum,
     add,
-    product,
     scale,
     subtract,
-    trace,
     transpose,
 )
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018, MARCOTTE_2023
-from symflow.conservation.generators import Generators
+from symflow.conservation.generators import ONE, Generators
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.conservation.symmetries import Combination, Pace, pace_of, symmetries
@@ -210,6 +208,11 @@ class QuadraticLaw(NoetherLaw):
         return tuple(dict.fromkeys(found))
 
     @property
+    def is_homogeneous(self) -> bool:
+        """Whether no term is of first degree."""
+        return all(term.first != ONE for term, _ in self.combination)
+
+    @property
     def generators(self) -> Generators:
         """The matrices S whose motions leave the model as it is."""
         kind: Generators = self.combination[0][0].generators
@@ -272,7 +275,7 @@ class QuadraticLaw(NoetherLaw):
         slope = push_forward(form, dict(names))
         assert slope is not None
         inner = [
-            scale(1 / self.pace.speed(s), trace(product(transpose(node), names[s])))
+            scale(1 / self.pace.speed(s), self._pairing(s, node, names[s]))
             for s, node in motion.items()
         ]
         words = f"for every size and S, {self.generators.value}"
@@ -286,6 +289,13 @@ class QuadraticLaw(NoetherLaw):
             ),
         ]
         return [*steps, *self._fading(form)]
+
+    def _pairing(self, symbol: sympy.MatrixSymbol, left: Node, right: Node) -> Node:
+        """Return the inner product of two motions of a parameter."""
+        ends = {term.first for term, _ in self.combination}
+        if self.generators is Generators.ENTRYWISE and (symbol, True) in ends:
+            left, right = transpose(left), transpose(right)
+        return self.generators.pairing(left, right)
 
     def _tested(self) -> Iterable[Node]:
         for term, coefficient in self.combination:

@@ -42,7 +42,7 @@ from symflow.algebra.nodes import (
     transpose,
 )
 from symflow.algebra.numbers import as_fraction
-from symflow.conservation.generators import Generators, Oriented, Term
+from symflow.conservation.generators import ONE, Generators, Oriented, Term
 from symflow.conservation.null_space import null_space, row_space, short_basis
 from symflow.conservation.spaces import Spaces
 from symflow.flow import GradientFlow
@@ -75,15 +75,15 @@ class Pace:
         """Return the learning rate of a parameter."""
         return self.speeds[self.network.parameters.index(symbol)]
 
-    def decay(self, *symbols: sympy.MatrixSymbol) -> sympy.Expr:
+    def decay(self, *symbols: sympy.MatrixSymbol | None) -> sympy.Expr:
         """Return the rate at which the product of some parameters decays."""
-        places = map(self.network.parameters.index, symbols)
+        places = (self.network.parameters.index(s) for s in symbols if s is not None)
         return sympy.expand(sum((self.decays[k] for k in places), sympy.S.Zero))
 
     def weight(self, term: Term) -> sympy.Expr:
         """Return what a term is multiplied with: 1/η where both letters move alike."""
-        first, second = self.speed(term.first[0]), self.speed(term.second[0])
-        return 1 / first if first == second else sympy.S.One
+        speeds = {self.speed(symbol) for symbol in term.symbols}
+        return 1 / speeds.pop() if len(speeds) == 1 else sympy.S.One
 
     def motion(self, terms: Iterable[tuple[Term, Any]]) -> Velocities:
         """Return ξ of a quadratic form, the same generator acting in all its terms."""
@@ -137,7 +137,7 @@ def symmetries(pace: Pace) -> tuple[Combination, ...]:
         words = expand_commuting(pace.network.end_to_end_node)
     except TypeError:  # not polynomial: no law of it is known here
         return ()
-    model = Letters(pace)
+    model = Letters(pace, words)
     linear: list[Combination] = []
     for letters in model.alike():
         moves = [_shift(letter) for letter in letters]
@@ -169,9 +169,10 @@ def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
         words = expand_commuting(pace.network.end_to_end_node)
     except TypeError:
         return
-    for terms in Letters(pace).terms():
-        kind = kinds.get(terms[0].generators)
-        if kind is not None:
+    for found in Letters(pace, words).terms():
+        terms = [term for term in found if term.first != ONE]
+        kind = kinds.get(found[0].generators)
+        if kind is not None and terms:
             moves = [_turned(term, kind) for term in terms]
             for law in _combinations(words, terms, moves, []):
                 yield kind, law
@@ -195,10 +196,15 @@ class Letters:
     ----------
     pace : Pace
         How the parameters move.
+    words : dict
+        The model, expanded.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, words: Chains) -> None:
         self.pace = pace
+        symbols = {Leaf(symbol) for symbol in pace.network.parameters}
+        degrees = {sum(x in symbols for x, _ in word) for word in words}
+        self.is_homogeneous = len(degrees) <= 1
         node = pace.network.end_to_end_node
         self.spaces = Spaces(node)
         below = list(postorder(node))
@@ -206,7 +212,10 @@ class Letters:
         inside = [x for x in below if not isinstance(x, plain)]
         hidden = set(postorder(*inside))
         self.bare = {s for s in pace.network.parameters if Leaf(s) not in hidden}
-        columns = [x for x in below if isinstance(x, Hadamard) and x.shape[1] == 1]
+        products = [x for x in below if isinstance(x, Hadamard)]
+        columns = [x for x in products if x.shape[1] == 1]
+        others = [x for x in products if x.shape[1] != 1]
+        self.entrywise = {self.spaces.of(node) for node in others}
         diagonals = [x.body for x in below if isinstance(x, Diag)]
         filters = [x for x in below if isinstance(x, Circulant)]
         full = [x.body for x in filters if x.shape[0] == x.body.shape[0]]
@@ -231,10 +240,15 @@ class Letters:
         groups: dict[Generators, dict[Any, list[Term]]] = {g: {} for g in Generators}
         for (first, pair), (second, other) in self._pairs():
             rate = self.pace.decay(first[0], second[0])
-            for kind in self._acting(first, second, pair[1], other[1]):
+            kinds = [*self._acting(first, second, pair[1], other[1])]
+            upright = first[1] == second[1] == (first[1] and pair != pair[::-1])
+            if pair == other and pair in self.entrywise and upright:
+                kinds.append(Generators.ENTRYWISE)
+            for kind in kinds:
                 ends = (first, second) if pair[1] <= other[1] else (second, first)
                 spaces = tuple(sorted((pair[1], other[1])))
                 key = (rate,) if kind is Generators.MULTIPLES else (rate, spaces)
+                key = (rate, pair) if kind is Generators.ENTRYWISE else key
                 groups[kind].setdefault(key, []).append(Term(kind, *ends))
         for found in groups.values():
             yield from found.values()
@@ -247,14 +261,20 @@ class Letters:
             for flag in (True, False):
                 ends = pair[::-1] if flag else pair
                 rows.setdefault(ends[0], []).append(((symbol, flag), ends))
-        for letters in rows.values():
+        for space, letters in rows.items():
+            if not self.is_homogeneous:
+                yield from (
+                    ((ONE, (space, space)), ((symbol, flag), ends))
+                    for (symbol, flag), ends in letters
+                    if space < ends[1] or (space == ends[1] and not flag)
+                )
             yield from combinations_with_replacement(letters, 2)
 
     def _acting(
         self, first: Oriented, second: Oriented, one: int, other: int
     ) -> Iterator[Generators]:
         """Yield the generators that act on the columns of two letters."""
-        is_bare = {first[0], second[0]} <= self.bare
+        is_bare = second[0] in self.bare and (first == ONE or first[0] in self.bare)
         if one != other:
             yield from (Generators.ALL,) * is_bare
             return
@@ -262,7 +282,7 @@ class Letters:
             yield Generators.SYMMETRIC
             yield from (Generators.SKEW,) * (first != second)
         for kind, spaces in self.families.items():
-            yield from (kind,) * (one in spaces)
+            yield from (kind,) * (one in spaces and first != ONE)
         if (first, second) == _upright(first, second):
             yield Generators.MULTIPLES
 
@@ -280,6 +300,7 @@ def _upright(first: Oriented, second: Oriented) -> tuple[Oriented, Oriented]:
 def _shift(letter: Oriented) -> Velocities:
     """Return the motion of a letter along any matrix A of its shape."""
     symbol, flag = letter
+    assert symbol is not None
     shape = reversed(symbol.shape) if flag else symbol.shape
     leaf = Leaf(sympy.MatrixSymbol("A", *shape))
     return {symbol: transpose(leaf) if flag else leaf}
