@@ -35,15 +35,15 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
-from symflow.algebra.text import inline
 from symflow.algebra.values import Values
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.brackets import TIME, Fields
 from symflow.conservation.generators import Generators, Term
-from symflow.conservation.proof import ProofStep, is_proof, standing, step
+from symflow.conservation.law import Quantity
+from symflow.conservation.proof import ProofStep, step
 from symflow.conservation.symmetries import Combination, pace_of, rotations
-from symflow.flow import HeavyBall, dotted, twice_dotted
+from symflow.flow import GradientFlow, HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
 
 #: Friction where a count meets a symbol: any positive number is generic.
@@ -51,7 +51,7 @@ SOME_FRICTION = sympy.Rational(3, 7)
 
 
 @dataclass(frozen=True, repr=False)
-class AngularMomentum(Claim):
+class AngularMomentum(Quantity):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 
     Parameters
@@ -75,6 +75,13 @@ class AngularMomentum(Claim):
     ball: HeavyBall
     generators: Generators
     combination: Combination
+
+    finding = Claim.finding  # an enclosure has no velocities
+
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow of the same network and loss."""
+        return self.ball.flow
 
     @property
     def involved(self) -> tuple[int, ...]:
@@ -114,30 +121,9 @@ class AngularMomentum(Claim):
         return to_sympy(self.node)
 
     @property
-    def statement(self) -> sympy.Basic:
-        """dA/dt = −τA."""
-        derivative = sympy.MatrixSymbol("Adot", *self.node.shape)
-        return sympy.Eq(derivative, -self.rate * self.expr, evaluate=False)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """The form of the model; nothing is asked of the loss or the data."""
-        return (Hypothesis(f"the model is {self.ball.network!r}", holds=True),)
-
-    @property
     def reference(self) -> Reference:
         """Where the law comes from."""
         return MARCOTTE_2024
-
-    @property
-    def status(self) -> Status:
-        """Proved where the proof checks, for every loss and data set."""
-        return standing(proved=self.is_proved, hypotheses=self.hypotheses)
-
-    @cached_property
-    def is_proved(self) -> bool:
-        """Whether there is a proof, and every step of it checks again."""
-        return is_proof(self.proof())
 
     def proof(self) -> list[ProofStep]:
         """Return the equations of motion and Ȧ = −τA, for every width and force F.
@@ -173,7 +159,7 @@ class AngularMomentum(Claim):
         end = scale(-self.rate, self.node)
         return [*steps, step(rate, end, "the derivative of A", meaning)]
 
-    def value(self, weights: Any, velocities: Any) -> Array:
+    def value(self, weights: Any, velocities: Any = ()) -> Array:
         """Return A at given weights and velocities.
 
         Parameters
@@ -189,34 +175,32 @@ class AngularMomentum(Claim):
         arrays = map(np.asarray, (*weights, *velocities))
         return Values(dict(zip(self.ball.state, arrays, strict=True))).of(self.node)
 
-    def residuals(self, path: Path) -> Array:
-        """Return |A(t) − e^{−τt}A(0)| relative to weights times velocities.
+    def size(self, path: Path) -> Array:
+        """Return weights times velocities.
 
-        The path has to hold the velocities after the weights.  A ball that has come to
-        rest once moved by its weights in the time since the start.
+        A ball that has come to rest once moved by its weights in the time since the
+        start.
+
+        Parameters
+        ----------
+        path : Path
+            It has to hold the velocities after the weights.
         """
-        count = len(self.ball.flow.state)
-        weights, velocities = path.weights[:count], path.weights[count:]
-        values = self.value(weights, velocities)
-        tops = [
-            max(abs(x) for a in part for x in a.flat) for part in (weights, velocities)
-        ]
+        tops = [max(abs(x) for a in part for x in a.flat) for part in self._parts(path)]
         last = path.number(exact(path.t[-1]))
         speed = max(tops[1], tops[0] / last) if last > 0 else tops[1]
-        size = np.asarray([tops[0] * speed])
-        gaps = []
-        for time, value in zip(path.t, values, strict=True):
-            elapsed = exact(time) - exact(path.t[0])
-            kept = path.number(sympy.exp(-self.rate * elapsed))
-            gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
-        return np.asarray(gaps)
+        return np.asarray([tops[0] * speed])
+
+    def _along(self, path: Path) -> Array:
+        return self.value(*self._parts(path))
+
+    def _parts(self, path: Path) -> tuple[Any, Any]:
+        count = len(self.ball.flow.state)
+        return path.weights[:count], path.weights[count:]
 
     def __str__(self) -> str:
-        words = "for every width, loss and data set"
-        if self.rate == 0:
-            return f"{inline(self.expr)} is conserved, {words}"
-        exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
-        return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')}), {words}"
+        text = super().__str__()
+        return text if self.is_conserved else f"{text}, {self.scope}"
 
 
 def _parts(term: Term, generators: Generators) -> list[Node]:

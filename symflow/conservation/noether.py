@@ -30,7 +30,7 @@ from symflow.algebra.nodes import (
     subtract,
     transpose,
 )
-from symflow.claims import Hypothesis, Reference
+from symflow.claims import Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018, MARCOTTE_2023
 from symflow.conservation.generators import ONE, Generators
 from symflow.conservation.law import Law
@@ -71,16 +71,6 @@ class NoetherLaw(Law):
         if isinstance(self.flow.network, Network) and last == first + 1:
             return f"{self._kind} Δ{last}"
         return ", ".join(self.flow.state[k].name for k in self.involved)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """The form of the model; nothing is asked of the loss or the data."""
-        return (Hypothesis(f"the model is {self.flow.network!r}", holds=True),)
-
-    @property
-    def reference(self) -> Reference:
-        """Where such laws are studied."""
-        return MARCOTTE_2023
 
     @property
     @abstractmethod

@@ -19,8 +19,7 @@ from symflow.algebra.elementwise import Inverse
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.rank import Rank
 from symflow.algebra.symbols import SymmetricMatrixSymbol
-from symflow.claims import Hypothesis, Reference
-from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientFlow, dotted
@@ -79,11 +78,6 @@ class RowSpace(Law):
             return form, Hypothesis(words, True, detail, exact=False)
         whole = rank.value == self.flow.network.widths[0]
         return form, Hypothesis(words, whole, str(rank), exact=rank.exact)
-
-    @property
-    def reference(self) -> Reference:
-        """Where the orbits of such flows are studied."""
-        return MARCOTTE_2023
 
     def proof(self) -> list[ProofStep]:
         """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from symflow.conservation.inputs import input_laws
+from symflow.conservation.inputs import input_laws, unreached_laws
 from symflow.conservation.law import Law
 from symflow.conservation.noether import noether_laws
 from symflow.conservation.rows import row_laws
@@ -12,7 +12,7 @@ from symflow.conservation.tensor import tensor_laws
 from symflow.flow import GradientFlow
 
 #: What looks for laws; what each finds is listed one after the other.
-SEARCHES = (noether_laws, tensor_laws, row_laws)
+SEARCHES = (noether_laws, tensor_laws, unreached_laws, row_laws)
 
 
 def laws_of(flow: GradientFlow, data: Any = None) -> list[Law]:
