@@ -24,10 +24,12 @@ from symflow.bias.max_margin import (
     euclidean_norm,
     only_limit,
 )
+from symflow.bias.reference_problems import balanced_layers
 from symflow.bias.separation import CLASSIFICATION, given_samples, signed_samples
 from symflow.claims import Identity
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.example import Examples
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +72,11 @@ class DenseMaxMargin(Direction):
         rows = given_samples(self.problem, context.dps)
         point = least_euclidean(rows, context).point
         return np.asarray(point / context.sqrt((point**2).sum()))[None]
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return two balanced layers."""
+        return (balanced_layers("ji-max-margin", 2),)
 
     @property
     def limit(self) -> Array:

@@ -64,6 +64,7 @@ class DescentComplexity(Bound, Theorem):
     step: float
 
     source = EFTEKHARI_2020
+    question = "descent"
     contributes = "the rate of the flow; the number of steps is derived here"
 
     @classmethod

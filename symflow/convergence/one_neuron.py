@@ -36,6 +36,7 @@ from symflow.claims.conditions import (
     squared_loss,
     whitened_input,
 )
+from symflow.claims.example import Example, regression
 from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
 from symflow.inits import GivenInit
@@ -319,3 +320,23 @@ def angle_falls() -> Identity:
         "2(z₂|y|² − yᵀℋy)/c², and yᵀℋy ≤ z₂|y|²",
         slope - gap,
     )
+
+
+def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
+    """Return a start near the first mode of diag(2, z_2), with layers in between.
+
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    *sizes : number
+        Of the layers in between.
+    second : number, keyword-only
+        z_2.
+    **more
+        As of `Example`.
+    """
+    first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
+    middle = [[[size]] for size in sizes]
+    target = [[2, 0], [0, second]]
+    return regression(key, target, first, *middle, [[1], [0]], **more)

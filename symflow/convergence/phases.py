@@ -37,6 +37,7 @@ from symflow.claims import (
     Identity,
     Path,
     Theorem,
+    random_problems,
     vanishing,
 )
 from symflow.claims.bibliography import GIDEL_2019
@@ -46,10 +47,13 @@ from symflow.claims.conditions import (
     on_flow,
     squared_loss,
 )
+from symflow.claims.example import Example, Examples, RandomExamples, restarted
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
 from symflow.convergence.one_neuron import MOST_MODES, MOST_SIZE
+from symflow.data import whitened
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import singular_frames
+from symflow.inits import singular_frames, spectral_init
+from symflow.networks import LinearNetwork
 
 #: What strengths computed with `CHECK_DIGITS` digits are good to, relative.
 FAINT = 1e-20
@@ -160,6 +164,24 @@ class Staircase(Bound, Theorem):
             Identity(
                 "(w* − w)e^x = w, so that w* − w ≤ w*e^{−x}, and w ≤ w*e^x",
                 (goal - curve) * sympy.exp(x) - curve,
+            ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three modes from a small spectral start, and random ones."""
+        target = whitened([[3, 0, 0], [0, 2, 0], [0, 0, 1]])
+        return (
+            Example(
+                "gidel-stairs",
+                LinearNetwork(3, 3, 3),
+                target,
+                spectral_init(sympy.Rational(1, 100)),
+                tuple(range(13)),
+                false=restarted(0.1),
+            ),
+            RandomExamples(
+                "many-stairs", random_problems.spectral(3, 3, 2), restarted(0.1)
             ),
         )
 

@@ -13,7 +13,7 @@ from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
 )
-from symflow.convergence.kernel import ceiling, largest_product
+from symflow.convergence.kernel_spectrum import ceiling, largest_product
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.two_layers import MarginRate
 from symflow.flow.least_squares import LeastSquares

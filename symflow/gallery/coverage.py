@@ -141,7 +141,7 @@ def tabulated(entries: Iterable[Entry]) -> Coverage:
     --------
     >>> table = tabulated(())
     >>> [item.name for item in table.results if item.kind == "limit"][:2]
-    ['LeastNorm', 'DiagonalPotential']
+    ['DenseMaxMargin', 'DiagonalPotential']
     """
     return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
 

@@ -18,8 +18,10 @@ import numpy as np
 
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import inline, scientific
-from symflow.claims import Bound, Claim, Reference
+from symflow.claims import Bound, Claim, Reference, Theorem
+from symflow.claims.example import Example
 from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
 from symflow.precision import precise
 from symflow.simulation import simulate
 from symflow.trajectory import Trajectory
@@ -156,6 +158,46 @@ class PathEntry(Entry):
         path = (instance if self.elsewhere is None else self.elsewhere()).run
         residual = max(to_float(r) for r in self.mutant(instance).residuals(path))
         return residual > 100 * float(route_bound(path))
+
+
+def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
+    """Return the claim of a theorem on an instance to which it applies.
+
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    given : Instance or Example
+        The instance.
+    """
+    answer = theorem.attempt(bind(given.flow, given.data, given.init))
+    assert isinstance(answer, Claim), answer
+    return answer
+
+
+def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
+    """Return the entry of a theorem on one of its examples.
+
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    example : Example
+        As it carries it.
+    """
+
+    def instance(given: Example = example) -> Instance:
+        return Instance(given.flow, given.data, given.init, given.t)
+
+    other = example.elsewhere
+    return PathEntry(
+        example.key,
+        instance,
+        lambda given: claimed(theorem, given),
+        lambda given: example.false(claimed(theorem, given)),
+        example.exact,
+        None if other is None else lambda: instance(other),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,63 +1,26 @@
-"""Random data with many random starts each, for `gallery/ensembles.py`."""
+"""Random data with many random starts each, on which bounds are held."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Claim
-from symflow.data import Moments, whitened
-from symflow.flow import gradient_descent, gradient_flow
-from symflow.flow.problem import bind
-from symflow.losses import SquaredLoss
-from symflow.networks import DiagonalNetwork, LinearNetwork
-from symflow.simulation import descend, ensemble
+from symflow.claims.example import Example
+from symflow.data import Dataset, Moments, whitened
+from symflow.flow import GradientFlow
+from symflow.flow.given import DataLike
+from symflow.losses import ExponentialLoss, SquaredLoss
+from symflow.networks import AbstractNetwork, DiagonalNetwork, LinearNetwork
 
 #: Starts per data set.
 STARTS = 25
 
 Weights = tuple[Array, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Descents:
-    """One data set with many starts of gradient descent.
-
-    Parameters
-    ----------
-    widths : tuple of int
-        Of the network.
-    data : Dataset or Moments
-        What is learned.
-    starts : tuple of ndarray
-        For each layer an array (starts, rows, columns).
-    choice : callable
-        Chooses the step η for a problem; 0 skips it.
-    count : int
-        Number of steps.
-    """
-
-    widths: tuple[int, ...]
-    data: Any
-    starts: Weights
-    choice: Callable[[Any], float]
-    count: int
-
-    def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the claim of every start to which it applies, with its iterates."""
-        descent = gradient_descent(LinearNetwork(*self.widths), SquaredLoss())
-        for start in zip(*self.starts, strict=True):
-            problem = bind(descent.flow, self.data, start)
-            eta = self.choice(problem)
-            claim = kind.attempt(problem, eta)
-            if isinstance(claim, Claim):
-                path = descend(descent, self.data, start, self.count, step_size=eta)
-                yield claim, path
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,27 +35,29 @@ class Batch:
         What is learned.
     starts : tuple of ndarray
         For each layer an array (starts, rows, columns).
-    t : float
-        The last time.
+    t : sequence of float
+        When the flow is looked at.
     network : network, optional
         Dense layers of these widths without it.
+    loss : loss
+        Whose flow it is.
+    clock : str
+        ``"log loss"`` for the flow in the clock of its loss.
     """
 
     widths: tuple[int, ...]
-    data: Any
+    data: DataLike
     starts: Weights
-    t: float
-    network: Any = None
+    t: tuple[float, ...]
+    network: AbstractNetwork | None = None
+    loss: Any = field(default_factory=SquaredLoss)
+    clock: str = "time"
 
-    def claims(self, kind: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the claim of every start to which it applies, with its trajectory."""
-        flow = gradient_flow(self.network or LinearNetwork(*self.widths), SquaredLoss())
-        runs = ensemble(flow, self.data, self.starts, np.linspace(0, self.t, 9))
-        for number in range(len(runs)):
-            path = runs[number]
-            claim = kind.attempt(path.problem)
-            if isinstance(claim, Claim):
-                yield claim, path
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow of all of them."""
+        net = self.network or LinearNetwork(*self.widths)
+        return Example("", net, self.data, (), loss=self.loss, clock=self.clock).flow
 
 
 def gaussian(
@@ -104,7 +69,7 @@ def gaussian(
         data = _moments(generator, widths, generator.standard_normal)
         shapes = [(STARTS, rows, columns) for columns, rows in pairwise(widths)]
         starts = tuple(size * generator.standard_normal(shape) for shape in shapes)
-        return Batch(widths, data, starts, t)
+        return Batch(widths, data, starts, _grid(t))
 
     return make
 
@@ -125,23 +90,9 @@ def near(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Batch]
             weight + 0.05 * generator.standard_normal((STARTS, *weight.shape))
             for weight in middle
         )
-        return Batch(widths, data, starts, t)
+        return Batch(widths, data, starts, _grid(t))
 
     return make
-
-
-def descents(
-    make: Callable[[np.random.Generator], Batch],
-    choice: Callable[[Any], float],
-    count: int = 60,
-) -> Callable[[np.random.Generator], Descents]:
-    """Return the maker of gradient descents from the same starts."""
-
-    def change(generator: np.random.Generator) -> Descents:
-        given = make(generator)
-        return Descents(given.widths, given.data, given.starts, choice, count)
-
-    return change
 
 
 def _moments(
@@ -167,7 +118,7 @@ def balanced(*widths: int, t: float = 2.0) -> Callable[[np.random.Generator], Ba
             _chain(generator, widths, ends, values ** (1 / (len(widths) - 1)))
             for _ in range(STARTS)
         ]
-        return Batch(widths, data, _stacked(starts), t)
+        return Batch(widths, data, _stacked(starts), _grid(t))
 
     return make
 
@@ -184,7 +135,7 @@ def unimodal(*widths: int, t: float = 1.0) -> Callable[[np.random.Generator], Ba
             squares = np.cumsum(steps, axis=0)[::-1]
             frames = [_frame(generator, width, size) for width in widths]
             starts.append(_layers(frames, np.sqrt(squares)))
-        return Batch(widths, whitened(target), _stacked(starts), t)
+        return Batch(widths, whitened(target), _stacked(starts), _grid(t))
 
     return make
 
@@ -205,7 +156,7 @@ def ordered(
             last = generator.standard_normal((1, size))
             last *= 0.3 / np.linalg.norm(last)
             starts.append([*_layers(frames, roots), last])
-        return Batch(widths, whitened(target), _stacked(starts), t)
+        return Batch(widths, whitened(target), _stacked(starts), _grid(t))
 
     return make
 
@@ -221,7 +172,7 @@ def diagonal(
         layers = [generator.uniform(0.7, 1.5, shape) for _ in range(depth - 1)]
         last = 0.3 * generator.standard_normal(shape).clip(-2, 2)
         starts = (*layers, last)
-        return Batch((size, 1), data, starts, t, DiagonalNetwork(size, depth))
+        return Batch((size, 1), data, starts, _grid(t), DiagonalNetwork(size, depth))
 
     return make
 
@@ -247,7 +198,7 @@ def one_neuron(
             root = np.array([strength ** (1 / depth)])
             starts.append(_chain(generator, widths, ends, root))
         data = whitened((left * values) @ right.T)
-        return Batch(widths, data, _stacked(starts), t)
+        return Batch(widths, data, _stacked(starts), _grid(t))
 
     return make
 
@@ -274,7 +225,7 @@ def spectral(
             strengths = 10.0 ** generator.uniform(-4, -2, modes)
             ends = [left, right[:, :modes]]
             starts.append(_chain(generator, widths, ends, np.sqrt(strengths)))
-        return Batch(widths, data, _stacked(starts), t)
+        return Batch(widths, data, _stacked(starts), _grid(t))
 
     return make
 
@@ -291,6 +242,52 @@ def underdetermined(
         return replace(given, data=Moments(X.T @ X / 2, Y.T @ X / 2))
 
     return make
+
+
+def turning(
+    *widths: int, samples: int = 5, size: float = 1.0
+) -> Callable[[np.random.Generator], Batch]:
+    """Return the maker of separable data with starts near a separating direction.
+
+    The layers are balanced and of rank one; the loss is exponential, in its own clock.
+    """
+
+    def make(generator: np.random.Generator) -> Batch:
+        goal = generator.standard_normal(widths[0])
+        goal /= np.linalg.norm(goal)
+        rows = generator.standard_normal((samples, widths[0]))
+        rows *= np.sign(rows @ goal)[:, None]
+        rows += 0.3 * goal
+        near = goal + 0.2 * generator.standard_normal((4 * STARTS, widths[0]))
+        least = np.min(near @ rows.T, axis=1)
+        kept = near[least > 0][:STARTS] / least[least > 0][:STARTS, None]
+        kept *= np.log(samples) + size * generator.uniform(1, 4, (len(kept), 1))
+        labels = generator.choice([-1.0, 1.0], samples)
+        starts = [_aligned(generator, widths, row) for row in kept]
+        return Batch(
+            widths,
+            Dataset(labels[:, None] * rows, labels),
+            _stacked(starts),
+            (0, 1, 10, 50),
+            loss=ExponentialLoss("sum"),
+            clock="log loss",
+        )
+
+    return make
+
+
+def _aligned(
+    generator: np.random.Generator, widths: tuple[int, ...], row: Array
+) -> list[Array]:
+    """Return balanced layers of rank one whose product is a row."""
+    hidden = [generator.standard_normal(h) for h in widths[1:-1]]
+    units = [axis / np.linalg.norm(axis) for axis in (row, *hidden, np.ones(1))]
+    root = float(np.linalg.norm(row)) ** (1 / (len(widths) - 1))
+    return [root * np.outer(after, before) for before, after in pairwise(units)]
+
+
+def _grid(t: float) -> tuple[float, ...]:
+    return tuple(np.linspace(0, t, 9).tolist())
 
 
 def _frame(generator: np.random.Generator, rows: int, columns: int) -> Array:
