@@ -34,6 +34,7 @@ from symflow.algebra.nodes import (
     Transposed,
     product,
     remembered,
+    symbols_of,
     transpose,
 )
 from symflow.algebra.symbols import (
@@ -193,6 +194,11 @@ def is_family(node: Node, family: type[sympy.MatrixSymbol]) -> bool:
 
 
 @remembered
+def _below(node: Node) -> tuple[sympy.MatrixSymbol, ...]:
+    return symbols_of(node)
+
+
+@remembered
 def _name(node: Node) -> str:
     return node.symbol.name if isinstance(node, Leaf) else str(to_sympy(node))
 
@@ -249,7 +255,8 @@ def derivative(words: Chains, velocities: Mapping[sympy.MatrixSymbol, Node]) -> 
     for word, coefficient in words.items():
         for place, factor in enumerate(word):
             if factor not in moving:
-                moved = push_forward(factor[0], velocities)
+                depends = not velocities.keys().isdisjoint(_below(factor[0]))
+                moved = push_forward(factor[0], velocities) if depends else None
                 turned = transpose(moved) if moved is not None and factor[1] else moved
                 moving[factor] = None if turned is None else expand_commuting(turned)
             for inner, c in (moving[factor] or {}).items():

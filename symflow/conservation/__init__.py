@@ -16,7 +16,7 @@ from symflow.conservation.inputs import FrozenPart, Ratios
 from symflow.conservation.law import Law
 from symflow.conservation.laws import Laws, counted_for
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
-from symflow.conservation.noether import LinearLaw, QuadraticLaw
+from symflow.conservation.noether import NoetherLaw
 from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
@@ -151,11 +151,10 @@ __all__ = [
     "FrozenPart",
     "Law",
     "Laws",
-    "LinearLaw",
+    "NoetherLaw",
     "PolynomialLaw",
     "PolynomialSearch",
     "ProofStep",
-    "QuadraticLaw",
     "Ratios",
     "RowSpace",
     "StepLaw",

@@ -11,11 +11,10 @@ The force F stays a symbol in the proof, so that nothing is assumed about the lo
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
 import sympy
 
@@ -32,7 +31,7 @@ from symflow.algebra.nodes import (
 )
 from symflow.claims import Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018, MARCOTTE_2023
-from symflow.conservation.generators import ONE, Generators
+from symflow.conservation.generators import ONE, Generators, Term
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.conservation.symmetries import Combination, Pace, pace_of, symmetries
@@ -42,135 +41,9 @@ from symflow.networks import Network
 _EXPLICIT = {Generators.ALL, Generators.SYMMETRIC, Generators.SKEW}
 
 
+@dataclass(frozen=True, repr=False)
 class NoetherLaw(Law):
-    """A linear or quadratic form that a symmetry of the model conserves."""
-
-    combination: Combination
-
-    @cached_property
-    def pace(self) -> Pace:
-        """How fast the parameters move and decay."""
-        return pace_of(self.flow)
-
-    @cached_property
-    def node(self) -> Node:
-        """The form, positive terms first."""
-        order = sorted(self.combination, key=lambda item: item[1] < 0)
-        return add(*(self._part(key, value) for key, value in order))
-
-    @property
-    def involved(self) -> tuple[int, ...]:
-        """Which parameters occur, counted from 0."""
-        places = map(self.flow.state.index, self.symbols)
-        return tuple(sorted(places))
-
-    @property
-    def name(self) -> str:
-        """A short name for tables."""
-        first, last = self.involved[0], self.involved[-1]
-        if isinstance(self.flow.network, Network) and last == first + 1:
-            return f"{self._kind} Δ{last}"
-        return ", ".join(self.flow.state[k].name for k in self.involved)
-
-    @property
-    @abstractmethod
-    def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
-        """The parameters that occur."""
-
-    @property
-    @abstractmethod
-    def _kind(self) -> str:
-        """What such laws are called."""
-
-    @abstractmethod
-    def _part(self, key: Any, coefficient: Any) -> Node:
-        """Return one part of the form."""
-
-    def _by_the_chain_rule(self) -> list[ProofStep]:
-        """Write out the velocities and the derivative of the form."""
-        widths, state = self.flow.network.widths, self.flow.state
-        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
-        pulled = self.flow.network.pull_back(force)
-        meaning = {}
-        for place in self.involved:
-            moved = scale(self.pace.speeds[place], pulled[place])
-            decay = scale(-self.pace.decays[place], Leaf(state[place]))
-            known = add(moved, decay) if self.pace.decays[place] != 0 else moved
-            meaning[dotted(state[place])] = known
-        rule = "chain rule, F = −∂ℓ/∂W" + ", and weight decay" * (self.rate != 0)
-        rule += ", times the learning rate" * bool(self.flow.learning_rates)
-        steps = [step(Leaf(s), node, rule, meaning) for s, node in meaning.items()]
-        end = scale(-self.rate, self.node)
-        words = f"the derivative of {self.name}"
-        return [*steps, step(self._derivative, end, words, meaning)]
-
-    @property
-    def _derivative(self) -> Node:
-        """The derivative of the form in the names of the velocities, term by term."""
-        names: dict[sympy.MatrixSymbol, Node] = {
-            symbol: Leaf(dotted(symbol)) for symbol in self.symbols
-        }
-        found: list[Node] = []
-        for part in self.node.terms if isinstance(self.node, Sum) else (self.node,):
-            factor, body = sympy.S.One, part
-            if isinstance(part, Scaled):
-                factor, body = part.coefficient, part.body
-            moved = push_forward(body, names)
-            assert moved is not None
-            terms = moved.terms if isinstance(moved, Sum) else (moved,)
-            found += [scale(factor, term) for term in reversed(terms)]
-        return add(*found)
-
-
-@dataclass(frozen=True, repr=False)
-class LinearLaw(NoetherLaw):
-    """A sum of parameters along which the model does not change at all.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    combination : tuple
-        As from `symmetries`: letters and their coefficients.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> net = sf.DiagonalNetwork("d", depth=1, signed=True)  # β = u − v
-    >>> print(sf.conserved(sf.gradient_flow(net, sf.SquaredLoss()))[0])
-    u₁ + v₁ is conserved, for every width, loss and data set
-    """
-
-    flow: GradientFlow
-    combination: Combination
-
-    degree = 1
-    _kind = "sum"
-
-    @property
-    def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
-        """The parameters that occur."""
-        return tuple(symbol for (symbol, _), _ in self.combination)
-
-    def _part(self, key: Any, coefficient: Any) -> Node:
-        symbol, flag = key
-        leaf = transpose(Leaf(symbol)) if flag else Leaf(symbol)
-        return scale(sympy.Rational(coefficient) / self.pace.speed(symbol), leaf)
-
-    def proof(self) -> list[ProofStep]:
-        """Return the velocities and their sum, for every width and force F.
-
-        Returns
-        -------
-        list of ProofStep
-            Identities of noncommutative polynomials.
-        """
-        return self._by_the_chain_rule()
-
-
-@dataclass(frozen=True, repr=False)
-class QuadraticLaw(NoetherLaw):
-    """A quadratic form that a linear symmetry of the model conserves: the imbalance.
+    """A linear or quadratic form that a symmetry of the model conserves: the imbalance.
 
     Parameters
     ----------
@@ -186,10 +59,43 @@ class QuadraticLaw(NoetherLaw):
     >>> (law,) = sf.conserved(flow)
     >>> law.expr, law.rate, law.is_conserved
     (-W1*W1.T + W2.T*W2, 0, True)
+    >>> net = sf.DiagonalNetwork("d", depth=1, signed=True)  # β = u − v
+    >>> print(sf.conserved(sf.gradient_flow(net, sf.SquaredLoss()))[0])
+    u₁ + v₁ is conserved, for every width, loss and data set
     """
 
     flow: GradientFlow
     combination: Combination
+
+    @property
+    def degree(self) -> int:  # type: ignore[override]
+        """The degree in the weights, 1 or 2."""
+        return 2 if any(term.first != ONE for term, _ in self.combination) else 1
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How fast the parameters move and decay."""
+        return pace_of(self.flow)
+
+    @cached_property
+    def node(self) -> Node:
+        """The form, positive terms first."""
+        order = sorted(self.combination, key=lambda item: item[1] < 0)
+        return add(*(scale(self._factor_of(*item), item[0].moment) for item in order))
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """Which parameters occur, counted from 0."""
+        places = map(self.flow.state.index, self.symbols)
+        return tuple(sorted(places))
+
+    @property
+    def name(self) -> str:
+        """A short name for tables."""
+        first, last = self.involved[0], self.involved[-1]
+        if isinstance(self.flow.network, Network) and last == first + 1:
+            return f"{self.generators.law} Δ{last}"
+        return ", ".join(self.flow.state[k].name for k in self.involved)
 
     @property
     def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
@@ -199,8 +105,8 @@ class QuadraticLaw(NoetherLaw):
 
     @property
     def is_homogeneous(self) -> bool:
-        """Whether no term is of first degree."""
-        return all(term.first != ONE for term, _ in self.combination)
+        """Whether all terms are of one degree."""
+        return len({term.first == ONE for term, _ in self.combination}) == 1
 
     @property
     def generators(self) -> Generators:
@@ -219,14 +125,6 @@ class QuadraticLaw(NoetherLaw):
         """Where the law comes from."""
         dense = self.generators in _EXPLICIT and isinstance(self.flow.network, Network)
         return ARORA_COHEN_HAZAN_2018 if dense else MARCOTTE_2023
-
-    @property
-    def _kind(self) -> str:
-        return self.generators.law
-
-    def _part(self, key: Any, coefficient: Any) -> Node:
-        factor = sympy.Rational(coefficient) * self.pace.weight(key)
-        return scale(factor, key.moment)
 
     def proof(self) -> list[ProofStep]:
         """Return the proof as identities between SymPy expressions.
@@ -289,8 +187,11 @@ class QuadraticLaw(NoetherLaw):
 
     def _tested(self) -> Iterable[Node]:
         for term, coefficient in self.combination:
-            factor = sympy.Rational(coefficient) * self.pace.weight(term)
+            factor = self._factor_of(term, coefficient)
             yield scale(factor, term.tested(term.generator))
+
+    def _factor_of(self, term: Term, coefficient: Fraction) -> sympy.Expr:
+        return sympy.Rational(coefficient) * self.pace.weight(term)
 
     def _fading(self, form: Node) -> list[ProofStep]:
         """Prove what weight decay alone makes of the form."""
@@ -303,11 +204,43 @@ class QuadraticLaw(NoetherLaw):
         assert slope is not None
         return [step(slope, scale(-self.rate, form), "by weight decay alone", {})]
 
+    def _by_the_chain_rule(self) -> list[ProofStep]:
+        """Write out the velocities and the derivative of the form."""
+        widths, state = self.flow.network.widths, self.flow.state
+        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
+        pulled = self.flow.network.pull_back(force)
+        meaning = {}
+        for place in self.involved:
+            moved = scale(self.pace.speeds[place], pulled[place])
+            decay = scale(-self.pace.decays[place], Leaf(state[place]))
+            known = add(moved, decay) if self.pace.decays[place] != 0 else moved
+            meaning[dotted(state[place])] = known
+        rule = "chain rule, F = −∂ℓ/∂W" + ", and weight decay" * (self.rate != 0)
+        rule += ", times the learning rate" * bool(self.flow.learning_rates)
+        steps = [step(Leaf(s), node, rule, meaning) for s, node in meaning.items()]
+        end = scale(-self.rate, self.node)
+        words = f"the derivative of {self.name}"
+        return [*steps, step(self._derivative, end, words, meaning)]
+
+    @property
+    def _derivative(self) -> Node:
+        """The derivative of the form in the names of the velocities, term by term."""
+        names: dict[sympy.MatrixSymbol, Node] = {
+            symbol: Leaf(dotted(symbol)) for symbol in self.symbols
+        }
+        found: list[Node] = []
+        for part in self.node.terms if isinstance(self.node, Sum) else (self.node,):
+            factor, body = sympy.S.One, part
+            if isinstance(part, Scaled):
+                factor, body = part.coefficient, part.body
+            moved = push_forward(body, names)
+            assert moved is not None
+            terms = moved.terms if isinstance(moved, Sum) else (moved,)
+            found += [scale(factor, term) for term in reversed(terms)]
+        return add(*found)
+
 
 def noether_laws(flow: GradientFlow) -> list[Law]:
     """Return the laws of first and second degree, those of the first letters first."""
-    found: list[Law] = [
-        (LinearLaw if isinstance(law[0][0], tuple) else QuadraticLaw)(flow, law)
-        for law in symmetries(pace_of(flow))
-    ]
+    found: list[Law] = [NoetherLaw(flow, law) for law in symmetries(pace_of(flow))]
     return sorted(found, key=lambda law: (law.involved[-1], -law.involved[0]))

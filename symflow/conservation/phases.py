@@ -26,7 +26,7 @@ from symflow.claims import Claim, Hypothesis, Path, Reference, Status, vanishing
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.generators import Generators
 from symflow.conservation.law import Law
-from symflow.conservation.noether import QuadraticLaw, noether_laws
+from symflow.conservation.noether import NoetherLaw, noether_laws
 from symflow.conservation.proof import (
     ProofStep,
     entrywise_step,
@@ -48,7 +48,7 @@ class BalancedPhases(Claim):
 
     Parameters
     ----------
-    law : QuadraticLaw
+    law : NoetherLaw
         The law of the two filters, whose value is zero at the start.
     defect : float
         How far from zero it is, relative.
@@ -62,7 +62,7 @@ class BalancedPhases(Claim):
     the relative phases of w1 and w2 are conserved, for this start
     """
 
-    law: QuadraticLaw
+    law: NoetherLaw
     defect: float
 
     @property
@@ -222,10 +222,10 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
     return found
 
 
-def _is_of_filters(law: Law) -> TypeGuard[QuadraticLaw]:
+def _is_of_filters(law: Law) -> TypeGuard[NoetherLaw]:
     """Say whether a law is that of two adjacent layers that are full filters."""
     network = law.flow.network
-    circular = isinstance(law, QuadraticLaw) and law.generators is Generators.CIRCULANT
+    circular = isinstance(law, NoetherLaw) and law.generators is Generators.CIRCULANT
     return (
         circular
         and isinstance(network, Network)
@@ -244,7 +244,7 @@ def _equal_moduli(defect: float, *, exactly: bool) -> Hypothesis:
     )
 
 
-def _modulus_defect(law: QuadraticLaw, weights: Any) -> float:
+def _modulus_defect(law: NoetherLaw, weights: Any) -> float:
     """Return the largest relative gap of the squared moduli over the frequencies.
 
     Rational filters are compared through their autocorrelations, which are rational.

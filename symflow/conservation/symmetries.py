@@ -14,6 +14,7 @@ it.  Laws that follow from others are left out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,7 +40,6 @@ from symflow.algebra.nodes import (
     postorder,
     scale,
     subtract,
-    transpose,
 )
 from symflow.algebra.numbers import as_fraction
 from symflow.conservation.generators import ONE, Generators, Oriented, Term
@@ -48,8 +48,8 @@ from symflow.conservation.spaces import Spaces
 from symflow.flow import GradientFlow
 from symflow.networks import AbstractNetwork
 
-#: Coefficients of a law by what they multiply, a term or a letter.
-Combination = tuple[tuple[Any, Fraction], ...]
+#: The terms of a law and their coefficients.
+Combination = tuple[tuple[Term, Fraction], ...]
 Velocities = dict[sympy.MatrixSymbol, Node]
 
 
@@ -123,7 +123,7 @@ def symmetries(pace: Pace) -> tuple[Combination, ...]:
     Returns
     -------
     tuple
-        Linear laws, whose keys are letters, and quadratic ones, of terms.
+        Linear laws, then quadratic ones: integers by terms.
 
     Examples
     --------
@@ -139,15 +139,18 @@ def symmetries(pace: Pace) -> tuple[Combination, ...]:
         return ()
     model = Letters(pace, words)
     linear: list[Combination] = []
-    for letters in model.alike():
-        moves = [_shift(letter) for letter in letters]
-        linear += _combinations(words, letters, moves, [])
+    for terms in model.alike():
+        linear += _combinations(words, terms, map(pace.motion, _alone(terms)), [])
     quadratic: list[Combination] = []
     for terms in model.terms():
-        moves = [pace.motion([(term, 1)]) for term in terms]
         implied = [*_products(linear, terms), *_consequences(quadratic, terms)]
+        moves = map(pace.motion, _alone(terms))
         quadratic += _combinations(words, terms, moves, implied)
     return (*linear, *quadratic)
+
+
+def _alone(terms: list[Term]) -> Iterator[list[tuple[Term, int]]]:
+    yield from ([(term, 1)] for term in terms)
 
 
 def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
@@ -224,15 +227,16 @@ class Letters:
             Generators.CIRCULANT: self._rows(full),
         }
 
-    def alike(self) -> Iterator[list[Oriented]]:
+    def alike(self) -> Iterator[list[Term]]:
         """Yield letters that can be added up, and decay at one rate."""
-        groups: dict[Any, list[Oriented]] = {}
+        groups: dict[Any, list[Term]] = {}
         for symbol in self.pace.network.parameters:
             pair = self.spaces.of(Leaf(symbol))
             rate = self.pace.decay(symbol)
             turned = (*reversed(pair), rate) in groups and (*pair, rate) not in groups
             key = (*(reversed(pair) if turned else pair), rate)
-            groups.setdefault(key, []).append((symbol, turned))
+            term = Term(Generators.ALL, ONE, (symbol, turned))
+            groups.setdefault(key, []).append(term)
         yield from groups.values()
 
     def terms(self) -> Iterator[list[Term]]:
@@ -297,34 +301,37 @@ def _upright(first: Oriented, second: Oriented) -> tuple[Oriented, Oriented]:
     return (first[0], False), (second[0], not second[1])
 
 
-def _shift(letter: Oriented) -> Velocities:
-    """Return the motion of a letter along any matrix A of its shape."""
-    symbol, flag = letter
-    assert symbol is not None
-    shape = reversed(symbol.shape) if flag else symbol.shape
-    leaf = Leaf(sympy.MatrixSymbol("A", *shape))
-    return {symbol: transpose(leaf) if flag else leaf}
-
-
 def _combinations(
-    words: Chains, keys: Sequence[Any], moves: Sequence[Velocities], implied: Any
+    words: Chains, terms: Sequence[Term], moves: Iterable[Velocities], implied: Any
 ) -> list[Combination]:
     """Return the combinations of motions that leave the words alone, as laws."""
     columns = [_by_monomial(derivative(words, move)) for move in moves]
-    places = {k: n for n, k in enumerate({k: 0 for c in columns for k in c})}
-    matrix = np.full((len(places), len(keys)), Fraction(0), dtype=object)
-    for column, found in enumerate(columns):
-        for key, value in found.items():
-            matrix[places[key], column] = value
-    basis, kept = null_space(matrix), [np.array(row, dtype=object) for row in implied]
+    able = _able_to_cancel(columns)
+    keys = dict.fromkeys(key for place in able for key in columns[place])
+    table = [[columns[k].get(key, Fraction(0)) for k in able] for key in keys]
+    small = null_space(np.array(table, dtype=object).reshape(len(keys), len(able)))
+    basis = np.full((len(small), len(terms)), Fraction(0), dtype=object)
+    basis[:, able] = small
+    kept = [np.array(row, dtype=object) for row in implied]
     kept = [*row_space(np.array(kept))] if kept else []
     laws: list[Combination] = []
     for row in short_basis(basis) if len(kept) < len(basis) else ():
         grown = row_space(np.array([*kept, row])) if implied else [*kept, row]
         if len(grown) > len(kept):
             kept = [*grown]
-            laws.append(_law(keys, row))
+            laws.append(_law(terms, row))
     return laws
+
+
+def _able_to_cancel(columns: Sequence[dict[Any, Fraction]]) -> list[int]:
+    """Return the columns that are left without those that have a word of their own."""
+    able = list(range(len(columns)))
+    while True:
+        counts = Counter(key for place in able for key in columns[place])
+        left = [k for k in able if all(counts[key] > 1 for key in columns[k])]
+        if len(left) == len(able):
+            return able
+        able = left
 
 
 def _by_monomial(words: Chains) -> dict[Any, Fraction]:
@@ -338,23 +345,24 @@ def _by_monomial(words: Chains) -> dict[Any, Fraction]:
     return found
 
 
-def _law(keys: Sequence[Any], row: Any) -> Combination:
+def _law(terms: Sequence[Term], row: Any) -> Combination:
     """Return coprime integers, positive for what comes later or acts from the left."""
-    pairs = [(key, value) for key, value in zip(keys, row, strict=True) if value]
-    upright = [v for key, v in pairs if isinstance(key, Term) and not key.first[1]]
+    pairs = [(term, value) for term, value in zip(terms, row, strict=True) if value]
+    upright = [value for term, value in pairs if not term.first[1]]
     last = (upright or [value for _, value in pairs])[-1]
     shared = Fraction(
         gcd(*(value.numerator for _, value in pairs)),
         lcm(*(value.denominator for _, value in pairs)),
     )
     unit = shared if last > 0 else -shared
-    return tuple((key, value / unit) for key, value in pairs)
+    return tuple((term, value / unit) for term, value in pairs)
 
 
 def _products(linear: list[Combination], terms: list[Term]) -> Iterator[list[Fraction]]:
-    """Yield the products of two linear laws that are made of some terms."""
-    turned = [
-        [((symbol, flag != flip), value) for (symbol, flag), value in law]
+    """Yield the products of two linear laws, or of one and 1, made of some terms."""
+    turned = [[(ONE, Fraction(1))]] * bool(linear)
+    turned += [
+        [((term.second[0], term.second[1] != flip), value) for term, value in law]
         for law in linear
         for flip in (False, True)
     ]
