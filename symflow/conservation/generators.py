@@ -117,8 +117,12 @@ class Term:
     @property
     def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
         """The parameters that occur."""
-        found = (self.first[0], self.second[0])
-        return tuple(dict.fromkeys(s for s in found if s is not None))
+        return tuple(dict.fromkeys(s for s in self.letters if s is not None))
+
+    @property
+    def letters(self) -> tuple[sympy.MatrixSymbol | None, ...]:
+        """The parameters a and b; None for the identity."""
+        return self.first[0], self.second[0]
 
     @property
     def is_square(self) -> bool:

@@ -13,6 +13,7 @@ Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.calculus import push_forward
+from symflow.algebra.commuting_words import expand_commuting
 from symflow.algebra.elementwise import weighted
 from symflow.algebra.nodes import (
     Leaf,
@@ -39,10 +41,17 @@ from symflow.algebra.values import Values
 from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.brackets import TIME, Fields
-from symflow.conservation.generators import Generators, Term
+from symflow.conservation.generators import ONE, Generators, Term
 from symflow.conservation.law import Quantity
 from symflow.conservation.proof import ProofStep, step
-from symflow.conservation.symmetries import Combination, pace_of, rotations
+from symflow.conservation.symmetries import (
+    Combination,
+    Letters,
+    Pace,
+    Velocities,
+    combinations_of,
+    pace_of,
+)
 from symflow.flow import GradientFlow, HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
 
@@ -135,12 +144,12 @@ class AngularMomentum(Quantity):
         """
         ball, widths = self.ball, self.ball.network.widths
         force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
-        pulled = ball.network.pull_back(force)
+        pulled, decays = ball.network.pull_back(force), pace_of(ball.flow).decays
         state = [ball.flow.state[place] for place in self.involved]
         given = [
             add(
                 pulled[place],
-                scale(-ball.loss.l2, Leaf(symbol)),
+                scale(-decays[place], Leaf(symbol)),
                 scale(-self.rate, Leaf(dotted(symbol))),
             )
             for place, symbol in zip(self.involved, state, strict=True)
@@ -217,6 +226,50 @@ def _parts(term: Term, generators: Generators) -> list[Node]:
 
 def _oriented(symbol: sympy.MatrixSymbol, flag: bool) -> Node:
     return transpose(Leaf(symbol)) if flag else Leaf(symbol)
+
+
+def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
+    """Yield the rotations that leave a model as it is, with their generators.
+
+    They turn b along aS and a along −bSᵀ; in one space S is symmetric or skew.
+
+    Parameters
+    ----------
+    pace : Pace
+        Of a flow with one learning rate.
+    """
+    kinds = {
+        Generators.ALL: Generators.ALL,
+        Generators.SYMMETRIC: Generators.SKEW,
+        Generators.SKEW: Generators.SYMMETRIC,
+    }
+    try:
+        words = expand_commuting(pace.network.end_to_end_node)
+    except TypeError:
+        return
+    for found in Letters(pace, words).terms():
+        terms = [term for term in found if _turns(term, pace)]
+        kind = kinds.get(found[0].generators)
+        if kind is not None and terms:
+            moves = [_turned(term, kind) for term in terms]
+            for law in combinations_of(words, terms, moves, []):
+                yield kind, law
+
+
+def _turns(term: Term, pace: Pace) -> bool:
+    """Say whether weight decay, too, is blind to a rotation."""
+    return term.first != ONE and len({pace.decay(s) for s in term.symbols}) == 1
+
+
+def _turned(term: Term, kind: Generators) -> Velocities:
+    """Return the motion of a rotation."""
+    straight = Term(kind, term.first, term.second)
+    (second, moved), (first, other) = straight.gradient(straight.generator)
+    if term.is_square:
+        return {second: moved}
+    if first == second:
+        return {first: subtract(moved, other)}
+    return {second: moved, first: scale(-1, other)}
 
 
 def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:

@@ -117,8 +117,7 @@ class NoetherLaw(Law):
     @property
     def rate(self) -> sympy.Expr:
         """The rate r in Q(t) = e^{−rt} Q(0)."""
-        term = self.combination[0][0]
-        return self.pace.decay(term.first[0], term.second[0])
+        return self.pace.decay(*self.combination[0][0].letters)
 
     @property
     def reference(self) -> Reference:

@@ -39,7 +39,6 @@ from symflow.algebra.nodes import (
     add,
     postorder,
     scale,
-    subtract,
 )
 from symflow.algebra.numbers import as_fraction
 from symflow.conservation.generators import ONE, Generators, Oriented, Term
@@ -106,7 +105,7 @@ def pace_of(flow: GradientFlow) -> Pace:
     """
     count, l2 = len(flow.state), flow.loss.l2
     speeds = tuple(map(flow.speed, range(count)))
-    each = l2 if isinstance(l2, tuple) else (l2,) * count
+    each = tuple(l2) if isinstance(l2, tuple | sympy.Tuple) else (l2,) * count
     decays = tuple(eta * rate for eta, rate in zip(speeds, each, strict=True))
     return Pace(flow.network, speeds, decays)
 
@@ -140,56 +139,17 @@ def symmetries(pace: Pace) -> tuple[Combination, ...]:
     model = Letters(pace, words)
     linear: list[Combination] = []
     for terms in model.alike():
-        linear += _combinations(words, terms, map(pace.motion, _alone(terms)), [])
+        linear += combinations_of(words, terms, map(pace.motion, _alone(terms)), [])
     quadratic: list[Combination] = []
     for terms in model.terms():
         implied = [*_products(linear, terms), *_consequences(quadratic, terms)]
         moves = map(pace.motion, _alone(terms))
-        quadratic += _combinations(words, terms, moves, implied)
+        quadratic += combinations_of(words, terms, moves, implied)
     return (*linear, *quadratic)
 
 
 def _alone(terms: list[Term]) -> Iterator[list[tuple[Term, int]]]:
     yield from ([(term, 1)] for term in terms)
-
-
-def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
-    """Yield the rotations that leave a model as it is, with their generators.
-
-    They turn b along aS and a along −bSᵀ; in one space S is symmetric or skew.
-
-    Parameters
-    ----------
-    pace : Pace
-        Of a flow with one learning rate.
-    """
-    kinds = {
-        Generators.ALL: Generators.ALL,
-        Generators.SYMMETRIC: Generators.SKEW,
-        Generators.SKEW: Generators.SYMMETRIC,
-    }
-    try:
-        words = expand_commuting(pace.network.end_to_end_node)
-    except TypeError:
-        return
-    for found in Letters(pace, words).terms():
-        terms = [term for term in found if term.first != ONE]
-        kind = kinds.get(found[0].generators)
-        if kind is not None and terms:
-            moves = [_turned(term, kind) for term in terms]
-            for law in _combinations(words, terms, moves, []):
-                yield kind, law
-
-
-def _turned(term: Term, kind: Generators) -> Velocities:
-    """Return the motion of a rotation."""
-    straight = Term(kind, term.first, term.second)
-    (second, moved), (first, other) = straight.gradient(straight.generator)
-    if term.is_square:
-        return {second: moved}
-    if first == second:
-        return {first: subtract(moved, other)}
-    return {second: moved, first: scale(-1, other)}
 
 
 class Letters:
@@ -301,10 +261,22 @@ def _upright(first: Oriented, second: Oriented) -> tuple[Oriented, Oriented]:
     return (first[0], False), (second[0], not second[1])
 
 
-def _combinations(
+def combinations_of(
     words: Chains, terms: Sequence[Term], moves: Iterable[Velocities], implied: Any
 ) -> list[Combination]:
-    """Return the combinations of motions that leave the words alone, as laws."""
+    """Return the combinations of motions that leave the words alone, as laws.
+
+    Parameters
+    ----------
+    words : dict
+        The model, expanded.
+    terms : sequence of Term
+        What is combined.
+    moves : iterable of dict
+        The motion of every term.
+    implied : iterable of list
+        Combinations that are known to be laws, and are not returned.
+    """
     columns = [_by_monomial(derivative(words, move)) for move in moves]
     able = _able_to_cancel(columns)
     keys = dict.fromkeys(key for place in able for key in columns[place])
