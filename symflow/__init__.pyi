@@ -100,6 +100,9 @@ from symflow.data import (
     Dataset as Dataset,
 )
 from symflow.data import (
+    Measurements as Measurements,
+)
+from symflow.data import (
     Moments as Moments,
 )
 from symflow.data import (
@@ -214,6 +217,9 @@ from symflow.losses import (
     Loss as Loss,
 )
 from symflow.losses import (
+    MeasurementLoss as MeasurementLoss,
+)
+from symflow.losses import (
     SquaredLoss as SquaredLoss,
 )
 from symflow.networks import (
@@ -236,6 +242,9 @@ from symflow.networks import (
 )
 from symflow.networks import (
     LinearNetwork as LinearNetwork,
+)
+from symflow.networks import (
+    Model as Model,
 )
 from symflow.networks import (
     Network as Network,

@@ -12,7 +12,7 @@ from test_laws import NETWORKS
 
 import symflow as sf
 from symflow.algebra import entrywise, inline
-from symflow.algebra.elementwise import Identity, hadamard
+from symflow.algebra.elementwise import IdentityNode, hadamard
 from symflow.algebra.embeddings import diag
 from symflow.algebra.nodes import Leaf, Node, add, product, subtract, transpose
 from symflow.claims import Status
@@ -68,7 +68,7 @@ def low_rank(d, r):
 
 def residual(d, h):
     W1, W2, W3 = letters(W1=(h, d), W2=(h, h), W3=(d, h))
-    return model(product(W3, add(Identity(h), W2), W1), W1, W2, W3)
+    return model(product(W3, add(IdentityNode(h), W2), W1), W1, W2, W3)
 
 
 def difference(d, h):
@@ -159,6 +159,17 @@ def test_laws_of_models_for_every_width(make):
     for law in laws:
         assert law.status is Status.PROVED
         assert all(step.check() for step in law.proof())
+
+
+def test_models_written_as_formulas_have_their_laws():
+    d, h = WIDTHS
+    V, R, U = (
+        sympy.MatrixSymbol(name, *shape)
+        for name, shape in {"V": (d, h), "R": (h, h), "U": (h, d)}.items()
+    )
+    laws = sf.conserved(flow_of(sf.Model(V * R * R * U, (V, R, U))))
+    assert [inline(law.expr) for law in laws] == MODELS[repeated][0]
+    assert all(law.status is Status.PROVED for law in laws)
 
 
 @BOTH

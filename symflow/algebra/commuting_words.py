@@ -23,8 +23,8 @@ from typing import Any
 import sympy
 
 from symflow.algebra.calculus import push_forward
-from symflow.algebra.elementwise import Hadamard, Identity, Ones, hadamard
-from symflow.algebra.embeddings import Circulant, Diag, LinearMap
+from symflow.algebra.elementwise import Hadamard, IdentityNode, Ones, hadamard
+from symflow.algebra.embeddings import CirculantNode, Diag, LinearMap
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -72,7 +72,7 @@ def expand_commuting(node: Node) -> Chains:
     match node:
         case Leaf() | Constant() | Ones():
             return {((node, False),): sympy.S.One}
-        case Identity():
+        case IdentityNode():
             return {(): sympy.S.One}
         case Product(left, right):
             return _times(expand_commuting(left), expand_commuting(right))
@@ -89,8 +89,8 @@ def expand_commuting(node: Node) -> Chains:
             return _times(_mapped(Diag, left), expand_commuting(right))
         case Diag(body):
             return _mapped(Diag, body)
-        case Circulant(body, order):
-            return _mapped(Circulant, body, order)
+        case CirculantNode(body, order):
+            return _mapped(CirculantNode, body, order)
         case LinearMap() | Hadamard() | Kronecker() | Contraction():
             return _multilinear(node)
     msg = f"expand_commuting(node): a {type(node).__name__} has no words"
@@ -151,10 +151,10 @@ def _entrywise(node: Node) -> list[Node]:
 def _spelled(word: Chain, like: Node) -> Node:
     """Return a word as a node again; the empty one is an identity."""
     letters = [transpose(x) if flag else x for x, flag in word]
-    return product(*letters) if letters else Identity(like.shape[0])
+    return product(*letters) if letters else IdentityNode(like.shape[0])
 
 
-def _mapped(kind: type[Diag | Circulant], body: Node, *order: Any) -> Chains:
+def _mapped(kind: type[Diag | CirculantNode], body: Node, *order: Any) -> Chains:
     """Return diag or circ of a column, where it can be as a product of such letters.
 
     diag(diag(u)v) is diag(u)diag(v), and circ(Cv) is Cᵀcirc(v), C circulant.
@@ -178,7 +178,9 @@ def _kind(node: Node) -> str:
     """Return with what a letter commutes; empty for nothing."""
     if isinstance(node, Diag) or is_family(node, DiagonalMatrixSymbol):
         return "diagonal"
-    circulant = isinstance(node, Circulant) or is_family(node, CirculantMatrixSymbol)
+    circulant = isinstance(node, CirculantNode) or is_family(
+        node, CirculantMatrixSymbol
+    )
     return "circulant" if circulant else ""
 
 

@@ -9,13 +9,13 @@ widest separating slab, for any depth and any start with a small loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.margin_problems import stationarity
 from symflow.bias.max_margin import (

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.bias.dual import least_potential
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF, allowance

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +34,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.max_margin import euclidean_norm, violations
 from symflow.bias.reference_problems import balanced_layers

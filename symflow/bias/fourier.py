@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import gcd
 from typing import Any, Self
 
@@ -33,7 +32,8 @@ import sympy
 from flint import fmpq, fmpq_poly, fmpz_poly
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import WIDE, as_fraction
+from symflow.algebra.threads import cached_property
 from symflow.bias.exact_start import is_drawn
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF
@@ -223,7 +223,7 @@ class FourierPotential(Prediction):
         top = float(np.max(np.abs(to_float_array(best.least_norm)))) or 1.0
         sizes = self.sizes / np.max(self.sizes)
         least = min(1.0, float(np.min(self.sizes)) ** self.mirror.depth)
-        spread = mpmath.log10(max(top, 1 / top, 1 / float(min(sizes))) / least)
+        spread = WIDE.log10(max(top, 1 / top, 1 / float(min(sizes))) / least)
         context.dps = DIGITS + 2 * int(spread)
         rows = to_mpf_array(best.rows, context)
         values = rows @ to_mpf_array(best.least_norm[0], context)

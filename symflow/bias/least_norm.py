@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -33,6 +32,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.bias.exact_start import is_drawn, product, start_weights
 from symflow.bias.infimum import as_given, ends_at_a_minimum, infimum_proof, moves
 from symflow.bias.minimizers import Minimizers, minimizers, times

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, map_entries, to_float_array
 from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
 from symflow.bias.max_margin import (

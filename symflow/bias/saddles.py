@@ -8,7 +8,6 @@ differ by the constant κ.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.bias.jumps import SaddlePath, follow_saddles
 from symflow.claims import (

@@ -14,7 +14,6 @@ positive.  Whichever sign a coordinate is pushed to, one of its modes then grows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
 from symflow.bias.max_margin import (

@@ -22,8 +22,8 @@ _REGISTERED: dict[tuple[str, str], type[Theorem]] = {}
 def register(theorem: Kind) -> Kind:
     """Let a theorem of your own be asked with those of symflow.
 
-    A `RateBound` is asked by `rates`, a `Prediction` by `implicit_bias`, any other
-    theorem by `companions`.  It is *asserted* until its `proof()` holds.
+    `rates` asks a `RateBound`, `implicit_bias` a `Prediction`, `solve` a `Solution` and
+    `companions` any other theorem.  It is *asserted* until its `proof()` holds.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def answers(
     Parameters
     ----------
     question : str
-        ``"rates"``, ``"limits"`` or ``"companions"``.
+        ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
     catalogue : iterable of Theorem subclasses
         Those of symflow, which are asked first.
     problem : Problem

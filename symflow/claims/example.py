@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sympy import Rational
 
+from symflow.algebra.threads import cached_property
 from symflow.claims.claim import Claim
 from symflow.data import Moments, whitened
 from symflow.flow import GradientFlow, directional_flow, gradient_flow

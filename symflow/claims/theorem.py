@@ -72,8 +72,7 @@ class Theorem(Claim):
     #: Where the result comes from, and what is taken from there.
     source: ClassVar[Reference]
     contributes: ClassVar[str] = "the theorem"
-    #: What it answers: "rates", "limits", "descent" (`attempt` then takes a step, too),
-    #: or "companions" for all else.
+
     question: ClassVar[str] = "companions"
     #: Whether the proof of the class that this one derives from covers it too.  It has
     #: to be said in each class: a bound that a reader derives is not proved by that.

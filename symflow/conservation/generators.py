@@ -28,7 +28,7 @@ from typing import Any
 import sympy
 
 from symflow.algebra import embeddings
-from symflow.algebra.elementwise import Identity, hadamard
+from symflow.algebra.elementwise import IdentityNode, hadamard
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -174,7 +174,7 @@ class Term:
     def _letters(self) -> tuple[Node, Node]:
         second = _node(self.second)
         if self.first == ONE:
-            return Identity(second.shape[0]), second
+            return IdentityNode(second.shape[0]), second
         return _node(self.first), second
 
     def _acted_on(self, letter: Node, generator: Node | None) -> Node:
@@ -218,7 +218,7 @@ def _correlations(matrix: Node) -> Node:
     """Return the moment of WWᵀ among circulants, for a column its autocorrelations."""
     size = matrix.shape[0]
     if matrix.shape[1] == 1:
-        return product(embeddings.Circulant(matrix, size), matrix)
+        return product(embeddings.CirculantNode(matrix, size), matrix)
     return embeddings.circulant_sums(product(matrix, transpose(matrix)), size)
 
 

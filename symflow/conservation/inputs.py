@@ -19,7 +19,6 @@ not there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
 from symflow.conservation.null_space import null_space, row_space

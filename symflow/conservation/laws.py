@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar, overload
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.claims import Claim
 from symflow.conservation.count import Count, count_conserved
 from symflow.flow import GradientFlow, HeavyBall

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024

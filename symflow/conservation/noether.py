@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import sympy
 
@@ -29,6 +28,7 @@ from symflow.algebra.nodes import (
     subtract,
     transpose,
 )
+from symflow.algebra.threads import cached_property
 from symflow.claims import Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018, MARCOTTE_2023
 from symflow.conservation.generators import ONE, Generators, Term

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from symflow.algebra.elementwise import Hadamard, Identity
-from symflow.algebra.embeddings import Circulant, Diag
+from symflow.algebra.elementwise import Hadamard, IdentityNode
+from symflow.algebra.embeddings import CirculantNode, Diag
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -84,11 +84,11 @@ class Spaces:
                 return below[0][1], below[0][0]
             case Scaled():
                 return below[0]
-            case Diag() | Circulant() if node.shape[0] == node.body.shape[0]:
+            case Diag() | CirculantNode() if node.shape[0] == node.body.shape[0]:
                 self._unite(below[0][1], UNIT)
                 return below[0][0], below[0][0]
         rows = self._fresh()
-        square = isinstance(node, Identity | Circulant) or (
+        square = isinstance(node, IdentityNode | CirculantNode) or (
             isinstance(node, Leaf) and node.is_symmetric
         )
         return rows, rows if square else self._fresh()

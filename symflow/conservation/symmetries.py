@@ -28,7 +28,7 @@ import sympy
 
 from symflow.algebra.commuting_words import Chains, derivative, expand_commuting
 from symflow.algebra.elementwise import Hadamard
-from symflow.algebra.embeddings import Circulant, Diag
+from symflow.algebra.embeddings import CirculantNode, Diag
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -103,10 +103,8 @@ def pace_of(flow: GradientFlow) -> Pace:
     >>> pace_of(sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss(l2=3))).decays
     (3,)
     """
-    count, l2 = len(flow.state), flow.loss.l2
-    speeds = tuple(map(flow.speed, range(count)))
-    each = tuple(l2) if isinstance(l2, tuple | sympy.Tuple) else (l2,) * count
-    decays = tuple(eta * rate for eta, rate in zip(speeds, each, strict=True))
+    speeds = tuple(map(flow.speed, range(len(flow.state))))
+    decays = tuple(eta * rate for eta, rate in zip(speeds, flow.decays, strict=True))
     return Pace(flow.network, speeds, decays)
 
 
@@ -180,7 +178,7 @@ class Letters:
         others = [x for x in products if x.shape[1] != 1]
         self.entrywise = {self.spaces.of(node) for node in others}
         diagonals = [x.body for x in below if isinstance(x, Diag)]
-        filters = [x for x in below if isinstance(x, Circulant)]
+        filters = [x for x in below if isinstance(x, CirculantNode)]
         full = [x.body for x in filters if x.shape[0] == x.body.shape[0]]
         self.families = {
             Generators.DIAGONAL: self._rows(columns + diagonals),

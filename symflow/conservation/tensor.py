@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Path, Status
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, entrywise_step

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -34,6 +33,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Hypothesis,

@@ -83,7 +83,7 @@ class DeepRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)
@@ -198,7 +198,7 @@ class HomogeneousRate(DeepRate):
         )
 
 
-@in_balls()
+@in_balls
 def cumulative_imbalances(
     weights: tuple[Array, ...], peak: int, r: int, m: int
 ) -> Array | None:
@@ -289,7 +289,7 @@ def _margin(start: ReducedStart) -> Any:
     return smallest - start.misfit / root(start.smallest)
 
 
-@in_balls()
+@in_balls
 def deficiency_margin(problem: Problem) -> float:
     """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
 

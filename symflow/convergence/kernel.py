@@ -105,7 +105,7 @@ class PathLength(Bound, Theorem):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its radius."""
         return cls(problem, tuple(found), at_most(_radius(problem)))
@@ -189,7 +189,7 @@ class KernelFloor(OperatorBound):
     floor: float
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim, if the bracket is positive."""
         start = reduced_start(problem)
@@ -241,7 +241,7 @@ class KernelCeiling(OperatorBound):
     conditions = TWO_LAYERS[:-1]
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its bound."""
         return cls(problem, tuple(found), at_most(ceiling(reduced_start(problem))))
@@ -281,7 +281,7 @@ class KernelDrift(OperatorBound):
     conditions = (*TWO_LAYERS[:-1], guaranteed_rate)
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its bound."""
         radius, start = _radius(problem), reduced_start(problem)

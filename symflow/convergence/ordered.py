@@ -87,7 +87,7 @@ class OrderedRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if the layers are in order."""
         start = reduced_start(problem)

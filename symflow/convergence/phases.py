@@ -20,7 +20,7 @@ where i ≤ k now counts the modes in the order of their phase times.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -31,6 +31,7 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Hypothesis,

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import mpmath
@@ -27,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Hypothesis,
     Identity,
@@ -41,7 +41,7 @@ from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
 from symflow.convergence.one_neuron import (
     CONDITIONS,
     DIGITS,
-    OneNeuron,
+    FirstMode,
     aligned_example,
     angle_falls,
     one_neuron,
@@ -186,7 +186,7 @@ class RankOneRate(RateBound):
         )
 
 
-def _speeds(frame: OneNeuron, lowest: Any) -> tuple[float, float]:
+def _speeds(frame: FirstMode, lowest: Any) -> tuple[float, float]:
     """Return κ and κ_s."""
     kappa = (frame.first - frame.second) * lowest ** (1 - 2 / frame.depth)
     return to_float(kappa), to_float(frame.depth * lowest ** (2 - 2 / frame.depth))

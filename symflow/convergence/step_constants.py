@@ -47,7 +47,7 @@ class Constants:
     excess: float
 
     @classmethod
-    @in_balls()
+    @in_balls
     def of(cls, problem: Problem) -> Constants:
         """Compute them from a problem with two dense layers."""
         start = reduced_start(problem)

@@ -64,7 +64,7 @@ class ThreeLayerRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)
@@ -102,7 +102,7 @@ class ThreeLayerRate(LossBound):
         )
 
 
-@in_balls()
+@in_balls
 def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 

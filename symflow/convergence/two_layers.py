@@ -77,7 +77,7 @@ class TwoLayerRate(LossBound):
     conditions = TWO_LAYERS
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)

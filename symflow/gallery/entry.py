@@ -10,14 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import mpmath
 import numpy as np
 
-from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.numbers import WIDE, to_float, to_mpf
 from symflow.algebra.text import inline, scientific
+from symflow.algebra.threads import cached_property
 from symflow.claims import Bound, Claim, Reference, Theorem
 from symflow.claims.example import Example
 from symflow.flow import GradientFlow
@@ -137,7 +136,7 @@ class PathEntry(Entry):
         instance = self.instance()
         claim = self.claim(instance)
         path = instance.sharp(digits) if self.exact else instance.run
-        sizes = [to_mpf(size, mpmath.mp) for size in claim.residuals(path)]
+        sizes = [to_mpf(size, WIDE) for size in claim.residuals(path)]
         allowed = route_bound(path) + float(max(claim.slack(path)))
         residual = max(sizes)
         return Line(
