@@ -12,7 +12,7 @@ from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
 from symflow.conservation.count import Certificate, Count, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
-from symflow.conservation.inputs import FrozenPart, Ratios
+from symflow.conservation.inputs import Ratios, UnreachedPart
 from symflow.conservation.law import Law
 from symflow.conservation.laws import Laws, counted_for
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
@@ -148,7 +148,6 @@ __all__ = [
     "Certificate",
     "ComponentLaw",
     "Count",
-    "FrozenPart",
     "Law",
     "Laws",
     "NoetherLaw",
@@ -158,6 +157,7 @@ __all__ = [
     "Ratios",
     "RowSpace",
     "StepLaw",
+    "UnreachedPart",
     "conserved",
     "count_conserved",
     "drifts",

@@ -61,7 +61,7 @@ WITH_INPUTS = "for every loss of the predictions, with these inputs"
 
 
 @dataclass(frozen=True, repr=False)
-class FrozenPart(Law):
+class UnreachedPart(Law):
     """The part of a parameter that no input reaches, which does not move at all.
 
     Parameters
@@ -243,13 +243,13 @@ def input_laws(flow: GradientFlow, data: Any) -> list[Law]:
         tensor = applied(as_fractions(network.tensor), 0, spanned)
         return frozen_parts(flow, tensor, given=True)
     if isinstance(network, Network) and _starts_dense(network):
-        return [FrozenPart(flow, 0, rows, inputs)]
+        return [UnreachedPart(flow, 0, rows, inputs)]
     if not _is_diagonal(network):
         return []
     zero = [k for k in range(spanned.shape[1]) if not any(spanned[:, k])]
     coordinates = sympy.ImmutableDenseMatrix(sympy.eye(spanned.shape[1])[zero, :])
     found: list[Law] = [
-        FrozenPart(flow, factor, coordinates, inputs)
+        UnreachedPart(flow, factor, coordinates, inputs)
         for factor in range(len(flow.state) if zero else 0)
     ]
     plain = flow.loss.l2 == 0 and not flow.learning_rates
@@ -287,7 +287,7 @@ def frozen_parts(flow: GradientFlow, tensor: Array, *, given: bool) -> list[Law]
         rows = null_space(reached)
         if len(rows):
             pair = as_matrix(rows), as_matrix(reached)
-            found.append(FrozenPart(flow, place, *pair, given))
+            found.append(UnreachedPart(flow, place, *pair, given))
     return found
 
 
