@@ -72,9 +72,10 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         network = getattr(getattr(path, "flow", None), "network", None)
-        if getattr(network, "product", None) is not None:
+        product = getattr(network, "product", None)
+        if product is not None:
             own = getattr(getattr(claim, "problem", claim), "flow", None)
-            if own is not None and own.network != network:
+            if own is not None and own.network == product:
                 path = path.layered
         return method(claim, path, *arguments, **named)
 

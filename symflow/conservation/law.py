@@ -29,6 +29,7 @@ from symflow.claims import (
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.proof import ProofStep, is_proof, standing
 from symflow.conservation.symmetries import pace_of
+from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
 
@@ -114,6 +115,9 @@ class Quantity(Claim):
 
     def residuals(self, path: Path) -> Array:
         """Return |Q(t) − e^{−rt}Q(0)| relative to the size of the terms of Q."""
+        if not hasattr(path, "weights"):
+            msg = f"law.residuals(run): needs a trajectory; got {path!r}"
+            raise InvalidArgument(msg)
         values, size = self._along(path), self.size(path)
         factors = [self._factor(path, time) for time in path.t]
         drifts = [
