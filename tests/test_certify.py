@@ -165,9 +165,9 @@ def test_what_is_not_a_number_is_neither_proven_nor_refuted(ball):
     @final
     class Undefined(type(LAW)):
         def value(self, weights):
-            return np.array([[flint.arb(self.layer) * flint.arb("nan")]], dtype=object)
+            return np.array([[flint.arb(self.degree) * flint.arb("nan")]], dtype=object)
 
-    certificate = sf.certify(Undefined(FLOW, 1), ball)
+    certificate = sf.certify(Undefined(FLOW, LAW.combination), ball)
     assert certificate.status is OPEN
     assert certificate.radius == np.inf
 

@@ -10,19 +10,19 @@ import pytest
 import sympy
 
 import symflow as sf
-from symflow.conservation import FrozenCoordinates, FrozenInputs, Ratios
+from symflow.conservation import Ratios, UnreachedPart
 from symflow.conservation.null_space import null_space, row_space
 
 #: Rank 2 of 4, with a coordinate that is always zero.
 INPUTS = np.array([[1, 2, 0, 1], [2, 4, 0, -1], [3, 6, 0, 0]])
 NETWORKS = {
-    "dense": (sf.LinearNetwork(4, 2, 2), FrozenInputs),
+    "dense": (sf.LinearNetwork(4, 2, 2), UnreachedPart),
     "dense, diagonal": (
         sf.Network(sf.Dense(4, 3), sf.Diagonal(3), sf.Dense(3, 1)),
-        FrozenInputs,
+        UnreachedPart,
     ),
     "diagonal": (sf.DiagonalNetwork(4, 2), Ratios),
-    "deep diagonal": (sf.DiagonalNetwork(4, 3), FrozenCoordinates),
+    "deep diagonal": (sf.DiagonalNetwork(4, 3), UnreachedPart),
     "signed": (sf.DiagonalNetwork(4, 2, signed=True), Ratios),
     "squares": (sf.HadamardDifference(4), Ratios),
     "tensor": (sf.TensorNetwork(sf.DiagonalNetwork(4, 2).as_tensor()), object),

@@ -97,7 +97,7 @@ def test_a_law_without_a_proof_is_asserted_and_not_counted():
         def proof(self):
             return []
 
-    claim = Unproved(flow, 1)
+    claim = Unproved(flow, law.combination)
     assert law.status is Status.PROVED
     assert claim.status is Status.ASSERTED
     assert not is_proof([])

@@ -11,7 +11,7 @@ import sympy
 
 import symflow as sf
 from symflow.claims import Status
-from symflow.conservation import ComponentLaw, FrozenComponents
+from symflow.conservation import ComponentLaw, UnreachedPart
 from symflow.conservation.tensor import applied, as_fractions, as_matrix
 
 TURN = np.array([[Fraction(3, 5), Fraction(4, 5)], [Fraction(-4, 5), Fraction(3, 5)]])
@@ -73,7 +73,7 @@ def test_components_are_the_squares_of_projections(rng):
     squares = [(U.astype(float).T @ v) ** 2 for U, v in ((TURN, v1), (LONG, v2))]
     ours, theirs = law.value([v1, v2]), squares[1] - squares[0]
     np.testing.assert_allclose(np.sort(ours.ravel()), np.sort(theirs.ravel()))
-    assert isinstance(frozen, FrozenComponents)
+    assert isinstance(frozen, UnreachedPart)
     assert frozen.value([v1, v2]).item() == v2[2, 0]
     assert str(frozen).endswith("is conserved, for every loss and data set")
 

@@ -39,6 +39,35 @@ class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
         return super()._entry(row, column, **kwargs)
 
 
+class DiagonalMatrixSymbol(SymmetricMatrixSymbol):
+    """A matrix symbol that stands for any diagonal matrix.
+
+    Examples
+    --------
+    >>> DiagonalMatrixSymbol("S", 2, 2)[0, 1]
+    0
+    """
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
+        entry = super()._entry(i, j, **kwargs)
+        return entry if sympy.sympify(i) == sympy.sympify(j) else sympy.S.Zero
+
+
+class CirculantMatrixSymbol(SymmetricMatrixSymbol):
+    """A matrix symbol that stands for any symmetric circulant matrix.
+
+    Examples
+    --------
+    >>> S = CirculantMatrixSymbol("S", 3, 3)
+    >>> S[1, 2], S[0, 2]
+    (S[0, 1], S[0, 1])
+    """
+
+    def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
+        shift = (sympy.sympify(j) - sympy.sympify(i)) % self.shape[0]
+        return super()._entry(0, sympy.Min(shift, self.shape[0] - shift), **kwargs)
+
+
 class SampleCount(sympy.Symbol):  # type: ignore[misc]
     """The number of samples; differs from a width of the same name.
 

@@ -10,20 +10,19 @@ import numpy as np
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
-from symflow.conservation.balance import Balance
 from symflow.conservation.count import Certificate, Count, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
-from symflow.conservation.inputs import FrozenCoordinates, FrozenInputs, Ratios
+from symflow.conservation.inputs import Ratios, UnreachedPart
 from symflow.conservation.law import Law
+from symflow.conservation.laws import Laws, counted_for
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
-from symflow.conservation.parameters import ParameterLaw
+from symflow.conservation.noether import NoetherLaw
 from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
 from symflow.conservation.searches import laws_of
-from symflow.conservation.symmetry import MomentLaw
-from symflow.conservation.tensor import ComponentLaw, FrozenComponents
+from symflow.conservation.tensor import ComponentLaw
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 
@@ -31,23 +30,23 @@ from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 @overload
 def conserved(
     flow: GradientFlow, *, data: Any = None, search: None = None
-) -> list[Law]: ...
+) -> Laws[Law]: ...
 @overload
 def conserved(
     flow: GradientFlow, *, data: Any = None, init: Any, search: None = None
-) -> list[Law | BalancedPhases]: ...
+) -> Laws[Law | BalancedPhases]: ...
 @overload
 def conserved(
     flow: GradientFlow, *, data: Any = None, search: PolynomialSearch
-) -> list[PolynomialLaw]: ...
+) -> Laws[PolynomialLaw]: ...
 @overload
 def conserved(
     flow: HeavyBall, *, data: None = None, search: None = None
-) -> list[AngularMomentum]: ...
+) -> Laws[AngularMomentum]: ...
 @overload
 def conserved(
     flow: GradientDescent, *, data: Any = None, search: None = None
-) -> list[StepLaw]: ...
+) -> Laws[StepLaw]: ...
 def conserved(
     flow: Any,
     *,
@@ -57,10 +56,10 @@ def conserved(
 ) -> Any:
     """Find the conserved quantities of a flow and prove them for every size.
 
-    Each adjacent pair of layers has the symmetry W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹ for
-    the g that keep both layers in their families; its law is the imbalance for dense
-    layers and a part of it for others.  Under weight decay these are not conserved;
-    they are then reported with their exact `rate` of decay.
+    All linear and quadratic forms of the parameters that hold for every width come from
+    one linear system: those whose gradient is a symmetry of the model.  Between dense
+    layers this is W_l → gW_l, W_{l+1} → W_{l+1}g⁻¹ and the imbalance.  Under weight
+    decay they are not conserved; they are then reported with their exact `rate`.
 
     Parameters
     ----------
@@ -79,10 +78,11 @@ def conserved(
 
     Returns
     -------
-    list of Law, of StepLaw or of AngularMomentum
-        One law per adjacent pair of layers, first layers first; for gradient descent
+    Laws
+        A sequence of `Law`, those of the first parameters first, that knows how many
+        there are: `independent`, `known` and `missing`.  For gradient descent it says
         by how much each changes in a step, which is of second order in the step size;
-        for a heavy ball the angular momenta, which decay as its friction says.
+        for a heavy ball it has the angular momenta, which decay as its friction says.
 
     Raises
     ------
@@ -99,18 +99,19 @@ def conserved(
     ['-W1*W1.T + W2.T*W2', '-W2*W2.T + W3.T*W3']
     """
     if isinstance(flow, HeavyBall) and data is None and search is None:
-        return momentum_laws(flow)
+        return Laws(tuple(momentum_laws(flow)), flow)
     if isinstance(flow, GradientDescent) and search is None:
-        return step_laws(flow, conserved(flow.flow, data=data))
+        return Laws(tuple(step_laws(flow, laws_of(flow.flow, data))))
     if not isinstance(flow, GradientFlow):
         msg = f"conserved(flow): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     if search is not None:
-        return search(flow, data)
+        return Laws(tuple(search(flow, data)))
+    found = laws_of(flow, data)
     if init is None:
-        return laws_of(flow, data)
-    general = _at_start(laws_of(flow, data), flow, init, data)
-    return [*general, *start_laws(flow, init, data)]
+        return Laws(tuple(found), counted_for(flow), data)
+    general = _at_start(found, flow, init, data)
+    return Laws((*general, *start_laws(flow, init, data)))
 
 
 def _at_start(laws: list[Law], flow: GradientFlow, init: Any, data: Any) -> list[Law]:
@@ -143,23 +144,20 @@ def drifts(path: Path) -> dict[str, float]:
 
 __all__ = [
     "AngularMomentum",
-    "Balance",
     "BalancedPhases",
     "Certificate",
     "ComponentLaw",
     "Count",
-    "FrozenComponents",
-    "FrozenCoordinates",
-    "FrozenInputs",
     "Law",
-    "MomentLaw",
-    "ParameterLaw",
+    "Laws",
+    "NoetherLaw",
     "PolynomialLaw",
     "PolynomialSearch",
     "ProofStep",
     "Ratios",
     "RowSpace",
     "StepLaw",
+    "UnreachedPart",
     "conserved",
     "count_conserved",
     "drifts",

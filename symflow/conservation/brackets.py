@@ -93,8 +93,12 @@ class Fields:
         field = self._evaluate(places[-1], members[-1], depth - 1)
         for level in reversed(range(depth - 1)):
             field = self._pulled(places, field, members[level], level, depth - 1)
-        rows = [block[..., -1, :, :].reshape(count, -1) for block in field]
-        return np.concatenate(rows, axis=1)
+        rows = [
+            # a parameter that never moves has no batch
+            np.broadcast_to(block[..., -1, :, :], (count, *block.shape[-2:]))
+            for block in field
+        ]
+        return np.concatenate([row.reshape(count, -1) for row in rows], axis=1)
 
     def _draw(self, count: int, rng: np.random.Generator) -> Controls:
         """Return random controls for a batch of members of the family."""

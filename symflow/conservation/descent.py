@@ -28,7 +28,6 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import DU_2018
 from symflow.claims.claim import thinned
-from symflow.conservation.balance import Balance
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientDescent, dotted
@@ -122,7 +121,7 @@ class StepLaw(Claim):
         the step, expanded in η
         """
         steps = self.law.proof()
-        if not isinstance(self.law, Balance):
+        if self.law.degree != 2:
             return steps
         eta, node = self.descent.step_size, self.law.node
         velocities: dict[sympy.MatrixSymbol, Node] = {
@@ -176,4 +175,8 @@ class StepLaw(Claim):
 
 def step_laws(descent: GradientDescent, laws: Iterable[Law]) -> list[StepLaw]:
     """Return the law of a step for every linear and quadratic law of the flow."""
-    return [StepLaw(descent, law) for law in laws if law.degree in (1, 2)]
+    return [
+        StepLaw(descent, law)
+        for law in laws
+        if law.degree in (1, 2) and law.is_homogeneous
+    ]

@@ -29,10 +29,10 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import elementwise, hadamard
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
+from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant
 from symflow.algebra.threads import cached_property
-from symflow.claims import Hypothesis, Reference
-from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
 from symflow.conservation.null_space import null_space, row_space
 from symflow.conservation.proof import ProofStep, entrywise_step
@@ -40,7 +40,6 @@ from symflow.conservation.tensor import (
     applied,
     as_fractions,
     as_matrix,
-    frozen_components,
     rational,
 )
 from symflow.errors import InvalidArgument, ShapeMismatch
@@ -57,50 +56,26 @@ from symflow.networks import (
     TensorNetwork,
 )
 
-
-class InputLaw(Law):
-    """A law that holds because the inputs do not span everything."""
-
-    flow: GradientFlow
-    rows: sympy.ImmutableDenseMatrix
-    inputs: sympy.ImmutableDenseMatrix
-
-    @property
-    def scope(self) -> str:
-        """For what the law holds."""
-        return "for every loss of the predictions, with these inputs"
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """That some direction is orthogonal to every input."""
-        count, size = self.rows.shape
-        words = f"the inputs leave {count} of {size} directions unused"
-        return (Hypothesis(words, holds=True),)
-
-    @property
-    def reference(self) -> Reference:
-        """Where such laws are studied."""
-        return MARCOTTE_2023
-
-    @property
-    def unused(self) -> ProofStep:
-        """No input has a part along the rows: N Xᵀ = 0."""
-        gap = as_fractions(self.rows) @ as_fractions(self.inputs).T
-        return entrywise_step(rational(gap), "N Xᵀ, hence F Nᵀ = 0 for every force F")
+#: For what a law of given inputs holds.
+WITH_INPUTS = "for every loss of the predictions, with these inputs"
 
 
 @dataclass(frozen=True, repr=False)
-class FrozenInputs(InputLaw):
-    """The block W_1Nᵀ of a first dense layer, along directions that no input has.
+class UnreachedPart(Law):
+    """The part of a parameter that no input reaches, which does not move at all.
 
     Parameters
     ----------
     flow : GradientFlow
-        Of a network whose first layer is dense.
-    rows : sympy.ImmutableDenseMatrix, shape (d − r, d)
-        N, a basis of the directions orthogonal to all inputs.
-    inputs : sympy.ImmutableDenseMatrix, shape (r, d)
-        A basis of what the inputs span.
+        The flow.
+    place : int
+        Which parameter, counted from 0.
+    rows : sympy.ImmutableDenseMatrix
+        N, a basis of what is orthogonal to all that moves.
+    reached : sympy.ImmutableDenseMatrix
+        Rows that span what moves: inputs, or what a tensor makes of them.
+    given : bool
+        Whether it holds for given inputs only.
 
     Examples
     --------
@@ -113,88 +88,66 @@ class FrozenInputs(InputLaw):
     """
 
     flow: GradientFlow
+    place: int
     rows: sympy.ImmutableDenseMatrix
-    inputs: sympy.ImmutableDenseMatrix
+    reached: sympy.ImmutableDenseMatrix
+    given: bool = True
 
     degree = 1
 
     @property
+    def scope(self) -> str:
+        """For what the law holds."""
+        return WITH_INPUTS if self.given else "for every loss and data set"
+
+    @property
     def name(self) -> str:
         """A short name for tables."""
-        return "unused inputs of layer 1"
+        return f"frozen part of {self.flow.state[self.place].name}"
 
     @property
     def involved(self) -> tuple[int, ...]:
-        """The first layer."""
-        return (0,)
+        """The parameter."""
+        return (self.place,)
 
     @cached_property
     def node(self) -> Node:
-        """W_1Nᵀ."""
-        return product(Leaf(self.flow.state[0]), Constant(self.rows.T))
+        """N w of a column, WNᵀ of a dense first layer."""
+        leaf = Leaf(self.flow.state[self.place])
+        if isinstance(self.flow.network, Network) and _starts_dense(self.flow.network):
+            return product(leaf, Constant(self.rows.T))
+        return product(Constant(self.rows), leaf)
+
+    @property
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """That some directions are orthogonal to all that moves."""
+        return (_unused(self.rows, self.flow.state[self.place].name),)
 
     def proof(self) -> list[ProofStep]:
-        """Return N Xᵀ = 0; by the chain rule Ẇ_1Nᵀ has the factor F Nᵀ.
+        """Return N Rᵀ = 0, R what is reached; every velocity has it as a factor.
 
         Returns
         -------
         list of ProofStep
             One identity between constant matrices.
         """
-        return [self.unused]
+        return [_orthogonal(self.rows, self.reached)]
+
+
+def _unused(rows: sympy.ImmutableDenseMatrix, name: str) -> Hypothesis:
+    count, size = rows.shape
+    return Hypothesis(f"{count} of {size} directions of {name} are not reached", True)
+
+
+def _orthogonal(
+    rows: sympy.ImmutableDenseMatrix, reached: sympy.ImmutableDenseMatrix
+) -> ProofStep:
+    gap = as_fractions(rows) @ as_fractions(reached).T
+    return entrywise_step(rational(gap), "what is reached has no part along the rows")
 
 
 @dataclass(frozen=True, repr=False)
-class FrozenCoordinates(InputLaw):
-    """The coordinates of one factor of a diagonal network that are zero in all inputs.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of a diagonal network.
-    rows : sympy.ImmutableDenseMatrix
-        Unit vectors, the coordinates.
-    inputs : sympy.ImmutableDenseMatrix
-        A basis of what the inputs span.
-    factor : int
-        Which of the parameters, counted from 0.
-    """
-
-    flow: GradientFlow
-    rows: sympy.ImmutableDenseMatrix
-    inputs: sympy.ImmutableDenseMatrix
-    factor: int
-
-    degree = 1
-
-    @property
-    def name(self) -> str:
-        """A short name for tables."""
-        return f"unused coordinates of {self.flow.state[self.factor].name}"
-
-    @property
-    def involved(self) -> tuple[int, ...]:
-        """The factor."""
-        return (self.factor,)
-
-    @cached_property
-    def node(self) -> Node:
-        """N w."""
-        return product(Constant(self.rows), Leaf(self.flow.state[self.factor]))
-
-    def proof(self) -> list[ProofStep]:
-        """Return N Xᵀ = 0; the velocity of a coordinate has its force as a factor.
-
-        Returns
-        -------
-        list of ProofStep
-            One identity between constant matrices.
-        """
-        return [self.unused]
-
-
-@dataclass(frozen=True, repr=False)
-class Ratios(InputLaw):
+class Ratios(Law):
     """N log|s| of a diagonal model, s = w_1 + w_2, u or u_1 + u_2, with ṡ = c Fᵀ∘s.
 
     Parameters
@@ -220,11 +173,13 @@ class Ratios(InputLaw):
     inputs: sympy.ImmutableDenseMatrix
 
     degree = 0
+    scope = WITH_INPUTS
+    name = "ratios"
 
     @property
-    def name(self) -> str:
-        """A short name for tables."""
-        return "ratios"
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """That some directions are orthogonal to all inputs."""
+        return (_unused(self.rows, "the inputs"),)
 
     @property
     def involved(self) -> tuple[int, ...]:
@@ -254,7 +209,8 @@ class Ratios(InputLaw):
         factor = 2 if isinstance(small, HadamardDifference) else 1
         right = scale(factor, hadamard(transpose(force), grown))
         words = "at every size, coordinate by coordinate: (log|s|)˙ is the force"
-        return [entrywise_step(subtract(rate, right), words), self.unused]
+        moved = entrywise_step(subtract(rate, right), words)
+        return [moved, _orthogonal(self.rows, self.inputs)]
 
     def _growing(self, network: AbstractNetwork) -> Node:
         leaves = [Leaf(symbol) for symbol in network.parameters]
@@ -285,22 +241,53 @@ def input_laws(flow: GradientFlow, data: Any) -> list[Law]:
     rows, inputs = as_matrix(unused), as_matrix(spanned)
     if isinstance(network, TensorNetwork):
         tensor = applied(as_fractions(network.tensor), 0, spanned)
-        shape = tuple(int(size) for size in tensor.shape)
-        entries = [sympy.Rational(x.numerator, x.denominator) for x in tensor.flat]
-        return frozen_components(flow, sympy.ImmutableDenseNDimArray(entries, shape))
-    if isinstance(network, Network) and isinstance(network.layers[0], Dense):
-        return [FrozenInputs(flow, rows, inputs)]
+        return frozen_parts(flow, tensor, given=True)
+    if isinstance(network, Network) and _starts_dense(network):
+        return [UnreachedPart(flow, 0, rows, inputs)]
     if not _is_diagonal(network):
         return []
     zero = [k for k in range(spanned.shape[1]) if not any(spanned[:, k])]
     coordinates = sympy.ImmutableDenseMatrix(sympy.eye(spanned.shape[1])[zero, :])
     found: list[Law] = [
-        FrozenCoordinates(flow, coordinates, inputs, factor)
+        UnreachedPart(flow, factor, coordinates, inputs)
         for factor in range(len(flow.state) if zero else 0)
     ]
     plain = flow.loss.l2 == 0 and not flow.learning_rates
     if _grows_exponentially(network) and plain:
         found.append(Ratios(flow, rows, inputs))
+    return found
+
+
+def unreached_laws(flow: GradientFlow) -> list[Law]:
+    """Return what a tensor network does not reach, whatever the inputs."""
+    network = flow.network
+    if not isinstance(network, TensorNetwork):
+        return []
+    if any(as_fraction(entry) is None for entry in network.as_tensor().flat):
+        return []
+    return frozen_parts(flow, as_fractions(network.tensor), given=False)
+
+
+def frozen_parts(flow: GradientFlow, tensor: Array, *, given: bool) -> list[Law]:
+    """Return the part of every column that a tensor network does not reach.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Of a tensor network.
+    tensor : array of Fraction
+        M, contracted with the inputs where they are given.
+    given : bool, keyword-only
+        Whether they are.
+    """
+    found: list[Law] = []
+    for place in range(tensor.ndim - 1):
+        size = tensor.shape[place + 1]
+        reached = np.moveaxis(tensor, place + 1, -1).reshape(-1, size)
+        rows = null_space(reached)
+        if len(rows):
+            pair = as_matrix(rows), as_matrix(reached)
+            found.append(UnreachedPart(flow, place, *pair, given))
     return found
 
 
@@ -341,6 +328,10 @@ def spanned_inputs(network: AbstractNetwork, data: Any, call: str) -> Array:
         msg = f"{call}: all inputs are zero, and nothing moves"
         raise InvalidArgument(msg)
     return row_space(samples)
+
+
+def _starts_dense(network: Network) -> bool:
+    return isinstance(network.layers[0], Dense)
 
 
 def _is_diagonal(network: AbstractNetwork) -> bool:

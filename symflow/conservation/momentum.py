@@ -13,8 +13,8 @@ Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.calculus import push_forward
+from symflow.algebra.commuting_words import expand_commuting
 from symflow.algebra.elementwise import weighted
 from symflow.algebra.nodes import (
     Leaf,
@@ -35,16 +36,23 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
-from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024
-from symflow.conservation.balance import with_dense_others
 from symflow.conservation.brackets import TIME, Fields
-from symflow.conservation.proof import ProofStep, is_proof, standing, step
-from symflow.conservation.symmetry import Symmetry, common_symmetry
-from symflow.flow import HeavyBall, dotted, twice_dotted
+from symflow.conservation.generators import ONE, Generators, Term
+from symflow.conservation.law import Quantity
+from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.symmetries import (
+    Combination,
+    Letters,
+    Pace,
+    Velocities,
+    combinations_of,
+    pace_of,
+)
+from symflow.flow import GradientFlow, HeavyBall, dotted, twice_dotted
 from symflow.networks import Network
 
 #: Friction where a count meets a symbol: any positive number is generic.
@@ -52,15 +60,17 @@ SOME_FRICTION = sympy.Rational(3, 7)
 
 
 @dataclass(frozen=True, repr=False)
-class AngularMomentum(Claim):
+class AngularMomentum(Quantity):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 
     Parameters
     ----------
     ball : HeavyBall
-        Of a network with two adjacent dense layers.
-    layer : int
-        The first of the two layers, counted from 1.
+        The dynamics.
+    generators : Generators
+        The kind of the generators S of the rotations.
+    combination : tuple
+        As from `rotations`: terms and their coefficients.
 
     Examples
     --------
@@ -72,12 +82,31 @@ class AngularMomentum(Claim):
     """
 
     ball: HeavyBall
-    layer: int
+    generators: Generators
+    combination: Combination
+
+    finding = Claim.finding  # an enclosure has no velocities
+
+    @property
+    def flow(self) -> GradientFlow:
+        """The flow of the same network and loss."""
+        return self.ball.flow
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """Which weights occur, counted from 0."""
+        symbols = {s for term, _ in self.combination for s in term.symbols}
+        places = map(self.ball.flow.state.index, symbols)
+        return tuple(sorted(places))
 
     @property
     def name(self) -> str:
         """A short name for tables."""
-        return f"angular momentum {self.layer}"
+        first, last = self.involved[0], self.involved[-1]
+        if isinstance(self.ball.network, Network) and last == first + 1:
+            return f"angular momentum {last}"
+        names = (self.ball.flow.state[place].name for place in self.involved)
+        return f"angular momentum of {', '.join(names)}"
 
     @property
     def rate(self) -> sympy.Expr:
@@ -87,7 +116,13 @@ class AngularMomentum(Claim):
     @cached_property
     def node(self) -> Node:
         """A as a node in weights and velocities."""
-        return _rotating(self._matrices, self._velocities)
+        return add(
+            *(
+                scale(sympy.Rational(coefficient), part)
+                for term, coefficient in self.combination
+                for part in _parts(term, self.generators)
+            )
+        )
 
     @cached_property
     def expr(self) -> Any:
@@ -95,31 +130,9 @@ class AngularMomentum(Claim):
         return to_sympy(self.node)
 
     @property
-    def statement(self) -> sympy.Basic:
-        """dA/dt = −τA."""
-        derivative = sympy.MatrixSymbol("Adot", *self.node.shape)
-        return sympy.Eq(derivative, -self.rate * self.expr, evaluate=False)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """Two adjacent dense layers; nothing is asked of the loss or the data."""
-        pair = f"layers {self.layer} and {self.layer + 1} are dense"
-        return (Hypothesis(pair, holds=True),)
-
-    @property
     def reference(self) -> Reference:
         """Where the law comes from."""
         return MARCOTTE_2024
-
-    @property
-    def status(self) -> Status:
-        """Proved where the proof checks, for every loss and data set."""
-        return standing(proved=self.is_proved, hypotheses=self.hypotheses)
-
-    @cached_property
-    def is_proved(self) -> bool:
-        """Whether there is a proof, and every step of it checks again."""
-        return is_proof(self.proof())
 
     def proof(self) -> list[ProofStep]:
         """Return the equations of motion and Ȧ = −τA, for every width and force F.
@@ -129,33 +142,33 @@ class AngularMomentum(Claim):
         list of ProofStep
             Identities of noncommutative polynomials.
         """
-        network, ball = self._network, self.ball
-        force = Leaf(sympy.MatrixSymbol("F", network.widths[-1], network.widths[0]))
-        place = slice(self.layer - 1, self.layer + 1)
-        pulled = with_dense_others(network, self.layer).pull_back(force)[place]
+        ball, widths = self.ball, self.ball.network.widths
+        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
+        pulled, decays = ball.network.pull_back(force), pace_of(ball.flow).decays
+        state = [ball.flow.state[place] for place in self.involved]
         given = [
             add(
-                node,
-                scale(-ball.loss.l2, Leaf(symbol)),
+                pulled[place],
+                scale(-decays[place], Leaf(symbol)),
                 scale(-self.rate, Leaf(dotted(symbol))),
             )
-            for node, symbol in zip(pulled, ball.flow.state[place], strict=True)
+            for place, symbol in zip(self.involved, state, strict=True)
         ]
-        names = [Leaf(twice_dotted(symbol)) for symbol in ball.flow.state[place]]
+        names = [Leaf(twice_dotted(symbol)) for symbol in state]
         meaning = dict(zip((name.symbol for name in names), given, strict=True))
         steps = [
             step(name, node, "Newton's law, F = −∂ℓ/∂W, with friction", meaning)
             for name, node in zip(names, given, strict=True)
         ]
         slopes: dict[sympy.MatrixSymbol, Node] = {}
-        for symbol, name in zip(ball.flow.state[place], names, strict=True):
+        for symbol, name in zip(state, names, strict=True):
             slopes |= {symbol: Leaf(dotted(symbol)), dotted(symbol): name}
         rate = push_forward(self.node, slopes)
         assert rate is not None
         end = scale(-self.rate, self.node)
         return [*steps, step(rate, end, "the derivative of A", meaning)]
 
-    def value(self, weights: Any, velocities: Any) -> Array:
+    def value(self, weights: Any, velocities: Any = ()) -> Array:
         """Return A at given weights and velocities.
 
         Parameters
@@ -171,74 +184,101 @@ class AngularMomentum(Claim):
         arrays = map(np.asarray, (*weights, *velocities))
         return Values(dict(zip(self.ball.state, arrays, strict=True))).of(self.node)
 
-    def residuals(self, path: Path) -> Array:
-        """Return |A(t) − e^{−τt}A(0)| relative to weights times velocities.
+    def size(self, path: Path) -> Array:
+        """Return weights times velocities.
 
-        The path has to hold the velocities after the weights.  A ball that has come to
-        rest once moved by its weights in the time since the start.
+        A ball that has come to rest once moved by its weights in the time since the
+        start.
+
+        Parameters
+        ----------
+        path : Path
+            It has to hold the velocities after the weights.
         """
-        count = len(self.ball.flow.state)
-        weights, velocities = path.weights[:count], path.weights[count:]
-        values = self.value(weights, velocities)
-        tops = [
-            max(abs(x) for a in part for x in a.flat) for part in (weights, velocities)
-        ]
+        tops = [max(abs(x) for a in part for x in a.flat) for part in self._parts(path)]
         last = path.number(exact(path.t[-1]))
         speed = max(tops[1], tops[0] / last) if last > 0 else tops[1]
-        size = np.asarray([tops[0] * speed])
-        gaps = []
-        for time, value in zip(path.t, values, strict=True):
-            elapsed = exact(time) - exact(path.t[0])
-            kept = path.number(sympy.exp(-self.rate * elapsed))
-            gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
-        return np.asarray(gaps)
+        return np.asarray([tops[0] * speed])
 
-    @property
-    def _network(self) -> Network:
-        assert isinstance(self.ball.network, Network)
-        return self.ball.network
+    def _along(self, path: Path) -> Array:
+        return self.value(*self._parts(path))
 
-    @property
-    def _matrices(self) -> tuple[Node, ...]:
-        return self._network.matrices[self.layer - 1 : self.layer + 1]
-
-    @property
-    def _velocities(self) -> tuple[Node, ...]:
-        place = slice(self.layer - 1, self.layer + 1)
-        layers, symbols = self._network.layers[place], self.ball.flow.state[place]
-        return tuple(
-            layer.matrix(Leaf(dotted(symbol)))
-            for layer, symbol in zip(layers, symbols, strict=True)
-        )
+    def _parts(self, path: Path) -> tuple[Any, Any]:
+        count = len(self.ball.flow.state)
+        return path.weights[:count], path.weights[count:]
 
     def __str__(self) -> str:
-        words = "for every width, loss and data set"
-        if self.rate == 0:
-            return f"{inline(self.expr)} is conserved, {words}"
-        exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
-        return f"{inline(self.expr)} decays as e^({exponent.replace('*', '')}), {words}"
+        text = super().__str__()
+        return text if self.is_conserved else f"{text}, {self.scope}"
 
 
-def _rotating(matrices: tuple[Node, ...], velocities: tuple[Node, ...]) -> Node:
-    first = product(matrices[0], transpose(velocities[0]))
-    second = product(transpose(matrices[1]), velocities[1])
-    return add(
-        first,
-        scale(-1, product(velocities[0], transpose(matrices[0]))),
-        second,
-        scale(-1, product(transpose(velocities[1]), matrices[1])),
-    )
+def _parts(term: Term, generators: Generators) -> list[Node]:
+    """Return the moment of a rotation, velocities in the place of one letter each."""
+    (first, flag), (second, other) = term.first, term.second
+    a, v = (_oriented(symbol, flag) for symbol in (first, dotted(first)))
+    b, w = (_oriented(symbol, other) for symbol in (second, dotted(second)))
+    parts = [product(transpose(a), w), scale(-1, product(transpose(v), b))]
+    if generators is Generators.ALL or term.is_square:
+        return parts
+    sign = -1 if generators is Generators.SKEW else 1
+    return [*parts, *(scale(sign, transpose(part)) for part in parts)]
+
+
+def _oriented(symbol: sympy.MatrixSymbol, flag: bool) -> Node:
+    return transpose(Leaf(symbol)) if flag else Leaf(symbol)
+
+
+def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
+    """Yield the rotations that leave a model as it is, with their generators.
+
+    They turn b along aS and a along −bSᵀ; in one space S is symmetric or skew.
+
+    Parameters
+    ----------
+    pace : Pace
+        Of a flow with one learning rate.
+    """
+    kinds = {
+        Generators.ALL: Generators.ALL,
+        Generators.SYMMETRIC: Generators.SKEW,
+        Generators.SKEW: Generators.SYMMETRIC,
+    }
+    try:
+        words = expand_commuting(pace.network.end_to_end_node)
+    except TypeError:
+        return
+    for found in Letters(pace, words).terms():
+        terms = [term for term in found if _turns(term, pace)]
+        kind = kinds.get(found[0].generators)
+        if kind is not None and terms:
+            moves = [_turned(term, kind) for term in terms]
+            for law in combinations_of(words, terms, moves, []):
+                yield kind, law
+
+
+def _turns(term: Term, pace: Pace) -> bool:
+    """Say whether weight decay, too, is blind to a rotation."""
+    return term.first != ONE and len({pace.decay(s) for s in term.symbols}) == 1
+
+
+def _turned(term: Term, kind: Generators) -> Velocities:
+    """Return the motion of a rotation."""
+    straight = Term(kind, term.first, term.second)
+    (second, moved), (first, other) = straight.gradient(straight.generator)
+    if term.is_square:
+        return {second: moved}
+    if first == second:
+        return {first: subtract(moved, other)}
+    return {second: moved, first: scale(-1, other)}
 
 
 def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:
-    """Return the angular momentum of every hidden layer between dense layers."""
-    if not isinstance(ball.network, Network) or ball.flow.decays_differ:
-        return []
-    return [
-        AngularMomentum(ball, number)
-        for number, pair in enumerate(pairwise(ball.network.layers), start=1)
-        if common_symmetry(*pair) is Symmetry.ALL
+    """Return the angular momenta of all rotations that leave the model as it is."""
+    found = [
+        AngularMomentum(ball, generators, combination)
+        for generators, combination in rotations(pace_of(ball.flow))
     ]
+    return sorted(found, key=lambda law: (law.involved[-1], -law.involved[0]))
 
 
 def momentum_fields(ball: HeavyBall) -> Fields:

@@ -54,6 +54,30 @@ def row_space(matrix: Array) -> Array:
     return basis
 
 
+def short_basis(rows: Array) -> Array:
+    """Return a basis of the same space whose vectors start and end in their own places.
+
+    Of two vectors that end alike, the one that starts later shortens the other.
+
+    Parameters
+    ----------
+    rows : array of Fraction, shape (size, columns)
+        Independent rows.
+
+    Examples
+    --------
+    >>> differences = [[Fraction(1), Fraction(0), Fraction(-1)], [0, 1, -1]]
+    >>> short_basis(np.array(differences) * Fraction(1)).astype(int).tolist()
+    [[1, -1, 0], [0, 1, -1]]
+    """
+    basis = row_space(rows)
+    for here in reversed(range(len(basis))):
+        ends = {np.flatnonzero(row)[-1]: row for row in basis[here + 1 :]}
+        while (end := np.flatnonzero(basis[here])[-1]) in ends:
+            basis[here] -= basis[here][end] / ends[end][end] * ends[end]
+    return basis
+
+
 def _row_echelon(matrix: Array) -> tuple[list[list[Fraction]], list[int]]:
     """Return the reduced row echelon form and the columns of its pivots."""
     from flint import fmpq, fmpq_mat

@@ -12,7 +12,7 @@ their difference is conserved.  Weight decay multiplies q by a real number only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import sympy
@@ -24,15 +24,18 @@ from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, vanishing
 from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.conservation.generators import Generators
+from symflow.conservation.law import Law
+from symflow.conservation.noether import NoetherLaw, noether_laws
 from symflow.conservation.proof import (
     ProofStep,
     entrywise_step,
     is_proof,
     standing,
 )
-from symflow.conservation.symmetry import MomentLaw, Symmetry, layer_laws
 from symflow.flow import GradientFlow
 from symflow.inits import GivenInit, as_init
+from symflow.networks import Circulant, Network, Readout
 
 #: Part of the largest product below which a turn counts by its size: the phase of what
 #: may be zero cannot be followed.
@@ -45,7 +48,7 @@ class BalancedPhases(Claim):
 
     Parameters
     ----------
-    law : MomentLaw
+    law : NoetherLaw
         The law of the two filters, whose value is zero at the start.
     defect : float
         How far from zero it is, relative.
@@ -59,13 +62,13 @@ class BalancedPhases(Claim):
     the relative phases of w1 and w2 are conserved, for this start
     """
 
-    law: MomentLaw
+    law: NoetherLaw
     defect: float
 
     @property
     def name(self) -> str:
         """A short name for tables."""
-        return f"phases Δ{self.law.layer}"
+        return f"phases Δ{self.law.involved[-1]}"
 
     @property
     def flow(self) -> GradientFlow:
@@ -208,11 +211,7 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
     """
     if flow.learning_rates:
         return []
-    circular = [
-        law
-        for law in layer_laws(flow)
-        if isinstance(law, MomentLaw) and law.symmetry is Symmetry.CIRCULANT
-    ]
+    circular = [law for law in noether_laws(flow) if _is_of_filters(law)]
     drawn = weights_at(flow, init, data) if circular else ()
     exactly = all(is_exact_array(weight) for weight in drawn)
     found = []
@@ -223,6 +222,21 @@ def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[Balanced
     return found
 
 
+def _is_of_filters(law: Law) -> TypeGuard[NoetherLaw]:
+    """Say whether a law is that of two adjacent layers that are full filters."""
+    network = law.flow.network
+    circular = isinstance(law, NoetherLaw) and law.generators is Generators.CIRCULANT
+    return (
+        circular
+        and isinstance(network, Network)
+        and len(law.involved) == 2
+        and all(
+            isinstance(network.layers[place], Circulant | Readout)
+            for place in law.involved
+        )
+    )
+
+
 def _equal_moduli(defect: float, *, exactly: bool) -> Hypothesis:
     words = "the Fourier moduli of both filters are equal at the start"
     return vanishing(
@@ -230,7 +244,7 @@ def _equal_moduli(defect: float, *, exactly: bool) -> Hypothesis:
     )
 
 
-def _modulus_defect(law: MomentLaw, weights: Any) -> float:
+def _modulus_defect(law: NoetherLaw, weights: Any) -> float:
     """Return the largest relative gap of the squared moduli over the frequencies.
 
     Rational filters are compared through their autocorrelations, which are rational.

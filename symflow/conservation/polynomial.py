@@ -22,19 +22,10 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
-from symflow.claims import (
-    Claim,
-    Finding,
-    Hypothesis,
-    Path,
-    Reference,
-    Status,
-    relative_size,
-)
-from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.claims import Path
 from symflow.conservation.inputs import spanned_inputs
-from symflow.conservation.law import drift_of
-from symflow.conservation.proof import standing
+from symflow.conservation.law import Quantity
+from symflow.conservation.proof import ProofStep
 from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
@@ -118,7 +109,7 @@ class PolynomialSearch:
 
 
 @dataclass(frozen=True, repr=False)
-class PolynomialLaw(Claim):
+class PolynomialLaw(Quantity):
     """A homogeneous polynomial of the weights that is conserved; found by a search.
 
     Parameters
@@ -151,30 +142,10 @@ class PolynomialLaw(Claim):
         return self.degree * self.flow.loss.l2
 
     @property
-    def is_conserved(self) -> bool:
-        """Whether the quantity is constant, not merely decaying at a known rate."""
-        return bool(self.rate == 0)
-
-    @property
-    def statement(self) -> sympy.Basic:
-        """dQ/dt = −rQ."""
-        return sympy.Eq(sympy.Symbol("Qdot"), -self.rate * self.expr, evaluate=False)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """None but the network itself."""
-        words = f"the network is {self.flow.network!r}"
-        return (Hypothesis(words, holds=True),)
-
-    @property
-    def reference(self) -> Reference:
-        """Where such searches are described."""
-        return MARCOTTE_2023
-
-    @property
-    def status(self) -> Status:
-        """Proved where the coefficients solve the equations exactly."""
-        return standing(proved=self._checks, hypotheses=self.hypotheses)
+    def scope(self) -> str:
+        """For what the law holds."""
+        data = "data set" if self.inputs is None else "label of these inputs"
+        return f"for every loss and {data}"
 
     def check(self) -> bool:
         """Differentiate again by SymPy and say whether Q̇ = −rQ for every loss.
@@ -182,10 +153,15 @@ class PolynomialLaw(Claim):
         Along the flow it is ∇Q · η∇W_ij = 0 for all entries, and the weight decay alone
         lets Q decay at the rate that is claimed.
         """
-        return self._checks
+        return self.is_proved
+
+    def proof(self) -> list[ProofStep]:
+        """Return no steps: `check` differentiates the polynomial."""
+        return []
 
     @cached_property
-    def _checks(self) -> bool:
+    def is_proved(self) -> bool:
+        """Whether the coefficients solve the equations exactly."""
         pairs = list(zip(_variables(self.flow), _speeds(self.flow), strict=True))
         slopes = [(v, self.expr.diff(v) * rate) for v, rate in pairs]
         decay = self.flow.loss.l2 * sum(v * slope for v, slope in slopes)
@@ -225,26 +201,20 @@ class PolynomialLaw(Claim):
                     term = term * entries[..., place]
             yield term
 
-    def residuals(self, path: Path) -> Array:
-        """Return |Q(t) − e^{−rt}Q(0)| relative to its largest term along the path."""
-        values, terms = self.value(path.weights), self._terms(path.weights)
-        size = np.asarray([max(abs(value) for term in terms for value in term.flat)])
-        gaps = []
-        for time, value in zip(path.t, values, strict=True):
-            elapsed = exact(time) - exact(path.t[0])
-            kept = path.number(sympy.exp(-self.rate * elapsed))
-            gaps.append(relative_size(np.asarray(value - kept * values[0]), size))
-        return np.asarray(gaps)
+    def size(self, path: Path) -> Array:
+        """Return the largest term along a path.
 
-    def finding(self, balls: Any, index: int) -> Finding:
-        """Return P(t) − e^{−rt} P(0) in balls."""
-        return drift_of(self, balls, index)
+        Parameters
+        ----------
+        path : Path
+            A trajectory.
+        """
+        terms = self._terms(path.weights)
+        return np.asarray([max(abs(value) for term in terms for value in term.flat)])
 
-    def __str__(self) -> str:
-        if self.is_conserved:
-            data = "data set" if self.inputs is None else "label of these inputs"
-            return f"{self.expr} is conserved, for every loss and {data}"
-        return f"{self.expr} decays at the rate {self.rate}"
+    @property
+    def _written(self) -> str:
+        return str(self.expr)
 
 
 def _outputs(flow: GradientFlow, inputs: sympy.ImmutableDenseMatrix | None) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.commuting_words import expand_commuting
 from symflow.algebra.entries import entrywise
 from symflow.algebra.nodes import Node, Scaled, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
-from symflow.algebra.words import expand, expand_trace
+from symflow.algebra.words import expand_trace
 from symflow.claims import Hypothesis, Status
 
 
@@ -111,7 +112,7 @@ def step(
 
 def _vanishes(node: Node) -> bool:
     """Say whether nothing is left of the words, cyclic ones for a scalar."""
-    return not (expand_trace(node) if node.is_scalar else expand(node))
+    return not (expand_trace(node) if node.is_scalar else expand_commuting(node))
 
 
 @dataclass(frozen=True, repr=False)

@@ -19,8 +19,7 @@ from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, tra
 from symflow.algebra.rank import Rank
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.algebra.threads import cached_property
-from symflow.claims import Hypothesis, Reference
-from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
 from symflow.flow import GradientFlow, dotted
@@ -80,11 +79,6 @@ class RowSpace(Law):
         whole = rank.value == self.flow.network.widths[0]
         return form, Hypothesis(words, whole, str(rank), exact=rank.exact)
 
-    @property
-    def reference(self) -> Reference:
-        """Where the orbits of such flows are studied."""
-        return MARCOTTE_2023
-
     def proof(self) -> list[ProofStep]:
         """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.
 
@@ -108,7 +102,7 @@ class RowSpace(Law):
         B = Leaf(SymmetricMatrixSymbol("B", size, size))
         rest = Leaf(sympy.MatrixSymbol("R", *symbol.shape))
         (pulled,) = self.flow.network.pull_back(force)
-        decay = self.flow.loss.l2
+        (decay,) = self.flow.decays
         if decay != 0:
             pulled = add(pulled, scale(-decay, U))
         meaning = {

@@ -9,9 +9,6 @@ and v_{l+1}ᵀP_{l+1}v_{l+1} − v_lᵀP_l v_l is conserved, for every loss and 
 exactly when M ×_l P_l = M ×_{l+1} P_{l+1}.  Identity matrices give the norms of generic
 tensors.  For an orthogonally decomposable M(x) = Σ_j (Sx)_j u_{1,j} ⊗ … ⊗ u_{L,j} so do
 P_l = Re(ū_{l,j} u_{l,j}ᵀ), for every j: |u_{l+1,j}ᵀv_{l+1}|² − |u_{l,j}ᵀv_l|².
-
-What no M_i reaches does not move: N v_l is constant if M ×_l N = 0.  The rows of N span
-what is orthogonal to the factors u_{l,j} of mode l.
 """
 
 from __future__ import annotations
@@ -30,11 +27,10 @@ from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
 from symflow.algebra.threads import cached_property
-from symflow.claims import Hypothesis, Path, Reference, Status
-from symflow.claims.bibliography import MARCOTTE_2023
+from symflow.claims import Hypothesis, Path, Status
 from symflow.conservation.law import Law
-from symflow.conservation.null_space import null_space
 from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.symmetries import pace_of
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.networks import TensorNetwork, orthogonal_decomposition
@@ -94,11 +90,6 @@ class ComponentLaw(Law):
         detail = f"up to {defect:.1e}" if defect else "exactly"
         found = Hypothesis(words, True, detail, defect, exact=not defect)
         return (found,)
-
-    @property
-    def reference(self) -> Reference:
-        """Where such laws are studied."""
-        return MARCOTTE_2023
 
     @property
     def status(self) -> Status:
@@ -172,80 +163,8 @@ class ComponentLaw(Law):
         return product(rational(rows), Kronecker(leaf, leaf))
 
 
-@dataclass(frozen=True, repr=False)
-class FrozenComponents(Law):
-    """The part of a column v_l that no input reaches, which does not move at all.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        Its network is a tensor network.
-    layer : int
-        Which layer, counted from 1.
-    rows : sympy.ImmutableDenseMatrix
-        The rows of N, which vanish on mode l of every tensor that the data make.
-    tensor : sympy.ImmutableDenseNDimArray
-        M, contracted with the inputs where they are given.
-    """
-
-    flow: GradientFlow
-    layer: int
-    rows: sympy.ImmutableDenseMatrix
-    tensor: sympy.ImmutableDenseNDimArray
-
-    degree = 1
-
-    @property
-    def scope(self) -> str:
-        """For what the law holds."""
-        given = self.tensor != self.flow.network.tensor  # type: ignore[attr-defined]
-        return (
-            "for every loss, with these inputs"
-            if given
-            else "for every loss and data set"
-        )
-
-    @property
-    def name(self) -> str:
-        """A short name for tables."""
-        return f"frozen part of v{self.layer}"
-
-    @property
-    def involved(self) -> tuple[int, ...]:
-        """The layer, counted from 0."""
-        return (self.layer - 1,)
-
-    @cached_property
-    def node(self) -> Node:
-        """N v_l."""
-        leaf = Leaf(self.flow.state[self.layer - 1])
-        return product(Constant(self.rows), leaf)
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """That mode l of the tensor does not reach everything."""
-        words = f"mode {self.layer} of the tensor has rank below its size"
-        return (Hypothesis(words, holds=True),)
-
-    @property
-    def reference(self) -> Reference:
-        """Where such laws are studied."""
-        return MARCOTTE_2023
-
-    def proof(self) -> list[ProofStep]:
-        """Return M ×_l N = 0.
-
-        Returns
-        -------
-        list of ProofStep
-            One identity between constant matrices.
-        """
-        gap = applied(as_fractions(self.tensor), self.layer, as_fractions(self.rows))
-        return [entrywise_step(rational(gap), "no input moves it")]
-
-
 def tensor_laws(flow: GradientFlow) -> list[Law]:
-    """Return the laws of single components of a tensor network."""
+    """Return the laws of single components of a tensor network with such factors."""
     network = flow.network
     if not isinstance(network, TensorNetwork):
         return []
@@ -254,21 +173,12 @@ def tensor_laws(flow: GradientFlow) -> list[Law]:
     layers = range(1, network.depth + 1)
     found: list[Law] = []
     if network.depth > 1 and projections(network) is not None:
-        found += [ComponentLaw(flow, first) for first, _ in pairwise(layers)]
-    return [*found, *frozen_components(flow, network.tensor)]
-
-
-def frozen_components(
-    flow: GradientFlow, tensor: sympy.ImmutableDenseNDimArray
-) -> list[Law]:
-    """Return the frozen part of every column that the tensor does not reach in full."""
-    array = as_fractions(tensor)
-    found: list[Law] = []
-    for layer in range(1, array.ndim):
-        unfolded = np.moveaxis(array, layer, -1).reshape(-1, array.shape[layer])
-        rows = null_space(unfolded)
-        if len(rows):
-            found.append(FrozenComponents(flow, layer, as_matrix(rows), tensor))
+        decays = pace_of(flow).decays
+        found += [
+            ComponentLaw(flow, first)
+            for first, second in pairwise(layers)
+            if decays[first - 1] == decays[second - 1]
+        ]
     return found
 
 

@@ -149,8 +149,8 @@ def tabulated(entries: Iterable[Entry]) -> Coverage:
 def _laws() -> Iterator[CataloguedResult]:
     seen = set()
     for law in _example_laws():
-        if type(law) not in seen:
-            seen.add(type(law))
+        if (type(law), law.reference) not in seen:
+            seen.add((type(law), law.reference))
             yield _covered("conserved", type(law), law.reference)
 
 
@@ -159,7 +159,7 @@ def _example_laws() -> Iterator[Claim]:
     networks: list[AbstractNetwork] = [
         LinearNetwork(2, 1, 1),
         DiagonalNetwork(2, depth=2),
-        DiagonalNetwork(1, depth=2, signed=True),
+        DiagonalNetwork(1, depth=1, signed=True),
         TensorNetwork([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]),
         TensorNetwork([[[1, 0, 0], [0, 0, 0]]]),
         SymmetricFactorization(1, 2),
