@@ -218,7 +218,9 @@ def _moments(*, exact: bool, explained: bool, **parts: Any) -> Moments:
 #: Classes whose constructors take something else than their fields.
 _MAKERS: dict[type, Callable[..., Any]] = {
     Network: lambda layers, names=(): Network(*layers, names=names),
-    MatrixModel: lambda expr, weights, values: Model(expr, weights, dict(values)),
+    MatrixModel: lambda expr, weights, values=(): Model(
+        expr, weights, constants=dict(values)
+    ),
     TensorNetwork: lambda tensor: TensorNetwork(tensor),
     GivenInit: lambda weights: GivenInit(weights),
     Dataset: lambda X, Y, **names: Dataset(X, Y, **names),
