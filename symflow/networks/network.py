@@ -132,6 +132,9 @@ class Network(AbstractNetwork):
 
     def __init__(self, *layers: Layer, names: tuple[str, ...] = ()) -> None:
         _check_layers(layers)
+        if len(names) not in (0, len(layers)):
+            msg = f"Network(…, names={names!r}): needs a name for each layer, or none"
+            raise InvalidArgument(msg)
         object.__setattr__(self, "layers", layers)
         usual = tuple(symbol.name for symbol in self._symbols)
         object.__setattr__(self, "names", () if names == usual else names)
