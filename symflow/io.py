@@ -25,6 +25,7 @@ import mpmath
 import numpy as np
 import sympy
 
+from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData, OutputError
 
 #: Version of the format; a file of a later one is refused.
@@ -33,6 +34,7 @@ FORMAT = 1
 #: Packages whose dataclasses can be stored.
 _PACKAGES = (
     "claims",
+    "conservation",
     "data",
     "flow",
     "flow.problem",
@@ -61,8 +63,9 @@ def save(obj: Any, path: str | Path) -> Path:
 
     Parameters
     ----------
-    obj : GradientFlow, Trajectory, Enclosure, Report, Sweep, Dataset, …
-        What to store.  The dense output of a trajectory is not.
+    obj : GradientFlow, Trajectory, Enclosure, Law, Report, Sweep, Dataset, …
+        What to store.  The dense output of a trajectory is not.  As ``.json``, an
+        enclosure or a law becomes a certificate, see `write_checker`.
     path : str or Path
         Ends with ``.npz`` (arrays in binary) or ``.json`` (everything readable).
 
@@ -74,7 +77,7 @@ def save(obj: Any, path: str | Path) -> Path:
     Raises
     ------
     InvalidArgument
-        If the object cannot be stored, or the name has another ending.
+        If the object cannot be stored so, or the name has another ending.
     OutputError
         If the file cannot be written.
 
@@ -99,7 +102,7 @@ def save(obj: Any, path: str | Path) -> Path:
         "kind": type(obj).__name__,
         "object": writer.encode(obj),
     }
-    text = json.dumps(header, ensure_ascii=False, indent=None if writer.binary else 1)
+    text = json.dumps(header) if writer.binary else json_text(obj, header)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(beside, "wb") as file:
@@ -170,7 +173,7 @@ def _as_path(path: Any, call: str) -> Path:
 
 def _read(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if source.suffix == ".json":
-        return json.loads(source.read_text(encoding="utf-8")), {}
+        return stored_object(json.loads(source.read_text(encoding="utf-8"))), {}
     with open(source, "rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     return json.loads(str(arrays.pop("header"))), arrays
@@ -189,13 +192,10 @@ def _classes() -> dict[str, type]:
     found: dict[str, type] = {}
     for package in _PACKAGES:
         for value in vars(import_module(f"symflow.{package}")).values():
-            if isinstance(value, type) and (is_dataclass(value) or _is_enum(value)):
+            kind = isinstance(value, type) and value is not Enum
+            if kind and (is_dataclass(value) or issubclass(value, Enum)):
                 found[value.__name__] = value
     return found
-
-
-def _is_enum(value: type) -> bool:
-    return issubclass(value, Enum) and value is not Enum
 
 
 class _Writer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import log, log2
 from numbers import Integral
 from typing import Any
@@ -26,7 +27,7 @@ from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
-from symflow.precision.plan import make_plan
+from symflow.precision.plan import Plan, make_plan
 from symflow.precision.run import Run
 
 #: How often the integration is repeated with more bits.
@@ -148,11 +149,7 @@ def enclose(
                 "Enclose finite times"
             )
             raise PrecisionLost(msg) from None
-    seen = forecast(problem.floats, float(times[-1]), structural=True)
-    plan = make_plan(problem, times, int(digits), seen)
-    plan = plan.tightened(
-        GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2) + EXTRA_BITS
-    )
+    plan = planned(problem, times, int(digits))
     for _ in range(ATTEMPTS):
         run = Run(problem, times, int(digits), Flint(), plan)
         radii, shortfall = _prove(run, progress)
@@ -165,6 +162,23 @@ def enclose(
         f"{plan.bits} bits. Ask for fewer digits, or for an earlier last time"
     )
     raise PrecisionLost(msg)
+
+
+def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
+    """Return a plan whose error bound is likely to be proven.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    times : sequence of Fraction
+        The requested times.
+    digits : int
+        Digits wanted at each of them.
+    """
+    seen = forecast(problem.floats, float(times[-1]), structural=True)
+    growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
+    return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
 
 
 def check_covered(problem: Problem, *, endless: bool = False) -> None:
