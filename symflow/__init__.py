@@ -12,6 +12,7 @@ of its names is first used, so that ``import symflow`` costs what ``import sympy
 import ast as _ast
 from importlib import import_module as _import_module
 from importlib.resources import files as _files
+from threading import RLock as _RLock
 from typing import Any as _Any
 
 __version__ = "0.1.0"
@@ -28,6 +29,9 @@ def _contents() -> dict[str, str]:
 
 _MODULES = _contents()
 
+#: Threads that import from both ends of a package would meet half of a module.
+_IMPORTING = _RLock()
+
 __all__ = list(_MODULES)
 
 
@@ -36,9 +40,10 @@ def __getattr__(name: str) -> _Any:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     home = _MODULES[name]
-    if home == __name__:
-        return _import_module(f"{home}.{name}")
-    value = globals()[name] = getattr(_import_module(home), name)
+    with _IMPORTING:
+        if home == __name__:
+            return _import_module(f"{home}.{name}")
+        value = globals()[name] = getattr(_import_module(home), name)
     return value
 
 

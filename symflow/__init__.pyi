@@ -103,6 +103,9 @@ from symflow.data import (
     Dataset as Dataset,
 )
 from symflow.data import (
+    Measurements as Measurements,
+)
+from symflow.data import (
     Moments as Moments,
 )
 from symflow.data import (
@@ -217,6 +220,9 @@ from symflow.losses import (
     Loss as Loss,
 )
 from symflow.losses import (
+    MeasurementLoss as MeasurementLoss,
+)
+from symflow.losses import (
     SquaredLoss as SquaredLoss,
 )
 from symflow.networks import (
@@ -239,6 +245,9 @@ from symflow.networks import (
 )
 from symflow.networks import (
     LinearNetwork as LinearNetwork,
+)
+from symflow.networks import (
+    Model as Model,
 )
 from symflow.networks import (
     Network as Network,

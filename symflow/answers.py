@@ -45,7 +45,7 @@ def companions(
     >>> start = ([[1, 2]], [[2], [1]])
     >>> found = sf.companions(flow, sf.whitened([[2, 0], [0, 1]]), start)
     >>> [claim.name for claim in found][:3]
-    ['Alignment', 'FarAway', 'InducedFlow']
+    ['Alignment', 'InducedFlow', 'RankOneLimit']
     """
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
     catalogue = (*convergence.COMPANIONS, *bias.COMPANIONS)

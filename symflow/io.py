@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -26,7 +25,8 @@ import numpy as np
 import sympy
 
 from symflow.certificate import json_text, stored_object
-from symflow.errors import InvalidArgument, InvalidData, OutputError
+from symflow.errors import InvalidArgument, InvalidData
+from symflow.files import whole_file
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
@@ -103,17 +103,11 @@ def save(obj: Any, path: str | Path) -> Path:
         "object": writer.encode(obj),
     }
     text = json.dumps(header) if writer.binary else json_text(obj, header)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            if writer.binary:
-                np.savez_compressed(file, header=np.array(text), **writer.arrays)
-            else:
-                file.write(text.encode())
-        os.replace(beside, target)
-    except OSError as problem:
-        msg = f"save(obj, path={str(path)!r}): cannot write there: {problem.strerror}"
-        raise OutputError(msg) from None
+    with whole_file(target, f"save(obj, path={str(path)!r})") as file:
+        if writer.binary:
+            np.savez_compressed(file, header=np.array(text), **writer.arrays)
+        else:
+            file.write(text.encode())
     return target
 
 
@@ -390,9 +384,9 @@ def _constant(node: ast.AST) -> Any:
 
 
 def _constructor(name: str) -> Any:
-    from symflow.algebra import functions, symbols
+    from symflow.algebra import functions, matrix_maps, symbols
 
-    for module in (symbols, functions, sympy, sympy.core.symbol):
+    for module in (symbols, functions, matrix_maps, sympy, sympy.core.symbol):
         found = getattr(module, name, None)
         if isinstance(found, type) and issubclass(found, sympy.Basic):
             return found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,12 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
+from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
 from symflow.flow import EndToEndFlow, GradientFlow
+from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
 from symflow.labelled import dataset, frame
 
@@ -105,6 +106,16 @@ class Trajectory(Displayed):
     def flow(self) -> GradientFlow:
         """The flow that was integrated."""
         return self.problem.flow
+
+    @cached_property
+    def layered(self) -> Trajectory:
+        """The same trajectory with the weights first layer first."""
+        if self.flow.network.product is None:
+            return self
+        weights = in_layer_order(self.weights, self.flow.network)
+        return replace(
+            self, problem=self.problem.layered, weights=weights, interpolant=None
+        )
 
     def __len__(self) -> int:
         return len(self.t)

@@ -433,3 +433,23 @@ def test_the_verdict_says_where_there_are_no_digits() -> None:
     bare = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
     assert "in float64 alone for the raw and whitened data" in bare.verdict
     assert bare.verdict in html_report(bare, About(), [])
+
+
+@pytest.mark.parametrize("fault", ["backend", "latex"])
+def test_a_report_is_not_lost_for_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    import matplotlib as mpl
+
+    if fault == "latex":
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setitem(mpl.rcParams, "text.usetex", True)
+    else:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
+    found = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
+    names = [path.name for path in write_report(found, tmp_path / "report")]
+    assert names == ["report.html", "report.json", "gradient_flow_2_1_1.py"]
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.count("The figures are left out: ") == 2

@@ -25,6 +25,7 @@ from symflow.bias import (
 )
 from symflow.bias.minimizers import minimizers
 from symflow.bias.scale import lazy_excess, rich_excess
+from symflow.bias.stuck_modes import stuck_modes
 from symflow.claims import Status
 from symflow.flow.problem import bind
 
@@ -387,12 +388,9 @@ def test_a_limit_is_proved_only_where_saddles_are_excluded():
     flow, data = flow_of(sf.LinearNetwork(2, 2, 2)), sf.whitened([[3, 0], [0, 1]])
     half = F(1, 2)
     wrong = [[-half, 0], [0, half]], [[half, 0], [0, half]]
-    with pytest.raises(sf.HypothesisFailed, match="a balanced mode is opposite"):
-        sf.implicit_bias(flow, data, wrong)
-    floats = [np.array(weight, float) for weight in wrong]
-    bias = sf.implicit_bias(flow, data, floats)
-    assert bias.status is Status.VERIFIED
-    assert "not decided" in str(bias.hypotheses[-1])
+    for start in (wrong, [np.array(weight, float) for weight in wrong]):
+        with pytest.raises(sf.HypothesisFailed, match="moves alone is opposite"):
+            sf.implicit_bias(flow, data, start)
     near = [[F(3, 2), 0], [0, half]], [[2, 0], [0, half]]
     assert sf.implicit_bias(flow, data, near).status is Status.PROVED
     for still in (
@@ -413,20 +411,81 @@ def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
     s = F(3, 10) * factor
     flow, data = flow_of(sf.LinearNetwork(1, 1, 1)), sf.whitened([[factor**2]])
     assert sf.implicit_bias(flow, data, ([[s]], [[s]])).status is Status.PROVED
-    with pytest.raises(sf.HypothesisFailed, match="a balanced mode is opposite"):
+    with pytest.raises(sf.HypothesisFailed, match="moves alone is opposite"):
         sf.implicit_bias(flow, data, ([[-s]], [[s]]))
     # balanced up to rounding is not taken for an imbalance
-    data = sf.whitened([[float(factor) ** 2]])
-    for init in (([[-0.3 * float(factor)]], [[(0.1 + 0.2) * float(factor)]]),):
-        assert sf.implicit_bias(flow, data, init).status is Status.VERIFIED
+    size, floats = float(factor), sf.whitened([[float(factor) ** 2]])
+    with pytest.raises(sf.HypothesisFailed, match="up to rounding"):
+        sf.implicit_bias(flow, floats, ([[-0.3 * size]], [[(0.1 + 0.2) * size]]))
     wide = flow_of(sf.LinearNetwork(2, 2, 2))
     start = sf.balanced_init(0.3, rng=0)
     drawn = sf.implicit_bias(wide, sf.whitened([[3, 0], [0, 1]]), start)
     assert drawn.status is Status.VERIFIED
     # an imbalance of exact numbers, however small, frees it
-    data = sf.whitened([[factor**2]])
     freed = sf.implicit_bias(flow, data, ([[-s]], [[s * (1 + F(1, 10**9))]]))
     assert freed.status is Status.PROVED
+
+
+ROTATED = np.array([[F(3, 5), F(-4, 5)], [F(4, 5), F(3, 5)]])
+TURNED = np.array([[F(5, 13), F(-12, 13)], [F(12, 13), F(5, 13)]])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    ("modes", "stuck"),
+    [
+        (((1, 1), (F(-1, 2), F(1, 2))), True),  # one of two modes is balanced, opposed
+        (((1, 2), (F(-1, 2), F(1, 2))), True),
+        (((1, 2), (F(-1, 2), F(1, 3))), False),
+        (((1, 2), (F(1, 2), F(1, 2))), False),
+        (((1, 2, 1), (F(1, 2), F(-1, 2), 2)), True),
+        (((1, 2, 1), (F(1, 2), F(-1, 3), 2)), False),
+        (((1, 2, 1), (0, 0, 2)), True),  # at rest
+        (((1, 2, 1), (1, 0, 2)), False),
+        (((1, 2, 1), (0, 2, 0)), True),
+        (((0, 0, 1), (0, 2, 1)), True),
+    ],
+)
+def test_a_mode_that_moves_alone_decides_by_its_amplitudes(modes, stuck, exact):
+    """In rotated frames, so that no entry of a weight shows it."""
+    depth, frames = len(modes[0]), [ROTATED, TURNED, ROTATED.T, TURNED.T]
+    weights = [
+        frames[k + 1] @ np.diag([mode[k] for mode in modes]) @ frames[k].T
+        for k in range(depth)
+    ]
+    target = frames[depth] @ np.diag([5, 3]) @ frames[0].T
+    if not exact:
+        weights, target = [w.astype(float) for w in weights], target.astype(float)
+    problem = bind(
+        flow_of(sf.LinearNetwork(*[2] * (depth + 1))), sf.whitened(target), weights
+    )
+    assert bool(stuck_modes(problem, minimizers(problem))) == stuck
+    run = simulate_to_the_end(weights, target)
+    assert (abs(run - target.astype(float)).max() > 0.5) == stuck
+
+
+def simulate_to_the_end(weights, target):
+    """Return W(4) by SciPy, from the force alone."""
+    shapes = [w.shape for w in weights]
+    sizes = np.cumsum([0, *(a * b for a, b in shapes)])
+    goal, names = target.astype(float), range(len(shapes))
+
+    def layers(state):
+        return [state[sizes[k] : sizes[k + 1]].reshape(shapes[k]) for k in names]
+
+    def field(_, state):
+        W = layers(state)
+        done = np.linalg.multi_dot([*W[::-1], np.eye(2)])
+        rates = []
+        for k in names:
+            after = np.linalg.multi_dot([np.eye(2), *W[:k:-1], np.eye(2)])
+            before = np.linalg.multi_dot([np.eye(2), *W[:k][::-1], np.eye(2)])
+            rates.append((after.T @ (goal - done) @ before.T).ravel())
+        return np.concatenate(rates)
+
+    start = np.concatenate([w.astype(float).ravel() for w in weights])
+    end = solve_ivp(field, (0, 4), start, rtol=1e-10, atol=1e-12).y[:, -1]
+    return np.linalg.multi_dot([*layers(end)[::-1], np.eye(2)])
 
 
 def test_a_truth_of_rank_one_in_floats_is_reached_through_one_unit(rng):

@@ -28,7 +28,7 @@ from sympy.matrices.expressions.diagonal import DiagMatrix, DiagonalOf
 import symflow as sf
 from symflow.algebra import at_sizes
 from symflow.algebra.functions import sigmoid, softplus
-from symflow.algebra.matrix_maps import Elementwise
+from symflow.algebra.matrix_maps import ElementwiseExpr
 from symflow.errors import NotDifferentiable, ShapeMismatch
 
 n, d, m = sympy.symbols("n d m", integer=True, positive=True)
@@ -139,7 +139,9 @@ def test_gradient_is_that_of_the_entries(name, seed):
     assert result.shape == variable.shape
     random = Random(f"{name} {seed}")
     sizes = {n: random.randint(1, 3), d: random.randint(1, 3), m: random.randint(1, 2)}
-    scalar = plain(at_sizes(expr.replace(ElementwiseApplyFunction, Elementwise), sizes))
+    scalar = plain(
+        at_sizes(expr.replace(ElementwiseApplyFunction, ElementwiseExpr), sizes)
+    )
     scalar = scalar[0, 0] if isinstance(scalar, sympy.MatrixBase) else scalar
     entries = sympy.Matrix(at_sizes(variable, sizes).as_explicit())
     claimed = plain(at_sizes(result, sizes))

@@ -16,7 +16,7 @@ from symflow.flow.problem import bind
 from symflow.precision.balls import as_matrix, log2_above
 from symflow.precision.defect import Defect
 from symflow.precision.regions import Regions
-from symflow.precision.sampling import Grid, Series, chebyshev_points
+from symflow.precision.sampling import ChebyshevGrid, Series, chebyshev_points
 
 ORDER, BITS, RADIUS = 12, 80, 0.05
 
@@ -24,10 +24,10 @@ ORDER, BITS, RADIUS = 12, 80, 0.05
 def polynomial(problem, seed):
     """Taylor coefficients with errors of 2^-50, so that there is a defect."""
     from symflow.precision.fixed import FixedPoint
-    from symflow.precision.steps import System
+    from symflow.precision.steps import SeriesSystem
 
     engine = FixedPoint(BITS)
-    system = System.of(problem, engine, ORDER, 40)
+    system = SeriesSystem.of(problem, engine, ORDER, 40)
     series = system._expand(system.start(-3.0).weights, -3.0)
     unit, terms = series
     exact = engine.coefficients(terms)
@@ -87,7 +87,7 @@ def test_values_and_slopes_of_a_grid_contain_the_exact_ones():
     table = flint.fmpz_mat(6, 2, [int(x) for x in rng.integers(-(2**40), 2**40, 12)])
     series = Series.of(table, [(1, 1), (1, 1)], 40)
     extra = (Fraction(1, 3), Fraction(1))
-    values, slopes = series.at(Grid(3, extra, 5, 64), Fraction(5, 4))
+    values, slopes = series.at(ChebyshevGrid(3, extra, 5, 64), Fraction(5, 4))
     points = [
         u * 5 / 4 for u in (*chebyshev_points(3), *map(flint.fmpq, (1, 3), (3, 3)))
     ]

@@ -14,7 +14,7 @@ import pytest
 import sympy
 
 import symflow as sf
-from symflow.algebra.elementwise import Identity
+from symflow.algebra.elementwise import IdentityNode
 from symflow.algebra.nodes import Leaf, add, product
 from symflow.convergence import attempts, companions
 from symflow.networks.parametrizations import Parametrization
@@ -158,7 +158,7 @@ class Residual(Parametrization):
 
     @property
     def end_to_end_node(self):
-        first, second = (add(Identity(self.size), Leaf(s)) for s in self.parameters)
+        first, second = (add(IdentityNode(self.size), Leaf(s)) for s in self.parameters)
         return product(second, first)
 
 

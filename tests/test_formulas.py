@@ -114,10 +114,12 @@ class Draw:
         ]
         if rows == columns:
             makers += [
-                lambda: entry_nodes.Identity(rows),
+                lambda: entry_nodes.IdentityNode(rows),
                 lambda: entry_nodes.Inverse(below()),
                 lambda: embeddings.diag(below(rows, 1)),
-                lambda: embeddings.Circulant(below(self.rng.randint(1, rows), 1), rows),
+                lambda: embeddings.CirculantNode(
+                    below(self.rng.randint(1, rows), 1), rows
+                ),
             ]
         if columns == 1:
             wider = self.rng.choice([s for s in SIZES if s >= rows] or [rows])

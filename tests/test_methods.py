@@ -436,6 +436,15 @@ def test_a_flow_that_crawls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.isfinite(many.end_to_end[:, 1]).all()
 
 
+def test_an_ensemble_of_which_nothing_is_left_is_refused() -> None:
+    starts = [np.full((2, 1, 1), 1e200), np.full((2, 1, 1), 1e200)]
+    with pytest.raises(sf.IntegrationFailed, match=r"none of the 2 .* to t = 1"):
+        sf.ensemble(ONE_MODE, ONE_TARGET, starts, [0, 1, 2])
+    assert len(sf.ensemble(ONE_MODE, ONE_TARGET, starts, 0)) == 2
+    starts[0][1] = starts[1][1] = 0.5
+    assert sf.ensemble(ONE_MODE, ONE_TARGET, starts, 1).stats["failed"] == (0,)
+
+
 @pytest.mark.parametrize("method", [DOP853(), GaussLegendre(), Radau()])
 def test_a_huge_start_is_no_fault_of_the_tolerance(method: Any) -> None:
     """The tolerance that was derived from the start was refused as the user's."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.convergence.kernel import operator_drift
+from symflow.convergence.kernel_spectrum import operator_drift
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
 DATA = sf.whitened([[1.0, 0.2], [0.0, 0.5]])

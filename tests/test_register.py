@@ -10,10 +10,11 @@ import sympy
 
 import symflow as sf
 from symflow.bias.prediction import Prediction
-from symflow.claims import structural
+from symflow.claims import Hypothesis, structural
 from symflow.claims.bibliography import MIN_2021
 from symflow.claims.catalogue import _REGISTERED
 from symflow.convergence import LossBound
+from symflow.solutions import LinearRegression
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
 DATA = sf.whitened([[3, 0], [0, 2]])
@@ -103,6 +104,27 @@ def test_a_prediction_is_asked_after_those_of_symflow():
     assert sf.implicit_bias(FLOW, DATA, START).name == "LeastNorm"
     decaying = sf.gradient_flow(FLOW.network, sf.SquaredLoss(l2="1/10"))
     assert sf.implicit_bias(decaying, DATA, START).name == "Nowhere"
+
+
+def test_a_closed_form_is_asked_by_solve():
+    class Resting(LinearRegression):
+        """A single layer that has learned already."""
+
+        structural: ClassVar = 1
+        conditions: ClassVar = (dense, lambda problem: at_rest(problem))
+
+    def at_rest(problem):
+        sigma_xx, sigma_yx = problem.arguments
+        holds = not np.any(sigma_yx - problem.weights[0] @ sigma_xx)
+        return Hypothesis("at rest", holds)
+
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2), sf.SquaredLoss())
+    sf.register(Resting)
+    found = sf.solve(flow, DATA, ([[3, 0], [0, 2]],), all=True)
+    assert [answer.name for answer in found] == ["LinearRegression", "Resting"]
+    np.testing.assert_array_equal(found[1].end_to_end(7.0), [[3, 0], [0, 2]])
+    others = sf.solve(flow, DATA, ([[1, 0], [0, 2]],), all=True)
+    assert [answer.name for answer in others] == ["LinearRegression"]
 
 
 def test_what_is_no_theorem_is_refused():

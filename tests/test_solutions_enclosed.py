@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import symflow as sf
 from symflow.algebra.balls import to_arb_array
 from symflow.algebra.numbers import to_mpf
+from symflow.flow.problem import bind
 from symflow.precision import enclose, precise
 from symflow.solutions import EnclosedMatrix, Riccati, SymmetricRiccati
-from symflow.solutions.case import Case
 
 HALF = Fraction(1, 2)
 TURN = np.array([[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]])
@@ -43,7 +43,7 @@ def _tied(rank=2):
 
 
 def _solved(kind, case):
-    answer = kind.attempt(Case(*case))
+    answer = kind.attempt(bind(*case))
     assert isinstance(answer, kind), answer
     return answer
 

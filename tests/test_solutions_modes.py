@@ -15,10 +15,15 @@ from oracles.mutations import mutations
 import symflow as sf
 from symflow.precision import precise
 from symflow.solutions import InfiniteDepth, solve
-from symflow.solutions.case import context_of
-from symflow.solutions.deep import deep_strength
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.reduction import frame_steps
+from symflow.solutions.time.power_series import deep_strengths
 
 DATA = sf.Moments([[Fraction(7, 10)]], [[Fraction(13, 10)]])
+
+
+def deep_strength(context, depth, time, *mode):
+    return next(deep_strengths(context, depth, [time], *mode))
 
 
 def _flow(*widths):
@@ -170,3 +175,35 @@ def test_the_infinitely_deep_mode_starts_and_ends_right_from_any_scale():
         assert values[2] == pytest.approx(4.0, rel=1e-12)
     with pytest.raises(sf.InvalidArgument, match="positive"):
         InfiniteDepth(-1, 1, 1)
+
+
+DIAGONAL_FLOWS = (
+    r"\dot{A}_{1} = \Sigma - A_{1} \Lambda",
+    r"\dot{A}_{1} = A_{2} \left(\Sigma - A_{2} A_{1} \Lambda\right)",
+    r"\dot{A}_{1} = A_{3} A_{2} \left(\Sigma - A_{3} A_{2} A_{1} \Lambda\right)",
+)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_flow_that_is_displayed_for_diagonal_layers_is_theirs(depth):
+    """As one writes it, and as the gradient of ½λp² − σp, p = a_1⋯a_L, per mode."""
+    form, flow = frame_steps(depth)
+    assert form.latex == r"W_{1} = R_{1} A_{1} R_{0}^{T}"
+    assert form.definition
+    assert flow.proved
+    assert flow.latex == DIAGONAL_FLOWS[depth - 1]
+    names = [f"A{k}" for k in range(1, depth + 1)] + ["Sigma", "Lambda"]
+    modes = {name: sympy.symbols(f"{name.lower()}_1:3") for name in names}
+    places = {
+        symbol: sympy.diag(*modes[symbol.name])
+        for symbol in flow.equation.rhs.atoms(sympy.MatrixSymbol)
+    }
+    size = next(iter(places)).shape[0]
+    shown = flow.equation.rhs.subs(size, 2).doit()
+    shown = shown.subs({s.subs(size, 2): m for s, m in places.items()}).doit()
+    for mode in range(2):
+        *layers, sigma, lam = (modes[name][mode] for name in names)
+        product = sympy.prod(layers)
+        slope = sympy.diff(sigma * product - lam * product**2 / 2, layers[0])
+        assert sympy.expand(shown[mode, mode] - slope) == 0
+    assert shown[0, 1] == shown[1, 0] == 0

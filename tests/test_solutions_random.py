@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symflow as sf
+from symflow.flow.problem import bind
 from symflow.precision import enclose, precise
 from symflow.solutions import SOLUTIONS
-from symflow.solutions.case import Case, context_of
+from symflow.solutions.any_precision import context_of
 
 ENTRIES = {entry.__name__: entry for entry in SOLUTIONS}
 DENSE = [
@@ -81,7 +82,7 @@ def _gap(first, second, digits):
 )
 def test_digits_agree_with_integration(name, seed, time):
     flow, data, init = _case(name, seed)
-    solution = ENTRIES[name].attempt(Case(flow, data, init))
+    solution = ENTRIES[name].attempt(bind(flow, data, init))
     run = precise(flow, data, init, [time], digits=35)
     gap = _gap(solution.precise(time, digits=35), run.end_to_end[0], 35)
     # a drawn start satisfies the hypotheses to the digits that it is drawn with
@@ -99,7 +100,7 @@ def test_digits_agree_with_integration(name, seed, time):
     ),
 )
 def test_floats_are_right_at_any_time_and_scale(name, seed, scale, time):
-    solution = ENTRIES[name].attempt(Case(*_case(name, seed, 10.0**scale)))
+    solution = ENTRIES[name].attempt(bind(*_case(name, seed, 10.0**scale)))
     sharp = solution.precise(time, digits=25).astype(float)
     gap = np.abs(solution.end_to_end(time) - sharp).max()
     assert gap <= 1e-12 * np.abs(sharp).max()
@@ -109,7 +110,7 @@ def test_floats_are_right_at_any_time_and_scale(name, seed, scale, time):
 @pytest.mark.parametrize("name", DENSE[:-1])
 def test_proven_balls_of_the_flow_meet_the_closed_form(name):
     flow, data, init = _case(name, 7)
-    solution = ENTRIES[name].attempt(Case(flow, data, init))
+    solution = ENTRIES[name].attempt(bind(flow, data, init))
     ball = enclose(flow, data, init, [1], digits=25)
     value = solution.precise(1, digits=40)
     context = context_of(50)

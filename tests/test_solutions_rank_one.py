@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import symflow as sf
+from symflow.flow.problem import bind
 from symflow.precision import precise
 from symflow.solutions import RankOne, attempts
-from symflow.solutions.case import Case, context_of
+from symflow.solutions.any_precision import context_of
 
 TIMES = np.array([0.0, 0.1, 0.7, 1.5, 4.0, 12.0])
 WIDTHS = [(3, 1, 2), (3, 4, 1, 2), (2, 1, 3, 2), (3, 2, 2), (3, 1, 2, 4, 2)]
@@ -27,7 +28,7 @@ def _problem(widths, target, init):
 
 
 def _rank_one(flow, data, init):
-    answer = RankOne.attempt(Case(flow, data, init))
+    answer = RankOne.attempt(bind(flow, data, init))
     assert isinstance(answer, RankOne), answer
     return answer
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from oracles.entrywise import Problem
 
 import symflow as sf
+from symflow.flow.problem import bind
 from symflow.precision import precise
 from symflow.solutions import Riccati, solve
-from symflow.solutions.case import Case
 
 LAMBDAS = (-5, -1, 0, 0.5, 1, 10, 100)
 CASES = [
@@ -31,7 +31,7 @@ def _flow(*widths):
 
 
 def _riccati(flow, data, init):
-    answer = Riccati.attempt(Case(flow, data, init))
+    answer = Riccati.attempt(bind(flow, data, init))
     assert isinstance(answer, Riccati), answer
     return answer
 

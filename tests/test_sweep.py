@@ -1,22 +1,28 @@
 """Sweeps: the same runs on every executor, after every kind of interruption."""
 
 import json
+import multiprocessing
 import os
+import pickle
+import re
 import signal
 import subprocess
 import sys
-import time
-import warnings
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from threading import Lock
 
 import numpy as np
 import pytest
+from adversary.faults import room_for
 
 import symflow as sf
+from symflow.simulation.pool import ATTEMPTS, outcomes
 from symflow.simulation.records import Record, RecordFile
+from symflow.simulation.sweep import prepared
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.SquaredLoss())
 DATA = sf.Moments(np.diag([1.0, 2.0, 3.0]), [[1.0, 0.5, 0.0], [0.0, 0.25, 1.0]])
@@ -77,44 +83,114 @@ def test_threads_and_processes_give_the_same_bits_and_the_same_file(tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
 
 
+#: Unguarded, as in a notebook, and its rule can be imported from nowhere.
 SCRIPT = """
+import os, sys, time
 import symflow as sf
 
-flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-{rule}
-done = sf.sweep(flow, sf.whitened([[1.0]]), {init}, [0, 1], runs=2, rng=0)
+class Mine(sf.Init):
+    tags = frozenset()
+
+    def __init__(self):
+        self.state = "something"
+
+    def __setstate__(self, state):
+        print("BLAS threads:", os.environ["OPENBLAS_NUM_THREADS"], flush=True)
+
+    def draw(self, network, data=None, rng=None, *, digits=None):
+        time.sleep(float(sys.argv[2]))
+        return sf.gaussian_init(0.1).draw(network, data, rng, digits=digits)
+
+flow, data = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss()), [[1.0]]
+done = sf.sweep(flow, sf.whitened(data), Mine(), [0, 1], runs=6, path=sys.argv[1])
 print(done.final.shape)
 """
-SUBCLASS = "class Mine(type(sf.gaussian_init(0.1))): pass"
 
 
-def _run_script(folder, **parts):
-    path = folder / "script.py"
-    path.write_text(SCRIPT.format(**parts))
-    command = [sys.executable, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def start_script(folder, seconds):
+    script = folder / "script.py"
+    script.write_text(SCRIPT)
+    return subprocess.Popen(
+        [sys.executable, script, folder / "runs", str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")},
+    )
 
 
 @pytest.mark.slow
-def test_a_script_without_a_guard_is_not_run_again_by_its_workers(tmp_path):
-    run = _run_script(tmp_path, rule="", init="sf.gaussian_init(0.1)")
-    assert run.stdout == "(2, 1, 1)\n", run.stderr
+def test_a_script_sends_its_own_rule_once_to_each_worker(tmp_path):
+    shown, complaints = start_script(tmp_path, 0).communicate()
+    assert complaints == ""
+    *arrived, last = shown.splitlines()
+    assert last == "(6, 1, 1)"
+    assert set(arrived) == {"BLAS threads: 1"}
+    assert len(arrived) <= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.slow
-def test_a_script_that_defines_its_rule_is_told_to_guard_the_call(tmp_path):
-    run = _run_script(tmp_path, rule=SUBCLASS, init="Mine(0.1, 0.5, 1)")
-    assert run.returncode == 1
-    assert "if __name__ == '__main__':" in run.stderr
+@pytest.mark.skipif(os.name == "nt", reason="needs process groups")
+def test_control_c_says_what_is_kept_and_workers_say_nothing(tmp_path):
+    running = start_script(tmp_path, 0.2)
+    # The line of a worker: the first run begins.
+    assert running.stdout.readline() == "BLAS threads: 1\n"
+    os.killpg(running.pid, signal.SIGINT)
+    _, complaints = running.communicate()
+    assert complaints.count("Traceback") == 1
+    last = complaints.splitlines()[-1]
+    assert re.fullmatch(
+        r"KeyboardInterrupt: sweep\(…\): kept [0-6] of 6 runs; call again to resume",
+        last,
+    )
 
 
-def test_a_rule_that_cannot_be_pickled_is_refused():
-    @dataclass(frozen=True)
-    class Local(Fragile):
-        pass
+def test_a_rule_that_cannot_be_sent_is_refused():
+    class Locked(Fragile):
+        lock = property(lambda self: None)
 
-    with pytest.raises(sf.InvalidArgument, match="top level of a module"):
-        sf.sweep(*PROBLEM[:2], Local(), [0, 1], runs=2)
+    rule = Locked()
+    object.__setattr__(rule, "held", Lock())
+    with pytest.raises(sf.InvalidArgument, match="cannot be sent to another process"):
+        sf.sweep(*PROBLEM[:2], rule, [0, 1], runs=2)
+
+
+def test_a_rule_that_workers_do_not_find_is_refused_in_words():
+    class Elsewhere(Inline):
+        def submit(self, function, number):
+            return super().submit(function.func, b"cnowhere\nMine\n.", number)
+
+    with pytest.raises(sf.InvalidArgument, match=r"cannot read .*No module named"):
+        sf.sweep(*PROBLEM, runs=2, executor=Elsewhere())
+
+
+@pytest.mark.parametrize("loss", [sf.SquaredLoss(), sf.SquaredLoss("sum", 0.1)])
+def test_workers_get_the_moments_and_make_the_same_runs(loss, rng):
+    data = sf.Dataset(rng.normal(size=(2000, 3)), rng.normal(size=(2000, 2)))
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), loss)
+    task, _ = prepared((flow, data, INIT, [1]), None, 0, 1, None)
+    sent = pickle.dumps(task)
+    assert len(sent) < 8000  # 80 kB are in the samples
+    there, here = pickle.loads(sent)(0), task(0)
+    assert all(map(np.array_equal, there.arrays, here.arrays))
+    assert there.stats == here.stats
+
+
+def test_workers_get_the_samples_where_they_are_read(rng):
+    data = sf.Dataset(rng.normal(size=(9, 3)), np.sign(rng.normal(size=(9, 2))))
+    margins = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.LogisticLoss())
+    for problem in ((margins, data, INIT, [1]), (FLOW, data, Fragile(), [1])):
+        task, _ = prepared(problem, None, 0, 1, None)
+        assert pickle.loads(pickle.dumps(task)).data.X.shape == (9, 3)
+
+
+def test_a_daemonic_process_uses_threads(monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    done = sf.sweep(*PROBLEM, runs=2)
+    assert np.array_equal(
+        done.end_to_end, sf.sweep(*PROBLEM, runs=2, executor=Inline()).end_to_end
+    )
 
 
 def test_many_threads_do_not_share_memory():
@@ -146,14 +222,98 @@ def test_a_file_that_was_cut_off_goes_on_from_its_last_sound_record(tmp_path, cu
     assert path.read_bytes() == whole
 
 
-def test_a_flipped_bit_is_noticed(tmp_path):
+@pytest.mark.parametrize(("place", "lost"), [(20, ()), (-700, (2,)), (-20, (3,))])
+def test_a_flipped_bit_costs_no_more_than_its_record(tmp_path, place, lost):
     path, pool = tmp_path / "runs", Inline()
     sf.sweep(*PROBLEM, runs=4, executor=pool, path=path)
-    whole = bytearray(path.read_bytes())
-    whole[-20] ^= 1
-    path.write_bytes(whole)
+    whole = path.read_bytes()
+    spoilt = bytearray(whole)
+    spoilt[place] ^= 1
+    path.write_bytes(spoilt)
+    done = sf.sweep(*PROBLEM, runs=4, executor=pool, path=path)
+    assert pool.count == 4 + len(lost)
+    assert done.remade == lost
+    assert ("made again" in repr(done)) == bool(lost)
+    assert path.read_bytes() == whole
+
+
+def test_a_seed_that_is_overridden_makes_no_other_sweep(tmp_path):
+    path, pool = tmp_path / "runs", Inline()
+    problem = lambda: (FLOW, DATA, sf.gaussian_init(0.1), [1])  # noqa: E731
+    sf.sweep(*problem(), runs=2, executor=pool, path=path)
+    whole = path.read_bytes()
+    sf.sweep(*problem(), runs=3, executor=pool, path=path)
+    assert pool.count == 3
+    assert path.read_bytes().startswith(whole)
+
+
+class Plain(Fragile):
+    """A rule whose repr is that of any object, or of its array."""
+
+    __repr__ = object.__repr__
+
+    def __init__(self, given):
+        object.__setattr__(self, "given", given)
+
+
+def test_a_rule_of_the_readers_own_is_told_from_others(tmp_path):
+    path, long = tmp_path / "runs", np.zeros(3000)
+    first = (FLOW, DATA, Plain(long.copy()), [1])
+    sf.sweep(*first, runs=3, executor=Inline(), path=path)
+    sf.sweep(*first, runs=3, executor=Breaking(limit=0), path=path)  # all are there
+    long[1500] = 1e-9
+    with pytest.raises(sf.InvalidArgument, match="differ in init"):
+        sf.sweep(FLOW, DATA, Plain(long), [1], executor=Inline(), path=path)
+    with pytest.raises(sf.InvalidArgument, match="a __repr__ that names"):
+        sf.sweep(FLOW, DATA, Plain(object()), [1], executor=Inline(), path=path)
+
+
+def records_in_reverse(path, runs):
+    """Write all records of a sweep as if it was killed before it was done."""
+    task, header = prepared(PROBLEM, None, 0, runs, path)
+    with RecordFile(path, header) as file:
+        for run in reversed(range(runs)):
+            file.append(task(run))
+
+
+def test_a_file_that_was_left_out_of_order_is_put_in_order(tmp_path):
+    path, fresh = tmp_path / "runs", tmp_path / "fresh"
+    records_in_reverse(path, 4)
+    sf.sweep(*PROBLEM, runs=4, executor=Breaking(limit=0), path=path)
+    sf.sweep(*PROBLEM, runs=4, executor=Inline(), path=fresh)
+    assert path.read_bytes() == fresh.read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["fresh", "runs"]
+
+
+def test_a_full_disk_keeps_what_was_written_and_says_so(tmp_path):
+    path, fresh, pool = tmp_path / "runs", tmp_path / "fresh", Inline()
+    sf.sweep(*PROBLEM, runs=4, executor=pool, path=fresh)
+    with (
+        room_for(fresh.stat().st_size - 10),
+        pytest.raises(sf.OutputError, match=r"cannot write.*kept 3 of 4 runs; call"),
+    ):
+        sf.sweep(*PROBLEM, runs=4, executor=pool, path=path)
+    assert pool.count == 8
     sf.sweep(*PROBLEM, runs=4, executor=pool, path=path)
-    assert pool.count == 5
+    assert pool.count == 9
+    assert path.read_bytes() == fresh.read_bytes()
+
+
+def test_a_disk_without_room_for_the_order_loses_nothing(tmp_path):
+    path = tmp_path / "runs"
+    records_in_reverse(path, 4)
+    before = path.read_bytes()
+    with room_for(len(before) - 1):
+        done = sf.sweep(*PROBLEM, runs=4, executor=Breaking(limit=0), path=path)
+    assert len(done) == 4
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["runs"]
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "/dev/null", "/tmp"])
+def test_what_is_no_file_is_refused(path):
+    with pytest.raises(sf.OutputError, match="it is no file"):
+        sf.sweep(*PROBLEM, runs=1, executor=Inline(), path=path)
 
 
 @pytest.mark.parametrize(
@@ -206,8 +366,23 @@ def test_failures_are_recorded_and_the_other_runs_kept(tmp_path):
 
 def test_a_sweep_in_which_nothing_works_says_why():
     narrow = sf.whitened([[1.0], [2.0]])
-    with pytest.raises(sf.IntegrationFailed, match="all 2 runs failed; run 0: Shape"):
+    with pytest.raises(sf.InvalidArgument, match="all 2 runs failed; run 0: Shape"):
         sf.sweep(FLOW, narrow, INIT, [1], runs=2, executor=Inline())
+    huge = sf.gaussian_init(1e200, rng=0)
+    with pytest.raises(sf.IntegrationFailed, match="all 2 runs failed; run 0: Int"):
+        sf.sweep(FLOW, DATA, huge, [1], runs=2, executor=Inline())
+
+
+def test_an_interruption_says_what_is_kept(tmp_path):
+    def stop(fraction):
+        if fraction == 0.5:
+            raise KeyboardInterrupt
+
+    options = {"runs": 4, "executor": Inline(), "progress": stop}
+    with pytest.raises(KeyboardInterrupt, match="kept 2 of 4 runs; call again to res"):
+        sf.sweep(*PROBLEM, **options, path=tmp_path / "runs")
+    with pytest.raises(KeyboardInterrupt, match="kept none of 4 runs; give path="):
+        sf.sweep(*PROBLEM, **options)
 
 
 def test_progress_counts_the_runs():
@@ -244,6 +419,7 @@ def test_labelled_arrays_hold_the_runs():
         ((FLOW, DATA, [np.ones((2, 3)), np.eye(2)], [1]), {}, "needs a rule such as"),
         ((FLOW, DATA, INIT, [2, 1]), {}, "times have to increase"),
         (PROBLEM, {"rng": "seven"}, "rng needs"),
+        (PROBLEM, {"method": "RK45"}, "needs a method such as"),
     ],
 )
 def test_arguments_of_a_sweep_are_checked(arguments, options, message):
@@ -252,12 +428,67 @@ def test_arguments_of_a_sweep_are_checked(arguments, options, message):
 
 
 class Breaking(Inline):
-    """An executor whose workers die at the third task."""
+    """An executor whose workers die after some tasks."""
+
+    def __init__(self, limit=2):
+        super().__init__()
+        self.limit = limit
 
     def submit(self, function, *arguments):
-        if self.count >= 2:
+        if self.count >= self.limit:
             raise BrokenProcessPool("a worker ended")
         return super().submit(function, *arguments)
+
+
+class Deadly:
+    """A pool with a worker per task in flight, all of which die with some numbers."""
+
+    def __init__(self, deadly, width):
+        self.deadly, self.width, self.flying = deadly, width, {}
+
+    def submit(self, number):
+        if self.flying is None:
+            raise BrokenProcessPool("broken")
+        future = self.flying[number] = Future()
+        # The one that breaks it is noticed last, when others are at work too.
+        if len(self.flying) == self.width:
+            self.end()
+        return future
+
+    def end(self):
+        flying, dies = self.flying, self.deadly & self.flying.keys()
+        self.flying = None if dies else {}
+        for number, future in flying.items():
+            if dies:
+                future.set_exception(BrokenProcessPool("killed"))
+            else:
+                future.set_result(number)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("deadly", [set(), {3}, {0, 5}, set(range(6))])
+def test_a_run_that_no_worker_survives_is_named_and_the_others_done(
+    monkeypatch, deadly, width
+):
+    pools = []
+
+    @contextmanager
+    def processes(payload, count):
+        pools.append(Deadly(deadly, min(width, count)))
+        yield pools[-1].submit, pools[-1].width
+
+    monkeypatch.setattr("symflow.simulation.pool._processes", processes)
+    arriving, done = outcomes(int, range(6), None), []
+    if not deadly:
+        assert sorted(arriving) == list(range(6))
+        assert len(pools) == 1
+        return
+    named = re.escape(", ".join(map(str, sorted(deadly))))
+    with pytest.raises(sf.WorkerLost, match=rf"did not come back \({named}\)"):
+        done.extend(arriving)
+    assert sorted(done) == sorted(set(range(6)) - deadly)
+    # One beside others, the rest alone.
+    assert len(pools) <= 1 + len(deadly) * ATTEMPTS
 
 
 def test_an_executor_that_breaks_loses_nothing_that_came_back(tmp_path):
@@ -278,51 +509,6 @@ def test_records_survive_the_trip_to_bytes():
     assert (back.run, back.stats) == (7, {"steps": 3})
     assert all(map(np.array_equal, back.arrays, arrays))
     assert json.loads(body.partition(b"\n")[0])["shapes"] == [[2, 3], [1, 1]]
-
-
-def sweep_in_a_child(path):
-    """Fork; the child sweeps, one run after the other, until it is killed or done."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of forks beside threads
-        child = os.fork()
-    if child == 0:
-        try:
-            with ThreadPoolExecutor(1) as pool:
-                sf.sweep(*PROBLEM, runs=RUNS, executor=pool, path=path)
-        finally:
-            os._exit(0)
-    return child
-
-
-RUNS = 150
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_sigkill_at_random_moments_loses_and_duplicates_nothing(tmp_path):
-    path, counts = tmp_path / "runs", [0]
-    moments = np.random.default_rng()
-    for _ in range(10):
-        # The moment is random in bytes: a busy machine may take its time.
-        before = path.stat().st_size if path.exists() else 0
-        child = sweep_in_a_child(path)
-        growth, patience = moments.integers(1, 9000), time.monotonic() + 20
-        while time.monotonic() < patience:
-            if path.exists() and path.stat().st_size >= before + growth:
-                break
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        with RecordFile(path, {}) as file:
-            counts.append(len(file.records))
-    assert counts == sorted(counts)
-    assert counts[-1] > 0
-    pool = Inline()
-    resumed = sf.sweep(*PROBLEM, runs=RUNS, executor=pool, path=path)
-    assert pool.count == RUNS - counts[-1]
-    fresh = tmp_path / "fresh"
-    whole = sf.sweep(*PROBLEM, runs=RUNS, executor=Inline(), path=fresh)
-    assert path.read_bytes() == fresh.read_bytes()
-    assert np.array_equal(resumed.end_to_end, whole.end_to_end)
 
 
 @pytest.mark.slow

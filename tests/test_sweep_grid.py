@@ -74,6 +74,38 @@ def test_a_combination_that_fails_does_not_hide_the_others():
     assert "huge" in repr(found)
 
 
+def test_a_grid_in_which_nothing_works_says_why():
+    huge = {scale: sf.gaussian_init(scale, rng=0) for scale in (1e200, 1e220)}
+    with pytest.raises(sf.IntegrationFailed, match="every combination failed; the fir"):
+        grid(FLOWS[2], DATA["one"], huge)
+    with pytest.raises(InvalidArgument, match="needs a method such as"):
+        grid(FLOWS, DATA["one"], RULES[0.1], method="RK45")
+    narrow = {"narrow": sf.whitened([[1.0], [2.0]])}
+    with pytest.raises(InvalidArgument, match="run 0: ShapeMismatch"):
+        grid(FLOWS[2], narrow, RULES[0.1])
+
+
+def test_seeds_that_are_overridden_make_no_other_grid(tmp_path):
+    path = tmp_path / "runs"
+    seen = []
+    for _ in range(2):
+        rules = {scale: sf.gaussian_init(scale) for scale in (0.1, 0.5)}
+        grid(FLOWS[1], DATA["one"], rules, path=path, progress=seen.append)
+    assert seen == [k / 6 for k in range(7)] + [1.0]
+
+
+def test_runs_that_a_damaged_grid_makes_again_are_named(tmp_path):
+    path = tmp_path / "runs"
+    grid(FLOWS[1], DATA["one"], RULES, path=path)
+    whole = path.read_bytes()
+    spoilt = bytearray(whole)
+    spoilt[-20] ^= 1
+    path.write_bytes(spoilt)
+    again = grid(FLOWS[1], DATA["one"], RULES, path=path)
+    assert [again[scale].remade for scale in RULES] == [(), (2,)]
+    assert path.read_bytes() == whole
+
+
 def test_a_table_has_a_column_per_axis():
     pytest.importorskip("pandas")
     table = grid(FLOWS, DATA, RULES[0.1]).to_frame()

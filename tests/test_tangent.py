@@ -15,7 +15,7 @@ from symflow.convergence import (
     tangent_kernel,
     tight_start,
 )
-from symflow.convergence.kernel import operator_drift, spectrum
+from symflow.convergence.kernel_spectrum import operator_drift, spectrum
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind
 

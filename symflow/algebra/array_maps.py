@@ -68,6 +68,16 @@ def pad(xp: Any, column: Any, rows: int) -> Any:
     return xp.concat([column, xp.zeros(shape, dtype=column.dtype)], axis=-2)
 
 
+def vec(xp: Any, matrix: Any) -> Any:
+    """Return the entries of a matrix as a column, row by row."""
+    return xp.reshape(matrix, (*matrix.shape[:-2], -1, 1))
+
+
+def unvec(xp: Any, column: Any, rows: int) -> Any:
+    """Return the matrix whose entries, row by row, are a column."""
+    return xp.reshape(column, (*column.shape[:-2], rows, -1))
+
+
 def kron(xp: Any, left: Any, right: Any) -> Any:
     """Return the Kronecker product of two columns."""
     outer = left * xp.reshape(right, (*right.shape[:-2], 1, right.shape[-2]))
@@ -86,6 +96,8 @@ PRELUDE: dict[str, Callable[..., Any]] = {
         circulant,
         circulant_sums,
         pad,
+        vec,
+        unvec,
         kron,
     )
 }

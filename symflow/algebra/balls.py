@@ -1,17 +1,60 @@
-"""Arb balls from exact numbers and back, and bounds of what they hold."""
+"""Arb balls from exact numbers and back, and the one door to the precision of Arb.
+
+``with ALONE, workbits(n):`` opens a section in which this thread works with n bits, and
+`in_bits(n)` makes one of a function.  Both managers are written in C, so that Ctrl-C
+comes before or after them and finds nothing half done; a generator would not do.  What
+was found is finished inside: Arb rounds when it compares ends, and when it prints.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import wraps
 from math import inf
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from flint import arb, ctx, fmpq
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import as_fraction, to_fixed
+from symflow.algebra.threads import ALONE as ALONE
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+#: Bits for what ends in a float.
+FINE_BITS = 192
+
+#: Sets the bits of Arb in a `with` statement, after `ALONE`, and restores them.
+workbits: Any = ctx.workprec
+
+
+def in_bits(
+    bits: int,
+) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Let a function compute alone, with so many bits.
+
+    Examples
+    --------
+    >>> in_bits(20)(present_bits)()
+    20
+    """
+
+    def decorated(function: Callable[Given, Result]) -> Callable[Given, Result]:
+        @wraps(function)
+        def alone(*arguments: Given.args, **named: Given.kwargs) -> Result:
+            with ALONE, workbits(bits):
+                return function(*arguments, **named)
+
+        return alone
+
+    return decorated
+
+
+def present_bits() -> int:
+    """Return the bits of the section that is open."""
+    return int(ctx.prec)
 
 
 def to_arb(value: Any) -> Any:
@@ -26,7 +69,7 @@ def to_arb(value: Any) -> Any:
     ratio = as_fraction(value)
     if ratio is not None:
         return arb(fmpq(ratio.numerator, ratio.denominator))
-    places = ctx.prec + 8
+    places = present_bits() + 8
     unit = arb(1) / arb(2) ** places
     return arb(to_fixed(value, places), 2) * unit
 
@@ -49,13 +92,12 @@ def midpoint(ball: Any, context: Any) -> Any:
     return context.ldexp(context.mpf(int(mantissa)), int(exponent))
 
 
-@contextmanager
-def series_length(order: int) -> Iterator[None]:
-    """Let Arb keep that many coefficients, and restore its setting."""
+def with_series(length: int, function: Callable[[], Result]) -> Result:
+    """Call a function while Arb keeps so many coefficients of a series; when alone."""
     before = ctx.cap
-    ctx.cap = order
     try:
-        yield
+        ctx.cap = length
+        return function()
     finally:
         ctx.cap = before
 
@@ -74,6 +116,7 @@ def root(square: Any) -> Any:
     return square.upper().max(arb(0)).sqrt().upper()
 
 
+@in_bits(FINE_BITS)
 def upward(bound: Any) -> float:
     """Return a float that is not below the upper end of a ball; of NaN, infinity.
 

@@ -16,7 +16,7 @@ from symflow.algebra.elementwise import (
     Determinant,
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
     Ones,
@@ -140,7 +140,7 @@ def _forces(node: Node, force: Node) -> list[Force]:
 def _scalar_forces(node: Node, force: Node) -> list[Force]:
     match node:
         case Traced(body):
-            return [(body, weighted(force, Identity(body.shape[0])))]
+            return [(body, weighted(force, IdentityNode(body.shape[0])))]
         case Total(body):
             if body.is_scalar:
                 return [(body, force)]
@@ -199,7 +199,7 @@ def _moved(
     match node:
         case Leaf(symbol):
             return velocities.get(symbol)
-        case Constant() | Identity() | Ones() | Number():
+        case Constant() | IdentityNode() | Ones() | Number():
             return None
         case Sum():
             found = [term for term in moved if term is not None]

@@ -8,7 +8,6 @@ is the elementwise exponential of tr A and a product of numbers a Hadamard produ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -26,6 +25,7 @@ from symflow.algebra.nodes import (
     scale,
     transpose,
 )
+from symflow.algebra.threads import cached_property
 from symflow.errors import ShapeMismatch
 
 
@@ -41,11 +41,11 @@ class Hadamard(Binary):
         return self.left.shape
 
     @cached_property
-    def is_scalar(self) -> bool:  # type: ignore[override]
+    def is_scalar(self) -> bool:
         return self.left.is_scalar
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return self.left.is_symmetric and self.right.is_symmetric
 
     def rebuild(self, *children: Node) -> Node:
@@ -64,11 +64,11 @@ class Elementwise(Unary):
         return self.body.shape
 
     @cached_property
-    def is_scalar(self) -> bool:  # type: ignore[override]
+    def is_scalar(self) -> bool:
         return self.body.is_scalar
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return self.body.is_symmetric
 
     def rebuild(self, *children: Node) -> Node:
@@ -122,7 +122,7 @@ class Weighted(Node):
         return self.weight, self.body
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return self.body.is_symmetric
 
     def rebuild(self, *children: Node) -> Node:
@@ -210,12 +210,12 @@ class Ones(Atom):
         return self.rows, self.columns
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return bool(self.rows == self.columns)
 
 
 @dataclass(frozen=True, eq=False)
-class Identity(Atom):
+class IdentityNode(Atom):
     """The identity matrix."""
 
     size: Any
@@ -253,7 +253,7 @@ class Inverse(Unary):
         return self.body.shape
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return self.body.is_symmetric
 
     def rebuild(self, *children: Node) -> Node:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import sympy
@@ -29,6 +28,7 @@ from symflow.algebra.nodes import (
     scale,
     transpose,
 )
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 
 
@@ -113,7 +113,7 @@ class DiagonalOf(LinearMap):
 
 
 @dataclass(frozen=True, eq=False)
-class Circulant(LinearMap):
+class CirculantNode(LinearMap):
     """The circulant matrix whose first row is a column's entries, then zeros."""
 
     body: Node
@@ -130,18 +130,18 @@ class Circulant(LinearMap):
 
     def rebuild(self, *children: Node) -> Node:
         (body,) = children
-        return Circulant(body, self.order)
+        return CirculantNode(body, self.order)
 
     def adjoint(self, force: Node) -> Node:
         return circulant_sums(force, self.body.shape[0])
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.Circulant(body, sympy.sympify(self.order))
+        return matrix_maps.CirculantExpr(body, sympy.sympify(self.order))
 
 
 @dataclass(frozen=True, eq=False)
 class CirculantSums(LinearMap):
-    """The sums over the first cyclic diagonals: the adjoint of `Circulant`."""
+    """The sums over the first cyclic diagonals: the adjoint of `CirculantNode`."""
 
     body: Node
     count: Width
@@ -160,10 +160,10 @@ class CirculantSums(LinearMap):
         return circulant_sums(body, self.count)
 
     def adjoint(self, force: Node) -> Node:
-        return Circulant(force, self.body.shape[0])
+        return CirculantNode(force, self.body.shape[0])
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.CirculantSums(body, sympy.sympify(self.count))
+        return matrix_maps.CirculantSumsExpr(body, sympy.sympify(self.count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +190,7 @@ class Padded(LinearMap):
         return crop(force, self.body.shape[0])
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.Padded(body, sympy.sympify(self.rows))
+        return matrix_maps.PaddedExpr(body, sympy.sympify(self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +217,71 @@ class Cropped(LinearMap):
         return pad(force, self.body.shape[0])
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.Cropped(body, sympy.sympify(self.rows))
+        return matrix_maps.CroppedExpr(body, sympy.sympify(self.rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Flattened(LinearMap):
+    """The entries of a matrix as a column, row by row."""
+
+    body: Node
+    operation = "vec"
+
+    @cached_property
+    def shape(self) -> Shape:
+        rows, columns = self.body.shape
+        return rows * columns, 1
+
+    def rebuild(self, *children: Node) -> Node:
+        return flattened(*children)
+
+    def adjoint(self, force: Node) -> Node:
+        return folded(force, *self.body.shape)
+
+    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
+        return matrix_maps.Flattened(body, sympy.sympify(self.shape[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Folded(LinearMap):
+    """The matrix whose entries, row by row, are a column."""
+
+    body: Node
+    rows: Width
+    columns: Width
+    operation = "unvec"
+
+    @cached_property
+    def shape(self) -> Shape:
+        return self.rows, self.columns
+
+    @property
+    def size(self) -> Width | None:
+        return self.rows
+
+    def rebuild(self, *children: Node) -> Node:
+        (body,) = children
+        return folded(body, self.rows, self.columns)
+
+    def adjoint(self, force: Node) -> Node:
+        return flattened(force)
+
+    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
+        return matrix_maps.Folded(body, sympy.sympify(self.rows))
+
+
+def flattened(body: Node) -> Node:
+    """Return the entries of a matrix as a column, row by row."""
+    if isinstance(body, Scaled):
+        return scale(body.coefficient, flattened(body.body))
+    return body.body if isinstance(body, Folded) else Flattened(body)
+
+
+def folded(body: Node, rows: Width, columns: Width) -> Node:
+    """Return the matrix whose entries, row by row, are a column."""
+    if isinstance(body, Scaled):
+        return scale(body.coefficient, folded(body.body, rows, columns))
+    return Folded(body, rows, columns)
 
 
 def diag(body: Node) -> Node:

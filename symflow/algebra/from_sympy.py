@@ -12,20 +12,23 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from symflow.algebra import matrix_maps
 from symflow.algebra.elementwise import (
     Determinant,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
+    Ones,
     elementwise,
     hadamard,
     total,
     weighted,
 )
 from symflow.algebra.embeddings import (
-    Circulant,
+    CirculantNode,
     circulant_sums,
     crop,
     diag,
     diagonal_of,
+    flattened,
+    folded,
     pad,
 )
 from symflow.algebra.functions import Z
@@ -93,7 +96,11 @@ def _matrix(expression: Any) -> Node:
         case sympy.MatPow():
             return _power(expression)
         case sympy.Identity():
-            return Identity(expression.shape[0])
+            return IdentityNode(expression.shape[0])
+        case sympy.OneMatrix():
+            return Ones(*expression.shape)
+        case sympy.ZeroMatrix():
+            return scale(0, Ones(*expression.shape))
     return _entrywise(expression)
 
 
@@ -122,11 +129,15 @@ def _entrywise(expression: Any) -> Node:
 
 def _map(expression: matrix_maps.MatrixMap) -> Node:
     makers: dict[type, Any] = {
-        matrix_maps.Circulant: Circulant,
-        matrix_maps.CirculantSums: circulant_sums,
-        matrix_maps.Padded: pad,
-        matrix_maps.Cropped: crop,
+        matrix_maps.CirculantExpr: CirculantNode,
+        matrix_maps.CirculantSumsExpr: circulant_sums,
+        matrix_maps.PaddedExpr: pad,
+        matrix_maps.CroppedExpr: crop,
     }
+    if isinstance(expression, matrix_maps.Flattened):
+        return flattened(_matrix(expression.arg))
+    if isinstance(expression, matrix_maps.Folded):
+        return folded(_matrix(expression.arg), *expression.shape)
     node: Node = makers[type(expression)](_matrix(expression.arg), expression.size)
     return node
 

@@ -16,6 +16,7 @@ from symflow.algebra.entries import at_sizes, entrywise
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Node, trace
 from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.threads import evaluated
 from symflow.errors import NotDifferentiable, ShapeMismatch
 
 #: Digits at which the entrywise check compares, and those that have to agree.
@@ -105,12 +106,12 @@ def _check_entrywise(
     scalar = scalar.xreplace(others)
     for entry, value in zip(variables, claimed, strict=True):
         expected = scalar.diff(entry).xreplace(values)
-        gap = sympy.N(expected - value.xreplace(values), _DIGITS, maxn=400)
-        size = 1 + abs(sympy.N(expected, 15))
+        gap = evaluated(expected - value.xreplace(values), _DIGITS, maxn=400)
+        size = 1 + abs(evaluated(expected, 15))
         if not abs(gap) <= size * sympy.Float(10) ** (-_AGREE):
             msg = (
                 f"gradient({expr}, {W}): the result {result} differs from entrywise "
-                f"differentiation by {sympy.N(gap, 5)} at the sizes {sizes}. Please "
+                f"differentiation by {evaluated(gap, 5)} at the sizes {sizes}. Please "
                 "report this expression"
             )
             raise NotDifferentiable(msg)

@@ -9,7 +9,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.matexpr import MatrixExpr
 
 
-class Elementwise(ElementwiseApplyFunction):  # type: ignore[misc]
+class ElementwiseExpr(ElementwiseApplyFunction):  # type: ignore[misc]
     """SymPy's elementwise function, also of a 1×1 matrix.
 
     SymPy applies the function to a 1×1 matrix expression as if it were a scalar.
@@ -17,13 +17,13 @@ class Elementwise(ElementwiseApplyFunction):  # type: ignore[misc]
     Examples
     --------
     >>> z, A = sympy.Symbol("z"), sympy.MatrixSymbol("A", 1, 1)
-    >>> Elementwise(sympy.Lambda(z, 1 + z), A).shape
+    >>> ElementwiseExpr(sympy.Lambda(z, 1 + z), A).shape
     (1, 1)
     """
 
-    def __new__(cls, function: sympy.Lambda, expr: Any) -> Elementwise:
+    def __new__(cls, function: sympy.Lambda, expr: Any) -> ElementwiseExpr:
         """Return the unevaluated expression, whatever the shape."""
-        made: Elementwise = MatrixExpr.__new__(cls, function, expr)
+        made: ElementwiseExpr = MatrixExpr.__new__(cls, function, expr)
         return made
 
 
@@ -67,7 +67,7 @@ class MatrixMap(MatrixExpr):  # type: ignore[misc]
         return explicit[int(i), int(j)]
 
 
-class Circulant(MatrixMap):
+class CirculantExpr(MatrixMap):
     """The d×d matrix whose first row is w, and every row the one above, shifted.
 
     Examples
@@ -100,7 +100,7 @@ class Circulant(MatrixMap):
         return sympy.ImmutableDenseMatrix(size, size, entry)
 
 
-class CirculantSums(MatrixMap):
+class CirculantSumsExpr(MatrixMap):
     """The sums over the first k cyclic diagonals, as a column.
 
     Examples
@@ -127,7 +127,7 @@ class CirculantSums(MatrixMap):
         return sympy.ImmutableDenseMatrix(size, 1, sums)
 
 
-class Padded(MatrixMap):
+class PaddedExpr(MatrixMap):
     """A column with zeros below, up to a size.
 
     Examples
@@ -149,7 +149,59 @@ class Padded(MatrixMap):
         return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
 
 
-class Cropped(MatrixMap):
+class Flattened(MatrixMap):
+    """The entries of a matrix as a column, row by row.
+
+    Examples
+    --------
+    >>> Flattened.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
+    Matrix([[1, 2, 3, 4]])
+    """
+
+    name = "vec"
+
+    @property
+    def implied(self) -> Any:
+        return self.size
+
+    @property
+    def shape(self) -> Any:
+        return self.size, sympy.S.One
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the entries of an explicit matrix."""
+        return sympy.ImmutableDenseMatrix(size, 1, list(matrix))
+
+
+class Folded(MatrixMap):
+    """The matrix with so many rows whose entries, row by row, are a column.
+
+    Examples
+    --------
+    >>> Folded.of(sympy.Matrix([1, 2, 3, 4]), 2)
+    Matrix([
+    [1, 2],
+    [3, 4]])
+    """
+
+    name = "mat"
+
+    @property
+    def implied(self) -> Any:
+        return self.size
+
+    @property
+    def shape(self) -> Any:
+        return self.size, self.arg.shape[0] / self.size
+
+    @staticmethod
+    def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
+        """Return the matrix of an explicit column."""
+        return sympy.ImmutableDenseMatrix(size, matrix.rows // size, list(matrix))
+
+
+class CroppedExpr(MatrixMap):
     """The first entries of a column.
 
     Examples

@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, reduce, wraps
+from functools import reduce, wraps
 from threading import Lock
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
@@ -24,6 +24,7 @@ from weakref import WeakValueDictionary
 import sympy
 
 from symflow.algebra.symbols import SymmetricMatrixSymbol
+from symflow.algebra.threads import cached_property
 from symflow.errors import ShapeMismatch
 
 Shape = tuple[Any, Any]
@@ -143,7 +144,7 @@ class Leaf(Atom):
         return rows, columns
 
     @cached_property
-    def is_symmetric(self) -> bool:  # type: ignore[override]
+    def is_symmetric(self) -> bool:
         return isinstance(self.symbol, SymmetricMatrixSymbol)
 
 
@@ -177,7 +178,7 @@ class Sum(Node):
         return self.terms
 
     @cached_property
-    def is_scalar(self) -> bool:  # type: ignore[override]
+    def is_scalar(self) -> bool:
         return self.terms[0].is_scalar
 
     def rebuild(self, *children: Node) -> Node:
@@ -196,7 +197,7 @@ class Scaled(Unary):
         return self.body.shape
 
     @cached_property
-    def is_scalar(self) -> bool:  # type: ignore[override]
+    def is_scalar(self) -> bool:
         return self.body.is_scalar
 
     def rebuild(self, *children: Node) -> Node:

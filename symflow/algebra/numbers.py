@@ -13,10 +13,15 @@ from fractions import Fraction
 from numbers import Integral, Rational
 from typing import Any
 
+import mpmath
 import sympy
 from mpmath.libmp import from_rational, mpf_pos
 
+from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
+
+#: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
+WIDE = mpmath.MPContext()
 
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
@@ -227,7 +232,7 @@ def _center(ball: Any) -> tuple[int, int]:
 def _evaluate(value: Any, bits: int) -> Any:
     """Evaluate an irrational SymPy number to `bits` bits, as raw mpf."""
     digits = int(bits * 0.30103) + 2
-    return sympy.Float(sympy.N(exact(value), digits), digits)._mpf_
+    return sympy.Float(evaluated(exact(value), digits), digits)._mpf_
 
 
 def _parsed(text: str) -> Any:

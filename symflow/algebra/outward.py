@@ -9,12 +9,15 @@ from typing import Any
 import sympy
 from flint import arb
 
+from symflow.algebra.balls import FINE_BITS, in_bits
 from symflow.algebra.numbers import exact
+from symflow.algebra.threads import evaluated
 
 #: Digits of a printed bound.
 SHOWN = 6
 
 
+@in_bits(FINE_BITS)
 def at_least(ball: Any) -> float:
     """Return the largest float that is certainly not above the number in a ball.
 
@@ -32,6 +35,7 @@ def at_least(ball: Any) -> float:
     return value
 
 
+@in_bits(FINE_BITS)
 def at_most(ball: Any) -> float:
     """Return the least float that is certainly not below the number in a ball."""
     return 0.0 - at_least(-ball)
@@ -77,7 +81,7 @@ def said_down(value: Any) -> str:
 
 def _shown(value: Any, rounding: str) -> sympy.Float:
     goal = exact(value)
-    near = Decimal(str(sympy.N(goal, 50)))
+    near = Decimal(str(evaluated(goal, 50)))
     rounded = near.normalize(Context(prec=SHOWN, rounding=rounding))
     found = sympy.Float(str(rounded), SHOWN)
     low = rounding == ROUND_FLOOR

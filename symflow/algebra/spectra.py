@@ -7,31 +7,22 @@ one beside large ones has as many digits as they have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx, fmpq, fmpq_mat
+from flint import arb, fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.balls import to_arb
+from symflow.algebra.balls import FINE_BITS, in_bits, to_arb
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.outward import at_most
 
-#: Bits of the balls.
-BITS = 192
+#: Lets a function compute with balls for what ends in a float.
+in_balls = in_bits(FINE_BITS)
 #: Rows beyond which an eigenvalue is computed in float64, with a bound on its error.
 MOST_ROWS = 24
 #: Rounding of float64 eigenvalues and of what they are computed from, per row.
 FLOAT_ERROR = 4e-15
-
-
-@contextmanager
-def in_balls() -> Iterator[None]:
-    """Compute with balls of `BITS` bits, also as a decorator."""
-    with ctx.workprec(BITS):
-        yield
 
 
 def to_rationals(array: Array) -> Array:

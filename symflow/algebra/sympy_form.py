@@ -11,7 +11,7 @@ from symflow.algebra.elementwise import (
     Determinant,
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
     Ones,
@@ -111,7 +111,7 @@ def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
             return sympy.HadamardProduct(*parts)
         case Elementwise(function, body):
             inner = _matrix(body, flip=flip)
-            return matrix_maps.Elementwise(sympy.Lambda(Z, function), inner)
+            return matrix_maps.ElementwiseExpr(sympy.Lambda(Z, function), inner)
         case Softmax(body):
             powers = elementwise(sympy.exp(Z), body)
             shares = weighted(elementwise(1 / Z, total(powers)), powers)
@@ -127,12 +127,12 @@ def _special(node: Node) -> sympy.MatrixExpr:
             return node.sympy_form(_matrix(node.body, flip=False))
         case Inverse(body):
             return sympy.Inverse(_matrix(body, flip=False))
-        case Identity(size):
+        case IdentityNode(size):
             return sympy.Identity(size)
         case Ones(rows, columns):
             return sympy.OneMatrix(rows, columns)
-        case Constant(matrix):
-            return matrix
+        case Constant(matrix, symbol):
+            return matrix if symbol is None else symbol
         case Kronecker(left, right):
             pair = [_matrix(part, flip=False) for part in (left, right)]
             return sympy.KroneckerProduct(*pair)

@@ -8,19 +8,21 @@ matrix, M with the free mode as rows, times a Kronecker product of columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 
 import numpy as np
 import sympy
 
 from symflow.algebra.nodes import Atom, Binary, Node, Product, Shape
+from symflow.algebra.threads import cached_property
 
 
 @dataclass(frozen=True, eq=False)
 class Constant(Atom):
-    """A matrix of exact numbers."""
+    """A matrix of exact numbers, perhaps with a symbol by which formulas call it."""
 
     matrix: sympy.ImmutableDenseMatrix
+    symbol: sympy.MatrixSymbol | None = None
 
     @cached_property
     def shape(self) -> Shape:

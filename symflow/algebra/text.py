@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import mpmath
 import sympy
 from sympy.printing.str import StrPrinter
 
-from symflow.algebra.numbers import to_mpf
+from symflow.algebra.numbers import WIDE, to_mpf
 from symflow.algebra.typeset import (
     ATOM,
     MOST_ENTRIES,
@@ -187,8 +186,8 @@ def scientific(value: Any) -> str:
     >>> scientific(0.00123), scientific(mpmath.mpf(10) ** -1000), scientific(0)
     ('1.2e-3', '1.0e-1000', '0')
     """
-    size = to_mpf(value, mpmath.mp)
-    text = mpmath.nstr(size, 2, min_fixed=0, max_fixed=0, strip_zeros=False)
+    size = to_mpf(value, WIDE)
+    text = WIDE.nstr(size, 2, min_fixed=0, max_fixed=0, strip_zeros=False)
     return "0" if size == 0 else str(text)
 
 

@@ -17,7 +17,7 @@ from symflow.algebra.arrays import Array, map_entries, to_mpf_array
 from symflow.algebra.elementwise import (
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
     Ones,
@@ -145,7 +145,7 @@ class Values:
                 return self.total(self.of(body))
             case Constant(matrix):
                 return self.constant(matrix)
-            case Identity(size):
+            case IdentityNode(size):
                 return self.constant(sympy.ImmutableDenseMatrix.eye(_integer(size)))
             case Ones(rows, columns):
                 ones = sympy.ones(_integer(rows), _integer(columns))

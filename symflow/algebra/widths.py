@@ -74,6 +74,9 @@ def solve_widths(
     for what, expected, actual in declared:
         for width, size in zip(expected, actual, strict=True):
             known = sizes.get(width, width)
+            if isinstance(known, sympy.Mul):  # the size of a matrix as one column
+                known = known.xreplace(sizes)
+                known = size if known.free_symbols else known
             if isinstance(known, sympy.Symbol):
                 sizes[width], origin[width] = size, what
             elif int(known) != size:

@@ -164,7 +164,7 @@ def precise_within(
     True
     """
     began, grid = monotonic(), times
-    best = run = _Run(None, 0.0)
+    best = run = _BudgetedRun(None, 0.0)
     while len(grid) > 1 and seconds - (monotonic() - began) > 0:
         problem = flow, data, init, grid
         left = seconds - (monotonic() - began)
@@ -185,7 +185,7 @@ def precise_within(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _BudgetedRun:
     """What one attempt reached, and from where it can go on."""
 
     trajectory: Trajectory | None
@@ -200,7 +200,7 @@ def _attempt(
     seconds: float,
     progress: Progress | None,
     resume: Interrupted | None = None,
-) -> _Run:
+) -> _BudgetedRun:
     clock = _Clock(seconds, progress)
     try:
         with clock.alarm():
@@ -208,7 +208,7 @@ def _attempt(
     except Interrupted as stop:
         by_hand = not clock.over
         end = to_float(stop.partial.t[-1])
-        return _Run(stop.partial, end, None if by_hand else stop, by_hand)
+        return _BudgetedRun(stop.partial, end, None if by_hand else stop, by_hand)
     except _BudgetSpent:
-        return _Run(None, 0.0)
-    return _Run(run, float(problem[-1][-1]))
+        return _BudgetedRun(None, 0.0)
+    return _BudgetedRun(run, float(problem[-1][-1]))

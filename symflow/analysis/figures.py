@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from symflow import plot
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
-from symflow.errors import OutputError
+from symflow.files import whole_file, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,9 @@ INK = "#1f242b"
 
 _SIZE = (4.9, 3.3)
 _MARGINS = {"left": 0.18, "right": 0.97, "bottom": 0.16, "top": 0.96}
+
+#: The settings of matplotlib are global: threads draw in turn.
+_DRAWING = RLock()
 
 _RC: Any = {
     "text.color": INK,
@@ -65,13 +69,17 @@ class Drawing:
         import matplotlib as mpl
 
         stream = StringIO()
-        with mpl.rc_context(_RC):
+        with _DRAWING, mpl.rc_context(_RC):
             self.figure.savefig(
                 stream, format="svg", transparent=True, metadata={"Date": None}
             )
         text = stream.getvalue()
         text = text[text.index("<svg") :].strip()
         return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.S)
+
+    def render(self) -> None:
+        """Draw it now, so that what cannot be drawn is known before it is written."""
+        self.source, self.raster  # noqa: B018 - both are kept
 
     @property
     def inline(self) -> str:
@@ -81,6 +89,13 @@ class Drawing:
         label = escape(self.caption.split(". ")[0])
         opening = f'<svg role="img" aria-label="{label}" '
         return text.replace("<svg ", opening, 1).replace(INK, "currentColor")
+
+    @cached_property
+    def raster(self) -> bytes:
+        """The picture as a PNG file on white."""
+        stream = BytesIO()
+        self.figure.savefig(stream, format="png", dpi=150, facecolor="white")
+        return stream.getvalue()
 
     @property
     def file(self) -> str:
@@ -102,17 +117,16 @@ class Drawing:
             If a file cannot be written.
         """
         png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
-        try:
-            self.figure.savefig(png, dpi=150, facecolor="white")
-            svg.write_text(self.file, encoding="utf-8")
-        except OSError as problem:
-            msg = f"{folder}: cannot write figures there: {problem.strerror}"
-            raise OutputError(msg) from None
-        return png, svg
+        with whole_file(png, f"analyze: {str(png)!r}") as file:
+            file.write(self.raster)
+        return png, write_text(svg, self.file, f"analyze: {str(svg)!r}")
 
 
-def drawings(analysis: Analysis) -> list[Drawing]:
-    """Draw the figures of an analysis.
+def drawings(analysis: Analysis) -> tuple[list[Drawing], str]:
+    """Draw the figures of an analysis, as far as Matplotlib can.
+
+    A report is not lost for its figures: with a backend that does not exist, or a LaTeX
+    that is not there, it has none and says why.
 
     Parameters
     ----------
@@ -123,11 +137,20 @@ def drawings(analysis: Analysis) -> list[Drawing]:
     -------
     list of Drawing
         Loss, modes, drift and agreement of both problems, as far as they were run.
+    str
+        Why there are none, or nothing.
     """
-    import matplotlib as mpl
+    try:
+        import matplotlib as mpl
 
-    with mpl.rc_context(_RC):
-        return [drawing for study in analysis.studies for drawing in _of_study(study)]
+        with _DRAWING, mpl.rc_context(_RC):
+            made = [made for study in analysis.studies for made in _of_study(study)]
+            for drawing in made:
+                drawing.render()
+    except Exception as problem:  # noqa: BLE001 - whatever Matplotlib meets
+        reason = " ".join(str(problem).split())[:100]
+        return [], f"{type(problem).__name__}: {reason}"
+    return made, ""
 
 
 def _of_study(study: Study) -> Iterator[Drawing]:

@@ -135,7 +135,7 @@ def horizon(problem: Problem) -> Horizon:
     if not isinstance(problem.flow.loss, SquaredLoss):
         msg = f"horizon(problem): needs the squared loss; got {problem.flow.loss!r}"
         raise InvalidArgument(msg)
-    floats, decay = problem.floats, float(problem.flow.loss.l2)
+    floats, decay = problem.floats, float(min(problem.flow.decays))
     limit, start = least_loss(floats), start_size(floats)
     # Where the data can be fitted exactly the limit is zero and cannot be the scale.
     gained = constant_part(floats) or abs(limit)

@@ -28,7 +28,9 @@ _DEEP = 4
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -> str:
+def html_report(
+    analysis: Analysis, about: About, drawings: Sequence[Drawing], without: str = ""
+) -> str:
     """Return the report of an analysis as HTML.
 
     Parameters
@@ -39,6 +41,8 @@ def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -
         Name and preparation of the data, and the command that was run.
     drawings : sequence of Drawing
         Its figures.
+    without : str, optional
+        Why there are none.
 
     Returns
     -------
@@ -55,8 +59,8 @@ def html_report(analysis: Analysis, about: About, drawings: Sequence[Drawing]) -
         equations=_equations(analysis),
         conserved=_conserved(analysis.raw.laws),
         closed_forms=_closed_forms(analysis),
-        raw_figures=_figures(drawings, "raw"),
-        whitened_figures=_figures(drawings, "whitened"),
+        raw_figures=_figures(drawings, "raw") or _left_out(without),
+        whitened_figures=_figures(drawings, "whitened") or _left_out(without),
         raw_rows=_rows(analysis.raw),
         whitened_rows=_rows(analysis.whitened),
         command=escape(about.command or "symflow.analysis.analyze(flow, data, init)"),
@@ -227,6 +231,10 @@ def _figures(drawings: Iterable[Drawing], title: str) -> str:
         "</figure>"
         for drawing in shown
     )
+
+
+def _left_out(reason: str) -> str:
+    return f"<p>The figures are left out: {escape(reason)}</p>" if reason else ""
 
 
 def _rows(study: Study) -> str:

@@ -11,6 +11,7 @@ from symflow.analysis.html import html_report
 from symflow.analysis.record import About, derivation_record, record, to_json
 from symflow.codegen import write_module
 from symflow.errors import OutputError
+from symflow.files import write_text
 from symflow.flow import GradientFlow
 
 
@@ -31,7 +32,8 @@ def write_report(
     Returns
     -------
     list of Path
-        The files, the report first.
+        The files, the report first.  What Matplotlib cannot draw here is left out, and
+        the report says so.
 
     Raises
     ------
@@ -49,10 +51,12 @@ def write_report(
     ['report.html', 'report.json', 'gradient_flow_2_1_1.py']
     """
     target, source = prepare_folder(folder), about or About()
-    pictures = drawings(analysis)
+    pictures, without = drawings(analysis)
+    page = html_report(analysis, source, pictures, without)
+    numbers = to_json(record(analysis, source)) + "\n"
     written = [
-        _write(target / "report.html", html_report(analysis, source, pictures)),
-        _write(target / "report.json", to_json(record(analysis, source)) + "\n"),
+        write_text(target / "report.html", page, "analyze: report.html"),
+        write_text(target / "report.json", numbers, "analyze: report.json"),
         write_module(analysis.flow, target / module_name(analysis.flow)),
     ]
     return written + [path for picture in pictures for path in picture.save(target)]
@@ -77,7 +81,9 @@ def write_derivation(flow: GradientFlow, folder: str | Path) -> list[Path]:
     content = {"finished": False, **derivation_record(flow)}
     return [
         write_module(flow, target / module_name(flow)),
-        _write(target / "report.json", to_json(content) + "\n"),
+        write_text(
+            target / "report.json", to_json(content) + "\n", "analyze: report.json"
+        ),
     ]
 
 
@@ -116,12 +122,3 @@ def prepare_folder(folder: str | Path) -> Path:
         msg = f"cannot write into the directory {str(folder)!r}: {reason}"
         raise OutputError(msg) from None
     return target
-
-
-def _write(path: Path, text: str) -> Path:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        msg = f"cannot write {str(path)!r}: {problem.strerror}"
-        raise OutputError(msg) from None
-    return path

@@ -26,29 +26,19 @@ from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
 from symflow.claims import Claim, Refusal
-from symflow.claims.catalogue import answers, holding
+from symflow.claims.catalogue import (
+    answers,
+    holding,
+    nearest_misses,
+    theorems_of,
+)
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind_gradient
 
-#: The catalogue of predictions, tried in order, and the claims that go with them.
-PREDICTIONS: tuple[Any, ...] = (
-    LeastNorm,
-    DiagonalPotential,
-    FourierPotential,
-    OneNeuron,
-    DenseMaxMargin,
-    ModeMaxMargin,
-    SignedMaxMargin,
-    SingularVectors,
-)
-COMPANIONS: tuple[Any, ...] = (
-    FrozenPart,
-    RowSpaceSplit,
-    DistanceBound,
-    AlignedLayers,
-    DirectionRate,
-)
+#: The predictions, tried in order, and the claims that go with them.
+PREDICTIONS: tuple[Any, ...] = theorems_of(__name__, "limits")
+COMPANIONS: tuple[Any, ...] = theorems_of(__name__, "companions")
 
 
 def implicit_bias(
@@ -92,7 +82,7 @@ def implicit_bias(
     for answer in found:
         if isinstance(answer, Prediction):
             return answer
-    refusals = [str(answer) for answer in found if isinstance(answer, Refusal)]
+    refusals = [str(refusal) for refusal in nearest_misses(found)]
     msg = "\n".join(
         [
             "implicit_bias(flow, data, init): no prediction of the limit applies.",
@@ -120,8 +110,9 @@ def attempts(
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
-    >>> print(attempts(flow, data, sf.gaussian_init(1, rng=0))[0].hypotheses[-1].words)
-    the start keeps W in the row space of X
+    >>> found = attempts(flow, data, sf.gaussian_init(1, rng=0))
+    >>> print(found[0].name, found[0].hypotheses[-1].words, sep=": ")
+    DenseMaxMargin: exponential or logistic loss without weight decay
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return answers("limits", PREDICTIONS, problem)
@@ -147,7 +138,7 @@ def companions(
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
     >>> [claim.name for claim in companions(flow, data, sf.gaussian_init(1, rng=0))]
-    ['FrozenPart', 'RowSpaceSplit', 'DistanceBound']
+    ['DistanceBound', 'FrozenPart', 'RowSpaceSplit']
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return holding(entry.attempt(problem) for entry in COMPANIONS)

@@ -21,11 +21,15 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.outward import float_up
 from symflow.bias.max_margin import violations
+from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import CLASSIFICATION, lifted_start
 from symflow.claims import Bound, Identity, Path, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, imbalances, on_flow
+from symflow.claims.example import Examples
 from symflow.claims.hypothesis import ROUNDING
+from symflow.data import Dataset
+from symflow.networks import LinearNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,6 +88,16 @@ class AlignedLayers(Bound, Theorem):
                 whole - sympy.Symbol("z") * (sympy.Symbol("z") - p**2 - q**2),
             ),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three unbalanced layers; with two outputs layers keep rank two."""
+        eye, turn = [[1, 0], [0, 1]], [[1, 0], [0, -1]]
+        both = Dataset([[1, 2], [0, -3]], [[1, 1], [-1, 1]])
+        wide, narrow = LinearNetwork(2, 2, 2, 2), LinearNetwork(2, 2, 2, 1)
+        two = two_points("two outputs", wide, eye, turn, eye, data=both)
+        weights = [[1, 1], [0, 1]], [[1, 0], [1, 1]], [[2, 1]]
+        return (two_points("ji-aligned", narrow, *weights, elsewhere=two),)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return what the layers have beside rank one, and the constant."""

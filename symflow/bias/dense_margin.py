@@ -9,13 +9,13 @@ widest separating slab, for any depth and any start with a small loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.margin_problems import stationarity
 from symflow.bias.max_margin import (
@@ -24,10 +24,12 @@ from symflow.bias.max_margin import (
     euclidean_norm,
     only_limit,
 )
+from symflow.bias.reference_problems import balanced_layers
 from symflow.bias.separation import CLASSIFICATION, given_samples, signed_samples
 from symflow.claims import Identity
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.example import Examples
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +72,11 @@ class DenseMaxMargin(Direction):
         rows = given_samples(self.problem, context.dps)
         point = least_euclidean(rows, context).point
         return np.asarray(point / context.sqrt((point**2).sum()))[None]
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return two balanced layers."""
+        return (balanced_layers("ji-max-margin", 2),)
 
     @property
     def limit(self) -> Array:

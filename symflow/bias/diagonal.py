@@ -16,8 +16,7 @@ the loss converges to its infimum, and the limit is its minimizer among the ρ w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,12 +24,14 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.bias.dual import least_potential
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF, allowance
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import MirrorMap, mirror_proof
 from symflow.bias.prediction import Prediction
+from symflow.bias.reference_problems import rotated_tensor, unseen
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
 from symflow.bias.starts import MirrorStart, fine_start, mirror_start, mirrored
 from symflow.claims import (
@@ -44,8 +45,11 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import on_flow, squared_loss
+from symflow.claims.example import Examples
+from symflow.data import Dataset
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import Problem
+from symflow.networks import DiagonalNetwork, TensorNetwork
 
 #: Coefficients up to which the minimizer is computed in many digits.
 MOST_COEFFICIENTS = 64
@@ -97,6 +101,26 @@ class DiagonalPotential(Prediction):
     def proof(cls) -> tuple[Identity, ...]:
         """Return that ρ = c^L h(s + c^{L−2}ξ) solves the flow of a coordinate."""
         return mirror_proof()
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return equal layers but the last, both signs, a late start, a tensor."""
+        sizes = [[0.5], [0.7], [1.0]]
+        samples = Dataset([[1.0, 2.0, -1.0], [0.5, 0.0, 1.0]], [1.0, -0.5])
+        equal = (sizes, sizes, [[0], [0], [0]])
+        signed = tuple(np.full((4, 1), size) for size in (0.8, 0.2, 0.8, 0.2))
+        large = np.array([[0.9], [1.1], [-1.0], [0.8]])
+        moved = (large, -large, np.array([[0.3], [-0.2], [0.1], [0.4]]))
+        frames, tensor = rotated_tensor()
+        turned = (frames[0] @ np.array([[0.6], [0.9], [0.7]]), np.zeros((3, 1)))
+        cubic, both = DiagonalNetwork(4, 3), DiagonalNetwork(4, 2, signed=True)
+        false = {"false": _with_unequal_sizes}
+        return (
+            unseen("yun-diagonal", DiagonalNetwork(3, 3), equal, data=samples, **false),
+            unseen("azulay-shape", both, signed, **false),
+            unseen("yun-start", cubic, moved, **false),
+            unseen("yun-tensor", TensorNetwork(tensor), turned, **false),
+        )
 
     @property
     def potential(self) -> sympy.Expr:
@@ -297,3 +321,8 @@ def _basis(columns: Array, context: Any = None) -> Array:
         return np.asarray(left[:, sizes > 1e-11 * np.max(sizes, initial=0.0)])
     frame = context.qr(context.matrix(columns.tolist()), mode="skinny")[0]
     return np.array(frame.tolist(), dtype=object)
+
+
+def _with_unequal_sizes(claim: DiagonalPotential) -> DiagonalPotential:
+    """Return the false claim with sizes that grow from coordinate to coordinate."""
+    return replace(claim, sizes=claim.sizes * np.linspace(1, 2, len(claim.sizes)))

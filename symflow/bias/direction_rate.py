@@ -24,9 +24,9 @@ rates: Ji and Telgarsky 2019; these constants and the exponent for L ≥ 3 deriv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -34,8 +34,10 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.max_margin import euclidean_norm, violations
+from symflow.bias.reference_problems import balanced_layers
 from symflow.bias.separation import (
     CLASSIFICATION,
     given_samples,
@@ -51,7 +53,9 @@ from symflow.claims.conditions import (
     measured,
     on_flow,
 )
+from symflow.claims.example import Examples, RandomExamples
 from symflow.claims.hypothesis import positive, structural
+from symflow.claims.random_problems import turning
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.start import start_matrix
 from symflow.losses import ExponentialLoss
@@ -192,6 +196,16 @@ class DirectionRate(Bound, Theorem):
             ),
         )
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one to three balanced layers, and random ones of two and three."""
+        draw, deep = turning(3, 2, 1), turning(3, 2, 2, 1, size=4.0)
+        return (
+            *(balanced_layers(f"ji-rate-{L}", L, false=_too_fast) for L in (1, 2, 3)),
+            RandomExamples("many-direction", draw, _too_fast),
+            RandomExamples("many-direction-deep", deep, _too_fast),
+        )
+
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the deficit times the power of n, and its value at the start."""
         held = self._held(path.end_to_end[:, 0, :], path)
@@ -283,3 +297,9 @@ def _deficits(
     late = (margins - soft[:, None]) @ (square * widest.multipliers)
     found = half * gamma * (chords**2).sum(axis=1) + late / n
     return np.array([max(gap, 0 * gap) for gap in found], dtype=found.dtype)
+
+
+def _too_fast(claim: DirectionRate) -> DirectionRate:
+    """Return the false claim with 2/L + 1 as the exponent."""
+    depth = claim.problem.flow.network.depth
+    return replace(claim, exponent=Fraction(2, depth) + 1)

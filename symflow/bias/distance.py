@@ -30,17 +30,24 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.infimum import (
-    eigenvalues,
-    imbalance_level,
-    product,
-    start_weights,
-)
+from symflow.bias.exact_start import product, start_weights
+from symflow.bias.infimum import eigenvalues, imbalance_level
 from symflow.bias.least_norm import off_parts, row_space_proof
 from symflow.bias.minimizers import Minimizers, minimizers
-from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
+from symflow.bias.reference_problems import GENERIC, one_sample
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    random_problems,
+)
 from symflow.claims.bibliography import MIN_2021
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.errors import InvalidArgument
 from symflow.flow.least_squares import LeastSquares
 from symflow.flow.problem import Problem
@@ -101,6 +108,15 @@ class DistanceBound(Bound, Theorem):
             *row_space_proof(),
             Identity("du/dκ = v: ‖x‖ ≤ u where ‖x‖′ ≤ ‖y‖", sympy.diff(u, k) - v),
             Identity("dv/dκ = u: ‖y‖ ≤ v where ‖y‖′ ≤ ‖x‖", sympy.diff(v, k) - u),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one sample of three inputs, and random data with too few samples."""
+        draw, closer = random_problems.underdetermined(5, 9, 1), scaled(distance=1e-3)
+        return (
+            one_sample("min-distance", *GENERIC, false=closer),
+            RandomExamples("many-distance", draw, closer),
         )
 
     @property

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import gcd
 from typing import Any, Self
 
@@ -33,13 +32,15 @@ import sympy
 from flint import fmpq, fmpq_poly, fmpz_poly
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import WIDE, as_fraction
+from symflow.algebra.threads import cached_property
+from symflow.bias.exact_start import is_drawn
 from symflow.bias.fine_dual import fine_potential
-from symflow.bias.infimum import is_drawn
 from symflow.bias.least_norm import ALLOWED_OFF
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import ProductMap, mirror_proof
 from symflow.bias.prediction import Prediction
+from symflow.bias.reference_problems import few_samples, unseen
 from symflow.claims import (
     Hypothesis,
     Identity,
@@ -54,9 +55,10 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import on_flow, squared_loss
+from symflow.claims.example import Examples, scaled
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.networks import Circulant, Network, Readout
+from symflow.networks import Circulant, ConvolutionalNetwork, Network, Readout
 
 #: Newton steps and halvings of one.
 STEPS, HALVINGS = 200, 60
@@ -161,6 +163,14 @@ class FourierPotential(Prediction):
         """Return the flow of one frequency, which is that of a diagonal network."""
         return mirror_proof()[:2]
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return two full filters and one sample, so that no phase turns."""
+        network = ConvolutionalNetwork(4, (4, 4))
+        start = (np.array([[0.5], [0.2], [-0.1], [0.3]]), np.zeros((4, 1)))
+        data, twice = few_samples(1), scaled(sizes=2)
+        return (unseen("yun-fourier", network, start, data=data, false=twice),)
+
     @property
     def status(self) -> Status:
         """That of a theorem for constant phases, a heuristic for others."""
@@ -213,7 +223,7 @@ class FourierPotential(Prediction):
         top = float(np.max(np.abs(to_float_array(best.least_norm)))) or 1.0
         sizes = self.sizes / np.max(self.sizes)
         least = min(1.0, float(np.min(self.sizes)) ** self.mirror.depth)
-        spread = mpmath.log10(max(top, 1 / top, 1 / float(min(sizes))) / least)
+        spread = WIDE.log10(max(top, 1 / top, 1 / float(min(sizes))) / least)
         context.dps = DIGITS + 2 * int(spread)
         rows = to_mpf_array(best.rows, context)
         values = rows @ to_mpf_array(best.least_norm[0], context)

@@ -21,9 +21,11 @@ from symflow.bias.least_norm import (
     row_space_proof,
 )
 from symflow.bias.minimizers import minimizers
+from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.example import Examples
 from symflow.flow.problem import Problem
 
 
@@ -45,6 +47,14 @@ class FrozenPart(Theorem):
     def proof(cls) -> tuple[Identity, ...]:
         """Return that W_1P⊥ is at rest."""
         return row_space_proof()[:1]
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three layers and one sample; samples of every input freeze nothing."""
+        weights = (GENERIC[0], [[1, 0], [1, 1]], [[1, 1]])
+        eye = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        every = one_sample("every input", *weights, samples=eye)
+        return (one_sample("yun-frozen", *weights, elsewhere=every),)
 
     @property
     def statement(self) -> sympy.Basic:

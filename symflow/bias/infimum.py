@@ -17,7 +17,6 @@ as well (`flow/imbalance.py`): the loss then falls as e^{−2λ_rΔt} at least (
 from __future__ import annotations
 
 from functools import reduce
-from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -27,18 +26,18 @@ import sympy
 from symflow.algebra.arrays import (
     Array,
     is_exact_array,
-    map_entries,
     to_float_array,
     to_mpf_array,
 )
-from symflow.algebra.numbers import as_fraction, to_float
+from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
+from symflow.bias.exact_start import is_drawn, product, start_weights
 from symflow.bias.minimizers import Minimizers, times
-from symflow.claims import TOLERANCE, Hypothesis, Identity, relative_size
+from symflow.bias.stuck_modes import stuck_modes
+from symflow.claims import Hypothesis, Identity
 from symflow.claims.hypothesis import ROUNDING, UNSEEN
 from symflow.flow.imbalance import positive_part
 from symflow.flow.problem import Problem
-from symflow.inits import GivenInit
 
 #: Digits and rows in which eigenvalues of fractions are computed, what they may be off
 #: relative to the largest, and what those of floats may be off per row.
@@ -46,29 +45,6 @@ DIGITS, MOST_ROWS, DOUBT, NOISE = 60, 24, 1e-30, 4e-16
 
 #: The part by which float64 has to be below a saddle.
 MARGIN = 1e-6
-
-
-def start_weights(problem: Problem, found: Minimizers) -> tuple[Array, ...]:
-    """Return the start in fractions, where `found` and it are; in floats otherwise."""
-    if not (found.exact and problem.is_small):
-        return problem.floats.weights
-    return tuple(map_entries(as_fraction, weight) for weight in problem.sharp.weights)
-
-
-def is_drawn(problem: Problem) -> bool:
-    """Say whether a rule drew the start, or irrational numbers: to some digits."""
-    rule = None if problem.given is None else problem.given.init
-    if rule is not None and not isinstance(rule, GivenInit):
-        return True
-    if not problem.is_small:
-        return False
-    entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
-    return any(hasattr(entry, "_mpf_") for entry in entries)
-
-
-def product(weights: tuple[Array, ...]) -> Array:
-    """Return W_L⋯W_1."""
-    return reduce(lambda done, weight: times(weight, done), weights)
 
 
 def moves(problem: Problem, found: Minimizers) -> Hypothesis:
@@ -110,36 +86,13 @@ def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
         return Hypothesis(words, True, "two layers with an imbalance of positive level")
     if lowest is None or gap * (1 if found.exact else 1 + MARGIN) <= lowest:
         return Hypothesis(words, True, f"{seen} is below all saddles", exact=sure)
-    if _is_opposed(problem, found):
-        exact, detail = (
-            problem.given_exactly,
-            "a balanced mode is opposite to the target",
-        )
-        detail = detail if exact else f"not decided: {detail}, up to rounding"
-        return Hypothesis(words, not exact, detail, exact=exact)
+    if stuck_modes(problem, found):
+        exact = problem.given_exactly and not is_drawn(problem)
+        detail = "a mode that moves alone is opposite to the target, or at rest"
+        detail += "" if exact else ", up to rounding"
+        return Hypothesis(words, False, detail, exact=exact)
     detail = f"{seen} is not below all saddles, {to_float(lowest):.3g}"
     return Hypothesis(words, True, f"not decided: {detail}", exact=False)
-
-
-def _is_opposed(problem: Problem, found: Minimizers) -> bool:
-    """Say whether a balanced start shares its modes with the target, one opposed.
-
-    The modes, singular vectors of W(0) and W* and eigenvectors of Σ_xx, then stay, and
-    no singular value of a balanced flow passes zero.
-    """
-    weights, best = start_weights(problem, found), found.least_norm
-    W, sigma_xx, allowed = product(weights), found.moments[0], TOLERANCE
-    if problem.given_exactly and found.exact and not is_drawn(problem):
-        allowed = 0.0
-    along = times(best.T, W)
-    grams = (times(W.T, W), times(best.T, best), along)
-    pairs = [(times(after.T, after), times(b, b.T)) for b, after in pairwise(weights)]
-    alike = [along, times(best, W.T), *(times(sigma_xx, gram) for gram in grams)]
-    pairs += [(part, part.T) for part in alike]
-    if any(relative_size(a - b, np.stack([a, b])) > allowed for a, b in pairs):
-        return False
-    values, noise = eigenvalues(along)
-    return bool(values[-1] < -max(noise, allowed * values[0]))
 
 
 def lowest_saddle(problem: Problem, found: Minimizers) -> tuple[Any, bool]:

@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.threads import cached_property
 from symflow.claims import Reference
 from symflow.claims.bibliography import BERTHIER_2023, PESME_2023
 from symflow.errors import HypothesisFailed

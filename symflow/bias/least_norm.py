@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -33,17 +32,12 @@ import sympy
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
-from symflow.bias.infimum import (
-    as_given,
-    ends_at_a_minimum,
-    infimum_proof,
-    is_drawn,
-    moves,
-    product,
-    start_weights,
-)
+from symflow.algebra.threads import cached_property
+from symflow.bias.exact_start import is_drawn, product, start_weights
+from symflow.bias.infimum import as_given, ends_at_a_minimum, infimum_proof, moves
 from symflow.bias.minimizers import Minimizers, minimizers, times
 from symflow.bias.prediction import Prediction
+from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     TOLERANCE,
     Hypothesis,
@@ -56,6 +50,7 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import MIN_2021
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.example import Examples
 from symflow.flow.least_squares import exact_least_norm
 from symflow.flow.problem import Problem
 
@@ -85,6 +80,13 @@ class LeastNorm(Prediction):
     def proof(cls) -> tuple[Identity, ...]:
         """Return that the parts off the row space rest, and how saddles lie."""
         return (*row_space_proof(), *infimum_proof())
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a start whose second layer does not read W_1P⊥, as generic ones do."""
+        generic = one_sample("generic", *GENERIC)
+        weights = [[1, 2, 0], [0, 0, 3]], [[1, 0]]
+        return (one_sample("min-least-norm", *weights, elsewhere=generic),)
 
     @property
     def statement(self) -> sympy.Basic:

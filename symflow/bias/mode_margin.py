@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +26,7 @@ import sympy
 from symflow.algebra.arrays import Array, map_entries, to_float_array
 from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
 from symflow.bias.max_margin import (
@@ -36,6 +36,7 @@ from symflow.bias.max_margin import (
     moduli_optimality,
     only_limit,
 )
+from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
     CLASSIFICATION,
     given_samples,
@@ -45,10 +46,15 @@ from symflow.bias.separation import (
 )
 from symflow.claims import Hypothesis, Identity, Refusal, all_hold, positive
 from symflow.claims.bibliography import YUN_2021
+from symflow.claims.example import Examples
 from symflow.claims.hypothesis import ROUNDING
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.networks import OrthogonalDecomposition, orthogonal_decomposition
+from symflow.networks import (
+    DiagonalNetwork,
+    OrthogonalDecomposition,
+    orthogonal_decomposition,
+)
 
 #: Part of its norm up to which a tensor of floats counts as decomposable.
 VISIBLE = 1e-12
@@ -92,6 +98,12 @@ class ModeMaxMargin(Direction):
         basis = self.modes.S if rounded else _exact_rows(self.problem, self.modes)
         rounded = rounded or not is_rational(self.problem.data["X"])
         return least_moduli(rows, basis.T, rounded=rounded)
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return two diagonal layers."""
+        start = [[2], [2]], [[1], [1]]
+        return (two_points("yun-modes-margin", DiagonalNetwork(2, 2), *start),)
 
     @property
     def is_determined(self) -> bool:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -30,10 +29,13 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.infimum import is_drawn, moves, product, start_weights
+from symflow.algebra.threads import cached_property
+from symflow.bias.exact_start import is_drawn, product, start_weights
+from symflow.bias.infimum import moves
 from symflow.bias.least_norm import ALLOWED_OFF
 from symflow.bias.minimizers import Minimizers, minimizers, times
 from symflow.bias.prediction import Prediction
+from symflow.bias.reference_problems import unseen
 from symflow.claims import (
     TOLERANCE,
     Hypothesis,
@@ -46,8 +48,10 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import AZULAY_2021
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.example import Examples, scaled
 from symflow.claims.hypothesis import ROUNDING
 from symflow.flow.problem import Problem
+from symflow.networks import LinearNetwork
 
 
 def _one_neuron(problem: Problem) -> Hypothesis:
@@ -98,6 +102,13 @@ class OneNeuron(Prediction):
             ),
             Identity("‖ω + af‖² = a²‖u‖² = a²(a² − δ)", sympy.expand(norm)),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return an unbalanced start."""
+        start = (np.array([[0.5, -0.2, 0.3, 0.4]]), np.array([[1.5]]))
+        network = LinearNetwork(4, 1, 1)
+        return (unseen("azulay-neuron", network, start, false=scaled(delta=2)),)
 
     @property
     def potential(self) -> sympy.Expr:

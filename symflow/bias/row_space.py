@@ -28,6 +28,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
 from symflow.bias.least_norm import allowance, row_space_proof
 from symflow.bias.minimizers import minimizers
+from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     Hypothesis,
     Identity,
@@ -39,6 +40,7 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import MIN_2021
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.example import Examples, scaled
 from symflow.flow.problem import Problem
 
 
@@ -77,6 +79,11 @@ class RowSpaceSplit(Theorem):
         gap = t(x_rate) * x + t(x) * x_rate - t(y_rate) * y - t(y) * y_rate
         words = "xᵀx − yᵀy rests where ẋ = Ky and ẏ = Kᵀx"
         return (*row_space_proof(), Identity(words, sympy.expand(gap)))
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one sample of three inputs."""
+        return (one_sample("min-split", *GENERIC, false=scaled(coupling=1.1)),)
 
     @property
     def statement(self) -> sympy.Basic:

@@ -7,8 +7,7 @@ differ by the constant κ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.bias.jumps import SaddlePath, follow_saddles
 from symflow.claims import (
@@ -30,6 +30,8 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import PESME_2023
 from symflow.claims.conditions import squared_loss
+from symflow.claims.example import Example, Examples
+from symflow.data import Moments
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.coordinates import Coordinates, coordinates
@@ -155,6 +157,24 @@ class SaddleToSaddle(Theorem):
         path = follow_saddles(gram, force[0], positive=one_sided, pace=pace)
         return cls(problem, tuple(found), path, alpha)
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return u∘u − v∘v from weights of 1e-4; the false path has doubled saddles."""
+        small, times = [[1e-4], [1e-4]], tuple(range(0, 13, 2))
+        data, network = Moments([[2, 1], [1, 2]], [[3, -1]]), HadamardDifference(2)
+        start = (small, small)
+        return (
+            Example(
+                "pesme-path",
+                network,
+                data,
+                start,
+                times,
+                exact=False,
+                false=_with_doubled_saddles,
+            ),
+        )
+
     @property
     def status(self) -> Status:
         """The limit is a theorem; at a finite α the distance is measured."""
@@ -238,3 +258,9 @@ def _pace(flow: GradientFlow) -> int | None:
 def _kind(flow: GradientFlow) -> Hypothesis:
     words = "β = u∘u − v∘v or a diagonal network of depth 2"
     return Hypothesis(words, _pace(flow) is not None, repr(flow.network))
+
+
+def _with_doubled_saddles(claim: SaddleToSaddle) -> SaddleToSaddle:
+    """Return the false claim whose saddles are twice as far from zero."""
+    saddles = tuple(2 * beta for beta in claim.path.saddles)
+    return replace(claim, path=replace(claim.path, saddles=saddles))

@@ -14,7 +14,6 @@ positive.  Whichever sign a coordinate is pushed to, one of its modes then grows
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
 from symflow.bias.max_margin import (
@@ -31,6 +31,7 @@ from symflow.bias.max_margin import (
     moduli_optimality,
     only_limit,
 )
+from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
     degree_of,
     given_samples,
@@ -42,8 +43,9 @@ from symflow.bias.separation import (
 )
 from symflow.claims import TOLERANCE, Hypothesis, Identity, positive, structural
 from symflow.claims.bibliography import MOROSHKO_2020
+from symflow.claims.example import Examples
 from symflow.flow.problem import Problem
-from symflow.networks import HadamardDifference, SignedDiagonalNetwork
+from symflow.networks import DiagonalNetwork, HadamardDifference, SignedDiagonalNetwork
 
 
 def _difference(problem: Problem) -> Hypothesis:
@@ -91,6 +93,13 @@ class SignedMaxMargin(Direction):
         rounded = not is_rational(self.problem.data["X"])
         rows = given_samples(self.problem)
         return least_moduli(rows, np.eye(self.inputs), rounded=rounded)
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return two diagonal layers with signs."""
+        start = [[2], [2]], [[2], [2]], [[1], [1]], [[1], [1]]
+        network = DiagonalNetwork(2, 2, signed=True)
+        return (two_points("moroshko-signed", network, *start),)
 
     @property
     def inputs(self) -> int:

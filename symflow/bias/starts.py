@@ -28,8 +28,8 @@ import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.numbers import as_fraction, to_float
-from symflow.bias.infimum import is_drawn
+from symflow.algebra.numbers import WIDE, as_fraction, to_float
+from symflow.bias.exact_start import is_drawn
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
 from symflow.claims import Hypothesis, positive, vanishing
 from symflow.flow.coordinates import Coordinates, coordinates
@@ -109,7 +109,7 @@ def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, A
         top = max(abs(size), *map(abs, start.first))
         least = min(start.sizes) ** start.mirror.depth
         ratio = max(1, top / least, top, 1 / least)
-        decades = int(mpmath.log10(ratio)) + 1
+        decades = int(WIDE.log10(ratio)) + 1
         digits = max(digits, LEAST_DIGITS + PER_DECADE * decades)
     context.dps = digits
     return found, start, context

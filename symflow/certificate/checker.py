@@ -230,7 +230,7 @@ def table_of(rows: int, inner: int, columns: int) -> list[list[tuple[int, int]]]
     places = ((i * inner, j) for i in range(rows) for j in range(columns))
     return [[(i + k, k * columns + j) for k in range(inner)] for i, j in places]
 
-class Model:
+class Operations:
     """W(θ): slots for the weights, [[1]] and other constants, then for the operations.
 
     An operation adds up the products of entries of two slots that its table lists, or has
@@ -316,12 +316,12 @@ class Model:
             found.append((up(m * f + h * n), [up(b[k] * f + g * d[k]) for k in each], c))
         return found[-1][0], found[-1][2]
 
-class Problem:
-    """Model, data and start."""
+class Task:
+    """Operations, data and start."""
 
     def __init__(self, given: Any):
         self.start, data = [matrix_of(w) for w in given["start"]], given["data"]
-        self.model, self.about = Model(self.start, given), "samples"
+        self.model, self.about = Operations(self.start, given), "samples"
         self.decay = [number(x) for x in given["weight decay"]]
         if "X" in data:
             x, y, n = matrix_of(data["X"]), matrix_of(data["Y"]), number(data["divisor"])
@@ -343,10 +343,10 @@ class Problem:
         cubes = sum(m * n * min(m, n) for m, n in self.model.shapes) * PIECES * SQUARINGS
         check_work(steps * (products + cubes), max(700, 2 * grid[0] * (grid[1] + 1)))
 
-class Step:
+class Stretch:
     """The polynomial of one step, its defect and the growth of errors along it."""
 
-    def __init__(self, problem: Problem, grid: Grid, part: Any):
+    def __init__(self, problem: Task, grid: Grid, part: Any):
         self.problem, self.bits, self.h = problem, grid[0], number(part["length"])
         shapes, widths = problem.model.shapes[: problem.model.count], part["widths"]
         whole = [len(weight) for weight in part["terms"]] == [m * n for m, n in shapes]
@@ -401,13 +401,13 @@ class Step:
         powers = [s**k / 2**self.bits for k in range(max(map(len, entries)))]
         return [sum(map(mul, powers, entry), ZERO) for entry in entries]
 
-def follow(problem: Problem, grid: Grid, steps: Any, claims: Any) -> list[Fraction]:
+def follow(problem: Task, grid: Grid, steps: Any, claims: Any) -> list[Fraction]:
     """Return bounds of the distances between the flow and the weights at some times."""
     problem.check_work(grid, len(steps))
     before, error, found = ZERO, ZERO, dict[int, Fraction]()
     end = list(chain(*chain(*problem.start)))
     for part in steps:
-        step = Step(problem, grid, part)
+        step = Stretch(problem, grid, part)
         error = up(error + size(map(sub, step.at(ZERO), end)))
         inside, after = step.bound(error)
         for k, (t, weights) in enumerate(claims):
@@ -421,7 +421,7 @@ def follow(problem: Problem, grid: Grid, steps: Any, claims: Any) -> list[Fracti
 
 def check_enclosure(given: Any, statement: Any, evidence: Any) -> list[str]:
     """Follow the steps, and compare; return what is proven, in words."""
-    problem, at, grid = Problem(given), statement["at"], (evidence["bits"], evidence["order"])
+    problem, at, grid = Task(given), statement["at"], (evidence["bits"], evidence["order"])
     claims = [(number(c["t"]), [matrix_of(w) for w in c["weights"]]) for c in at]
     fits = all([*map(shape_of, w)] == [*map(shape_of, problem.start)] for _, w in claims)
     need(fits and all(t.denominator < 1 << 999 for t, _ in claims), "no time or weights")

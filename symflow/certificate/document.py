@@ -12,7 +12,8 @@ from typing import Any
 from symflow.certificate.enclosure import Document, canonical, enclosure_document
 from symflow.certificate.law import law_document
 from symflow.conservation import Law
-from symflow.errors import InvalidArgument, InvalidData, OutputError
+from symflow.errors import InvalidArgument, InvalidData
+from symflow.files import whole_file
 from symflow.precision import Enclosure
 
 #: Version of the format.
@@ -107,11 +108,6 @@ def write_checker(path: str | Path) -> Path:
         msg = f"write_checker(path): needs the path of a file; got {path!r}"
         raise InvalidArgument(msg)
     source = files("symflow.certificate").joinpath("checker.py").read_bytes()
-    try:
-        Path(path).write_bytes(source)
-    except OSError as problem:
-        msg = (
-            f"write_checker(path={str(path)!r}): cannot write there: {problem.strerror}"
-        )
-        raise OutputError(msg) from None
+    with whole_file(path, f"write_checker(path={str(path)!r})") as file:
+        file.write(source)
     return Path(path)

@@ -32,7 +32,7 @@ from symflow.precision.arithmetics import Flint
 from symflow.precision.enclose import planned
 from symflow.precision.plan import Plan
 from symflow.precision.run import Run
-from symflow.precision.steps import Step
+from symflow.precision.steps import TaylorStep
 
 #: How often the integration is repeated with more bits.
 ATTEMPTS = 4
@@ -78,7 +78,7 @@ def enclosure_document(ball: Enclosure) -> Document:
     _check_kind(ball)
     given = problem_document(ball.problem)
     try:
-        known = checker.Problem(given)
+        known = checker.Task(given)
     except (checker.Refuted, ValueError) as reason:
         raise InvalidArgument(not_carried("enclosure", str(reason))) from None
     times = [Fraction(rational_text(t)) for t in ball.t]
@@ -136,7 +136,7 @@ def problem_document(problem: Problem) -> Document:
         "weights": [symbol.name for symbol in flow.state],
         "start": weights,
         **model_document(end_to_end_program(flow), shapes),
-        "weight decay": [rational_text(flow.loss.l2)] * len(weights),
+        "weight decay": [rational_text(decay) for decay in flow.decays],
         "data": _data(problem),
     }
 
@@ -182,7 +182,7 @@ def _evidence(
     return {"bits": bits, "order": plan.order, "steps": steps}
 
 
-def _steps(run: Run, end: Fraction) -> Iterator[tuple[Step, Fraction]]:
+def _steps(run: Run, end: Fraction) -> Iterator[tuple[TaylorStep, Fraction]]:
     """Yield steps and their lengths; the last one ends where it has to."""
     state = run.state
     while True:
@@ -194,7 +194,7 @@ def _steps(run: Run, end: Fraction) -> Iterator[tuple[Step, Fraction]]:
             return
 
 
-def _step(run: Run, step: Step, length: Fraction, bits: int) -> Document:
+def _step(run: Run, step: TaylorStep, length: Fraction, bits: int) -> Document:
     """Return the polynomials in s = t / length; those of one order are of one width."""
     engine: Any = run.system.engine
     matrix = engine.coefficients(step.series)

@@ -38,7 +38,7 @@ def law_document(law: Law) -> Document:
     [['-1', ['W1', "W1'"]], ['1', ["W2'", 'W2']]]
     """
     flow = law.flow
-    if flow.clock != "time" or (flow.learning_rates and flow.loss.l2 != 0):
+    if flow.clock != "time" or flow.decays_differ:
         raise InvalidArgument(not_carried("law", "the flow is no plain gradient flow"))
     model = _expanded(flow.network.end_to_end_node)
     quantity = _expanded(law.node)

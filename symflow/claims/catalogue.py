@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from inspect import isabstract, isclass
+from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from symflow.claims.claim import Claim, Refusal
@@ -20,8 +22,8 @@ _REGISTERED: dict[tuple[str, str], type[Theorem]] = {}
 def register(theorem: Kind) -> Kind:
     """Let a theorem of your own be asked with those of symflow.
 
-    A `RateBound` is asked by `rates`, a `Prediction` by `implicit_bias`, any other
-    theorem by `companions`.  It is *asserted* until its `proof()` holds.
+    `rates` asks a `RateBound`, `implicit_bias` a `Prediction`, `solve` a `Solution` and
+    `companions` any other theorem.  It is *asserted* until its `proof()` holds.
 
     Parameters
     ----------
@@ -58,6 +60,52 @@ statement
     return theorem
 
 
+def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
+    """Return the theorems that the modules of a package state, file by file.
+
+    A theorem is listed by being there: the classes that have a source, and from which
+    no other theorem derives.
+
+    Parameters
+    ----------
+    package : str
+        Its dotted name.
+    question : str
+        What they answer.
+
+    Examples
+    --------
+    >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
+    ['DenseMaxMargin', 'DiagonalPotential']
+    """
+    room = import_module(package)
+    names = sorted(found.name for found in iter_modules(room.__path__, f"{package}."))
+    stated = [
+        kind
+        for name in names
+        for kind in vars(import_module(name)).values()
+        if isclass(kind) and issubclass(kind, Theorem) and kind.__module__ == name
+    ]
+    bases = {base for kind in stated for base in kind.__bases__}
+    return tuple(
+        kind
+        for kind in stated
+        if kind not in bases and hasattr(kind, "source") and kind.question == question
+    )
+
+
+def registered(question: str = "") -> tuple[type[Theorem], ...]:
+    """Return the theorems of readers that answer a question, or all of them.
+
+    Parameters
+    ----------
+    question : str
+        As of `answers`.
+    """
+    asked = _REGISTERED.items()
+    return tuple(made for (what, _), made in asked if question in ("", what))
+
+
 def answers(
     question: str, catalogue: Iterable[Any], problem: Problem
 ) -> tuple[Any, ...]:
@@ -66,14 +114,20 @@ def answers(
     Parameters
     ----------
     question : str
-        ``"rates"``, ``"limits"`` or ``"companions"``.
+        ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
     catalogue : iterable of Theorem subclasses
         Those of symflow, which are asked first.
     problem : Problem
         What is asked about.
     """
-    own = (made for (asked, _), made in _REGISTERED.items() if asked == question)
-    return tuple(entry.attempt(problem) for entry in (*catalogue, *own))
+    asked = (*catalogue, *registered(question))
+    return tuple(theorem.attempt(problem) for theorem in asked)
+
+
+def nearest_misses(found: Iterable[Any]) -> list[Refusal]:
+    """Return those answers that are refusals, those with most conditions met first."""
+    refusals = [answer for answer in found if isinstance(answer, Refusal)]
+    return sorted(refusals, key=lambda r: -sum(h.holds for h in r.hypotheses))
 
 
 def holding(found: Iterable[Any]) -> list[Claim]:

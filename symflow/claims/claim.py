@@ -8,8 +8,11 @@ residual on a trajectory is a number.  Validation is one loop over claims.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import wraps
+from inspect import isfunction
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -56,8 +59,35 @@ class Path(Protocol):
     def number(self, value: Any) -> Any: ...
 
 
+#: What a claim reads of a path first.
+_READERS = (
+    *("residuals", "sides", "margin", "slack", "mismatch", "magnification", "scale"),
+    "finding",
+)
+
+
+def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of a claim read the weights in the order of the claim's network."""
+
+    @wraps(method)
+    def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
+        if getattr(path.flow.network, "product", None) is not None:
+            own = getattr(getattr(claim, "problem", claim), "flow", None)
+            if own is not None and own.network != path.flow.network:
+                path = path.layered
+        return method(claim, path, *arguments, **named)
+
+    return read
+
+
 class Claim(Displayed):
     """An assertion about a flow, with everything needed to doubt it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in _READERS:
+            if isfunction(cls.__dict__.get(name)):
+                setattr(cls, name, _reading(cls.__dict__[name]))
 
     @property
     @abstractmethod

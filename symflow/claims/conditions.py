@@ -41,13 +41,16 @@ def squared_loss(flow: GradientFlow) -> Hypothesis:
 
 
 def dense_layers(
-    flow: GradientFlow, depth: int | None = None, *, least: int = 2
+    flow: GradientFlow, depth: int | None = None, *, least: int | None = None
 ) -> Hypothesis:
-    """Say whether all layers are dense: `least` or more, or as many as `depth`."""
+    """Say whether all layers are dense: `least`, 2 or more, or as many as `depth`."""
     network = flow.network
     dense = isinstance(network, Network) and network.is_dense
-    words = "dense layers" if depth is None else f"{depth} dense layers"
-    enough = network.depth >= least if depth is None else network.depth == depth
+    words = f"{least} or more dense layers" if (least or 0) > 1 else "dense layers"
+    enough = network.depth >= (least or 2)
+    if depth is not None:
+        words = f"{depth} dense layer{'s' if depth > 1 else ''}"
+        enough = network.depth == depth
     return structural(words, dense and enough, repr(network))
 
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import sympy
@@ -16,6 +16,9 @@ from symflow.claims.bibliography import Reference
 from symflow.claims.claim import Claim, Path, Refusal, Status
 from symflow.claims.hypothesis import Hypothesis, all_hold
 from symflow.flow.problem import Problem
+
+if TYPE_CHECKING:
+    from symflow.claims.example import Examples
 
 #: Measures one condition on a problem.
 Condition = Callable[[Problem], Hypothesis]
@@ -69,7 +72,7 @@ class Theorem(Claim):
     #: Where the result comes from, and what is taken from there.
     source: ClassVar[Reference]
     contributes: ClassVar[str] = "the theorem"
-    #: What it answers: "rates", "limits", or "companions" for all else.
+
     question: ClassVar[str] = "companions"
     #: Whether the proof of the class that this one derives from covers it too.  It has
     #: to be said in each class: a bound that a reader derives is not proved by that.
@@ -98,6 +101,14 @@ class Theorem(Claim):
         """Return the identities from which the theorem follows; none by default.
 
         A theorem without any is asserted, whatever its author thinks of it.
+        """
+        return ()
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return problems on which it is seen to hold, each with a false version.
+
+        The atlas runs them: one line each, and a false version that has to fail.
         """
         return ()
 

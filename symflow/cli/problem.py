@@ -26,7 +26,7 @@ HIDDEN = 5
 
 
 @dataclass(frozen=True)
-class Problem:
+class StatedProblem:
     """What `analyze` and `validate` work on.
 
     Parameters
@@ -60,7 +60,7 @@ class Problem:
         )
 
 
-def problem_of(options: argparse.Namespace) -> Problem:
+def problem_of(options: argparse.Namespace) -> StatedProblem:
     """Return the problem that the options describe.
 
     Parameters
@@ -85,7 +85,7 @@ def problem_of(options: argparse.Namespace) -> Problem:
         )
     network = LinearNetwork(*_all_widths(data, options.widths, options.hidden))
     flow = gradient_flow(network, SquaredLoss())
-    return Problem(name, preparation, data, flow, _start(options))
+    return StatedProblem(name, preparation, data, flow, _start(options))
 
 
 def flow_of(widths: str, l2: str) -> GradientFlow:
@@ -106,12 +106,12 @@ def flow_of(widths: str, l2: str) -> GradientFlow:
     return gradient_flow(LinearNetwork(*_parsed(widths)), SquaredLoss(l2=l2))
 
 
-def integrated(problem: Problem, options: argparse.Namespace) -> Trajectory:
+def integrated(problem: StatedProblem, options: argparse.Namespace) -> Trajectory:
     """Return the trajectory that the options of `simulate` ask for.
 
     Parameters
     ----------
-    problem : Problem
+    problem : StatedProblem
         What is integrated.
     options : argparse.Namespace
         With `end`, `points` and `digits`.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from symflow.analysis import Analysis
-    from symflow.cli.problem import Problem
+    from symflow.cli.problem import StatedProblem
     from symflow.flow import GradientFlow
 
 
@@ -62,7 +62,7 @@ def _exit_code(
     return 0 if analysis.ok else 1
 
 
-def _run(options: argparse.Namespace, problem: Problem) -> Analysis:
+def _run(options: argparse.Namespace, problem: StatedProblem) -> Analysis:
     from symflow.analysis import analyze
     from symflow.cli.progress import Progress
 
@@ -178,6 +178,7 @@ def atlas(options: argparse.Namespace) -> int:
     """Print the atlas, and write it where that is asked for."""
     from symflow.analysis import prepare_folder
     from symflow.cli.progress import Progress
+    from symflow.files import write_text
     from symflow.gallery import atlas as survey
 
     if options.list:
@@ -190,8 +191,8 @@ def atlas(options: argparse.Namespace) -> int:
             progress=lambda fraction: progress("atlas", fraction),
         )
     if folder is not None:
-        (folder / "atlas.html").write_text(table.to_html(), encoding="utf-8")
-        (folder / "atlas.json").write_text(table.to_json(), encoding="utf-8")
+        write_text(folder / "atlas.html", table.to_html(), "atlas: atlas.html")
+        write_text(folder / "atlas.json", table.to_json(), "atlas: atlas.json")
     print(table.to_json() if options.json else table)
     return 0 if table.ok else 1
 

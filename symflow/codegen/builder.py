@@ -11,7 +11,7 @@ from symflow.algebra.elementwise import (
     Determinant,
     Elementwise,
     Hadamard,
-    Identity,
+    IdentityNode,
     Inverse,
     Number,
     Softmax,
@@ -32,7 +32,7 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 from symflow.codegen.program import FUNCTIONS, Instruction
-from symflow.errors import NoClosedForm
+from symflow.errors import InvalidArgument, NoClosedForm
 
 
 class Builder:
@@ -61,7 +61,7 @@ class Builder:
     def _lower(self, node: Node) -> int:
         match node:
             case Leaf(symbol):
-                return self.inputs.index(symbol)
+                return self._input(symbol)
             case Product(left, right):
                 return self._emit("matmul", self.visit(left), self.visit(right))
             case Transposed(body):
@@ -75,6 +75,15 @@ class Builder:
             case Traced(body):
                 return self._emit("trace", self.visit(body))
         return self._lower_entrywise(node)
+
+    def _input(self, symbol: sympy.MatrixSymbol) -> int:
+        if symbol in self.inputs:
+            return self.inputs.index(symbol)
+        msg = (
+            f"lower: {symbol} is no argument of the code and has no numbers. Give "
+            f"them, as in Model(…, constants={{{symbol}: array}})"
+        )
+        raise InvalidArgument(msg)
 
     def _lower_entrywise(self, node: Node) -> int:
         match node:
@@ -102,7 +111,7 @@ class Builder:
                 return self._emit("determinant", self.visit(body))
             case Inverse(body):
                 return self._emit("inverse", self.visit(body))
-            case Identity(size):
+            case IdentityNode(size):
                 return self._identity(sympy.sympify(size))
         msg = f"lower: no instruction for a {type(node).__name__}"
         raise NoClosedForm(msg)
@@ -176,6 +185,8 @@ class Builder:
     def _linear_map(self, node: LinearMap) -> int:
         size = None if node.size is None else sympy.sympify(node.size)
         if size is not None and not size.is_Integer:
+            if node.operation == "unvec":
+                return self._emit("unvec", self.visit(node.body), self._scalar(size))
             size = None
         return self._emit(node.operation, self.visit(node.body), constant=size)
 

@@ -16,7 +16,7 @@ from symflow.algebra.text import inline
 from symflow.codegen.loading import load
 from symflow.errors import InvalidArgument
 from symflow.solutions import Solution
-from symflow.solutions.routine import OUTPUTS, Routine
+from symflow.solutions.numpy_form import OUTPUTS, Routine
 
 _HEAD = '''"""{title}"""
 
@@ -106,6 +106,14 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
         msg = (
             f"compile(solution, outputs=…): needs some of {', '.join(OUTPUTS)}, each "
             f"once; got {outputs!r}"
+        )
+        raise InvalidArgument(msg)
+    asked = solution.problem.asked
+    if "weights" in names and asked is not None and asked.product is not None:
+        msg = (
+            "compile(solution, outputs='weights'): the code has them first layer "
+            f"first, and this model has the order {asked.parameters}. Use "
+            "solution.weights(t), or list the parameters in the order of the layers"
         )
         raise InvalidArgument(msg)
     routine = solution.routine()

@@ -223,11 +223,15 @@ def _constants(
         for symbol in symbols
         if symbol.name in arrays
     }
+    ends = flow.network.widths[0], flow.network.widths[-1]
     sizes = solve_widths(
         [
-            (f"data: {symbol.name}", symbol.shape, found[symbol.name].shape)
-            for symbol in symbols
-            if symbol.name in found
+            *flow.loss.declared(data, *ends),
+            *(
+                (f"data: {symbol.name}", symbol.shape, found[symbol.name].shape)
+                for symbol in symbols
+                if symbol.name in found
+            ),
         ]
     )
     for symbol in symbols:  # a constant of the loss that the data do not tell

@@ -32,8 +32,15 @@ FIXED_SIZE = frozenset(
         "transpose",
         "inner",
         "trace",
+        "rows",
+        "columns",
+        "identity",
+        "constant",
     )
 )
+
+#: Operations that take no time: sizes are known, and constant matrices are made once.
+FREE = frozenset(("transpose", "rows", "columns", "identity", "constant"))
 
 
 def has_fixed_size_code(program: Program) -> bool:
@@ -72,8 +79,15 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
     ]
     solve_widths(declared)
     found = [tuple(shape) for shape in shapes]
-    for step in program.instructions:
-        found.append(_shape(step, [found[slot] for slot in step.operands]))
+    counts: dict[int, int] = {}
+    for slot, step in zip(program.slots, program.instructions, strict=True):
+        operands = [found[slot] for slot in step.operands]
+        if step.operation in ("rows", "columns"):
+            counts[slot] = operands[0][step.operation == "columns"]
+        if step.operation == "identity":
+            size = counts[step.operands[0]] if step.operands else step.constant
+            operands = [(int(size), int(size))]  # type: ignore[arg-type]
+        found.append(_shape(step, operands))
     return found
 
 
@@ -83,8 +97,12 @@ def _shape(step: Instruction, operands: list[Shape]) -> Shape:
             return operands[0][0], operands[1][1]
         case "transpose":
             return operands[0][::-1]
-        case "inner" | "trace":
+        case "inner" | "trace" | "rows" | "columns":
             return ()
+        case "constant":
+            assert step.constant is not None
+            rows, columns = step.constant.shape
+            return int(rows), int(columns)
         case "hadamard":  # a row or a column may scale a matrix
             return tuple(map(max, *operands))
     return max(operands, key=len)
@@ -135,6 +153,12 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
         if step.operation == "transpose":
             names.append(f"{operands[0]}.{'mT' if batch else 'T'}")
             continue
+        if step.operation in FREE:
+            names.append(f"v{slot}")
+            if sizes[slot]:
+                matrix = fixed_matrix(step, sizes[slot])
+                allocations.append(f"    v{slot} = array({matrix!r})")
+            continue
         name = targets.get(slot, f"v{slot}")
         if slot not in targets:
             allocations.append(f"    {name} = empty({(*batch, *sizes[slot])!r})")
@@ -148,6 +172,28 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
     head = f"    def {program.name}({parameters}):"
     end = f"    return {program.name}"
     return "\n".join(["def make(empty):", *allocations, head, *body, end, ""])
+
+
+def fixed_matrix(step: Instruction, shape: Shape) -> list[list[float]]:
+    """Return the rows of a matrix of numbers that a program has.
+
+    Parameters
+    ----------
+    step : Instruction
+        "identity" or "constant".
+    shape : tuple of int
+        Its rows and columns.
+
+    Examples
+    --------
+    >>> fixed_matrix(Instruction("identity", (), 2), (2, 2))
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    if step.operation == "identity":
+        rows: list[list[float]] = np.eye(shape[0]).tolist()
+        return rows
+    assert step.constant is not None
+    return [[to_float(entry) for entry in row] for row in step.constant.tolist()]
 
 
 def _statement(
@@ -195,7 +241,7 @@ def inplace_function(
     6.0
     """
     if has_fixed_size_code(program):
-        names = ("matmul", "add", "subtract", "multiply", "einsum")
+        names = ("matmul", "add", "subtract", "multiply", "einsum", "array")
         namespace: dict[str, Any] = {name: getattr(np, name) for name in names}
         exec(inplace_source(program, shapes, batch), namespace)
         function: Callable[..., None] = namespace["make"](np.empty)

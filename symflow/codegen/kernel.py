@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from textwrap import indent
 from typing import Any
 
+from symflow.algebra.threads import cached_property
 from symflow.codegen.arrays import array_source
 from symflow.codegen.loading import guarded, load
 from symflow.codegen.lower import rhs_program

@@ -27,7 +27,8 @@ from symflow.codegen.lower import (
 )
 from symflow.codegen.program import Program, python_name
 from symflow.conservation import Law, conserved
-from symflow.errors import InvalidArgument, OutputError
+from symflow.errors import InvalidArgument
+from symflow.files import write_text
 from symflow.flow import GradientFlow
 
 #: A module computes with plain matrices, and is read more often than it is run.
@@ -35,7 +36,10 @@ MODULE = Dialect(transpose=".T", namespace="np")
 
 
 #: Operations whose constant is a size, or a matrix of one.
-_SIZED = {"circulant", "circulant_sums", "pad", "crop", "identity", "constant"}
+_SIZED = {
+    *("circulant", "circulant_sums", "pad", "crop", "identity", "constant"),
+    *("vec", "unvec"),
+}
 
 #: Widths up to this are the self-test's own, where the code takes any.
 SMALL = 8
@@ -77,16 +81,8 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         msg = f"write_module(flow, path): needs the path of a file; got {path!r}"
         raise InvalidArgument(msg)
-    target = Path(path)
-    source = module_source(flow, target.name)
-    try:
-        target.write_text(source, encoding="utf-8")
-    except OSError as problem:
-        msg = (
-            f"write_module(path={str(path)!r}): cannot write there: {problem.strerror}"
-        )
-        raise OutputError(msg) from None
-    return target
+    source = module_source(flow, Path(path).name)
+    return write_text(path, source, f"write_module(path={str(path)!r})")
 
 
 def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
@@ -213,7 +209,8 @@ def _shape_lines(program: Program) -> str:
 def _reads_sizes(program: Program) -> bool:
     """Say whether a size is written into the code, so that it runs at no other."""
     return any(
-        step.operation in _SIZED and step.constant is not None
+        step.operation in _SIZED
+        and (step.constant is not None or step.operation == "vec")
         for step in program.instructions
     )
 
@@ -221,16 +218,22 @@ def _reads_sizes(program: Program) -> bool:
 def _example_shapes(program: Program, *, smaller: bool) -> str:
     """Give every symbolic width, and every large one, a small integer of its own."""
     widths = {w for argument in program.inputs for w in argument.shape}
-    names = sorted((w for w in widths if not _is_int(w)), key=str)
+    symbols = (w.free_symbols for w in widths if not _is_int(w))
+    names = sorted({symbol for found in symbols for symbol in found}, key=str)
     sizes = {name: 2 + number for number, name in enumerate(names)}
     large = sorted(int(w) for w in widths if _is_int(w) and w > SMALL) * smaller
     sizes |= {width: SMALL + rank for rank, width in enumerate(large, start=1)}
     shapes = {
-        argument.name: tuple(int(sizes.get(width, width)) for width in argument.shape)
+        argument.name: tuple(_at(width, sizes) for width in argument.shape)
         for argument in program.inputs
     }
     lines = [f"    {name!r}: {shape!r}," for name, shape in shapes.items()]
     return "\n".join(["{", *lines, "}"])
+
+
+def _at(width: Width, sizes: dict[Width, int]) -> int:
+    """Return a width, or a product of widths, at integer sizes."""
+    return int(sympy.sympify(sizes.get(width, width)).xreplace(sizes))
 
 
 def _is_int(width: Width) -> bool:

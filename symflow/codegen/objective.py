@@ -13,7 +13,6 @@ and a loss of the size ε² is still seen.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from math import sqrt
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.threads import cached_property
 from symflow.codegen.evaluate import evaluate
 from symflow.codegen.lower import end_to_end_program, loss_arguments, loss_program
 from symflow.data.root import root_of
@@ -100,8 +100,9 @@ class Objective:
         (total,) = evaluate(end_to_end_program(flow), list(weights))
         value = self.squared(total)
         if flow.loss.l2 != 0:
-            sizes = sum((weight * weight).sum(axis=(-2, -1)) for weight in weights)
-            value = value + 0.5 * to_float(flow.loss.l2) * sizes
+            pairs = zip(flow.decays, weights, strict=True)
+            parts = [to_float(lam) * (w * w).sum(axis=(-2, -1)) for lam, w in pairs]
+            value = value + 0.5 * sum(parts)
         return np.asarray(value)
 
     def squared(self, matrix: Array) -> Array:

@@ -21,7 +21,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, Product, add, product, scale, transpose
 from symflow.algebra.words import expand
 from symflow.codegen.evaluate import evaluate
-from symflow.codegen.inplace import Shape, has_fixed_size_code, slot_shapes
+from symflow.codegen.inplace import FREE, Shape, has_fixed_size_code, slot_shapes
 from symflow.codegen.program import Input, Instruction, Output, Program
 
 #: Longest chain that is associated by dynamic programming.
@@ -125,7 +125,7 @@ def cost(program: Program, shapes: Sequence[Shape]) -> int:
         if step.operation == "matmul":
             rows, inner = sizes[step.operands[0]]
             total += 2 * rows * inner * sizes[step.operands[1]][1]
-        elif step.operation != "transpose":
+        elif step.operation not in FREE:
             total += max(prod(sizes[k]) for k in (slot, *step.operands))
     return total
 

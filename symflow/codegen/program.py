@@ -31,6 +31,8 @@ operation           operands          value
 ``circulant_sums``  a (constant: k)   sums over the first k cyclic diagonals
 ``pad``             a (constant: d)   a column continued by zeros to d rows
 ``crop``            a (constant: k)   the first k rows of a column
+``vec``             a                 the entries as a column, row by row
+``unvec``           a, n or (n)       the matrix of n rows that has these entries
 ``kron``            a, b              the Kronecker product of two columns
 ``determinant``     a                 det a, a number
 ``inverse``         a                 a⁻¹

@@ -22,7 +22,7 @@ from typing import Any
 from symflow.codegen.program import Instruction, Program
 from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
 from symflow.codegen.series_quotients import QUOTIENTS
-from symflow.codegen.series_rules import RULES, Node, Rule, Slot
+from symflow.codegen.series_rules import RULES, Rule, SeriesNode, Slot
 from symflow.errors import NoClosedForm
 
 __all__ = ["Arithmetic", "Convolution", "Recurrence", "Shape"]
@@ -70,7 +70,7 @@ class Recurrence:
         self._outputs = [output.slot for output in program.outputs]
         state = len(self._outputs)
         slots = [Slot(s, constant=n >= state) for n, s in enumerate(shapes)]
-        self._nodes: list[Node] = []
+        self._nodes: list[SeriesNode] = []
         for step in program.instructions:
             operands = [slots[number] for number in step.operands]
             slot, node = _rule(step)(arithmetic, step, operands, order)

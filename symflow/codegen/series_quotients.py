@@ -19,9 +19,9 @@ from symflow.codegen.series_arithmetic import Arithmetic, Shape
 from symflow.codegen.series_rules import (
     Fixed,
     Linear,
-    Node,
-    Product,
     Rule,
+    SeriesNode,
+    SeriesProduct,
     Sigmoid,
     Slot,
     differentiated,
@@ -29,7 +29,7 @@ from symflow.codegen.series_rules import (
 from symflow.errors import NoClosedForm
 
 
-class Spread:
+class SpreadSeries:
     """A number as a matrix of equal entries."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape) -> None:
@@ -41,13 +41,13 @@ class Spread:
         return self._arithmetic.rearrange(number, self._places)
 
 
-class Softmax(Node):
+class SoftmaxSeries(SeriesNode):
     """y = exp u / Σ exp u, from y' = y∘u' − ⟨y, u'⟩y."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
         self._arithmetic, self._order = arithmetic, 0
         self._moved, self._mean = (arithmetic.entrywise(shape, order) for _ in range(2))
-        self._spread = Spread(arithmetic, shape)
+        self._spread = SpreadSeries(arithmetic, shape)
         rows, columns = shape
         self._left = arithmetic.constant(np.ones((1, rows)))
         self._right = arithmetic.constant(np.ones((columns, 1)))
@@ -74,7 +74,7 @@ class Softmax(Node):
         return self._arithmetic.matmul(self._left, column)
 
 
-class Reciprocal(Node):
+class Reciprocal(SeriesNode):
     """y = 1/u entrywise, from y' = −u'y²."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
@@ -100,7 +100,7 @@ class Reciprocal(Node):
         return self._value
 
 
-class Softplus(Node):
+class Softplus(SeriesNode):
     """y = log(1 + exp u) entrywise, from y' = u'∘sigmoid u."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
@@ -129,13 +129,13 @@ def _integrated(arithmetic: Arithmetic, rate: Any, order: int) -> Any:
 
 def _named(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     return _nonlinear(arithmetic, step.operation, slots[0], order)
 
 
 def _power(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     if step.constant != -1:
         msg = f"taylor: the power {step.constant} has no series recurrence"
         raise NoClosedForm(msg)
@@ -144,18 +144,18 @@ def _power(
 
 def _nonlinear(
     arithmetic: Arithmetic, name: str, slot: Slot, order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     if slot.constant:
-        node: Node = Linear(lambda matrix: arithmetic.function(name, matrix))
+        node: SeriesNode = Linear(lambda matrix: arithmetic.function(name, matrix))
     else:
         node = _KINDS[name](arithmetic, slot.shape, order)
     return Slot(slot.shape, constant=slot.constant), node
 
 
-class Weighing(Node):
+class Weighing(SeriesNode):
     """A number times a matrix, as an entrywise product."""
 
-    def __init__(self, product: Node, spread: Spread) -> None:
+    def __init__(self, product: SeriesNode, spread: SpreadSeries) -> None:
         self._product, self._spread = product, spread
 
     def next(self, *operands: Any) -> Any:
@@ -167,19 +167,19 @@ class Weighing(Node):
 
 def _weigh(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     number, matrix = slots
     if number.constant or matrix.constant:
         place = 0 if number.constant else 1
-        product: Node = Fixed(arithmetic.hadamard, place)
+        product: SeriesNode = Fixed(arithmetic.hadamard, place)
     else:
-        product = Product(arithmetic.entrywise(matrix.shape, order))
+        product = SeriesProduct(arithmetic.entrywise(matrix.shape, order))
     slot = Slot(matrix.shape, constant=number.constant and matrix.constant)
-    return slot, Weighing(product, Spread(arithmetic, matrix.shape))
+    return slot, Weighing(product, SpreadSeries(arithmetic, matrix.shape))
 
 
-_KINDS: dict[str, Callable[[Arithmetic, Shape, int], Node]] = {
-    "softmax": Softmax,
+_KINDS: dict[str, Callable[[Arithmetic, Shape, int], SeriesNode]] = {
+    "softmax": SoftmaxSeries,
     "softplus": Softplus,
     "reciprocal": Reciprocal,
 }

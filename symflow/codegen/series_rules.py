@@ -21,7 +21,7 @@ from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
 from symflow.errors import NoClosedForm
 
 
-class Node(ABC):
+class SeriesNode(ABC):
     """One slot of the program as a series: the next coefficient from its operands'."""
 
     @abstractmethod
@@ -29,7 +29,7 @@ class Node(ABC):
         """Return the coefficient of the next order; None is zero."""
 
 
-class Linear(Node):
+class Linear(SeriesNode):
     """An operation that acts on every coefficient alone."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -40,7 +40,7 @@ class Linear(Node):
         return None if _any_zero(operands) else self._function(*operands)
 
 
-class Sum(Node):
+class SeriesSum(SeriesNode):
     """A sum or a difference, where one operand may have run out of terms."""
 
     def __init__(self, arithmetic: Arithmetic, *, negative: bool) -> None:
@@ -66,7 +66,7 @@ class First(Linear):
         return super().next(operands[0])
 
 
-class Fixed(Node):
+class Fixed(SeriesNode):
     """A product in which one factor is constant: it stays as it came at order 0."""
 
     def __init__(self, function: Callable[..., Any], constant: int) -> None:
@@ -82,7 +82,7 @@ class Fixed(Node):
         return None if _any_zero(pair) else self._function(*pair)
 
 
-class Product(Node):
+class SeriesProduct(SeriesNode):
     """A product of two series."""
 
     def __init__(self, convolution: Convolution) -> None:
@@ -106,12 +106,12 @@ class Slot:
         self.shape, self.constant, self.value = shape, constant, value
 
 
-Rule = Callable[[Arithmetic, Instruction, Sequence[Slot], int], tuple[Slot, Node]]
+Rule = Callable[[Arithmetic, Instruction, Sequence[Slot], int], tuple[Slot, SeriesNode]]
 
 
 def _matmul(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     left, right = slots
     constant = left.constant and right.constant
     slot = Slot((left.shape[0], right.shape[1]), constant=constant)
@@ -124,20 +124,20 @@ def _bilinear(
     left: Slot,
     right: Slot,
     order: int,
-) -> Node:
+) -> SeriesNode:
     if left.constant or right.constant:
         return Fixed(function, 0 if left.constant else 1)
-    return Product(arithmetic.convolution(left.shape, right.shape, order))
+    return SeriesProduct(arithmetic.convolution(left.shape, right.shape, order))
 
 
 def _inner(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     left, right = slots
     flipped = Slot(left.shape[::-1], constant=left.constant)
     product = _bilinear(arithmetic, arithmetic.matmul, flipped, right, order)
 
-    class Inner(Node):
+    class Inner(SeriesNode):
         def next(self, *operands: Any) -> Any:
             first, second = operands
             turned = None if first is None else arithmetic.transpose(first)
@@ -149,15 +149,17 @@ def _inner(
 
 def _sum(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     constant = all(slot.constant for slot in slots)
     negative = step.operation == "subtract"
-    return Slot(slots[0].shape, constant=constant), Sum(arithmetic, negative=negative)
+    return Slot(slots[0].shape, constant=constant), SeriesSum(
+        arithmetic, negative=negative
+    )
 
 
 def _scale(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     scalar = arithmetic.scalar(step.constant)
     node = Linear(lambda matrix: arithmetic.scale(scalar, matrix))
     return Slot(slots[0].shape, constant=slots[0].constant), node
@@ -165,30 +167,30 @@ def _scale(
 
 def _transpose(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     slot = Slot(slots[0].shape[::-1], constant=slots[0].constant)
     return slot, Linear(arithmetic.transpose)
 
 
 def _trace(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     return Slot((1, 1), constant=slots[0].constant), Linear(arithmetic.trace)
 
 
 def _hadamard(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     left, right = slots
     slot = Slot(left.shape, constant=left.constant and right.constant)
     if left.constant or right.constant:
         return slot, Fixed(arithmetic.hadamard, 0 if left.constant else 1)
-    return slot, Product(arithmetic.entrywise(left.shape, order))
+    return slot, SeriesProduct(arithmetic.entrywise(left.shape, order))
 
 
 def _count(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     """Count rows or columns, which needs no arithmetic."""
     value = slots[0].shape[0 if step.operation == "rows" else 1]
     return Slot((1, 1), constant=True, value=value), Linear(lambda matrix: None)
@@ -196,7 +198,7 @@ def _count(
 
 def _divide(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     matrix, divisor = slots
     if divisor.value is None:
         msg = "taylor: a division by a symbolic number has no series recurrence"
@@ -221,6 +223,10 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
         case "pad":
             places = np.full((size, 1), -1)
             places[:rows, 0] = np.arange(rows)
+        case "vec":
+            places = np.arange(rows * columns)[:, None]
+        case "unvec":
+            places = np.arange(rows).reshape(size, -1)
         case _:
             places = np.arange(size * columns).reshape(size, columns)
     return places
@@ -228,16 +234,17 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
 
 def _moved(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
-    (slot,) = slots
+) -> tuple[Slot, SeriesNode]:
+    slot, *counts = slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
+    size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
     places = entry_places(step.operation, slot.shape, size)
     rows, columns = places.shape
-    node = Linear(lambda matrix: arithmetic.rearrange(matrix, places))
+    node = First(lambda matrix: arithmetic.rearrange(matrix, places))
     return Slot((rows, columns), constant=slot.constant), node
 
 
-class Given(Node):
+class GivenSeries(SeriesNode):
     """A matrix of numbers, all in the coefficient of order 0."""
 
     def __init__(self, matrix: Any) -> None:
@@ -250,16 +257,18 @@ class Given(Node):
 
 def _constant(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
-    assert step.constant is not None
-    array = np.array(step.constant.tolist(), dtype=object)
+) -> tuple[Slot, SeriesNode]:
+    constant: Any = slots[0].value if slots else step.constant
+    if step.operation == "identity":
+        constant = np.eye(int(constant), dtype=int)
+    array = np.array(constant.tolist(), dtype=object)
     shape = (int(array.shape[0]), int(array.shape[1]))
-    return Slot(shape, constant=True), Given(arithmetic.constant(array))
+    return Slot(shape, constant=True), GivenSeries(arithmetic.constant(array))
 
 
 def _kronecker(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     """Multiply columns entrywise, each entry repeated as the other is long."""
     left, right = slots
     first, second = np.indices((left.shape[0], right.shape[0])).reshape(2, -1, 1)
@@ -267,7 +276,7 @@ def _kronecker(
     stretched = [Slot(shape, constant=slot.constant) for slot in slots]
     slot, product = _hadamard(arithmetic, step, stretched, order)
 
-    class Kronecker(Node):
+    class Kronecker(SeriesNode):
         def next(self, *operands: Any) -> Any:
             pairs = zip(operands, (first, second), strict=True)
             long = (
@@ -281,7 +290,7 @@ def _kronecker(
 
 def _circulant_sums(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     (slot,) = slots
     rows = slot.shape[0]
     size = rows if step.constant is None else int(step.constant)
@@ -296,7 +305,7 @@ def _circulant_sums(
     return Slot((size, 1), constant=slot.constant), Linear(total)
 
 
-class Exponential(Node):
+class Exponential(SeriesNode):
     """y = exp u entrywise, from y' = u' y."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
@@ -317,7 +326,7 @@ class Exponential(Node):
         return self._value
 
 
-class Sigmoid(Node):
+class Sigmoid(SeriesNode):
     """y = 1 / (1 + exp(−u)) entrywise, from y' = (y − y²) u'."""
 
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
@@ -348,11 +357,11 @@ def differentiated(arithmetic: Arithmetic, coefficient: Any, order: int) -> Any:
 
 def _function(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, Node]:
+) -> tuple[Slot, SeriesNode]:
     (slot,) = slots
     name = step.operation
     if slot.constant:
-        node: Node = Linear(lambda matrix: arithmetic.function(name, matrix))
+        node: SeriesNode = Linear(lambda matrix: arithmetic.function(name, matrix))
     else:
         kind = Exponential if name == "exp" else Sigmoid
         node = kind(arithmetic, slot.shape, order)
@@ -377,8 +386,11 @@ RULES: dict[str, Rule] = {
     "circulant": _moved,
     "pad": _moved,
     "crop": _moved,
+    "vec": _moved,
+    "unvec": _moved,
     "circulant_sums": _circulant_sums,
     "constant": _constant,
+    "identity": _constant,
     "kron": _kronecker,
     "exp": _function,
     "sigmoid": _function,

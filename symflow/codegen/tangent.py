@@ -35,6 +35,8 @@ MULTILINEAR = frozenset(
         "circulant_sums",
         "pad",
         "crop",
+        "vec",
+        "unvec",
         "kron",
     )
 )

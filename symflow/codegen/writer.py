@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,14 @@ class Writer:
         self._results: Shapes = []
         self._is_plain = False
         self._function: Callable[..., None] | None = None
+        self._turn = Lock()
 
     def __call__(self, out: Sequence[Array], arrays: Sequence[Array]) -> None:
-        """Compute into `out`."""
+        """Compute into `out`; threads take turns with the arrays between."""
+        with self._turn:
+            self._compute(out, arrays)
+
+    def _compute(self, out: Sequence[Array], arrays: Sequence[Array]) -> None:
         given = (*out, *arrays)
         try:
             shapes = [array.shape for array in given]

@@ -15,7 +15,6 @@ The force F stays a symbol in the proof, so that nothing is assumed about the lo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -23,6 +22,7 @@ import sympy
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018
 from symflow.conservation.law import Law

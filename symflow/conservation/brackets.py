@@ -10,7 +10,6 @@ span all of them: the rank that they reach is a lower bound that no rounding tou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import sympy
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, product
 from symflow.algebra.tensors import Constant
+from symflow.algebra.threads import cached_property
 from symflow.conservation.nilpotent import PRIME, NilpotentValues, Residues
 from symflow.networks import AbstractNetwork
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import DU_2018
 from symflow.conservation.balance import Balance

@@ -19,7 +19,6 @@ not there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from symflow.algebra.elementwise import elementwise, hadamard
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.tensors import Constant
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from symflow.algebra.nodes import Node
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Finding, Path, Status, relative_size
 from symflow.conservation.proof import ProofStep, is_proof, standing

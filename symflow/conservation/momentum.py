@@ -14,7 +14,6 @@ Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -37,6 +36,7 @@ from symflow.algebra.nodes import (
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import MARCOTTE_2024
@@ -232,7 +232,7 @@ def _rotating(matrices: tuple[Node, ...], velocities: tuple[Node, ...]) -> Node:
 
 def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:
     """Return the angular momentum of every hidden layer between dense layers."""
-    if not isinstance(ball.network, Network):
+    if not isinstance(ball.network, Network) or ball.flow.decays_differ:
         return []
     return [
         AngularMomentum(ball, number)

@@ -9,7 +9,6 @@ L = 2 also (u_1 + u_2)∘(v_1 + v_2), whose factors grow and fall at the same ra
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 
 import sympy
@@ -26,6 +25,7 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law

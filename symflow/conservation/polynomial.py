@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb
 from typing import Any
@@ -22,6 +21,7 @@ from sympy.polys.rings import PolyElement, ring
 from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
 from symflow.algebra.numbers import exact
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Claim,
     Finding,
@@ -87,7 +87,7 @@ class PolynomialSearch:
         data : Dataset or Moments, optional
             Its inputs; the laws hold for every loss and every label.
         """
-        if flow.learning_rates and flow.loss.l2 != 0:
+        if flow.decays_differ:
             return []  # decay at several rates lets no homogeneous polynomial decay
         variables, speeds = _variables(flow), _speeds(flow)
         count = comb(len(variables) + self.degree - 1, self.degree)

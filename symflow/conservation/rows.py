@@ -11,7 +11,6 @@ With B = (UUᵀ)⁻¹ and R = U − UUᵀBU = 0 the proof reads Ṗ = RᵀABU + 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import sympy
 
@@ -19,6 +18,7 @@ from symflow.algebra.elementwise import Inverse
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
 from symflow.algebra.rank import Rank
 from symflow.algebra.symbols import SymmetricMatrixSymbol
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law

@@ -18,8 +18,8 @@ SEARCHES = (layer_laws, parameter_laws, tensor_laws, row_laws)
 
 def laws_of(flow: GradientFlow, data: Any = None) -> list[Law]:
     """Return the laws for every loss and data set, then those for inputs of `data`."""
-    if flow.learning_rates and flow.loss.l2 != 0:
-        return []  # rates and decay together let no quadratic form decay by itself
+    if flow.decays_differ:
+        return []  # then no quadratic form of several weights decays by itself
     found = [law for find in SEARCHES for law in find(flow)]
     if data is None:
         return found

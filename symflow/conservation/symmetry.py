@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cached_property
 from itertools import pairwise
 
 import sympy
@@ -46,6 +45,7 @@ from symflow.algebra.nodes import (
     transpose,
 )
 from symflow.algebra.symbols import SymmetricMatrixSymbol, weight
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Reference
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.balance import Balance
@@ -122,7 +122,7 @@ def moment(layer: Layer, parameter: Node, symmetry: Symmetry, *, before: bool) -
     if symmetry is Symmetry.MULTIPLES:
         return trace(product(transpose(parameter), parameter))
     if symmetry is Symmetry.CIRCULANT and not isinstance(layer, Dense):
-        shifts = embeddings.Circulant(parameter, layer.inputs)
+        shifts = embeddings.CirculantNode(parameter, layer.inputs)
         return product(shifts, parameter)
     matrix = layer.matrix(parameter)
     pair = (matrix, transpose(matrix)) if before else (transpose(matrix), matrix)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +29,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
+from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, Path, Reference, Status
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.law import Law

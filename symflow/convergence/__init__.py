@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.claims import Bound, Claim, Refusal
-from symflow.claims.catalogue import answers, holding
+from symflow.claims.catalogue import (
+    answers,
+    holding,
+    nearest_misses,
+    theorems_of,
+)
 from symflow.convergence.alignment import Alignment
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
@@ -29,8 +34,8 @@ from symflow.convergence.kernel import (
     KernelDrift,
     KernelFloor,
     PathLength,
-    tangent_kernel,
 )
+from symflow.convergence.kernel_spectrum import tangent_kernel
 from symflow.convergence.ordered import OrderedModesRate, OrderedRate
 from symflow.convergence.perturbed import PerturbedModes, alignment_defect
 from symflow.convergence.phases import Staircase
@@ -55,44 +60,11 @@ from symflow.convergence.two_layers import (
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind_gradient
 
-#: The catalogue of bounds.
-BOUNDS: tuple[Any, ...] = (
-    MarginRate,
-    ConvexityRate,
-    ImbalanceRate,
-    InstantaneousRate,
-    ThreeLayerRate,
-    HomogeneousRate,
-    UnimodalRate,
-    RankOneRate,
-    OrderedRate,
-    OrderedModesRate,
-)
-
-#: Further claims about speed, which are not rates.
-COMPANIONS: tuple[Any, ...] = (
-    StableSet,
-    Alignment,
-    FarAway,
-    InducedFlow,
-    RankOneLimit,
-    Staircase,
-    PerturbedModes,
-    PathLength,
-    KernelFloor,
-    KernelCeiling,
-    KernelDrift,
-)
-
-
-#: Claims about gradient descent; their `attempt` also takes a step or an accuracy.
-DESCENTS: tuple[Any, ...] = (
-    OneStep,
-    UniformDescent,
-    ImbalanceDrift,
-    DescentCorridor,
-    DescentComplexity,
-)
+#: The bounds; further claims about speed; those about descent, whose `attempt` also
+#: takes a step or an accuracy.
+BOUNDS: tuple[Any, ...] = theorems_of(__name__, "rates")
+COMPANIONS: tuple[Any, ...] = theorems_of(__name__, "companions")
+DESCENTS: tuple[Any, ...] = theorems_of(__name__, "descent")
 
 
 def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guarantees:
@@ -135,8 +107,9 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]
-    refusals = tuple(answer for answer in found if isinstance(answer, Refusal))
-    return Guarantees(tuple(sorted(bounds, key=lambda b: -b.rate)), refusals)
+    # of equal rates the one that asks for less
+    fastest = sorted(bounds, key=lambda b: (-b.rate, len(b.hypotheses)))
+    return Guarantees(tuple(fastest), tuple(nearest_misses(found)))
 
 
 def attempts(
@@ -184,7 +157,7 @@ def companions(
     >>> start = ([[1.0, 0.5]], [[1.0], [0.5]])
     >>> found = companions(flow, sf.whitened([[2, 0], [0, 1]]), start)
     >>> [claim.name for claim in found]
-    ['StableSet', 'Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling']
+    ['Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling', 'StableSet']
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")

@@ -19,11 +19,22 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.outward import float_down, float_up
-from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    random_problems,
+)
 from symflow.claims.bibliography import EFTEKHARI_2020
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.bound import ROUNDED_DOWN, decay_along
 from symflow.convergence.one_neuron import (
     CONDITIONS,
+    aligned_example,
     angle_falls,
     one_neuron,
     overlap_grows,
@@ -66,6 +77,17 @@ class Alignment(Bound, Theorem):
     def proof(cls) -> tuple[Identity, ...]:
         """Return why the angle falls, and the clock does not stand still."""
         return (angle_falls(), *overlap_grows())
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return exact starts of two and three layers, and random balanced ones."""
+        return (
+            aligned_example("eftekhari-alignment", false=scaled(kappa=4)),
+            aligned_example("eftekhari-deep", 1, false=scaled(kappa=4)),
+            RandomExamples(
+                "many-alignment", random_problems.one_neuron(3), scaled(kappa=5)
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:

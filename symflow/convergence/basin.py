@@ -24,7 +24,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -34,6 +33,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Hypothesis,
@@ -46,6 +46,7 @@ from symflow.claims import (
     strictly,
 )
 from symflow.claims.bibliography import CHEN_2022, EFTEKHARI_2020
+from symflow.claims.example import Example, Examples, regression, scaled
 from symflow.convergence.bound import end_to_end
 from symflow.convergence.one_neuron import (
     BALANCED,
@@ -55,6 +56,9 @@ from symflow.convergence.one_neuron import (
     unit_pair,
 )
 from symflow.flow.problem import Problem
+
+#: A unit vector.
+UNITS = (sympy.Rational(3, 5), sympy.Rational(4, 5))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +94,12 @@ class InducedFlow(Theorem):
             ),
             Identity("three layers of widths 2, 1, 1, 2, entry by entry", _three()),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a network of three layers, whose depth the false version has wrong."""
+        twice = scaled(depth=2)
+        return (unit_example("eftekhari-induced", UNITS, UNITS[::-1], 1, false=twice),)
 
     @property
     def statement(self) -> sympy.Basic:
@@ -170,6 +180,16 @@ class RankOneLimit(Bound, Theorem):
                 "ρ → z_k, so that ṡ = L s^r(ρ − s) leads to s = z_k; and to 0 if ρ ≤ 0",
                 power * s * (rho - s) - power * s * (z - s) - power * s * (rho - z),
             ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a start on the hyperplane, and one that dies; generic ones do not."""
+        generic = unit_example("generic", UNITS, UNITS[::-1])
+        mirrored = (-UNITS[0], UNITS[1])
+        return (
+            unit_example("eftekhari-limit", UNITS, mirrored, elsewhere=generic),
+            unit_example("eftekhari-zero", (1, 0), (-1, 0), elsewhere=generic),
         )
 
     @cached_property
@@ -332,3 +352,23 @@ def _three() -> sympy.Expr:
     return sum(
         (c * x for c, x in zip(names, [*moved, *claimed], strict=True)), sympy.S.Zero
     )
+
+
+def unit_example(key: str, u: Any, v: Any, *sizes: Any, **more: Any) -> Example:
+    """Return the start W(0) = u vᵀ for the target diag(2, 1), with layers between.
+
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    u, v : sequence of two numbers
+        Unit vectors.
+    *sizes : number
+        Of the layers in between.
+    **more
+        As of `Example`.
+    """
+    times = tuple(sympy.Rational(k, 2) for k in range(9))
+    middle = [[[size]] for size in sizes]
+    last = [[entry] for entry in u]
+    return regression(key, [[2, 0], [0, 1]], [list(v)], *middle, last, t=times, **more)

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import exact
 from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
 from symflow.algebra.spectra import in_balls
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Finding,
@@ -184,7 +184,7 @@ def excess_symbol(problem: Problem) -> sympy.Expr:
     return sympy.Trace((W - best) * sigma_xx * (W - best).T) / 2
 
 
-@in_balls()
+@in_balls
 def start_excess(problem: Problem) -> float:
     """Return ℒ(0) − ℒ*, rounded up; of networks that are not dense in float64."""
     if dense_layers(problem.flow).holds:

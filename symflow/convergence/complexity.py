@@ -34,7 +34,7 @@ from symflow.algebra.outward import float_up
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import OneNeuron, one_neuron, start_of
+from symflow.convergence.one_neuron import FirstMode, one_neuron, start_of
 from symflow.convergence.rank_one import RankOneRate
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
@@ -64,6 +64,7 @@ class DescentComplexity(Bound, Theorem):
     step: float
 
     source = EFTEKHARI_2020
+    question = "descent"
     contributes = "the rate of the flow; the number of steps is derived here"
 
     @classmethod
@@ -158,7 +159,7 @@ class Tube:
     ----------
     rate : RankOneRate
         The bound B(t) on the flow.
-    frame : OneNeuron
+    frame : FirstMode
         The target, with L, z_1 and z_2.
     norm : float
         R_0.
@@ -167,7 +168,7 @@ class Tube:
     """
 
     rate: RankOneRate
-    frame: OneNeuron
+    frame: FirstMode
     norm: float
     radius: float
 

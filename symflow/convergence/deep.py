@@ -45,7 +45,14 @@ from symflow.algebra.spectra import (
     root,
     to_rationals,
 )
-from symflow.claims import TOLERANCE, Hypothesis, Identity, Refusal, vanishing
+from symflow.claims import (
+    TOLERANCE,
+    Hypothesis,
+    Identity,
+    Refusal,
+    random_problems,
+    vanishing,
+)
 from symflow.claims.bibliography import ARORA_2019, MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
@@ -55,6 +62,7 @@ from symflow.claims.conditions import (
     squared_loss,
     wide_layers,
 )
+from symflow.claims.example import Examples, RandomExamples, regression, scaled
 from symflow.claims.theorem import Condition
 from symflow.convergence.bound import LossBound
 from symflow.convergence.reduced import ReducedStart, reduced_start
@@ -75,7 +83,7 @@ class DeepRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)
@@ -108,6 +116,20 @@ class UnimodalRate(DeepRate):
                 sympy.expand(first * second - (d + e) * e - spare),
             ),
             *super().proof(),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return layers that shrink, of two and of three."""
+        weights = [[2, 0], [0, 2]], [[1, 0], [0, 1]]
+        target = [[2, 1], [0, 1]]
+        return (
+            regression("min-unimodal", target, *weights, false=scaled(constant=9)),
+            RandomExamples(
+                "many-unimodal",
+                random_problems.unimodal(2, 3, 2, 2),
+                scaled(constant=9),
+            ),
         )
 
 
@@ -161,8 +183,22 @@ class HomogeneousRate(DeepRate):
             *super().proof(),
         )
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three layers that are I near a target, and balanced starts."""
+        eye, tenth = [[1, 0], [0, 1]], sympy.Rational(1, 10)
+        target, faster = [[1 + tenth, 0], [0, 1 - tenth]], scaled(constant=2)
+        return (
+            regression("arora-balanced", target, eye, eye, eye, false=faster),
+            RandomExamples(
+                "many-balanced",
+                random_problems.balanced(2, 3, 2, 2),
+                scaled(constant=3),
+            ),
+        )
 
-@in_balls()
+
+@in_balls
 def cumulative_imbalances(
     weights: tuple[Array, ...], peak: int, r: int, m: int
 ) -> Array | None:
@@ -253,7 +289,7 @@ def _margin(start: ReducedStart) -> Any:
     return smallest - start.misfit / root(start.smallest)
 
 
-@in_balls()
+@in_balls
 def deficiency_margin(problem: Problem) -> float:
     """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
 

@@ -20,8 +20,17 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
-from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    random_problems,
+)
 from symflow.claims.bibliography import GIDEL_2019
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
@@ -168,6 +177,7 @@ class DescentCorridor(Theorem):
     step: float
 
     source = GIDEL_2019
+    question = "descent"
     contributes = "the equations; the curves are derived here"
 
     @classmethod
@@ -236,6 +246,12 @@ class DescentCorridor(Theorem):
                 sympy.expand(left - (1 - 2 * a) * grown - below),
             ),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return small spectral starts with a step of 0.2."""
+        draw = random_problems.spectral(3, 3, 2)
+        return (RandomExamples("many-corridor", draw, scaled(step=1.1), lambda _: 0.2),)
 
     def residuals(self, path: Path) -> Array:
         """Return how far a mode is outside its corridor, relative to its goal."""

@@ -17,8 +17,9 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_up
-from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, random_problems
 from symflow.claims.bibliography import EFTEKHARI_2020
+from symflow.claims.example import Examples, RandomExamples, regression, scaled
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import CONDITIONS, one_neuron, setting
 from symflow.flow.problem import Problem
@@ -64,6 +65,17 @@ class FarAway(Theorem):
             Identity(
                 "s = z₁/x turns ds/(s^r(s − z₁)) into −x^{r−1}dx/(z₁^r(1 − x))",
                 inside - x ** (power - 1) / (z**power * (1 - x)),
+            ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a start at 25 for the target 2, and random large ones."""
+        target, soon = [[2, 0], [0, 1]], scaled(time=0.0)
+        return (
+            regression("eftekhari-far", target, [[5, 0]], [[5], [0]], false=soon),
+            RandomExamples(
+                "many-far", random_problems.one_neuron(3, size=20.0, t=1.0), soon
             ),
         )
 

@@ -32,13 +32,23 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
 from symflow.algebra.spectra import FLOAT_ERROR, in_balls, kth, root
-from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    random_problems,
+)
 from symflow.claims.bibliography import JACOT_2018, LOJASIEWICZ_1963, MIN_2021
 from symflow.claims.conditions import dense_layers, known_rank, on_flow, squared_loss
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.claims.theorem import Condition
 from symflow.convergence.bound import LossBound, positive_rate
 from symflow.convergence.deep import HomogeneousRate, UnimodalRate
-from symflow.convergence.reduced import ReducedStart, reduced_start
+from symflow.convergence.kernel_spectrum import ceiling, operator_drift, spectrum
+from symflow.convergence.reduced import reduced_start
 from symflow.convergence.three_layers import ThreeLayerRate
 from symflow.convergence.two_layers import (
     TWO_LAYERS,
@@ -46,7 +56,6 @@ from symflow.convergence.two_layers import (
     ImbalanceRate,
     MarginRate,
 )
-from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
 
 #: The bounds that come from −ℒ̇ ≥ cℒ.
@@ -58,38 +67,6 @@ POINTWISE: tuple[type[LossBound], ...] = (
     HomogeneousRate,
     UnimodalRate,
 )
-
-
-def tangent_kernel(weights: Any, X: Any) -> Array:
-    """Return the neural tangent kernel of a product of dense layers.
-
-    Parameters
-    ----------
-    weights : sequence of array_like
-        W_1, …, W_L.
-    X : array_like, shape (n, d)
-        Samples.
-
-    Returns
-    -------
-    ndarray, shape (n·m, n·m)
-        K, for outputs f = XWᵀ whose entry (i, j) has the number i·m + j.
-
-    Examples
-    --------
-    >>> tangent_kernel([[[3.0]], [[2.0]]], [[1.0], [-1.0]]).tolist()
-    [[13.0, -13.0], [-13.0, 13.0]]
-    """
-    layers = [to_float_array(np.asarray(weight)) for weight in weights]
-    hidden, backward = to_float_array(np.asarray(X)), [np.eye(len(layers[-1]))]
-    for weight in layers[:0:-1]:
-        backward.append(backward[-1] @ weight)
-    size = len(hidden) * len(layers[-1])
-    total = np.zeros((size, size))
-    for weight, after in zip(layers, backward[::-1], strict=True):
-        total = total + np.kron(hidden @ hidden.T, after @ after.T)
-        hidden = hidden @ weight.T
-    return np.asarray(total)
 
 
 def guaranteed_rate(problem: Problem) -> Hypothesis:
@@ -128,7 +105,7 @@ class PathLength(Bound, Theorem):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its radius."""
         return cls(problem, tuple(found), at_most(_radius(problem)))
@@ -144,6 +121,12 @@ class PathLength(Bound, Theorem):
                 moved.diff(size) * slope - slope / sympy.sqrt(c * size),
             ),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return starts near minimizers."""
+        draw = random_problems.near(3, 4, 2)
+        return (RandomExamples("many-length", draw, scaled(radius=0.1)),)
 
     @property
     def statement(self) -> sympy.Basic:
@@ -206,7 +189,7 @@ class KernelFloor(OperatorBound):
     floor: float
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim, if the bracket is positive."""
         start = reduced_start(problem)
@@ -219,6 +202,15 @@ class KernelFloor(OperatorBound):
         if positive.holds:
             return cls(problem, (*found, positive), floor)
         return cls.refuse([*found, positive])
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return starts near minimizers."""
+        return (
+            RandomExamples(
+                "many-floor", random_problems.near(3, 4, 2), scaled(floor=30)
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
@@ -249,10 +241,16 @@ class KernelCeiling(OperatorBound):
     conditions = TWO_LAYERS[:-1]
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its bound."""
         return cls(problem, tuple(found), at_most(ceiling(reduced_start(problem))))
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return Gaussian starts."""
+        draw = random_problems.gaussian(3, 4, 2)
+        return (RandomExamples("many-ceiling", draw, scaled(top=0.1)),)
 
     @property
     def statement(self) -> sympy.Basic:
@@ -283,7 +281,7 @@ class KernelDrift(OperatorBound):
     conditions = (*TWO_LAYERS[:-1], guaranteed_rate)
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the claim with its bound."""
         radius, start = _radius(problem), reduced_start(problem)
@@ -307,6 +305,15 @@ class KernelDrift(OperatorBound):
             *PathLength.proof(),
         )
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return starts near minimizers."""
+        return (
+            RandomExamples(
+                "many-drift", random_problems.near(3, 4, 2), scaled(drift=0.03)
+            ),
+        )
+
     @property
     def statement(self) -> sympy.Basic:
         """|⟨F, 𝒯(t)F⟩ − ⟨F, 𝒯(0)F⟩| ≤ drift·‖F‖² for every F, with W_l_0 for W_l(0)."""
@@ -319,47 +326,6 @@ class KernelDrift(OperatorBound):
         """Return ‖𝒯(t) − 𝒯(0)‖ and its bound, every time."""
         drift = operator_drift(path, self.problem)
         return drift, np.full(len(drift), self.drift)
-
-
-def operator_drift(path: Path, problem: Problem | None = None) -> Array:
-    """Return ‖𝒯(t) − 𝒯(0)‖ of two layers at every time, in float64.
-
-    The difference maps F to F A + B F with symmetric A and B; its eigenvalues are the
-    sums of theirs.  A path that starts late needs the problem, for its start.
-    """
-    first, second = (to_float_array(weight) for weight in path.weights)
-    begin = (first[0], second[0]) if problem is None else problem.floats.weights
-    pairs = (
-        (_T(first) @ first, begin[0].T @ begin[0]),
-        (
-            second @ _T(second),
-            begin[1] @ begin[1].T,
-        ),
-    )
-    ends = [np.linalg.eigvalsh(gram - start) for gram, start in pairs]
-    low, high = (sum(values[:, k] for values in ends) for k in (0, -1))
-    return np.asarray(np.maximum(np.abs(low), np.abs(high)))
-
-
-def spectrum(problem: Problem, path: Path) -> tuple[Array, Array]:
-    """Return λ_min and λ_max of 𝒯 on the seen inputs at every time, in float64."""
-    frame = least_squares(problem).frame
-    first, second = (to_float_array(weight) for weight in path.weights)
-    seen = first @ frame
-    ends = [np.linalg.eigvalsh(gram) for gram in (_T(seen) @ seen, second @ _T(second))]
-    return ends[0][:, 0] + ends[1][:, 0], ends[0][:, -1] + ends[1][:, -1]
-
-
-def largest_product(start: ReducedStart) -> Any:
-    """Return p = (‖Ŷ‖_F + ‖E(0)‖_F)/√λ_r, which σ_1(W_2W_1Φ) never exceeds."""
-    return (start.target_size + start.misfit) / root(start.smallest)
-
-
-def ceiling(start: ReducedStart) -> Any:
-    """Return β, the upper bound on λ_max(𝒯) for products of size p, as a ball."""
-    falling, size = start.spectra[0], largest_product(start)
-    parts = kth(falling, 1), kth([-value for value in falling[::-1]], 1)
-    return sum(part + root(part**2 + 4 * size**2) for part in parts) / 2
 
 
 def _radius(problem: Problem) -> Any:
@@ -384,7 +350,3 @@ def _operator(problem: Problem, layers: Any = None) -> tuple[Any, Any]:
     first, second = layers or problem.flow.state
     F = sympy.MatrixSymbol("F", *problem.flow.data[1].shape)
     return F, _squared(second.T * F) + _squared(F * first.T)
-
-
-def _T(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)

@@ -27,7 +27,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import WIDE, to_float
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
     balanced_start,
@@ -36,6 +36,7 @@ from symflow.claims.conditions import (
     squared_loss,
     whitened_input,
 )
+from symflow.claims.example import Example, regression
 from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
 from symflow.inits import GivenInit
@@ -49,7 +50,7 @@ MOST_MODES, MOST_SIZE = 12, 64
 
 
 @dataclass(frozen=True, eq=False)
-class OneNeuron:
+class FirstMode:
     """The first mode of the target, in one arithmetic; made by `one_neuron`.
 
     Parameters
@@ -123,14 +124,14 @@ class Setting:
         return rows, columns
 
     @property
-    def frame(self) -> OneNeuron:
+    def frame(self) -> FirstMode:
         """The first mode; z_1 = 0 for a target of zero."""
         values = [*self.values, 0, 0]
         if not len(self.values):
             ends = (np.zeros(size) for size in self.product.shape)
-            return OneNeuron(self.depth, 0, 0, *ends)
+            return FirstMode(self.depth, 0, 0, *ends)
         ends = (side[:, 0] for side in (self.left, self.right))
-        return OneNeuron(self.depth, *values[:2], *ends)
+        return FirstMode(self.depth, *values[:2], *ends)
 
     @property
     def lowest(self) -> Any:
@@ -243,16 +244,16 @@ def _rounded(at: Problem, context: Any) -> tuple[Array, Array, Array]:
     return values, left, right
 
 
-def one_neuron(problem: Problem, path: Path | None = None) -> OneNeuron:
+def one_neuron(problem: Problem, path: Path | None = None) -> FirstMode:
     """Return the first mode of the target, in float64 or the arithmetic of `path`."""
     frame = setting(problem).frame
     number = to_float if path is None else path.number
     lift = to_float_array if path is None else path.lift
     ends = (lift(side) for side in (frame.left, frame.right))
-    return OneNeuron(frame.depth, number(frame.first), number(frame.second), *ends)
+    return FirstMode(frame.depth, number(frame.first), number(frame.second), *ends)
 
 
-def start_of(problem: Problem) -> tuple[OneNeuron, float, float]:
+def start_of(problem: Problem) -> tuple[FirstMode, float, float]:
     """Return the frame of the target, and s and ab at the start, in float64."""
     given = setting(problem)
     strength = given.frame.strength(given.product)[()]
@@ -269,7 +270,7 @@ def narrow_layer(problem: Problem) -> Hypothesis:
 def moving_start(problem: Problem) -> Hypothesis:
     """Say whether W(0) ≠ 0."""
     size = np.abs(setting(problem).product).max()
-    detail = f"max|W(0)| = {mpmath.nstr(size, 3)}"
+    detail = f"max|W(0)| = {WIDE.nstr(size, 3)}"
     return structural("a start other than zero", bool(size > 0), detail)
 
 
@@ -319,3 +320,23 @@ def angle_falls() -> Identity:
         "2(z₂|y|² − yᵀℋy)/c², and yᵀℋy ≤ z₂|y|²",
         slope - gap,
     )
+
+
+def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
+    """Return a start near the first mode of diag(2, z_2), with layers in between.
+
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    *sizes : number
+        Of the layers in between.
+    second : number, keyword-only
+        z_2.
+    **more
+        As of `Example`.
+    """
+    first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
+    middle = [[[size]] for size in sizes]
+    target = [[2, 0], [0, second]]
+    return regression(key, target, first, *middle, [[1], [0]], **more)

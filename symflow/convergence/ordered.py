@@ -29,7 +29,14 @@ from flint import arb
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least
 from symflow.algebra.spectra import FLOAT_ERROR, in_balls
-from symflow.claims import Hypothesis, Identity, Refusal, structural, vanishing
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Refusal,
+    random_problems,
+    structural,
+    vanishing,
+)
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import (
     dense_layers,
@@ -38,13 +45,17 @@ from symflow.claims.conditions import (
     on_flow,
     squared_loss,
 )
+from symflow.claims.example import Example, Examples, RandomExamples, scaled
 from symflow.convergence.bound import LossBound
 from symflow.convergence.reduced import reduced_start
+from symflow.data import Dataset
 from symflow.errors import HypothesisFailed
 from symflow.flow.least_squares import input_rank
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized
 from symflow.networks import (
+    DiagonalNetwork,
+    LinearNetwork,
     Network,
     OrthogonalDecomposition,
     TensorNetwork,
@@ -76,7 +87,7 @@ class OrderedRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if the layers are in order."""
         start = reduced_start(problem)
@@ -97,6 +108,25 @@ class OrderedRate(LossBound):
     def proof(cls) -> tuple[Identity, ...]:
         """Return the theorem for three numbers, and what follows of it."""
         return _ordered_proof() + super().proof()
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three layers that shrink, and random ones."""
+        large, last = [[2, 0], [0, 2]], [[1, 0]]
+        times = (0, sympy.Rational(1, 100), sympy.Rational(1, 20))
+        return (
+            Example(
+                "yun-ordered",
+                LinearNetwork(2, 2, 2, 1),
+                Dataset([[1, 2]], [1]),
+                (large, large, last),
+                times,
+                false=scaled(constant=20),
+            ),
+            RandomExamples(
+                "many-ordered", random_problems.ordered(3), scaled(constant=40)
+            ),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -136,6 +166,19 @@ class OrderedModesRate(LossBound):
     def proof(cls) -> tuple[Identity, ...]:
         """Return the theorem for three numbers, and what follows of it."""
         return _ordered_proof() + super().proof()
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one coordinate from w_2 = 0, and random diagonal networks."""
+        data = Dataset([[1]], [sympy.Rational(1, 100)])
+        start = ([[sympy.Rational(3, 2)]], [[0]])
+        faster, network = scaled(constant=1.2), DiagonalNetwork(1, 2)
+        return (
+            Example("yun-ordered-modes", network, data, start, false=faster),
+            RandomExamples(
+                "many-modes", random_problems.diagonal(3), scaled(constant=40)
+            ),
+        )
 
 
 def _ordered_proof() -> tuple[Identity, ...]:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +32,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     TOLERANCE,
     Bound,
@@ -41,6 +41,7 @@ from symflow.claims import (
     Path,
     Refusal,
     Theorem,
+    random_problems,
     vanishing,
 )
 from symflow.claims.bibliography import GIDEL_2019
@@ -50,6 +51,7 @@ from symflow.claims.conditions import (
     on_flow,
     squared_loss,
 )
+from symflow.claims.example import Examples, RandomExamples, regression, scaled
 from symflow.convergence.phases import (
     Modes,
     has_target,
@@ -138,6 +140,28 @@ class PerturbedModes(Bound, Theorem):
                 "on the segment W is off by s√(2 max w)e + s²e²/2: its mean",
                 drift - sympy.sqrt(w / 2) * e - e**2 / 6,
             ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return an almost diagonal Σ_xx, and random ones."""
+        small, size = sympy.Rational(1, 500), sympy.Rational(1, 5)
+        weights = (
+            [[size, 0, 0], [0, size, 0], [0, 0, 0]],
+            [[size, 0, 0], [0, size, 0]],
+        )
+        draw = random_problems.spectral(3, 3, 2, residual=3e-3, t=5.0)
+        return (
+            regression(
+                "gidel-perturbed",
+                [[2, 0, 0], [0, 1, 0]],
+                *weights,
+                sigma_xx=[[1, small, 0], [small, 1, small], [0, small, 2]],
+                t=tuple(range(7)),
+                exact=False,
+                false=scaled(size=1e-3),
+            ),
+            RandomExamples("many-perturbed", draw, scaled(size=1e-3)),
         )
 
     @property

@@ -20,7 +20,7 @@ where i ≤ k now counts the modes in the order of their phase times.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -31,12 +31,14 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Hypothesis,
     Identity,
     Path,
     Theorem,
+    random_problems,
     vanishing,
 )
 from symflow.claims.bibliography import GIDEL_2019
@@ -46,10 +48,13 @@ from symflow.claims.conditions import (
     on_flow,
     squared_loss,
 )
+from symflow.claims.example import Example, Examples, RandomExamples, restarted
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
 from symflow.convergence.one_neuron import MOST_MODES, MOST_SIZE
+from symflow.data import whitened
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import singular_frames
+from symflow.inits import singular_frames, spectral_init
+from symflow.networks import LinearNetwork
 
 #: What strengths computed with `CHECK_DIGITS` digits are good to, relative.
 FAINT = 1e-20
@@ -160,6 +165,24 @@ class Staircase(Bound, Theorem):
             Identity(
                 "(w* − w)e^x = w, so that w* − w ≤ w*e^{−x}, and w ≤ w*e^x",
                 (goal - curve) * sympy.exp(x) - curve,
+            ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return three modes from a small spectral start, and random ones."""
+        target = whitened([[3, 0, 0], [0, 2, 0], [0, 0, 1]])
+        return (
+            Example(
+                "gidel-stairs",
+                LinearNetwork(3, 3, 3),
+                target,
+                spectral_init(sympy.Rational(1, 100)),
+                tuple(range(13)),
+                false=restarted(0.1),
+            ),
+            RandomExamples(
+                "many-stairs", random_problems.spectral(3, 3, 2), restarted(0.1)
             ),
         )
 

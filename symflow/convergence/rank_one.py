@@ -16,8 +16,7 @@ J(t) = ∫₀ᵗ e^{−κ_s(t−t')}e^{−2κt'}dt'.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import mpmath
@@ -27,13 +26,23 @@ import sympy
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import float_down, float_up
-from symflow.claims import Hypothesis, Identity, Path, Refusal, all_hold
+from symflow.algebra.threads import cached_property
+from symflow.claims import (
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    all_hold,
+    random_problems,
+)
 from symflow.claims.bibliography import EFTEKHARI_2020
+from symflow.claims.example import Examples, RandomExamples
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, falling
 from symflow.convergence.one_neuron import (
     CONDITIONS,
     DIGITS,
-    OneNeuron,
+    FirstMode,
+    aligned_example,
     angle_falls,
     one_neuron,
     overlap_grows,
@@ -84,6 +93,17 @@ class RankOneRate(RateBound):
             Identity(
                 "‖W − Z₁‖² = (s − z₁)² + 2sz₁(1 − ab)",
                 cosine - (s - z) ** 2 - 2 * s * z * (1 - a * b),
+            ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return an exact start, refuted where modes are close, and random ones."""
+        close = aligned_example("close modes", second=sympy.Rational(19, 10))
+        return (
+            aligned_example("eftekhari-rate", elsewhere=close),
+            RandomExamples(
+                "many-rank-one", random_problems.one_neuron(2), _without_second_mode
             ),
         )
 
@@ -166,7 +186,7 @@ class RankOneRate(RateBound):
         )
 
 
-def _speeds(frame: OneNeuron, lowest: Any) -> tuple[float, float]:
+def _speeds(frame: FirstMode, lowest: Any) -> tuple[float, float]:
     """Return κ and κ_s."""
     kappa = (frame.first - frame.second) * lowest ** (1 - 2 / frame.depth)
     return to_float(kappa), to_float(frame.depth * lowest ** (2 - 2 / frame.depth))
@@ -177,3 +197,12 @@ def _convolved(first: float, second: float, t: Array) -> Array:
     low, gap = min(first, second), abs(first - second)
     grown = -np.expm1(-gap * t) / gap if gap > 0 else t
     return np.asarray(falling(low * t) * grown)
+
+
+def _without_second_mode(claim: RankOneRate) -> RankOneRate:
+    """Return the claim for a target of rank one, where z_2 = 0: a false one."""
+    name = claim.problem.flow.data[1].name
+    left, values, right = np.linalg.svd(claim.problem.data[name], full_matrices=False)
+    first = np.outer(left[:, 0] * values[0], right[0])
+    data = {**claim.problem.data, name: first}
+    return replace(claim, problem=replace(claim.problem, data=data, given=None))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from math import inf
 from typing import Any
 
@@ -29,6 +28,7 @@ from symflow.algebra.spectra import (
     root,
     to_rationals,
 )
+from symflow.algebra.threads import cached_property
 from symflow.claims.conditions import imbalances
 from symflow.flow.imbalance import ImbalanceLevels, levels_from
 from symflow.flow.least_squares import (
@@ -80,6 +80,7 @@ class ReducedStart:
         return total
 
     @cached_property
+    @in_balls
     def size(self) -> float:
         """‖θ(0)‖² = Σ‖W_l‖²_F, rounded up."""
         return at_most(sum((_square(weight) for weight in self.weights), arb(0)))
@@ -91,20 +92,24 @@ class ReducedStart:
         return [-gap for gap in imbalances(seen)]
 
     @cached_property
+    @in_balls
     def spectra(self) -> list[list[Any]]:
         """The eigenvalues of the D_l, largest first."""
         return [self.eigenvalues(gap) for gap in self.gaps]
 
     @cached_property
+    @in_balls
     def levels(self) -> ImbalanceLevels:
         """Spreads and level of the imbalance of two layers, as balls."""
         return levels_from(self.spectra[0], self.rank.value, len(self.weights[-1]))
 
+    @in_balls
     def eigenvalues(self, gap: Array) -> list[Any]:
         """Return the eigenvalues of a difference of Gram matrices of the weights."""
         return eigenvalues(gap, self.error * self.size * len(gap))
 
     @cached_property
+    @in_balls
     def inputs(self) -> list[Any]:
         """The positive eigenvalues λ_1 ≥ … ≥ λ_r of Σ_xx."""
         known = self.error if self.sigma_xx.dtype != object else 0.0
@@ -123,6 +128,7 @@ class ReducedStart:
         return self.inputs[-1]
 
     @cached_property
+    @in_balls
     def excess(self) -> Any:
         """ℒ(0) − ℒ* = ½‖E(0)‖²."""
         off = self.product - self.optimum
@@ -132,19 +138,23 @@ class ReducedStart:
         return clipped(size) ** 2 if slip else clipped(_ball(total))
 
     @property
+    @in_balls
     def misfit(self) -> Any:
         """‖E(0)‖_F."""
         return root(2 * self.excess)
 
+    @in_balls
     def target(self, k: int) -> Any:
         """Return σ_k(Ŷ)."""
         return self._root(self.optimum @ self.sigma_yx.T, k)
 
+    @in_balls
     def goal(self, k: int) -> Any:
         """Return σ_k(W*)."""
         return self._root(self.optimum @ self.optimum.T, k)
 
     @cached_property
+    @in_balls
     def target_size(self) -> Any:
         """‖Ŷ‖_F."""
         return root(_ball((self.optimum * self.sigma_yx).sum()))
@@ -155,12 +165,14 @@ class ReducedStart:
         return root(kth(eigenvalues(gram, known * size * self._condition), k))
 
     @property
+    @in_balls
     def _condition(self) -> float:
         """λ_1/λ_r, by which float64 loses digits of W*."""
         smallest = at_least(self.smallest)
         return at_most(self.largest) / smallest if smallest > 0 else inf
 
     @property
+    @in_balls
     def _reach(self) -> float:
         """How large the parts of E can be whose rounding counts."""
         if self.sigma_xx.dtype == object and not self.error:
@@ -184,7 +196,7 @@ def reduced_start(problem: Problem) -> ReducedStart:
     return found
 
 
-@in_balls()
+@in_balls
 def _reduced_start(problem: Problem) -> ReducedStart:
     rank = input_rank(problem)
     if not problem.is_small:

@@ -192,7 +192,7 @@ def _homogeneity(problem: Problem) -> float:
     return float(np.linalg.norm(rest)) / size if seen else 0.0
 
 
-@in_balls()
+@in_balls
 def _obstructed(problem: Problem) -> bool:
     """Say whether a balanced square start is on the wrong side of det W = 0.
 

@@ -18,11 +18,13 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.outward import float_down
-from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem
+from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, random_problems
 from symflow.claims.bibliography import EFTEKHARI_2020
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import (
     CONDITIONS,
+    aligned_example,
     one_neuron,
     overlap_grows,
     setting,
@@ -74,6 +76,16 @@ class StableSet(Theorem):
             Identity(
                 "ρ − (αz₁ − z₂) ≥ (z₁ + z₂)(ab − α) + z₂α > 0 at s = αz₁ − z₂",
                 pull - (alpha * first - second) - inward,
+            ),
+        )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return an exact start, and random balanced ones."""
+        return (
+            aligned_example("eftekhari-stable", false=scaled(alpha=1.2)),
+            RandomExamples(
+                "many-stable", random_problems.one_neuron(2), scaled(alpha=1.2)
             ),
         )
 

@@ -13,7 +13,7 @@ from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
 )
-from symflow.convergence.kernel import ceiling, largest_product
+from symflow.convergence.kernel_spectrum import ceiling, largest_product
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.two_layers import MarginRate
 from symflow.flow.least_squares import LeastSquares
@@ -47,7 +47,7 @@ class Constants:
     excess: float
 
     @classmethod
-    @in_balls()
+    @in_balls
     def of(cls, problem: Problem) -> Constants:
         """Compute them from a problem with two dense layers."""
         start = reduced_start(problem)

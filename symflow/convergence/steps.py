@@ -28,8 +28,18 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, float_down, float_up
 from symflow.algebra.spectra import FLOAT_ERROR
-from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem, all_hold
+from symflow.claims import (
+    Bound,
+    Hypothesis,
+    Identity,
+    Path,
+    Refusal,
+    Theorem,
+    all_hold,
+    random_problems,
+)
 from symflow.claims.bibliography import XU_2023
+from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
@@ -49,6 +59,7 @@ class DescentBound(Bound, Theorem):
     """A bound on gradient descent with a given step."""
 
     source = XU_2023
+    question = "descent"
     conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
     #: η, a field of every bound.
     step: float
@@ -124,6 +135,12 @@ class OneStep(DescentBound):
 
     step: float
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return Gaussian starts with moderate steps."""
+        draw = random_problems.gaussian(3, 4, 2)
+        return (RandomExamples("many-step", draw, scaled(step=3), lambda _: 0.02),)
+
     @property
     def statement(self) -> sympy.Basic:
         """q_k ≥ 0 implies ℒ_{k+1} ≤ (1 − 2ημq_k)ℒ_k, where L_k is the excess loss.
@@ -187,6 +204,12 @@ class UniformDescent(DescentBound):
             found.append(Hypothesis("a small step", step <= largest, detail))
         return found
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return starts near minimizers, with half of the largest step."""
+        draw, faster = random_problems.near(3, 4, 2), scaled(slope=60)
+        return (RandomExamples("many-descent", draw, faster, _half_the_largest),)
+
     @property
     def factor(self) -> float:
         """1 − ηs, rounded up."""
@@ -242,6 +265,12 @@ class ImbalanceDrift(DescentBound):
                 (x + y) ** 2 - x**2 - y**2 - 2 * x * y,
             ),
         )
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return Gaussian starts with moderate steps."""
+        draw, smaller = random_problems.gaussian(3, 4, 2), scaled(step=0.3)
+        return (RandomExamples("many-walk", draw, smaller, lambda _: 0.02),)
 
     @property
     def statement(self) -> sympy.Basic:
@@ -316,3 +345,9 @@ def descent_bounds(
     kinds = (OneStep, UniformDescent, ImbalanceDrift)
     answers = [kind.attempt(problem, float(step_size)) for kind in kinds]
     return [answer for answer in answers if isinstance(answer, DescentBound)]
+
+
+def _half_the_largest(problem: Problem) -> float:
+    """Return half of the largest step of `UniformDescent`; 0 where there is none."""
+    constants = Constants.of(problem)
+    return constants.largest_step / 2 if constants.low > 0 else 0.0

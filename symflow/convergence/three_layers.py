@@ -35,7 +35,7 @@ from symflow.algebra.spectra import (
     in_balls,
     to_rationals,
 )
-from symflow.claims import Hypothesis, Identity, Refusal
+from symflow.claims import Hypothesis, Identity, Refusal, random_problems
 from symflow.claims.bibliography import MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
@@ -45,6 +45,7 @@ from symflow.claims.conditions import (
     squared_loss,
     wide_layers,
 )
+from symflow.claims.example import Examples, RandomExamples, regression, scaled
 from symflow.convergence.bound import LossBound
 from symflow.convergence.reduced import reduced_start
 from symflow.flow.problem import Problem
@@ -63,7 +64,7 @@ class ThreeLayerRate(LossBound):
     )
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)
@@ -89,8 +90,19 @@ class ThreeLayerRate(LossBound):
             *super().proof(),
         )
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a start with D_1 and D_2 of both signs, and Gaussian starts."""
+        weights = [[1], [0]], [[2, 0], [0, 2]], [[1, sympy.Rational(1, 2)]]
+        return (
+            regression("min-three", [[1]], *weights, false=scaled(constant=9)),
+            RandomExamples(
+                "many-three", random_problems.gaussian(2, 7, 5, 2), scaled(constant=40)
+            ),
+        )
 
-@in_balls()
+
+@in_balls
 def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 

@@ -32,7 +32,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, float_down, float_up, said_down
 from symflow.algebra.spectra import FLOAT_ERROR, clipped, in_balls, root
-from symflow.claims import Hypothesis, Identity, Path, Refusal
+from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import MIN_2021, MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
@@ -40,6 +40,15 @@ from symflow.claims.conditions import (
     on_flow,
     squared_loss,
     wide_layers,
+)
+from symflow.claims.example import (
+    Example,
+    Examples,
+    Mutation,
+    RandomExamples,
+    regression,
+    restarted,
+    scaled,
 )
 from symflow.claims.theorem import Condition
 from symflow.convergence.bound import (
@@ -68,7 +77,7 @@ class TwoLayerRate(LossBound):
     conditions = TWO_LAYERS
 
     @classmethod
-    @in_balls()
+    @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate, if that is positive."""
         start = reduced_start(problem)
@@ -125,6 +134,16 @@ class ImbalanceRate(TwoLayerRate):
         """Return zeros."""
         return 0 * start.smallest, 0 * start.smallest
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one unit near the target, and Gaussian starts."""
+        return (
+            near_one_unit("min-imbalance", scaled(constant=9)),
+            RandomExamples(
+                "many-imbalance", random_problems.gaussian(3, 6, 2), scaled(constant=40)
+            ),
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MarginRate(TwoLayerRate):
@@ -139,6 +158,16 @@ class MarginRate(TwoLayerRate):
         ends = len(start.optimum), start.rank.value
         m, r = (clipped(start.target(k) - misfit) / scale for k in ends)
         return m, r
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one unit near the target, and starts near minimizers."""
+        return (
+            near_one_unit("min-margin", scaled(constant=2)),
+            RandomExamples(
+                "many-margin", random_problems.near(3, 4, 2), scaled(constant=20)
+            ),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,12 +187,34 @@ class ConvexityRate(TwoLayerRate):
         m, r = (clipped(start.goal(k) - misfit) for k in ends)
         return m, r
 
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return a start at I near a target, and starts near minimizers."""
+        eye, tenth = [[1, 0], [0, 1]], sympy.Rational(1, 10)
+        target = [[1 + tenth, tenth / 2], [0, 1 - tenth]]
+        return (
+            regression("min-convexity", target, eye, eye, false=scaled(constant=2)),
+            RandomExamples(
+                "many-convexity", random_problems.near(3, 4, 2), scaled(constant=20)
+            ),
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InstantaneousRate(TwoLayerRate):
     """At each instant −ℒ̇ ≥ λ_r(Σ_xx)·bracket(W(t))·(ℒ − ℒ*), D from the start."""
 
     proved_with_base = True
+
+    @classmethod
+    def examples(cls) -> Examples:
+        """Return one unit near the target, and Gaussian starts."""
+        return (
+            near_one_unit("min-instant", restarted(3)),
+            RandomExamples(
+                "many-instant", random_problems.gaussian(3, 4, 2), restarted(3)
+            ),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
@@ -258,3 +309,9 @@ def _kth(values: Array, k: int) -> Array:
     """Return σ_k of many; 0 where there are fewer than k."""
     short = k > values.shape[-1]
     return np.zeros(values.shape[:-1]) if short else values[..., k - 1]
+
+
+def near_one_unit(key: str, false: Mutation) -> Example:
+    """Return the example of one unit, from w = 9/20 to the target 1."""
+    weights = [[sympy.Rational(9, 10)]], [[sympy.Rational(1, 2)]]
+    return regression(key, [[1]], *weights, false=false)

@@ -2,6 +2,7 @@
 
 from symflow.data.bundled import load_dataset
 from symflow.data.dataset import Dataset
+from symflow.data.measurements import Measurements
 from symflow.data.moments import Moments, whitened
 
-__all__ = ["Dataset", "Moments", "load_dataset", "whitened"]
+__all__ = ["Dataset", "Measurements", "Moments", "load_dataset", "whitened"]

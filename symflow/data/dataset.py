@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.data.exact import exact_gram
 from symflow.data.moments import Moments, counted, moments_of
 from symflow.data.table import read_table

@@ -7,7 +7,6 @@ without any samples, exactly or as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +21,7 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.data.definite import (
     is_symmetric,
     leaves_range,

@@ -17,12 +17,12 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-import sympy
 from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.threads import evaluated
 from symflow.data.dataset import Dataset
 
 #: Times of refinement.
@@ -90,7 +90,7 @@ def _rational(array: Array) -> Any:
     for entry in array.flat:
         ratio = as_fraction(entry)
         if ratio is None:
-            ratio = as_fraction(sympy.N(entry, DIGITS))
+            ratio = as_fraction(evaluated(entry, DIGITS))
         assert ratio is not None
         known.append(fmpq(ratio.numerator, ratio.denominator))
     rows, columns = array.shape

@@ -1,6 +1,6 @@
 """The flow: its equations, its end-to-end form, and its initial value problem."""
 
-from symflow.flow.clock import directional_flow
+from symflow.flow.directional import directional_flow
 from symflow.flow.end_to_end import EndToEndFlow
 from symflow.flow.entries import Entries
 from symflow.flow.gradient_descent import GradientDescent, gradient_descent

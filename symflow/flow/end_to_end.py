@@ -12,7 +12,6 @@ with the zeroth power the identity, not the projection onto the range.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import sympy
 
@@ -20,8 +19,9 @@ from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
-from symflow.errors import NoClosedForm
+from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow.rank_one import RankOneFlow
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork, Dense, Network
@@ -65,11 +65,11 @@ class EndToEndFlow:
         network = self.network
         force = self.loss.force(network.end_to_end_node)
         if not isinstance(network, Network):
-            return to_sympy(_moved(network, force, self.loss.l2))
+            return to_sympy(_moved(network, force, decays_of(self.loss, network)))
         terms = _layer_terms(network, force)
         if self.loss.l2 != 0:
-            decay = scale(-network.depth * self.loss.l2, network.end_to_end_node)
-            terms.append(decay)
+            total = sympy.Add(*decays_of(self.loss, network))
+            terms.append(scale(-total, network.end_to_end_node))
         return to_sympy(add(*terms))
 
     @cached_property
@@ -86,6 +86,12 @@ class EndToEndFlow:
             msg = (
                 "EndToEndFlow.balanced: the closed form in W alone is for products of "
                 f"Dense layers; got {network!r}"
+            )
+            raise NoClosedForm(msg)
+        if isinstance(self.loss.l2, sympy.Tuple):
+            msg = (
+                "EndToEndFlow.balanced: layers that decay at different rates do not "
+                f"stay balanced; got {self.loss!r}"
             )
             raise NoClosedForm(msg)
         depth, W = network.depth, self.symbol
@@ -143,12 +149,35 @@ class EndToEndFlow:
         return self.network
 
 
-def _moved(network: AbstractNetwork, force: Node, decay: sympy.Expr) -> Node:
+def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
+    """Return the weight decay of every weight.
+
+    Raises
+    ------
+    InvalidArgument
+        If the loss has them for another number of weights.
+    """
+    if not isinstance(loss.l2, sympy.Tuple):
+        return (loss.l2,) * network.depth
+    if len(loss.l2) != network.depth:
+        msg = (
+            f"{loss!r}: l2 needs a weight decay for each of the {network.depth} "
+            f"weights {network.parameters}; got {len(loss.l2)}"
+        )
+        raise InvalidArgument(msg)
+    return tuple(loss.l2)
+
+
+def _moved(
+    network: AbstractNetwork, force: Node, decays: tuple[sympy.Expr, ...]
+) -> Node:
     """Return Ẇ of a model that is no product, by the chain rule."""
     pulled = network.pull_back(force)
     directions = {
         symbol: direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
-        for symbol, direction in zip(network.parameters, pulled, strict=True)
+        for symbol, direction, decay in zip(
+            network.parameters, pulled, decays, strict=True
+        )
     }
     moved = push_forward(network.end_to_end_node, directions)
     assert moved is not None

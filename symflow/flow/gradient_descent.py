@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import sympy
 
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork

@@ -11,8 +11,7 @@ learning rates η_l of the layers, Ẇ_l is η_l times that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy
@@ -30,11 +29,12 @@ from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import HypothesisFailed, InvalidArgument
-from symflow.flow.clock import CLOCKED, CLOCKED_LATEX, per_log_loss
-from symflow.flow.end_to_end import EndToEndFlow
+from symflow.flow.end_to_end import EndToEndFlow, decays_of
 from symflow.flow.entries import Entries, entries
+from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -90,13 +90,26 @@ class GradientFlow:
         pulled = self.network.pull_back(self.force)
         if self.loss.l2 != 0:
             pulled = tuple(
-                add(direction, scale(-self.loss.l2, Leaf(symbol)))
-                for direction, symbol in zip(pulled, self.state, strict=True)
+                direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
+                for direction, symbol, decay in zip(
+                    pulled, self.state, self.decays, strict=True
+                )
             )
         if not self.learning_rates:
             return pulled
         pairs = zip(self.learning_rates, pulled, strict=True)
         return tuple(scale(rate, direction) for rate, direction in pairs)
+
+    @property
+    def decays(self) -> tuple[sympy.Expr, ...]:
+        """The weight decay λ_l of every weight."""
+        return decays_of(self.loss, self.network)
+
+    @property
+    def decays_differ(self) -> bool:
+        """Whether the weights decay at several rates η_l λ_l."""
+        several = isinstance(self.loss.l2, sympy.Tuple) or bool(self.learning_rates)
+        return self.loss.l2 != 0 and several
 
     @property
     def is_gradient(self) -> bool:
@@ -117,6 +130,7 @@ class GradientFlow:
     def parameters(self) -> tuple[sympy.Symbol, ...]:
         """The scalar symbols that are still without a value, in argument order."""
         found = {s for rate in self.learning_rates for s in rate.free_symbols}
+        found |= {*self.network.scalars}
         known = self.loss.parameters
         return (*known, *sorted(found - {*known}, key=str))
 
@@ -126,9 +140,13 @@ class GradientFlow:
         value = self.loss.value(self.network.end_to_end_node)
         if self.loss.l2 == 0:
             return value
-        leaves = [Leaf(symbol) for symbol in self.state]
-        norms = [trace(product(transpose(leaf), leaf)) for leaf in leaves]
-        return add(value, *(scale(self.loss.l2 / 2, norm) for norm in norms))
+        pairs = zip(self.decays, map(Leaf, self.state), strict=True)
+        norms = [
+            scale(decay / 2, trace(product(transpose(leaf), leaf)))
+            for decay, leaf in pairs
+            if decay != 0
+        ]
+        return add(value, *norms)
 
     @cached_property
     def rhs(self) -> tuple[sympy.MatrixExpr, ...]:
@@ -206,7 +224,9 @@ class GradientFlow:
                 )
                 raise InvalidArgument(msg)
             declared, given = [*declared, count], [*given, samples]
-        return entries(declared, self.state, self.rhs, given)
+        known = self.network.constants
+        rates = [rate.xreplace(known) for rate in self.rhs] if known else self.rhs
+        return entries(declared, self.state, rates, given)
 
     def __str__(self) -> str:
         if self.clock != "time":
@@ -270,7 +290,7 @@ def gradient_flow(
     ------
     InvalidArgument
         If an argument is not a network or not a loss, or the rates are not one
-        positive number or name per weight.
+        positive number or name per weight, or the weight decays not one per weight.
 
     Examples
     --------
@@ -295,6 +315,10 @@ def gradient_flow(
             f"SquaredLoss(); got {loss!r}"
         )
         raise InvalidArgument(msg)
+    if isinstance(loss.l2, sympy.Tuple):
+        decays = decays_of(loss, network)
+        if len(set(decays)) == 1:  # what is known of one weight decay holds
+            loss = replace(loss, l2=decays[0])  # type: ignore[type-var]
     rates = _rates(learning_rates, network)
     return GradientFlow(network, loss, learning_rates=rates)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -12,6 +11,7 @@ from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.errors import InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
 from symflow.losses import Loss

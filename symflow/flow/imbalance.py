@@ -65,7 +65,7 @@ class ImbalanceLevels:
         )
         return np.asarray(down(sigma_m, sigma_r))
 
-    @in_balls()
+    @in_balls
     def ball(self, sigma_m: Any, sigma_r: Any) -> Any:
         """Return the bracket as a ball."""
         plus, minus, level = map(arb, (self.plus, self.minus, self.level))
@@ -81,7 +81,7 @@ class ImbalanceLevels:
         return ImbalanceLevels(plus, minus, at_least(arb(self.level)))
 
 
-@in_balls()
+@in_balls
 def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     """Return spreads and level of D = AᵀA − BBᵀ.
 
@@ -106,7 +106,7 @@ def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     return levels_from(eigenvalues(to_rationals(difference)), r, m).rounded
 
 
-@in_balls()
+@in_balls
 def levels_from(falling: list[Any], r: int, m: int) -> ImbalanceLevels:
     """Return spreads and level as balls, from the eigenvalues of D."""
     opposite = [-value for value in falling[::-1]]

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import mpmath
@@ -30,6 +29,7 @@ from symflow.algebra.arrays import (
 )
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
+from symflow.algebra.threads import cached_property
 from symflow.flow.problem import Problem
 
 #: Part of the largest eigenvalue of Σ_xx below which float64 knows few digits of one.

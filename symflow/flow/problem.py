@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.entries import at_sizes
-from symflow.algebra.numbers import as_fraction, to_mpf
+from symflow.algebra.numbers import as_fraction
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.gradient_flow import GradientFlow
+from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.inits import GivenInit, Init, as_init
+from symflow.networks import AbstractNetwork
 
 #: Digits in which conditions are checked where the numbers are not rational.
 CHECK_DIGITS, GUARD_DIGITS = 30, 10
@@ -26,6 +30,8 @@ MOST_PRODUCTS = 200_000
 
 #: Width up to which moments are formed exactly to check a condition.
 FINE_SIZE = 40
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,8 @@ class Problem:
         The array of every data symbol, by name.
     given : Given, optional
         What it was bound from, to bind it again at another precision.
+    asked : AbstractNetwork, optional
+        The model whose order of weights the answers have; that of the flow by default.
     """
 
     flow: GradientFlow
@@ -53,6 +61,7 @@ class Problem:
     weights: tuple[Array, ...]
     data: dict[str, Array]
     given: Given | None = None
+    asked: AbstractNetwork | None = None
 
     @property
     def arguments(self) -> tuple[Array, ...]:
@@ -71,18 +80,37 @@ class Problem:
     @cached_property
     def floats(self) -> Problem:
         """The same problem rounded to float64."""
-        return Problem(
-            self.flow,
-            self.widths,
-            tuple(to_float_array(weight) for weight in self.weights),
-            {name: to_float_array(array) for name, array in self.data.items()},
-            self.given,
-        )
+        return self.mapped(to_float_array)
+
+    def mapped(self, convert: Callable[[Array], Array]) -> Problem:
+        """Return the same problem with all of its arrays converted.
+
+        Parameters
+        ----------
+        convert : callable
+            From an array to one of the same shape.
+        """
+        weights = tuple(map(convert, self.weights))
+        data = {name: convert(array) for name, array in self.data.items()}
+        return replace(self, weights=weights, data=data)
 
     @property
     def source(self) -> Any:
         """The dataset or the moments that the arrays were made of, or None."""
         return None if self.given is None else self.given.data
+
+    @cached_property
+    def layered(self) -> Problem:
+        """The problem with its weights first layer first."""
+        if self.flow.network.product is None:
+            return self
+        flow, _ = layered(self.flow)
+        weights = in_layer_order(self.weights, self.flow.network)
+        given = self.given
+        if given is not None:
+            _, init = layered(self.flow, given.init)
+            given = Given(given.data, init, given.rng)
+        return Problem(flow, self.widths, weights, self.data, given)
 
     def started_at(self, weights: tuple[Array, ...]) -> Problem:
         """Return the problem with another start, which then counts as given."""
@@ -102,25 +130,36 @@ class Problem:
         return drawn[digits]
 
     @cached_property
+    def rational(self) -> Problem | None:
+        """The problem in fractions; None where a number is drawn or irrational.
+
+        A float is the fraction that it is.
+        """
+        rule = None if self.given is None else self.given.init
+        if not (rule is None or isinstance(rule, GivenInit)):
+            return None
+        # many digits of large data take minutes
+        fine = self if self.is_large else self.at(CHECK_DIGITS)
+        weights = self.weights if rule is None else rule.weights
+        arrays = [*weights, *fine.data.values()]
+        if any(as_fraction(entry) is None for a in arrays for entry in a.flat):
+            return None
+        given = Problem(self.flow, self.widths, weights, fine.data)
+        return given.mapped(partial(map_entries, as_fraction))
+
+    @cached_property
     def sharp(self) -> Problem:
         """The problem as its numbers were given: in fractions where all are rational.
 
-        A float is the fraction that it is.  Otherwise, and where a rule draws the
-        start, the numbers are mpf of `CHECK_DIGITS` digits.
+        Otherwise, and where a rule draws the start, the numbers are mpf of
+        `CHECK_DIGITS` digits.
         """
-        fine = self.at(CHECK_DIGITS)
-        rule = None if self.given is None else self.given.init
-        weights = rule.weights if isinstance(rule, GivenInit) else fine.weights
-        arrays = [*weights, *fine.data.values()]
-        if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
-            convert: Any = as_fraction
-        else:
-            context = mpmath.MPContext()
-            context.dps = CHECK_DIGITS + GUARD_DIGITS
-            convert = partial(to_mpf, context=context)
-        converted = [map_entries(convert, array) for array in arrays]
-        data = dict(zip(fine.data, converted[len(weights) :], strict=True))
-        return Problem(self.flow, self.widths, tuple(converted[: len(weights)]), data)
+        if self.rational is not None:
+            return self.rational
+        context = mpmath.MPContext()
+        context.dps = CHECK_DIGITS + GUARD_DIGITS
+        lifted = self.at(CHECK_DIGITS).mapped(partial(to_mpf_array, context=context))
+        return replace(lifted, given=None)
 
     @cached_property
     def given_exactly(self) -> bool:
@@ -132,15 +171,38 @@ class Problem:
         return all(array.dtype == object for array in arrays)
 
     @property
+    def is_large(self) -> bool:
+        """Whether fractions, or a draw of many digits, would take minutes."""
+        return self.size * max(self.widths) > MOST_PRODUCTS
+
+    @property
     def is_small(self) -> bool:
         """Whether `sharp` takes less than about a second."""
-        widest = max(self.widths)
-        return widest <= FINE_SIZE and self.size * widest <= MOST_PRODUCTS
+        return max(self.widths) <= FINE_SIZE and not self.is_large
 
     @property
     def size(self) -> int:
         """Number of scalar weights."""
         return sum(weight.size for weight in self.weights)
+
+    def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """Return what `make` made when it was first asked for under this key.
+
+        Parameters
+        ----------
+        key : hashable
+            What is asked for, with all that it depends on beside the problem.
+        make : callable
+            Makes it.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        found: Found = self._made[key]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,15 +284,28 @@ def bind(
             "value. Give for example SquaredLoss(l2=0.1)"
         )
         raise InvalidArgument(msg)
+    if flow.network.unknown:
+        msg = (
+            f"flow: {flow.network.unknown[0]} is a constant of the model without a "
+            "value, and an integration needs its numbers. Give Model(…, constants="
+            f"{{{flow.network.unknown[0]}: array}})"
+        )
+        raise InvalidArgument(msg)
     numbers = data if digits is None else getattr(data, "exactly", data)
     arrays = flow.loss.arrays(numbers)
-    declared = [
+    ends = flow.network.widths[0], flow.network.widths[-1]
+    declared = flow.loss.declared(data, *ends)
+    declared += [
         (f"data: {symbol.name}", symbol.shape, arrays[symbol.name].shape)
         for symbol in flow.data
     ]
-    network = _Sized(flow.network, solve_widths(declared))
     rule = as_init(init)
+    given_order = flow.network.product is None or isinstance(rule, GivenInit)
+    drawn = flow.network if given_order else flow.network.product
+    network = _Sized(drawn, solve_widths(declared))
     weights = rule.draw(network, numbers, rng, digits=digits)
+    if not given_order:
+        weights = in_given_order(weights, flow.network)
     if exact and isinstance(rule, GivenInit):
         weights = rule.weights
     given = Given(data, rule, rng)
@@ -260,6 +335,7 @@ def bind_gradient(
     HypothesisFailed
         If the layers have learning rates of their own.
     """
+    flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)
     if flow.learning_rates:
         msg = (

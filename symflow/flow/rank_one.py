@@ -12,13 +12,13 @@ the equations of Eftekhari (2020), which `solve` integrates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import sympy
 
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import NoClosedForm
 from symflow.losses import Loss

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from symflow.bias import COMPANIONS as ABOUT_LIMITS
+from symflow.bias import PREDICTIONS
+from symflow.claims import Theorem
+from symflow.claims.catalogue import registered
+from symflow.claims.example import Example
+from symflow.convergence import BOUNDS, DESCENTS
+from symflow.convergence import COMPANIONS as ABOUT_SPEED
 from symflow.errors import InvalidArgument
 from symflow.gallery.bias import BIAS
 from symflow.gallery.coverage import Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
-from symflow.gallery.ensembles import ENSEMBLES, EnsembleEntry
-from symflow.gallery.entry import Entry, Instance, Line, NumberEntry, PathEntry
+from symflow.gallery.ensembles import EnsembleEntry
+from symflow.gallery.entry import (
+    Entry,
+    Instance,
+    Line,
+    NumberEntry,
+    PathEntry,
+    entry_of,
+)
 from symflow.gallery.errata import ERRATA, Erratum
 from symflow.gallery.known import KNOWN
 from symflow.gallery.laws import LAWS
@@ -23,8 +37,39 @@ from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
 from symflow.gallery.trajectories import TRAJECTORIES, solution_table
-from symflow.gallery.turning import TURNING
 from symflow.gallery.width import WidthExperiment, width_experiment
+
+
+def entries_of(theorem: type[Theorem]) -> list[Entry]:
+    """Return the lines of one theorem: one for each of its examples.
+
+    Parameters
+    ----------
+    theorem : subclass of Theorem
+        With `examples`.
+
+    Examples
+    --------
+    >>> from symflow.convergence import MarginRate
+    >>> [entry.key for entry in entries_of(MarginRate)]
+    ['min-margin', 'many-margin']
+    """
+    return [
+        entry_of(theorem, example)
+        if isinstance(example, Example)
+        else EnsembleEntry(theorem, example)
+        for example in theorem.examples()
+    ]
+
+
+#: The theorems that carry their examples themselves.
+THEOREMS = (
+    *BOUNDS,
+    *ABOUT_SPEED,
+    *DESCENTS,
+    *PREDICTIONS,
+    *ABOUT_LIMITS,
+)
 
 #: Everything that is in the atlas.
 ENTRIES: tuple[Entry, ...] = (
@@ -40,9 +85,8 @@ ENTRIES: tuple[Entry, ...] = (
     *SEQUENTIAL,
     *SCALE,
     *OPERATOR,
-    *ENSEMBLES,
-    *TURNING,
     *ERRATA,
+    *(entry for theorem in THEOREMS for entry in entries_of(theorem)),
 )
 
 
@@ -95,9 +139,11 @@ def atlas(
     >>> table.ok, [line.measured for line in table.lines]
     (True, ['1', '1', '3/4', '8'])
     """
-    chosen = [entry for entry in ENTRIES if only is None or only in entry.key]
+    own = (entry for theorem in registered() for entry in entries_of(theorem))
+    known = (*ENTRIES, *own)
+    chosen = [entry for entry in known if only is None or only in entry.key]
     if not chosen:
-        families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in ENTRIES))
+        families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in known))
         msg = f"atlas(only={only!r}): no such entry; their keys begin with {families}"
         raise InvalidArgument(msg)
     lines = []

@@ -43,7 +43,7 @@ PROOFS = {
 
 
 @dataclass(frozen=True)
-class Covered:
+class CataloguedResult:
     """One result.
 
     Parameters
@@ -78,15 +78,15 @@ class Coverage(Displayed):
 
     Parameters
     ----------
-    results : tuple of Covered
+    results : tuple of CataloguedResult
         In the order of the catalogues.
     """
 
-    results: tuple[Covered, ...]
+    results: tuple[CataloguedResult, ...]
 
-    def by_paper(self) -> dict[Reference, list[Covered]]:
+    def by_paper(self) -> dict[Reference, list[CataloguedResult]]:
         """Return the results of every paper, the oldest paper first."""
-        found: dict[tuple[int, str], list[Covered]] = {}
+        found: dict[tuple[int, str], list[CataloguedResult]] = {}
         for item in self.results:
             found.setdefault((item.paper.year, str(item.paper)), []).append(item)
         return {found[key][0].paper: found[key] for key in sorted(found)}
@@ -141,12 +141,12 @@ def tabulated(entries: Iterable[Entry]) -> Coverage:
     --------
     >>> table = tabulated(())
     >>> [item.name for item in table.results if item.kind == "limit"][:2]
-    ['LeastNorm', 'DiagonalPotential']
+    ['DenseMaxMargin', 'DiagonalPotential']
     """
     return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
 
 
-def _laws() -> Iterator[Covered]:
+def _laws() -> Iterator[CataloguedResult]:
     seen = set()
     for law in _example_laws():
         if type(law) not in seen:
@@ -177,7 +177,7 @@ def _example_laws() -> Iterator[Claim]:
     yield from conserved(filters, init=[[[1], [2]], [[2], [1]]])
 
 
-def _theorems() -> Iterator[Covered]:
+def _theorems() -> Iterator[CataloguedResult]:
     catalogues: dict[str, tuple[Any, ...]] = {
         "closed form": solutions.SOLUTIONS,
         "rate": convergence.BOUNDS,
@@ -190,21 +190,21 @@ def _theorems() -> Iterator[Covered]:
             yield _covered(kind, theorem, theorem.source)
 
 
-def _experiments(entries: Iterable[Entry]) -> Iterator[Covered]:
+def _experiments(entries: Iterable[Entry]) -> Iterator[CataloguedResult]:
     for entry in entries:
         if isinstance(entry, NumberEntry | CeilingEntry):
-            yield Covered("experiment", entry.key, entry.claim, entry.paper)
+            yield CataloguedResult("experiment", entry.key, entry.claim, entry.paper)
         if isinstance(entry, Erratum):
             text = f"{entry.claim}; corrected: {entry.correction}"
             stated = "the statement, as printed"
-            yield Covered("erratum", entry.key, text, entry.paper, stated)
+            yield CataloguedResult("erratum", entry.key, text, entry.paper, stated)
 
 
-def _covered(kind: str, stated_by: type, paper: Reference) -> Covered:
+def _covered(kind: str, stated_by: type, paper: Reference) -> CataloguedResult:
     first = (inspect.getdoc(stated_by) or "").split("\n\n")[0]
     said = " ".join(first.split()).partition("; made by")[0].rstrip(".")
     contributes: str = stated_by.contributes  # type: ignore[attr-defined]
-    return Covered(kind, stated_by.__name__, said, paper, contributes)
+    return CataloguedResult(kind, stated_by.__name__, said, paper, contributes)
 
 
 def _linked(paper: Reference) -> str:

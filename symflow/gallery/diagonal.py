@@ -14,8 +14,6 @@ from symflow.algebra.arrays import Array
 from symflow.bias import (
     DiagonalPotential,
     FourierPotential,
-    OneNeuron,
-    SaddleToSaddle,
     kernel_limit,
     saddle_to_saddle,
 )
@@ -24,16 +22,14 @@ from symflow.claims.bibliography import BERTHIER_2023, PESME_2023, YUN_2021
 from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
-from symflow.gallery.entry import Instance, NumberEntry, PathEntry
+from symflow.gallery.entry import Instance, NumberEntry, PathEntry, claimed
 from symflow.gallery.plane import PlaneRun, plane_experiment
-from symflow.gallery.rates import claimed, mutated
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
     HadamardDifference,
     LinearNetwork,
-    TensorNetwork,
 )
 from symflow.simulation import DOP853, simulate
 from symflow.solutions import solve
@@ -91,46 +87,10 @@ def _few(d: int, samples: int = 2) -> Dataset:
     return Dataset(X, generator.standard_normal(samples))
 
 
-def _shaped() -> Instance:
-    """Return a signed network with scale 0.4 and shape 0.6."""
-    flow = gradient_flow(DiagonalNetwork(4, 2, signed=True), SquaredLoss())
-    sizes = (0.8, 0.2, 0.8, 0.2)
-    weights = tuple(np.full((4, 1), size) for size in sizes)
-    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
-
-
-def _moved() -> Instance:
-    """Return a product of three whose last layer does not start at zero."""
-    flow = gradient_flow(DiagonalNetwork(4, 3), SquaredLoss())
-    large = np.array([[0.9], [1.1], [-1.0], [0.8]])
-    weights = (large, -large, np.array([[0.3], [-0.2], [0.1], [0.4]]))
-    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
-
-
-def _tensor() -> Instance:
-    generator = np.random.default_rng(12)
-    frames = [np.linalg.qr(generator.standard_normal((3, 3)))[0] for _ in range(2)]
-    rows = generator.standard_normal((3, 4))
-    tensor = np.einsum("ji,aj,bj->iab", rows, *frames)
-    flow = gradient_flow(TensorNetwork(tensor), SquaredLoss())
-    first = frames[0] @ np.array([[0.6], [0.9], [0.7]])
-    return Instance(flow, _few(4), (first, np.zeros((3, 1))), (0, 1, 5, 40))
-
-
-def _wrong_sizes(given: Instance) -> Claim:
-    claim: Any = claimed(DiagonalPotential)(given)
-    wrong = claim.sizes * np.linspace(1, 2, len(claim.sizes))
-    return replace(claim, sizes=wrong)  # type: ignore[no-any-return]
-
-
-def _one_phase() -> Instance:
+def _many_phases() -> Instance:
     flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
     first = np.array([[0.5], [0.2], [-0.1], [0.3]])
-    return Instance(flow, _few(4, 1), (first, np.zeros((4, 1))), (0, 1, 5, 40))
-
-
-def _many_phases() -> Instance:
-    return replace(_one_phase(), data=_few(4, 3))
+    return Instance(flow, _few(4, 3), (first, np.zeros((4, 1))), (0, 1, 5, 40))
 
 
 def _turning_gap() -> float:
@@ -156,19 +116,13 @@ def _plane_ends() -> Array:
     return np.array([run.end for run in _plane_runs()])
 
 
-def _neuron() -> Instance:
-    flow = gradient_flow(LinearNetwork(4, 1, 1), SquaredLoss())
-    weights = (np.array([[0.5, -0.2, 0.3, 0.4]]), np.array([[1.5]]))
-    return Instance(flow, _few(4), weights, (0, 1, 5, 40))
-
-
 SHAPE = np.array([[1.5], [0.5], [1.0], [0.7]])
 
 
 def _weighted(depth: int = 3, alpha: float = 1.0) -> Any:
     flow = gradient_flow(DiagonalNetwork(4, depth), SquaredLoss())
     start = [alpha * SHAPE] * (depth - 1) + [np.zeros((4, 1))]
-    return claimed(DiagonalPotential)(Instance(flow, _few(4), start, TIMES))
+    return claimed(DiagonalPotential, Instance(flow, _few(4), start, TIMES))
 
 
 def _small_end() -> Array:
@@ -188,20 +142,6 @@ def _kernel(alpha: float) -> Instance:
 def _kernel_solution() -> Array:
     given = _kernel(1.0)
     return kernel_limit(given.flow, given.data, given.init).limit
-
-
-def _small_squares() -> Instance:
-    flow = gradient_flow(HadamardDifference(2), SquaredLoss())
-    small = [[1e-4], [1e-4]]
-    times = tuple(range(0, 13, 2))
-    return Instance(flow, Moments([[2, 1], [1, 2]], [[3, -1]]), (small, small), times)
-
-
-def _doubled(given: Instance) -> Claim:
-    claim: Any = claimed(SaddleToSaddle)(given)
-    saddles = tuple(2 * beta for beta in claim.path.saddles)
-    path = replace(claim.path, saddles=saddles)
-    return replace(claim, path=path)  # type: ignore[no-any-return]
 
 
 def _distances() -> Array:
@@ -229,15 +169,6 @@ DIAGONAL = (
     PathEntry("woodworth-deep", _three_factors, _solved, _from_elsewhere, exact=True),
     PathEntry("yun-fourier-flow", _filters, _solved, _from_elsewhere, exact=True),
     PathEntry("yun-fourier-deep", _three_filters, _solved, _from_elsewhere, exact=True),
-    PathEntry("azulay-shape", _shaped, claimed(DiagonalPotential), _wrong_sizes),
-    PathEntry("yun-start", _moved, claimed(DiagonalPotential), _wrong_sizes),
-    PathEntry("yun-tensor", _tensor, claimed(DiagonalPotential), _wrong_sizes),
-    PathEntry(
-        "yun-fourier",
-        _one_phase,
-        claimed(FourierPotential),
-        mutated(FourierPotential, sizes=2),
-    ),
     NumberEntry(
         "yun-fourier-validity",
         "limit of validity: turning phases take the flow off the Fourier potential",
@@ -247,9 +178,6 @@ DIAGONAL = (
         _turning_gap,
         lambda yes: 0 * yes,
         1e-9,
-    ),
-    PathEntry(
-        "azulay-neuron", _neuron, claimed(OneNeuron), mutated(OneNeuron, delta=2)
     ),
     NumberEntry(
         "yun-rich",
@@ -281,7 +209,6 @@ DIAGONAL = (
         lambda limit: limit[:, ::-1],
         1e-3,
     ),
-    PathEntry("pesme-path", _small_squares, claimed(SaddleToSaddle), _doubled),
     NumberEntry(
         "pesme-distance",
         "distance from the saddles in the middle of each stay, α = 1e-120",

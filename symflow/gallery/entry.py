@@ -10,16 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import mpmath
 import numpy as np
 
-from symflow.algebra.numbers import to_float, to_mpf
+from symflow.algebra.numbers import WIDE, to_float, to_mpf
 from symflow.algebra.text import inline, scientific
-from symflow.claims import Bound, Claim, Reference
+from symflow.algebra.threads import cached_property
+from symflow.claims import Bound, Claim, Reference, Theorem
+from symflow.claims.example import Example
 from symflow.flow import GradientFlow
+from symflow.flow.problem import bind
 from symflow.precision import precise
 from symflow.simulation import simulate
 from symflow.trajectory import Trajectory
@@ -135,7 +136,7 @@ class PathEntry(Entry):
         instance = self.instance()
         claim = self.claim(instance)
         path = instance.sharp(digits) if self.exact else instance.run
-        sizes = [to_mpf(size, mpmath.mp) for size in claim.residuals(path)]
+        sizes = [to_mpf(size, WIDE) for size in claim.residuals(path)]
         allowed = route_bound(path) + float(max(claim.slack(path)))
         residual = max(sizes)
         return Line(
@@ -156,6 +157,46 @@ class PathEntry(Entry):
         path = (instance if self.elsewhere is None else self.elsewhere()).run
         residual = max(to_float(r) for r in self.mutant(instance).residuals(path))
         return residual > 100 * float(route_bound(path))
+
+
+def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
+    """Return the claim of a theorem on an instance to which it applies.
+
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    given : Instance or Example
+        The instance.
+    """
+    answer = theorem.attempt(bind(given.flow, given.data, given.init))
+    assert isinstance(answer, Claim), answer
+    return answer
+
+
+def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
+    """Return the entry of a theorem on one of its examples.
+
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    example : Example
+        As it carries it.
+    """
+
+    def instance(given: Example = example) -> Instance:
+        return Instance(given.flow, given.data, given.init, given.t)
+
+    other = example.elsewhere
+    return PathEntry(
+        example.key,
+        instance,
+        lambda given: claimed(theorem, given),
+        lambda given: example.false(claimed(theorem, given)),
+        example.exact,
+        None if other is None else lambda: instance(other),
+    )
 
 
 @dataclass(frozen=True)

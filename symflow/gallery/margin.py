@@ -6,8 +6,6 @@ Every trajectory is in the clock of the loss, to 1e-100 and further.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,13 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias import (
-    AlignedLayers,
-    DenseMaxMargin,
-    DirectionRate,
-    ModeMaxMargin,
-    SignedMaxMargin,
     implicit_bias,
 )
-from symflow.claims import Claim
 from symflow.claims.bibliography import JI_TELGARSKY_2019, YUN_2021
-from symflow.convergence import OrderedModesRate, OrderedRate
 from symflow.data import Dataset
 from symflow.flow import GradientFlow, directional_flow, gradient_flow
-from symflow.gallery.entry import Instance, NumberEntry, PathEntry
-from symflow.gallery.rates import claimed, mutated
-from symflow.losses import ExponentialLoss, SquaredLoss
+from symflow.gallery.entry import Instance, NumberEntry
+from symflow.losses import ExponentialLoss
 from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
 from symflow.simulation import simulate
 
@@ -57,19 +47,6 @@ def _dense(depth: int) -> Instance:
     return Instance(_flow(LinearNetwork(*widths)), _points(), tuple(start), CLOCK)
 
 
-def _unbalanced() -> Instance:
-    start = ([[1, 1], [0, 1]], [[1, 0], [1, 1]], [[2, 1]])
-    return Instance(_flow(LinearNetwork(2, 2, 2, 1)), _points(), start, CLOCK)
-
-
-def _two_outputs() -> Instance:
-    """Return classes of two kinds at once, for which layers keep rank two."""
-    flow = _flow(LinearNetwork(2, 2, 2, 2))
-    data = Dataset([[1.0, 2.0], [0.0, -3.0]], [[1.0, 1.0], [-1.0, 1.0]])
-    eye, turn = [[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, -1.0]]
-    return Instance(flow, data, (eye, turn, eye), CLOCK)
-
-
 def _diagonal() -> Instance:
     start = ([[2], [2]], [[1], [1]])
     return Instance(_flow(DiagonalNetwork(2, 2)), _points(), start, CLOCK)
@@ -79,38 +56,6 @@ def _circular() -> Instance:
     start = ([[2.0], [0.5]], [[1.0], [0.3]])
     network = ConvolutionalNetwork(2, filters=(2, 2))
     return Instance(_flow(network), _points(), start, CLOCK)
-
-
-def _signed() -> Instance:
-    start = ([[2], [2]], [[2], [2]], [[1], [1]], [[1], [1]])
-    network = DiagonalNetwork(2, 2, signed=True)
-    return Instance(_flow(network), _points(), start, CLOCK)
-
-
-def _sparse_margin(_: Instance) -> Claim:
-    """Return the claim with the ℓ₁ margin, for a flow of dense layers."""
-    return claimed(ModeMaxMargin)(_diagonal())
-
-
-def _round_margin(_: Instance) -> Claim:
-    """Return the claim with the ℓ₂ margin, for a flow of diagonal layers."""
-    return claimed(DirectionRate)(_dense(1))
-
-
-def _too_fast(given: Instance) -> Claim:
-    claim: Any = claimed(DirectionRate)(given)
-    exponent = Fraction(2, given.flow.network.depth) + 1
-    return replace(claim, exponent=exponent)  # type: ignore[no-any-return]
-
-
-def _rate(depth: int) -> PathEntry:
-    return PathEntry(
-        f"ji-rate-{depth}",
-        lambda: _dense(depth),
-        claimed(DirectionRate),
-        _too_fast,
-        exact=True,
-    )
 
 
 def _slopes() -> Array:
@@ -174,36 +119,7 @@ def _filters() -> tuple[Array, Array]:
     return np.abs(np.stack([left[:, 0], right[0]])), np.abs(np.stack(units))
 
 
-def _ordered() -> Instance:
-    flow = gradient_flow(LinearNetwork(2, 2, 2, 1), SquaredLoss())
-    weights = ([[2, 0], [0, 2]], [[2, 0], [0, 2]], [[1, 0]])
-    times = (0, Fraction(1, 100), Fraction(1, 20))
-    return Instance(flow, Dataset([[1, 2]], [1]), weights, times)
-
-
-def _ordered_modes() -> Instance:
-    flow = gradient_flow(DiagonalNetwork(1, 2), SquaredLoss())
-    start = ([[Fraction(3, 2)]], [[0]])
-    return Instance(flow, Dataset([[1]], [Fraction(1, 100)]), start, (0, 1, 2))
-
-
 MARGIN = (
-    PathEntry(
-        "ji-max-margin",
-        _two_dense,
-        claimed(DenseMaxMargin),
-        _sparse_margin,
-        exact=True,
-    ),
-    *map(_rate, (1, 2, 3)),
-    PathEntry(
-        "ji-aligned",
-        _unbalanced,
-        claimed(AlignedLayers),
-        claimed(AlignedLayers),
-        exact=True,
-        elsewhere=_two_outputs,
-    ),
     NumberEntry(
         "ji-exponents",
         "exponents of 1 − cos∠(W, limit) in ‖W‖ for L = 1, 2, 3, from e^{−1000} to "
@@ -214,20 +130,6 @@ MARGIN = (
         _slopes,
         lambda slopes: slopes[::-1],
         0.01,
-    ),
-    PathEntry(
-        "yun-modes-margin",
-        _diagonal,
-        claimed(ModeMaxMargin),
-        _round_margin,
-        exact=True,
-    ),
-    PathEntry(
-        "moroshko-signed",
-        _signed,
-        claimed(SignedMaxMargin),
-        _round_margin,
-        exact=True,
     ),
     NumberEntry(
         "yun-slack",
@@ -258,19 +160,5 @@ MARGIN = (
         lambda: _filters()[1],
         lambda vectors: vectors[:, ::-1],
         0.03,
-    ),
-    PathEntry(
-        "yun-ordered",
-        _ordered,
-        claimed(OrderedRate),
-        mutated(OrderedRate, constant=20.0),
-        exact=True,
-    ),
-    PathEntry(
-        "yun-ordered-modes",
-        _ordered_modes,
-        claimed(OrderedModesRate),
-        mutated(OrderedModesRate, constant=1.2),
-        exact=True,
     ),
 )

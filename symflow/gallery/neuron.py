@@ -11,11 +11,10 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Claim
+from symflow.claims import random_problems
 from symflow.claims.bibliography import ARORA_2019, CHEN_2022, EFTEKHARI_2020
 from symflow.convergence import (
     DescentComplexity,
-    InducedFlow,
     RankOneLimit,
     StableSet,
     deficiency_margin,
@@ -24,9 +23,8 @@ from symflow.convergence import (
 from symflow.data import whitened
 from symflow.flow import gradient_descent, gradient_flow
 from symflow.flow.problem import Problem, bind
-from symflow.gallery.batches import one_neuron
-from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry, PathEntry
-from symflow.gallery.rates import claimed, mutated
+from symflow.gallery.ensembles import claims_on
+from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import descend, simulate
@@ -48,25 +46,6 @@ def exact(u: Any, v: Any) -> Instance:
     first, last = [[sympy.Rational(x) for x in v]], [[sympy.Rational(x)] for x in u]
     times = tuple(sympy.Rational(k, 2) for k in range(9))
     return Instance(flow, whitened([[2, 0], [0, 1]]), (first, last), times)
-
-
-def _deep() -> Instance:
-    given = exact(("3/5", "4/5"), ("4/5", "3/5"))
-    first, last = given.init
-    flow = gradient_flow(LinearNetwork(2, 1, 1, 2), SquaredLoss())
-    return replace(given, flow=flow, init=(first, [[1]], last))
-
-
-def _excluded() -> Instance:
-    return exact(("3/5", "4/5"), ("-3/5", "4/5"))
-
-
-def _vanishing() -> Instance:
-    return exact(("1", "0"), ("-1", "0"))
-
-
-def _generic() -> Instance:
-    return exact(("3/5", "4/5"), ("4/5", "3/5"))
 
 
 def start(u: Any, v: Any, strength: float, depth: int = 2) -> list[Array]:
@@ -111,7 +90,8 @@ def _measured_escapes() -> Array:
 def _stable_starts() -> Iterator[tuple[Any, Any]]:
     generator = np.random.default_rng(11)
     for _ in range(4):
-        yield from one_neuron(2, t=60.0)(generator).claims(StableSet)
+        draw = random_problems.one_neuron(2, t=60.0)
+        yield from claims_on(StableSet, draw(generator))
 
 
 def _lazy_and_converging() -> Array:
@@ -162,34 +142,7 @@ def _needed_steps() -> Array:
     return np.array(found)
 
 
-def _as_if_excluded(_: Instance) -> Claim:
-    return claimed(RankOneLimit)(_excluded())
-
-
 NEURON: tuple[Entry, ...] = (
-    PathEntry(
-        "eftekhari-induced",
-        _deep,
-        claimed(InducedFlow),
-        mutated(InducedFlow, depth=2),
-        exact=True,
-    ),
-    PathEntry(
-        "eftekhari-limit",
-        _excluded,
-        claimed(RankOneLimit),
-        _as_if_excluded,
-        exact=True,
-        elsewhere=_generic,
-    ),
-    PathEntry(
-        "eftekhari-zero",
-        _vanishing,
-        claimed(RankOneLimit),
-        claimed(RankOneLimit),
-        exact=True,
-        elsewhere=_generic,
-    ),
     NumberEntry(
         "eftekhari-ends",
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Claim
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.convergence import (
-    PerturbedModes,
     alignment_defect,
     closest_approach,
     descend,
@@ -21,8 +17,7 @@ from symflow.convergence import (
 )
 from symflow.data import Dataset, Moments, load_dataset
 from symflow.flow import gradient_flow
-from symflow.gallery.entry import Instance, NumberEntry, PathEntry
-from symflow.gallery.rates import claimed
+from symflow.gallery.entry import NumberEntry
 from symflow.inits import gaussian_init, spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
@@ -31,25 +26,6 @@ from symflow.simulation import simulate
 PHASE_STEP, PHASE_SIGMAS = 0.2, (1.3, 0.7)
 DELTAS = (100.0, 300.0)
 STEPS = (0.3, 0.6, 0.9)
-
-
-def _nearly_aligned() -> Instance:
-    """Return data whose Σ_xx is not quite diagonal where Σ_yx is."""
-    small = sympy.Rational(1, 500)
-    sigma_xx = [[1, small, 0], [small, 1, small], [0, small, 2]]
-    data = Moments(sigma_xx, [[2, 0, 0], [0, 1, 0]])
-    size = sympy.Rational(1, 5)
-    weights = (
-        [[size, 0, 0], [0, size, 0], [0, 0, 0]],
-        [[size, 0, 0], [0, size, 0]],
-    )
-    flow = gradient_flow(LinearNetwork(3, 3, 2), SquaredLoss())
-    return Instance(flow, data, weights, tuple(range(7)))
-
-
-def _tiny_residual(given: Instance) -> Claim:
-    claim: Any = claimed(PerturbedModes)(given)
-    return replace(claim, size=claim.size / 1000)  # type: ignore[no-any-return]
 
 
 def _phases() -> list[float]:
@@ -161,9 +137,6 @@ def _alignments() -> list[float]:
 
 
 SEQUENTIAL = (
-    PathEntry(
-        "gidel-perturbed", _nearly_aligned, claimed(PerturbedModes), _tiny_residual
-    ),
     NumberEntry(
         "gidel-discrete-phase",
         "time η/ln(1 + ησ) per δ at which descent learns a mode, σ = 1.3, 0.7",

@@ -25,7 +25,7 @@ from symflow.networks import (
 )
 from symflow.precision import precise
 from symflow.solutions import SOLUTIONS, Solution, attempts, table
-from symflow.solutions.table import Entry
+from symflow.solutions.table import AgreementRow
 
 HALF = sympy.Rational(1, 2)
 
@@ -131,7 +131,7 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
     return found
 
 
-def solution_table(digits: int = 40) -> tuple[Entry, ...]:
+def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
     """Hold every entry of the catalogue against integration on its instance.
 
     Parameters
@@ -141,7 +141,7 @@ def solution_table(digits: int = 40) -> tuple[Entry, ...]:
 
     Returns
     -------
-    tuple of Entry
+    tuple of AgreementRow
         In the order of the catalogue.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,3 +68,23 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
             f"numpy.random.Generator; got {rng!r}"
         )
         raise InvalidArgument(msg) from None
+
+
+def unseeded(rule: Any) -> Any:
+    """Return a rule of this package without the seed that `draw(rng=…)` overrides.
+
+    A rule of the reader's own is returned as it is: its seed may mean something else.
+
+    Parameters
+    ----------
+    rule : Init
+        The rule.
+
+    Examples
+    --------
+    >>> from symflow.inits import gaussian_init
+    >>> unseeded(gaussian_init(0.1, rng=7))
+    gaussian_init(0.1, width_exponent=0.0, rng=0)
+    """
+    own = type(rule).__module__.startswith("symflow.inits.")
+    return replace(rule, seed=0) if own and hasattr(rule, "seed") else rule

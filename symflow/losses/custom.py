@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -14,6 +13,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.gradient import gradient, scalar_node
 from symflow.algebra.nodes import Node, scale, substitute, symbols_of
 from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.losses.loss import Loss, as_decay

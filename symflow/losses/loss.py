@@ -20,10 +20,11 @@ from symflow.errors import InvalidArgument
 class Loss(ABC):
     """A function ℓ of the end-to-end matrix and the data, plus weight decay.
 
-    The training objective is ℓ(W(θ)) + ½ λ Σ‖W_l‖²_F, with λ = `l2`.
+    The training objective is ℓ(W(θ)) + ½ λ Σ‖W_l‖²_F, with λ = `l2`; where that is a
+    tuple, every weight has a λ_l of its own.
     """
 
-    l2: sympy.Expr
+    l2: sympy.Expr | sympy.Tuple
 
     @abstractmethod
     def data_symbols(
@@ -73,6 +74,18 @@ class Loss(ABC):
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the array of every data symbol, by the symbol's name."""
 
+    def declared(
+        self, data: Any, inputs: Width, outputs: Width
+    ) -> list[tuple[str, tuple[Width, Width], tuple[int, int]]]:
+        """Return what `data` say of `inputs` and `outputs` beside their arrays.
+
+        Returns
+        -------
+        list of tuple
+            What it is, the shape in widths, and the shape in numbers.
+        """
+        return []
+
     def _formula(self) -> sympy.Expr:
         """Return ℓ(W) for a matrix W of any size."""
         sizes = sympy.symbols("m d", integer=True, positive=True)
@@ -81,17 +94,19 @@ class Loss(ABC):
     def _repr_markdown_(self) -> str:
         formula = sympy.Eq(sympy.Symbol("ell"), self._formula(), evaluate=False)
         decay = "" if self.l2 == 0 else f"plus ½·{inline(self.l2)}·Σ‖W_l‖²"
+        if isinstance(self.l2, sympy.Tuple):
+            decay = f"plus ½·Σλ_l·‖W_l‖², λ = {inline(self.l2)}"
         return Sheet(
             repr(self), formulas=(formula,), notes=(decay,) * bool(decay)
         ).markdown()
 
 
-def as_decay(value: Any, loss: str) -> sympy.Expr:
-    """Return a weight decay as an exact number or a symbol.
+def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
+    """Return a weight decay as an exact number or a symbol, or a tuple of these.
 
     Parameters
     ----------
-    value : number, str or sympy.Symbol
+    value : number, str, sympy.Symbol, or a sequence of these
         A float is read as the decimal that it prints; a name becomes a symbol.
     loss : str
         Name of the loss, for the error message.
@@ -106,6 +121,8 @@ def as_decay(value: Any, loss: str) -> sympy.Expr:
     >>> as_decay(0.1, "SquaredLoss")
     1/10
     """
+    if isinstance(value, list | tuple | sympy.Tuple):
+        return sympy.Tuple(*(as_decay(part, loss) for part in value))
     if isinstance(value, str) and value.isidentifier():
         return sympy.Symbol(value, nonnegative=True)
     if isinstance(value, sympy.Symbol):

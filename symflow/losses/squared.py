@@ -40,9 +40,10 @@ class SquaredLoss(Loss):
     ----------
     reduction : {"mean", "sum"}
         Whether the squared errors are averaged over the samples.
-    l2 : number, str or sympy.Symbol
+    l2 : number, str, sympy.Symbol, or one of these per weight
         Weight decay λ: adds ½ λ Σ‖W_l‖²_F.  A float is read as the decimal that it
-        prints (0.1 is 1/10); a name keeps λ symbolic, for derivations.
+        prints (0.1 is 1/10); a name keeps λ symbolic, for derivations.  A tuple
+        (λ_1, λ_2, …) is one λ for every weight, in the order of the weights.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from symflow.networks.decomposition import (
     orthogonal_decomposition,
 )
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
+from symflow.networks.model import MatrixModel, Model
 from symflow.networks.network import AbstractNetwork, LinearNetwork, Network
 from symflow.networks.parametrizations import (
     HadamardDifference,
@@ -25,6 +26,8 @@ __all__ = [
     "HadamardDifference",
     "Layer",
     "LinearNetwork",
+    "MatrixModel",
+    "Model",
     "Network",
     "OrthogonalDecomposition",
     "Parametrization",

@@ -226,7 +226,7 @@ class Circulant(Layer):
         parameter : Node
             The column w.
         """
-        return embeddings.Circulant(parameter, self.inputs)
+        return embeddings.CirculantNode(parameter, self.inputs)
 
     def project(self, matrix: Node) -> Node:
         """Return the sums over the first cyclic diagonals.

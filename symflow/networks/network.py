@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -16,13 +15,14 @@ from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 
 
 class AbstractNetwork(ABC):
-    """A model f(x) = W(θ) x that is multilinear in its parameters θ."""
+    """A model f(x) = W(θ) x that is polynomial in its parameters θ."""
 
     @property
     @abstractmethod
@@ -54,9 +54,41 @@ class AbstractNetwork(ABC):
         return False
 
     @property
+    def constants(self) -> dict[sympy.MatrixSymbol, sympy.ImmutableDenseMatrix]:
+        """The matrices of numbers that formulas call by a symbol."""
+        return {}
+
+    @property
+    def unknown(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The matrices that are neither parameters nor numbers."""
+        return ()
+
+    @property
+    def product(self) -> Network | None:
+        """The product of layers that this is with its weights in another order."""
+        return None
+
+    @property
+    def scalars(self) -> tuple[sympy.Symbol, ...]:
+        """The coefficients that are still without a value."""
+        return ()
+
+    @property
     def end_to_end(self) -> sympy.MatrixExpr:
         """The end-to-end matrix as a SymPy expression."""
         return to_sympy(self.end_to_end_node)
+
+    def __add__(self, other: AbstractNetwork) -> AbstractNetwork:
+        """Return both models in parallel; names that clash are made new."""
+        from symflow.networks.combine import parallel
+
+        return parallel(self, other)
+
+    def __matmul__(self, other: AbstractNetwork) -> AbstractNetwork:
+        """Return the model that applies `other` first; names that clash are new."""
+        from symflow.networks.combine import composed
+
+        return composed(self, other)
 
     def _repr_markdown_(self) -> str:
         total = sympy.MatrixSymbol("W", *self.end_to_end.shape)
@@ -78,6 +110,8 @@ class Network(AbstractNetwork):
     ----------
     *layers : Layer
         First the layer that meets the input.
+    names : tuple of str, keyword-only
+        Names of the parameters, one per layer; W1, W2, … without.
 
     Raises
     ------
@@ -92,10 +126,13 @@ class Network(AbstractNetwork):
     """
 
     layers: tuple[Layer, ...]
+    names: tuple[str, ...] = ()
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer, names: tuple[str, ...] = ()) -> None:
         _check_layers(layers)
         object.__setattr__(self, "layers", layers)
+        usual = tuple(symbol.name for symbol in self._symbols)
+        object.__setattr__(self, "names", () if names == usual else names)
 
     @property
     def widths(self) -> tuple[Width, ...]:
@@ -104,10 +141,16 @@ class Network(AbstractNetwork):
 
     @cached_property
     def parameters(self) -> tuple[sympy.MatrixSymbol, ...]:
-        """The weight symbols W1, …, WL."""
-        return tuple(
-            layer.parameter(number) for number, layer in enumerate(self.layers, start=1)
-        )
+        """The weight symbols, W1, …, WL unless they have other names."""
+        if not self.names:
+            return self._symbols
+        pairs = zip(self.names, self._symbols, strict=True)
+        return tuple(sympy.MatrixSymbol(name, *s.shape) for name, s in pairs)
+
+    @property
+    def _symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
+        layers = enumerate(self.layers, start=1)
+        return tuple(layer.parameter(number) for number, layer in layers)
 
     @cached_property
     def matrices(self) -> tuple[Node, ...]:
@@ -188,6 +231,8 @@ class Network(AbstractNetwork):
         return tensor[..., 0]
 
     def __repr__(self) -> str:
+        if self.names:
+            return f"Model({self.end_to_end}, parameters={self.parameters})"
         name = _shorthand(self.layers)
         if name is not None:
             return name

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 
 import sympy
 
 from symflow.algebra.calculus import pull_back
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract, transpose
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width
 from symflow.networks.network import AbstractNetwork, repr_width
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, transpose
 from symflow.algebra.numbers import exact
 from symflow.algebra.tensors import Contraction
+from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.parametrizations import Parametrization

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import mpmath
 import numpy as np
 
+from symflow.algebra.numbers import WIDE
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
     COLOURS,
@@ -80,7 +80,7 @@ def agreement(
 def _digits(gaps: list[Any], most: int) -> Floats:
     """Return −log₁₀ of every gap: not a number for equal entries, `most` if all are."""
     # A gap may be far below the smallest float.
-    digits = [-float(mpmath.log10(gap)) if gap > 0 else np.nan for gap in gaps]
+    digits = [-float(WIDE.log10(gap)) if gap > 0 else np.nan for gap in gaps]
     if all(gap == 0 for gap in gaps):
         digits = [float(most)] * len(gaps)
     return np.array(digits)

@@ -19,7 +19,7 @@ from symflow.plot.canvas import (
     float_times,
     line_styles,
 )
-from symflow.solutions import Staircase
+from symflow.solutions import ModeStaircase
 from symflow.solutions import staircase as limit_of
 from symflow.trajectory import Trajectory
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def staircase(
     *trajectories: Trajectory,
     ax: Axes | None = None,
-    limit: Staircase | None = None,
+    limit: ModeStaircase | None = None,
     **artist: Any,
 ) -> Axes:
     r"""Draw mode strengths in the clock t/δ, over the steps of vanishing starts.
@@ -45,7 +45,7 @@ def staircase(
         Of one two-layer problem from small starts, one line style each.
     ax : matplotlib Axes, keyword-only, optional
         Where to draw; a new figure by default.
-    limit : Staircase, keyword-only, optional
+    limit : ModeStaircase, keyword-only, optional
         The steps, as from `symflow.solutions.staircase`; by default those of the
         data of the first trajectory.
     **artist : Any
@@ -93,28 +93,28 @@ def staircase(
     return finish(axes, min(len(trajectories) * len(steps.sigma) + 1, LISTED))
 
 
-def strengths(traj: Trajectory, steps: Staircase) -> Floats:
+def strengths(traj: Trajectory, steps: ModeStaircase) -> Floats:
     """Return w_i(t) = u_iᵀW(t)v_i, shape (times, modes).
 
     Parameters
     ----------
     traj : Trajectory
         At any precision.
-    steps : Staircase
+    steps : ModeStaircase
         With the singular vectors.
     """
     matrices = to_float_array(traj.end_to_end)
     return np.asarray(np.einsum("oi,toc,ci->ti", steps.left, matrices, steps.right))
 
 
-def small_start(traj: Trajectory, steps: Staircase) -> float:
+def small_start(traj: Trajectory, steps: ModeStaircase) -> float:
     """Return δ for a start whose largest mode is e^{−2δ}.
 
     Parameters
     ----------
     traj : Trajectory
         Its first time counts as the start.
-    steps : Staircase
+    steps : ModeStaircase
         With the singular vectors.
 
     Raises
@@ -133,7 +133,7 @@ def small_start(traj: Trajectory, steps: Staircase) -> float:
     return -0.5 * float(np.log(largest))
 
 
-def _limit(traj: Trajectory) -> Staircase:
+def _limit(traj: Trajectory) -> ModeStaircase:
     sigma_xx, sigma_yx = traj.problem.arguments
     return limit_of(Moments(sigma_xx=sigma_xx, sigma_yx=sigma_yx))
 
@@ -147,7 +147,7 @@ def _draw(
         axes.plot(clock, values[:, mode], **chosen)
 
 
-def _draw_limit(axes: Axes, steps: Staircase, end: float) -> None:
+def _draw_limit(axes: Axes, steps: ModeStaircase, end: float) -> None:
     """Draw the limit, one step per mode, in the colour of the labels."""
     about = rf"$\delta\to\infty$, {steps.reference}"
     for mode, (jump, height) in enumerate(zip(steps.jumps, steps.final, strict=True)):

@@ -18,18 +18,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from flint import arb, ctx
+from flint import arb
 
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.networks import Network
-from symflow.precision.balls import NORM_BITS, as_matrix, size_of, to_arb
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    as_matrix,
+    size_of,
+    to_arb,
+    workbits,
+)
 from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
 from symflow.precision.hessian import HessianBound, Surroundings
-from symflow.precision.sampling import POWER_BITS, Grid, Series, exact_matrices
-from symflow.precision.steps import Step, System
+from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series, exact_matrices
+from symflow.precision.steps import SeriesSystem, TaylorStep
 
 #: How often the radius ρ is enlarged before the step is given up.
 ENLARGEMENTS = 8
@@ -61,33 +68,35 @@ class Comparison:
 
     Parameters
     ----------
-    system : System
+    system : SeriesSystem
         The flow with its data, and the arithmetic of the computed polynomials.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: SeriesSystem) -> None:
         engine, problem = system.engine, system.problem
         assert isinstance(engine, ExactEngine)
         self._engine = engine
         self.precision = engine.bits + BALL_BITS
-        with ctx.workprec(self.precision):
+        with ALONE, workbits(self.precision):
             data = [as_matrix(array) for array in problem.arguments]
         self._defect = Defect(
             problem.flow, data, system.order, engine.bits, system.tolerance
         )
-        self._end = Grid(0, (Fraction(1),), system.order, engine.bits + POWER_BITS)
-        with ctx.workprec(2 * NORM_BITS):
+        self._end = ChebyshevGrid(
+            0, (Fraction(1),), system.order, engine.bits + POWER_BITS
+        )
+        with ALONE, workbits(2 * NORM_BITS):
             product = isinstance(problem.flow.network, Network)
             kind = HessianBound if product else CurvatureBound
             self._hessian: HessianBound | CurvatureBound = kind(problem)
 
     def start(self, problem: Problem, weights: tuple[Any, ...]) -> Any:
         """Return the distance of the exact start from its first approximation."""
-        with ctx.workprec(self.precision):
+        with ALONE, workbits(self.precision):
             given = [as_matrix(weight) for weight in problem.weights]
             return self._gap(given, weights)
 
-    def step(self, step: Step, error: Any) -> StepBound:
+    def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
 
         Raises
@@ -97,40 +106,42 @@ class Comparison:
         """
         series = self._series(step)
         end = step.h / step.unit
-        with ctx.workprec(self.precision):
+        with ALONE, workbits(self.precision):
             defect, values = self._defect.bound(series, end, step.unit)
             jump = self._gap(values[PIECES], step.after.weights)
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             pieces = self._pieces(series, values[:PIECES], to_arb(end))
             length = to_arb(step.h)
             inside, after = _solve(pieces, length, error, defect)
             return StepBound(inside, (after + jump).upper(), series)
 
-    def distance(self, series: Series, at: Fraction, weights: tuple[Any, ...]) -> Any:
-        """Return the distance of a polynomial's value from given matrices.
+    def radius(self, bound: StepBound, at: Fraction, weights: tuple[Any, ...]) -> Any:
+        """Return how far the flow can be from given matrices, at a time in a step.
 
         Parameters
         ----------
-        series : Series
-            The polynomial.
+        bound : StepBound
+            What is proven about the step.
         at : Fraction
-            Its argument, at most the end of the step.
+            The time as an argument of its polynomial, at most the end of the step.
         weights : tuple
             Matrices of the engine.
         """
-        with ctx.workprec(self.precision):
-            (value,), _ = series.at(self._end, at)
-            return self._gap(value, weights)
+        with ALONE, workbits(self.precision):
+            (value,), _ = bound.series.at(self._end, at)
+            gap = self._gap(value, weights)
+        with ALONE, workbits(NORM_BITS):
+            return (bound.inside + gap).upper()
 
     def _gap(self, matrices: list[Any], weights: tuple[Any, ...]) -> Any:
         shapes = [self._engine.shape(matrix) for matrix in weights]
         flat = self._engine.coefficients([[matrix] for matrix in weights]).entries()
         taken = exact_matrices(flat, shapes, self._engine.bits)
         gaps = [a - b for a, b in zip(matrices, taken, strict=True)]
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             return size_of(gaps)
 
-    def _series(self, step: Step) -> Series:
+    def _series(self, step: TaylorStep) -> Series:
         shapes = [self._engine.shape(terms[0]) for terms in step.series]
         coefficients = self._engine.coefficients(step.series)
         return Series.of(coefficients, shapes, self._engine.bits)

@@ -75,7 +75,7 @@ class CurvatureBound:
         self._force = force_program(problem.flow)
         self._data = [as_matrix(array) for array in problem.arguments]
         self._directions = _units([weight.shape for weight in problem.weights])
-        self.decay = to_arb(problem.flow.loss.l2)
+        self.decay = to_arb(min(problem.flow.decays))
         self.indefinite = arb(0)
         if isinstance(problem.flow.loss, SquaredLoss):
             self.indefinite = indefiniteness(to_arb_array(problem.arguments[0]))

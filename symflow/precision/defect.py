@@ -26,14 +26,21 @@ from fractions import Fraction
 from math import ceil, inf
 from typing import Any, NamedTuple
 
-from flint import arb, ctx
+from flint import arb
 
 from symflow.codegen import rhs_program
 from symflow.errors import PrecisionLost
 from symflow.flow import GradientFlow
-from symflow.precision.balls import NORM_BITS, log2_above, size_of, to_arb
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    log2_above,
+    size_of,
+    to_arb,
+    workbits,
+)
 from symflow.precision.regions import Regions, evaluate_balls
-from symflow.precision.sampling import POWER_BITS, Grid, Series
+from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series
 
 #: Radii R that are tried, in units of the step, with one disk …
 RADII = (1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -81,11 +88,11 @@ class Defect:
         self._slots = [output.slot for output in self._rhs.outputs]
         self._data, self._order, self._bits = data, order, bits
         self._tolerance = tolerance
-        self._grids: dict[int, Grid] = {}
+        self._grids: dict[int, ChebyshevGrid] = {}
         self._last: Ellipse | None = None
         middles = [Fraction(2 * disk + 1, 2 * DISKS) for disk in range(DISKS)]
-        self._disks = Grid(0, middles, order, bits + POWER_BITS)
-        with ctx.workprec(NORM_BITS):
+        self._disks = ChebyshevGrid(0, middles, order, bits + POWER_BITS)
+        with ALONE, workbits(NORM_BITS):
             self._rough = [array * 1 for array in data]
 
     def bound(
@@ -107,7 +114,7 @@ class Defect:
         PrecisionLost
             If the flow is not analytic in a useful neighbourhood of the step.
         """
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             count, between = self._points(series, end, unit)
         grid = self._grid(count)
         values, slopes = series.at(grid, end)
@@ -117,17 +124,17 @@ class Defect:
             slots = evaluate_balls(self._rhs, [*weights, *self._data])
             fields = (slots[slot] for slot in self._slots)
             gaps = [d * rate - f for d, f in zip(slope, fields, strict=True)]
-            with ctx.workprec(NORM_BITS):
+            with ALONE, workbits(NORM_BITS):
                 worst = worst.max(size_of(gaps)).upper()
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             lebesgue = 1 + 2 / arb.pi() * arb(count).log()
             return (lebesgue * worst + between).upper(), values[count:]
 
-    def _grid(self, count: int) -> Grid:
+    def _grid(self, count: int) -> ChebyshevGrid:
         if count not in self._grids:
             extra = (*MIDDLES, Fraction(1))
             bits = self._bits + POWER_BITS
-            self._grids[count] = Grid(count, extra, self._order, bits)
+            self._grids[count] = ChebyshevGrid(count, extra, self._order, bits)
         return self._grids[count]
 
     def _points(self, series: Series, end: Fraction, unit: Fraction) -> tuple[int, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.codegen import end_to_end_program
 from symflow.data import Moments
@@ -23,11 +24,28 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.losses import ExponentialLoss, LogisticLoss, SquaredLoss
+from symflow.losses import (
+    ExponentialLoss,
+    LogisticLoss,
+    MeasurementLoss,
+    SquaredLoss,
+)
 from symflow.precision.arithmetics import Flint
+from symflow.precision.balls import (
+    ALONE,
+    as_matrix,
+    log2_above,
+    size_of,
+    to_arb_array,
+    upward,
+    workbits,
+)
+from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
+from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
+from symflow.precision.regions import Regions
 from symflow.precision.run import Run
 
 #: How often the integration is repeated with more bits.
@@ -37,7 +55,7 @@ GROWTH_MARGIN = 0.15
 #: … and by this many bits.
 EXTRA_BITS = 2
 #: Losses that are convex functions of the end-to-end matrix, for every data set.
-CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss)
+CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss, MeasurementLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
 GUARD_DIGITS = 30
 
@@ -79,10 +97,11 @@ def enclose(
     and start are exact numbers: a float is the binary rational that it is, and for a
     rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.
 
-    Finite times: any network, with the squared, exponential or logistic loss and weight
-    decay; for products of layers (dense, diagonal, circulant, readout) μ follows from
-    norms, for other models, which should be small, from the second derivative.  The
-    limit: dense layers and the squared loss.
+    Finite times: any model, with the squared, exponential, logistic or measurement loss
+    and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
+    follows from norms, for other models, which should be small, from the second
+    derivative.  The limit: dense layers and the squared loss, of samples or of
+    measurements.
 
     Parameters
     ----------
@@ -138,8 +157,6 @@ def enclose(
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:
-        from symflow.precision.limit import Remainder, settling_time
-
         remainder = Remainder(problem)
         try:
             times = (settling_time(problem, int(digits)),)
@@ -194,9 +211,9 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
     Raises
     ------
     HypothesisFailed
-        If the network is no product of layers, or the loss is not known to be convex,
-        time is another clock, or layers have learning rates; for the limit also if a
-        layer is not dense or the loss is not the squared loss.
+        If the loss is not known to be convex, time is another clock, or layers have
+        learning rates; for the limit also if a layer is not dense or the loss is
+        neither the squared loss nor that of measurements.
     """
     network, loss = problem.flow.network, problem.flow.loss
     if problem.flow.clock != "time":
@@ -218,19 +235,17 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
             f"the end-to-end matrix ({names}); got {loss!r}. Use precise(…)"
         )
         raise HypothesisFailed(msg)
-    if endless and not (is_dense(problem.flow) and isinstance(loss, SquaredLoss)):
+    quadratic = isinstance(loss, SquaredLoss | MeasurementLoss)
+    if endless and not (is_dense(problem.flow) and quadratic):
         msg = (
             "enclose(t=oo): the limit is proven for dense layers with the squared "
-            f"loss; got {network!r} with {loss!r}. Enclose finite times"
+            f"loss or measurements; got {network!r} with {loss!r}. Enclose finite times"
         )
         raise HypothesisFailed(msg)
 
 
 def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
     """Integrate with a bound per step; return the radii and the missing bits."""
-    from symflow.precision.balls import log2_above
-    from symflow.precision.comparison import Comparison
-
     comparison = Comparison(run.system)
     error = comparison.start(run.problem, run.state.weights)
     radii = [error] * len(run.found)
@@ -240,8 +255,7 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
         known = len(run.found)
         run.take(step)
         for at, weights, _ in run.found[known:]:
-            gap = comparison.distance(bound.series, step.ratio(at), weights)
-            radii.append((bound.inside + gap).upper())
+            radii.append(comparison.radius(bound, step.ratio(at), weights))
         error = bound.after
         if progress is not None:
             progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
@@ -254,8 +268,6 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
 
 
 def _enclosure(run: Run, radii: list[Any]) -> Enclosure:
-    from symflow.precision.balls import upward
-
     middle = run.trajectory()
     total = np.array([upward(radius) for radius in radii])
     middle = replace(middle, route="Taylor series with proven error (Arb)")
@@ -270,12 +282,7 @@ def _is_of_moments(problem: Problem) -> bool:
 
 def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
     """Bound how far W can be from its midpoint, the rounding of which is included."""
-    from flint import arb, ctx
-
-    from symflow.precision.balls import as_matrix, size_of, upward
-    from symflow.precision.regions import Regions
-
-    with ctx.workprec(2 * middle.context.prec):
+    with ALONE, workbits(2 * middle.context.prec):
         weights = [as_matrix(weight[index]) for weight in middle.weights]
         regions = Regions(end_to_end_program(middle.flow), weights)
         rounding = size_of([regions.centres[0] - as_matrix(middle.end_to_end[index])])
@@ -285,12 +292,8 @@ def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
 
 def _to_limit(finite: Enclosure, remainder: Any) -> Enclosure:
     """Add the path that is left after the last time."""
-    from flint import arb, ctx
-
-    from symflow.precision.balls import to_arb_array, upward
-
     error = arb(float(finite.radius[-1]))
-    with ctx.workprec(finite.context.prec + 64):
+    with ALONE, workbits(finite.context.prec + 64):
         weights = [to_arb_array(weight[-1]) for weight in finite.weights]
         total = upward(error + remainder.length(weights, error))
     oo = np.array([sympy.oo], dtype=object)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from math import inf
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.balls import to_arb, to_arb_array
+from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow
@@ -61,6 +61,12 @@ class Enclosure(Displayed):
     def t(self) -> Array:
         """The times, exact."""
         return self.midpoints.t
+
+    @cached_property
+    def layered(self) -> Enclosure:
+        """The same balls with the weights first layer first."""
+        middle = self.midpoints.layered
+        return self if middle is self.midpoints else replace(self, midpoints=middle)
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -124,16 +130,21 @@ class Enclosure(Displayed):
         """Return an exact `value` in the arithmetic of the midpoints."""
         return self.midpoints.number(value)
 
+    @property
+    def _bits(self) -> int:
+        return int(self.context.prec) + 64
+
     def weight_balls(self, index: int) -> tuple[Array, ...]:
-        """Return the weights at one time as balls, at Arb's present precision.
+        """Return the weights at one time as balls, with 64 bits to spare.
 
         Parameters
         ----------
         index : int
             Which of the times.
         """
-        spread = arb(0, float(self.radius[index]))
-        return tuple(to_arb_array(weight[index]) + spread for weight in self.weights)
+        with ALONE, workbits(self._bits):
+            spread = arb(0, float(self.radius[index]))
+            return tuple(to_arb_array(one[index]) + spread for one in self.weights)
 
     def product_balls(self, index: int) -> Array:
         """Return the end-to-end matrix at one time as balls.
@@ -143,18 +154,21 @@ class Enclosure(Displayed):
         index : int
             Which of the times.
         """
-        spread = arb(0, float(self.end_to_end_radius[index]))
-        return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
+        with ALONE, workbits(self._bits):
+            spread = arb(0, float(self.end_to_end_radius[index]))
+            return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
     def start_balls(self) -> tuple[Array, ...]:
         """Return the weights at t = 0 as balls; they are known exactly."""
-        return tuple(map(to_arb_array, self.problem.weights))
+        with ALONE, workbits(self._bits):
+            return tuple(map(to_arb_array, self.problem.weights))
 
     def start_product(self) -> Array:
         """Return the end-to-end matrix at t = 0 as balls."""
-        weights = list(self.start_balls())
-        (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
-        return np.asarray(total)
+        with ALONE, workbits(self._bits):
+            weights = list(self.start_balls())
+            (total,) = evaluate(end_to_end_program(self.flow), weights, to_arb)
+            return np.asarray(total)
 
     def __getitem__(self, key: Any) -> Array:
         """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
@@ -205,15 +219,16 @@ class Enclosure(Displayed):
 
     def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
         """Return the distance from the midpoint as a ball, and the radius."""
-        given = _matrices(value)
+        given, alone = _matrices(value)
         if not isinstance(index, Integral) or not -len(self) <= index < len(self):
             msg = (
                 f"enclosure.contains(value, index={index!r}): needs the number of a "
                 f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
             )
             raise InvalidArgument(msg)
-        whole = len(given) == 1 and given[0].shape == self.end_to_end.shape[1:]
-        whole = whole and len(self.weights) > 1
+        # a matrix alone is W; in a sequence it is one of the weights, if there is one
+        single = len(given) == 1 and (alone or len(self.weights) > 1)
+        whole = single and given[0].shape == self.end_to_end.shape[1:]
         middle = [self.end_to_end] if whole else list(self.weights)
         if [m.shape[1:] for m in middle] != [g.shape for g in given]:
             msg = (
@@ -223,7 +238,7 @@ class Enclosure(Displayed):
             )
             raise ShapeMismatch(msg)
         radii = self.end_to_end_radius if whole else self.radius
-        with ctx.workprec(2 * self.context.prec + 64):
+        with ALONE, workbits(2 * self.context.prec + 64):
             balls = distance_between(given, [m[index] for m in middle])
             return balls, arb(float(radii[index]))
 
@@ -242,12 +257,12 @@ def _short(t: Any) -> str:
     return f"{float(t):g}" if float(t) < inf else "∞"
 
 
-def _matrices(value: Any) -> list[Array]:
-    """Read one matrix, or a sequence of them."""
+def _matrices(value: Any) -> tuple[list[Array], bool]:
+    """Read one matrix, or a sequence of them; say whether it was one alone."""
     if hasattr(value, "tolist") and not isinstance(value, np.ndarray):
-        return [np.array(value.tolist(), dtype=object)]
+        return [np.array(value.tolist(), dtype=object)], True
     if isinstance(value, np.ndarray) and value.ndim == 2:
-        return [value]
+        return [value], True
     parts: Sequence[Any] = list(value) if isinstance(value, Iterable) else []
     if not parts:
         msg = (
@@ -257,5 +272,5 @@ def _matrices(value: Any) -> list[Array]:
         raise InvalidArgument(msg)
     first = np.asarray(parts[0], dtype=object)
     if first.ndim == 2:
-        return [np.asarray(part, dtype=object) for part in parts]
-    return [np.asarray(parts, dtype=object)]
+        return [np.asarray(part, dtype=object) for part in parts], False
+    return [np.asarray(parts, dtype=object)], True

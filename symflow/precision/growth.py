@@ -274,7 +274,7 @@ class _Measure:
         self._rhs = rhs_program(problem.flow)
         self._everything = _all_matrices(series_program(problem))
         self._data = problem.floats.arguments
-        self._decay = to_float(problem.flow.loss.l2)
+        self._decay = to_float(min(problem.flow.decays))
         self.magnitude = max(
             (float(np.max(np.abs(array))) for array in self._data), default=0.0
         )

@@ -82,7 +82,7 @@ class HessianBound:
         flow, network = problem.flow, problem.flow.network
         assert isinstance(network, Network)
         self._program = curvature_program(flow)
-        self._decay = to_arb(flow.loss.l2)
+        self._decay = to_arb(min(flow.decays))
         self._data = [as_matrix(array) for array in problem.arguments]
         self._squares = embedding_squares(network, problem.widths)
         self._indefinite = arb(0)

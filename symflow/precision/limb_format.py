@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, log2
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from flint import fmpz_mat
 from numpy.typing import NDArray
 
+from symflow.algebra.threads import cached_property
 from symflow.errors import PrecisionLost
 
 Floats = NDArray[np.float64]

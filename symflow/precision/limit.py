@@ -13,6 +13,11 @@ eigenvalue of Σ_xx (the first step of the rate theorem of Min et al. 2021).  Th
 
 as long as c is bounded below within ℓ of θ(T), which is checked in balls.  The flow
 then converges to a point with zero residual.
+
+For linear measurements, ½‖y − Φ vec(W)‖², the part of the residual outside the range of
+Φ is a constant, and the part e inside it has ‖F‖ ≥ σ‖e‖ with the smallest nonzero
+singular value σ of Φ.  The same steps give ℓ = ‖F(T)‖ / (c σ²), with c² = λ_min(PPᵀ) +
+λ_min(QᵀQ).
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from math import ceil, inf, log
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rational import to_flint
@@ -30,13 +35,16 @@ from symflow.codegen import evaluate
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
+from symflow.losses import MeasurementLoss
 from symflow.precision.balls import (
+    ALONE,
     NORM_BITS,
     frobenius,
     map_arrays,
     smallest_ratio,
     to_arb,
     to_arb_array,
+    workbits,
 )
 from symflow.precision.growth import force_program, matrices_program
 
@@ -102,7 +110,8 @@ class Remainder:
     Raises
     ------
     HypothesisFailed
-        If there is weight decay, or Σ_xx is zero, or singular and not given exactly.
+        If there is weight decay, or Σ_xx or Φ is zero, or singular and not given
+        exactly.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -115,29 +124,23 @@ class Remainder:
                 f"l2={problem.flow.loss.l2}. Enclose finite times"
             )
             raise HypothesisFailed(msg)
-        sigma_xx = problem.arguments[0]
-        if not bool(np.all(sigma_xx == sigma_xx.T)):
-            msg = (
-                "enclose(t=oo): Σ_xx has to be exactly symmetric; its entries differ "
-                "by rounding. Give (Σ_xx + Σ_xxᵀ) / 2, or a Dataset"
+        with ALONE, workbits(2 * NORM_BITS):
+            measured = isinstance(problem.flow.loss, MeasurementLoss)
+            self._basis, span, inner = (_of_measurements if measured else _of_moments)(
+                problem.arguments, problem.widths[0]
             )
-            raise HypothesisFailed(msg)
-        with ctx.workprec(2 * NORM_BITS):
-            self._data = [to_arb_array(array) for array in problem.arguments]
-            self._basis = range_basis(*problem.arguments)
-            if self._basis.size == 0:
+            if span.size == 0:
                 msg = (
-                    "enclose(t=oo): Σ_xx is zero, so nothing moves and there is no "
-                    "limit to prove. Give inputs that are not all zero"
+                    "enclose(t=oo): Σ_xx or Φ is zero, so nothing moves and there is "
+                    "no limit to prove. Give inputs that are not all zero"
                 )
                 raise HypothesisFailed(msg)
             self._metric = self._basis.T @ self._basis
-            inner = self._basis.T @ self._data[0] @ self._basis
-            self._decay = self._least(inner, self._metric)
+            self._decay = self._least(inner, span.T @ span)
         if not self._decay > 0:
             msg = (
-                "enclose(t=oo): Σ_xx is not proven to be regular on its range. Give "
-                "the data as exact numbers, so that its rank is known"
+                "enclose(t=oo): Σ_xx or Φ is not proven to be regular on its range. "
+                "Give the data as exact numbers, so that its rank is known"
             )
             raise HypothesisFailed(msg)
 
@@ -149,11 +152,11 @@ class Remainder:
         PrecisionLost
             If convergence cannot be proven from there.
         """
-        with ctx.workprec(self._problem_precision(weights)):
+        with ALONE, workbits(self._problem_precision(weights)):
             near = _inflated(weights, error)
             (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
             size = frobenius([force])
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             radius = arb(0)
             for _ in range(4):
                 speed = self._speed(_inflated(weights, error + radius))
@@ -197,6 +200,40 @@ class Remainder:
         return smallest_ratio(symmetric, metric, guess)
 
 
+def _of_moments(arrays: tuple[Array, ...], inputs: int) -> tuple[Array, Array, Array]:
+    """Return bases of the inputs and of what decays, and Σ_xx in the second."""
+    sigma_xx = arrays[0]
+    if not bool(np.all(sigma_xx == sigma_xx.T)):
+        msg = (
+            "enclose(t=oo): Σ_xx has to be exactly symmetric; its entries differ "
+            "by rounding. Give (Σ_xx + Σ_xxᵀ) / 2, or a Dataset"
+        )
+        raise HypothesisFailed(msg)
+    basis = range_basis(*arrays)
+    return basis, basis, basis.T @ to_arb_array(sigma_xx) @ basis
+
+
+def _of_measurements(
+    arrays: tuple[Array, ...], inputs: int
+) -> tuple[Array, Array, Array]:
+    """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
+    reduced, rank = _reduce(arrays[0])
+    if reduced is None:
+        msg = "enclose(t=oo): needs measurements in rational numbers or floats"
+        raise HypothesisFailed(msg)
+    span = _rows(reduced, rank).T
+    seen = to_arb_array(arrays[0]) @ span
+    return _identity(inputs), span, seen.T @ seen
+
+
+def _rows(reduced: Any, rank: int) -> Array:
+    """Return the first rows of a rational matrix in balls."""
+    rows = np.array(reduced.tolist(), dtype=object)[:rank]
+    found = np.empty(rows.shape, dtype=object)
+    found.flat[:] = [arb(entry) for entry in rows.flat]
+    return found
+
+
 def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
     """Return a matrix of balls whose columns span the range of Σ_xx.
 
@@ -221,10 +258,7 @@ def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
             "no minimum. Give moments of one data set"
         )
         raise HypothesisFailed(msg)
-    rows = np.array(reduced.tolist(), dtype=object)[:rank]
-    basis = np.empty(rows.shape, dtype=object)
-    basis.flat[:] = [arb(entry) for entry in rows.flat]
-    return basis.T
+    return _rows(reduced, rank).T
 
 
 def _reduce(matrix: Array) -> tuple[Any, int]:

@@ -8,15 +8,25 @@ their centres; `OPERATIONS` says with which δ and ε.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat
 
+from symflow.algebra.threads import cached_property
 from symflow.codegen import Instruction, Program
 from symflow.codegen.series_rules import entry_places
 from symflow.errors import NoClosedForm
-from symflow.precision.balls import NORM_BITS, root, size_of, spectral, to_arb
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    present_bits,
+    root,
+    size_of,
+    spectral,
+    to_arb,
+    workbits,
+)
 
 
 class Move(NamedTuple):
@@ -201,12 +211,12 @@ def _operation(step: Instruction) -> Operation:
 
 @lru_cache(maxsize=256)
 def _constant(value: Any, precision: int) -> Any:
-    with ctx.workprec(precision):
+    with ALONE, workbits(precision):
         return to_arb(value)
 
 
 def _scale(step: Instruction, matrix: Any) -> Any:
-    return matrix * _constant(step.constant, ctx.prec)
+    return matrix * _constant(step.constant, present_bits())
 
 
 def _scale_move(step: Instruction, operand: Operand) -> Move:
@@ -226,10 +236,11 @@ def _hadamard(step: Instruction, left: Any, right: Any) -> Any:
     return arb_mat(left.nrows(), left.ncols(), [a * b for a, b in pairs])
 
 
-def _moved(step: Instruction, matrix: Any) -> Any:
+def _moved(step: Instruction, matrix: Any, *count: int) -> Any:
     """Return a matrix whose entries are entries of the operand, or zero."""
     shape = (matrix.nrows(), matrix.ncols())
     size = shape[0] if step.constant is None else int(step.constant)
+    size = count[0] if count else size
     where, flat = entry_places(step.operation, shape, size), matrix.entries()
     chosen = [arb(0) if at < 0 else flat[at] for at in where.ravel().tolist()]
     rows, columns = where.shape
@@ -264,6 +275,11 @@ def _given(step: Instruction) -> Any:
     return arb_mat([[to_arb(entry) for entry in row] for row in rows])
 
 
+def _identity(step: Instruction, *rows: int) -> Any:
+    size = int(rows[0] if step.constant is None else step.constant)
+    return arb_mat(size, size, [int(k % (size + 1) == 0) for k in range(size**2)])
+
+
 def _sigmoid(entry: Any) -> Any:
     return 1 / (1 + (-entry).exp())
 
@@ -272,7 +288,7 @@ def _unmoved(step: Instruction, *operands: Operand) -> Move:
     return Move(arb(0), arb(0))
 
 
-def _same(step: Instruction, operand: Operand) -> Move:
+def _same(step: Instruction, operand: Operand, *count: Operand) -> Move:
     return operand.move
 
 
@@ -338,6 +354,7 @@ OPERATIONS: dict[str, Operation] = {
     "inner": Operation(_inner, _inner_move),
     "kron": Operation(_kron, _inner_move),
     "constant": Operation(_given, _unmoved),
+    "identity": Operation(_identity, _unmoved),
     "add": Operation(lambda step, a, b: a + b, _sum_move),
     "subtract": Operation(lambda step, a, b: a - b, _sum_move),
     "scale": Operation(_scale, _scale_move),
@@ -350,6 +367,8 @@ OPERATIONS: dict[str, Operation] = {
     "diagonal": Operation(_moved, _same),
     "pad": Operation(_moved, _same),
     "crop": Operation(_moved, _same),
+    "vec": Operation(_moved, _same),
+    "unvec": Operation(_moved, _same),
     "circulant": Operation(_moved, _circulant_move),
     "circulant_sums": Operation(_circulant_sums, _sums_move),
     "exp": Operation(_entries(lambda entry: entry.exp()), _exp_move),

@@ -17,7 +17,7 @@ from symflow.errors import Interrupted
 from symflow.flow.problem import Problem
 from symflow.precision.arithmetics import HighPrecision, Need
 from symflow.precision.plan import Plan
-from symflow.precision.steps import State, Step, System
+from symflow.precision.steps import SeriesSystem, State, TaylorStep
 from symflow.trajectory import Trajectory
 
 Progress = Callable[[float], None] | None
@@ -46,7 +46,7 @@ class Run:
     digits: int
     arithmetic: HighPrecision
     plan: Plan
-    system: System = field(init=False)
+    system: SeriesSystem = field(init=False)
     state: State = field(init=False)
     error: float = -inf
     steps: int = 0
@@ -61,7 +61,7 @@ class Run:
                 magnitude=max(self.plan.forecast.magnitude, 0.0),
             )
         )
-        self.system = System.of(
+        self.system = SeriesSystem.of(
             self.problem, engine, self.plan.order, self.plan.tolerance
         )
         self.state = self.system.start(self.plan.first)
@@ -100,7 +100,7 @@ class Run:
             )
             raise Interrupted(msg, self.partial(), self) from None
 
-    def take(self, step: Step) -> None:
+    def take(self, step: TaylorStep) -> None:
         """Evaluate the step at the requested times in it, then move to its end."""
         error = self._error_after(step)
         found = [
@@ -116,7 +116,7 @@ class Run:
         self.found += [(t, weights, error) for t, weights in found]
         self.error, self.steps, self.state = error, self.steps + 1, step.after
 
-    def _error_after(self, step: Step) -> float:
+    def _error_after(self, step: TaylorStep) -> float:
         """Return log2 of the error: what was there grows, the step adds its own."""
         seen = self.plan.forecast
         growth = seen.growth_at(step.after.t) - seen.growth_at(step.start.t)

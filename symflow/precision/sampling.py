@@ -21,10 +21,10 @@ from itertools import chain
 from operator import mul
 from typing import Any
 
-from flint import arb, arb_mat, arb_poly, ctx, fmpz_mat
+from flint import arb, arb_mat, arb_poly, fmpz_mat
 
 from symflow.codegen.series import Shape
-from symflow.precision.balls import NORM_BITS, root
+from symflow.precision.balls import ALONE, NORM_BITS, root, workbits
 
 #: Bits of the powers beyond those of the coefficients.
 POWER_BITS = 24
@@ -42,7 +42,7 @@ def chebyshev_points(count: int) -> list[Any]:
     return [(1 + angle.cos_pi()) / 2 for angle in angles]
 
 
-class Grid:
+class ChebyshevGrid:
     """Points u in [0, 1] with their powers: Chebyshev points, then some given ones.
 
     Parameters
@@ -61,7 +61,7 @@ class Grid:
         self, count: int, extra: Sequence[Fraction], order: int, bits: int
     ) -> None:
         self.count, self.bits, self._order = count, bits, order
-        with ctx.workprec(bits + 32):
+        with ALONE, workbits(bits + 32):
             scale = arb(2) ** bits
             near = [(u * scale).mid().floor() for u in chebyshev_points(count)]
         first = [int(u.unique_fmpz()) for u in near]
@@ -129,12 +129,12 @@ class Series:
             first = last
         return cls(coefficients, shapes, sizes, bits, rows[0])
 
-    def at(self, grid: Grid, end: Fraction) -> tuple[list[Any], list[Any]]:
+    def at(self, grid: ChebyshevGrid, end: Fraction) -> tuple[list[Any], list[Any]]:
         """Return values at all points of a grid, and slopes at its Chebyshev points.
 
         Parameters
         ----------
-        grid : Grid
+        grid : ChebyshevGrid
             The points u.
         end : Fraction
             They stand for x = u · end.
@@ -169,7 +169,7 @@ class Series:
 
     def _errors(self, bits: int, end: Fraction) -> tuple[list[Any], list[Any]]:
         """Return what rounding the powers costs, as matrices of balls around zero."""
-        with ctx.workprec(NORM_BITS):
+        with ALONE, workbits(NORM_BITS):
             x, one, unit = arb(end.numerator) / end.denominator, arb(1), arb(2) ** -bits
             values, slopes = [], []
             for size in self.sizes:
@@ -211,7 +211,7 @@ def exact_matrices(
 
 def _sizes(rows: list[list[Any]], bits: int) -> Any:
     """Return Frobenius norms of all orders as the coefficients of a polynomial."""
-    with ctx.workprec(NORM_BITS):
+    with ALONE, workbits(NORM_BITS):
         unit = arb(2) ** -bits
         squares = [sum(map(mul, row, row)) for row in rows]
         return arb_poly([root(arb(square)) * unit for square in squares])

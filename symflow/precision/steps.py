@@ -53,7 +53,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Step:
+class TaylorStep:
     """A Taylor step with its series.
 
     Parameters
@@ -85,7 +85,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class System:
+class SeriesSystem:
     """A flow with its data in the arithmetic of an engine.
 
     Parameters
@@ -111,7 +111,7 @@ class System:
     @classmethod
     def of(
         cls, problem: Problem, engine: Engine, order: int, tolerance: float
-    ) -> System:
+    ) -> SeriesSystem:
         """Convert the data of a problem, once."""
         constants = tuple(engine.constant(array) for array in problem.arguments)
         shapes = tuple(a.shape for a in (*problem.weights, *problem.arguments))
@@ -123,14 +123,14 @@ class System:
         weights = tuple(self.engine.constant(w) for w in self.problem.weights)
         return State(Fraction(0), weights, h)
 
-    def steps(self, state: State) -> Iterator[Step]:
+    def steps(self, state: State) -> Iterator[TaylorStep]:
         """Yield steps without end."""
         while True:
             step = self.step(state)
             yield step
             state = step.after
 
-    def step(self, state: State) -> Step:
+    def step(self, state: State) -> TaylorStep:
         """Expand the solution at a state, and choose how far the series is used."""
         guess = state.h
         while True:
@@ -147,7 +147,7 @@ class System:
         weights = tuple(self.engine.evaluate(terms, ratio) for terms in series)
         after = State(state.t + ratio * unit, weights, h)
         truncation = max(size + k * log(ratio, 2) for k, size in sizes)
-        return Step(state, ratio * unit, unit, series, truncation, after)
+        return TaylorStep(state, ratio * unit, unit, series, truncation, after)
 
     def _expand(
         self, weights: tuple[Any, ...], guess: float

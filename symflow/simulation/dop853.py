@@ -21,8 +21,8 @@ from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import (
     FINER,
     WHOLE,
+    IntegratorStep,
     Method,
-    Step,
     absolute,
     check_tolerances,
     stuck,
@@ -73,7 +73,7 @@ class DOP853(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield steps; the local error of each is below rtol·|y| + atol."""
         stages = Stages(system)
         time, state = 0.0, system.start.copy()
@@ -131,7 +131,7 @@ class DOP853(Method):
 
 
 @dataclass(frozen=True, eq=False)
-class ExplicitStep(Step):
+class ExplicitStep(IntegratorStep):
     """A step that can compute its stages again, instead of keeping them."""
 
     t: float

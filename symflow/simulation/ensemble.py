@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.display import Displayed, Sheet
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.algebra.threads import cached_property
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    InvalidData,
+    ShapeMismatch,
+)
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
@@ -207,6 +212,8 @@ def ensemble(
         If data, weights and network do not fit together.
     InvalidData
         If a weight is not finite.
+    IntegrationFailed
+        If no trajectory can be followed to the first time after zero.
 
     Examples
     --------
@@ -229,6 +236,13 @@ def ensemble(
     slots = max(1, BLOCK // system.size)
     fit = fitted(chosen, starts)
     states, stats = integrate_many(system, starts, times, fit, slots)
+    later = times > 0
+    if later.any() and np.isnan(states[:, later]).any(axis=-1).all():
+        msg = (
+            f"ensemble(…): none of the {len(starts)} trajectories can be followed to "
+            f"t = {times[later][0]:g}. simulate(…) says of each what stops it"
+        )
+        raise IntegrationFailed(msg)
     problem = replace(first, weights=stacks)
     return Ensemble(problem, times, system.matrices(states), chosen, stats)
 

@@ -14,8 +14,8 @@ from symflow.simulation.crossings import crossings
 from symflow.simulation.events import Event, distinct_names
 from symflow.simulation.methods import (
     MOST_STEPS,
+    IntegratorStep,
     Method,
-    Step,
     crawling,
     exploding,
 )
@@ -24,24 +24,24 @@ from symflow.simulation.system import Floats, System
 
 
 @dataclass(frozen=True)
-class Path:
+class Integrated:
     """The result of an integration: times, states, dense output, statistics."""
 
     times: Floats
     states: Floats
-    interpolant: Dense
+    interpolant: DenseOutput
     stats: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Dense:
+class DenseOutput:
     """Dense output: the steps, each of which knows its inside."""
 
     start: Floats
-    steps: list[Step] = field(default_factory=list)
+    steps: list[IntegratorStep] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
 
-    def append(self, step: Step) -> None:
+    def append(self, step: IntegratorStep) -> None:
         """Add the next step."""
         self.steps.append(step)
         self.ends.append(step.end)
@@ -63,7 +63,7 @@ def follow(
     events: Sequence[Event] = (),
     steady: SteadyState | None = None,
     progress: Callable[[float], None] | None = None,
-) -> Path:
+) -> Integrated:
     """Integrate a system and return its states at the times.
 
     Parameters
@@ -83,7 +83,7 @@ def follow(
 
     Returns
     -------
-    Path
+    Integrated
         With the located times of every event in its statistics.
 
     Raises
@@ -121,7 +121,7 @@ class _Run:
 
     def __init__(self, system: System, times: Floats, events: Sequence[Event]) -> None:
         self.system, self.waiting = system, list(map(float, times))
-        self.dense = Dense(system.start)
+        self.dense = DenseOutput(system.start)
         self.times: list[float] = []
         self.states: list[Floats] = []
         self.stats: dict[str, Any] = {"steps": 0, "evaluations": 0}
@@ -134,7 +134,7 @@ class _Run:
         while self.waiting and self.waiting[0] <= 0:
             self._keep(self.waiting.pop(0), system.start)
 
-    def record(self, step: Step, stop: float | None) -> None:
+    def record(self, step: IntegratorStep, stop: float | None) -> None:
         """Keep the states at those times that the step covers, up to a stop."""
         last = step.end if stop is None else stop
         while self.waiting and self.waiting[0] <= last:
@@ -143,7 +143,7 @@ class _Run:
         if stop is not None and (not self.times or self.times[-1] < stop):
             self._keep(stop, step.at(stop))
 
-    def cross(self, step: Step) -> float | None:
+    def cross(self, step: IntegratorStep) -> float | None:
         """Locate the events of a step; return the time of the first that stops."""
         found = [self._crossings(number, step) for number in range(len(self.events))]
         stops = [
@@ -156,7 +156,7 @@ class _Run:
             self.stats[name] += tuple(t for t in times if stop is None or t <= stop)
         return stop
 
-    def _crossings(self, number: int, step: Step) -> list[float]:
+    def _crossings(self, number: int, step: IntegratorStep) -> list[float]:
         """Locate the times in a step at which an event's function changes sign."""
         watch, before = self._watches[number], self._signs[number]
 
@@ -173,6 +173,8 @@ class _Run:
         self.times.append(time)
         self.states.append(state)
 
-    def path(self) -> Path:
+    def path(self) -> Integrated:
         """Return what was collected."""
-        return Path(np.array(self.times), np.stack(self.states), self.dense, self.stats)
+        return Integrated(
+            np.array(self.times), np.stack(self.states), self.dense, self.stats
+        )

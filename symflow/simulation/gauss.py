@@ -19,8 +19,8 @@ from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
     FINER,
     WHOLE,
+    IntegratorStep,
     Method,
-    Step,
     absolute,
     check_tolerances,
     stuck,
@@ -93,7 +93,7 @@ class GaussLegendre(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield steps; the error is inferred from an embedded rule of lower order."""
         solver = Collocation(system, self.order // 2)
         time, state = 0.0, system.start.copy()
@@ -191,7 +191,7 @@ class Collocation:
 
 
 @dataclass(frozen=True, eq=False)
-class _GaussStep(Step):
+class _GaussStep(IntegratorStep):
     t: float
     end: float
     before: Floats

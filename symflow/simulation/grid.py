@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
-from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
 from symflow.simulation.methods import Method
@@ -132,10 +132,10 @@ def sweep_grid(
     ------
     InvalidArgument
         If nothing varies, or as in `sweep`.
-    WorkerLost
-        If workers ended again and again before their runs did.
-    OutputError
-        If the file cannot be written.
+    IntegrationFailed
+        If every combination failed.  What failed beside others is in ``.failures``.
+    WorkerLost, OutputError, KeyboardInterrupt
+        As in `sweep`.
 
     Examples
     --------
@@ -165,8 +165,8 @@ def sweep_grid(
     for combination in product(*choices):
         labels = [label for label, _ in combination]
         points.append(tuple(x for x, k in zip(labels, AXES, strict=True) if k in axes))
-        one_flow, one_data, rule = (choice for _, choice in combination)
-        task, header = prepared(one_flow, one_data, rule, t, method, rng, runs)
+        chosen = (*(choice for _, choice in combination), t)
+        task, header = prepared(chosen, method, rng, runs, path)
         tasks.append(task)
         headers.append(header)
     header = {
@@ -176,8 +176,8 @@ def sweep_grid(
         "points": headers,
     }
     whole, running = GridTask(tuple(tasks), runs), Running(executor, path, progress)
-    records = records_of(whole, header, len(tasks) * runs, running)
-    return _gathered(axes, points, tasks, records)
+    records, remade = records_of(whole, header, len(tasks) * runs, running)
+    return _gathered(axes, points, tasks, records, remade)
 
 
 @dataclass(frozen=True)
@@ -198,15 +198,21 @@ def _gathered(
     points: list[tuple[Any, ...]],
     tasks: list[Task],
     records: list[Record],
+    remade: tuple[int, ...],
 ) -> Grid:
     runs = len(records) // len(tasks)
-    sweeps, failures = {}, {}
+    sweeps: dict[tuple[Any, ...], Sweep] = {}
+    failures: dict[tuple[Any, ...], SymflowError] = {}
     for place, (labels, task) in enumerate(zip(points, tasks, strict=True)):
-        own = records[place * runs : (place + 1) * runs]
+        own = range(place * runs, (place + 1) * runs)
+        again = tuple(number - own.start for number in remade if number in own)
+        ordered = [replace(records[k], run=k - own.start) for k in own]
         try:
-            sweeps[labels] = collected(
-                task, [replace(record, run=run) for run, record in enumerate(own)]
-            )
-        except IntegrationFailed as problem:
-            failures[labels] = str(problem)
-    return Grid(axes, sweeps, failures)
+            sweeps[labels] = collected(task, ordered, again)
+        except (IntegrationFailed, InvalidArgument) as problem:
+            failures[labels] = problem
+    if not sweeps:
+        first = next(iter(failures.values()))
+        msg = f"sweep_grid(…): every combination failed; the first: {first}"
+        raise type(first)(msg)
+    return Grid(axes, sweeps, {key: str(error) for key, error in failures.items()})

@@ -29,7 +29,7 @@ FINER = 1e-2
 AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
-class Step(ABC):
+class IntegratorStep(ABC):
     """One accepted step of a method, from `t` to `end`."""
 
     t: float
@@ -60,7 +60,7 @@ class Method(ABC):
     @abstractmethod
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield steps from t = 0 until `end` is covered.
 
         Parameters

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from symflow.errors import IntegrationFailed
 from symflow.simulation.methods import (
     FINER,
+    IntegratorStep,
     Method,
-    Step,
     absolute,
     check_tolerances,
     stuck,
@@ -62,7 +63,7 @@ class Radau(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield the steps of `scipy.integrate.Radau`."""
         from scipy.integrate import Radau as Solver
 
@@ -75,6 +76,7 @@ class Radau(Method):
             atol=absolute(self),
             jac=lambda _time, state: system.jacobian(state),
         )
+        solver.lu = _factors
         stats["steps"] = 0
         while solver.status == "running":
             _advance(solver, end)
@@ -88,19 +90,25 @@ class Radau(Method):
 
 
 def _advance(solver: Any, end: float) -> None:
-    """Take a step; a matrix that is singular to rounding only makes it shorter."""
-    from scipy.linalg import LinAlgWarning
+    """Take a step."""
+    try:
+        solver.step()
+    except ValueError:  # a step so short that its inverse overflows
+        raise IntegrationFailed(stuck(solver.t, end)) from None
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LinAlgWarning)
-        try:
-            solver.step()
-        except ValueError:  # a step so short that its inverse overflows
-            raise IntegrationFailed(stuck(solver.t, end)) from None
+
+def _factors(matrix: Any) -> tuple[Any, Any]:
+    """Return LU factors; one that is singular to rounding only makes a step shorter."""
+    # SciPy's function would warn of it, and threads share the filters of warnings
+    from scipy.linalg import get_lapack_funcs
+
+    (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
+    factors, pivots, _ = getrf(np.asarray_chkfinite(matrix), overwrite_a=True)
+    return factors, pivots
 
 
 @dataclass(frozen=True, eq=False)
-class _RadauStep(Step):
+class _RadauStep(IntegratorStep):
     t: float
     end: float
     after: Floats

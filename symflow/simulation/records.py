@@ -1,18 +1,19 @@
 """One file that grows by checksummed records: what a sweep has done so far.
 
-A record is the SHA-256 of its body, the length of the body, and the body: a line of
-JSON, then arrays of little-endian float64.  The first record is the header.  A write
-that was cut off, by SIGKILL or a full disk, shows as a record whose checksum fails; it
-is dropped when the file is opened again.
+A record is a mark, a checksum, the length of its body, and the body: a line of JSON,
+then arrays of little-endian float64.  The first record is the header, and the others'
+checksums cover it too, so that they are known as its records even where it is damaged.
+A record that was cut off, by SIGKILL or a full disk, or damaged is passed over when the
+file is opened again; the next mark says where the next one begins.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import mmap
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +22,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from symflow.errors import InvalidArgument, OutputError
+from symflow.files import Lock, regular, unwritable, whole_file
 from symflow.simulation.system import Floats
 
-_LENGTH = struct.Struct("<Q")
+#: What every record begins with, and all that stands before its body.
+MARK = b"\x93symrun\n"
+_FRAME = struct.Struct("<8s32sQ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +82,16 @@ class RecordFile:
     Parameters
     ----------
     path : str or Path
-        Created if it is not there.
+        Created if it is not there, or empty.
     header : dict
         What the file is about; a file about something else is refused.
+
+    Attributes
+    ----------
+    records : dict of int to Record
+        Those that are sound, by run.
+    damaged : int
+        At how many places something stood that is no sound record.
 
     Raises
     ------
@@ -91,55 +102,102 @@ class RecordFile:
     """
 
     def __init__(self, path: str | Path, header: dict[str, Any]) -> None:
-        self.path, self.header = Path(path), header
+        self._call = f"sweep(path={str(path)!r})"
+        self.path, self.header = regular(path, self._call), header
+        self.records: dict[int, Record] = {}
+        self.damaged = 0
+        # Whether the records are whole, and in the order of their runs.
+        self._tidy, self._last = True, -1
+        # What the header says, what every checksum covers, and where the file ends.
+        self._about, self._key, self._end = _line(header), b"", 0
+        self._lock = Lock(self.path, self._call)
         try:
-            self._create()
+            if not self.path.exists() or not self.path.stat().st_size:
+                self._rewrite(self._about)
             self._file: BinaryIO = open(self.path, "r+b", buffering=0)  # noqa: SIM115
-        except OSError as problem:
-            msg = f"sweep(path={str(path)!r}): cannot write there: {problem.strerror}"
-            raise OutputError(msg) from None
-        try:
-            _lock(self._file, self.path)
-            self.records = {record.run: record for record in self._open()}
-        except BaseException:
-            self._file.close()
+            try:
+                self._read()
+            except BaseException:
+                self._file.close()
+                raise
+        except BaseException as problem:
+            self._lock.release()
+            if isinstance(problem, OSError) and not isinstance(problem, OutputError):
+                raise unwritable(problem, self._call) from None
             raise
 
     def append(self, record: Record) -> None:
-        """Write a record; it is in the file when this returns."""
-        self.records[record.run] = record
-        self._file.write(_framed(record.encode()))
+        """Write a record; it is in the file when this returns, or nothing of it is.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, for example on a full disk.
+        """
+        frame = memoryview(_framed(record.encode(), self._key))
+        try:
+            while frame:
+                frame = frame[self._file.write(frame) :]
+        except OSError as problem:
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+            raise unwritable(problem, self._call) from None
+        self._end = self._file.tell()
+        self._keep(record)
 
     def finish(self) -> None:
-        """Put the records in order, so that equal sweeps give equal bytes."""
-        ordered = [self.records[run] for run in sorted(self.records)]
-        bodies = [_line(self.header), *(record.encode() for record in ordered)]
-        _replace(self.path, bodies)
+        """Put the records in order, so that equal sweeps give equal bytes.
 
-    def _create(self) -> None:
-        if not self.path.exists():
-            _replace(self.path, [_line(self.header)])
+        Out of order they take as much space again while they are ordered.  Where there
+        is none, they stay as they are, and all there, until the file is opened again.
+        """
+        if not self._tidy:
+            try:
+                self._rewrite(self._about)
+            except OutputError:
+                return
+            self._tidy = True
 
-    def _open(self) -> Iterator[Record]:
-        """Check the header, yield the sound records, and cut off what follows them."""
-        content = self.path.read_bytes()
-        found_bodies = list(_bodies(content))
-        sound = [body for body, _ in found_bodies]
-        if not sound:
-            msg = f"sweep(path={str(self.path)!r}): this is not a file of a sweep"
+    def _rewrite(self, about: bytes) -> None:
+        with whole_file(self.path, self._call) as file:
+            file.write(_framed(about))
+            for run in sorted(self.records):
+                file.write(_framed(self.records[run].encode(), _key(about)))
+
+    def _keep(self, record: Record) -> None:
+        self._tidy &= record.run > self._last
+        self._last = max(self._last, record.run)
+        self.records[record.run] = record
+
+    def _read(self) -> None:
+        """Check the header, keep the sound records, and cut off what follows them."""
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            about = _body(content, 0)
+            self._about = self._about if about is None else about
+            self._key = _key(self._about)
+            self._check(json.loads(self._about))
+            self._end = _FRAME.size + len(about) if about is not None else 0
+            for place, body in _bodies(content, self._end, self._key):
+                self.damaged += place != self._end
+                self._end = place + _FRAME.size + len(body)
+                self._keep(Record.decode(body))
+            cut = self._end < len(content)
+        if about is None and not self.records:
+            msg = f"{self._call}: this is not a file of a sweep"
             raise InvalidArgument(msg)
-        found = json.loads(sound[0])
+        self._tidy &= not self.damaged
+        self.damaged += cut
+        self._file.truncate(self._end)
+        self._file.seek(self._end)
+
+    def _check(self, found: dict[str, Any]) -> None:
         other = sorted(k for k in self.header if found.get(k) != self.header[k])
         if other:
             msg = (
-                f"sweep(path={str(self.path)!r}): the file belongs to another sweep; "
+                f"{self._call}: the file belongs to another sweep; "
                 f"they differ in {', '.join(other)}. Give another path"
             )
             raise InvalidArgument(msg)
-        end = found_bodies[-1][1]
-        self._file.truncate(end)
-        self._file.seek(end)
-        yield from map(Record.decode, sound[1:])
 
     def __enter__(self) -> RecordFile:
         return self
@@ -151,6 +209,7 @@ class RecordFile:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+        self._lock.release()
 
 
 def _line(value: dict[str, Any]) -> bytes:
@@ -158,41 +217,36 @@ def _line(value: dict[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
-def _framed(body: bytes) -> bytes:
-    return hashlib.sha256(body).digest() + _LENGTH.pack(len(body)) + body
+def _key(about: bytes) -> bytes:
+    return hashlib.sha256(about).digest()
 
 
-def _bodies(content: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield the sound records from the front, each with the place where it ends."""
-    place, head = 0, 32 + _LENGTH.size
-    while place + head <= len(content):
-        (length,) = _LENGTH.unpack(content[place + 32 : place + head])
-        body = content[place + head : place + head + length]
-        digest = content[place : place + 32]
-        if len(body) < length or hashlib.sha256(body).digest() != digest:
-            return
-        place += head + length
-        yield body, place
+def _checksum(body: bytes, key: bytes) -> bytes:
+    return hashlib.sha256(key + struct.pack("<Q", len(body)) + body).digest()
 
 
-def _replace(path: Path, bodies: Iterable[bytes]) -> None:
-    """Write a whole file beside its place and move it there in one piece."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(beside, "wb") as file:
-        file.writelines(map(_framed, bodies))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+def _framed(body: bytes, key: bytes = b"") -> bytes:
+    return _FRAME.pack(MARK, _checksum(body, key), len(body)) + body
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    # The lock goes with the process, however it ends.  Windows has no such call.
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        msg = f"sweep(path={str(path)!r}): another process is writing this sweep"
-        raise OutputError(msg) from None
+def _body(content: mmap.mmap, place: int, key: bytes = b"") -> bytes | None:
+    """Return the body of the record that begins at a place, if it is sound."""
+    start = place + _FRAME.size
+    if start > len(content):
+        return None
+    mark, checksum, length = _FRAME.unpack(content[place:start])
+    if mark != MARK or length > len(content) - start:
+        return None
+    body = content[start : start + length]
+    return body if _checksum(body, key) == checksum else None
+
+
+def _bodies(content: mmap.mmap, place: int, key: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the sound records, each with the place where it begins."""
+    while 0 <= place < len(content):
+        body = _body(content, place, key)
+        if body is None:
+            place = content.find(MARK, place + 1)
+        else:
+            yield place, body
+            place += _FRAME.size + len(body)

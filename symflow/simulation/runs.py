@@ -30,6 +30,8 @@ class Sweep(Displayed):
         Statistics of each run.
     entropy : int
         What the generators of the runs were spawned from.
+    remade : tuple of int
+        Runs that were made again, because the file had damaged records.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Sweep(Displayed):
     failures: dict[int, str] = field(default_factory=dict)
     stats: tuple[dict[str, Any], ...] = ()
     entropy: int = 0
+    remade: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ensemble)
@@ -148,11 +151,14 @@ class Sweep(Displayed):
             "loss at the end": spread(final),
             "largest drift": scientific(drift),
         }
-        errors = [f"run {run}: {error}" for run, error in self.failures.items()]
+        notes = [f"run {run}: {error}" for run, error in self.failures.items()]
+        if self.remade:
+            again = ", ".join(map(str, self.remade))
+            notes.insert(0, f"made again, as the file was damaged: runs {again}")
         return Sheet(
             f"Sweep of {self.ensemble.problem.flow.network!r}",
             rows=tuple(rows.items()),
-            notes=tuple(errors[:5]),
+            notes=tuple(notes[:5]),
             whole=".failures",
         )
 

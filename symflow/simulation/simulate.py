@@ -17,7 +17,7 @@ from symflow.flow.problem import bind
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.events import Event, LossBelow, as_events
-from symflow.simulation.follow import Dense, follow
+from symflow.simulation.follow import DenseOutput, follow
 from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
@@ -99,7 +99,7 @@ def simulate(
         raise InvalidArgument(msg)
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
-    chosen = _fine_enough(watched) if method is None else _checked(method)
+    chosen = _fine_enough(watched) if method is None else checked(method)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
@@ -156,7 +156,7 @@ def _refuse_stacks(init: Any) -> None:
 @dataclass(frozen=True)
 class _Interpolant:
     system: System
-    dense: Dense
+    dense: DenseOutput
 
     def __call__(self, time: Any) -> tuple[Floats, ...]:
         return self.system.matrices(self.dense(float(time)))
@@ -173,10 +173,19 @@ def _fine_enough(events: Sequence[Event]) -> DOP853:
     return DOP853(rtol=min(DOP853().rtol, max(wanted, FINEST)))
 
 
-def _checked(method: Any) -> Method:
+def checked(method: Any, call: str = "simulate") -> Method:
+    """Return a method of integration, or raise `InvalidArgument`.
+
+    Parameters
+    ----------
+    method : object
+        What came.
+    call : str
+        Call to name in an error message.
+    """
     if not isinstance(method, Method):
         msg = (
-            "simulate(method=…): needs a method such as DOP853() or Radau(); "
+            f"{call}(method=…): needs a method such as DOP853() or Radau(); "
             f"got {method!r}"
         )
         raise InvalidArgument(msg)

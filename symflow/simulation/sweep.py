@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,21 +16,27 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import to_float_array
-from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    OutputError,
+    SymflowError,
+)
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, Init, as_init
+from symflow.inits.seeds import seed_of, unseeded
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.ensemble import Ensemble
 from symflow.simulation.methods import Method
 from symflow.simulation.pool import outcomes
 from symflow.simulation.records import Record, RecordFile
 from symflow.simulation.runs import Sweep
-from symflow.simulation.simulate import simulate
+from symflow.simulation.simulate import checked, simulate
 
 #: What the file's format is called, with its version.
-FORMAT = "symflow sweep 1"
+FORMAT = "symflow sweep 2"
 
 
 def sweep(
@@ -65,12 +73,15 @@ def sweep(
         Where the generators come from; None takes fresh entropy.
     executor : concurrent.futures.Executor, keyword-only, optional
         Used as it is: a thread pool, ``dask.distributed.Client().get_executor()``,
-        ``mpi4py.futures.MPIPoolExecutor`` ….  Without it, one process per core is
-        started; a script that defines `init` itself has to call this under
-        ``if __name__ == "__main__":``.
+        ``mpi4py.futures.MPIPoolExecutor`` ….  Without it, a process is started for
+        every core that this one may use, and BLAS takes one thread in each, unless
+        ``OMP_NUM_THREADS`` or its like say otherwise; inside a daemonic process, which
+        may not have children, threads are.  What is sent to processes may be defined in
+        a script or a notebook.
     path : str or Path, keyword-only, optional
         File that every run is appended to as it arrives.  If it is there, the runs in
-        it are not repeated; a finished file has the same bytes every time.
+        it are not repeated, and what is damaged in it is made again (`Sweep.remade`); a
+        finished file has the same bytes every time.
     progress : callable, keyword-only, optional
         Called with the fraction of the runs that is done.
     method : Method, keyword-only, optional
@@ -84,13 +95,17 @@ def sweep(
     Raises
     ------
     InvalidArgument
-        If an argument makes no sense, or the file belongs to another sweep.
+        If an argument makes no sense, every run refuses what it is given, or the file
+        belongs to another sweep.
     IntegrationFailed
         If every run failed, with the error of the first.
     WorkerLost
-        If workers ended again and again before their runs did.
+        If no worker survives some runs, which it names; the others are done.
     OutputError
-        If the file cannot be written.
+        If the file cannot be written, for example on a full disk; it says how many
+        runs are kept.
+    KeyboardInterrupt
+        After Ctrl-C, with the number of runs that are kept.
 
     Examples
     --------
@@ -103,9 +118,9 @@ def sweep(
     >>> done.end_to_end[:, -1].round(6).tolist()
     [[[1.0, 0.5]], [[1.0, 0.5]], [[1.0, 0.5]]]
     """
-    task, header = prepared(flow, data, init, t, method, rng, runs)
+    task, header = prepared((flow, data, init, t), method, rng, runs, path)
     running = Running(executor, path, progress)
-    return collected(task, records_of(task, header, runs, running))
+    return collected(task, *records_of(task, header, runs, running))
 
 
 @dataclass(frozen=True)
@@ -119,8 +134,10 @@ class Running:
 
 def records_of(
     task: Callable[[int], Record], header: dict[str, Any], runs: int, running: Running
-) -> list[Record]:
+) -> tuple[list[Record], tuple[int, ...]]:
     """Return the records of all runs, after making those that the file does not have.
+
+    With them come the runs that were made again because the file was damaged.
 
     Parameters
     ----------
@@ -133,26 +150,46 @@ def records_of(
     running : Running
         Executor, file and progress.
     """
-    path, progress = running.path, running.progress
-    with nullcontext() if path is None else RecordFile(path, header) as file:
+    with (
+        nullcontext()
+        if running.path is None
+        else RecordFile(running.path, header) as file
+    ):
         found: dict[int, Record] = {} if file is None else file.records
         waiting = sorted(set(range(runs)) - found.keys())
-        done = runs - len(waiting)
-        _report(progress, done, runs)
-        for record in outcomes(task, waiting, running.executor):
-            found[record.run] = record
-            if file is not None:
-                file.append(record)
-            done += 1
-            _report(progress, done, runs)
-        if file is not None and waiting:
+        try:
+            _report(running.progress, runs - len(waiting), runs)
+            with closing(outcomes(task, waiting, running.executor)) as arriving:
+                for done, record in enumerate(arriving, runs - len(waiting) + 1):
+                    if file is None:
+                        found[record.run] = record
+                    else:
+                        file.append(record)
+                    _report(running.progress, done, runs)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_kept(found, runs, file)) from None
+        except OutputError as problem:
+            msg = f"{problem}. {_kept(found, runs, file)}"
+            raise OutputError(msg) from None
+        if file is not None:
             file.finish()
-    return [found[number] for number in range(runs)]
+    remade = tuple(waiting) if file is not None and file.damaged else ()
+    return [found[number] for number in range(runs)], remade
+
+
+def _kept(found: dict[int, Record], runs: int, file: RecordFile | None) -> str:
+    if file is None:
+        return f"sweep(…): kept none of {runs} runs; give path= to keep them"
+    kept = len(found.keys() & set(range(runs)))
+    return f"sweep(…): kept {kept} of {runs} runs; call again to resume"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One run by its number; picklable, and it raises nothing."""
+    """One run by its number; picklable, and it raises nothing.
+
+    It is sent to workers with no more of the data than they read.
+    """
 
     flow: GradientFlow
     data: Any
@@ -160,6 +197,9 @@ class Task:
     times: tuple[Fraction, ...]
     method: Method
     entropy: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "data": _as_read(self)}
 
     def generator(self, run: int) -> np.random.Generator:
         """Return the generator of a run, as `SeedSequence.spawn` makes it."""
@@ -189,18 +229,25 @@ class Task:
 
 
 def prepared(
-    flow: GradientFlow, data: Any, init: Any, t: Any, method: Any, rng: Any, runs: Any
+    problem: tuple[Any, Any, Any, Any],
+    method: Any,
+    rng: Any,
+    runs: Any,
+    path: Any,
 ) -> tuple[Task, dict[str, Any]]:
     """Return the task of checked arguments, and the header that tells it from others.
 
     Parameters
     ----------
-    flow, data, init, t, method, rng, runs : object
+    problem : tuple
+        Flow, data, init and times.
+    method, rng, runs, path : object
         As in `sweep`.
     """
+    flow, data, init, t = problem
     _check_count(runs)
     _check_kinds(flow, data)
-    rule = as_init(init)
+    rule = unseeded(as_init(init))
     if isinstance(rule, GivenInit):
         msg = (
             "sweep(init=…): needs a rule such as gaussian_init(0.1), of which every "
@@ -208,17 +255,17 @@ def prepared(
             "several"
         )
         raise InvalidArgument(msg)
-    chosen = DOP853() if method is None else method
+    chosen = DOP853() if method is None else checked(method, "sweep")
     times = as_times(t, "sweep")
-    task = Task(flow, data, rule, times, chosen, _entropy(rng))
+    task = Task(flow, data, rule, times, chosen, seed_of(rng, "sweep(…)"))
     header = {
         "format": FORMAT,
         "network": repr(flow.network),
-        "loss": repr(flow.loss),
+        "loss": _told(flow.loss, path),
         "data": _digest(flow.loss.arrays(data)),
-        "init": repr(rule),
+        "init": _told(rule, path),
         "t": [str(time) for time in times],
-        "method": repr(chosen),
+        "method": _told(chosen, path),
         "rng": str(task.entropy),
     }
     return task, header
@@ -232,10 +279,36 @@ def _digest(arrays: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _entropy(rng: Any) -> int:
-    from symflow.inits.seeds import seed_of
+def _told(value: Any, path: Any) -> str:
+    """Return the text that tells a rule, a loss or a method from others in a file.
 
-    return seed_of(rng, "sweep(…)")
+    Arrays are written out in full, and the address of an object tells nothing.
+    """
+    kind = type(value)
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        plain: bool = vars(object)["__repr__"] is kind.__repr__
+        text = f"{kind.__qualname__}({vars(value)})" if plain else repr(value)
+    if path is not None and re.search(r" at 0x[0-9a-f]+>", text):
+        msg = (
+            f"sweep(path=…): a file cannot tell this from others by its repr: {text}. "
+            f"Give {kind.__name__} a __repr__ that names what it was made of"
+        )
+        raise InvalidArgument(msg)
+    return text
+
+
+def _as_read(task: Task) -> Any:
+    """Return the moments of the data where no run reads more than these."""
+    if not type(task.init).__module__.startswith("symflow."):
+        return task.data
+    moments, loss = task.data.moments(), task.flow.loss
+    try:
+        fewer = loss.arrays(moments)
+    except InvalidArgument:
+        return task.data
+    given, names = loss.arrays(task.data), [symbol.name for symbol in task.flow.data]
+    same = all(k in fewer and np.array_equal(fewer[k], given[k]) for k in names)
+    return moments if same else task.data
 
 
 def _check_kinds(flow: Any, data: Any) -> None:
@@ -262,7 +335,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (int, str)) else float(value)
 
 
-def collected(task: Task, records: list[Record]) -> Sweep:
+def collected(task: Task, records: list[Record], remade: tuple[int, ...] = ()) -> Sweep:
     """Stack the runs; a failed one has NaN in its place.
 
     Parameters
@@ -271,16 +344,19 @@ def collected(task: Task, records: list[Record]) -> Sweep:
         Whose runs they are.
     records : list of Record
         In order.
+    remade : tuple of int
+        Runs whose records the file had lost.
 
     Raises
     ------
+    InvalidArgument
+        If every run refused what it was given.
     IntegrationFailed
-        If every run failed, with the error of the first.
+        If every run failed otherwise, with the error of the first.
     """
     good = [record.run for record in records if not record.error]
     if not good:
-        msg = f"sweep(…): all {len(records)} runs failed; run 0: {records[0].error}"
-        raise IntegrationFailed(msg)
+        raise _nothing_worked(records)
     problem = task.start(good[0])
     layers = len(problem.weights)
     times = np.array([float(time) for time in task.times])
@@ -305,4 +381,14 @@ def collected(task: Task, records: list[Record]) -> Sweep:
         f"float64 ({type(task.method).__name__})",
     )
     stats = tuple(record.stats for record in records)
-    return Sweep(ensemble, failures, stats, task.entropy)
+    return Sweep(ensemble, failures, stats, task.entropy, remade)
+
+
+def _nothing_worked(records: list[Record]) -> SymflowError:
+    first = records[0].error
+    msg = f"sweep(…): all {len(records)} runs failed; run 0: {first}"
+    refusals: list[type] = [InvalidArgument, *InvalidArgument.__subclasses__()]
+    names = {kind.__name__ for kind in refusals}
+    if all(record.error.partition(":")[0] in names for record in records):
+        return InvalidArgument(msg)
+    return IntegrationFailed(msg)

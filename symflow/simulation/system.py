@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
 from symflow.codegen.inplace import inplace_function
 from symflow.codegen.program import Program
 from symflow.codegen.tangent import directional, has_tangent

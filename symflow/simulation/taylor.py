@@ -10,7 +10,7 @@ import numpy as np
 
 from symflow.codegen.float_series import ORDER, FloatStep, float_steps
 from symflow.errors import InvalidArgument
-from symflow.simulation.methods import FINER, Method, Step, check_tolerances
+from symflow.simulation.methods import FINER, IntegratorStep, Method, check_tolerances
 from symflow.simulation.system import Floats, System
 
 #: Half a unit in the last place: no series is worth more.
@@ -56,7 +56,7 @@ class Taylor(Method):
 
     def steps(
         self, system: System, end: float, stats: dict[str, Any]
-    ) -> Iterator[Step]:
+    ) -> Iterator[IntegratorStep]:
         """Yield the steps of the series."""
         stats.update(steps=0, order=self.order)
         for step in float_steps(system.problem, end, self.rtol, self.order):
@@ -67,7 +67,7 @@ class Taylor(Method):
 
 
 @dataclass(frozen=True, eq=False)
-class _TaylorStep(Step):
+class _TaylorStep(IntegratorStep):
     t: float
     end: float
     series: FloatStep

@@ -2,25 +2,26 @@
 
 from symflow.claims import Refusal
 from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
-from symflow.solutions.deep import DeepMode
-from symflow.solutions.deep_diagonal import DeepDiagonalMode
-from symflow.solutions.deep_fourier import DeepFourierMode
-from symflow.solutions.enclosed import EnclosedMatrix
-from symflow.solutions.fourier import FourierMode
-from symflow.solutions.hypentropy import HypentropyMode
-from symflow.solutions.hyperbolic import HyperbolicMode
-from symflow.solutions.infinite_depth import InfiniteDepth
-from symflow.solutions.logistic import LogisticMode
-from symflow.solutions.rank_one import RankOne
-from symflow.solutions.recurrence import Recurrence, recurrence
-from symflow.solutions.regression import LinearRegression
-from symflow.solutions.riccati import Riccati
-from symflow.solutions.schedule import Scheduled, scheduled
+from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.coordinates.deep_filters import DeepFourierMode
+from symflow.solutions.coordinates.hypentropy import HypentropyMode
+from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.two_filters import FourierMode
+from symflow.solutions.derivation import Step
+from symflow.solutions.modes.deep import DeepMode
+from symflow.solutions.modes.gradient_descent import ModeRecurrence, recurrence
+from symflow.solutions.modes.hyperbolic import HyperbolicMode
+from symflow.solutions.modes.infinite_depth import InfiniteDepth
+from symflow.solutions.modes.logistic import LogisticMode
+from symflow.solutions.modes.staircase import ModeStaircase, staircase
+from symflow.solutions.rank_one.balanced import RankOne
+from symflow.solutions.riccati.in_balls import EnclosedMatrix
+from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
+from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
-from symflow.solutions.staircase import Staircase, staircase
-from symflow.solutions.step import Step, Times
-from symflow.solutions.symmetric import SymmetricRiccati
 from symflow.solutions.table import as_markdown, table
+from symflow.solutions.time.learning_rate import Scheduled, scheduled
+from symflow.solutions.time.passage_times import Times
 
 __all__ = [
     "SOLUTIONS",
@@ -34,13 +35,13 @@ __all__ = [
     "InfiniteDepth",
     "LinearRegression",
     "LogisticMode",
+    "ModeRecurrence",
+    "ModeStaircase",
     "RankOne",
-    "Recurrence",
     "Refusal",
     "Riccati",
     "Scheduled",
     "Solution",
-    "Staircase",
     "Step",
     "SymmetricRiccati",
     "Times",

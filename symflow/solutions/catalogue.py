@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from symflow.claims import Refusal
+from symflow.claims.catalogue import answers
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
-from symflow.solutions.case import Case
-from symflow.solutions.deep import DeepMode
-from symflow.solutions.deep_diagonal import DeepDiagonalMode
-from symflow.solutions.deep_fourier import DeepFourierMode
-from symflow.solutions.fourier import FourierMode
-from symflow.solutions.hypentropy import HypentropyMode
-from symflow.solutions.hyperbolic import HyperbolicMode
-from symflow.solutions.logistic import LogisticMode
-from symflow.solutions.rank_one import RankOne
-from symflow.solutions.regression import LinearRegression
-from symflow.solutions.riccati import Riccati
+from symflow.flow.layer_order import layered
+from symflow.flow.problem import bind
+from symflow.inits.seeds import seed_of
+from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
+from symflow.solutions.coordinates.deep_filters import DeepFourierMode
+from symflow.solutions.coordinates.hypentropy import HypentropyMode
+from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.two_filters import FourierMode
+from symflow.solutions.modes.deep import DeepMode
+from symflow.solutions.modes.hyperbolic import HyperbolicMode
+from symflow.solutions.modes.logistic import LogisticMode
+from symflow.solutions.rank_one.balanced import RankOne
+from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
+from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
-from symflow.solutions.symmetric import SymmetricRiccati
 
 #: Defects within this factor are alike: rounding of one kind.
 ALIKE = 1e3
@@ -98,10 +102,10 @@ def solve(
     >>> sol.verify(), round(sol.end_to_end(1.0)[0, 0].item(), 6)
     (0, 1.723002)
     """
-    answers = attempts(flow, data, init, rng=rng)
-    found = tuple(answer for answer in answers if isinstance(answer, Solution))
+    asked = attempts(flow, data, init, rng=rng)
+    found = tuple(answer for answer in asked if isinstance(answer, Solution))
     if not found:
-        refusals = [_line(answer) for answer in answers if isinstance(answer, Refusal)]
+        refusals = [_line(answer) for answer in asked if isinstance(answer, Refusal)]
         msg = "\n".join(
             [
                 "solve(flow, data, init): no catalogued solution applies.",
@@ -120,7 +124,7 @@ def _chosen(found: tuple[Solution, ...]) -> Solution:
     One that holds exactly goes before one that floats satisfy to rounding; among those
     it is the longest horizon that counts, then the defect.
     """
-    if found[0].defect == 0 or len(found) == 1 or found[0].case.rational is None:
+    if found[0].defect == 0 or len(found) == 1 or found[0].problem.rational is None:
         return found[0]
     for answer in found:
         if answer.defect == 0:
@@ -161,8 +165,10 @@ def attempts(
             "this flow have several. Use simulate(…) or precise(…)"
         )
         raise NoClosedForm(msg)
-    case = Case(flow, data, init, rng)
-    return tuple(entry.attempt(case) for entry in SOLUTIONS)
+    seed = None if rng is None else seed_of(rng, "solve(rng=…)")
+    layers, start = layered(flow, init)
+    problem = replace(bind(layers, data, start, rng=seed), asked=flow.network)
+    return answers("solutions", SOLUTIONS, problem)
 
 
 def _line(refusal: Refusal) -> str:

@@ -13,57 +13,34 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.exact_matrix import product_of
 from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, relative_size
-from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
-from symflow.networks import Dense, Network
-from symflow.solutions.case import CHECK_DIGITS, Case
-from symflow.solutions.modes import (
+from symflow.claims import Hypothesis, conditions, relative_size
+from symflow.claims.conditions import imbalances, on_flow
+from symflow.claims.hypothesis import TOLERANCE, UNSEEN
+from symflow.flow.problem import CHECK_DIGITS, Problem
+from symflow.solutions.any_precision import is_coarse, is_exact
+from symflow.solutions.modes.joint_modes import (
     exactly_aligned,
     joint_modes,
     quick_defect,
     start_defect,
 )
-from symflow.solutions.rational import product_of
-
-#: Relative defect up to which floats count as satisfying a hypothesis.
-TOLERANCE = 1e-9
-
-#: A defect below this is rounding of the arithmetic that checks, not of the input.
-ROUNDING = 1e-24
 
 #: What a gap is at least that is no float, but not zero.
 TINY = 1e-300
 
 
-def squared_loss(case: Case) -> Hypothesis:
-    """Require the squared loss without weight decay."""
-    loss = case.flow.loss
-    plain = isinstance(loss, SquaredLoss) and loss.l2 == 0
-    return Hypothesis("squared loss without weight decay", plain, repr(loss))
+#: The squared loss without weight decay, as a condition on a problem.
+squared_loss = on_flow(conditions.squared_loss)
 
 
-def dense_layers(case: Case, least: int, most: int | None) -> Hypothesis:
-    """Require dense layers, at least `least` and at most `most` of them."""
-    network = case.flow.network
-    dense = isinstance(network, Network) and all(
-        isinstance(layer, Dense) for layer in network.layers
-    )
-    fits = least <= network.depth and (most is None or network.depth <= most)
-    count = f"{least}" if least == most else f"{least} or more"
-    noun = "layer" if count == "1" else "layers"
-    return Hypothesis(f"{count} dense {noun}", dense and fits, repr(network))
-
-
-def balanced(case: Case) -> Hypothesis:
+def balanced(problem: Problem) -> Hypothesis:
     """Require W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for all layers."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
-        return [
-            (after.T @ after - before @ before.T, _stacked(before, after))
-            for before, after in pairwise(problem.weights)
-        ]
+        sizes = (_stacked(*pair) for pair in pairwise(problem.weights))
+        return list(zip(imbalances(problem.weights), sizes, strict=True))
 
     def distance(problem: Problem) -> float:
         layers = problem.weights
@@ -74,11 +51,11 @@ def balanced(case: Case) -> Hypothesis:
         ]
         return float(max(moves, default=0.0)) / size
 
-    said = "‖W₂ᵀW₂ − W₁W₁ᵀ‖ =" if case.problem.widths[3:] == () else "the imbalance ="
-    return measured(case, "balanced initialization", said, gaps, distance)
+    said = "‖W₂ᵀW₂ − W₁W₁ᵀ‖ =" if problem.widths[3:] == () else "the imbalance ="
+    return measured(problem, "balanced initialization", said, gaps, distance)
 
 
-def homogeneous(case: Case) -> Hypothesis:
+def homogeneous(problem: Problem) -> Hypothesis:
     """Require W_2ᵀW_2 − W_1W_1ᵀ = λI for some number λ."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
@@ -87,10 +64,12 @@ def homogeneous(case: Case) -> Hypothesis:
         rest = gap - homogeneity(problem) * np.eye(len(gap), dtype=int)
         return [(rest, _stacked(first, second))]
 
-    return measured(case, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖ =", gaps)
+    return measured(
+        problem, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖ =", gaps
+    )
 
 
-def isotropic(case: Case) -> Hypothesis:
+def isotropic(problem: Problem) -> Hypothesis:
     """Require whitened input, Σ_xx = κI; κ = 1 strictly."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
@@ -99,55 +78,55 @@ def isotropic(case: Case) -> Hypothesis:
         rest = sigma_xx - level * np.eye(len(sigma_xx), dtype=int)
         return [(rest, sigma_xx)]
 
-    return measured(case, "whitened input", "‖Σ_xx − κI‖ =", gaps)
+    return measured(problem, "whitened input", "‖Σ_xx − κI‖ =", gaps)
 
 
-def seen(case: Case) -> Hypothesis:
+def seen(problem: Problem) -> Hypothesis:
     """Require that there is input: Σ_xx ≠ 0."""
-    found = bool(np.any(case.problem.arguments[0]))
+    found = bool(np.any(problem.arguments[0]))
     return Hypothesis("Σ_xx ≠ 0", found, "" if found else "nothing moves")
 
 
-def rank_one(case: Case) -> Hypothesis:
+def rank_one(problem: Problem) -> Hypothesis:
     """Require that every layer has rank one, and is not zero."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
         return [(_beyond_rank_one(weight), weight) for weight in problem.weights]
 
     words, said = "every layer has rank one", "‖W_l − its best row and column‖ ="
-    if not all(weight.any() for weight in case.problem.weights):
+    if not all(weight.any() for weight in problem.weights):
         return Hypothesis(words, False, "a layer is zero", 1.0)
-    return measured(case, words, said, gaps)
+    return measured(problem, words, said, gaps)
 
 
-def aligned(case: Case) -> Hypothesis:
+def aligned(problem: Problem) -> Hypothesis:
     """Require Σ_xx, Σ_yx and W(0) to share singular vectors."""
     words, said = "Σ_xx, Σ_yx and W(0) share singular vectors", "their gap ="
-    if case.rational is not None and not case.is_large:
-        exactly = exactly_aligned(*moments(case.rational), product(case.rational))
+    if problem.rational is not None and not problem.is_large:
+        exactly = exactly_aligned(*moments(problem.rational), product(problem.rational))
         if exactly:
             return Hypothesis(words, True)
-    floats = case.problem.floats
+    floats = problem.floats
     size = quick_defect(*moments(floats), product(floats))
     if size <= 1e3 * TOLERANCE:
-        sharp = floats if case.is_coarse(CHECK_DIGITS) else case.sharp
+        sharp = floats if is_coarse(problem, CHECK_DIGITS) else problem.sharp
         modes = joint_modes(*moments(sharp), product(sharp))
         size = modes.defect
-        if case.rational is not None:
+        if problem.rational is not None:
             size = max(size, start_defect(modes, len(floats.weights)))
-        elif size < ROUNDING:
+        elif size < UNSEEN:
             size = 0.0
-    return verdict(case, words, said, size)
+    return verdict(problem, words, said, size)
 
 
 def verdict(
-    case: Case, words: str, said: str, size: float, shown: float | None = None
+    problem: Problem, words: str, said: str, size: float, shown: float | None = None
 ) -> Hypothesis:
     """Return what a measured gap says: numbers that are exact leave no room.
 
     Parameters
     ----------
-    case : Case
+    problem : Problem
         What is asked.
     words, said : str
         The condition, and what is measured.
@@ -156,15 +135,14 @@ def verdict(
     shown : float, optional
         What is printed instead, where people look for another number.
     """
-    room = 0.0 if case.is_exact and not case.is_large else TOLERANCE
+    room = 0.0 if is_exact(problem) and not problem.is_large else TOLERANCE
     detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
     return Hypothesis(words, size <= room, detail, size)
 
 
 def imbalance(problem: Problem) -> Array:
     """Return W_2ᵀW_2 − W_1W_1ᵀ."""
-    first, second = problem.weights
-    return np.asarray(second.T @ second - first @ first.T)
+    return imbalances(problem.weights)[0]
 
 
 def homogeneity(problem: Problem) -> Any:
@@ -216,7 +194,7 @@ def _root(matrix: Array) -> Array:
 
 
 def measured(
-    case: Case,
+    problem: Problem,
     words: str,
     said: str,
     gaps: Callable[[Problem], list[tuple[Array, Array]]],
@@ -226,10 +204,8 @@ def measured(
 
     Parameters
     ----------
-    case : Case
-        What is asked.
-    words, said : str
-        The condition, and what is measured.
+    problem, words, said
+        As for `verdict`.
     gaps : callable
         The arrays that have to vanish, each with the one to whose size it is compared.
     distance : callable, optional
@@ -241,12 +217,12 @@ def measured(
         size = max((relative_size(*pair) for pair in gaps(problem)), default=0)
         return max(to_float(size), TINY) if size else 0.0
 
-    floats = case.problem.floats
+    floats = problem.floats
     size = size_of(floats)
-    if size <= 1e3 * TOLERANCE and not case.is_large:
-        sharp = size_of(case.sharp)
-        drawn = case.rational is None
-        size = 0.0 if sharp < ROUNDING and drawn else sharp
-    if 0 < size <= TOLERANCE and distance is not None and case.rational is not None:
+    if size <= 1e3 * TOLERANCE and not problem.is_large:
+        sharp = size_of(problem.sharp)
+        drawn = problem.rational is None
+        size = 0.0 if sharp < UNSEEN and drawn else sharp
+    if 0 < size <= TOLERANCE and distance is not None and problem.rational is not None:
         size, said = max(size, distance(floats)), "the weights are off by"
-    return verdict(case, words, said, size)
+    return verdict(problem, words, said, size)

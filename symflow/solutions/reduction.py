@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from symflow.solutions.step import Step
+from symflow.solutions.derivation import Step
 
 SIGMA_YX = sympy.Symbol("Sigma_yx", commutative=False)
 LAM, SIG = sympy.symbols("Lambda Sigma", commutative=False)

@@ -58,7 +58,7 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
     The weights differ by grown · (|δ(0)| + ∫ push/grown).
     """
     grid = _grid(times)
-    problem, depth = solution.problem.floats, solution.degree
+    problem, depth = solution.problem.floats, solution.depth
     sigma_xx, sigma_yx = problem.arguments
     matrices, layers = solution.rough(grid)
     size = np.max(np.abs(matrices), axis=(1, 2))

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
-    Claim,
     Finding,
     Hypothesis,
     Path,
-    Reference,
     Refusal,
     Status,
+    Theorem,
+    all_hold,
     relative_size,
 )
+from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import HypothesisFailed, NoClosedForm
+from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import float_times
-from symflow.solutions.case import Case
-from symflow.solutions.in_balls import held_in_balls
-from symflow.solutions.routine import Routine
+from symflow.solutions.any_precision import STEP, spare_of
+from symflow.solutions.derivation import Derivation, Step
+from symflow.solutions.modes.eigenvectors import spare_digits
+from symflow.solutions.numpy_form import Routine
 from symflow.solutions.sensitivity import (
     LARGE,
     amplification,
@@ -37,40 +39,103 @@ from symflow.solutions.sensitivity import (
     last_time,
     magnified,
 )
-from symflow.solutions.step import Derivation, Step, Times
-
-#: Relative size below which a singular value of the limit counts as zero.
-NOTHING = 1e-12
+from symflow.solutions.time.learning_rate import Scheduled, scheduled
+from symflow.solutions.time.passage_times import Times, parts_of, passages
 
 #: Up to this many weights the Hessian is formed.
 FEW_WEIGHTS = 40
-Condition = Callable[[Case], Hypothesis]
+
+#: Digits of a closed form beyond those of the balls that it is held against.
+BEYOND_BALLS = 10
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Solution(Claim):
+class Solution(Theorem):
     """A closed form of a trajectory: formula, hypotheses, proof and values.
 
     Parameters
     ----------
-    case : Case
-        The flow with its data and start.
+    problem : Problem
+        The flow with its data and start, in float64.
     checked : tuple of Hypothesis
         The conditions, as measured on them.
     """
 
-    case: Case
-    checked: tuple[Hypothesis, ...]
-
-    #: Where the solution comes from.
-    source: ClassVar[Reference]
-    #: The hypotheses, cheap and structural ones first.
-    conditions: ClassVar[tuple[Condition, ...]]
+    question: ClassVar = "solutions"
     #: How many conditions are structural: where one fails, the others make no sense.
     structural: ClassVar[int] = 2
     #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
     is_balanced: ClassVar[bool] = False
     has_dense_layers: ClassVar[bool] = False
+    #: What the formula is a formula of, as SymPy.
+    unknown: ClassVar[sympy.Basic]
+
+    @classmethod
+    def attempt(cls, problem: Problem) -> Self | Refusal:
+        """Return the solution, or the hypotheses that fail."""
+        checked: list[Hypothesis] = []
+        for number, condition in enumerate(cls.conditions):
+            if number == cls.structural and not all_hold(checked):
+                break
+            checked.append(condition(problem))
+        if all_hold(checked):
+            return cls.conclude(problem, checked)
+        return cls.refuse(checked)
+
+    @property
+    def status(self) -> Status:
+        """Proved by `verify`, or verified where hypotheses hold up to rounding."""
+        return Status.VERIFIED if self.defect else Status.PROVED
+
+    @property
+    def depth(self) -> int:
+        """The number L of factors of W."""
+        return len(self.problem.weights)
+
+    @property
+    def coupling(self) -> float:
+        """How fast the factors move each other, per force and size of the others."""
+        return self.depth - 1
+
+    @property
+    def defect(self) -> float:
+        """By how much the hypotheses fail to hold exactly, relative."""
+        return max(hypothesis.defect for hypothesis in self.checked)
+
+    @property
+    @abstractmethod
+    def formula(self) -> sympy.Basic:
+        """The closed form as SymPy, in its numerically stable form."""
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """The formula and what it is of."""
+        return sympy.Eq(self.unknown, self.formula, evaluate=False)
+
+    @classmethod
+    @abstractmethod
+    def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
+        """Return what vanishes if and only if the formulas solve the flow."""
+
+    @property
+    def formulas(self) -> tuple[sympy.Basic, ...]:
+        """All closed forms that `verify` proves together; `formula` comes first."""
+        return (self.formula,)
+
+    def verify(self) -> sympy.Expr:
+        """Return the residual of equation and start, exactly zero."""
+        return self.residual(*self.formulas)
+
+    def derivation(self) -> tuple[Step, ...]:
+        """Return the steps from Ẇ_1, Ẇ_2, … to the formula, each checked by SymPy."""
+        given = [
+            Step("and" if number else "the flow is", equation, definition=True)
+            for number, equation in enumerate(self.problem.flow.equations)
+        ]
+        return Derivation((*given, *self._derived()))
+
+    @abstractmethod
+    def _derived(self) -> tuple[Step, ...]:
+        """Return the steps after the equations of the flow."""
 
     def rough(self, times: Array) -> tuple[Array, tuple[Array, ...] | None]:
         """Return W, and layers where they are cheap, for bounds along the path.
@@ -99,99 +164,21 @@ class Solution(Claim):
         path = zip(*layers, strict=True)
         return np.stack([bent(layers, *problem.arguments) for layers in path])
 
-    @classmethod
-    def attempt(cls, case: Case) -> Self | Refusal:
-        """Return the solution, or the hypotheses that fail."""
-        checked: list[Hypothesis] = []
-        for number, condition in enumerate(cls.conditions):
-            if number == cls.structural and not all(h.holds for h in checked):
-                break
-            checked.append(condition(case))
-        if all(hypothesis.holds for hypothesis in checked):
-            return cls(case, tuple(checked))
-        return Refusal(cls.__name__, cls.source, tuple(checked))
-
     @property
-    def name(self) -> str:
-        """A short name for tables."""
-        return type(self).__name__
+    def _is_off(self) -> bool:
+        """Whether numbers that were given satisfy the hypotheses to rounding only.
 
-    @property
-    def reference(self) -> Reference:
-        """Where the solution comes from."""
-        return self.source
-
-    @property
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """The conditions, as measured on the data and the start."""
-        return self.checked
-
-    @property
-    def status(self) -> Status:
-        """Proved by `verify`, or verified where hypotheses hold up to rounding."""
-        return Status.VERIFIED if self.defect else Status.PROVED
-
-    @property
-    def problem(self) -> Problem:
-        """The initial value problem in float64."""
-        return self.case.problem
-
-    @property
-    def degree(self) -> int:
-        """The number of factors of W."""
-        return len(self.problem.weights)
-
-    @property
-    def coupling(self) -> float:
-        """How fast the factors move each other, per force and size of the others."""
-        return self.degree - 1
-
-    @property
-    def defect(self) -> float:
-        """By how much the hypotheses fail to hold exactly, relative."""
-        return max(hypothesis.defect for hypothesis in self.checked)
-
-    @property
-    @abstractmethod
-    def formula(self) -> sympy.Basic:
-        """The closed form as SymPy, in its numerically stable form."""
-
-    @classmethod
-    @abstractmethod
-    def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
-        """Return what vanishes if and only if the formulas solve the flow."""
-
-    @property
-    def formulas(self) -> tuple[sympy.Basic, ...]:
-        """All closed forms that `verify` proves together; `formula` comes first."""
-        return (self.formula,)
-
-    def verify(self) -> sympy.Expr:
-        """Return the residual of equation and start, exactly zero."""
-        return self.residual(*self.formulas)
-
-    def derivation(self) -> tuple[Step, ...]:
-        """Return the steps from Ẇ_1, Ẇ_2, … to the formula, each checked by SymPy."""
-        given = [
-            Step("and" if number else "the flow is", equation, definition=True)
-            for number, equation in enumerate(self.problem.flow.equations)
-        ]
-        return Derivation((*given, *self._derived()))
-
-    @abstractmethod
-    def _derived(self) -> tuple[Step, ...]:
-        """Return the steps after the equations of the flow."""
+        A start that a rule draws is a point that satisfies them.
+        """
+        return bool(self.defect) and self.problem.rational is not None
 
     @cached_property
     def horizon(self) -> float:
         """The time until which W(t) is known, infinite for hypotheses that hold.
 
-        Beyond it, what floats miss may have changed W(t) by a part of `LARGE`.  A start
-        that a rule draws is a point that satisfies the hypotheses.
+        Beyond it, what floats miss may have changed W(t) by a part of `LARGE`.
         """
-        if self.defect == 0 or self.case.rational is None:
-            return np.inf
-        return horizon(self)
+        return horizon(self) if self._is_off else np.inf
 
     def error(self, t: Any) -> Array:
         """Return what the defect of the hypotheses can have grown to, relative.
@@ -248,13 +235,17 @@ class Solution(Claim):
     def weights(self, t: Any) -> tuple[Array, ...]:
         """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
 
+        They are in the order of the model's parameters.
+
         Parameters
         ----------
         t : float or array_like
             Times up to `horizon`.
         """
         self._check(float_times(t), "weights(t)")
-        return self._weights(t)
+        found = self._weights(t)
+        asked = self.problem.asked
+        return found if asked is None else in_given_order(found, asked)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.
@@ -276,7 +267,7 @@ class Solution(Claim):
         HypothesisFailed
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
-        if self.defect and self.case.rational is not None:
+        if self._is_off:
             known = float(self.error(to_float(t)))
             if not known <= 10.0**-digits:
                 msg = (
@@ -299,7 +290,7 @@ class Solution(Claim):
         """
         self._check(np.array(np.inf), "limit")
         found = self._limit
-        if self.defect and self.case.rational is not None:
+        if self._is_off:
             late = self._end_to_end(last_time(self))
             if relative_size(late - found, late) > LARGE:
                 msg = (
@@ -310,22 +301,31 @@ class Solution(Claim):
                 raise HypothesisFailed(msg)
         return found
 
-    @abstractmethod
-    def _end_to_end(self, t: Any) -> Array:
-        """Return W(t) at any float64 times."""
+    # The closed form as it stands: its values at any float64 times, at one time in as
+    # many digits as are asked for, and at the end.
 
     @abstractmethod
-    def _weights(self, t: Any) -> tuple[Array, ...]:
-        """Return the weights at any float64 times."""
+    def _end_to_end(self, t: Any) -> Array: ...
 
     @abstractmethod
+    def _weights(self, t: Any) -> tuple[Array, ...]: ...
+
     def _precise(self, t: Any, digits: int) -> Array:
-        """Return W(t) at one time, of the closed form as it stands."""
+        asked = digits + spare_digits(t, self.problem.arguments) + self._lost
+        return self._at(t, -(-asked // STEP) * STEP)
+
+    @abstractmethod
+    def _at(self, t: Any, digits: int) -> Array:
+        """Return W(t), computed with this many digits."""
+
+    @property
+    def _lost(self) -> int:
+        """Digits lost between the numbers given and W(t), late times aside."""
+        return spare_of(self.problem)
 
     @property
     @abstractmethod
-    def _limit(self) -> Array:
-        """Return the limit of the closed form as it stands."""
+    def _limit(self) -> Array: ...
 
     def routine(self) -> Routine:
         """Return the closed form as NumPy code, for `compile`.
@@ -348,19 +348,15 @@ class Solution(Claim):
         t : array_like
             Times.
         """
-        final = np.linalg.svd(self.limit, compute_uv=False)
-        final = final[final > NOTHING * max(final.max(initial=0.0), 1e-300)]
         found = np.linalg.svd(self.end_to_end(t), compute_uv=False)
-        return np.asarray(found[..., : len(final)] / final)
+        return parts_of(found, np.linalg.svd(self.limit, compute_uv=False))
 
     @cached_property
     def times(self) -> Times:
         """When each mode of W(t) reaches 1 %, half and 99 % of its limit."""
-        from symflow.solutions.passage import passages
-
         return Times(*passages(self, (0.01, 0.5, 0.99)))
 
-    def scheduled(self, rate: Any) -> Any:
+    def scheduled(self, rate: Any) -> Scheduled:
         """Return the closed form under a learning-rate schedule η(t).
 
         Parameters
@@ -373,13 +369,16 @@ class Solution(Claim):
         Scheduled
             θ(t) = θ_flow(∫₀ᵗ η); see `symflow.solutions.scheduled`.
         """
-        from symflow.solutions.schedule import scheduled
-
         return scheduled(self, rate)
 
     def finding(self, balls: Any, index: int) -> Finding | str:
         """Return the closed form minus the enclosed end-to-end matrix in balls."""
-        return held_in_balls(self, balls, index)
+        if is_endless(balls):
+            return limit_finding(self, balls)
+        digits = balls.digits + BEYOND_BALLS
+        value = self._precise(balls.t[index], digits)
+        gap = gap_to(value, arb(10) ** -digits, balls, index)
+        return Finding(gap, trusted="the evaluation of the closed form (mpmath)")
 
     def residuals(self, path: Path) -> Array:
         """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""
@@ -393,7 +392,7 @@ class Solution(Claim):
 
     def magnification(self, path: Path) -> Array:
         """Return the size of products of weights beside W(t)."""
-        return magnified(path, self.degree)
+        return magnified(path, self.depth)
 
     def slack(self, path: Path) -> Array:
         """Return what the defect of the hypotheses can have grown to by each time."""

@@ -10,8 +10,8 @@ from typing import Any
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import relative_size
-from symflow.solutions.case import context_of
-from symflow.solutions.modes import lifted
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.modes.joint_modes import lifted
 from symflow.solutions.solution import Solution
 
 #: Times of every size, for float64.
@@ -22,7 +22,7 @@ Oracle = Callable[[Any, Any, Any, Any], Array]
 
 
 @dataclass(frozen=True)
-class Entry:
+class AgreementRow:
     """One solution, held against an independent integration.
 
     Parameters
@@ -53,7 +53,7 @@ class Entry:
 
 def table(
     solutions: Iterable[Solution], times: Sequence[Any], oracle: Oracle, *, digits: int
-) -> tuple[Entry, ...]:
+) -> tuple[AgreementRow, ...]:
     """Hold solutions against an independent high-precision integration.
 
     Parameters
@@ -70,7 +70,7 @@ def table(
 
     Returns
     -------
-    tuple of Entry
+    tuple of AgreementRow
         One per solution.
 
     Examples
@@ -90,14 +90,17 @@ def table(
 
 def _entry(
     solution: Solution, times: Sequence[Any], oracle: Oracle, digits: int
-) -> Entry:
-    case, context = solution.case, context_of(digits + 10)
-    truth = [lifted(w, context) for w in oracle(case.flow, case.data, case.init, times)]
+) -> AgreementRow:
+    problem, context = solution.problem, context_of(digits + 10)
+    given = problem.given
+    assert given is not None
+    path = oracle(problem.flow, given.data, given.init, times)
+    truth = [lifted(matrix, context) for matrix in path]
     exact = [lifted(solution.precise(t, digits=digits), context) for t in times]
     ends = to_float(times[0]), to_float(times[-1])
     floats = [solution.end_to_end(time) for time in LONG]
     rounded = [to_float_array(solution.precise(time, digits=25)) for time in LONG]
-    return Entry(
+    return AgreementRow(
         solution.name,
         str(solution.reference),
         str(solution.verify()),
@@ -117,17 +120,17 @@ def _digits(values: Sequence[Array], truth: Sequence[Array], most: int) -> int:
     return min(most, int(logarithm))
 
 
-def as_markdown(entries: Iterable[Entry]) -> str:
+def as_markdown(entries: Iterable[AgreementRow]) -> str:
     """Return the table as Markdown.
 
     Parameters
     ----------
-    entries : iterable of Entry
+    entries : iterable of AgreementRow
         As from `table`.
 
     Examples
     --------
-    >>> row = Entry("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
+    >>> row = AgreementRow("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
     >>> print(as_markdown([row]).splitlines()[-1])
     | LogisticMode | Saxe et al. 2014 | 0 | 48 (t = 0 … 10) | 15 (t ≤ 1e+08) |
     """

@@ -11,8 +11,8 @@ from __future__ import annotations
 from math import inf
 
 import sympy
-from flint import ctx
 
+from symflow.algebra.balls import ALONE, workbits
 from symflow.algebra.text import scientific
 from symflow.claims import Claim, Finding, Status
 from symflow.claims.finding import is_endless
@@ -128,7 +128,7 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
     ball : Enclosure
         What is proven.
     """
-    with ctx.workprec(ball.context.prec + 64):
+    with ALONE, workbits(ball.context.prec + 64):
         findings, trusted = _findings(claim, ball)
         times = tuple(ball.t)
         if findings is None:

@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, Theorem, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
@@ -128,12 +128,12 @@ def _claim_row(claim: Claim, route: Route) -> Row:
     own = route_bound(route)
     parts = zip(*_measured(claim, route), claim.magnification(route), strict=True)
     pairs = [
-        (to_mpf(size, mpmath.mp), own * factor + float(extra))
+        (to_mpf(size, WIDE), own * factor + float(extra))
         for size, extra, factor in parts
     ]
     limit = None if isinstance(claim, Theorem) else _settled(claim, route)
     if limit is not None and limit[0] > limit[1]:
-        pairs = [(to_mpf(limit[0], mpmath.mp), mpmath.mpf(limit[1]))]
+        pairs = [(to_mpf(limit[0], WIDE), WIDE.mpf(limit[1]))]
     residual, bound = max(
         pairs, key=lambda pair: pair[0] / pair[1] if pair[1] else pair[0]
     )
@@ -153,7 +153,13 @@ def _claim_row(claim: Claim, route: Route) -> Row:
     if isinstance(route, Enclosure):
         status, bound = _certified(claim, route, status, bound)
     name = claim.name
+    residual, bound = map(_portable, (residual, bound))
     return Row(name, _route_name(route), residual, bound, status, str(claim.reference))
+
+
+def _portable(size: Any) -> Any:
+    """Return an mpf that can be pickled, which one of another context cannot."""
+    return mpmath.make_mpf(WIDE.convert(size)._mpf_)
 
 
 def _measured(claim: Claim, route: Route) -> tuple[Array, Array]:
@@ -326,10 +332,10 @@ def route_bound(route: Route) -> Any:
         Its error is the estimated or proven one, not what a tolerance hopes for.
     """
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
-    by_error = to_mpf(route.error, mpmath.mp) / (scale or 1.0)
+    by_error = to_mpf(route.error, WIDE) / (scale or 1.0)
     if route.context is None:
-        return max(AMPLIFICATION * by_error, mpmath.mpf(FLOAT_ROUNDING))
-    return max(by_error, mpmath.mpf(10) ** (SPARE_DIGITS - route.digits))
+        return max(AMPLIFICATION * by_error, WIDE.mpf(FLOAT_ROUNDING))
+    return max(by_error, WIDE.mpf(10) ** (SPARE_DIGITS - route.digits))
 
 
 def digits_of(residual: Any) -> int:
@@ -340,4 +346,4 @@ def digits_of(residual: Any) -> int:
     >>> digits_of(3e-48)
     47
     """
-    return int(-mpmath.log10(residual)) if residual > 0 else MANY_DIGITS
+    return int(-WIDE.log10(residual)) if residual > 0 else MANY_DIGITS

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 import symflow as sf
+from symflow.flow.problem import bind
 from symflow.gallery import solution_table
 from symflow.solutions import Riccati, as_markdown
-from symflow.solutions.case import Case
 
 WIDTHS = ((5, 10, 2), (3, 5, 7), (5, 5, 5))
 LAMBDAS = (-5, -1, 0, 0.5, 1, 10, 100)
@@ -72,7 +72,7 @@ def problems(quick: bool) -> list[tuple[str, Any]]:
 def row(name: str, case: Any) -> str:
     """Return one line of the table."""
     began = time.process_time()
-    solution = Riccati.attempt(Case(*case)) if "λ" in name else sf.solve(*case)
+    solution = Riccati.attempt(bind(*case)) if "λ" in name else sf.solve(*case)
     solution.end_to_end(1.0)
     ready = 1e3 * (time.process_time() - began)
     kern = sf.compile(solution)

@@ -20,6 +20,18 @@ LAZY = ["scipy.integrate", "matplotlib", "flint", "IPython", "pandas", "distribu
 #: Names of a global precision.
 PRECISIONS = {"dps", "prec"}
 
+#: What only the modules that guard it may touch.
+GUARDS = ("symflow.algebra.threads:", "symflow.algebra.balls:")
+SHARED = {
+    ("flint", "ctx"),
+    ("mpmath", "mp"),
+    ("mpmath", "workdps"),
+    ("mpmath", "workprec"),
+    ("sympy", "N"),
+    ("functools", "cached_property"),
+    ("warnings", "catch_warnings"),
+}
+
 
 def test_importing_symflow_stays_light():
     """SymPy itself loads flint where it finds it; symflow adds nothing to that."""
@@ -71,6 +83,24 @@ def assigns_precision(syntax):
         is_global = owner.split(".")[-1] in {"mp", "ctx"} or owner == "mpmath"
         if target.attr in PRECISIONS and is_global:
             yield line, f"{owner}.{target.attr}"
+
+
+def uses_what_threads_share(syntax):
+    """FLINT's precision, SymPy's use of mpmath's, and 3.11's locks on properties."""
+    for node in ast.walk(syntax):
+        if isinstance(node, ast.ImportFrom):
+            taken = {(node.module, alias.name) for alias in node.names}
+            for module, name in taken & SHARED:
+                yield node.lineno, f"{name} of {module}"
+        elif isinstance(node, ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else ""
+            if (owner, node.attr) in SHARED or node.attr == "evalf":
+                yield node.lineno, f"{owner}.{node.attr}"
+        elif isinstance(node, ast.With):
+            entered = [ast.unparse(item.context_expr) for item in node.items]
+            opened = [text.startswith("workbits(") for text in entered]
+            if any(opened) and "ALONE" not in entered[: opened.index(True)]:
+                yield node.lineno, ", ".join(entered)
 
 
 def patches_upstream(syntax):
@@ -135,6 +165,7 @@ BROKEN = {
     prints: "def f():\n    print(1)",
     catches_anything: "try:\n    f()\nexcept BaseException:\n    pass",
     assigns_precision: "def f(ctx):\n    a, ctx.prec = 1, 2",
+    uses_what_threads_share: "with workbits(9), ALONE:\n    pass",
     patches_upstream: "import numpy as np\nnp.linalg.norm = 1",
     draws_globally: "import random\nrandom.shuffle([])",
     draws_another_each_time: "sf.gaussian_init(0.1)",
@@ -146,7 +177,8 @@ UNSEEDED = {
     "test_gaussian_exponent_has_to_be_a_number",
     "test_rank_one_directions_have_to_be_vectors_that_fit",
     "test_lambda_has_to_be_a_real_number",
-    "test_sigkill_at_random_moments_loses_and_duplicates_nothing",
+    "test_a_seed_that_is_overridden_makes_no_other_sweep",
+    "test_seeds_that_are_overridden_make_no_other_grid",
 }
 
 
@@ -167,7 +199,9 @@ OF_THE_PACKAGE = set(BROKEN) - {prints, draws_another_each_time}
 
 @pytest.mark.parametrize("rule", sorted(OF_THE_PACKAGE, key=lambda rule: rule.__name__))
 def test_the_habit_is_kept_everywhere(rule):
-    assert not offences(rule)
+    shared = (assigns_precision, patches_upstream, uses_what_threads_share)
+    free = GUARDS if rule in shared else ()
+    assert not [at for at in offences(rule) if not at.startswith(free)]
 
 
 @pytest.mark.parametrize("rule", BROKEN)

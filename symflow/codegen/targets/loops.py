@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from symflow.algebra.numbers import to_float
-from symflow.codegen.inplace import Shape, slot_shapes
+from symflow.codegen.inplace import Shape, fixed_matrix, slot_shapes
 from symflow.codegen.program import Instruction
 from symflow.codegen.targets.sizes import SizedProgram
 
@@ -84,6 +84,9 @@ def loops(
             views.append(View(view.name, shapes[slot], not view.flipped))
             continue
         view = View(outs.get(slot, f"v{slot}"), shapes[slot])
+        if step.operation in ("rows", "columns"):
+            views.append(view)
+            continue
         if slot not in outs:
             scratch[view.name] = shapes[slot]
         if step.operation == "matmul" and operands[1].flipped:
@@ -109,6 +112,8 @@ def _statement(
             return _matmul(language, out, *operands)
         case "inner" | "trace":
             return _reduced(language, out, operands)
+        case "identity" | "constant":
+            return _fixed(language, step, out)
         case "scale":
             factor = repr(to_float(step.constant))
             return _entrywise(language, out, f"{factor} * {{}}", operands)
@@ -154,6 +159,17 @@ def _entrywise(
     line = language.assign(out.at(language, "i", "j"), "=", value)
     inner = language.loop("j", out.shape[1], [line])
     return language.loop("i", out.shape[0], inner)
+
+
+def _fixed(language: Language, step: Instruction, out: View) -> list[str]:
+    """Return the entries of a matrix of numbers, zeros first."""
+    lines = _entrywise(language, out, "0.0", [])
+    for row, entries in enumerate(fixed_matrix(step, out.shape)):
+        for column, entry in enumerate(entries):
+            if entry:
+                target = out.at(language, str(row), str(column))
+                lines.append(language.assign(target, "=", repr(entry)))
+    return lines
 
 
 def _copy(language: Language, out: View, source: View) -> list[str]:

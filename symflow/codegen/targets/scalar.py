@@ -140,7 +140,7 @@ def scalar_kernel(
     sizes = [size_of(entry) for entry in entries]
     large = max(sizes) > LARGE
     pieces, whole = split(entries) if large else ([], entries)
-    printer = _Printer({"fully_qualified_modules": True, "strict": False})
+    printer = _ScalarPrinter({"fully_qualified_modules": True, "strict": False})
 
     def text(one: sympy.Expr) -> str:
         renamed = stable(one).xreplace(others) if others else stable(one)
@@ -216,7 +216,7 @@ def stable(expr: sympy.Expr) -> sympy.Expr:
     return found
 
 
-class _Printer(NumPyPrinter):  # type: ignore[misc]
+class _ScalarPrinter(NumPyPrinter):  # type: ignore[misc]
     def _print_exprel(self, expr: Any) -> str:
         return f"exprel({self._print(expr.args[0])})"
 

@@ -1,0 +1,176 @@
+"""Examples: problems on which a theorem is seen to hold, each with a false version.
+
+A theorem carries its own; the atlas, the table of mutants and the tests run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sympy import Rational
+
+from symflow.algebra.threads import cached_property
+from symflow.claims.claim import Claim
+from symflow.data import Moments, whitened
+from symflow.flow import GradientFlow, directional_flow, gradient_flow
+from symflow.flow.given import DataLike, InitLike
+from symflow.flow.problem import Problem, bind
+from symflow.losses import SquaredLoss
+from symflow.networks import AbstractNetwork, LinearNetwork
+
+#: Times at which most examples are looked at.
+QUARTERS = tuple(Rational(k, 4) for k in range(17))
+
+#: Makes a false claim from a true one.
+Mutation = Callable[[Any], Claim]
+
+
+def unchanged(claim: Any) -> Claim:
+    """Return the claim itself: it is false where a condition of it is not met."""
+    return claim  # type: ignore[no-any-return]
+
+
+def scaled(**factors: float) -> Mutation:
+    """Return the mutation that multiplies constants of a claim by factors.
+
+    Parameters
+    ----------
+    **factors : float
+        By name of the constant.
+    """
+
+    def mutate(claim: Any) -> Claim:
+        wrong = {name: getattr(claim, name) * by for name, by in factors.items()}
+        return replace(claim, **wrong)  # type: ignore[no-any-return]
+
+    return mutate
+
+
+def restarted(factor: Any) -> Mutation:
+    """Return the mutation that reads a claim's constants off another start.
+
+    Parameters
+    ----------
+    factor : number
+        What the weights of the other start are, relative to those of the claim.
+    """
+
+    def mutate(claim: Any) -> Claim:
+        weights = tuple(factor * weight for weight in claim.problem.weights)
+        other = claim.problem.started_at(weights)
+        return replace(claim, problem=other)  # type: ignore[no-any-return]
+
+    return mutate
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A problem on which a theorem holds, and how a false version of it is seen.
+
+    Parameters
+    ----------
+    key : str
+        Its short name, which the atlas shows.
+    network : network
+        What learns.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of arrays
+        Where the flow starts.
+    t : sequence of numbers
+        When the flow is looked at.
+    loss : loss, keyword-only
+        The squared loss by default.
+    clock : str, keyword-only
+        ``"log loss"`` for the flow in the clock of its loss.
+    exact : bool, keyword-only
+        Whether all numbers are exact, so that any number of digits makes sense.
+    false : callable, keyword-only
+        Makes the false version from the claim.
+    elsewhere : Example, keyword-only, optional
+        The problem whose trajectory refutes the false version, where it is another one.
+
+    Examples
+    --------
+    >>> from symflow.data import whitened
+    >>> from symflow.networks import LinearNetwork
+    >>> given = Example("one", LinearNetwork(1, 1), whitened([[2]]), ([[1]],))
+    >>> given.problem.size
+    1
+    """
+
+    key: str
+    network: AbstractNetwork
+    data: DataLike
+    init: InitLike
+    t: tuple[Any, ...] = (0, 1, 2)
+    _: KW_ONLY
+    loss: Any = field(default_factory=SquaredLoss)
+    clock: str = "time"
+    exact: bool = True
+    false: Mutation = unchanged
+    elsewhere: Example | None = None
+
+    @cached_property
+    def flow(self) -> GradientFlow:
+        """The flow."""
+        plain = gradient_flow(self.network, self.loss)
+        return plain if self.clock == "time" else directional_flow(plain)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The flow, bound to data and start."""
+        return bind(self.flow, self.data, self.init)
+
+
+def regression(
+    key: str, sigma_yx: Any, *weights: Any, sigma_xx: Any = None, **more: Any
+) -> Example:
+    """Return the example of dense layers that learn given moments.
+
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    sigma_yx : array_like, shape (m, d)
+        Σ_yx.
+    *weights : array_like
+        W_1, …, W_L at the start.
+    sigma_xx : array_like, shape (d, d), keyword-only, optional
+        Σ_xx; the identity by default.
+    **more
+        As of `Example`; looked at in quarters up to t = 4 by default.
+    """
+    widths = (len(weights[0][0]), *(len(weight) for weight in weights))
+    data = whitened(sigma_yx) if sigma_xx is None else Moments(sigma_xx, sigma_yx)
+    more.setdefault("t", QUARTERS)
+    return Example(key, LinearNetwork(*widths), data, weights, **more)
+
+
+@dataclass(frozen=True)
+class RandomExamples:
+    """Random problems on which a theorem holds wherever it applies.
+
+    Parameters
+    ----------
+    key : str
+        Their short name, which the atlas shows.
+    draw : callable
+        From a generator to one data set with many starts, a `Batch`.
+    false : callable
+        Makes a false version from a claim; it has to fail on one of the problems.
+    step : callable, optional
+        For gradient descent: from a problem to its step η; 0 skips the problem.
+    """
+
+    key: str
+    draw: Callable[[np.random.Generator], Any]
+    false: Mutation
+    step: Callable[[Problem], float] | None = None
+
+
+#: What a theorem carries of both kinds.
+Examples = tuple[Example | RandomExamples, ...]

@@ -1,0 +1,80 @@
+"""A product of layers whose model lists its weights in another order.
+
+Theorems about products speak of W_1, …, W_L, first layer first.  A model keeps the
+order of its parameters; flows and starts are turned here, on their way to a theorem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sympy
+
+from symflow.flow.gradient_flow import GradientFlow
+from symflow.inits import GivenInit, as_init
+from symflow.networks import AbstractNetwork
+
+
+def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
+    """Return what belongs to the weights of a model, first layer first.
+
+    Parameters
+    ----------
+    parts : tuple
+        One per weight, in the order of the model's parameters.
+    network : AbstractNetwork
+        The model.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> U, V = (sympy.MatrixSymbol(name, 2, 2) for name in "UV")
+    >>> in_layer_order(("v", "u"), sf.Model(V * U, (V, U)))
+    ('u', 'v')
+    """
+    if network.product is None:
+        return parts
+    symbols = network.parameters
+    return tuple(parts[symbols.index(s)] for s in network.product.parameters)
+
+
+def in_given_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
+    """Return what belongs to the layers of a product in the order of the parameters.
+
+    Parameters
+    ----------
+    parts : tuple
+        One per layer, first layer first.
+    network : AbstractNetwork
+        The model.
+    """
+    if network.product is None:
+        return parts
+    layers = network.product.parameters
+    return tuple(parts[layers.index(symbol)] for symbol in network.parameters)
+
+
+def layered(flow: GradientFlow, init: Any = None) -> tuple[GradientFlow, Any]:
+    """Return the flow of the network of layers, and the start that belongs to it.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        Any flow; one of another model comes back as it is.
+    init : Init or sequence of array_like
+        A rule, or the weights in the order of the parameters.
+    """
+    network = getattr(flow, "network", None)
+    product = getattr(network, "product", None)
+    if network is None or product is None:
+        return flow, init
+    loss: Any = flow.loss
+    if isinstance(loss.l2, sympy.Tuple):
+        loss = replace(loss, l2=sympy.Tuple(*in_layer_order(flow.decays, network)))
+    rates = flow.learning_rates and in_layer_order(flow.learning_rates, network)
+    turned = GradientFlow(product, loss, flow.clock, rates)
+    rule = None if init is None else as_init(init)
+    if isinstance(rule, GivenInit) and len(rule.weights) == len(network.parameters):
+        return turned, GivenInit(list(in_layer_order(rule.weights, network)))
+    return turned, init

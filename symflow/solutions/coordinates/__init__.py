@@ -1,0 +1,1 @@
+"""Flows whose coordinates move alone: eigenvectors, diagonal networks, frequencies."""

@@ -1,0 +1,141 @@
+"""Circular networks in Fourier coordinates: conditions, and the transforms."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.exact_matrix import height_of
+from symflow.claims import Hypothesis
+from symflow.flow.problem import Problem
+from symflow.networks import Circulant, Network, Readout
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.conditions import measured
+from symflow.solutions.solution import Solution
+from symflow.solutions.time.passage_times import parts_of
+
+#: A part of the start below this is rounding of the check.
+SPARE = 10
+
+
+def full_filters(problem: Problem, least: int, most: int | None) -> Hypothesis:
+    """Require convolutions with filters as long as the input, of some number."""
+    network = problem.flow.network
+    layers = network.layers if isinstance(network, Network) else ()
+    full = bool(layers) and least <= len(layers) <= (most or len(layers))
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and isinstance(layers[-1], Readout)
+    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    count = "two" if most == 2 else "three or more"
+    return Hypothesis(f"{count} convolutions with full filters", full, repr(network))
+
+
+def circulant_design(problem: Problem) -> Hypothesis:
+    """Require that Σ_xx is circulant: diagonal in Fourier coordinates."""
+
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
+        sigma_xx = problem.arguments[0]
+        turned = np.roll(np.roll(sigma_xx, 1, axis=0), 1, axis=1)
+        return [(turned - sigma_xx, sigma_xx)]
+
+    words = "stationary input, Σ_xx circulant"
+    return measured(problem, words, "off by", gaps)
+
+
+def spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+    """Return λ, σ and the transforms of all filters, per frequency; and the transform.
+
+    A transform of d fractions is an algebraic number of degree below d: if it is not
+    zero, d times the digits of the fractions show that.
+
+    Parameters
+    ----------
+    problem : Problem
+        With circulant Σ_xx and full filters.
+    digits : int
+        Digits of the arithmetic, beside those that tell zero from small.
+    """
+    return problem.remembered(
+        ("spectra", digits), lambda: _spectra(problem, digits + SPARE)
+    )
+
+
+def _spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
+    d, known = problem.widths[0], problem.rational
+    if known is not None:
+        digits += d * height_of((*known.weights, *known.arguments))
+    problem = known or problem.at(digits)
+    context = context_of(digits)
+    turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
+    basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
+    sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
+    filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
+    noise = context.mpf(10) ** (SPARE - context.dps)
+
+    def turned(signal: Array) -> list[Any]:
+        least = noise * sum(abs(x) for x in signal)
+        return [x if abs(x) > least else context.zero for x in basis @ signal]
+
+    lam = [context.re(value) for value in turned(sigma_xx[0])]
+    columns = [turned(part) for part in (sigma_yx[0], *filters)]
+    return list(zip(lam, *columns, strict=True)), basis
+
+
+class CircularSolution(Solution):
+    """A solution by independent frequencies of the product β of full filters."""
+
+    @property
+    def coupling(self) -> float:
+        """The transforms of d numbers are up to √d times as large."""
+        size = float(self.problem.widths[0])
+        return float((self.depth - 1) * size ** (self.depth / 2))
+
+    @property
+    def _lost(self) -> int:
+        return SPARE
+
+    @abstractmethod
+    def strengths(self, t: Any) -> Array:
+        """Return the β̂(k) in float64, complex, shape (…, d).
+
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+        """
+
+    @property
+    @abstractmethod
+    def _final(self) -> Array:
+        """The β̂(k) as t → ∞."""
+
+    def _end_to_end(self, t: Any) -> Array:
+        return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
+
+    @property
+    def _limit(self) -> Array:
+        return np.fft.ifft(self._final).real[None, :]
+
+    def progress(self, t: Any) -> Array:
+        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
+        final = np.abs(self._final[: len(self._final) // 2 + 1])
+        return parts_of(np.abs(self.strengths(t)), final)
+
+
+def turned_back(basis: Array, values: list[Any]) -> Array:
+    """Return the real row, shape (1, d), with a given transform.
+
+    Parameters
+    ----------
+    basis : array, shape (d, d)
+        The transform, as from `spectra`.
+    values : list of mpc
+        The transformed row.
+    """
+    context = basis.flat[0].context
+    back = np.array([[context.conj(x) for x in row] for row in basis])
+    rows = back.T @ np.array(values, dtype=object) / len(values)
+    return np.array([[context.re(x) for x in rows]], dtype=object)

@@ -1,0 +1,1 @@
+"""Spectral starts: every mode of W(t) follows a scalar equation."""

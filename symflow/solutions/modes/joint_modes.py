@@ -1,0 +1,285 @@
+"""Joint modes: one pair of bases in which Σ_xx, Σ_yx and W(0) are all diagonal.
+
+The right vectors V are eigenvectors of a generic combination of Σ_xx, Σ_yxᵀΣ_yx,
+W(0)ᵀW(0) and the symmetric part of Σ_yxᵀW(0): where these commute, a generic
+combination separates all their common eigenspaces, repeated values included.  The
+left vector of a mode lies along W(0)v, so that its strength w is never negative, and
+along Σ_yx v where the mode starts at zero.  Whether the bases do diagonalize is then
+measured, not assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import fmpq
+
+from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.exact_matrix import height_of, rank_of, rational
+from symflow.algebra.numbers import to_float
+from symflow.errors import PrecisionLost
+from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
+from symflow.solutions.any_precision import context_of
+
+#: Coefficients of the generic combination; any rationally independent ones would do.
+_MIX = (1.0, 0.618, 0.414, 0.271, 0.732, 0.236)
+
+#: Relative size of rounding in float64 eigenvectors of many close eigenvalues.
+COARSE_NOISE = 1e-11
+
+
+@dataclass(frozen=True, eq=False)
+class JointModes:
+    """Singular vectors shared by the data and the start, at one precision.
+
+    Parameters
+    ----------
+    left : array, shape (outputs, inputs)
+        u_i in column i; a zero column where neither data nor start has a mode.
+    right : array, shape (inputs, inputs)
+        v_i in column i, orthonormal.
+    sigma, lam, start : arrays, shape (inputs,)
+        σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i and w_i(0) = u_iᵀW(0)v_i.
+    defect : float
+        By how much the bases fail to diagonalize, relative.
+    rest : array, shape (inputs + outputs, inputs)
+        What W(0) couples beyond the diagonal: uᵀ(W(0)V − U diag(w)), and all of it.
+    """
+
+    left: Array
+    right: Array
+    sigma: Array
+    lam: Array
+    start: Array
+    defect: float
+    rest: Array
+
+    def lift(self, array: Array) -> Array:
+        """Return an array in the arithmetic of the modes."""
+        return lifted(array, getattr(self.right.flat[0], "context", None))
+
+
+def joint_modes(
+    sigma_xx: Array,
+    sigma_yx: Array,
+    start: Array,
+    digits: int = CHECK_DIGITS,
+    *,
+    also: tuple[Array, ...] = (),
+) -> JointModes:
+    """Find the joint modes of the data and an end-to-end matrix.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx, start : arrays
+        Σ_xx, Σ_yx and W(0), of any kind of number; fractions are used as such.
+    digits : int
+        Digits of the arithmetic; beyond `FINE_SIZE` inputs, a check is in float64.
+    also : tuple of arrays, keyword-only
+        Further symmetric matrices that the right vectors should diagonalize.
+
+    Returns
+    -------
+    JointModes
+        The best candidate; its `defect` says how good it is.
+
+    Examples
+    --------
+    >>> modes = joint_modes(np.eye(2), np.diag([3.0, 1.0]), np.eye(2) / 8)
+    >>> sorted(map(float, modes.sigma)), modes.defect < 1e-25
+    ([1.0, 3.0], True)
+    """
+    given = (sigma_xx, sigma_yx, start, *also)
+    if digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE:
+        return _joint_modes(given, None, COARSE_NOISE)
+    if not exactly_aligned(sigma_xx, sigma_yx, start):
+        context = context_of(digits + 5)
+        return _joint_modes(given, context, context.mpf(10) ** (5 - digits))
+    # bases exist: where these are none, or another number of modes is seen to vanish
+    # than do, close modes took the digits
+    ranks = [rank_of(array) for array in (sigma_yx, sigma_xx, start)]
+    more = 2 * digits + 2 * height_of(given)
+    for tried, seen in ((digits, digits - 5), (more, more // 2), (4 * more, 2 * more)):
+        context = context_of(tried + 5)
+        found = _joint_modes(given, context, context.mpf(10) ** -seen)
+        counts = [np.count_nonzero(x) for x in (found.sigma, found.lam, found.start)]
+        if counts == ranks and found.defect <= 10.0 ** (10 - digits):
+            return found
+    msg = (
+        f"joint modes to {digits} digits: two of them are so close that "
+        f"{4 * more} digits do not tell them apart. Use symflow.precise(…)"
+    )
+    raise PrecisionLost(msg)
+
+
+def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointModes:
+    xx, yx, w0 = (lifted(a, context) for a in given[:3])
+    parts = _parts(given, context)
+    right = _eigenvectors(np.asarray(sum(parts[1:], parts[0])), context)
+    moved, pushed = w0 @ right, yx @ right
+    by_start = _told([_length(m) for m in moved.T], noise * _norm(w0))
+    by_data = _told([_length(p) for p in pushed.T], noise * _norm(yx))
+    left = np.stack(
+        [
+            _left(m, p, by_m / (_norm(w0) or 1), by_p / (_norm(yx) or 1))
+            for m, p, by_m, by_p in zip(
+                moved.T, pushed.T, by_start, by_data, strict=True
+            )
+        ],
+        axis=1,
+    )
+    sigma = (left * pushed).sum(axis=0) * [size != 0 for size in by_data]
+    strength = (left * moved).sum(axis=0) * [size != 0 for size in by_start]
+    lam = (right * (xx @ right)).sum(axis=0)
+    lam = np.array(_told(lam, noise * _norm(xx)))
+    rest = w0 @ right - left * strength
+    gaps = (
+        _ratio(yx - (left * sigma) @ right.T, yx),
+        _ratio(rest, w0),
+        coupling(right.T @ (xx @ right), lam),
+        _overlap(left),
+    )
+    defect = to_float(max(gaps))
+    coupled = to_float_array(np.concatenate([left.T @ rest, rest], axis=0))
+    return JointModes(left, right, sigma, lam, strength, defect, coupled)
+
+
+def _told(values: Any, noise: Any) -> list[Any]:
+    """Return the values with those set to zero that are rounding."""
+    return [x if abs(x) > noise else x * 0 for x in values]
+
+
+def exactly_aligned(sigma_xx: Array, sigma_yx: Array, start: Array) -> bool | None:
+    """Say whether bases exist that diagonalize all three; None if it is not known.
+
+    They do if and only if YWᵀ and YᵀW are symmetric and Σ_xx commutes with YᵀY, WᵀW
+    and YᵀW (Y = Σ_yx): singular values are not needed for that.
+    """
+    xx, yx, w0 = (rational(array) for array in (sigma_xx, sigma_yx, start))
+    if xx is None or yx is None or w0 is None:
+        return None
+    across, along = yx * w0.transpose(), yx.transpose() * w0
+    if across != across.transpose() or along != along.transpose():
+        return False
+    grams = (yx.transpose() * yx, w0.transpose() * w0, along)
+    return all(xx * gram == gram * xx for gram in grams)
+
+
+def _parts(given: tuple[Array, ...], context: Any) -> list[Array]:
+    """Return what the right vectors diagonalize, scaled and mixed.
+
+    Rational products are formed as such: a product that vanishes would else be
+    rounding, and of its own size.
+    """
+    arrays = [rational(array) for array in given]
+    if context is None or any(array is None for array in arrays):
+        xx, yx, w0, *rest = (lifted(array, context) for array in given)
+        cross = yx.T @ w0 + w0.T @ yx
+        parts = [xx, yx.T @ yx, w0.T @ w0, cross, *rest]
+    else:
+        xx, yx, w0, *rest = arrays
+        along = yx.transpose() * w0
+        raw = (xx, yx.transpose() * yx, w0.transpose() * w0, along + along.transpose())
+        parts = [
+            lifted(np.array(part.tolist(), dtype=object), context)
+            for part in (*raw, *rest)
+        ]
+    sizes = [_norm(part) for part in parts]
+    sizes[3] = (sizes[1] * sizes[2]) ** 0.5
+    return [
+        part * (mix / (size or 1))
+        for mix, part, size in zip(_MIX, parts, sizes, strict=False)
+    ]
+
+
+def _left(moved: Array, pushed: Array, by_start: Any, by_data: Any) -> Array:
+    """Return u along the clearer of W(0)v and Σ_yx v, on the side of W(0)v."""
+    if by_start == 0 == by_data:
+        return moved * 0
+    if by_start >= by_data:
+        return np.asarray(moved / _length(moved))
+    flipped = by_start != 0 and (moved * pushed).sum() < 0
+    return np.asarray(pushed / (-_length(pushed) if flipped else _length(pushed)))
+
+
+def _length(vector: Array) -> Any:
+    return (vector * vector).sum() ** 0.5
+
+
+def _eigenvectors(symmetric: Array, context: Any) -> Array:
+    if context is None:
+        return np.asarray(np.linalg.eigh(symmetric)[1])
+    _, vectors = context.eigsy(context.matrix(symmetric.tolist()))
+    return np.array(vectors.tolist(), dtype=object)
+
+
+def _norm(array: Array) -> Any:
+    return max(abs(entry) for entry in array.flat)
+
+
+def _ratio(difference: Array, whole: Array) -> Any:
+    return _norm(difference) / (_norm(whole) or 1)
+
+
+def defect_of(given: Array, rebuilt: Array, frame: Array) -> float:
+    """Return by how much a rebuilt array and the frame it is made of are off."""
+    return to_float(max(_ratio(given - rebuilt, given), _overlap(frame)))
+
+
+def coupling(gram: Array, diagonal: Array) -> Any:
+    """Return the largest cosine off the diagonal of a Gram matrix.
+
+    Each pair is measured by its own size, or the largest where that is rounding.
+    """
+    size, n = _norm(gram), len(gram)
+    roots = [max(abs(value), size * 0) ** 0.5 for value in diagonal]
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    return max(
+        (abs(gram[i, j]) / (roots[i] * roots[j] or size or 1) for i, j in pairs),
+        default=0,
+    )
+
+
+def _overlap(left: Array) -> Any:
+    """Return the largest scalar product of two different left vectors."""
+    gram = left.T @ left
+    return max((abs(gram[i, j]) for i in range(len(gram)) for j in range(i)), default=0)
+
+
+def lifted(array: Array, context: Any) -> Array:
+    """Return the array in an mpmath context, or in float64 where that is None."""
+    if array.dtype == object and isinstance(array.flat[0], fmpq):
+        array = map_entries(lambda x: Fraction(int(x.p), int(x.q)), array)
+    return to_float_array(array) if context is None else to_mpf_array(array, context)
+
+
+def start_defect(modes: JointModes, depth: int) -> float:
+    """Return by how much aligned balanced layers differ from those given, relative.
+
+    A coupling of W(0) between two modes moves amplitudes w^{1/L}: those of small modes
+    by much more than W(0) itself.
+    """
+    weights = to_float_array(modes.start)
+    count, top = len(weights), max(weights.max(initial=0.0), 1e-300)
+    inside, outside = modes.rest[:count], np.abs(modes.rest[count:]).max(axis=0)
+    pair = np.maximum.outer(weights, weights)
+    gaps = np.concatenate([np.abs(inside), outside[None]]) / top
+    sizes = np.concatenate([pair, weights[None]]) / top
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = np.where(gaps > 0, gaps / sizes ** (1 - 1 / depth), 0.0)
+    return float(np.minimum(moved, gaps ** (1 / depth)).max())
+
+
+def quick_defect(sigma_xx: Array, sigma_yx: Array, start: Array) -> float:
+    """Return in float64 by how much the data and start fail to commute, relative.
+
+    It vanishes where joint modes exist, and costs a few matrix products.
+    """
+    xx, yx, w0 = (to_float_array(a) for a in (sigma_xx, sigma_yx, start))
+    right = [a / (np.linalg.norm(a) or 1) for a in (xx, yx.T @ yx, w0.T @ w0)]
+    cross = yx.T @ w0 / ((np.linalg.norm(yx) * np.linalg.norm(w0)) or 1)
+    gaps = [a @ b - b @ a for k, a in enumerate(right) for b in right[:k]]
+    return float(max(np.linalg.norm(gap) for gap in [*gaps, cross - cross.T]))

@@ -1,0 +1,102 @@
+"""Balanced spectral start, two layers: each mode strength is a logistic curve.
+
+Saxe, McClelland, Ganguli (2014).  Where Σ_xx = VΛVᵀ, Σ_yx = UΣVᵀ and the start is
+W_1 = R diag(√w_i) Vᵀ, W_2 = U diag(√w_i) Rᵀ, this form is kept and each mode obeys
+
+    ẇ = 2 w (σ − λ w),      w(t) = w₀ / (e^{−2σt} + λ w₀ (1 − e^{−2σt})/σ),
+
+with (1 − e^{−2σt})/σ → 2t as σ → 0.  σ is negative where the start points away from the
+target; such a mode decays to zero.  A balanced start with W(0) = U diag(w) Vᵀ has the
+form above for some R, because then W_1ᵀW_1 = (WᵀW)^{1/2} and W_2W_2ᵀ = (WWᵀ)^{1/2}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.claims.bibliography import SAXE_2014
+from symflow.claims.conditions import dense_layers, on_flow
+from symflow.solutions.conditions import aligned, balanced, squared_loss
+from symflow.solutions.derivation import Step
+from symflow.solutions.modes.spectral import LAM, SIGMA, START, SpectralSolution, T
+from symflow.solutions.numpy_form import Routine
+from symflow.solutions.reduction import frame_steps, mode_step
+
+
+@final
+class LogisticMode(SpectralSolution):
+    """The balanced two-layer flow from a spectral start; made by `solve`."""
+
+    source: ClassVar = SAXE_2014
+    contributes: ClassVar = "the closed form"
+    is_balanced: ClassVar = True
+    has_dense_layers: ClassVar = True
+    conditions: ClassVar = (
+        squared_loss,
+        on_flow(dense_layers, 2),
+        balanced,
+        aligned,
+    )
+
+    @property
+    def formula(self) -> sympy.Expr:
+        """The strength of one mode, w(t), in t, σ, λ and w₀."""
+        decayed = sympy.exp(-2 * SIGMA * T)
+        return START / (decayed + LAM * START * (1 - decayed) / SIGMA)
+
+    @classmethod
+    def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
+        """Return (ẇ − 2w(σ − λw))² + (w(0) − w₀)², simplified."""
+        (w,) = formulas
+        equation = sympy.simplify(sympy.diff(w, T) - 2 * w * (SIGMA - LAM * w))
+        return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
+
+    def _derived(self) -> tuple[Step, ...]:
+        w, y = sympy.Function("w")(T), sympy.Function("y")(T)
+        speed = 2 * w * (SIGMA - LAM * w)
+        linear = sympy.Eq(y.diff(T), 2 * LAM - 2 * SIGMA * y)
+        inverse = 1 / self.formula
+        turned = (1 / w).diff(T).subs(w.diff(T), speed) - linear.rhs.subs(y, 1 / w)
+        solved = inverse.diff(T) - linear.rhs.subs(y, inverse)
+        return (
+            *frame_steps(2),
+            mode_step(2),
+            Step("with y = 1/w it is linear", linear, sympy.simplify(turned)),
+            Step("and solved by", sympy.Eq(y, inverse), sympy.simplify(solved)),
+            Step("so that", self.statement, self.verify()),
+        )
+
+    def curve(self, times: Array, *parameters: Any) -> Array:
+        return logistic(times, *parameters)
+
+    def routine(self) -> Routine:
+        return self._balanced_routine(logistic, ("SIGMA", "LAM", "START"))
+
+    def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
+        sigma, lam, start = parameters
+        if start == 0 or sigma == 0:
+            return start / (1 + 2 * lam * start * time)
+        size = abs(sigma)
+        grown = -context.expm1(-2 * size * time) / size
+        decayed = context.exp(-2 * size * time)
+        if sigma < 0:
+            return start * decayed / (1 + lam * start * grown)
+        return start / (decayed + lam * start * grown)
+
+    def _weights(self, t: Any) -> tuple[Array, ...]:
+        return self._grown(t, 0.5)
+
+
+def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:
+    """Return w of ẇ = 2w(σ − λw) without overflow, for either sign of σ."""
+    size = np.abs(sigma)
+    decayed = np.exp(-2 * size * times)
+    safe = np.where(size > 0, size, 1.0)
+    grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
+    below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
+    above = np.where(sigma < 0, decayed, 1.0) * start
+    return np.asarray(above / np.where(start > 0, below, 1.0))

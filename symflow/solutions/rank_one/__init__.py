@@ -1,0 +1,1 @@
+"""Balanced starts of rank one, whitened input: Oja's flow, Bernoulli's equation."""

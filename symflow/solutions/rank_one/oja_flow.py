@@ -1,0 +1,107 @@
+"""Oja's flow x′ = Hx − (xᵀHx)x of H = [[0, Zᵀ], [Z, 0]], in the eigenvectors of H.
+
+It is a linear flow divided by its length, x = e^{Hτ}x₀/‖e^{Hτ}x₀‖.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.flow.problem import Problem
+from symflow.solutions.any_precision import context_of
+from symflow.solutions.modes.eigenvectors import symmetric_eigen
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """The start in the eigenvectors of H, at one precision.
+
+    Parameters
+    ----------
+    rates, parts : arrays, shape (r,)
+        Eigenvalues f_j, falling, and components c_j ≠ 0 of x₀ along their vectors.
+    vectors : array, shape (inputs + outputs, r)
+        The eigenvectors.
+    strength, kappa : numbers
+        s₀ and κ.
+    """
+
+    rates: Array
+    parts: Array
+    vectors: Array
+    strength: Any
+    kappa: Any
+
+
+def spread_of(problem: Problem, digits: int, *, fine: bool = True) -> Spread:
+    """Return the start of a problem in the eigenvectors of H, to `digits` digits."""
+    context = context_of(digits + 10)
+    target = to_mpf_array(problem.arguments[1], context)
+    kappa = to_mpf_array(problem.arguments[0], context).trace() / target.shape[1]
+    outputs, inputs = target.shape
+    force = np.zeros((inputs + outputs,) * 2, dtype=int) + context.mpf(0)
+    force[inputs:, :inputs], force[:inputs, inputs:] = target, target.T
+    eigen = symmetric_eigen(force, digits, fine=fine)
+    u, v, strength = rank_one_parts(
+        tuple(to_mpf_array(weight, context) for weight in problem.weights)
+    )
+    vectors = to_mpf_array(eigen.vectors, context)
+    parts = vectors.T @ (np.concatenate([v, u]) / context.sqrt(2))
+    noise = context.mpf(10) ** (5 - digits)
+    used = [j for j, part in enumerate(parts) if abs(part) > noise]
+    rates = to_mpf_array(eigen.values, context)[used]
+    return Spread(rates, parts[used], vectors[:, used], strength, kappa)
+
+
+def oja_turned(tau: Array, rates: Array, parts: Array, lead: float) -> Any:
+    """Return e^{(H − lead)τ}x₀ divided by its length, and that length.
+
+    Parameters
+    ----------
+    tau : array, shape (…)
+        Internal times.
+    rates, parts : arrays, shape (r,)
+        Eigenvalues of H, and x₀ along their vectors.
+    lead : float
+        What is taken off the rates.
+    """
+    # by the largest rate first: a length that underflows has no direction
+    turned = parts * np.exp((rates - rates[0]) * tau[..., None])
+    size = np.sqrt((turned * turned).sum(axis=-1))
+    return turned / size[..., None], size * np.exp((rates[0] - lead) * tau)
+
+
+def oja_level(times: Array, pull: float, rates: Array, parts: Array) -> Array:
+    """Return e^{−2ft}(1 + pull ∫₀ᵗ n²), f = max(rates[0], 0): all terms positive."""
+    lead, speed = max(float(rates[0]), 0.0), np.abs(rates)
+    t = times[..., None]
+    safe = np.where(speed > 0, 2 * speed, 1.0)
+    grown = np.where(speed > 0, -np.expm1(-2 * speed * t) / safe, t)
+    mass = parts * parts * grown * np.exp(2 * (np.maximum(rates, 0) - lead) * t)
+    return np.asarray(np.exp(-2 * lead * times) + pull * mass.sum(axis=-1))
+
+
+def rank_one_parts(weights: tuple[Array, ...]) -> tuple[Array, Array, Any]:
+    """Return u, v and s with W_L⋯W_1 = s u vᵀ, from the outer layers' largest lines."""
+    rows = weights[0][np.argmax(to_float_array((weights[0] ** 2).sum(axis=1)))]
+    v = rows / (rows * rows).sum() ** 0.5
+    moved = v
+    for weight in weights:
+        moved = weight @ moved
+    strength = (moved * moved).sum() ** 0.5
+    return moved / strength, v, strength
+
+
+def oja_level_mpf(context: Any, time: Any, spread: Spread) -> Any:
+    """Return what `oja_level` does at one time, in an mpmath context."""
+    lead = max(spread.rates[0], 0)
+    mass = sum(
+        part * part * (context.expm1(2 * rate * time) / (2 * rate) if rate else time)
+        for rate, part in zip(spread.rates, spread.parts, strict=True)
+    )
+    pull = 2 * spread.kappa * spread.strength
+    return context.exp(-2 * lead * time) * (1 + pull * mass)

@@ -1,0 +1,1 @@
+"""Two layers or one symmetric factor on whitened input: a matrix Riccati equation."""

@@ -1,0 +1,83 @@
+"""The symmetric factorization W = UUᵀ on whitened input: a Riccati equation, any start.
+
+The tied linear autoencoder.  With Σ_xx = κI, S = Σ_yx and G = κUUᵀ − S the flow is
+
+    U̇ = −(G + Gᵀ)U = FU − 2κ UUᵀU,      F = S + Sᵀ,
+
+which is Q̇ = FQ − ½κ′QQᵀQ for Q = U and κ′ = 4κ: no balance is needed, because there is
+one layer only (see `matrix_riccati`).  W → the part of (S + Sᵀ)/2κ that is positive
+and that the start can reach; if F has negative eigenvalues W never fits them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+import sympy
+
+from symflow.algebra.arrays import Array
+from symflow.claims import Hypothesis
+from symflow.claims.bibliography import TARMOUN_2021
+from symflow.flow.problem import Problem
+from symflow.networks import SymmetricFactorization
+from symflow.solutions.conditions import isotropic, isotropy, squared_loss
+from symflow.solutions.derivation import Step
+from symflow.solutions.riccati.matrix_riccati import GramSolution
+
+
+def symmetric_factorization(problem: Problem) -> Hypothesis:
+    """Require the model W = UUᵀ."""
+    network = problem.flow.network
+    fits = isinstance(network, SymmetricFactorization)
+    return Hypothesis("the model UUᵀ", fits, repr(network))
+
+
+@final
+class SymmetricRiccati(GramSolution):
+    """The flow of W = UUᵀ on whitened input from any start; made by `solve`."""
+
+    source: ClassVar = TARMOUN_2021
+    contributes: ClassVar = "the Riccati equation; solved here"
+    conditions: ClassVar = (squared_loss, symmetric_factorization, isotropic)
+
+    #: Two factors, which are the same: the one matrix moves itself from both sides.
+    depth: ClassVar[int] = 2
+    coupling: ClassVar[float] = 2.0
+
+    def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
+        """Return F = S + Sᵀ, 4κ and Q₀ = U."""
+        target = problem.arguments[1]
+        return target + target.T, 4 * isotropy(problem), problem.weights[0]
+
+    def layers_of(self, stacked: Array) -> tuple[Array, ...]:
+        return (stacked,)
+
+    def product_of(self, side: Array) -> Array:
+        return np.asarray(side @ np.swapaxes(side, -1, -2))
+
+    def block_of(self, gram: Array) -> Array:
+        return gram
+
+    def hypotheses_hold_exactly(self, problem: Problem) -> bool:
+        sigma_xx = problem.arguments[0]
+        rest = sigma_xx - isotropy(problem) * np.eye(len(sigma_xx), dtype=int)
+        return not rest.any()
+
+    def _derived(self) -> tuple[Step, ...]:
+        total, target, back = sympy.symbols("P S St", commutative=False)
+        kappa = sympy.Symbol("kappa", positive=True)
+        slope = 2 * kappa * total - target - back
+        turned = -slope * total - total * slope
+        claimed = (target + back) * total + total * (target + back)
+        gap = sympy.expand(turned - claimed + 4 * kappa * total**2)
+        rate = sympy.Symbol("Pdot", commutative=False)
+        equation = sympy.Eq(rate, claimed - 4 * kappa * total**2, evaluate=False)
+        return (
+            Step("P = UUᵀ and U̇ = −(G + Gᵀ)U, G = κP − S, give", equation, gap),
+            *self._solved("with F = S + Sᵀ, and κ for 4κ,"),
+        )
+
+    def code_of(self, side: str) -> tuple[str, str]:
+        """Return W and U as code."""
+        return f"{side} @ np.swapaxes({side}, -1, -2)", f"{side} @ FRAME.T,"

@@ -1,0 +1,99 @@
+"""Two layers, whitened input, λ-balanced start: a matrix Riccati equation, any widths.
+
+Fukumizu (1998) for λ = 0, Braun et al. (2022), Dominé et al. (2025).  With Σ_xx = κI,
+S = Σ_yx, W_2ᵀW_2 − W_1W_1ᵀ = λI (which is conserved), Q = [W_1ᵀ; W_2] and
+
+    F = [[−κλ/2 I, Sᵀ], [S, κλ/2 I]],      Q̇ = FQ − ½κ QQᵀQ,
+
+the matrix P = QQᵀ, whose lower left block is W = W_2W_1, solves Ṗ = FP + PF − κP² (see
+`matrix_riccati`).  Nothing is divided by the data: S, F and W may be singular.
+The weights themselves are Q = Y O with P = YYᵀ and a rotation O of the hidden units
+(see `hidden_rotation`); for one hidden unit λ is any number and O = 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import to_float
+from symflow.algebra.threads import cached_property
+from symflow.claims.bibliography import DOMINE_2025
+from symflow.claims.conditions import dense_layers, on_flow
+from symflow.flow.problem import Problem
+from symflow.solutions.conditions import (
+    homogeneity,
+    homogeneous,
+    imbalance,
+    isotropic,
+    isotropy,
+    squared_loss,
+)
+from symflow.solutions.derivation import Step
+from symflow.solutions.riccati.matrix_riccati import GramSolution
+from symflow.solutions.riccati.proof import layers_gap
+
+
+@final
+class Riccati(GramSolution):
+    """The two-layer flow on whitened input from a λ-balanced start; made by `solve`."""
+
+    source: ClassVar = DOMINE_2025
+    contributes: ClassVar = "the solution; in a form that is stable at late times here"
+    conditions: ClassVar = (
+        squared_loss,
+        on_flow(dense_layers, 2),
+        isotropic,
+        homogeneous,
+    )
+
+    @cached_property
+    def lam(self) -> float:
+        """The λ of the start."""
+        return to_float(homogeneity(self.checkable))
+
+    def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
+        """Return F, κ and Q₀ = [W_1ᵀ; W_2]."""
+        first, second = problem.weights
+        target = problem.arguments[1]
+        kappa, lam = isotropy(problem), homogeneity(problem)
+        outputs, cut = target.shape
+        tilt = np.array([-kappa * lam / 2] * cut + [kappa * lam / 2] * outputs)
+        force = np.diag(tilt)
+        force[cut:, :cut], force[:cut, cut:] = target, target.T
+        return force, kappa, np.concatenate([first.T, second], axis=0)
+
+    def layers_of(self, stacked: Array) -> tuple[Array, ...]:
+        cut = self.problem.widths[0]
+        return np.swapaxes(stacked[..., :cut, :], -1, -2), stacked[..., cut:, :]
+
+    def product_of(self, side: Array) -> Array:
+        cut = self.problem.widths[0]
+        return np.asarray(side[..., cut:, :] @ np.swapaxes(side[..., :cut, :], -1, -2))
+
+    def block_of(self, gram: Array) -> Array:
+        cut = self.problem.widths[0]
+        return gram[cut:, :cut]
+
+    def hypotheses_hold_exactly(self, problem: Problem) -> bool:
+        gaps = (
+            (imbalance(problem), homogeneity(problem)),
+            (problem.arguments[0], isotropy(problem)),
+        )
+        return all(
+            not (matrix - level * np.eye(len(matrix), dtype=int)).any()
+            for matrix, level in gaps
+        )
+
+    def _derived(self) -> tuple[Step, ...]:
+        why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
+        return self._solved(why, layers_gap())
+
+    def code_of(self, side: str) -> tuple[str, str]:
+        """Return W and W_1, W_2 as code."""
+        cut = self.problem.widths[0]
+        before, after = f"{side}[..., :{cut}, :]", f"{side}[..., {cut}:, :]"
+        first = f"np.swapaxes({before} @ FRAME.T, -1, -2)"
+        return f"{after} @ np.swapaxes({before}, -1, -2)", f"{first}, {after} @ FRAME.T"

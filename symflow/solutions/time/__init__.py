@@ -1,0 +1,1 @@
+"""Times that are integrals, t = ∫ …, their inverses, and changes of time."""
