@@ -537,7 +537,7 @@ def test_norms_on_pieces_hold_everywhere_on_them():
 @pytest.mark.parametrize("name", MODELS)
 def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
     bound = bind(*problem(name, 3), digits=30, exact=True)
-    given = checker.Task(problem_document(bound))
+    given = checker.GivenProblem(problem_document(bound))
     grid, model = (200, 1), given.model
     weights = [checker.constant(w, grid) for w in given.start]
     values = model.values(weights, grid)

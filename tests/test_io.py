@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 import symflow as sf
-from symflow.io import expression
+from symflow.algebra.reading import read_expression
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.SquaredLoss(l2=0.1))
 START = [[[1, 0, Fraction(1, 3)], [0, 1, 0]], [[sympy.sqrt(2), 0], [0, 1]]]
@@ -158,7 +158,7 @@ def test_the_header_says_what_and_by_which_versions(tmp_path):
     ids=str,
 )
 def test_expressions_are_read_without_eval(expr):
-    assert expression(sympy.srepr(expr)) == expr
+    assert read_expression(sympy.srepr(expr)) == expr
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy
+from flint import arb, arb_mat, ctx
 from oracles.entrywise import matrix
 
 import symflow as sf
+from symflow.algebra.entries import entrywise
 from symflow.errors import InvalidArgument, NoClosedForm
+from symflow.flow.problem import bind
+from symflow.precision.curvature import CurvatureBound
+from symflow.precision.hessian import HessianBound
 
 NET = sf.LinearNetwork(2, 2, 2)
 DECAYS = (sympy.Rational(1, 3), 0)
@@ -37,8 +42,6 @@ def test_the_flow_is_the_entrywise_gradient():
     induced = (W2 * flow_rate(flow, derived, "W1")) + flow_rate(
         flow, derived, "W2"
     ) * W1
-    from symflow.algebra.entries import entrywise
-
     gaps = entrywise(flow.end_to_end.rhs) - induced
     assert all(sympy.expand(entry) == 0 for entry in gaps)
 
@@ -63,6 +66,18 @@ def test_runs_lose_what_is_written_out():
     assert float(fine.loss[-1]) == pytest.approx(known, rel=1e-14)
     bound = sf.compile(flow, data, outputs="loss")
     assert float(bound(W1, W2)) == pytest.approx(known, rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", [HessianBound, CurvatureBound])
+def test_proven_growth_is_that_of_the_weight_which_decays_least(kind):
+    one = sf.LinearNetwork(1, 1, 1)
+    flow = flow_of((50, 0), one)
+    problem = bind(flow, sf.whitened([[1]]), [[[0]], [[0]]], digits=20)
+    with ctx.workprec(100):
+        bound = kind(problem).around([arb_mat([[0]]), arb_mat([[0]])])
+        growth = float(bound.bound([arb(0), arb(0)]))
+    true = np.linalg.eigvalsh([[-50.0, 1.0], [1.0, 0.0]])[-1]  # by hand
+    assert growth >= true
 
 
 def test_equal_decays_are_one_and_others_keep_no_law():

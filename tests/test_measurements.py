@@ -12,6 +12,11 @@ import sympy
 from oracles.entrywise import integer_matrix, matrix
 
 import symflow as sf
+from symflow.algebra.calculus import pull_back
+from symflow.algebra.elementwise import Number
+from symflow.algebra.entries import at_sizes, entrywise
+from symflow.algebra.nodes import Leaf, add
+from symflow.algebra.sympy_form import to_sympy
 from symflow.errors import HypothesisFailed, InvalidArgument, ShapeMismatch
 
 DENSE = sf.LinearNetwork(3, 2, 2)
@@ -51,6 +56,17 @@ def test_the_flow_is_the_entrywise_gradient():
     assert list(derived) == entries
     for entry, rate in derived.items():
         assert sympy.expand(rate.xreplace(numbers) + sympy.diff(loss, entry)) == 0
+
+
+def test_the_force_is_the_gradient_of_the_value():
+    W, loss = Leaf(sympy.MatrixSymbol("W", 2, 3)), sf.MeasurementLoss()
+    (slope,) = pull_back(loss.value(W), Number(sympy.S.One), [W.symbol])
+    phi, y = loss.data_symbols(3, 2)
+    sizes = {phi.shape[0]: sympy.Integer(2)}
+    gap = entrywise(at_sizes(to_sympy(add(slope, loss.force(W))), sizes))
+    assert gap.shape == (2, 3)
+    assert all(sympy.expand(entry) == 0 for entry in gap)
+    assert y.shape == (phi.shape[0], 1)
 
 
 def test_symbolic_sizes_take_theirs_from_the_measurements():

@@ -200,7 +200,7 @@ def test_names_are_python_names():
 
 @pytest.mark.parametrize("decay", ["W1", sympy.Symbol("two words")], ids=str)
 def test_names_that_clash_or_cannot_be_written_are_refused(decay):
-    with pytest.raises(InvalidArgument, match="cannot name an argument"):
+    with pytest.raises(InvalidArgument, match=r"cannot name two arg|made of letters"):
         rhs_program(flow_of_depth(2, l2=decay))
 
 

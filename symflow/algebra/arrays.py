@@ -121,11 +121,24 @@ def to_exact_array(array: Array) -> Array:
     return map_entries(exact, array)
 
 
+def refuse_masks(value: Any, what: str) -> None:
+    """Raise InvalidArgument for missing entries, which products would fill in.
+
+    Examples
+    --------
+    >>> refuse_masks(np.ones(2), "f: W1")
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        msg = f"{what} has masked entries; a product would use what is below the mask"
+        raise InvalidArgument(msg)
+
+
 def _raw(value: Any, what: str) -> Array:
     if isinstance(value, sympy.MatrixBase):
         return np.array(value.tolist(), dtype=object)
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
+    refuse_masks(value, what)
     try:
         return np.asarray(value)
     except ValueError as problem:

@@ -239,7 +239,7 @@ class Flattened(LinearMap):
         return folded(force, *self.body.shape)
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.Flattened(body, sympy.sympify(self.shape[0]))
+        return matrix_maps.FlattenedExpr(body, sympy.sympify(self.shape[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +267,7 @@ class Folded(LinearMap):
         return flattened(force)
 
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.Folded(body, sympy.sympify(self.rows))
+        return matrix_maps.FoldedExpr(body, sympy.sympify(self.rows))
 
 
 def flattened(body: Node) -> Node:

@@ -134,9 +134,9 @@ def _map(expression: matrix_maps.MatrixMap) -> Node:
         matrix_maps.PaddedExpr: pad,
         matrix_maps.CroppedExpr: crop,
     }
-    if isinstance(expression, matrix_maps.Flattened):
+    if isinstance(expression, matrix_maps.FlattenedExpr):
         return flattened(_matrix(expression.arg))
-    if isinstance(expression, matrix_maps.Folded):
+    if isinstance(expression, matrix_maps.FoldedExpr):
         return folded(_matrix(expression.arg), *expression.shape)
     node: Node = makers[type(expression)](_matrix(expression.arg), expression.size)
     return node

@@ -72,7 +72,7 @@ class CirculantExpr(MatrixMap):
 
     Examples
     --------
-    >>> Circulant.of(sympy.Matrix([1, 2]), 3)
+    >>> CirculantExpr.of(sympy.Matrix([1, 2]), 3)
     Matrix([
     [1, 2, 0],
     [0, 1, 2],
@@ -105,7 +105,7 @@ class CirculantSumsExpr(MatrixMap):
 
     Examples
     --------
-    >>> CirculantSums.of(sympy.Matrix([[1, 2], [3, 4]]), 2).T
+    >>> CirculantSumsExpr.of(sympy.Matrix([[1, 2], [3, 4]]), 2).T
     Matrix([[5, 5]])
     """
 
@@ -132,7 +132,7 @@ class PaddedExpr(MatrixMap):
 
     Examples
     --------
-    >>> Padded.of(sympy.Matrix([1, 2]), 3).T
+    >>> PaddedExpr.of(sympy.Matrix([1, 2]), 3).T
     Matrix([[1, 2, 0]])
     """
 
@@ -149,12 +149,12 @@ class PaddedExpr(MatrixMap):
         return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
 
 
-class Flattened(MatrixMap):
+class FlattenedExpr(MatrixMap):
     """The entries of a matrix as a column, row by row.
 
     Examples
     --------
-    >>> Flattened.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
+    >>> FlattenedExpr.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
     Matrix([[1, 2, 3, 4]])
     """
 
@@ -174,12 +174,12 @@ class Flattened(MatrixMap):
         return sympy.ImmutableDenseMatrix(size, 1, list(matrix))
 
 
-class Folded(MatrixMap):
+class FoldedExpr(MatrixMap):
     """The matrix with so many rows whose entries, row by row, are a column.
 
     Examples
     --------
-    >>> Folded.of(sympy.Matrix([1, 2, 3, 4]), 2)
+    >>> FoldedExpr.of(sympy.Matrix([1, 2, 3, 4]), 2)
     Matrix([
     [1, 2],
     [3, 4]])
@@ -206,7 +206,7 @@ class CroppedExpr(MatrixMap):
 
     Examples
     --------
-    >>> Cropped.of(sympy.Matrix([1, 2, 3]), 2).T
+    >>> CroppedExpr.of(sympy.Matrix([1, 2, 3]), 2).T
     Matrix([[1, 2]])
     """
 

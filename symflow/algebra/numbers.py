@@ -8,15 +8,17 @@ to more digits.
 
 from __future__ import annotations
 
-import ast
+from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Rational
 from typing import Any
 
 import mpmath
+import numpy as np
 import sympy
 from mpmath.libmp import from_rational, mpf_pos
 
+from symflow.algebra.reading import read_expression
 from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
 
@@ -26,14 +28,11 @@ WIDE = mpmath.MPContext()
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
 
-#: What a number that is given as a text may be made of, beside digits.
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.BitXor)
-_FUNCTIONS = (
-    *("sqrt", "cbrt", "root", "Rational", "Integer", "Float", "Abs", "exp", "log"),
-    *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh"),
-    *("asinh", "acosh", "atanh", "gamma", "factorial", "Min", "Max"),
-)
-_UNREADABLE = (sympy.SympifyError, SyntaxError, ValueError, RecursionError, MemoryError)
+#: Largest binary exponent of a number that is written out as a fraction.
+LARGEST_SHIFT = 1 << 26
+
+#: Decimal digits that may be asked for.
+MOST_DIGITS = 1_000_000
 
 
 def exact(value: Any) -> sympy.Expr:
@@ -43,8 +42,8 @@ def exact(value: Any) -> sympy.Expr:
     ----------
     value : int, Fraction, float, mpf, str or SymPy number
         A binary float stands for the rational number that it is; a string is
-        read as SymPy reads it (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), if it
-        is arithmetic: any other code in it is refused, and not run.
+        read as arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and
+        nothing in it is run.
 
     Raises
     ------
@@ -59,7 +58,11 @@ def exact(value: Any) -> sympy.Expr:
     ratio = _ratio(value)
     if ratio is not None:
         return sympy.Rational(*ratio)
-    number = _parsed(value) if isinstance(value, str) else value
+    try:
+        number = read_expression(value) if isinstance(value, str) else value
+    except InvalidArgument as problem:
+        msg = f"exact(value): needs a real number; {problem}"
+        raise InvalidArgument(msg) from None
     if not isinstance(number, sympy.Expr) or not number.is_number:
         msg = f"exact(value): needs a real number; got {value!r}"
         raise InvalidArgument(msg)
@@ -68,6 +71,75 @@ def exact(value: Any) -> sympy.Expr:
         msg = f"exact(value): needs a finite real number; got {value!r}"
         raise InvalidArgument(msg)
     return number
+
+
+def formula(value: Any, call: str) -> sympy.Expr:
+    """Return an expression that a user gave as one; a text is refused, not parsed.
+
+    Parameters
+    ----------
+    value : sympy.Expr or number
+        A float is read as the decimal that it prints.
+    call : str
+        Call and argument to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is something else.
+
+    Examples
+    --------
+    >>> formula(0.5, "f(rate=…)"), formula(sympy.Symbol("t") + 1, "f(rate=…)")
+    (1/2, t + 1)
+    """
+    if isinstance(value, sympy.Expr):
+        return value
+    try:
+        if not isinstance(value, str):
+            return exact(repr(value) if isinstance(value, float) else value)
+    except InvalidArgument:
+        pass
+    msg = f"{call}: needs a SymPy expression or a number; got {value!r}"
+    raise InvalidArgument(msg)
+
+
+def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
+    """Return an integer in a range.
+
+    Parameters
+    ----------
+    value : int or sympy.Integer
+        Truth values and spans of time, which are integers to Python or NumPy, are none.
+    call : str
+        Call and argument to name in an error message.
+    least, most : int
+        The range.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is something else.
+
+    Examples
+    --------
+    >>> whole(3, "f(n=…)")
+    3
+    """
+    ratio = _ratio(value) if isinstance(value, Integral | sympy.Integer) else None
+    if ratio is not None and least <= ratio[0] <= most:
+        return ratio[0]
+    msg = f"{call}: needs an integer from {least} to {most}; got {shown(value)}"
+    raise InvalidArgument(msg)
+
+
+def shown(value: Any) -> str:
+    """Return the repr of anything, cut short; integers may have too many digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        text = f"an integer of {int(value).bit_length()} bits"
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def is_exact(value: Any) -> bool:
@@ -187,6 +259,9 @@ def as_fraction(value: Any) -> Fraction | None:
 
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
+    # integers to Python and NumPy, and slips to everyone else
+    if isinstance(value, (bool, np.timedelta64)):
+        return None
     if isinstance(value, (Integral, Rational)):
         return int(value.numerator), int(value.denominator)
     if isinstance(value, sympy.Rational):
@@ -199,6 +274,8 @@ def _ratio(value: Any) -> tuple[int, int] | None:
         return _dyadic(value._mpf_)
     if hasattr(value, "as_integer_ratio"):
         try:
+            if isinstance(value, Decimal) and abs(value.adjusted()) > LARGEST_SHIFT:
+                raise OverflowError
             numerator, denominator = value.as_integer_ratio()
         except (ValueError, OverflowError):
             msg = f"a finite number is needed; got {value!r}"
@@ -212,6 +289,9 @@ def _dyadic(raw: Any) -> tuple[int, int]:
     sign, mantissa, exponent, bits = raw
     if mantissa == 0 and (exponent or bits):
         msg = "a finite number is needed; got an infinity or NaN"
+        raise InvalidArgument(msg)
+    if abs(exponent) > LARGEST_SHIFT:
+        msg = f"2**{exponent} is too large, or too small, for exact arithmetic"
         raise InvalidArgument(msg)
     signed = -int(mantissa) if sign else int(mantissa)
     return (signed << exponent, 1) if exponent >= 0 else (signed, 1 << -exponent)
@@ -233,31 +313,3 @@ def _evaluate(value: Any, bits: int) -> Any:
     """Evaluate an irrational SymPy number to `bits` bits, as raw mpf."""
     digits = int(bits * 0.30103) + 2
     return sympy.Float(evaluated(exact(value), digits), digits)._mpf_
-
-
-def _parsed(text: str) -> Any:
-    """Read a number; SymPy would evaluate any Python, and files hold such texts."""
-    try:
-        if not _is_arithmetic(ast.parse(text.strip(), mode="eval").body):
-            raise SyntaxError
-        return sympy.sympify(text, rational=True)
-    except (*_UNREADABLE, TypeError, AttributeError):
-        msg = f"exact(value): needs a real number; got {text!r}"
-        raise InvalidArgument(msg) from None
-
-
-def _is_arithmetic(tree: ast.AST) -> bool:
-    """Say whether an expression is made of numbers, + − * / ** and SymPy's names."""
-    if isinstance(tree, ast.Constant):
-        return type(tree.value) in (int, float)
-    if isinstance(tree, ast.UnaryOp):
-        return isinstance(tree.op, ast.UAdd | ast.USub) and _is_arithmetic(tree.operand)
-    if isinstance(tree, ast.BinOp):
-        plain = isinstance(tree.op, _OPERATORS)
-        return plain and _is_arithmetic(tree.left) and _is_arithmetic(tree.right)
-    if isinstance(tree, ast.Name):
-        return isinstance(getattr(sympy, tree.id, None), sympy.Expr)
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        known = tree.func.id in _FUNCTIONS and not tree.keywords
-        return known and all(map(_is_arithmetic, tree.args))
-    return False

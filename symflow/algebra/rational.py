@@ -1,14 +1,23 @@
-"""Rational matrices: from arrays of numbers to FLINT and back."""
+"""Rational matrices: from arrays of numbers to FLINT and back, and what is exact there.
+
+A float is the rational number that it is: what is said of ranks and products holds for
+the numbers as given, whatever their sizes; None stands for irrational numbers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import as_fraction
+
+#: Entries up to which products and ranks are formed in fractions.
+MOST_ENTRIES = 40_000
 
 
 def to_flint(array: Array) -> fmpq_mat | None:
@@ -32,3 +41,80 @@ def from_flint(matrix: fmpq_mat) -> Array:
     result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
     result.flat[:] = [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
     return result
+
+
+def rational(array: Array) -> Any:
+    """Return the array as a `fmpq_mat`, or None.
+
+    Examples
+    --------
+    >>> rational(np.array([[0.5, 2.0]]))
+    [1/2, 2]
+    """
+    rows, columns = array.shape
+    if array.size > MOST_ENTRIES:
+        return None
+    ratios = [ratio for ratio in map(_ratio, array.flat) if ratio is not None]
+    return fmpq_mat(rows, columns, ratios) if len(ratios) == array.size else None
+
+
+def rank_of(array: Array) -> int | None:
+    """Return the rank, or None where an entry is not rational.
+
+    Examples
+    --------
+    >>> rank_of(np.array([[1.0, 0.0], [0.0, 1e-200]]))
+    2
+    """
+    matrix = rational(array)
+    return None if matrix is None else int(matrix.rank())
+
+
+def product_of(factors: Iterable[Array]) -> Array | None:
+    """Return the product of the factors as an array of `fmpq`, or None.
+
+    Examples
+    --------
+    >>> product_of([np.array([[0.5]]), np.array([[3.0]])]).tolist()
+    [[3/2]]
+    """
+    first, *others = (rational(factor) for factor in factors)
+    if first is None or any(other is None for other in others):
+        return None
+    for other in others:
+        first = first * other
+    return np.array(first.tolist(), dtype=object)
+
+
+def distinct_eigenvalues(symmetric: Array) -> int | None:
+    """Return how many eigenvalues a symmetric matrix has, repeated ones once.
+
+    Examples
+    --------
+    >>> distinct_eigenvalues(np.diag([1.0, 2.0, 1.0]))
+    2
+    """
+    matrix = rational(symmetric)
+    return None if matrix is None else int(matrix.minpoly().degree())
+
+
+def height_of(arrays: Iterable[Array]) -> int:
+    """Return the decimal digits of the longest numerator or denominator.
+
+    Numbers of this height that differ, differ by more than 10^−2·height: the digits
+    that arithmetic needs to tell zero from small.
+    """
+    bits = [
+        max(abs(ratio.p).bit_length(), ratio.q.bit_length())
+        for array in arrays
+        for ratio in map(_ratio, array.flat)
+        if ratio is not None
+    ]
+    return int(0.302 * max(bits, default=0)) + 1
+
+
+def _ratio(value: Any) -> fmpq | None:
+    if isinstance(value, fmpq):
+        return value
+    found = None if hasattr(value, "_mpf_") else as_fraction(value)
+    return None if found is None else fmpq(found.numerator, found.denominator)

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import normalize
 
 import sympy
+
+from symflow.errors import InvalidArgument
+
+#: Characters that a name may have.
+LONGEST_NAME = 100
 
 
 class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
@@ -49,6 +55,67 @@ class SampleCount(sympy.Symbol):  # type: ignore[misc]
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         return (self.name,), {}
+
+
+def checked_name(name: Any, call: str) -> str:
+    """Return a name that may stand in formulas and in generated code.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier; those that begin with ``_`` belong to generated code.
+    call : str
+        Call and argument to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is something else.
+
+    Examples
+    --------
+    >>> checked_name("lambda", "SquaredLoss(l2=…)")
+    'lambda'
+    """
+    fine = isinstance(name, str) and name.isidentifier() and name[0] != "_"
+    # Python reads an identifier in this normal form, and would see another name
+    if fine and len(name) <= LONGEST_NAME and normalize("NFKC", name) == name:
+        return str(name)
+    msg = (
+        f"{call}: a name has to be made of letters, digits and underscores, begin with "
+        f"a letter and have at most {LONGEST_NAME} characters; got {str(name)[:200]!r}"
+    )
+    raise InvalidArgument(msg)
+
+
+def parameter(value: Any, call: str, **assumptions: bool) -> sympy.Symbol | None:
+    """Return the symbol that a name or a symbol stands for, None for a number.
+
+    Parameters
+    ----------
+    value : str, sympy.Symbol or number
+        A text counts as a name if it is an identifier.
+    call : str
+        Call and argument to name in an error message.
+    **assumptions : bool
+        Of a symbol that is made here.
+
+    Raises
+    ------
+    InvalidArgument
+        If the name may not stand in generated code.
+
+    Examples
+    --------
+    >>> parameter("tau", "f(friction=…)", nonnegative=True).is_nonnegative
+    True
+    """
+    if isinstance(value, sympy.Symbol):
+        checked_name(value.name, call)
+        return value
+    if isinstance(value, str) and value.isidentifier():
+        return sympy.Symbol(checked_name(value, call), **assumptions)
+    return None
 
 
 def sample_count(symbols: Sequence[sympy.MatrixSymbol]) -> SampleCount | None:

@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import sympy
 
+from symflow.algebra.symbols import parameter
 from symflow.errors import InvalidArgument, ShapeMismatch
 
 Width = Any  # int or sympy.Symbol
+
+#: Largest width and largest number of layers; beyond, memory and recursion end.
+LARGEST_WIDTH, MOST_LAYERS = 10**9, 150
 
 
 def as_width(value: Any, call: str) -> Width:
@@ -33,13 +38,15 @@ def as_width(value: Any, call: str) -> Width:
     >>> as_width(3, "f"), as_width("h", "f").is_positive
     (3, True)
     """
-    if isinstance(value, (Integral, sympy.Integer)) and not isinstance(value, bool):
+    spans = isinstance(value, (bool, np.timedelta64))
+    if isinstance(value, (Integral, sympy.Integer)) and not spans:
+        if int(value) > LARGEST_WIDTH:
+            msg = f"{call[:80]}…: a width may be at most {LARGEST_WIDTH}"
+            raise InvalidArgument(msg)
         if int(value) >= 1:
             return int(value)
-    elif isinstance(value, str) and value.isidentifier():
-        return sympy.Symbol(value, integer=True, positive=True)
-    elif isinstance(value, sympy.Symbol):
-        return sympy.Symbol(value.name, integer=True, positive=True)
+    elif name := parameter(value, call):
+        return sympy.Symbol(name.name, integer=True, positive=True)
     msg = (
         f"{call}: a width has to be a positive integer or a name; got {value!r}. "
         "Give for example LinearNetwork(10, 5, 1) or LinearNetwork('d', 'h', 'm')"
@@ -92,3 +99,15 @@ def solve_widths(
                 )
                 raise ShapeMismatch(msg)
     return sizes
+
+
+def check_depth(count: int, call: str) -> None:
+    """Raise `InvalidArgument` for more layers than formulas can be written for.
+
+    Examples
+    --------
+    >>> check_depth(3, "Network(*layers)")
+    """
+    if count > MOST_LAYERS:
+        msg = f"{call}: a network may have at most {MOST_LAYERS} layers; got {count}"
+        raise InvalidArgument(msg)

@@ -316,7 +316,7 @@ class Operations:
             found.append((up(m * f + h * n), [up(b[k] * f + g * d[k]) for k in each], c))
         return found[-1][0], found[-1][2]
 
-class Task:
+class GivenProblem:
     """Operations, data and start."""
 
     def __init__(self, given: Any):
@@ -346,7 +346,7 @@ class Task:
 class Stretch:
     """The polynomial of one step, its defect and the growth of errors along it."""
 
-    def __init__(self, problem: Task, grid: Grid, part: Any):
+    def __init__(self, problem: GivenProblem, grid: Grid, part: Any):
         self.problem, self.bits, self.h = problem, grid[0], number(part["length"])
         shapes, widths = problem.model.shapes[: problem.model.count], part["widths"]
         whole = [len(weight) for weight in part["terms"]] == [m * n for m, n in shapes]
@@ -401,7 +401,7 @@ class Stretch:
         powers = [s**k / 2**self.bits for k in range(max(map(len, entries)))]
         return [sum(map(mul, powers, entry), ZERO) for entry in entries]
 
-def follow(problem: Task, grid: Grid, steps: Any, claims: Any) -> list[Fraction]:
+def follow(problem: GivenProblem, grid: Grid, steps: Any, claims: Any) -> list[Fraction]:
     """Return bounds of the distances between the flow and the weights at some times."""
     problem.check_work(grid, len(steps))
     before, error, found = ZERO, ZERO, dict[int, Fraction]()
@@ -421,7 +421,7 @@ def follow(problem: Task, grid: Grid, steps: Any, claims: Any) -> list[Fraction]
 
 def check_enclosure(given: Any, statement: Any, evidence: Any) -> list[str]:
     """Follow the steps, and compare; return what is proven, in words."""
-    problem, at, grid = Task(given), statement["at"], (evidence["bits"], evidence["order"])
+    problem, at, grid = GivenProblem(given), statement["at"], (evidence["bits"], evidence["order"])
     claims = [(number(c["t"]), [matrix_of(w) for w in c["weights"]]) for c in at]
     fits = all([*map(shape_of, w)] == [*map(shape_of, problem.start)] for _, w in claims)
     need(fits and all(t.denominator < 1 << 999 for t, _ in claims), "no time or weights")

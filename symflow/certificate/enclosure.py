@@ -78,7 +78,7 @@ def enclosure_document(ball: Enclosure) -> Document:
     _check_kind(ball)
     given = problem_document(ball.problem)
     try:
-        known = checker.Task(given)
+        known = checker.GivenProblem(given)
     except (checker.Refuted, ValueError) as reason:
         raise InvalidArgument(not_carried("enclosure", str(reason))) from None
     times = [Fraction(rational_text(t)) for t in ball.t]

@@ -52,7 +52,7 @@ def model_document(program: Program, shapes: Sequence[tuple[int, int]]) -> Any:
     >>> model_document(end_to_end_program(flow), [(2, 1), (2, 1)])
     {'constants': [], 'model': [['hadamard', 0, 1], ['transpose', 3]]}
     """
-    writer = _Writer(shapes)
+    writer = _ModelWriter(shapes)
     slots: list[Slot] = [(False, k) for k in range(len(shapes))]
     for step in program.instructions:
         slots.append(writer.translate(step, [slots[k] for k in step.operands]))
@@ -70,7 +70,7 @@ def model_document(program: Program, shapes: Sequence[tuple[int, int]]) -> Any:
     return {"constants": writer.constants, "model": model}
 
 
-class _Writer:
+class _ModelWriter:
     """Collects operations, constants, and the shapes of what they are."""
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:

@@ -71,9 +71,11 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
-        if getattr(path.flow.network, "product", None) is not None:
+        network = getattr(getattr(path, "flow", None), "network", None)
+        product = getattr(network, "product", None)
+        if product is not None:
             own = getattr(getattr(claim, "problem", claim), "flow", None)
-            if own is not None and own.network != path.flow.network:
+            if own is not None and own.network == product:
                 path = path.layered
         return method(claim, path, *arguments, **named)
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.widths import LARGEST_WIDTH, check_depth
 from symflow.analysis.optimum import whitened_problem
 from symflow.data import Dataset, Moments, load_dataset
 from symflow.data.bundled import BUNDLED
 from symflow.data.moments import counted
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.flow import GradientFlow, gradient_flow
+from symflow.flow.times import MOST_TIMES
 from symflow.inits import Init, balanced_init, gaussian_init, spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
@@ -124,8 +126,11 @@ def integrated(problem: StatedProblem, options: argparse.Namespace) -> Trajector
     if not 0 < options.end < float("inf"):
         msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"
         raise InvalidArgument(msg)
-    if options.points < 2:
-        msg = f"--points {options.points}: needs at least the start and the end"
+    if not 2 <= options.points <= MOST_TIMES:
+        msg = (
+            f"--points {options.points}: needs at least the start and the end, and at "
+            f"most {MOST_TIMES} times"
+        )
         raise InvalidArgument(msg)
     last, steps = Fraction(options.end), options.points - 1
     times = [last * step / steps for step in range(options.points)]
@@ -206,6 +211,11 @@ def _all_widths(
 def _parsed(text: str) -> list[int | str]:
     """Return numbers as integers and leave names for the network to judge."""
     words = [word.strip() for word in text.split(",") if word.strip()]
+    check_depth(len(words) - 1, "--widths")
+    for word in words:
+        if word.removeprefix("-").isdecimal() and len(word) > len(str(LARGEST_WIDTH)):
+            msg = f"a width may be at most {LARGEST_WIDTH}; got {word[:40]}…"
+            raise InvalidArgument(msg)
     return [int(w) if w.removeprefix("-").isdecimal() else w for w in words]
 
 

@@ -13,7 +13,7 @@ import sympy
 
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.numbers import to_float
-from symflow.codegen.program import FUNCTIONS, Instruction, Program
+from symflow.codegen.program import FUNCTIONS, Instruction, Program, quoted
 from symflow.errors import InvalidArgument
 
 #: How tightly each operation binds, for parentheses.
@@ -279,7 +279,7 @@ def _power(exponent: sympy.Expr | None, base: Text) -> Text:
 
 
 def _indented(docstring: str) -> str:
-    lines = docstring.strip().split("\n")
+    lines = quoted(docstring).strip().split("\n")
     if len(lines) == 1:
         return lines[0]
     body = [f"    {line}".rstrip() for line in lines[1:]]

@@ -13,10 +13,9 @@ import numpy as np
 
 from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.array_maps import namespace as namespace_of
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, refuse_masks
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_body
-from symflow.codegen.operands import refuse_masks
 from symflow.codegen.program import Program
 from symflow.errors import InvalidArgument, ShapeMismatch
 

@@ -8,8 +8,7 @@ import sympy
 
 from symflow.algebra.nodes import Node, product, transpose
 from symflow.codegen.builder import Builder
-from symflow.codegen.program import Input, Output, Program, python_name
-from symflow.errors import InvalidArgument
+from symflow.codegen.program import Input, Output, Program, argument_names
 from symflow.flow import GradientFlow
 from symflow.networks import Network
 
@@ -53,10 +52,9 @@ def lower(
     builder = Builder(inputs)
     results = [Output(key, builder.visit(node)) for key, node in outputs.items()]
     arguments = [
-        Input(python_name(s), s.shape if isinstance(s, sympy.MatrixSymbol) else ())
-        for s in inputs
+        Input(called, s.shape if isinstance(s, sympy.MatrixSymbol) else ())
+        for s, called in zip(inputs, argument_names(inputs, name), strict=True)
     ]
-    _check_names(name, [argument.name for argument in arguments])
     return Program(
         name,
         tuple(arguments),
@@ -64,16 +62,6 @@ def lower(
         tuple(results),
         builder.label(labels or {}),
     )
-
-
-def _check_names(program: str, names: Sequence[str]) -> None:
-    for name in names:
-        if not name.isidentifier() or names.count(name) > 1:
-            msg = (
-                f"{program}({', '.join(names)}): {name!r} cannot name an argument; it "
-                "is no identifier, or is used twice. Rename the symbol"
-            )
-            raise InvalidArgument(msg)
 
 
 def arguments(flow: GradientFlow) -> tuple[sympy.Basic, ...]:

@@ -25,7 +25,7 @@ from symflow.codegen.lower import (
     lower,
     rhs_program,
 )
-from symflow.codegen.program import Program, python_name
+from symflow.codegen.program import Program, python_name, quoted
 from symflow.conservation import Law, conserved
 from symflow.errors import InvalidArgument
 from symflow.files import write_text
@@ -109,18 +109,10 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     count = len(flow.state)
     programs = (program, program_of_loss, _conserved_program(flow))
     smaller = not any(map(_reads_sizes, programs))
-    from importlib.metadata import version  # slow to import
-
     template = files("symflow.codegen").joinpath("module_template.txt")
+    words = _described(flow, filename) | {"shapes": _shape_lines(program)}
     return Template(template.read_text(encoding="utf-8")).substitute(
-        summary=f"Gradient flow of a {count}-layer linear network.",
-        equations=indent(str(flow), "    "),
-        shapes=_shape_lines(program),
-        product=inline(flow.network.end_to_end),
-        decay_note=_decay_note(flow),
-        version=version("symflow"),
-        flow=f"gradient_flow({flow.network!r}, {flow.loss!r})",
-        filename=filename,
+        {name: quoted(text) for name, text in words.items()},
         weights=repr(tuple(a.name for a in program.inputs[:count])),
         data=repr(tuple(a.name for a in program.inputs[count:])),
         rates=repr(tuple(_rate(law) for law in conserved(flow))),
@@ -138,6 +130,21 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
         ),
         conserved=_conserved_source(flow),
     )
+
+
+def _described(flow: GradientFlow, filename: str) -> dict[str, str]:
+    """Return the words of the module's docstring."""
+    from importlib.metadata import version  # slow to import
+
+    return {
+        "summary": f"Gradient flow of a {len(flow.state)}-layer linear network.",
+        "equations": indent(str(flow), "    "),
+        "product": inline(flow.network.end_to_end),
+        "decay_note": _decay_note(flow),
+        "version": version("symflow"),
+        "flow": f"gradient_flow({flow.network!r}, {flow.loss!r})",
+        "filename": " ".join(filename.split()),
+    }
 
 
 def _function(program: Program, docstring: str, *, bare: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, refuse_masks, to_float_array
 from symflow.errors import InvalidArgument, ShapeMismatch
 
 
@@ -49,18 +49,6 @@ complex numbers, and the code is for real ones
     except ValueError as problem:  # NumPy's, of ragged rows, and symflow's
         msg = f"{what} has to be an array of real numbers; got {problem}"
         raise InvalidArgument(msg) from None
-
-
-def refuse_masks(value: Any, what: str) -> None:
-    """Raise InvalidArgument for missing entries, which products would fill in.
-
-    Examples
-    --------
-    >>> refuse_masks(np.ones(2), "f: W1")
-    """
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        msg = f"{what} has masked entries; a product would use what is below the mask"
-        raise InvalidArgument(msg)
 
 
 def refuse_unwritable(

@@ -46,11 +46,17 @@ Operands are slots: the inputs come first, then one slot per instruction.
 
 from __future__ import annotations
 
+import builtins
 import keyword
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
+
+from symflow.algebra.array_maps import PRELUDE
+from symflow.algebra.symbols import checked_name
+from symflow.errors import InvalidArgument
 
 #: Elementwise functions, by their names in a program and in SymPy.
 FUNCTIONS = (
@@ -66,6 +72,18 @@ FUNCTIONS = (
     "atan",
     "sigmoid",
     "softplus",
+)
+
+#: Names with a meaning of their own in generated Python or C; an argument gets a ``_``.
+_RESERVED = frozenset(
+    (
+        *(*keyword.kwlist, *dir(builtins), *PRELUDE, *FUNCTIONS),
+        *("np", "numpy", "xp", "namespace", "call", "exprel", "sys"),
+        *("auto", "case", "char", "const", "default", "do", "double", "enum", "extern"),
+        *("goto", "inline", "int", "long", "register", "restrict", "short", "signed"),
+        *("sizeof", "static", "struct", "switch", "typedef", "union", "unsigned"),
+        *("void", "volatile", *(f"out{number}" for number in range(100))),
+    )
 )
 
 
@@ -166,6 +184,47 @@ def python_name(symbol: sympy.Basic) -> str:
     >>> [python_name(sympy.Symbol(name)) for name in ("Sigma_xx", "W1", "lambda")]
     ['sigma_xx', 'W1', 'lambda_']
     """
+    checked_name(symbol.name, "the code's argument")
     stem, underscore, index = symbol.name.partition("_")
     name = f"{stem.lower()}{underscore}{index}" if underscore else str(symbol.name)
-    return f"{name}_" if keyword.iskeyword(name) else name
+    return f"{name}_" if name in _RESERVED else name
+
+
+def argument_names(symbols: Sequence[sympy.Basic], call: str) -> tuple[str, ...]:
+    """Return the argument names of symbols, which have to differ.
+
+    Parameters
+    ----------
+    symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
+        The arguments.
+    call : str
+        Name of the function, for the error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If a name may not stand in code, that of a size included, or occurs twice.
+    """
+    for size in {s for symbol in symbols for s in symbol.atoms(sympy.Symbol)}:
+        checked_name(size.name, call)
+    names = tuple(map(python_name, symbols))
+    for name in names:
+        if names.count(name) > 1:
+            msg = (
+                f"{call}({', '.join(names)}): {name!r} cannot name two arguments. "
+                "Rename a symbol"
+            )
+            raise InvalidArgument(msg)
+    return names
+
+
+def quoted(text: str) -> str:
+    r"""Return a text as it may stand in a docstring or in a comment in C.
+
+    Examples
+    --------
+    >>> print(quoted(chr(92) + ' */'))
+    \\ * /
+    """
+    plain = text.replace("\\", "\\\\").replace('"', "'")
+    return plain.replace("*/", "* /").replace("\r", " ").replace("\0", " ")

@@ -19,6 +19,7 @@ from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Finding, Path, Status, relative_size
 from symflow.conservation.proof import ProofStep, is_proof, standing
+from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
 
@@ -109,6 +110,9 @@ class Law(Claim):
 
     def residuals(self, path: Path) -> Array:
         """Return |Q(t) − e^{−rt}Q(0)| relative to the size of the terms of Q."""
+        if not hasattr(path, "weights"):
+            msg = f"law.residuals(run): needs a trajectory; got {path!r}"
+            raise InvalidArgument(msg)
         values, size = self.value(path.weights), self.size(path)
         factors = [self._factor(path, time) for time in path.t]
         drifts = [

@@ -65,7 +65,7 @@ def load_dataset(name: str) -> Dataset:
     >>> data.n, data.d, data.m, float(data.Y.mean().round(2))
     (442, 10, 1, 152.13)
     """
-    if name not in _BUNDLED:
+    if not isinstance(name, str) or name not in _BUNDLED:
         known = ", ".join(repr(known) for known in _BUNDLED)
         msg = f"load_dataset(name=…): the bundled data sets are {known}; got {name!r}"
         raise InvalidArgument(msg)

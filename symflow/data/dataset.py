@@ -20,6 +20,9 @@ from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 _SHOWN_COLUMNS = 12
 
+#: Inputs and targets whose moments are formed: 1 GiB for Σ.
+MOST_COLUMNS = 11_000
+
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Dataset(Displayed):
@@ -191,6 +194,12 @@ class Dataset(Displayed):
 
     @cached_property
     def _moments(self) -> Moments:
+        if self.d + self.m > MOST_COLUMNS:
+            msg = (
+                f"Dataset.moments(): {self.d} inputs and {self.m} targets are more "
+                f"than the {MOST_COLUMNS} columns whose moments fit into memory"
+            )
+            raise InvalidData(msg)
         count: Any = sympy.Integer(self.n) if self.exact else self.n
         x, y = self.X, self.Y
         parts = {"xx": x.T @ x / count, "yx": y.T @ x / count, "yy": y.T @ y / count}
@@ -274,7 +283,11 @@ def _frame_names(given: Any) -> Iterable[str] | None:
 
 
 def _targets(target: str | Iterable[str], call: str) -> tuple[str, ...]:
-    targets = (target,) if isinstance(target, str) else tuple(target)
+    many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
+    targets: tuple[Any, ...] = tuple(target) if many else (target,)
+    if not all(isinstance(name, str) for name in targets):
+        msg = f"{call}: target needs names of columns; got {target!r}"
+        raise InvalidArgument(msg)
     if not targets or len(set(targets)) < len(targets):
         msg = (
             f"{call}: target needs the name of at least one column, each once; got "
@@ -287,12 +300,14 @@ def _targets(target: str | Iterable[str], call: str) -> tuple[str, ...]:
 def _inputs(
     names: tuple[str, ...], targets: tuple[str, ...], call: str
 ) -> tuple[str, ...]:
-    listed = ", ".join(repr(name) for name in names)
+    listed = ", ".join(repr(name) for name in names[:_SHOWN_COLUMNS])
+    listed += ", …" if len(names) > _SHOWN_COLUMNS else ""
     for name in targets:
         if name not in names:
             msg = f"{call}: there is no column {name!r}; the columns are {listed}"
             raise InvalidData(msg)
-    inputs = tuple(name for name in names if name not in targets)
+    chosen = frozenset(targets)
+    inputs = tuple(name for name in names if name not in chosen)
     if not inputs:
         msg = (
             f"{call}: all columns ({listed}) are targets and none is left as an "
@@ -316,6 +331,8 @@ def _standardized(array: Array, names: tuple[str, ...]) -> Array:
                 "or use centered()"
             )
             raise InvalidData(msg)
+    if array.dtype != object:  # squares of 1e200 are infinite; a power of two is exact
+        array = np.ldexp(array, -np.frexp(np.abs(array).max(axis=0))[1])
     centered = _centered(array)
     if array.dtype != object:
         return np.asarray(centered / np.sqrt((centered**2).mean(axis=0)))

@@ -7,7 +7,6 @@ without any samples, exactly or as floats.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.numbers import whole
 from symflow.algebra.threads import cached_property
 from symflow.data.definite import (
     is_symmetric,
@@ -28,7 +28,7 @@ from symflow.data.definite import (
     smallest_eigenvalue_if_indefinite,
 )
 from symflow.data.exact import exact_gram
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidData, ShapeMismatch
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -277,10 +277,7 @@ def _check_definite(parts: dict[str, Array]) -> None:
 def _sample_count(n: Any) -> int | None:
     if n is None:
         return None
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-        msg = f"Moments(n=…): needs the number of samples, at least 1; got {n!r}"
-        raise InvalidArgument(msg)
-    return int(n)
+    return whole(n, "Moments(n=…), the number of samples", most=1 << 53)
 
 
 def _read_only(array: Array | None) -> Array | None:

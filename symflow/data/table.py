@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.errors import InvalidData
+from symflow.errors import InvalidArgument, InvalidData
 
 NumberedRow = tuple[int, list[str]]
 
@@ -60,6 +60,9 @@ def read_table(
     >>> names, values.sum()
     (('a', 'b'), np.float64(10.0))
     """
+    if not isinstance(path, str | os.PathLike):
+        msg = f"{call}: needs the name of a file; got {path!r}"
+        raise InvalidArgument(msg)
     where = f"{call}: {Path(path).name!r}"
     try:
         with _open(path) as stream:
@@ -101,13 +104,15 @@ def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
             "Put the column names on the first line"
         )
         raise InvalidData(msg)
+    seen: set[str] = set()
     for position, name in enumerate(names):
         if not name:
             msg = f"{where}: column {position + 1} has no name in the header"
             raise InvalidData(msg)
-        if name in names[:position]:
+        if name in seen:
             msg = f"{where}: the header names column {name!r} twice"
             raise InvalidData(msg)
+        seen.add(name)
     return names
 
 

@@ -26,7 +26,7 @@ from symflow.algebra.nodes import (
     transpose,
 )
 from symflow.algebra.numbers import exact
-from symflow.algebra.symbols import sample_count
+from symflow.algebra.symbols import parameter, sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
@@ -329,9 +329,8 @@ def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
         return ()
     listed = [*given] if isinstance(given, list | tuple) else []
     rates = [
-        sympy.Symbol(rate, positive=True)
-        if isinstance(rate, str) and rate.isidentifier()
-        else exact(repr(rate) if isinstance(rate, float) else rate)
+        parameter(rate, "gradient_flow(…, learning_rates=…)", positive=True)
+        or exact(repr(rate) if isinstance(rate, float) else rate)
         for rate in listed
     ]
     fine = len(rates) == network.depth and not any(r.is_nonpositive for r in rates)

@@ -9,6 +9,7 @@ import sympy
 
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.numbers import exact
+from symflow.algebra.symbols import parameter
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
@@ -106,12 +107,8 @@ def heavy_ball(
     Ẅ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − τ·Ẇ₁
     Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
     """
-    if isinstance(friction, str) and friction.isidentifier():
-        tau = sympy.Symbol(friction, nonnegative=True)
-    elif isinstance(friction, sympy.Symbol):
-        tau = friction
-    else:
-        tau = exact(repr(friction) if isinstance(friction, float) else friction)
+    name = parameter(friction, "heavy_ball(friction=…)", nonnegative=True)
+    tau = name or exact(repr(friction) if isinstance(friction, float) else friction)
     if tau.is_negative:
         msg = f"heavy_ball(friction=…): cannot be negative; got {friction!r}"
         raise InvalidArgument(msg)

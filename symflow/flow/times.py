@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import as_fraction, is_ball
+from symflow.algebra.numbers import (
+    MOST_DIGITS,
+    as_fraction,
+    exact,
+    is_ball,
+    shown,
+    whole,
+)
 from symflow.errors import InvalidArgument
+
+#: Time points of one call.
+MOST_TIMES = 1_000_000
+
+#: Latest time of an integration; explicit steps take that many.
+LATEST_TIME = 10**15
 
 
 def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
@@ -38,11 +51,20 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
     >>> as_times(0.5, "f")
     (Fraction(1, 2),)
     """
-    points = list(t) if isinstance(t, Iterable) and not isinstance(t, str) else [t]
+    points = _points(t)
+    if len(points) > MOST_TIMES:
+        msg = f"{call}(t=…): takes at most {MOST_TIMES} times, which are all kept"
+        raise InvalidArgument(msg)
     if not points:
         msg = f"{call}(t=…): needs at least one time; got none"
         raise InvalidArgument(msg)
     times = tuple(_as_time(point, call) for point in points)
+    if times[-1] > LATEST_TIME:
+        msg = (
+            f"{call}(t=…): {shown(points[-1])} is later than {LATEST_TIME:.0e}, which "
+            "no integration reaches. A closed form has values there, and limits"
+        )
+        raise InvalidArgument(msg)
     if times[0] < 0:
         msg = f"{call}(t=…): the flow starts at t = 0; got the time {points[0]}"
         raise InvalidArgument(msg)
@@ -54,6 +76,15 @@ def as_times(t: Any, call: str) -> tuple[Fraction, ...]:
             )
             raise InvalidArgument(msg)
     return times
+
+
+def _points(t: Any) -> list[Any]:
+    if isinstance(t, np.ndarray) and t.ndim == 0:
+        return [t.item()]
+    # bytes would be integers, and a set has no order
+    if isinstance(t, str | bytes | set | frozenset | dict) or np.ma.is_masked(t):
+        return [t]
+    return list(islice(t, MOST_TIMES + 1)) if isinstance(t, Iterable) else [t]
 
 
 def float_times(t: Any) -> NDArray[np.float64]:
@@ -76,12 +107,13 @@ def float_times(t: Any) -> NDArray[np.float64]:
     """
     try:
         given = np.asarray(t)
-        if given.dtype == object and any(map(is_ball, given.flat)):
+        # NumPy would read text and truth values, drop imaginary parts and masks
+        if given.dtype.kind not in "fiuO" or not given.size or np.ma.is_masked(t):
             raise TypeError
-        if given.dtype.kind == "c":  # NumPy would drop the imaginary part
+        if given.dtype == object and any(map(_is_no_number, given.flat)):
             raise TypeError
         times = given.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
         raise InvalidArgument(msg) from None
     if not np.all(np.isfinite(times)):
@@ -90,12 +122,32 @@ def float_times(t: Any) -> NDArray[np.float64]:
             "t → ∞ is `.limit`"
         )
         raise InvalidArgument(msg)
+    if np.any(times < 0):
+        msg = f"Solution(t=…): the flow starts at t = 0; got {t!r}"
+        raise InvalidArgument(msg)
     return times
+
+
+def check_time(t: Any, call: str, digits: Any) -> None:
+    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count.
+
+    Examples
+    --------
+    >>> check_time(0.5, "f(t)", 20)
+    """
+    whole(digits, f"{call}: digits", most=MOST_DIGITS)
+    if _is_no_number(t) or exact(t).is_negative:
+        msg = f"{call}: needs a time, t ≥ 0; got {shown(t)}"
+        raise InvalidArgument(msg)
+
+
+def _is_no_number(entry: Any) -> bool:
+    return is_ball(entry) or isinstance(entry, str | bytes | bool | np.bool_ | complex)
 
 
 def _as_time(point: Any, call: str) -> Fraction:
     try:
-        odd = isinstance(point, str) or is_ball(point)
+        odd = _is_no_number(point)
         time = None if odd else as_fraction(point)
     except InvalidArgument:
         raise InvalidArgument(_not_finite(point, call)) from None

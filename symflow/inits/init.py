@@ -14,11 +14,14 @@ from typing import Any, Protocol
 import mpmath
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.numbers import exact, to_float, to_mpf
+from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, to_mpf, whole
 from symflow.errors import InvalidArgument, SymflowError
 
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
+
+#: Weights that are drawn at most: 1 GiB of float64.
+MOST_WEIGHTS = 1 << 27
 
 
 class HasWidths(Protocol):
@@ -137,7 +140,15 @@ def parameter_shapes(network: HasWidths) -> tuple[tuple[Any, Any], ...]:
     parameters = getattr(network, "parameters", None)
     if parameters is None:
         return dense_shapes(tuple(network.widths))
-    return tuple((_plain(p.shape[0]), _plain(p.shape[1])) for p in parameters)
+    shapes = tuple((_plain(p.shape[0]), _plain(p.shape[1])) for p in parameters)
+    sizes = [s[0] * s[1] for s in shapes if all(isinstance(k, int) for k in s)]
+    if sum(sizes) > MOST_WEIGHTS:
+        msg = (
+            f"init: the weights of this network are {sum(sizes)} numbers; at most "
+            f"{MOST_WEIGHTS} are drawn. Take smaller widths"
+        )
+        raise InvalidArgument(msg)
+    return shapes
 
 
 def _plain(size: Any) -> Any:
@@ -196,9 +207,7 @@ def context_for(digits: Any, call: str) -> Any:
     """
     if digits is None:
         return None
-    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
-        msg = f"{call}: digits needs a positive integer or None; got {digits!r}"
-        raise InvalidArgument(msg)
+    digits = whole(digits, f"{call}: digits", most=MOST_DIGITS)
     context = mpmath.MPContext()
     context.dps = int(digits) + GUARD_DIGITS
     return context

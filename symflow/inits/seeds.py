@@ -9,6 +9,12 @@ import numpy as np
 
 from symflow.errors import InvalidArgument
 
+#: What NumPy makes a generator of; it crashes on some other things.
+_SEEDS = (
+    *(int, np.integer, np.random.Generator, np.random.BitGenerator),
+    *(np.random.SeedSequence, np.random.RandomState),
+)
+
 
 def seed_of(rng: Any, call: str) -> int:
     """Return an integer that stands for `rng` (SPEC 7) from now on.
@@ -33,7 +39,8 @@ def seed_of(rng: Any, call: str) -> int:
     """
     if rng is None:
         return int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+    spans = isinstance(rng, bool | np.timedelta64)
+    if isinstance(rng, (int, np.integer)) and not spans and rng >= 0:
         return int(rng)
     return int.from_bytes(generator_of(rng, call).bytes(16), "little")
 
@@ -59,7 +66,7 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
     8
     """
     try:
-        if isinstance(rng, (bool, str, float)):
+        if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
             raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):

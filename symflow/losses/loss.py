@@ -11,6 +11,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node
 from symflow.algebra.numbers import exact
+from symflow.algebra.symbols import parameter
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
@@ -123,10 +124,8 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
     """
     if isinstance(value, list | tuple | sympy.Tuple):
         return sympy.Tuple(*(as_decay(part, loss) for part in value))
-    if isinstance(value, str) and value.isidentifier():
-        return sympy.Symbol(value, nonnegative=True)
-    if isinstance(value, sympy.Symbol):
-        return value
+    if name := parameter(value, f"{loss}(l2=…)", nonnegative=True):
+        return name
     decay = exact(repr(value) if isinstance(value, float) else value)
     if decay.is_negative:
         msg = f"{loss}(l2=…): weight decay cannot be negative; got {value!r}"
@@ -136,6 +135,6 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
 
 def check_reduction(reduction: Any, loss: str) -> None:
     """Raise `InvalidArgument` unless the reduction is "mean" or "sum"."""
-    if reduction not in ("mean", "sum"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
         msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
         raise InvalidArgument(msg)

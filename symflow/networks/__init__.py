@@ -1,5 +1,6 @@
 """Networks: products of linear layers, and tensors of parameter vectors."""
 
+from symflow.networks.combine import composed, parallel
 from symflow.networks.decomposition import (
     OrthogonalDecomposition,
     orthogonal_decomposition,
@@ -35,5 +36,7 @@ __all__ = [
     "SignedDiagonalNetwork",
     "SymmetricFactorization",
     "TensorNetwork",
+    "composed",
     "orthogonal_decomposition",
+    "parallel",
 ]

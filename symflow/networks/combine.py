@@ -8,7 +8,7 @@ import sympy
 
 from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch
 from symflow.networks.model import MatrixModel, Model
-from symflow.networks.network import AbstractNetwork, Network
+from symflow.networks.network import COMBINATIONS, AbstractNetwork, Network
 
 
 def parallel(first: AbstractNetwork, second: AbstractNetwork) -> Network | MatrixModel:
@@ -111,3 +111,6 @@ def _free_name(name: str, taken: set[str]) -> str:
     while name in taken:
         name, number = f"{stem}{number}", number + 1
     return name
+
+
+COMBINATIONS.update({"+": parallel, "@": composed})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from symflow.algebra import embeddings
 from symflow.algebra.embeddings import circulant_sums, crop, diag, diagonal_of, pad
 from symflow.algebra.nodes import Node, transpose
+from symflow.algebra.numbers import shown
 from symflow.algebra.symbols import weight
 from symflow.algebra.widths import Width, as_width
 from symflow.errors import InvalidArgument
@@ -78,7 +79,7 @@ class Dense(Layer):
     outputs: Width
 
     def __post_init__(self) -> None:
-        call = f"Dense({self.inputs!r}, {self.outputs!r})"
+        call = f"Dense({shown(self.inputs)}, {shown(self.outputs)})"
         object.__setattr__(self, "inputs", as_width(self.inputs, call))
         object.__setattr__(self, "outputs", as_width(self.outputs, call))
 
@@ -122,7 +123,7 @@ class Diagonal(Layer):
     inputs: Width
 
     def __post_init__(self) -> None:
-        width = as_width(self.inputs, f"Diagonal({self.inputs!r})")
+        width = as_width(self.inputs, f"Diagonal({shown(self.inputs)})")
         object.__setattr__(self, "inputs", width)
 
     @property
@@ -194,7 +195,7 @@ class Circulant(Layer):
     support: int | None = None
 
     def __post_init__(self) -> None:
-        call = f"Circulant({self.inputs!r}, support={self.support!r})"
+        call = f"Circulant({shown(self.inputs)}, support={shown(self.support)})"
         object.__setattr__(self, "inputs", as_width(self.inputs, call))
         object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
 
@@ -277,7 +278,7 @@ class Readout(Layer):
     support: int | None = None
 
     def __post_init__(self) -> None:
-        call = f"Readout({self.inputs!r}, support={self.support!r})"
+        call = f"Readout({shown(self.inputs)}, support={shown(self.support)})"
         object.__setattr__(self, "inputs", as_width(self.inputs, call))
         object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
 

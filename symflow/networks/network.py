@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,9 +17,12 @@ from symflow.algebra.nodes import Leaf, Node, product, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
-from symflow.algebra.widths import Width
+from symflow.algebra.widths import Width, check_depth
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
+
+#: What + and @ do, told by `networks/combine.py`, which knows all kinds of models.
+COMBINATIONS: dict[str, Callable[[Any, Any], Any]] = {}
 
 
 class AbstractNetwork(ABC):
@@ -80,15 +84,13 @@ class AbstractNetwork(ABC):
 
     def __add__(self, other: AbstractNetwork) -> AbstractNetwork:
         """Return both models in parallel; names that clash are made new."""
-        from symflow.networks.combine import parallel
-
-        return parallel(self, other)
+        combined: AbstractNetwork = COMBINATIONS["+"](self, other)
+        return combined
 
     def __matmul__(self, other: AbstractNetwork) -> AbstractNetwork:
         """Return the model that applies `other` first; names that clash are new."""
-        from symflow.networks.combine import composed
-
-        return composed(self, other)
+        combined: AbstractNetwork = COMBINATIONS["@"](self, other)
+        return combined
 
     def _repr_markdown_(self) -> str:
         total = sympy.MatrixSymbol("W", *self.end_to_end.shape)
@@ -304,6 +306,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
     if not layers:
         msg = "Network(*layers): needs at least one layer"
         raise InvalidArgument(msg)
+    check_depth(len(layers), "Network(*layers)")
     for number, layer in enumerate(layers, start=1):
         if not isinstance(layer, Layer):
             msg = f"Network(*layers): layer {number} is not a Layer but {layer!r}"

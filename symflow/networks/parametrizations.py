@@ -12,6 +12,7 @@ import sympy
 from symflow.algebra.calculus import pull_back
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract, transpose
+from symflow.algebra.numbers import shown
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width
 from symflow.networks.network import AbstractNetwork, repr_width
@@ -62,7 +63,7 @@ class SignedDiagonalNetwork(Parametrization):
     layers: int
 
     def __post_init__(self) -> None:
-        call = f"DiagonalNetwork({self.inputs!r}, signed=True)"
+        call = f"DiagonalNetwork({shown(self.inputs)}, signed=True)"
         object.__setattr__(self, "inputs", as_width(self.inputs, call))
 
     @property
@@ -108,7 +109,7 @@ class HadamardDifference(Parametrization):
     inputs: Width
 
     def __post_init__(self) -> None:
-        width = as_width(self.inputs, f"HadamardDifference({self.inputs!r})")
+        width = as_width(self.inputs, f"HadamardDifference({shown(self.inputs)})")
         object.__setattr__(self, "inputs", width)
 
     @property
@@ -152,7 +153,7 @@ class SymmetricFactorization(Parametrization):
     rank: Width
 
     def __post_init__(self) -> None:
-        call = f"SymmetricFactorization({self.inputs!r}, {self.rank!r})"
+        call = f"SymmetricFactorization({shown(self.inputs)}, {shown(self.rank)})"
         object.__setattr__(self, "inputs", as_width(self.inputs, call))
         object.__setattr__(self, "rank", as_width(self.rank, call))
 

@@ -8,9 +8,12 @@ vector w_L itself, so that the end-to-end matrix is the row βᵀ (1×d).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from symflow.algebra.numbers import whole
+from symflow.algebra.widths import MOST_LAYERS
 from symflow.errors import InvalidArgument
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
@@ -49,8 +52,9 @@ def DiagonalNetwork(
     ẇ₁ = w₂∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
     ẇ₂ = w₁∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
     """
-    if not isinstance(depth, Integral) or isinstance(depth, bool) or depth < 1:
-        msg = f"DiagonalNetwork(d, depth): depth is a positive integer; got {depth!r}"
+    depth = whole(depth, "DiagonalNetwork(d, depth)", most=MOST_LAYERS)
+    if not isinstance(signed, bool | np.bool_):
+        msg = f"DiagonalNetwork(d, signed=…): needs True or False; got {signed!r}"
         raise InvalidArgument(msg)
     if signed:
         return SignedDiagonalNetwork(d, int(depth))

@@ -75,9 +75,14 @@ def axes_or_new(ax: Axes | None) -> Axes:
     ax : matplotlib Axes, optional
         Where to draw.
     """
-    if ax is not None:
-        return ax
     from matplotlib import pyplot
+    from matplotlib.axes import Axes as Kind
+
+    if isinstance(ax, Kind):
+        return ax
+    if ax is not None:
+        msg = f"plot(…, ax=…): needs axes of matplotlib or None; got {ax!r}"
+        raise InvalidArgument(msg)
 
     _, fresh = pyplot.subplots(layout="constrained")
     return fresh

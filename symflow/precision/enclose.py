@@ -6,19 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import log, log2
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import sympy
 from flint import arb
 
+from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.codegen import end_to_end_program
 from symflow.data import Moments
 from symflow.errors import (
     HypothesisFailed,
     IntegrationFailed,
-    InvalidArgument,
     PrecisionLost,
 )
 from symflow.flow import GradientFlow, as_times
@@ -148,12 +147,10 @@ def enclose(
     >>> ball.excludes([[1.97]]), ball.error < 1e-30
     (True, True)
     """
-    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
-        msg = f"enclose(digits=…): needs a positive integer; got {digits!r}"
-        raise InvalidArgument(msg)
+    digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     endless = isinstance(t, sympy.Basic) and t == sympy.oo
     times = () if endless else as_times(t, "enclose")
-    sharp = int(digits) + GUARD_DIGITS
+    sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:

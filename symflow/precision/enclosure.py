@@ -220,7 +220,8 @@ class Enclosure(Displayed):
     def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
         """Return the distance from the midpoint as a ball, and the radius."""
         given, alone = _matrices(value)
-        if not isinstance(index, Integral) or not -len(self) <= index < len(self):
+        counts = isinstance(index, Integral) and not isinstance(index, bool)
+        if not counts or not -len(self) <= index < len(self):
             msg = (
                 f"enclosure.contains(value, index={index!r}): needs the number of a "
                 f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
@@ -263,7 +264,8 @@ def _matrices(value: Any) -> tuple[list[Array], bool]:
         return [np.array(value.tolist(), dtype=object)], True
     if isinstance(value, np.ndarray) and value.ndim == 2:
         return [value], True
-    parts: Sequence[Any] = list(value) if isinstance(value, Iterable) else []
+    many = isinstance(value, Iterable) and getattr(value, "ndim", None) != 0
+    parts: Sequence[Any] = list(value) if many else []
     if not parts:
         msg = (
             "enclosure.contains(value): needs an end-to-end matrix or all weights; "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -91,14 +91,12 @@ def precise(
     1.99531452581973520123457415149
     """
     times = as_times(t, "precise")
-    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
-        msg = f"precise(digits=…): needs a positive integer; got {digits!r}"
-        raise InvalidArgument(msg)
+    digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
     chosen = Flint() if arithmetic is None else arithmetic
     if not isinstance(chosen, HighPrecision):
         msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
         raise InvalidArgument(msg)
-    sharp = int(digits) + GUARD_DIGITS
+    sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
         run = _continued(resume, problem, times, int(digits), rng)

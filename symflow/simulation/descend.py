@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.flow import GradientDescent
@@ -140,9 +139,7 @@ def _rule(descent: Any, steps: Any, step_size: Any, momentum: Any) -> _Rule:
     if not isinstance(descent, GradientDescent):
         msg = f"descend(descent, …): needs a gradient_descent(…); got {descent!r}"
         raise InvalidArgument(msg)
-    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
-        msg = f"descend(steps=…): needs a positive integer; got {steps!r}"
-        raise InvalidArgument(msg)
+    steps = whole(steps, "descend(steps=…)")
     eta = to_float(step_size)
     if eta <= 0:
         msg = f"descend(step_size=…): needs a positive number; got {step_size!r}"

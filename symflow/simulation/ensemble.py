@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
+from symflow.codegen.operands import floats
 from symflow.errors import (
     IntegrationFailed,
     InvalidArgument,
@@ -248,10 +248,8 @@ def ensemble(
 
 
 def _floats(stack: Any) -> Floats:
-    array = np.array(stack)
     try:
-        rounded = to_float_array(array) if array.dtype == object else array
-        return rounded.astype(np.float64)
+        return np.array(floats(stack, "the stack"))  # of its own
     except InvalidArgument as problem:
         msg = f"{_CALL}: {problem}"
         raise InvalidData(msg) from None

@@ -229,7 +229,8 @@ def _short(level: float) -> str:
 
 
 def _check_level(call: str, level: Any) -> None:
-    if not isinstance(level, Real) or not np.isfinite(float(level)):
+    number = isinstance(level, Real) and not isinstance(level, bool | np.timedelta64)
+    if not number or not abs(level) <= float(np.finfo(float).max):
         msg = f"{call}(level=…): needs a finite number; got {level!r}"
         raise InvalidArgument(msg)
 

@@ -17,6 +17,10 @@ from symflow.simulation.system import Floats, System
 FINEST = 1e-16
 
 
+#: Largest order; the work of a step grows with its square.
+MOST_ORDER = 1_000
+
+
 @dataclass(frozen=True)
 class Taylor(Method):
     """Taylor series of high order, for tolerances down to rounding error.
@@ -46,8 +50,12 @@ class Taylor(Method):
 
     def __post_init__(self) -> None:
         check_tolerances("Taylor", rtol=self.rtol)
-        if self.order < 8:
-            msg = f"Taylor(order=…): needs an order of at least 8; got {self.order!r}"
+        whole = isinstance(self.order, int) and not isinstance(self.order, bool)
+        if not whole or not 8 <= self.order <= MOST_ORDER:
+            msg = (
+                f"Taylor(order=…): needs an order from 8 to {MOST_ORDER}; got "
+                f"{self.order!r}"
+            )
             raise InvalidArgument(msg)
 
     def refined(self) -> Method:

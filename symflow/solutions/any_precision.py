@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from symflow.algebra.exact_matrix import height_of
+from symflow.algebra.rational import height_of
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE, Problem
 from symflow.inits import GivenInit
 

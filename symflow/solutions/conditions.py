@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.exact_matrix import product_of
 from symflow.algebra.numbers import to_float
+from symflow.algebra.rational import product_of
 from symflow.claims import Hypothesis, conditions, relative_size
 from symflow.claims.conditions import imbalances, on_flow
 from symflow.claims.hypothesis import TOLERANCE, UNSEEN

@@ -26,7 +26,7 @@ from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
-from symflow.flow.times import float_times
+from symflow.flow.times import check_time, float_times
 from symflow.solutions.any_precision import STEP, spare_of
 from symflow.solutions.derivation import Derivation, Step
 from symflow.solutions.modes.eigenvectors import spare_digits
@@ -255,18 +255,18 @@ class Solution(Theorem):
         t : number
             The time; a float is taken as the rational that it is.
         digits : int, keyword-only
-            Correct decimal digits, relative to the largest entry.
+            Correct digits, relative to the largest entry; the context has some more.
 
         Returns
         -------
-        array
-            Shape (outputs, inputs), entries of an mpmath context with spare digits.
+        array, shape (outputs, inputs)
 
         Raises
         ------
         HypothesisFailed
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
+        check_time(t, f"{self.name}.precise(t)", digits)
         if self._is_off:
             known = float(self.error(to_float(t)))
             if not known <= 10.0**-digits:

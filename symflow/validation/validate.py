@@ -95,7 +95,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
 
 
 def _listed(claims: Any) -> list[Any]:
-    if not isinstance(claims, Iterable):
+    if not isinstance(claims, Iterable) or not getattr(claims, "ndim", 1):
         msg = (
             "validate(claims, …): needs a sequence of claims, such as [claim]; got "
             f"{claims!r}"

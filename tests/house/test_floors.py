@@ -66,8 +66,21 @@ def may_import(here: str, target: str) -> bool:
     return there == here or FLOOR[there] < FLOOR[here]
 
 
+#: Operators make what stands above their class, where they are used.
+OPERATORS = {("symflow.networks.network", "symflow.networks.combine")}
+
+
 def test_no_module_imports_itself_by_way_of_others():
-    arrows = {m: set(imported(m, MODULES[m])) & set(MODULES) - {m} for m in MODULES}
+    arrows = {
+        module: {
+            target
+            for target in imported(module, path)
+            if target in MODULES
+            and target != module
+            and (module, target) not in OPERATORS
+        }
+        for module, path in MODULES.items()
+    }
     assert circle(arrows) == []
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
 

@@ -7,6 +7,7 @@ from math import prod
 from textwrap import indent
 
 from symflow.codegen.inplace import Shape
+from symflow.codegen.program import quoted
 from symflow.codegen.targets.loops import Language, loops
 from symflow.codegen.targets.sizes import SizedProgram, sized
 from symflow.errors import InvalidArgument
@@ -87,7 +88,8 @@ def source_of(flow: GradientFlow, program: SizedProgram) -> str:
         for argument, shape in zip(program.program.inputs, program.shapes, strict=True)
     )
     head = (
-        f"/* Gradient flow of {flow.network!r}, {flow.loss!r}.\n\n{equations}\n\n"
+        f"/* Gradient flow of {quoted(f'{flow.network!r}, {flow.loss!r}')}.\n\n"
+        f"{quoted(equations)}\n\n"
         f"   Row-major doubles:\n{sizes}\n\n"
         "   out0, out1, ... are the derivatives of the weights, in order; they may\n"
         f"   not overlap the arguments.  Written by symflow {version('symflow')}. */"

@@ -60,8 +60,16 @@ def lambdify(expr: Any, args: Any) -> Any:
             msg = f"lambdify(solution, args): takes the time alone; got {args!r}"
             raise InvalidArgument(msg)
         return solution_kernel(expr, "end_to_end")
-    if not expressions:
+    empty = any(getattr(one, "shape", None) == (0, 0) for one in expressions)
+    if not expressions or empty:
         msg = "lambdify(expr, args): needs at least one expression; got none"
+        raise InvalidArgument(msg)
+    kinds = sympy.Basic | sympy.MatrixBase
+    if not all(isinstance(one, kinds) for one in expressions):
+        msg = f"lambdify(expr, args): needs SymPy expressions; got {expr!r}"
+        raise InvalidArgument(msg)
+    if not all(isinstance(s, sympy.Symbol | sympy.MatrixSymbol) for s in symbols):
+        msg = f"lambdify(expr, args): needs symbols for args; got {args!r}"
         raise InvalidArgument(msg)
     unknown = _free(expressions) - set(symbols)
     if unknown:

@@ -18,7 +18,7 @@ from sympy.printing.numpy import NumPyPrinter
 from symflow.algebra.text import inline
 from symflow.codegen.loading import load
 from symflow.codegen.operands import floats
-from symflow.codegen.program import python_name
+from symflow.codegen.program import argument_names, quoted
 from symflow.codegen.targets.split import size_of, split
 from symflow.errors import InvalidArgument
 
@@ -134,7 +134,8 @@ def scalar_kernel(
     InvalidArgument
         If NumPy has no function for something in a formula.
     """
-    names = {symbol: sympy.Symbol(python_name(symbol)) for symbol in symbols}
+    named = map(sympy.Symbol, argument_names(symbols, "lambdify"))
+    names = dict(zip(symbols, named, strict=True))
     others = {old: new for old, new in names.items() if old.name != new.name}
     entries = [entry for one in expressions for entry in entries_of(one)]
     sizes = [size_of(entry) for entry in entries]
@@ -163,7 +164,7 @@ def scalar_kernel(
     body = "\n".join(f"    {line}" for line in (*lines, f"return {result}"))
     source = (
         f"def formula({', '.join(arguments)}):\n"
-        f'    """{indent(docstring, "    ").lstrip()}    """\n'
+        f'    """{indent(quoted(docstring), "    ").lstrip()}    """\n'
         f"{body.replace('numpy.', 'np.')}\n"
     )
     return ScalarKernel(source, arguments, docstring)

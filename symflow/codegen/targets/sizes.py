@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symflow.codegen.inplace import FIXED_SIZE, Shape, has_fixed_size_code
 from symflow.codegen.lower import rhs_program
-from symflow.codegen.program import Program
+from symflow.codegen.program import Input, Program
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
@@ -57,7 +58,8 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
         msg = f"{call}: needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     own = flow.network.widths
-    given = (widths,) if isinstance(widths, int) else tuple(widths or own)
+    several = tuple(widths) if isinstance(widths, list | tuple) else (widths,)
+    given = own if widths is None or not several else several
     fits = len(given) == len(own) and all(
         not isinstance(a, int) or a == b for a, b in zip(own, given, strict=True)
     )
@@ -81,4 +83,11 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
         tuple(int(sizes.get(width, width)) for width in argument.shape)
         for argument in program.inputs
     )
-    return SizedProgram(program, shapes)
+    inputs = tuple(map(_renamed, program.inputs))
+    return SizedProgram(replace(program, inputs=inputs), shapes)
+
+
+def _renamed(argument: Input) -> Input:
+    """Return an argument that is called like nothing in the loops."""
+    taken = re.fullmatch(r"[ijk]|v\d+t?", argument.name)
+    return replace(argument, name=f"{argument.name}_") if taken else argument

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.exact_matrix import height_of
+from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
@@ -99,13 +99,7 @@ class CircularSolution(Solution):
 
     @abstractmethod
     def strengths(self, t: Any) -> Array:
-        """Return the β̂(k) in float64, complex, shape (…, d).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return the β̂(k) in float64, complex, shape (…, d)."""
 
     @property
     @abstractmethod

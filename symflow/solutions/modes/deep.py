@@ -35,7 +35,6 @@ from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import joint_modes
 from symflow.solutions.modes.spectral import (
     LAM,
-    PRODUCT,
     SIGMA,
     START,
     SpectralSolution,
@@ -157,14 +156,7 @@ class DeepMode(SpectralSolution):
 
     def routine(self) -> Routine:
         """Return the modes as NumPy code, by the clock of the rank-one flow."""
-        left, right = self._bases
-        begin = self._floats[2]
-        constants: dict[str, Any] = {
-            "LEFT": left,
-            "RIGHT": right,
-            "BEGIN": np.where(begin > 0, begin, 1.0),
-            "MOVES": begin > 0,
-        }
+        constants: dict[str, Any] = {}
         lines = ["strengths = np.zeros((*t.shape, len(BEGIN))) + BEGIN * MOVES"]
         for number, clock in enumerate(self._clocks):
             if clock is not None:
@@ -172,18 +164,7 @@ class DeepMode(SpectralSolution):
                 constants |= dict(zip(names, clock.table, strict=True))
                 read = f"clock_read(t, {', '.join(names)})[1]"
                 lines.append(f"strengths[..., {number}] = BEGIN[{number}] / {read}")
-        lines.append("grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :]")
-        lines.append(f"grown = grown ** {1 / self.depth!r}")
-        layers = []
-        for number, (image, frame) in enumerate(self._frames, start=1):
-            constants |= {f"IMAGE_{number}": image, f"FRAME_{number}": frame}
-            layers.append(f"(IMAGE_{number} * grown) @ FRAME_{number}.T")
-        outputs = {
-            "end_to_end": PRODUCT,
-            "strengths": "strengths",
-            "weights": ", ".join(layers),
-        }
-        return Routine(constants, (clock_read,), tuple(lines), outputs, horizon=HORIZON)
+        return self._balanced_routine(constants, (clock_read,), lines, HORIZON)
 
     def curve(self, times: Array, *parameters: Any) -> Array:
         begin, columns = self._floats[2], []
@@ -196,24 +177,7 @@ class DeepMode(SpectralSolution):
         return next(deep_strengths(context, self.depth, [time], *parameters))
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        start = self._floats[2]
-        ratio = np.where(start > 0, start, 1.0)
-        ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)
-        growth = ratio[..., None, :] ** (1 / self.depth)
-        return tuple((image * growth) @ frame.T for image, frame in self._frames)
-
-    @cached_property
-    def _frames(self) -> list[tuple[Array, Array]]:
-        """For every layer, its image of the frame before it, and that frame."""
-        _, frame = self._bases
-        kept = np.where(to_float_array(self.modes.start) > 0, 1.0, 0.0)
-        found = []
-        for weight in self.problem.floats.weights:
-            image = weight @ frame
-            size = np.linalg.norm(image, axis=0)
-            found.append((image * kept, frame))
-            frame = image * (kept / np.where(size > 0, size, 1.0))
-        return found
+        return self._balanced_layers(t)
 
 
 def _antiderivative(w: sympy.Expr, kappa: sympy.Expr) -> sympy.Expr:

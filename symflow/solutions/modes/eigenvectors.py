@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.exact_matrix import rank_of
 from symflow.algebra.numbers import to_float
+from symflow.algebra.rational import rank_of
 from symflow.flow.problem import FINE_SIZE
 from symflow.solutions.any_precision import context_of
 

@@ -50,6 +50,12 @@ class ModeRecurrence:
         return len(self.flow.problem.weights)
 
     @property
+    def _modes(self) -> tuple[Array, ...]:
+        """The σ, λ and w₀ of all modes."""
+        modes = self.flow.modes
+        return tuple(map(to_float_array, (modes.sigma, modes.lam, modes.start)))
+
+    @property
     def formula(self) -> sympy.Expr:
         """One step of a mode: w⁺ in w, σ, λ and η."""
         power = 1 - sympy.Rational(2, self.depth)
@@ -66,10 +72,7 @@ class ModeRecurrence:
 
     def strengths(self, count: int) -> Array:
         """Return w_i after 0, 1, …, count steps, shape (count + 1, inputs)."""
-        modes = self.flow.modes
-        sigma, lam, w = (
-            to_float_array(a) for a in (modes.sigma, modes.lam, modes.start)
-        )
+        sigma, lam, w = self._modes
         rows = [w]
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(count):
@@ -114,10 +117,7 @@ class ModeRecurrence:
     @property
     def _stiffness(self) -> float:
         """Return ηL(σ/λ)^{2−2/L}λ, largest over the modes: one minus the multiplier."""
-        modes = self.flow.modes
-        sigma, lam, start = (
-            to_float_array(a) for a in (modes.sigma, modes.lam, modes.start)
-        )
+        sigma, lam, start = self._modes
         used = (sigma > 0) & (start > 0)
         power = (sigma[used] / lam[used]) ** (1 - 2 / self.depth)
         return float(np.max(self.step * self.depth * power * sigma[used], initial=0.0))
@@ -141,10 +141,7 @@ class ModeRecurrence:
         HypothesisFailed
             If there are not two layers, or some ησ exceeds ½.
         """
-        modes = self.flow.modes
-        sigma, lam, start = (
-            to_float_array(a) for a in (modes.sigma, modes.lam, modes.start)
-        )
+        sigma, lam, start = self._modes
         pace = self.step * sigma
         if self.depth != 2 or np.max(pace) > 0.5:
             msg = (

@@ -18,8 +18,8 @@ import numpy as np
 from flint import fmpq
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.exact_matrix import height_of, rank_of, rational
 from symflow.algebra.numbers import to_float
+from symflow.algebra.rational import height_of, rank_of, rational
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.solutions.any_precision import context_of

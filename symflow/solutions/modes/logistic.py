@@ -74,7 +74,10 @@ class LogisticMode(SpectralSolution):
         return logistic(times, *parameters)
 
     def routine(self) -> Routine:
-        return self._balanced_routine(logistic, ("SIGMA", "LAM", "START"))
+        names = ("SIGMA", "LAM", "START")
+        line = f"strengths = logistic(t[..., None], {', '.join(names)})"
+        constants = dict(zip(names, self._floats, strict=True))
+        return self._balanced_routine(constants, (logistic,), [line])
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
         sigma, lam, start = parameters
@@ -88,7 +91,7 @@ class LogisticMode(SpectralSolution):
         return start / (decayed + lam * start * grown)
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        return self._grown(t, 0.5)
+        return self._balanced_layers(t)
 
 
 def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:

@@ -8,6 +8,7 @@ W(t) = Σ w_i(t) u_i v_iᵀ, and each strength w_i obeys a scalar equation with 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,49 +109,50 @@ class SpectralSolution(Solution):
         sigma, lam, start = parameters
         return settled((sigma > 0) & (start > 0), sigma, lam, start)
 
-    def _balanced_routine(self, curve: Any, names: tuple[str, ...]) -> Routine:
-        """Return the code of two balanced layers with a curve of these constants."""
-        left, right = self._bases
-        first, last = self.problem.floats.weights
+    @cached_property
+    def _frames(self) -> list[tuple[Array, Array]]:
+        """For every balanced layer, its image of the frame before, and that frame."""
+        _, frame = self._bases
+        kept = np.where(to_float_array(self.modes.start) > 0, 1.0, 0.0)
+        found = []
+        for weight in self.problem.floats.weights:
+            image = weight @ frame
+            size = np.linalg.norm(image, axis=0)
+            found.append((image * kept, frame))
+            frame = image * (kept / np.where(size > 0, size, 1.0))
+        return found
+
+    def _balanced_layers(self, t: Any) -> tuple[Array, ...]:
+        """Return balanced weights: amplitude i has grown by (w_i(t)/w_i(0))^{1/L}."""
         start = to_float_array(self.modes.start)
-        constants = dict(zip(names, self._floats, strict=True))
-        constants |= {
-            "LEFT": left,
-            "RIGHT": right,
-            "FIRST": first @ right,
-            "LAST": left.T @ last,
-            "IDLE": last - left @ (left.T @ last),
-            "BEGIN": np.where(start > 0, start, 1.0),
-            "MOVES": start > 0,
-        }
+        ratio = np.where(start > 0, start, 1.0)
+        ratio = np.where(start > 0, self.strengths(t) / ratio, 1.0)
+        growth = ratio[..., None, :] ** (1 / self.depth)
+        return tuple((image * growth) @ frame.T for image, frame in self._frames)
+
+    def _balanced_routine(
+        self,
+        constants: dict[str, Any],
+        functions: tuple[Callable[..., Any], ...],
+        lines: list[str],
+        horizon: float | None = None,
+    ) -> Routine:
+        """Return the code of balanced layers, from that of ``strengths``."""
+        start = to_float_array(self.modes.start)
+        known = dict(zip(("LEFT", "RIGHT"), self._bases, strict=True))
+        known |= {"BEGIN": np.where(start > 0, start, 1.0), "MOVES": start > 0}
+        grown = "grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :]"
+        layers = []
+        for number, (image, frame) in enumerate(self._frames, start=1):
+            known |= {f"IMAGE_{number}": image, f"FRAME_{number}": frame}
+            layers.append(f"(IMAGE_{number} * grown) @ FRAME_{number}.T")
+        weights = ", ".join(layers)
         return Routine(
-            constants,
-            (curve,),
-            (
-                f"strengths = {curve.__name__}(t[..., None], {', '.join(names)})",
-                "grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :] ** 0.5",
-            ),
-            {
-                "end_to_end": PRODUCT,
-                "strengths": "strengths",
-                "weights": "(FIRST * grown) @ RIGHT.T, (LEFT * grown) @ LAST + IDLE",
-            },
-        )
-
-    def _grown(self, t: Any, root: float) -> tuple[Array, ...]:
-        """Return the balanced weights: amplitude i has grown by (w_i(t)/w_i(0))^root.
-
-        The first layer is W_1(0) V diag(g) Vᵀ, the last U diag(g) Uᵀ W_L(0).
-        """
-        left, right = self._bases
-        start = to_float_array(self.modes.start)
-        safe = np.where(start > 0, start, 1.0)
-        ratio = np.where(start > 0, self.strengths(t) / safe, 1.0)[..., None, :] ** root
-        first, *_, last = self.problem.floats.weights
-        idle = last - left @ (left.T @ last)
-        return (
-            first @ ((right * ratio) @ right.T),
-            ((left * ratio) @ left.T) @ last + idle,
+            constants | known,
+            functions,
+            (*lines, f"{grown} ** {1 / self.depth!r}"),
+            {"end_to_end": PRODUCT, "strengths": "strengths", "weights": weights},
+            horizon=horizon,
         )
 
 

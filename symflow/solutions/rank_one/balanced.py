@@ -147,24 +147,12 @@ class RankOne(Solution):
         )
 
     def internal_time(self, t: Any) -> Array:
-        """Return τ(t) = ∫₀ᵗ s^{1−2/L} in float64, shape of t.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return τ(t) = ∫₀ᵗ s^{1−2/L} in float64, shape of t."""
         times = _times(t)
         return times if self.depth == 2 else self.clock.floats(times)[0]
 
     def time(self, tau: Any) -> Array:
-        """Return t(τ), the inverse of `internal_time`, in float64.
-
-        Parameters
-        ----------
-        tau : float or array_like
-            Internal times.
-        """
+        """Return t(τ), the inverse of `internal_time`, in float64."""
         inner = _times(tau)
         if self.depth == 2:
             return inner
@@ -173,23 +161,11 @@ class RankOne(Solution):
         return np.array(found).reshape(inner.shape)
 
     def strength(self, t: Any) -> Array:
-        """Return s(t) = ‖W(t)‖ in float64, shape of t.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return s(t) = ‖W(t)‖ in float64, shape of t."""
         return self._parts(t)[0]
 
     def directions(self, t: Any) -> tuple[Array, Array]:
-        """Return u(t) and v(t) in float64, shapes (…, outputs) and (…, inputs).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return u(t) and v(t) in float64, shapes (…, outputs) and (…, inputs)."""
         return self._parts(t)[1:]
 
     def _parts(self, t: Any) -> tuple[Array, Array, Array]:

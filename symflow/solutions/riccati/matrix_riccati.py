@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction, exact, to_float, to_mpf
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.errors import HypothesisFailed
-from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE, Problem, bind
+from symflow.flow.problem import FINE_SIZE, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, spare_of
 from symflow.solutions.derivation import Step
@@ -65,10 +65,6 @@ class GramSolution(Solution):
     @abstractmethod
     def product_of(self, side: Array) -> Array:
         """Return W from any Y with YYᵀ = QQᵀ, shape (…, n, r)."""
-
-    @abstractmethod
-    def hypotheses_hold_exactly(self, problem: Problem) -> bool:
-        """Say whether rational data and start satisfy the hypotheses exactly."""
 
     @property
     def formula(self) -> sympy.MatrixExpr:
@@ -165,13 +161,7 @@ class GramSolution(Solution):
         return self._sharp[0].rounded()
 
     def gram(self, t: Any) -> Array:
-        """Return P(t) = Q(t)Q(t)ᵀ in float64, shape (…, n, n).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return P(t) = Q(t)Q(t)ᵀ in float64, shape (…, n, n)."""
         side = self._side(float_times(t))
         return np.asarray(side @ np.swapaxes(side, -1, -2))
 
@@ -249,12 +239,20 @@ class GramSolution(Solution):
         Raises
         ------
         HypothesisFailed
-            If data and start are not rational, or satisfy the hypotheses to rounding
-            only.
+            If data and start are not rational, are large, or satisfy the hypotheses to
+            rounding only.
         PrecisionLost
             If t is so late that the exponentials need too many digits.
         """
-        problem = self._rational()
+        problem = self.problem.rational
+        if problem is None or self.problem.is_large or self.defect:
+            msg = (
+                f"{self.name}.enclose(t): proves from rational numbers that satisfy "
+                "the hypotheses exactly, and these do to rounding only, or are too "
+                "many. Give data and start as fractions, or use symflow.enclose(flow, "
+                "data, init, t)"
+            )
+            raise HypothesisFailed(msg)
         force, kappa, start = self.equation_of(problem)
         gram = enclosed_gram(force, kappa, start, exact(t), digits)
         return EnclosedMatrix(exact(t), self.block_of(gram), gram, digits)
@@ -262,26 +260,6 @@ class GramSolution(Solution):
     @abstractmethod
     def block_of(self, gram: Array) -> Array:
         """Return the block of P that is W."""
-
-    def _rational(self) -> Problem:
-        flow, given = self.problem.flow, self.problem.given
-        assert given is not None
-        known = {"rng": given.rng, "digits": CHECK_DIGITS, "exact": True}
-        problem = bind(flow, given.data, given.init, **known)
-        arrays = (*problem.weights, *problem.data.values())
-        exactly = all(
-            as_fraction(entry) is not None for a in arrays for entry in a.flat
-        )
-        if exactly:
-            problem = problem.mapped(partial(map_entries, as_fraction))
-        if not exactly or not self.hypotheses_hold_exactly(problem):
-            msg = (
-                f"{self.name}.enclose(t): proves from rational numbers that satisfy "
-                "the hypotheses exactly, and these do to rounding only. Give data and "
-                "start as fractions, or use symflow.enclose(flow, data, init, t)"
-            )
-            raise HypothesisFailed(msg)
-        return problem
 
     @property
     def _limit(self) -> Array:

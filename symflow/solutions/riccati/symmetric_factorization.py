@@ -59,11 +59,6 @@ class SymmetricRiccati(GramSolution):
     def block_of(self, gram: Array) -> Array:
         return gram
 
-    def hypotheses_hold_exactly(self, problem: Problem) -> bool:
-        sigma_xx = problem.arguments[0]
-        rest = sigma_xx - isotropy(problem) * np.eye(len(sigma_xx), dtype=int)
-        return not rest.any()
-
     def _derived(self) -> tuple[Step, ...]:
         total, target, back = sympy.symbols("P S St", commutative=False)
         kappa = sympy.Symbol("kappa", positive=True)

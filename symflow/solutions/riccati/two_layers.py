@@ -26,7 +26,6 @@ from symflow.flow.problem import Problem
 from symflow.solutions.conditions import (
     homogeneity,
     homogeneous,
-    imbalance,
     isotropic,
     isotropy,
     squared_loss,
@@ -76,16 +75,6 @@ class Riccati(GramSolution):
     def block_of(self, gram: Array) -> Array:
         cut = self.problem.widths[0]
         return gram[cut:, :cut]
-
-    def hypotheses_hold_exactly(self, problem: Problem) -> bool:
-        gaps = (
-            (imbalance(problem), homogeneity(problem)),
-            (problem.arguments[0], isotropy(problem)),
-        )
-        return all(
-            not (matrix - level * np.eye(len(matrix), dtype=int)).any()
-            for matrix, level in gaps
-        )
 
     def _derived(self) -> tuple[Step, ...]:
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"

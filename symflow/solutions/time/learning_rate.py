@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, formula
 from symflow.algebra.threads import cached_property, evaluated
 from symflow.errors import InvalidArgument, SymflowError
 from symflow.flow.times import float_times
@@ -76,34 +76,16 @@ class Scheduled:
         return sympy.lambdify(TIME, self.clock, "numpy")
 
     def flow_time(self, t: Any) -> Array:
-        """Return T(t) in float64, shape of t.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return T(t) in float64, shape of t."""
         times = float_times(t)
         return np.asarray(self._compiled(times) + 0 * times, dtype=float)
 
     def end_to_end(self, t: Any) -> Array:
-        """Return W(t) in float64, shape (…, outputs, inputs) for t of shape (…).
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return W(t) in float64, shape (…, outputs, inputs) for t of shape (…)."""
         return self.solution.end_to_end(self.flow_time(t))
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64.
-
-        Parameters
-        ----------
-        t : float or array_like
-            Times.
-        """
+        """Return W_1(t), …, W_L(t) in float64."""
         return self.solution.weights(self.flow_time(t))
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
@@ -182,15 +164,15 @@ def scheduled(solution: KnownPath, rate: Any) -> Scheduled:
 def _expression(rate: Any) -> sympy.Expr:
     """Return the rate in the symbol `TIME`, whatever the assumptions of its own t."""
     try:
-        eta = sympy.sympify(rate, rational=True)
+        eta = formula(rate, "scheduled(rate=…)")
         (symbol,) = eta.free_symbols or (TIME,)
-    except (sympy.SympifyError, SymflowError, ValueError, AttributeError):
+    except (SymflowError, ValueError):
         msg = f"scheduled(rate=…): needs an expression in t alone; got {rate!r}"
         raise InvalidArgument(msg) from None
     if symbol.name != "t":
         msg = f"scheduled(rate=…): the symbol of time is t; got {rate!r}"
         raise InvalidArgument(msg)
-    return sympy.sympify(eta.subs(symbol, TIME))
+    return eta.subs(symbol, TIME)
 
 
 def _steps(pairs: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr]:

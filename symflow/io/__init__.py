@@ -2,20 +2,17 @@
 
 A file is a JSON header and, in ``.npz``, the float64 arrays beside it.  Every exact or
 high-precision number is a string of its own digits, so that what comes back is equal
-and not merely close.  Objects are written field by field, and only classes of symflow
-and of SymPy's expressions are read back: a file cannot run code.
+and not merely close.  Objects are written field by field.  What comes back is made by
+the constructors of the classes in `kinds.py` and of the expressions in
+`algebra/reading.py`, with all their checks: a file cannot run code.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
-from functools import cache
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -24,38 +21,21 @@ import mpmath
 import numpy as np
 import sympy
 
+from symflow.algebra.reading import read_expression
 from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.files import whole_file
+from symflow.io.kinds import classes
+from symflow.io.reader import Reader, arrays_of
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
 
-#: Packages whose dataclasses can be stored.
-_PACKAGES = (
-    "claims",
-    "conservation",
-    "data",
-    "flow",
-    "flow.problem",
-    "inits",
-    "losses",
-    "networks",
-    "networks.layers",
-    "networks.parametrizations",
-    "precision",
-    "simulation",
-    "simulation.runs",
-    "trajectory",
-    "validation",
-    "validation.report",
-)
+#: Bytes that `load` takes for the content of a file.
+LIMIT = 1 << 30
 
 #: Fields that hold functions, or what can be made again: they are not stored.
 _OMITTED = ("interpolant", "drawn")
-
-#: SymPy constructors that may be given a string.
-_NAMED = ("Symbol", "Str", "MatrixSymbol", "SymmetricMatrixSymbol", "Float", "Dummy")
 
 
 def save(obj: Any, path: str | Path) -> Path:
@@ -111,13 +91,16 @@ def save(obj: Any, path: str | Path) -> Path:
     return target
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     """Read what `save` has written.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    limit : int, keyword-only
+        Bytes that its content may take in memory, 1 GiB if not given: a small file
+        can be packed from a huge one.
 
     Returns
     -------
@@ -142,20 +125,22 @@ def load(path: str | Path) -> Any:
     """
     source = _as_path(path, "load(path=…)")
     call = f"load(path={str(path)!r})"
+    if isinstance(limit, bool) or not isinstance(limit, int):
+        msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
+        raise InvalidArgument(msg)
     if not source.is_file():
         msg = f"{call}: there is no such file"
         raise InvalidArgument(msg)
     try:
-        header, arrays = _read(source)
+        header, arrays = _read(source, limit)
         if header["symflow file"] > FORMAT:
-            msg = f"{call}: the file is of a later format; update symflow to read it"
+            msg = "the file is of a later format; update symflow to read it"
             raise InvalidData(msg)
-        return _Reader(arrays).decode(header["object"])
-    except InvalidData:
-        raise
+        found = Reader(arrays).decode(header["object"])
     except Exception as problem:  # noqa: BLE001 - whatever a damaged file leads to
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
+    return found
 
 
 def _as_path(path: Any, call: str) -> Path:
@@ -165,11 +150,13 @@ def _as_path(path: Any, call: str) -> Path:
     return Path(path)
 
 
-def _read(source: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
     if source.suffix == ".json":
+        if source.stat().st_size > limit:
+            msg = f"the file is larger than the limit of {limit} bytes"
+            raise InvalidData(msg)
         return stored_object(json.loads(source.read_text(encoding="utf-8"))), {}
-    with open(source, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = arrays_of(source, limit)
     return json.loads(str(arrays.pop("header"))), arrays
 
 
@@ -178,18 +165,6 @@ def _versions() -> dict[str, str]:
 
     names = ("symflow", "sympy", "numpy", "mpmath")
     return {name: version(name) for name in names}
-
-
-@cache
-def _classes() -> dict[str, type]:
-    """Return every class that a file may name."""
-    found: dict[str, type] = {}
-    for package in _PACKAGES:
-        for value in vars(import_module(f"symflow.{package}")).values():
-            kind = isinstance(value, type) and value is not Enum
-            if kind and (is_dataclass(value) or issubclass(value, Enum)):
-                found[value.__name__] = value
-    return found
 
 
 class _Writer:
@@ -204,7 +179,7 @@ class _Writer:
             return value
         if isinstance(value, (float, np.floating)):
             return {"float": repr(float(value))}
-        if isinstance(value, np.integer):
+        if isinstance(value, np.integer) and not isinstance(value, np.timedelta64):
             return int(value)
         if isinstance(value, (list, tuple)):
             kind = "list" if isinstance(value, list) else "tuple"
@@ -240,18 +215,20 @@ class _Writer:
             return {"fraction": str(value)}
         if hasattr(value, "_mpf_") and hasattr(value, "context"):
             sign, mantissa, exponent, bits = value._mpf_
-            parts = [int(sign), str(int(mantissa)), int(exponent), int(bits)]
+            parts = [int(sign), hex(int(mantissa)), int(exponent), int(bits)]
             return {"mpf": parts, "bits": value.context.prec}
         if isinstance(value, mpmath.MPContext):
             return {"mpmath": value.prec}
         if isinstance(value, sympy.Basic):
-            return {"sympy": sympy.srepr(value)}
+            text = sympy.srepr(value)
+            read_expression(text)  # what is stored can be read
+            return {"sympy": text}
         return None
 
     def _object(self, value: Any) -> Any:
         name = type(value).__name__
         stored: Any = value
-        if _classes().get(name) is not type(value):
+        if classes().get(name) is not type(value):
             msg = (
                 f"save(obj, path): a {name} cannot be stored; flows, trajectories, "
                 "reports, sweeps, data and initialization rules can"
@@ -265,130 +242,3 @@ class _Writer:
             if field.name not in _OMITTED
         }
         return {"class": name, "fields": content}
-
-
-class _Reader:
-    """Turns the values of a header into objects again."""
-
-    def __init__(self, arrays: dict[str, Any]) -> None:
-        self.arrays = arrays
-        self._contexts: dict[int, Any] = {}
-
-    def decode(self, value: Any) -> Any:
-        """Return the object of a JSON value."""
-        if not isinstance(value, dict):
-            return value
-        kind = next(iter(value))
-        decoders: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "float": lambda v: float(v["float"]),
-            "list": lambda v: [self.decode(entry) for entry in v["list"]],
-            "tuple": lambda v: tuple(self.decode(entry) for entry in v["tuple"]),
-            "dict": lambda v: {self.decode(k): self.decode(w) for k, w in v["dict"]},
-            "array": lambda v: self.arrays[v["array"]],
-            "entries": self._entries,
-            "numbers": self._numbers,
-            "fraction": lambda v: Fraction(v["fraction"]),
-            "mpf": self._mpf,
-            "mpmath": lambda v: self._context(v["mpmath"]),
-            "sympy": lambda v: expression(v["sympy"]),
-            "member": lambda v: _classes()[v["of"]][v["member"]],  # type: ignore[index]
-            "class": self._object,
-        }
-        return decoders[kind](value)
-
-    def _entries(self, value: dict[str, Any]) -> Any:
-        array = np.empty(value["shape"], dtype=object)
-        array.flat[:] = [self.decode(entry) for entry in value["entries"]]
-        return array
-
-    def _numbers(self, value: dict[str, Any]) -> Any:
-        kind = np.dtype(value["type"])
-        read = float if kind.kind == "f" else ast.literal_eval
-        flat = [read(text) for text in value["numbers"]]
-        return np.array(flat, dtype=kind).reshape(value["shape"])
-
-    def _mpf(self, value: dict[str, Any]) -> Any:
-        sign, mantissa, exponent, bits = value["mpf"]
-        raw = (sign, mpmath.libmp.MPZ(mantissa), exponent, bits)
-        return self._context(value["bits"]).make_mpf(raw)
-
-    def _context(self, bits: int) -> Any:
-        # Numbers that were of one context are so again.
-        if bits not in self._contexts:
-            self._contexts[bits] = mpmath.MPContext()
-            self._contexts[bits].prec = bits
-        return self._contexts[bits]
-
-    def _object(self, value: dict[str, Any]) -> Any:
-        instance: Any = object.__new__(_classes()[value["class"]])
-        defaults = {
-            field.name: None
-            if field.default_factory is MISSING
-            else field.default_factory()
-            for field in fields(instance)
-        }
-        content = {name: self.decode(v) for name, v in value["fields"].items()}
-        for name, entry in {**defaults, **content}.items():
-            object.__setattr__(instance, name, entry)
-        return instance
-
-
-def expression(text: str) -> sympy.Basic:
-    """Return the SymPy expression of what `sympy.srepr` has written, without eval.
-
-    Parameters
-    ----------
-    text : str
-        Nested constructors of SymPy's classes.
-
-    Raises
-    ------
-    InvalidData
-        If something else occurs.
-
-    Examples
-    --------
-    >>> expression("Mul(Rational(1, 3), Symbol('x', positive=True))")
-    x/3
-    >>> expression("__import__('os')")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidData: __import__ is no expression
-    """
-    return _built(ast.parse(text, mode="eval").body)
-
-
-def _built(node: ast.AST) -> Any:
-    match node:
-        case ast.Call(func=ast.Name(id=name)):
-            strings = any(isinstance(_constant(arg), str) for arg in node.args)
-            maker = _constructor(name)
-            if strings and name not in _NAMED:
-                msg = f"{name} may not be made of text"
-                raise InvalidData(msg)
-            options = {
-                str(key.arg): ast.literal_eval(key.value) for key in node.keywords
-            }
-            return maker(*map(_built, node.args), **options)
-        case ast.Name(id=name):
-            constant = getattr(sympy, name, None)  # pi, oo, E
-            return constant if isinstance(constant, sympy.Basic) else _constructor(name)
-        case ast.Tuple(elts=parts) | ast.List(elts=parts):
-            built = [_built(part) for part in parts]
-            return tuple(built) if isinstance(node, ast.Tuple) else built
-    return ast.literal_eval(ast.unparse(node))
-
-
-def _constant(node: ast.AST) -> Any:
-    return node.value if isinstance(node, ast.Constant) else None
-
-
-def _constructor(name: str) -> Any:
-    from symflow.algebra import functions, matrix_maps, symbols
-
-    for module in (symbols, functions, matrix_maps, sympy, sympy.core.symbol):
-        found = getattr(module, name, None)
-        if isinstance(found, type) and issubclass(found, sympy.Basic):
-            return found
-    msg = f"{name} is no expression"
-    raise InvalidData(msg)
