@@ -22,7 +22,7 @@ class Formulas:
     eye, had = sympy.Identity, sympy.HadamardProduct
     diag, circ, square = (
         DiagMatrix,
-        lambda w: matrix_maps.Circulant(w, sympy.Integer(2)),
+        lambda w: matrix_maps.CirculantExpr(w, sympy.Integer(2)),
         lambda w: sympy.HadamardPower(w, 2),
     )
 

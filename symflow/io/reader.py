@@ -29,7 +29,7 @@ from symflow.data import Dataset, Moments, whitened
 from symflow.errors import InvalidData
 from symflow.inits import GivenInit
 from symflow.io.kinds import classes
-from symflow.networks import Network, TensorNetwork
+from symflow.networks import MatrixModel, Model, Network, TensorNetwork
 
 #: Largest binary precision and exponent of a number in a file.
 _MOST_BITS, _MOST_EXPONENT = 1 << 22, 1 << 26
@@ -217,7 +217,10 @@ def _moments(*, exact: bool, explained: bool, **parts: Any) -> Moments:
 
 #: Classes whose constructors take something else than their fields.
 _MAKERS: dict[type, Callable[..., Any]] = {
-    Network: lambda layers: Network(*layers),
+    Network: lambda layers, names=(): Network(*layers, names=names),
+    MatrixModel: lambda expr, weights, values=(): Model(
+        expr, weights, constants=dict(values)
+    ),
     TensorNetwork: lambda tensor: TensorNetwork(tensor),
     GivenInit: lambda weights: GivenInit(weights),
     Dataset: lambda X, Y, **names: Dataset(X, Y, **names),
