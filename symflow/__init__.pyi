@@ -15,6 +15,9 @@ from symflow.bias import (
 from symflow.bias import (
     saddle_to_saddle as saddle_to_saddle,
 )
+from symflow.certificate import (
+    write_checker as write_checker,
+)
 from symflow.citation import (
     cite as cite,
 )

@@ -92,7 +92,9 @@ def test_reports_come_back(tmp_path, ending):
 
 @ENDINGS
 def test_enclosures_come_back_with_their_proof(tmp_path, ending):
-    ball = sf.enclose(FLOW, EXACT, START, [1, 2], digits=20)
+    # as .json it is a certificate, which carries rational numbers only
+    start = START if ending == "npz" else [START[0], [[Fraction(7, 5), 0], [0, 1]]]
+    ball = sf.enclose(FLOW, EXACT, start, [1, 2], digits=20)
     again = sf.load(sf.save(ball, tmp_path / f"ball.{ending}"))
     assert type(again) is type(ball)
     assert again.proof == ball.proof

@@ -43,6 +43,9 @@ _EXAMPLES = {
         "symflow write flow.py --widths d,h,m        a simulator, NumPy alone",
         "symflow write flow.py --widths 10,5,1 && python flow.py",
     ),
+    "checker": (
+        "symflow checker check.py                    then: python check.py c.json",
+    ),
     "atlas": (
         "symflow atlas --only gidel                  these claims, each with its check",
         "symflow atlas --list                        what is covered, by which paper",
@@ -227,6 +230,12 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         "write a simulator of the flow that needs NumPy alone",
         _add_file,
         _add_flow,
+    ),
+    (
+        "checker",
+        verbs.checker,
+        "write the program that checks certificates, which needs Python alone",
+        _add_file,
     ),
     (
         "atlas",

@@ -164,6 +164,16 @@ def write(options: argparse.Namespace) -> int:
     return 0
 
 
+def checker(options: argparse.Namespace) -> int:
+    """Write the checker of certificates and print its path."""
+    from symflow.analysis.record import to_json
+    from symflow.certificate import write_checker
+
+    file = write_checker(options.file)
+    print(to_json({"file": str(file)}) if options.json else file)
+    return 0
+
+
 def atlas(options: argparse.Namespace) -> int:
     """Print the atlas, and write it where that is asked for."""
     from symflow.analysis import prepare_folder

@@ -22,6 +22,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.reading import read_expression
+from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.files import whole_file
 from symflow.io.kinds import classes
@@ -42,8 +43,9 @@ def save(obj: Any, path: str | Path) -> Path:
 
     Parameters
     ----------
-    obj : GradientFlow, Trajectory, Enclosure, Report, Sweep, Dataset, …
-        What to store.  The dense output of a trajectory is not.
+    obj : GradientFlow, Trajectory, Enclosure, Law, Report, Sweep, Dataset, …
+        What to store.  The dense output of a trajectory is not.  As ``.json``, an
+        enclosure or a law becomes a certificate, see `write_checker`.
     path : str or Path
         Ends with ``.npz`` (arrays in binary) or ``.json`` (everything readable).
 
@@ -55,7 +57,7 @@ def save(obj: Any, path: str | Path) -> Path:
     Raises
     ------
     InvalidArgument
-        If the object cannot be stored, or the name has another ending.
+        If the object cannot be stored so, or the name has another ending.
     OutputError
         If the file cannot be written.
 
@@ -80,7 +82,7 @@ def save(obj: Any, path: str | Path) -> Path:
         "kind": type(obj).__name__,
         "object": writer.encode(obj),
     }
-    text = json.dumps(header, ensure_ascii=False, indent=None if writer.binary else 1)
+    text = json.dumps(header) if writer.binary else json_text(obj, header)
     with whole_file(target, f"save(obj, path={str(path)!r})") as file:
         if writer.binary:
             np.savez_compressed(file, header=np.array(text), **writer.arrays)
@@ -153,7 +155,7 @@ def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
         if source.stat().st_size > limit:
             msg = f"the file is larger than the limit of {limit} bytes"
             raise InvalidData(msg)
-        return json.loads(source.read_text(encoding="utf-8")), {}
+        return stored_object(json.loads(source.read_text(encoding="utf-8"))), {}
     arrays = arrays_of(source, limit)
     return json.loads(str(arrays.pop("header"))), arrays
 

@@ -29,6 +29,7 @@ KINDS = {
     ),
     "flow.problem": ("Problem", "Given"),
     "claims": ("Hypothesis", "Finding", "Identity", "Reference", "Refusal", "Status"),
+    "conservation": ("Balance",),
     "trajectory": ("Trajectory",),
     "simulation": (
         *("DOP853", "GaussLegendre", "Radau", "Taylor", "LossBelow", "ModeCrosses"),

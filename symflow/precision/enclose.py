@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import inf, log, log2
@@ -43,7 +43,7 @@ from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.limit import Remainder, settling_time
-from symflow.precision.plan import make_plan
+from symflow.precision.plan import Plan, make_plan
 from symflow.precision.regions import Regions
 from symflow.precision.run import Run
 
@@ -156,11 +156,7 @@ def enclose(
     if endless:
         remainder = Remainder(problem)
     times = _settled(problem, asked, int(digits)) if endless else asked
-    seen = forecast(problem.floats, float(times[-1]), structural=True)
-    plan = make_plan(problem, times, int(digits), seen)
-    plan = plan.tightened(
-        GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2) + EXTRA_BITS
-    )
+    plan = planned(problem, times, int(digits))
     for _ in range(ATTEMPTS):
         run = Run(problem, times, int(digits), Flint(), plan)
         radii, shortfall = _prove(run, progress)
@@ -173,6 +169,23 @@ def enclose(
         f"{plan.bits} bits. Ask for fewer digits, or for an earlier last time"
     )
     raise PrecisionLost(msg)
+
+
+def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
+    """Return a plan whose error bound is likely to be proven.
+
+    Parameters
+    ----------
+    problem : Problem
+        The flow with its data and start.
+    times : sequence of Fraction
+        The requested times.
+    digits : int
+        Digits wanted at each of them.
+    """
+    seen = forecast(problem.floats, float(times[-1]), structural=True)
+    growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
+    return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
 
 
 def check_covered(problem: Problem, *, endless: bool = False) -> None:

@@ -20,7 +20,7 @@ FLOORS = (
     ("labelled",),
     ("trajectory",),
     ("simulation", "precision"),
-    ("validation",),
+    ("validation", "certificate"),
     ("plot", "io", "citation", "gallery"),
     ("analysis",),
     ("cli",),
@@ -31,6 +31,8 @@ MODULES = modules()
 
 #: Longest module, in lines: longer ones hide a second idea.
 LONGEST = 400
+#: The checker of certificates is one file on purpose: everything it trusts is in it.
+LONGER = {"symflow.certificate.checker": 500}
 
 
 def room_of(module: str) -> str:
@@ -115,7 +117,7 @@ def test_modules_stay_short():
         module: path.read_text(encoding="utf-8").count("\n")
         for module, path in MODULES.items()
     }
-    assert not {m: count for m, count in lines.items() if count > LONGEST}
+    assert not {m for m, count in lines.items() if count > LONGER.get(m, LONGEST)}
 
 
 def test_modules_say_what_they_are():

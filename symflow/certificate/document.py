@@ -1,0 +1,113 @@
+"""The file of a certificate, and the program that checks it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from symflow.certificate.enclosure import Document, canonical, enclosure_document
+from symflow.certificate.law import law_document
+from symflow.conservation import Law
+from symflow.errors import InvalidArgument, InvalidData
+from symflow.files import whole_file
+from symflow.precision import Enclosure
+
+#: Version of the format.
+FORMAT = 1
+
+
+def json_text(thing: Any, stored: Document) -> str:
+    """Return the JSON of a certificate where something is proven, else of the object.
+
+    Parameters
+    ----------
+    thing : object
+        An enclosure or a law has a certificate.
+    stored : dict
+        The object as `save` stores it; `load` reads it, and the checker does not.
+
+    Raises
+    ------
+    InvalidArgument
+        If a certificate does not carry this enclosure or law.
+    PrecisionLost
+        If the bounds of the checker do not reach the radius.
+    """
+    if isinstance(thing, Enclosure):
+        document = enclosure_document(thing)
+    elif isinstance(thing, Law):
+        document = law_document(thing)
+    else:
+        return json.dumps(stored, ensure_ascii=False, indent=1)
+    document["evidence"]["symflow"] = stored
+    document["symflow certificate"] = FORMAT
+    document["sha256"] = hashlib.sha256(canonical(document)).hexdigest()
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def stored_object(document: Document) -> Document:
+    """Return what `save` stored in a file, if a certificate is as it was written.
+
+    Raises
+    ------
+    InvalidData
+        If the file has been changed, or is of a later format.
+
+    Examples
+    --------
+    >>> stored_object({"symflow certificate": 1, "sha256": "0"})
+    Traceback (most recent call last):
+        ...
+    symflow.errors.InvalidData: the certificate has been changed since it was written
+    """
+    if "symflow certificate" not in document:
+        return document
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    if hashlib.sha256(canonical(content)).hexdigest() != document.get("sha256"):
+        msg = "the certificate has been changed since it was written"
+        raise InvalidData(msg)
+    stored: Document = document["evidence"]["symflow"]
+    return stored
+
+
+def write_checker(path: str | Path) -> Path:
+    """Write the program that checks certificates, which needs Python alone.
+
+    ``python check.py c.json`` says in plain words what is proven.  Its exit code is 0
+    for proven, 1 for refuted and 2 for unreadable.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to write; the parent directory has to exist.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InvalidArgument
+        If `path` is no path.
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import symflow as sf, tempfile
+    >>> file = sf.write_checker(Path(tempfile.mkdtemp(), "check.py"))
+    >>> len(file.read_text(encoding="utf-8").splitlines()) <= 500
+    True
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        msg = f"write_checker(path): needs the path of a file; got {path!r}"
+        raise InvalidArgument(msg)
+    source = files("symflow.certificate").joinpath("checker.py").read_bytes()
+    with whole_file(path, f"write_checker(path={str(path)!r})") as file:
+        file.write(source)
+    return Path(path)

@@ -1,0 +1,83 @@
+"""The certificate of a law that holds for every width: words that cancel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from symflow.algebra.nodes import Node
+from symflow.algebra.symbols import SymmetricMatrixSymbol
+from symflow.algebra.words import Words, expand
+from symflow.certificate import checker
+from symflow.certificate.numbers import not_carried, rational_text
+from symflow.conservation import Law
+from symflow.errors import InvalidArgument
+
+Document = dict[str, Any]
+
+
+def law_document(law: Law) -> Document:
+    """Return statement and problem of a law; the checker needs no evidence.
+
+    Parameters
+    ----------
+    law : Law
+        Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
+
+    Raises
+    ------
+    InvalidArgument
+        If model or law are of another kind.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    >>> law_document(sf.conserved(flow)[0])["statement"]["quantity"]
+    [['-1', ['W1', "W1'"]], ['1', ["W2'", 'W2']]]
+    """
+    flow = law.flow
+    if flow.clock != "time" or flow.decays_differ:
+        raise InvalidArgument(not_carried("law", "the flow is no plain gradient flow"))
+    model = _expanded(flow.network.end_to_end_node)
+    quantity = _expanded(law.node)
+    symbols = {letter for word in (*model, *quantity) for letter, _ in word}
+    if any(isinstance(symbol, SymmetricMatrixSymbol) for symbol in symbols):
+        raise InvalidArgument(not_carried("law", "it is about a symmetric matrix"))
+    symbols |= {*flow.state}
+    named = sorted(symbols, key=lambda symbol: str(symbol.name))
+    rates = {
+        s.name: rational_text(flow.speed(k), "law") for k, s in enumerate(flow.state)
+    }
+    given = {
+        "shapes": {s.name: [str(size) for size in s.shape] for s in named},
+        "learning rates": rates,
+        "model": _words(model),
+    }
+    statement = {"kind": "law", "quantity": _words(quantity)}
+    document = {"statement": statement, "problem": given, "evidence": {}}
+    try:
+        checker.check_law(given, statement, {})
+    except (checker.Refuted, ValueError) as reason:
+        raise InvalidArgument(not_carried("law", str(reason))) from None
+    return document
+
+
+def _expanded(node: Node) -> Words:
+    try:
+        return expand(node)
+    except TypeError:
+        msg = "it is not made of sums and products of matrices"
+        raise InvalidArgument(not_carried("law", msg)) from None
+
+
+def _words(words: Words) -> list[Any]:
+    return sorted(
+        [rational_text(factor, "law"), [_letter(*letter) for letter in word]]
+        for word, factor in words.items()
+    )
+
+
+def _letter(symbol: sympy.MatrixSymbol, transposed: bool) -> str:
+    return f"{symbol.name}'" if transposed else str(symbol.name)

@@ -1,0 +1,584 @@
+"""Certificates: what the checker accepts is true, and what is changed is noticed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from base64 import b85decode, b85encode
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sympy
+
+import symflow as sf
+from symflow.certificate import checker
+from symflow.certificate.enclosure import problem_document
+from symflow.codegen import evaluate, rhs_program
+from symflow.errors import InvalidArgument, InvalidData
+from symflow.flow.problem import bind
+
+DENSE = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+WHITENED = sf.whitened([[1, 0], [0, 2]])
+#: Models of every kind of operation, with the shapes of inputs and outputs.
+MODELS = {
+    "dense": (sf.LinearNetwork(2, 2, 2), 2, 2),
+    "deep": (sf.LinearNetwork(2, 2, 1, 2), 2, 2),
+    "one layer": (sf.LinearNetwork(2, 2), 2, 2),
+    "diagonal": (sf.DiagonalNetwork(2, depth=3), 2, 1),
+    "signed": (sf.DiagonalNetwork(2, depth=2, signed=True), 2, 1),
+    "difference": (sf.HadamardDifference(2), 2, 1),
+    "filters": (sf.ConvolutionalNetwork(3, filters=(2, 3)), 3, 1),
+    "layers": (sf.Network(sf.Dense(2, 2), sf.Diagonal(2), sf.Dense(2, 1)), 2, 1),
+    "symmetric": (sf.SymmetricFactorization(2, 1), 2, 2),
+}
+
+
+def drawn(generator, rows, columns):
+    """Return a matrix of small fractions."""
+    entries = [
+        [
+            Fraction(generator.randint(-8, 8), generator.randint(5, 9))
+            for _ in range(columns)
+        ]
+        for _ in range(rows)
+    ]
+    return np.array(entries, dtype=object)
+
+
+def problem(name, seed, l2=0):
+    """Return flow, data and start of a random problem."""
+    generator = random.Random(f"{name} {seed}")
+    network, inputs, outputs = MODELS[name]
+    flow = sf.gradient_flow(network, sf.SquaredLoss(l2=l2))
+    data = sf.Dataset(drawn(generator, 4, inputs), drawn(generator, 4, outputs))
+    start = [drawn(generator, *map(int, symbol.shape)) for symbol in flow.state]
+    return flow, data.moments() if seed % 2 else data, start
+
+
+def certificate(tmp_path, name="dense", seed=0, t=(1, 2), digits=20, l2=0):
+    """Return an enclosure and its certificate."""
+    ball = sf.enclose(*problem(name, seed, l2), t, digits=digits)
+    return ball, sf.save(ball, tmp_path / "c.json")
+
+
+def sealed(document):
+    """Return the bytes of a document with its digest computed again."""
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return json.dumps({**content, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def verdict(tmp_path, document):
+    file = tmp_path / "changed.json"
+    file.write_text(sealed(document))
+    return checker.main([str(file)])
+
+
+# what is true is accepted, by Python alone
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_random_problems_are_accepted_by_bare_python(tmp_path, name):
+    check = sf.write_checker(tmp_path / "check.py")
+    seed = sum(map(ord, name))
+    times = (Fraction(1, 3), 1)
+    ball, file = certificate(tmp_path, name, seed, times, digits=12, l2=seed % 3)
+    command = [sys.executable, "-I", "-S", str(check), str(file)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("PROVEN.\n")
+    assert "horizon is t = 1" in run.stdout
+    stated = [Fraction(c["radius"]) for c in _stated(file)["at"]]
+    assert all(
+        r <= Fraction(float(b)) for r, b in zip(stated, ball.radius, strict=True)
+    )
+    exact = sf.precise(*problem(name, seed, seed % 3), times, digits=25)
+    for index, radius in enumerate(stated):
+        pairs = zip(ball.weights, exact.weights, strict=True)
+        gaps = [_fractions(a[index]) - _fractions(b[index]) for a, b in pairs]
+        assert sum(float(x) ** 2 for g in gaps for x in g.flat) <= float(radius) ** 2
+
+
+def _stated(file):
+    return json.loads(file.read_text(encoding="utf-8"))["statement"]
+
+
+def _fractions(matrix):
+    return np.vectorize(
+        lambda x: Fraction(int(x.man) * (-1) ** x._mpf_[0]) * Fraction(2) ** x._mpf_[2],
+        otypes=[object],
+    )(matrix)
+
+
+def test_a_start_in_time_zero_and_times_inside_of_steps_are_carried(tmp_path):
+    times = [0, Fraction(1, 7), Fraction(2, 7), 1]
+    _, file = certificate(tmp_path, t=times)
+    code, said = checker.main([str(file)])
+    assert code == 0
+    assert said.count("within") == 1 + len(times)
+
+
+def test_float_data_and_drawn_starts_are_carried_as_the_numbers_that_they_are(tmp_path):
+    rng = np.random.default_rng(3)
+    data = sf.Dataset(rng.standard_normal((900, 2)), rng.standard_normal((900, 3)))
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 3), sf.SquaredLoss())
+    ball = sf.enclose(flow, data, sf.gaussian_init(0.4, rng=5), 1, digits=15)
+    file = sf.save(ball, tmp_path / "c.json")
+    assert checker.main([str(file)])[0] == 0
+    given = json.loads(file.read_text())["problem"]["data"]
+    assert "X" not in given
+    assert len(given["sha256 of the samples"]) == 64
+
+
+def test_enclosures_are_loaded_again(tmp_path):
+    ball, file = certificate(tmp_path)
+    again = sf.load(file)
+    assert again.contains([w[-1] for w in ball.weights])
+    assert np.array_equal(again.radius, ball.radius)
+    text = file.read_text().replace('"horizon":"2"', '"horizon":"3"')
+    file.write_text(text)
+    with pytest.raises(InvalidData, match="changed since it was written"):
+        sf.load(file)
+
+
+@pytest.mark.slow
+def test_five_layers_at_fifty_digits_are_small(tmp_path):
+    rng = np.random.default_rng(0)
+    data = sf.Dataset(rng.standard_normal((20, 5)), rng.standard_normal((20, 5)))
+    flow = sf.gradient_flow(sf.LinearNetwork(5, 5, 5), sf.SquaredLoss())
+    start = [0.3 * rng.standard_normal((5, 5)) for _ in range(2)]
+    file = sf.save(sf.enclose(flow, data, start, 12, digits=50), tmp_path / "c.json")
+    assert file.stat().st_size < 2_000_000
+    assert checker.main([str(file)])[0] == 0
+
+
+# what is changed is noticed
+
+
+def test_any_accidental_change_makes_it_unreadable(tmp_path):
+    _, file = certificate(tmp_path, t=1)
+    text, generator = file.read_bytes(), random.Random(1)
+    for _ in range(100):
+        place, bit = generator.randrange(len(text)), generator.randrange(8)
+        changed = bytearray(text)
+        changed[place] ^= 1 << bit
+        file.write_bytes(bytes(changed))
+        assert checker.main([str(file)])[0] == 2, (place, bit)
+    for place in (0, 1, len(text) // 2, len(text) - 1):
+        file.write_bytes(text[:place])
+        assert checker.main([str(file)])[0] == 2
+
+
+def _start(document):
+    document["problem"]["start"][0][1][0] = "1/3"
+
+
+def _start_by_little(document):
+    entry = Fraction(document["problem"]["start"][1][0][0])
+    document["problem"]["start"][1][0][0] = str(entry + Fraction(1, 10**18))
+
+
+def _input(document):
+    document["problem"]["data"]["X"][0][0] = "7"
+
+
+def _target(document):
+    document["problem"]["data"]["Y"][2][1] = "1/9"
+
+
+def _divisor(document):
+    document["problem"]["data"]["divisor"] = "5"
+
+
+def _decay(document):
+    document["problem"]["weight decay"][1] = "1/1000000000000000"
+
+
+def _model(document):
+    document["problem"]["model"] = [["matmul", 0, 1]]
+
+
+def _radius(document):
+    claim = document["statement"]["at"][0]
+    claim["radius"] = str(Fraction(claim["radius"]) / 10**6)
+
+
+def _value(document):
+    claim = document["statement"]["at"][1]
+    entry = Fraction(claim["weights"][0][1][1])
+    claim["weights"][0][1][1] = str(entry + Fraction(1, 10**19))
+
+
+def _horizon(document):
+    document["statement"]["horizon"] = "3"
+
+
+def _time(document):
+    document["statement"]["at"][1]["t"] = document["statement"]["horizon"] = "3"
+
+
+def _length(document):
+    step = document["evidence"]["steps"][0]
+    step["length"] = str(Fraction(step["length"]) * Fraction(1000001, 1000000))
+
+
+def _missing_step(document):
+    del document["evidence"]["steps"][0]
+
+
+def _coefficient(document, order=3, step=0):
+    given = document["evidence"]["steps"][step]
+    data = bytearray(b85decode(given["terms"][1][2]))
+    data[sum(given["widths"][:order]) + given["widths"][order] // 2] ^= 16
+    given["terms"][1][2] = b85encode(bytes(data)).decode()
+
+
+def _handover(document):
+    _coefficient(document, order=0, step=-1)
+
+
+CHANGES = [
+    _start,
+    _start_by_little,
+    _input,
+    _target,
+    _divisor,
+    _decay,
+    _model,
+    _radius,
+    _value,
+    _horizon,
+    _time,
+    _length,
+    _missing_step,
+    _coefficient,
+    _handover,
+]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    return json.loads(certificate(folder, seed=2)[1].read_text())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_false_statements_are_refuted(tmp_path, document, change):
+    changed = json.loads(json.dumps(document))
+    assert verdict(tmp_path, changed)[0] == 0
+    change(changed)
+    assert changed != document
+    code, said = verdict(tmp_path, changed)
+    assert code == 1, said
+    assert said.startswith("REFUTED")
+
+
+def test_moments_that_are_not_semidefinite_are_refuted(tmp_path, document):
+    changed = json.loads(json.dumps(document))
+    changed["problem"]["data"] = {
+        "sigma_xx": [["1", "2"], ["2", "3"]],
+        "sigma_yx": [["1", "0"], ["0", "1"]],
+    }
+    assert verdict(tmp_path, changed)[0] == 1
+
+
+def _set(*path, value):
+    def change(document):
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+
+    return change
+
+
+HOSTILE = [
+    _set("evidence", "bits", value=10**9),
+    _set("evidence", "bits", value=-3),
+    _set("evidence", "bits", value="200"),
+    _set("evidence", "order", value=10**12),
+    _set("evidence", "steps", 0, "length", value="0"),
+    _set("evidence", "steps", 0, "widths", value=[10**12]),
+    _set("evidence", "steps", 0, "widths", value=[]),
+    _set("evidence", "steps", 0, "terms", value=[]),
+    _set("evidence", "steps", value=7),
+    _set("problem", "start", 0, value=[["1e99999", "1"], ["1", "1"]]),
+    _set("problem", "start", 0, 0, 0, value=0.5),
+    _set("problem", "start", 0, 0, 0, value="1/0"),
+    _set("problem", "start", 0, value=[["1", "1"], ["1"]]),
+    _set("problem", "model", value=[["matmul", 0, 7]]),
+    _set("problem", "model", value=[["exec", 0, 1]]),
+    _set("problem", "model", value=[["place", 0, 10**9, 10**9, [0]]]),
+    _set("problem", "model", value=[["place", 0, 2, 2, [0, 1, 2, 9]]]),
+    _set("problem", "weight decay", value=[]),
+    _set("problem", "data", "X", value=[["1"]]),
+    _set("problem", "data", "divisor", value="0"),
+    _set("statement", "kind", value="theorem"),
+    _set("statement", "at", value=[]),
+    _set("statement", "at", 0, "t", value="١"),
+    _set("symflow certificate", value=2),
+]
+
+
+@pytest.mark.parametrize("change", HOSTILE)
+def test_nonsense_is_unreadable(tmp_path, document, change):
+    changed = json.loads(json.dumps(document))
+    change(changed)
+    code, said = verdict(tmp_path, changed)
+    assert code == 2, said
+    assert said.startswith("UNREADABLE")
+    assert len(said) < 300
+
+
+def test_a_large_problem_is_not_begun(tmp_path, document):
+    changed = json.loads(json.dumps(document))
+    changed["evidence"]["bits"] = changed["evidence"]["order"] = 10**5
+    assert "hours" in verdict(tmp_path, changed)[1]
+
+
+def test_no_file_is_unreadable(tmp_path):
+    assert checker.main([])[0] == 2
+    assert checker.main([str(tmp_path / "none.json")])[0] == 2
+    (tmp_path / "deep.json").write_text("[" * 10**5)
+    assert checker.main([str(tmp_path / "deep.json")])[0] == 2
+
+
+# what a certificate does not carry
+
+
+@pytest.mark.parametrize(
+    ("flow", "data", "start", "t", "why"),
+    [
+        (DENSE, WHITENED, [sympy.eye(2) * sympy.sqrt(2)] * 2, 1, "rational"),
+        (DENSE, WHITENED, [np.eye(2, dtype=int)] * 2, sf.oo, "limit"),
+        (
+            sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.LogisticLoss()),
+            sf.Dataset([[1], [2]], [[1], [-1]]),
+            [[[1]], [[1]]],
+            1,
+            "LogisticLoss",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_carried_is_refused(tmp_path, flow, data, start, t, why):
+    start = [np.array(sympy.Matrix(w).tolist(), dtype=object) for w in start]
+    ball = sf.enclose(flow, data, start, t, digits=10)
+    with pytest.raises(InvalidArgument, match=why):
+        sf.save(ball, tmp_path / "c.json")
+    assert sf.load(sf.save(ball, tmp_path / "c.npz")).error == ball.error
+
+
+# laws
+
+
+LAWS = [
+    law
+    for network in (sf.LinearNetwork("d", "h", "m"), sf.LinearNetwork(4, 3, "k", 1))
+    for law in sf.conserved(sf.gradient_flow(network, sf.SquaredLoss(l2="lambda")))
+]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=str)
+def test_laws_are_accepted_and_false_ones_refuted(tmp_path, law):
+    file = sf.save(law, tmp_path / "law.json")
+    assert sf.load(file) == law
+    code, said = checker.main([str(file)])
+    assert code == 0
+    assert "Q' = −2λ Q" in said
+    document = json.loads(file.read_text())
+    for change in (
+        _set("statement", "quantity", 0, 0, value="1"),
+        _set("statement", "quantity", 1, 0, value="2"),
+        _set("problem", "learning rates", law.flow.state[law.layer].name, value="2"),
+        _set("problem", "model", 0, 0, value="0"),
+    ):
+        changed = json.loads(json.dumps(document))
+        change(changed)
+        wrong = changed["problem"]["model"][0][0] != "0"  # W = 0 conserves everything
+        assert verdict(tmp_path, changed)[0] == int(wrong)
+    document["problem"]["shapes"]["W1"] = ["n", "n"]
+    assert verdict(tmp_path, document)[0] == 2
+
+
+def test_laws_of_other_layers_are_refused(tmp_path):
+    flow = sf.gradient_flow(sf.DiagonalNetwork("d", depth=2), sf.SquaredLoss())
+    with pytest.raises(InvalidArgument, match="sums and products of matrices"):
+        sf.save(sf.conserved(flow)[0], tmp_path / "law.json")
+
+
+# the checker itself
+
+
+SOURCE = Path(checker.__file__).read_text(encoding="utf-8")
+
+
+def test_the_checker_is_short_and_needs_python_alone(tmp_path):
+    assert len(SOURCE.splitlines()) <= 500
+    assert len(ast.get_docstring(ast.parse(SOURCE), clean=False).splitlines()) <= 60
+    nodes = [
+        n
+        for n in ast.walk(ast.parse(SOURCE))
+        if isinstance(n, (ast.Import, ast.ImportFrom))
+    ]
+    names = {getattr(n, "module", None) or a.name for n in nodes for a in n.names}
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+    assert not any(getattr(node, "level", 0) for node in nodes)
+    assert sf.write_checker(tmp_path / "check.py").read_text(encoding="utf-8") == SOURCE
+
+
+def test_bounds_of_numbers_are_above_and_close():
+    generator = random.Random(4)
+    for _ in range(200):
+        x = Fraction(generator.randint(-(10**9), 10**9), generator.randint(1, 10**9))
+        x *= Fraction(10) ** generator.randint(-30, 0)
+        assert 0 <= checker.up(x) - x <= abs(x) / 2**60
+        y = checker.root(abs(x))
+        assert 0 <= y * y - abs(x) <= abs(x) / 2**50
+        true = sympy.exp(sympy.Rational(x.numerator, x.denominator)).evalf(60)
+        value = checker.exp(x)
+        ratio = sympy.Rational(value.numerator, value.denominator) / true
+        assert 1 <= ratio < 1 + sympy.Rational(1, 10**9)
+    assert checker.root(Fraction(0)) == 0
+    assert checker.exp(Fraction(0)) >= 1
+
+
+def test_spectral_norms_are_above_and_close():
+    generator = random.Random(5)
+    for rows, columns in ((1, 1), (2, 3), (4, 2), (3, 3)):
+        for scale in (10, 10**40):
+            entries = [generator.randint(-scale, scale) for _ in range(rows * columns)]
+            true = np.linalg.norm(
+                np.array(entries, dtype=float).reshape(rows, columns), 2
+            )
+            bound = float(checker.spectral(entries, rows, columns))
+            assert true * (1 - 1e-12) <= bound <= true * 1.05
+    assert checker.spectral([0, 0], 1, 2) < 1
+
+
+def test_semidefinite_matrices_are_told_from_others():
+    generator = random.Random(6)
+    for size in (1, 2, 3, 4):
+        for rank in range(1, size + 1):
+            root = drawn(generator, rank, size)
+            gram = (root.T @ root).tolist()
+            assert checker.is_semidefinite(gram)
+            if rank < size:
+                gram[0][0] -= Fraction(1, 10**12)
+                assert not checker.is_semidefinite(gram)
+    assert checker.is_semidefinite([[Fraction(0)]])
+    assert not checker.is_semidefinite(
+        [[Fraction(0), Fraction(1)], [Fraction(1), Fraction(1)]]
+    )
+    assert not checker.is_semidefinite(
+        [[Fraction(1), Fraction(1)], [Fraction(0), Fraction(1)]]
+    )
+
+
+BITS, ORDER = 24, 4
+
+
+def curve(generator, rows, columns, terms, top=2**26):
+    entries = [
+        [generator.randint(-top, top) for _ in range(generator.randint(1, terms))]
+        for _ in range(rows * columns)
+    ]
+    return checker.Curve((rows, columns), entries, generator.randint(0, 3))
+
+
+def at(entry, s):
+    return sum((c * s**k for k, c in enumerate(entry)), Fraction(0)) / 2**BITS
+
+
+def test_products_and_sums_of_curves_are_off_by_no_more_than_they_say():
+    generator, grid = random.Random(7), (BITS, ORDER)
+    for _ in range(60):
+        a, b = curve(generator, 2, 3, ORDER + 1), curve(generator, 3, 2, ORDER + 1)
+        c, d = curve(generator, 2, 2, 2), Fraction(generator.randint(-9, 9), 7)
+        table = checker.table_of(2, 3, 2)
+        product = checker.times(a, b, (2, 2), table, grid)
+        result = checker.plus(product, checker.scaled(d, c, grid))
+        for s in (Fraction(0), Fraction(1, 3), Fraction(1)):
+            # anything that a, b and c may stand for, at the ends of their bounds
+            x, y, z = (
+                [
+                    at(e, s) + generator.choice((-1, 0, 1)) * Fraction(m.error, 2**BITS)
+                    for e in m.terms
+                ]
+                for m in (a, b, c)
+            )
+            for entry in range(4):
+                i, j = divmod(entry, 2)
+                exact = (
+                    sum(x[3 * i + k] * y[2 * k + j] for k in range(3)) + d * z[entry]
+                )
+                gap = abs(exact - at(result.terms[entry], s))
+                assert gap <= Fraction(result.error, 2**BITS)
+    assert result.error < 2**40
+
+
+def test_norms_on_pieces_hold_everywhere_on_them():
+    generator = random.Random(8)
+    for _ in range(10):
+        a = curve(generator, 2, 3, 5)
+        for piece in range(checker.PIECES):
+            bound = float(a.norm(piece, BITS))
+            for part in (0, 0.3, 1):
+                s = Fraction((piece + part) / checker.PIECES)
+                matrix = np.array([float(at(e, s)) for e in a.terms]).reshape(2, 3)
+                assert np.linalg.norm(matrix, 2) <= bound * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
+    bound = bind(*problem(name, 3), digits=30, exact=True)
+    given = checker.GivenProblem(problem_document(bound))
+    grid, model = (200, 1), given.model
+    weights = [checker.constant(w, grid) for w in given.start]
+    values = model.values(weights, grid)
+    table = checker.table_of(len(given.yx), *checker.shape_of(given.xx))
+    xx, yx = checker.constant(given.xx, grid), checker.constant(given.yx, grid)
+    moved = checker.times(values[-1], xx, values[-1].shape, table, grid)
+    force = checker.plus(yx, checker.scaled(Fraction(-1), moved, grid))
+    found = model.pull_back(values, force, grid)
+    flow = bound.flow
+    arrays = [np.array(w, dtype=object) for w in given.start]
+    arguments = [*arrays, *bound.arguments]
+    for part, expected in zip(
+        found, evaluate(rhs_program(flow), arguments, lambda x: x), strict=True
+    ):
+        for entry, value in zip(part.terms, expected.flat, strict=True):
+            exact = Fraction(int(sympy.Rational(value).p), int(sympy.Rational(value).q))
+            assert abs(Fraction(entry[0], 2**200) - exact) < Fraction(1, 2**190)
+    # the bounds m and c, against moves and second differences in float64
+    rng, radius = np.random.default_rng(1), 0.25
+    norms = [value.norm(0, 200) for value in values]
+    m, c = model.bounds(norms, Fraction(radius))
+    program = sf.codegen.end_to_end_program(flow)
+
+    def W(shift, size):
+        moved = [w.astype(float) + size * e for w, e in zip(arrays, shift, strict=True)]
+        return evaluate(program, moved)[0]
+
+    for _ in range(20):
+        shift = [rng.standard_normal(w.shape) for w in arrays]
+        total = np.sqrt(sum(np.sum(e**2) for e in shift))
+        shift = [e / total for e in shift]
+        sizes = [np.linalg.norm(e) for e in shift]
+        assert np.linalg.norm(W(shift, radius) - W(shift, 0)) <= float(m) * (1 + 1e-9)
+        middle, step = 0.5 * radius, 1e-3
+        second = (
+            W(shift, middle + step) - 2 * W(shift, middle) + W(shift, middle - step)
+        )
+        nuclear = np.linalg.norm(second / step**2, "nuc")
+        most = sum(
+            float(c[k][q]) * a * b
+            for k, a in enumerate(sizes)
+            for q, b in enumerate(sizes)
+        )
+        assert nuclear <= most * (1 + 1e-3) + 1e-6
