@@ -155,7 +155,7 @@ def test_unusable_randomness_is_refused(rng: Any) -> None:
 
 @pytest.mark.parametrize("digits", [0, 1.5, True])
 def test_unusable_digits_are_refused(digits: Any) -> None:
-    with pytest.raises(InvalidArgument, match="digits needs a positive integer"):
+    with pytest.raises(InvalidArgument, match="digits: needs an integer"):
         inits.balanced_init(rng=0).draw(network(2, 2), digits=digits)
 
 

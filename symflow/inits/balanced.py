@@ -6,26 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from symflow.algebra.arrays import Array
-from symflow.inits.init import (
-    HasWidths,
-    Init,
-    context_for,
-    integer_widths,
-    lifted,
-    number,
-    positive,
-    product_form,
-)
-from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of, seed_of
-
-_CALL = "balanced_init(…)"
+from symflow.inits.drawn import DrawnInit, Draws
+from symflow.inits.init import positive, product_form
+from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
-class BalancedInit(Init):
+class BalancedInit(DrawnInit):
     """Random balanced weights; made by `balanced_init`."""
 
+    call = "balanced_init(…)"
     scale: Any
     seed: int
 
@@ -34,34 +24,12 @@ class BalancedInit(Init):
         """Every draw is balanced."""
         return frozenset({"balanced"})
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
+    def _weights(
+        self, widths: tuple[int, ...], draws: Draws, data: Any
     ) -> tuple[Array, ...]:
-        """Return weights that are balanced to rounding, or to `digits` digits.
-
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
-        >>> W1, W2 = balanced_init(rng=0).draw(network)
-        >>> bool(abs(W2.T @ W2 - W1 @ W1.T).max() < 1e-14)
-        True
-        """
-        widths = integer_widths(network, _CALL)
-        context = context_for(digits, _CALL)
-        generator = generator_of(self.seed if rng is None else rng, _CALL)
         rank = min(widths)
-        frames = [
-            nearest_frame(random_frame(generator, width, rank), context)
-            for width in widths
-        ]
-        strengths = lifted(generator.uniform(0.5, 1.5, rank), context)
-        return product_form(frames, strengths * number(self.scale, context))
+        frames = [draws.frame(width, rank) for width in widths]
+        return product_form(frames, draws.strengths(rank, self.scale))
 
     def __repr__(self) -> str:
         return f"balanced_init({self.scale}, rng={self.seed})"
@@ -102,4 +70,4 @@ def balanced_init(scale: Any = 1.0, *, rng: Any = None) -> BalancedInit:
     balanced_init(0.1, rng=3)
     """
     checked = positive(scale, "balanced_init(scale=…)")
-    return BalancedInit(checked, seed_of(rng, _CALL))
+    return BalancedInit(checked, seed_of(rng, BalancedInit.call))

@@ -9,24 +9,16 @@ from typing import Any
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_float
 from symflow.errors import InvalidArgument, SymflowError
-from symflow.inits.init import (
-    HasWidths,
-    Init,
-    context_for,
-    integer_widths,
-    lifted,
-    parameter_shapes,
-    positive,
-)
-from symflow.inits.seeds import generator_of, seed_of
-
-_CALL = "gaussian_init(…)"
+from symflow.inits.drawn import DrawnInit, Draws
+from symflow.inits.init import HasWidths, integer_widths, parameter_shapes, positive
+from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
-class GaussianInit(Init):
+class GaussianInit(DrawnInit):
     """Independent Gaussian weights; made by `gaussian_init`."""
 
+    call = "gaussian_init(…)"
     scale: Any
     width_exponent: Any
     seed: int
@@ -36,34 +28,22 @@ class GaussianInit(Init):
         """Nothing holds for every draw."""
         return frozenset()
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
-    ) -> tuple[Array, ...]:
-        """Return the weights; float64 numbers, as they stand at any `digits`.
+    def _sizes(self, network: HasWidths, data: Any) -> Any:
+        """Return the widths and the shapes of the parameters, of any architecture."""
+        shapes = parameter_shapes(network)
+        if not all(isinstance(size, Integral) for shape in shapes for size in shape):
+            integer_widths(network, self.call)  # says what is missing
+        return network.widths, shapes
 
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(3, 2, 1), depth=2)
-        >>> [W.shape for W in gaussian_init(0.1, rng=0).draw(network)]
-        [(2, 3), (1, 2)]
-        """
-        shapes = _integer_shapes(network)
-        widths = network.widths
-        context = context_for(digits, _CALL)
-        generator = generator_of(self.seed if rng is None else rng, _CALL)
-        deviation = to_float(self.scale) * max(widths[1:-1], default=1) ** (
-            -to_float(self.width_exponent)
-        )
-        return tuple(
-            lifted(deviation * generator.standard_normal(shape), context)
+    def _weights(self, sizes: Any, draws: Draws, data: Any) -> list[Array]:
+        widths, shapes = sizes
+        shrunk = max(widths[1:-1], default=1) ** (-to_float(self.width_exponent))
+        deviation = to_float(self.scale) * shrunk
+        # float64 numbers, as they stand at any digits
+        return [
+            draws.lifted(deviation * draws.generator.standard_normal(shape))
             for shape in shapes
-        )
+        ]
 
     def __repr__(self) -> str:
         exponent = f"width_exponent={self.width_exponent}"
@@ -107,11 +87,4 @@ def gaussian_init(
         msg = f"gaussian_init(width_exponent=…): needs a number; got {width_exponent!r}"
         raise InvalidArgument(msg) from None
     checked = positive(scale, "gaussian_init(scale=…)")
-    return GaussianInit(checked, width_exponent, seed_of(rng, _CALL))
-
-
-def _integer_shapes(network: HasWidths) -> tuple[tuple[int, int], ...]:
-    shapes = parameter_shapes(network)
-    if not all(isinstance(size, Integral) for shape in shapes for size in shape):
-        integer_widths(network, _CALL)  # says what is missing
-    return shapes
+    return GaussianInit(checked, width_exponent, seed_of(rng, GaussianInit.call))

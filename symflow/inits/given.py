@@ -72,15 +72,7 @@ class GivenInit(Init):
         *,
         digits: int | None = None,
     ) -> tuple[Array, ...]:
-        """Return the weights; symbolic widths of the network take any size.
-
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(1, 1), depth=1)
-        >>> GivenInit([[[3]]]).draw(network)[0].tolist()
-        [[3.0]]
-        """
+        """Return the weights; symbolic widths of the network take any size."""
         self._check_network(network)
         context = context_for(digits, _CALL)
         if context is None:

@@ -83,23 +83,10 @@ class Init(ABC):
 def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
     """Return the widths of a network of dense layers, which have to be integers.
 
-    Parameters
-    ----------
-    network : Network
-        Anything with `widths`.
-    call : str
-        Call to name in an error message.
-
     Raises
     ------
     InvalidArgument
-        If a width is a symbol, or the parameters are not the dense matrices.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> integer_widths(SimpleNamespace(widths=(3, 2, 1), depth=2), "f")
-    (3, 2, 1)
+        That names the `call`, if a width is a symbol or a parameter no dense matrix.
     """
     widths = tuple(network.widths)
     if not all(isinstance(width, Integral) for width in widths):
@@ -119,13 +106,7 @@ def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
 
 
 def dense_shapes(widths: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
-    """Return the shapes of the matrices between layers of these widths.
-
-    Examples
-    --------
-    >>> dense_shapes((3, 2, 1))
-    ((2, 3), (1, 2))
-    """
+    """Return the shapes of the matrices between layers of these widths."""
     return tuple((after, before) for before, after in pairwise(widths))
 
 
@@ -159,17 +140,10 @@ def _plain(size: Any) -> Any:
 def positive(value: Any, call: str) -> Any:
     """Return `value` as it was given, once it is known to be a positive number.
 
-    Parameters
-    ----------
-    value : float, Fraction or SymPy number
-        A scale.
-    call : str
-        Call and argument to name in an error message.
-
     Raises
     ------
     InvalidArgument
-        If it is not a positive finite real number.
+        That names the `call`, if it is not a positive finite real number.
 
     Examples
     --------
@@ -189,18 +163,6 @@ def positive(value: Any, call: str) -> Any:
 def context_for(digits: Any, call: str) -> Any:
     """Return a local mpmath context with guard digits, or None for float64.
 
-    Parameters
-    ----------
-    digits : int or None
-        Decimal digits asked for.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If `digits` is not a positive integer.
-
     Examples
     --------
     >>> context_for(50, "f").dps
@@ -215,33 +177,12 @@ def context_for(digits: Any, call: str) -> Any:
 
 
 def lifted(array: Array, context: Any) -> Array:
-    """Return the array in the arithmetic of `context`; as it is where that is None.
-
-    Parameters
-    ----------
-    array : ndarray
-        Any numbers.
-    context : mpmath.MPContext or None
-        The arithmetic.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> lifted(np.eye(2), None).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
+    """Return the array in the arithmetic of `context`; as it is where that is None."""
     return array if context is None else to_mpf_array(array, context)
 
 
 def number(value: Any, context: Any) -> Any:
     """Return a number in the arithmetic of `context`; a float where that is None.
-
-    Parameters
-    ----------
-    value : float, Fraction or SymPy number
-        The number.
-    context : mpmath.MPContext or None
-        The arithmetic.
 
     Examples
     --------
@@ -257,13 +198,6 @@ def product_form(frames: list[Array], strengths: Any) -> tuple[Array, ...]:
 
     Neighbouring layers then share a frame and the strengths, which is why such weights
     are balanced: W_{l+1}ᵀW_{l+1} = R_l diag(s²) R_lᵀ = W_lW_lᵀ.
-
-    Parameters
-    ----------
-    frames : list of ndarray
-        Orthonormal columns, as many in each.
-    strengths : number or ndarray
-        The s, one for all columns or one each.
 
     Examples
     --------

@@ -15,25 +15,16 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
 from symflow.errors import InvalidArgument, SymflowError
-from symflow.inits.init import (
-    HasWidths,
-    Init,
-    context_for,
-    integer_widths,
-    lifted,
-    number,
-    positive,
-)
-from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of, seed_of
-
-_CALL = "lambda_balanced_init(…)"
+from symflow.inits.drawn import DrawnInit, Draws
+from symflow.inits.init import HasWidths, integer_widths, positive
+from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
-class LambdaBalancedInit(Init):
+class LambdaBalancedInit(DrawnInit):
     """Random λ-balanced weights; made by `lambda_balanced_init`."""
 
+    call = "lambda_balanced_init(…)"
     lam: Any
     scale: Any
     seed: int
@@ -44,63 +35,40 @@ class LambdaBalancedInit(Init):
         plain = {"balanced"} if exact(self.lam) == 0 else set()
         return frozenset({"lambda-balanced", *plain})
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
-    ) -> tuple[Array, ...]:
-        """Return two layers whose imbalance is λ times the identity.
-
-        Raises
-        ------
-        InvalidArgument
-            If the network has not two layers, or its widths do not allow this λ.
-
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
-        >>> W1, W2 = lambda_balanced_init(3, rng=0).draw(network)
-        >>> bool(abs(W2.T @ W2 - W1 @ W1.T - 3 * np.eye(2)).max() < 1e-14)
-        True
-        """
-        widths = integer_widths(network, _CALL)
+    def _sizes(self, network: HasWidths, data: Any) -> tuple[int, ...]:
+        widths = integer_widths(network, self.call)
         self._check(widths)
-        context = context_for(digits, _CALL)
-        lam = number(self.lam, context)
+        return widths
+
+    def _weights(
+        self, widths: tuple[int, ...], draws: Draws, data: Any
+    ) -> tuple[Array, Array]:
+        lam = draws.number(self.lam)
         if lam < 0:
-            second, first = self._rising(widths[::-1], -lam, rng, context)
+            second, first = self._rising(widths[::-1], -lam, draws)
             return first.T, second.T
         if lam == 0:
             widths = (widths[0], min(widths), widths[2], widths[1])
-        return self._rising(widths, lam, rng, context)
+        return self._rising(widths, lam, draws)
 
     def _rising(
-        self, widths: tuple[int, ...], lam: Any, rng: Any, context: Any
+        self, widths: tuple[int, ...], lam: Any, draws: Draws
     ) -> tuple[Array, Array]:
         """Return W_1 and W_2 for λ ≥ 0; a fourth width embeds the hidden layer."""
-        generator = generator_of(self.seed if rng is None else rng, _CALL)
         inputs, hidden, outputs = widths[:3]
         rank = min(inputs, hidden)
-        sizes = [(inputs, rank), (widths[-1] if widths[3:] else hidden, hidden)]
-        before, inside, after = (
-            nearest_frame(random_frame(generator, rows, columns), context)
-            for rows, columns in [*sizes, (outputs, hidden)]
-        )
-        a = lifted(generator.uniform(0.5, 1.5, rank), context)
-        a = a * number(self.scale, context)
-        b = np.concatenate([a * a, lifted(np.zeros(hidden - rank), context)]) + lam
+        before = draws.frame(inputs, rank)
+        inside = draws.frame(widths[-1] if widths[3:] else hidden, hidden)
+        after = draws.frame(outputs, hidden)
+        a = draws.strengths(rank, self.scale)
+        b = np.concatenate([a * a, draws.lifted(np.zeros(hidden - rank))]) + lam
         first = (inside[:, :rank] * a) @ before.T
         return first, (after * b**0.5) @ inside.T
 
     def _check(self, widths: tuple[int, ...]) -> None:
         if len(widths) != 3:
-            msg = (
-                f"{_CALL}: needs a network of 2 layers; this one has {len(widths) - 1}"
-            )
+            layers = len(widths) - 1
+            msg = f"{self.call}: needs a network of 2 layers; this one has {layers}"
             raise InvalidArgument(msg)
         inputs, hidden, outputs = widths
         sign = exact(self.lam)
@@ -164,4 +132,4 @@ def lambda_balanced_init(
         msg = f"lambda_balanced_init(lam=…): needs a real number; got {lam!r}"
         raise InvalidArgument(msg) from None
     checked = positive(scale, "lambda_balanced_init(scale=…)")
-    return LambdaBalancedInit(lam, checked, seed_of(rng, _CALL))
+    return LambdaBalancedInit(lam, checked, seed_of(rng, LambdaBalancedInit.call))

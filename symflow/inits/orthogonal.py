@@ -12,24 +12,16 @@ from itertools import pairwise
 from typing import Any
 
 from symflow.algebra.arrays import Array
-from symflow.inits.init import (
-    HasWidths,
-    Init,
-    context_for,
-    integer_widths,
-    number,
-    positive,
-)
-from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of, seed_of
-
-_CALL = "orthogonal_init(…)"
+from symflow.inits.drawn import DrawnInit, Draws
+from symflow.inits.init import positive
+from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
-class OrthogonalInit(Init):
+class OrthogonalInit(DrawnInit):
     """Random orthogonal weights; made by `orthogonal_init`."""
 
+    call = "orthogonal_init(…)"
     scale: Any
     seed: int
 
@@ -38,35 +30,12 @@ class OrthogonalInit(Init):
         """Every layer is orthogonal; balanced only where the widths are equal."""
         return frozenset({"orthogonal"})
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
-    ) -> tuple[Array, ...]:
-        """Return weights with orthogonal rows or columns, whichever are fewer.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
-        >>> W1, W2 = orthogonal_init(0.5, rng=0).draw(network)
-        >>> bool(abs(W1 @ W1.T - np.eye(2) / 4).max() < 1e-15)
-        True
-        """
-        widths = integer_widths(network, _CALL)
-        context = context_for(digits, _CALL)
-        generator = generator_of(self.seed if rng is None else rng, _CALL)
-        scale = number(self.scale, context)
-        weights = []
+    def _weights(self, widths: tuple[int, ...], draws: Draws, data: Any) -> list[Array]:
+        scale, weights = draws.number(self.scale), []
         for before, after in pairwise(widths):
-            long, short = max(before, after), min(before, after)
-            frame = nearest_frame(random_frame(generator, long, short), context)
+            frame = draws.frame(max(before, after), min(before, after))
             weights.append(scale * (frame if after >= before else frame.T))
-        return tuple(weights)
+        return weights
 
     def __repr__(self) -> str:
         return f"orthogonal_init({self.scale}, rng={self.seed})"
@@ -106,4 +75,4 @@ def orthogonal_init(scale: Any = 1.0, *, rng: Any = None) -> OrthogonalInit:
     orthogonal_init(0.1, rng=3)
     """
     checked = positive(scale, "orthogonal_init(scale=…)")
-    return OrthogonalInit(checked, seed_of(rng, _CALL))
+    return OrthogonalInit(checked, seed_of(rng, OrthogonalInit.call))

@@ -17,14 +17,8 @@ def random_frame(generator: np.random.Generator, rows: int, columns: int) -> Arr
     """Return a Haar-distributed frame of orthonormal columns, in float64.
 
     The Q factor of a Gaussian matrix, with the signs that make the diagonal of R
-    positive: only then is Q uniform, and both determinants occur.
-
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-        Source of randomness.
-    rows, columns : int
-        Size; at most as many columns as rows.
+    positive: only then is Q uniform, and both determinants occur.  There are at most as
+    many columns as rows.
 
     Examples
     --------
@@ -41,19 +35,8 @@ def nearest_frame(frame: Array, context: Any) -> Array:
 
     The polar factor, by the Newton–Schulz iteration Q ← Q(3I − QᵀQ)/2, which doubles
     the digits in each step.  The columns of a float64 frame therefore keep their
-    float64 values and gain digits.
-
-    Parameters
-    ----------
-    frame : ndarray
-        Almost orthonormal columns.
-    context : mpmath.MPContext or None
-        Arithmetic of the result; None returns the float64 frame as it is.
-
-    Raises
-    ------
-    PrecisionLost
-        If the columns are too far from orthonormal.
+    float64 values and gain digits.  Without a `context` it is returned as it is, and
+    `PrecisionLost` says that it is too far from orthonormal.
 
     Examples
     --------

@@ -14,26 +14,16 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, as_array
 from symflow.errors import InvalidArgument, ShapeMismatch
-from symflow.inits.init import (
-    HasWidths,
-    Init,
-    context_for,
-    integer_widths,
-    lifted,
-    number,
-    positive,
-    product_form,
-)
-from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of, seed_of
-
-_CALL = "rank_one_init(…)"
+from symflow.inits.drawn import DrawnInit, Draws
+from symflow.inits.init import positive, product_form
+from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class RankOneInit(Init):
+class RankOneInit(DrawnInit):
     """Balanced weights of rank one; made by `rank_one_init`."""
 
+    call = "rank_one_init(…)"
     scale: Any
     left: Array | None
     right: Array | None
@@ -44,44 +34,18 @@ class RankOneInit(Init):
         """Every draw is balanced, and each of its layers has rank one."""
         return frozenset({"balanced", "rank-one"})
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
+    def _weights(
+        self, widths: tuple[int, ...], draws: Draws, data: Any
     ) -> tuple[Array, ...]:
-        """Return layers of rank one whose product is scale^L u vᵀ.
-
-        Raises
-        ------
-        ShapeMismatch
-            If a given direction does not have the length of the outputs or inputs.
-
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> network = SimpleNamespace(widths=(2, 1, 2), depth=2)
-        >>> rule = rank_one_init(0.5, left=[3, 4], right=[0, 1])
-        >>> W1, W2 = rule.draw(network)
-        >>> (W2 @ W1).round(12).tolist()
-        [[0.0, 0.15], [0.0, 0.2]]
-        """
-        widths = integer_widths(network, _CALL)
-        context = context_for(digits, _CALL)
-        generator = generator_of(self.seed if rng is None else rng, _CALL)
         # every vector is drawn, so that giving one does not change the others
         frames = [
-            nearest_frame(random_frame(generator, width, 1), context)
-            if width > 1
-            else lifted(np.ones((1, 1)), context)
+            draws.frame(width, 1) if width > 1 else draws.lifted(np.ones((1, 1)))
             for width in widths
         ]
         for place, given, what in ((0, self.right, "right"), (-1, self.left, "left")):
             if given is not None:
-                frames[place] = _unit(given, widths[place], what, context)
-        return product_form(frames, number(self.scale, context))
+                frames[place] = _unit(given, widths[place], what, draws)
+        return product_form(frames, draws.number(self.scale))
 
     def __repr__(self) -> str:
         given = [
@@ -135,7 +99,7 @@ def rank_one_init(
     """
     checked = positive(scale, "rank_one_init(scale=…)")
     u, v = _direction(left, "left"), _direction(right, "right")
-    return RankOneInit(checked, u, v, seed_of(rng, _CALL))
+    return RankOneInit(checked, u, v, seed_of(rng, RankOneInit.call))
 
 
 def _direction(given: Any, name: str) -> Array | None:
@@ -153,13 +117,13 @@ def _direction(given: Any, name: str) -> Array | None:
     return column
 
 
-def _unit(column: Array, size: int, name: str, context: Any) -> Array:
+def _unit(column: Array, size: int, name: str, draws: Draws) -> Array:
     if len(column) != size:
         msg = (
             f"rank_one_init({name}=…): the network needs a vector of length {size}; "
             f"got {len(column)}"
         )
         raise ShapeMismatch(msg)
-    entries = [number(entry, context) for entry in column.flat]
+    entries = [draws.number(entry) for entry in column.flat]
     length = sum(entry * entry for entry in entries) ** 0.5
     return np.array([entry / length for entry in entries]).reshape(-1, 1)

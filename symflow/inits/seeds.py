@@ -17,20 +17,10 @@ _SEEDS = (
 
 
 def seed_of(rng: Any, call: str) -> int:
-    """Return an integer that stands for `rng` (SPEC 7) from now on.
+    """Return an integer that stands for `rng` from now on.
 
-    Parameters
-    ----------
-    rng : None, int or numpy.random.Generator
-        None takes fresh entropy; an integer is kept; a generator gives 128 bits and
-        moves on.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is none of these.
+    None takes fresh entropy; an integer is kept; a generator gives 128 bits and moves
+    on.  Anything else raises `InvalidArgument`, which names the `call`.
 
     Examples
     --------
@@ -46,19 +36,9 @@ def seed_of(rng: Any, call: str) -> int:
 
 
 def generator_of(rng: Any, call: str) -> np.random.Generator:
-    """Return the NumPy generator that `rng` stands for.
+    """Return the NumPy generator that `rng`, an integer or a generator, stands for.
 
-    Parameters
-    ----------
-    rng : int or numpy.random.Generator
-        A generator is returned itself.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Anything else raises `InvalidArgument`, which names the `call`.
 
     Examples
     --------
@@ -81,11 +61,6 @@ def unseeded(rule: Any) -> Any:
     """Return a rule of this package without the seed that `draw(rng=…)` overrides.
 
     A rule of the reader's own is returned as it is: its seed may mean something else.
-
-    Parameters
-    ----------
-    rule : Init
-        The rule.
 
     Examples
     --------

@@ -10,31 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from symflow.algebra.arrays import Array
 from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.inits.drawn import DrawnInit, Draws
 from symflow.inits.init import (
+    GUARD_DIGITS,
     HasWidths,
-    Init,
-    context_for,
     integer_widths,
-    lifted,
-    number,
     positive,
     product_form,
 )
-from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of, seed_of
+from symflow.inits.seeds import seed_of
 from symflow.inits.singular import singular_frames
-
-_CALL = "spectral_init(…)"
 
 
 @dataclass(frozen=True, repr=False)
-class SpectralInit(Init):
+class SpectralInit(DrawnInit):
     """Weights aligned with the data; made by `spectral_init`."""
 
+    call = "spectral_init(…)"
     scale: Any
     seed: int | None
 
@@ -43,52 +37,39 @@ class SpectralInit(Init):
         """Every draw is aligned with the data, and balanced."""
         return frozenset({"balanced", "spectral"})
 
-    def draw(
-        self,
-        network: HasWidths,
-        data: Any = None,
-        rng: Any = None,
-        *,
-        digits: int | None = None,
+    def _sizes(self, network: HasWidths, data: Any) -> tuple[int, ...]:
+        widths = integer_widths(network, self.call)
+        self._check(data, widths)
+        return widths
+
+    def _weights(
+        self, widths: tuple[int, ...], draws: Draws, data: Any
     ) -> tuple[Array, ...]:
-        """Return weights whose modes are those of `data`.
-
-        Raises
-        ------
-        InvalidArgument
-            If there are no data.
-        ShapeMismatch
-            If the network does not have the inputs and outputs of the data.
-
-        Examples
-        --------
-        >>> from types import SimpleNamespace
-        >>> moments = SimpleNamespace(sigma_xx=np.eye(2), sigma_yx=np.diag([3.0, 1.0]))
-        >>> data = SimpleNamespace(moments=lambda: moments)
-        >>> network = SimpleNamespace(widths=(2, 2, 2), depth=2)
-        >>> W1, W2 = spectral_init(0.5).draw(network, data)
-        >>> (W2 @ W1).tolist()
-        [[0.25, 0.0], [0.0, 0.25]]
-        """
-        widths = integer_widths(network, _CALL)
-        context = context_for(digits, _CALL)
-        moments = _moments(data, widths)
-        rank = min(widths)
+        moments, rank = data.moments(), min(widths)
+        digits = None if draws.context is None else draws.context.dps - GUARD_DIGITS
         ends = singular_frames(moments.sigma_yx, digits, metric=moments.sigma_xx)
-        source = self.seed if rng is None else rng
-        generator = None if source is None else generator_of(source, _CALL)
-        hidden = [
-            np.eye(width, rank)
-            if generator is None
-            else random_frame(generator, width, rank)
-            for width in widths[1:-1]
-        ]
         frames = [
-            lifted(ends.right[:, :rank], context),
-            *(nearest_frame(frame, context) for frame in hidden),
-            lifted(ends.left[:, :rank], context),
+            draws.lifted(ends.right[:, :rank]),
+            *(draws.frame(width, rank) for width in widths[1:-1]),
+            draws.lifted(ends.left[:, :rank]),
         ]
-        return product_form(frames, number(self.scale, context))
+        return product_form(frames, draws.number(self.scale))
+
+    def _check(self, data: Any, widths: tuple[int, ...]) -> None:
+        if not hasattr(data, "moments"):
+            msg = (
+                f"{self.call}: the singular vectors are those of the data; got "
+                f"data={data!r}. Give a Dataset or Moments"
+            )
+            raise InvalidArgument(msg)
+        m, d = data.moments().sigma_yx.shape
+        if (d, m) != (widths[0], widths[-1]):
+            msg = (
+                f"{self.call}: the data have {d} inputs and {m} targets, and the "
+                f"network has {widths[0]} inputs and {widths[-1]} outputs; these have "
+                "to agree"
+            )
+            raise ShapeMismatch(msg)
 
     def __repr__(self) -> str:
         rotation = "" if self.seed is None else f", rng={self.seed}"
@@ -130,22 +111,5 @@ def spectral_init(scale: Any, *, rng: Any = None) -> SpectralInit:
     spectral_init(0.1, rng=5)
     """
     checked = positive(scale, "spectral_init(scale=…)")
-    return SpectralInit(checked, None if rng is None else seed_of(rng, _CALL))
-
-
-def _moments(data: Any, widths: tuple[int, ...]) -> Any:
-    if not hasattr(data, "moments"):
-        msg = (
-            f"{_CALL}: the singular vectors are those of the data; got "
-            f"data={data!r}. Give a Dataset or Moments"
-        )
-        raise InvalidArgument(msg)
-    moments = data.moments()
-    m, d = moments.sigma_yx.shape
-    if (d, m) != (widths[0], widths[-1]):
-        msg = (
-            f"{_CALL}: the data have {d} inputs and {m} targets, and the network has "
-            f"{widths[0]} inputs and {widths[-1]} outputs; these have to agree"
-        )
-        raise ShapeMismatch(msg)
-    return moments
+    seed = None if rng is None else seed_of(rng, SpectralInit.call)
+    return SpectralInit(checked, seed)

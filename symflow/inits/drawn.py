@@ -1,0 +1,92 @@
+"""Rules that draw at random: from their seed, the same weights at every precision."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.inits.init import (
+    HasWidths,
+    Init,
+    context_for,
+    integer_widths,
+    lifted,
+    number,
+)
+from symflow.inits.orthonormal import nearest_frame, random_frame
+from symflow.inits.seeds import generator_of
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A float64 generator, or None, whose draws are lifted to the arithmetic asked."""
+
+    generator: Any
+    context: Any
+
+    def frame(self, rows: int, columns: int) -> Array:
+        """Return Haar random orthonormal columns; unit vectors without a generator."""
+        if self.generator is None:
+            return self.lifted(np.eye(rows, columns))
+        drawn = random_frame(self.generator, rows, columns)
+        return nearest_frame(drawn, self.context)
+
+    def strengths(self, count: int, scale: Any) -> Array:
+        """Return numbers that are uniform between scale/2 and 3·scale/2."""
+        drawn = self.lifted(self.generator.uniform(0.5, 1.5, count))
+        return np.asarray(drawn * self.number(scale))
+
+    def number(self, value: Any) -> Any:
+        """Return a number, as it was given, in this arithmetic."""
+        return number(value, self.context)
+
+    def lifted(self, array: Array) -> Array:
+        """Return an array in this arithmetic."""
+        return lifted(array, self.context)
+
+
+class DrawnInit(Init):
+    """A rule with a seed; a subclass names its call and makes weights of draws."""
+
+    call: ClassVar[str]
+    seed: int | None
+
+    def draw(
+        self,
+        network: HasWidths,
+        data: Any = None,
+        rng: Any = None,
+        *,
+        digits: int | None = None,
+    ) -> tuple[Array, ...]:
+        """Return the weights, the same for the same network and seed.
+
+        Examples
+        --------
+        >>> from types import SimpleNamespace
+        >>> from symflow.inits import balanced_init
+        >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)
+        >>> W1, W2 = balanced_init(rng=0).draw(network)
+        >>> bool(abs(W2.T @ W2 - W1 @ W1.T).max() < 1e-14)
+        True
+        """
+        sizes = self._sizes(network, data)
+        context = context_for(digits, self.call)
+        source = self.seed if rng is None else rng
+        generator = None if source is None else generator_of(source, self.call)
+        return tuple(self._weights(sizes, Draws(generator, context), data))
+
+    def _sizes(self, network: HasWidths, data: Any) -> tuple[int, ...]:
+        """Return the widths, once they are known to suit the rule."""
+        return integer_widths(network, self.call)
+
+    @abstractmethod
+    def _weights(
+        self, widths: tuple[int, ...], draws: Draws, data: Any
+    ) -> Sequence[Array]:
+        """Return the weights (W_1, …, W_L)."""
