@@ -13,7 +13,6 @@ from symflow.convergence import (
     RankOneLimit,
     RankOneRate,
     StableSet,
-    companions,
     deficiency_margin,
 )
 from symflow.convergence.complexity import Tube
@@ -91,7 +90,7 @@ def test_limit_is_enclosed_and_names_the_saddle_and_zero():
         run = sf.precise(flow, data, init, [0, 1, 4], digits=30)
         assert max(claim.residuals(run)) <= 1e-28
     flow3 = sf.gradient_flow(sf.LinearNetwork(2, 1, 1, 2), sf.SquaredLoss())
-    names = [c.name for c in companions(flow3, data, ([[1, 0]], [[1]], [[1], [0]]))]
+    names = [c.name for c in sf.companions(flow3, data, ([[1, 0]], [[1]], [[1], [0]]))]
     assert {"InducedFlow", "RankOneLimit"} <= set(names)
 
 

@@ -6,7 +6,7 @@ import scipy.optimize
 import sympy
 
 import symflow as sf
-from symflow.bias import DistanceBound, FrozenPart, LeastNorm, companions, width_bound
+from symflow.bias import DistanceBound, FrozenPart, LeastNorm, width_bound
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
 
@@ -49,7 +49,7 @@ def test_least_norm_limit_on_the_invariant_set(rng, few):
     assert run.end_to_end[-1] == pytest.approx(bias.limit, abs=1e-7)
     assert bias.kkt_residual(run.end_to_end[-1]) < 1e-7
     assert bias.kkt_residual(run.end_to_end[0]) > 1e-2
-    assert sf.validate([bias, *companions(flow, few, start)], run).ok
+    assert sf.validate([bias, *sf.companions(flow, few, start)], run).ok
 
 
 def test_one_condition_alone_is_refused_and_does_not_lead_there(rng, few):
@@ -150,7 +150,7 @@ def test_frozen_part_and_least_norm_at_40_digits():
     flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
     start = ([[1, 2, 1], [0, 0, 0]], [[1, 1]])
     path = precise(flow, data, start, [0, 1, 5], digits=40)
-    claims = [sf.implicit_bias(flow, data, start), *companions(flow, data, start)]
+    claims = [sf.implicit_bias(flow, data, start), *sf.companions(flow, data, start)]
     for claim in claims:
         assert max(claim.slack(path)) == 0
         assert max(claim.residuals(path)) < 1e-38

@@ -20,7 +20,6 @@ from symflow.bias import (
     LeastNorm,
     OneNeuron,
     RowSpaceSplit,
-    companions,
     kernel_limit,
 )
 from symflow.bias.minimizers import minimizers
@@ -336,7 +335,9 @@ def test_integers_of_other_sizes_have_full_rank(kind):
     bias = sf.implicit_bias(flow, data, start)
     assert bias.limit == pytest.approx(np.array([[1e-6, 2]]), rel=1e-15)
     assert bias.exact_limit.astype(float) == pytest.approx(bias.limit, rel=1e-15)
-    assert all(claim.name != "RowSpaceSplit" for claim in companions(flow, data, start))
+    assert all(
+        claim.name != "RowSpaceSplit" for claim in sf.companions(flow, data, start)
+    )
 
 
 @pytest.mark.parametrize("factor", [F(1, 10**6), F(1), F(10**6)])
@@ -374,7 +375,7 @@ def test_zero_inputs_and_zero_targets(zero):
         bias = sf.implicit_bias(flow_of(net), data, start)
         run = sf.simulate(flow_of(net), data, start, [0, 300])
         assert run.end_to_end[-1] == pytest.approx(bias.limit, abs=1e-6)
-        assert len(companions(flow_of(net), data, start)) <= len(COMPANIONS)
+        assert len(sf.companions(flow_of(net), data, start)) <= len(COMPANIONS)
     for call in (rich_excess, lazy_excess):
         with pytest.raises(sf.InvalidArgument, match="positive number"):
             call(1.0, 0.0, *[2] * (call is rich_excess))

@@ -16,7 +16,7 @@ import sympy
 import symflow as sf
 from symflow.algebra.elementwise import IdentityNode
 from symflow.algebra.nodes import Leaf, add, product
-from symflow.convergence import attempts, companions
+from symflow.convergence import attempts
 from symflow.networks.parametrizations import Parametrization
 
 NETWORKS = {
@@ -101,7 +101,7 @@ def said(flow, data, init):
     answers(lambda: sf.saddle_to_saddle(flow, data, positive=True))
     found = [
         *(answers(lambda: attempts(flow, data, init)) or []),
-        *(answers(lambda: companions(flow, data, init)) or []),
+        *(answers(lambda: sf.companions(flow, data, init)) or []),
         answers(lambda: sf.implicit_bias(flow, data, init)),
         answers(lambda: sf.solve(flow, data, init)),
     ]

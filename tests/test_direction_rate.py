@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.bias import AlignedLayers, DenseMaxMargin, DirectionRate, companions
+from symflow.bias import AlignedLayers, DenseMaxMargin, DirectionRate
 from symflow.flow.problem import bind
 
 TWO = sf.Dataset([[1, 2], [0, -3]], [1, -1])
@@ -135,7 +135,7 @@ def test_without_the_layers_before_rank_one_fails():
     beside, allowed = claim.sides(run)
     assert np.all(beside > 0)
     assert np.all(beside <= allowed)
-    names = [claim.name for claim in companions(flow, TWO, start)]
+    names = [claim.name for claim in sf.companions(flow, TWO, start)]
     assert names == ["AlignedLayers"]
     assert "balanced initialization: fails" in str(
         DirectionRate.attempt(bind(flow, TWO, start))

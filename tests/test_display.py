@@ -14,7 +14,7 @@ import sympy
 
 import symflow as sf
 from symflow.algebra.display import LONGEST_TEXT, MOST_ROWS, Sheet, markdown_table
-from symflow.convergence import attempts, companions
+from symflow.convergence import attempts
 
 NET = sf.LinearNetwork(2, 3, 2)
 FLOW = sf.gradient_flow(NET, sf.SquaredLoss())
@@ -114,7 +114,7 @@ RESULTS: dict[str, Any] = {
     "derivation": lambda: sf.solve(FLOW, DATA, START).derivation(),
     "rates": lambda: sf.rates(FLOW, DATA, RATIONAL),
     "prediction": bias,
-    "companion": lambda: companions(FLOW, DATA, START)[0],
+    "companion": lambda: sf.companions(FLOW, DATA, START)[0],
     "convolution": lambda: sf.ConvolutionalNetwork(5, filters=(2, 5)),
     "end-to-end flow": lambda: FLOW.end_to_end,
     "atlas": lambda: sf.atlas("erratum"),

@@ -25,7 +25,6 @@ from symflow.convergence import (
     RankOneRate,
     StableSet,
     Staircase,
-    companions,
 )
 from symflow.flow.problem import bind
 
@@ -574,7 +573,7 @@ def test_whitened_means_the_identity_here():
 def test_zeros_are_answered_or_refused_in_words(target, weights):
     arrays = [np.asarray(w) for w in weights]
     flow, data, problem = problem_of(target, arrays)
-    names = [claim.name for claim in companions(flow, data, arrays)]
+    names = [claim.name for claim in sf.companions(flow, data, arrays)]
     assert "Staircase" not in names
     for kind in (*THEOREMS, sf.convergence.DescentCorridor):
         assert str(kind.attempt(problem))
@@ -584,7 +583,7 @@ def test_zero_inputs_are_refused_in_words():
     flow, _, problem = problem_of([[1, 0], [0, 1]], layers(*np.eye(2, dtype=int), 1, 2))
     data = sf.Moments([[0, 0], [0, 0]], [[0, 0], [0, 0]])
     with pytest.raises(sf.InvalidData, match="all inputs are zero"):
-        companions(flow, data, problem.weights)
+        sf.companions(flow, data, problem.weights)
 
 
 @pytest.mark.parametrize("kind", THEOREMS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.convergence import Alignment, FarAway, RankOneRate, StableSet, companions
+from symflow.convergence import Alignment, FarAway, RankOneRate, StableSet
 from symflow.flow.problem import bind
 
 
@@ -102,9 +102,9 @@ def test_local_rate_of_convergence_to_the_first_mode(depth):
 
 def test_companions_name_what_applies_and_mixed_starts_are_refused(rng):
     flow, data, init = instance(rng, 3)
-    assert "Alignment" in [claim.name for claim in companions(flow, data, init)]
+    assert "Alignment" in [claim.name for claim in sf.companions(flow, data, init)]
     unbalanced = [2 * init[0], *init[1:]]
-    assert companions(flow, data, unbalanced) == []
+    assert sf.companions(flow, data, unbalanced) == []
     assert "balanced initialization: fails" in str(
         RankOneRate.attempt(bind(flow, data, unbalanced))
     )

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 import symflow as sf
 from symflow import plot
-from symflow.convergence import companions
 from symflow.precision import precise
 
 TIMES = [0, 0.5, 1, 2, 4, 8]
@@ -199,7 +198,7 @@ def test_bounds_refuses_what_bounds_nothing(run: sf.Trajectory, ax: Axes) -> Non
 def test_bounds_on_two_quantities_need_two_pictures(ax: Axes) -> None:
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
     problem = flow, sf.whitened([[3, 0], [0, 1]]), ([[1.2, 0.1]], [[1.2], [0.1]])
-    others = [c for c in companions(*problem) if isinstance(c, sf.Bound)]
+    others = [c for c in sf.companions(*problem) if isinstance(c, sf.Bound)]
     claims = [*sf.rates(*problem), *others]
     assert len(claims) > 1
     with pytest.raises(sf.InvalidArgument, match="axes of its own"):

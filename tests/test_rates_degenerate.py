@@ -34,7 +34,6 @@ from symflow.convergence import (
     ThreeLayerRate,
     UnimodalRate,
     attempts,
-    companions,
     descent_bounds,
 )
 from symflow.convergence.deep import deficiency_margin
@@ -250,7 +249,7 @@ def test_what_stands_still_gets_no_rate_and_no_path(rng, scale):
             data = sf.whitened(left @ goal @ right.T)
             bounds = sf.rates(flow, data, weights)
             assert all(claim.rate < 1e-9 * scale**2 for claim in bounds)
-            kinds = {type(claim) for claim in companions(flow, data, weights)}
+            kinds = {type(claim) for claim in sf.companions(flow, data, weights)}
             assert not kinds & {PathLength, KernelDrift}
             if left is right:
                 assert bounds.rate == 0
@@ -276,7 +275,7 @@ def test_a_path_that_starts_late_refutes_nothing(digits):
     flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss())
     start = sf.gaussian_init(1, rng=3).draw(flow.network)
     data = sf.whitened(start[1] @ start[0] + 0.05)
-    bounds = [*sf.rates(flow, data, start), *companions(flow, data, start)]
+    bounds = [*sf.rates(flow, data, start), *sf.companions(flow, data, start)]
     times = [5, 10, 20]
     late = (
         sf.simulate(flow, data, start, times)
@@ -403,7 +402,7 @@ def test_statements_hold_at_their_own_start_and_define_their_words(rng):
     values["F"] = rng.standard_normal((2, 2))
     sigma = np.linalg.svd(values["W"], compute_uv=False)[-1]
     kinds = set()
-    for claim in (*sf.rates(flow, data, start), *companions(flow, data, start)):
+    for claim in (*sf.rates(flow, data, start), *sf.companions(flow, data, start)):
         said = claim.statement
         assert not said.atoms(sympy.core.function.AppliedUndef), claim.name
         numbers = {
@@ -469,7 +468,7 @@ def test_path_and_kernel_claims_against_an_integration(rng):
         path = solve_ivp(motion, [0, 10 / size**2], begin, rtol=1e-11, atol=1e-12).y
         flow = sf.gradient_flow(sf.LinearNetwork(2, 4, 2), sf.SquaredLoss())
         moved = max(np.linalg.norm(path - begin[:, None], axis=0))
-        for claim in companions(flow, sf.whitened(target), start):
+        for claim in sf.companions(flow, sf.whitened(target), start):
             ends = []
             for y in path.T:
                 grams = y[:8].reshape(4, 2), y[8:].reshape(2, 4).T

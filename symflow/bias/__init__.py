@@ -25,10 +25,9 @@ from symflow.bias.row_space import RowSpaceSplit
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
-from symflow.claims import Claim, Refusal
+from symflow.claims import Refusal
 from symflow.claims.catalogue import (
     answers,
-    holding,
     nearest_misses,
     theorems_of,
 )
@@ -118,32 +117,6 @@ def attempts(
     return answers("limits", PREDICTIONS, problem)
 
 
-def companions(
-    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
-) -> list[Claim]:
-    """Return what can be said of the limit where it is not determined beforehand.
-
-    The arguments are those of `implicit_bias`.
-
-    Returns
-    -------
-    list of Claim
-        For the squared loss the frozen part of the first layer, and bounds on the
-        distance from the minimizer of least norm; for classification the alignment of
-        the layers, and the rate at which W turns to the direction of largest margin.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
-    >>> [claim.name for claim in companions(flow, data, sf.gaussian_init(1, rng=0))]
-    ['DistanceBound', 'FrozenPart', 'RowSpaceSplit']
-    """
-    problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
-    return holding(entry.attempt(problem) for entry in COMPANIONS)
-
-
 __all__ = [
     "AlignedLayers",
     "DenseMaxMargin",
@@ -168,7 +141,6 @@ __all__ = [
     "SignedMaxMargin",
     "SingularVectors",
     "attempts",
-    "companions",
     "implicit_bias",
     "kernel_limit",
     "least_potential",

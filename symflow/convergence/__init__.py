@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from symflow.claims import Bound, Claim, Refusal
+from symflow.claims import Bound, Refusal
 from symflow.claims.catalogue import (
     answers,
-    holding,
     nearest_misses,
     theorems_of,
 )
@@ -137,33 +136,6 @@ def attempts(
     return answers("rates", BOUNDS, problem)
 
 
-def companions(
-    flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
-) -> list[Claim]:
-    """Return the claims about speed that are not exponential rates.
-
-    The arguments are those of `rates`.
-
-    Returns
-    -------
-    list of Claim
-        Stable set, alignment, limit and far-away phase of a one-neuron layer; the
-        stages of sequential learning; how far weights and the tangent kernel travel.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
-    >>> start = ([[1.0, 0.5]], [[1.0], [0.5]])
-    >>> found = companions(flow, sf.whitened([[2, 0], [0, 1]]), start)
-    >>> [claim.name for claim in found]
-    ['Alignment', 'InducedFlow', 'RankOneLimit', 'KernelCeiling', 'StableSet']
-    """
-    problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
-    refuse_zero_inputs(problem, "rates(flow, data, init)")
-    return holding(entry.attempt(problem) for entry in COMPANIONS)
-
-
 __all__ = [
     "Alignment",
     "Bound",
@@ -199,7 +171,6 @@ __all__ = [
     "alignment_defect",
     "attempts",
     "closest_approach",
-    "companions",
     "deficiency_margin",
     "descend",
     "descent_bounds",

@@ -13,8 +13,6 @@ import symflow as sf
 from adversary.case import Case, Fault, is_firm, top, wrong
 from adversary.exact import least_squares
 from adversary.truth import decimals, end_to_end, loss_of
-from symflow.bias import companions as of_bias
-from symflow.convergence import companions as of_convergence
 
 #: A residual up to this, relative, is the precision of the true path.
 NOISE = 1e-18
@@ -108,18 +106,16 @@ def _least(case: Case) -> Any:
 
 def companions(case: Case) -> Iterator[Fault]:
     """Hold all other claims about speed and limit against the true flow."""
-    for room, ask in (("convergence", of_convergence), ("bias", of_bias)):
-        for place, claim in enumerate(case.ask(ask, *case.given) or ()):
-            made = f"from symflow.{room} import companions"
-            call = f"{made}\nclaim = companions(flow, data, init)[{place}]"
-            yield from proved_statement(case, claim, call)
-            predicted = case.ask(lambda claim=claim: getattr(claim, "limit", None))
-            if predicted is None or case.limit is None or np.ndim(predicted) != 2:
-                continue
-            if np.shape(predicted) != np.shape(case.products[0]):
-                continue
-            true, error = case.limit
-            size = max(float(top(true)), float(top(case.products[0])))
-            kind = f"{claim.name}.limit, {claim.status.value}"
-            line = f"{call}\nprint(claim.limit, claim.status, claim.hypotheses)"
-            yield from wrong(kind, predicted, true, 1e-6 * size + error, line)
+    for place, claim in enumerate(case.ask(sf.companions, *case.given) or ()):
+        call = f"claim = sf.companions(flow, data, init)[{place}]"
+        yield from proved_statement(case, claim, call)
+        predicted = case.ask(lambda claim=claim: getattr(claim, "limit", None))
+        if predicted is None or case.limit is None or np.ndim(predicted) != 2:
+            continue
+        if np.shape(predicted) != np.shape(case.products[0]):
+            continue
+        true, error = case.limit
+        size = max(float(top(true)), float(top(case.products[0])))
+        kind = f"{claim.name}.limit, {claim.status.value}"
+        line = f"{call}\nprint(claim.limit, claim.status, claim.hypotheses)"
+        yield from wrong(kind, predicted, true, 1e-6 * size + error, line)

@@ -8,10 +8,9 @@ from typing import Any
 
 import symflow as sf
 from adversary.case import USELESS, Case, Fault, distance, is_firm, top
-from symflow.convergence import companions
 
 #: Lines that the snippets need besides those of the problem.
-NEEDED = "from symflow.convergence import companions\ngiven = flow, data, init"
+NEEDED = "given = flow, data, init"
 
 
 def claims_of(case: Case) -> list[tuple[str, Any]]:
@@ -23,7 +22,7 @@ def claims_of(case: Case) -> list[tuple[str, Any]]:
             lambda: sf.solve(*case.given, all=True),
         ),
         ("sf.rates(flow, data, init)", lambda: sf.rates(*case.given)),
-        ("companions(flow, data, init)", lambda: companions(*case.given)),
+        ("sf.companions(flow, data, init)", lambda: sf.companions(*case.given)),
     )
     found = []
     for call, make in rooms:
