@@ -143,16 +143,10 @@ class LeastNorm(Prediction):
 def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:
     """Return max|GP⊥| at every time, relative to W(0) and the minimizer.
 
-    Parameters
-    ----------
-    problem : Problem
-        For the scale.
-    best : Minimizers
-        Of it.
-    path : Path
-        Whose arithmetic is used.
-    gaps : array, shape (times, m, d)
-        G.
+    `problem`: For the scale.
+    `best`: Of it.
+    `path`: Whose arithmetic is used.
+    `gaps`, shape (times, m, d): G.
     """
     start, least = product(problem.floats.weights), to_float_array(best.least_norm)
     scale = path.lift(np.vstack([start, least]))
@@ -162,12 +156,8 @@ def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Ar
 def allowance(problem: Problem, best: Minimizers) -> float:
     """Return how far off the row space rounded data alone may lead, relative.
 
-    Parameters
-    ----------
-    problem : Problem
-        Exact data have no such excuse.
-    best : Minimizers
-        Of it.
+    `problem`: Exact data have no such excuse.
+    `best`: Of it.
     """
     exact = all(map(is_exact_array, problem.arguments))
     return 0.0 if exact or best.rank.value == len(best.seen) else ALLOWED_OFF
@@ -176,12 +166,8 @@ def allowance(problem: Problem, best: Minimizers) -> float:
 def off_parts(problem: Problem, best: Minimizers) -> tuple[Array, Array, Array]:
     """Return W_1P, W_2W_1P⊥ and ΦᵀW_1ᵀW_1P⊥ (times Φ) of a two-layer start.
 
-    Parameters
-    ----------
-    problem : Problem
-        With two layers.
-    best : Minimizers
-        In fractions, the parts are too.
+    `problem`: With two layers.
+    `best`: In fractions, the parts are too.
     """
     first, second = start_weights(problem, best)
     rest = best.off(first)

@@ -245,10 +245,7 @@ class Bound(Claim):
 def thinned(path: Path) -> str:
     """Say that a run of gradient descent does not hold every iterate, if so.
 
-    Parameters
-    ----------
-    path : Path
-        From `descend`, or any other, of which nothing is said.
+    `path`: From `descend`, or any other, of which nothing is said.
     """
     taken = getattr(path, "stats", {})
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:

@@ -69,12 +69,8 @@ class DescentBound(Bound, Theorem):
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
         """Return the bound for steps of this size, or the hypotheses that fail.
 
-        Parameters
-        ----------
-        problem : Problem
-            With two dense layers and the squared loss.
-        step : float
-            η.
+        `problem`: With two dense layers and the squared loss.
+        `step`: η.
         """
         found = check(cls.conditions, problem)
         usable = 0 < step < np.inf

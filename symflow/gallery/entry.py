@@ -162,12 +162,8 @@ class PathEntry(Entry):
 def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
     """Return the claim of a theorem on an instance to which it applies.
 
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    given : Instance or Example
-        The instance.
+    `theorem`: The theorem.
+    `given`: The instance.
     """
     answer = theorem.attempt(bind(given.flow, given.data, given.init))
     assert isinstance(answer, Claim), answer
@@ -177,12 +173,8 @@ def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
 def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
     """Return the entry of a theorem on one of its examples.
 
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    example : Example
-        As it carries it.
+    `theorem`: The theorem.
+    `example`: As it carries it.
     """
 
     def instance(given: Example = example) -> Instance:
@@ -254,18 +246,11 @@ class NumberEntry(Entry):
 class CeilingEntry(Entry):
     """Numbers that a theorem bounds from above, and an experiment measures.
 
-    Parameters
-    ----------
-    key, claim : str
-        Short name and what is asserted.
-    paper : Reference
-        Where it comes from.
-    hypotheses : tuple of str
-        The conditions, which the instance meets by construction.
-    bound, measured : callable
-        Make both arrays.
-    factor : float
-        The mutant: the bound times this is violated.
+    `key`, `claim`: Short name and what is asserted.
+    `paper`: Where it comes from.
+    `hypotheses`: The conditions, which the instance meets by construction.
+    `bound`, `measured`: Make both arrays.
+    `factor`: The mutant: the bound times this is violated.
     """
 
     key: str

@@ -122,19 +122,10 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     All layers but the last have the shape of `SHAPES`, and the last is zero; the inner
     layers of a dense network are the identity.
 
-    Parameters
-    ----------
-    kind : str
-        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    depth : int
-        Number of layers.
-    alpha : float
-        Scale of the weights.
-
-    Raises
-    ------
-    InvalidArgument
-        If the kind is unknown.
+    `kind`: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    `depth`: Number of layers.
+    `alpha`: Scale of the weights.
+    Raises `InvalidArgument`: If the kind is unknown.
 
     Examples
     --------
