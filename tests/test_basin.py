@@ -17,7 +17,7 @@ from symflow.convergence import (
 )
 from symflow.convergence.complexity import Tube
 from symflow.flow.problem import bind
-from symflow.gallery.neuron import start
+from symflow.gallery.one_neuron import start
 
 
 def setting(rng, depth, spread=0.5, values=(1.0, 0.3, 0.1)):

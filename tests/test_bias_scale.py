@@ -6,7 +6,7 @@ import pytest
 import symflow as sf
 from symflow.bias import DifferenceMap, least_potential
 from symflow.bias.scale import lazy_excess, lazy_scale, rich_excess, rich_scale
-from symflow.gallery.scale import least_l1
+from symflow.gallery.limits import least_l1
 
 
 def test_inequalities_behind_the_bounds():

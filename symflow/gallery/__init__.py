@@ -12,7 +12,7 @@ from symflow.claims.example import Example
 from symflow.convergence import BOUNDS, DESCENTS
 from symflow.convergence import COMPANIONS as ABOUT_SPEED
 from symflow.errors import InvalidArgument
-from symflow.gallery.bias import BIAS
+from symflow.gallery.conserved import CONSERVED
 from symflow.gallery.coverage import Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
 from symflow.gallery.ensembles import EnsembleEntry
@@ -25,17 +25,13 @@ from symflow.gallery.entry import (
     entry_of,
 )
 from symflow.gallery.errata import ERRATA, Erratum
-from symflow.gallery.known import KNOWN
-from symflow.gallery.laws import LAWS
+from symflow.gallery.limits import LIMITS
 from symflow.gallery.margin import MARGIN
-from symflow.gallery.measured import MEASURED
-from symflow.gallery.neuron import NEURON
-from symflow.gallery.operator import OPERATOR
+from symflow.gallery.one_neuron import ONE_NEURON
 from symflow.gallery.plane import PlaneRun, plane_experiment
-from symflow.gallery.rates import RATES
-from symflow.gallery.scale import SCALE
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas
+from symflow.gallery.tangent_kernel import TANGENT_KERNEL
 from symflow.gallery.trajectories import TRAJECTORIES, solution_table
 from symflow.gallery.width import WidthExperiment, width_experiment
 
@@ -70,18 +66,14 @@ THEOREMS = (
 
 #: Everything that is in the atlas.
 ENTRIES: tuple[Entry, ...] = (
-    *KNOWN,
+    *CONSERVED,
     *TRAJECTORIES,
-    *LAWS,
-    *RATES,
-    *BIAS,
+    *LIMITS,
     *DIAGONAL,
     *MARGIN,
-    *MEASURED,
-    *NEURON,
+    *ONE_NEURON,
     *SEQUENTIAL,
-    *SCALE,
-    *OPERATOR,
+    *TANGENT_KERNEL,
     *ERRATA,
     *(entry for theorem in THEOREMS for entry in entries_of(theorem)),
 )

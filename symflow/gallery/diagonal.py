@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -23,7 +22,6 @@ from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
 from symflow.gallery.entry import Instance, NumberEntry, PathEntry, claimed
-from symflow.gallery.plane import PlaneRun, plane_experiment
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     ConvolutionalNetwork,
@@ -103,19 +101,6 @@ def _turning_gap() -> float:
     return float(1e-4 < gap < 0.5)
 
 
-def _plane_runs() -> tuple[PlaneRun, ...]:
-    return plane_experiment(["convolutional"], [2, 3], [0.5, 1.0])
-
-
-def _plane_limits() -> Array:
-    biases = [run.bias for run in _plane_runs()]
-    return np.array([bias.limit[0] for bias in biases if bias is not None])
-
-
-def _plane_ends() -> Array:
-    return np.array([run.end for run in _plane_runs()])
-
-
 SHAPE = np.array([[1.5], [0.5], [1.0], [0.7]])
 
 
@@ -150,16 +135,12 @@ def _distances() -> Array:
     return np.array([path.distance(1e-120).max()])
 
 
-def _nested(positive: bool) -> Callable[[], Array]:
+def _nested() -> Array:
     """Return the sizes of the supports for anti-correlated inputs."""
-
-    def sizes() -> Array:
-        flow = gradient_flow(HadamardDifference(3), SquaredLoss())
-        data = Moments([[2, -1, 0], [-1, 2, -1], [0, -1, 2]], [[3, 1, 2]])
-        path = saddle_to_saddle(flow, data, positive=positive)
-        return np.array([len(support) for support in path.supports])
-
-    return sizes
+    flow = gradient_flow(HadamardDifference(3), SquaredLoss())
+    data = Moments([[2, -1, 0], [-1, 2, -1], [0, -1, 2]], [[3, 1, 2]])
+    path = saddle_to_saddle(flow, data, positive=True)
+    return np.array([len(support) for support in path.supports])
 
 
 DIAGONAL = (
@@ -225,7 +206,7 @@ DIAGONAL = (
         BERTHIER_2023,
         ("Σ_xx,ij ≤ 0 for i ≠ j", "Σ_xx > 0"),
         lambda: np.arange(4),
-        _nested(positive=True),
+        _nested,
         lambda sizes: sizes[::-1],
         1e-9,
     ),

@@ -15,9 +15,9 @@ from symflow.convergence import (
     discrete_phase_time,
     reduced_rank_solutions,
 )
-from symflow.data import Dataset, Moments, load_dataset
+from symflow.data import Dataset, Moments, load_dataset, whitened
 from symflow.flow import gradient_flow
-from symflow.gallery.entry import NumberEntry
+from symflow.gallery.entry import Entry, NumberEntry
 from symflow.inits import gaussian_init, spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
@@ -136,7 +136,58 @@ def _alignments() -> list[float]:
     return [alignment_defect(Dataset(*pair)) for pair in pairs]
 
 
-SEQUENTIAL = (
+def _approach() -> Array:
+    flow = gradient_flow(LinearNetwork(3, 3, 3), SquaredLoss())
+    data = whitened(np.diag([3.0, 2.0, 1.0]))
+    times = np.linspace(0, 12, 241)
+    run = simulate(flow, data, spectral_init(1e-6), [*times, 40.0])
+    return closest_approach(run, reduced_rank_solutions(data))
+
+
+def _digits() -> Array:
+    """Return the closest approaches for an autoencoder of the digits."""
+    pixels = load_dataset("digits").X
+    pixels = pixels - pixels.mean(axis=0)
+    frame = np.linalg.svd(pixels, full_matrices=False)[2][:6]
+    scores = pixels @ frame.T / 10
+    data = Dataset(scores, scores)
+    flow = gradient_flow(LinearNetwork(6, 6, 6), SquaredLoss())
+    times = np.linspace(0, 400, 2001)
+    run = simulate(flow, data, gaussian_init(1e-6, rng=0), times)
+    return closest_approach(run, reduced_rank_solutions(data))
+
+
+SEQUENTIAL: tuple[Entry, ...] = (
+    NumberEntry(
+        "gidel-regression",
+        "closest approach to reduced-rank regression",
+        GIDEL_2019,
+        ("whitened input", "spectral start of size 1e-6"),
+        lambda: np.zeros(4),
+        _approach,
+        lambda none: none + 0.5,
+        1e-2,
+    ),
+    NumberEntry(
+        "gidel-descent",
+        "10 steps of gradient descent on one mode",
+        GIDEL_2019,
+        ("η = 0.1, σ = 1.3, λ = 0.7, w₀ = 0.05",),
+        lambda: 0.464311256850647935541,
+        lambda: descend(0.05, 10, step=0.1, sigma=1.3, lam=0.7)[-1],
+        lambda value: value * 1.001,
+        1e-13,
+    ),
+    NumberEntry(
+        "gidel-digits",
+        "closest approach to reduced-rank regression, autoencoder of the digits",
+        GIDEL_2019,
+        ("6 leading directions", "Gaussian start of size 1e-6"),
+        lambda: np.zeros(7),
+        _digits,
+        lambda none: none + 0.5,
+        0.2,
+    ),
     NumberEntry(
         "gidel-discrete-phase",
         "time η/ln(1 + ησ) per δ at which descent learns a mode, σ = 1.3, 0.7",

@@ -1,17 +1,20 @@
-"""Entries of the atlas about laws of tensors, filters, given inputs and rates."""
+"""Entries of the atlas about conserved quantities, and the first closed form."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import sympy
 
 from symflow.claims import Claim
 from symflow.conservation import conserved
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
-from symflow.gallery.entry import Instance, PathEntry
+from symflow.gallery.entry import Entry, Instance, PathEntry
+from symflow.inits import spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
@@ -20,6 +23,7 @@ from symflow.networks import (
     LinearNetwork,
     TensorNetwork,
 )
+from symflow.solutions import solve
 
 TIMES = (0, 1, 2)
 
@@ -96,7 +100,51 @@ def _rates() -> Instance:
     return Instance(flow, whitened([[2, 1]]), start, TIMES)
 
 
-LAWS = (
+def _dense(decay: Any = 0) -> Instance:
+    flow = gradient_flow(LinearNetwork(2, 3, 2), SquaredLoss(l2=decay))
+    first = [[1, 0], [0, 1], [1, 1]]
+    return Instance(
+        flow, whitened([[2, 1], [0, 1]]), (first, [[1, 0, 2], [0, 1, 0]]), TIMES
+    )
+
+
+def _decaying() -> Instance:
+    return _dense(sympy.Rational(1, 5))
+
+
+def _spectral() -> Instance:
+    flow = gradient_flow(LinearNetwork(2, 2, 2), SquaredLoss())
+    data = whitened([[3, 0], [0, 1]])
+    return Instance(flow, data, spectral_init(sympy.Rational(1, 10)), TIMES)
+
+
+def _solved(given: Instance) -> Claim:
+    return solve(given.flow, given.data, given.init)
+
+
+CONSERVED: tuple[Entry, ...] = (
+    PathEntry(
+        "conserved-imbalance",
+        _dense,
+        _first_law,
+        _first_law,
+        exact=True,
+        elsewhere=_decaying,
+    ),
+    PathEntry(
+        "conserved-decaying",
+        _decaying,
+        _first_law,
+        lambda given: _first_law(_dense(sympy.Rational(2, 5))),
+        exact=True,
+    ),
+    PathEntry(
+        "saxe-modes",
+        _spectral,
+        _solved,
+        lambda given: _solved(replace(given, init=spectral_init(sympy.Rational(1, 9)))),
+        exact=True,
+    ),
     PathEntry(
         "conserved-components",
         lambda: _tensor(turned=True),

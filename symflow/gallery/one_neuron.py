@@ -1,4 +1,4 @@
-"""Entries of the atlas about one-neuron layers: limits, saddles, lazy starts, steps."""
+"""Entries of the atlas about one-neuron layers: limits, rates, saddles, steps."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from symflow.convergence import (
     deficiency_margin,
     escape_rate,
 )
+from symflow.convergence.far_away import return_time
 from symflow.data import whitened
 from symflow.flow import gradient_descent, gradient_flow
 from symflow.flow.problem import Problem, bind
@@ -27,10 +28,10 @@ from symflow.gallery.ensembles import claims_on
 from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
-from symflow.simulation import descend, simulate
+from symflow.simulation import DOP853, descend, simulate
 
 EFFORTS = ((2, 0.4), (2, 0.2), (2, 0.1), (3, 0.4), (3, 0.2))
-SADDLE_DEPTHS = (2, 3, 4)
+DEPTHS, FIRST, SECOND = (2, 3, 4), 1.5, 1.0
 TARGETS = ((2, 1), (2, 1), (2, 1), (2, 2))
 PAIRS = (
     (("3/5", "4/5"), ("5/13", "12/13")),
@@ -72,13 +73,13 @@ def _ends() -> Array:
 
 
 def _escapes() -> Array:
-    return np.array([escape_rate(depth, 2.0, 0.5) for depth in SADDLE_DEPTHS])
+    return np.array([escape_rate(depth, 2.0, 0.5) for depth in DEPTHS])
 
 
 def _measured_escapes() -> Array:
     """Return the growth of (p_1ᵀu + q_1ᵀv) near the saddle z_2p_2q_2ᵀ."""
     found = []
-    for depth in SADDLE_DEPTHS:
+    for depth in DEPTHS:
         flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
         layers = start([1e-5, 1.0], [1e-5, 1.0], 0.5, depth)
         run = simulate(flow, whitened(np.diag([2.0, 0.5])), layers, [0, 1, 2])
@@ -142,7 +143,92 @@ def _needed_steps() -> Array:
     return np.array(found)
 
 
-NEURON: tuple[Entry, ...] = (
+def _times() -> list[float]:
+    return [return_time(depth, 2.0, 25.0) for depth in (2, 3, 4)]
+
+
+def _measured_times() -> list[float]:
+    """Return when s passes 2z_1 = 4 on its way down from 25, by dense output."""
+    from scipy.optimize import brentq
+
+    found = []
+    for depth in (2, 3, 4):
+        flow = gradient_flow(LinearNetwork(*[1] * (depth + 1)), SquaredLoss())
+        weights = [[[25.0 ** (1 / depth)]]] * depth
+        run = simulate(flow, whitened([[2.0]]), weights, [0, 1])
+
+        def above(t: float, run: Any = run) -> float:
+            return float(np.prod([weight.item() for weight in run.at(t)])) - 4
+
+        found.append(brentq(above, 0, 1, xtol=1e-14))
+    return found
+
+
+def _layers(depth: int, u: Any, v: Any) -> tuple[Any, list[Array]]:
+    """Return the flow of a one-neuron network, and a balanced start of size one."""
+    flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
+    return flow, start(u, v, 1.0, depth)
+
+
+def _local_rates() -> Array:
+    powers = np.array([2 - 2 / depth for depth in DEPTHS])
+    return FIRST**powers * (1 - SECOND / FIRST)
+
+
+def _measured_rates() -> Array:
+    """Return how fast ‖W − Z_1‖ falls between t = 16 and t = 20."""
+    target = np.diag([FIRST, SECOND])
+    found = []
+    for depth in DEPTHS:
+        flow, layers = _layers(depth, [1.0, 0.3], [1.0, 0.1])
+        method = DOP853(rtol=1e-12, atol=1e-15)
+        run = simulate(flow, whitened(target), layers, [0, 16, 20], method=method)
+        gaps = np.linalg.norm(run.end_to_end - np.diag([FIRST, 0]), axis=(1, 2))
+        found.append(np.log(gaps[1] / gaps[2]) / 4)
+    return np.array(found)
+
+
+def _basin_ends() -> Array:
+    """Return the end points from both sides of the hyperplane, and from it."""
+    ends = []
+    for shift in (-1e-3, 0.0, 1e-3):
+        flow, layers = _layers(2, [0.6 + shift, 0.8], [-0.6, 0.8])
+        run = simulate(flow, whitened(np.diag([2.0, 1.0])), layers, [0, 20])
+        ends.append(np.diag(run.end_to_end[-1]))
+    return np.array(ends)
+
+
+ONE_NEURON: tuple[Entry, ...] = (
+    NumberEntry(
+        "eftekhari-return",
+        "time from s = 25 to s = 2z₁ for L = 2, 3, 4",
+        EFTEKHARI_2020,
+        ("aligned one-neuron start",),
+        _times,
+        _measured_times,
+        lambda times: times[::-1],
+        1e-6,
+    ),
+    NumberEntry(
+        "eftekhari-local",
+        "local rate z₁^(2−2/L)(1 − z₂/z₁) of ‖W − Z₁‖ for L = 2, 3, 4",
+        EFTEKHARI_2020,
+        ("one-neuron layer", "whitened input", "balanced start", "z = (1.5, 1)"),
+        _local_rates,
+        _measured_rates,
+        lambda rates: 1.01 * rates,
+        1e-3,
+    ),
+    NumberEntry(
+        "eftekhari-basin",
+        "only from the hyperplane p₁ᵀu + q₁ᵀv = 0 does W miss the first mode",
+        EFTEKHARI_2020,
+        ("one-neuron layer", "whitened input", "balanced start", "z = (2, 1)"),
+        lambda: np.array([[2.0, 0], [0, 1.0], [2.0, 0]]),
+        _basin_ends,
+        lambda ends: ends[[0, 0, 0]],
+        1e-4,
+    ),
     NumberEntry(
         "eftekhari-ends",
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",

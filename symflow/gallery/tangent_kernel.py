@@ -118,7 +118,7 @@ def _three_layer_floors() -> Array:
     return np.mean(found, axis=0)  # type: ignore[no-any-return]
 
 
-OPERATOR = (
+TANGENT_KERNEL = (
     NumberEntry(
         "min-tight",
         "the bracket is attained: 2(λ_r + λ_m) of three starts",
