@@ -11,7 +11,7 @@ import sympy
 
 import symflow as sf
 from symflow.bias import SaddleToSaddle
-from symflow.bias.jumps import signed_minimizer
+from symflow.bias.saddle_path import signed_minimizer
 from symflow.flow.problem import bind
 
 

@@ -8,7 +8,7 @@ from oracles.arrays import derivatives
 
 import symflow as sf
 from symflow.convergence import DescentCorridor, PerturbedModes, alignment_defect
-from symflow.convergence.perturbed import residual
+from symflow.convergence.perturbed_modes import residual
 from symflow.flow.problem import bind
 
 

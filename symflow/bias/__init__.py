@@ -12,7 +12,6 @@ from symflow.bias.distance import DistanceBound, width_bound
 from symflow.bias.dual import least_potential
 from symflow.bias.fourier import FourierPotential
 from symflow.bias.frozen import FrozenPart
-from symflow.bias.jumps import SaddlePath
 from symflow.bias.kernel import KernelLimit, kernel_limit
 from symflow.bias.least_norm import LeastNorm
 from symflow.bias.max_margin import Direction
@@ -22,6 +21,7 @@ from symflow.bias.one_neuron import OneNeuron
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime
 from symflow.bias.row_space import RowSpaceSplit
+from symflow.bias.saddle_path import SaddlePath
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors

@@ -2,7 +2,7 @@
 
 Yun, Krishnan, Mobahi (2021), Woodworth et al. (2020), Azulay et al. (2021).  A diagonal
 network, or an orthogonally decomposable tensor with β = Sᵀρ, has at all times
-ρ_j = c_j^L h(s_j + c_j^{L−2}ξ_j) with ξ = −∫S∇ℓ (`bias/starts.py`, `bias/mirror.py`).
+ρ_j = c_j^L h(s_j + c_j^{L−2}ξ_j) with ξ = −∫S∇ℓ (`mirror_start.py`, `mirror.py`).
 This is the stationarity condition of
 
     Q(ρ) − ⟨Q′(ρ(0)), ρ⟩,      Q(ρ) = Σ c_j² H(ρ_j/c_j^L),   H = ∫h⁻¹:
@@ -30,10 +30,10 @@ from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF, allowance
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import MirrorMap, mirror_proof
+from symflow.bias.mirror_start import MirrorStart, fine_start, mirror_start, mirrored
 from symflow.bias.prediction import Prediction
 from symflow.bias.reference_problems import rotated_tensor, unseen
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
-from symflow.bias.starts import MirrorStart, fine_start, mirror_start, mirrored
 from symflow.claims import (
     Hypothesis,
     Identity,

@@ -8,7 +8,7 @@ With weights c = αc̄ and β(0) = 0 the potential grows like |τ| ln|τ| (L = 2
     α → ∞:   Σ ρ_j² c̄_j^{2−2L} is least
 
 (Woodworth et al. 2020; Yun, Krishnan, Mobahi 2021).  The first is found by following
-the saddles of `bias/jumps.py`, the last of which has least ℓ₁ norm.
+the saddles of `bias/saddle_path.py`, the last of which has least ℓ₁ norm.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.jumps import follow_saddles
 from symflow.bias.minimizers import orthonormal
+from symflow.bias.saddle_path import follow_saddles
 from symflow.claims import TOLERANCE
 from symflow.errors import HypothesisFailed
 

@@ -1,7 +1,7 @@
 """The saddle-to-saddle limit of a network at hand, and as a claim about a small start.
 
-The limit and its references are in `bias/jumps.py`; here it is bound to a flow: to
-β = u∘u − v∘v, to a diagonal network of depth 2, or to the signed one, whose clocks
+The limit and its references are in `bias/saddle_path.py`; here it is bound to a flow:
+to β = u∘u − v∘v, to a diagonal network of depth 2, or to the signed one, whose clocks
 differ by the constant κ.
 """
 
@@ -17,7 +17,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
-from symflow.bias.jumps import SaddlePath, follow_saddles
+from symflow.bias.saddle_path import SaddlePath, follow_saddles
 from symflow.claims import (
     TOLERANCE,
     Hypothesis,

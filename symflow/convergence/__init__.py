@@ -11,6 +11,7 @@ from symflow.claims.catalogue import (
     theorems_of,
 )
 from symflow.convergence.alignment import Alignment
+from symflow.convergence.attained_bracket import tight_start
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
 from symflow.convergence.complexity import DescentComplexity
@@ -26,8 +27,6 @@ from symflow.convergence.descent import (
     discrete_phase_time,
     monotone_step,
 )
-from symflow.convergence.far_away import FarAway
-from symflow.convergence.guarantees import Guarantees
 from symflow.convergence.kernel import (
     KernelCeiling,
     KernelDrift,
@@ -35,12 +34,14 @@ from symflow.convergence.kernel import (
     PathLength,
 )
 from symflow.convergence.kernel_spectrum import tangent_kernel
-from symflow.convergence.ordered import OrderedModesRate, OrderedRate
-from symflow.convergence.perturbed import PerturbedModes, alignment_defect
+from symflow.convergence.ordered_modes import OrderedModesRate, OrderedRate
+from symflow.convergence.perturbed_modes import PerturbedModes, alignment_defect
 from symflow.convergence.phases import Staircase
 from symflow.convergence.rank_one import RankOneRate
+from symflow.convergence.rate_table import Guarantees
+from symflow.convergence.reduced_rank import closest_approach, reduced_rank_solutions
 from symflow.convergence.regime import StartRegime, regime
-from symflow.convergence.regression import closest_approach, reduced_rank_solutions
+from symflow.convergence.return_time import FarAway
 from symflow.convergence.stable_set import StableSet
 from symflow.convergence.steps import (
     ImbalanceDrift,
@@ -49,7 +50,6 @@ from symflow.convergence.steps import (
     descent_bounds,
 )
 from symflow.convergence.three_layers import ThreeLayerRate
-from symflow.convergence.tight import tight_start
 from symflow.convergence.two_layers import (
     ConvexityRate,
     ImbalanceRate,

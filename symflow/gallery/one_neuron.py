@@ -20,7 +20,7 @@ from symflow.convergence import (
     deficiency_margin,
     escape_rate,
 )
-from symflow.convergence.far_away import return_time
+from symflow.convergence.return_time import return_time
 from symflow.data import whitened
 from symflow.flow import gradient_descent, gradient_flow
 from symflow.flow.problem import Problem, bind

@@ -10,9 +10,9 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import DOMINE_2025, JACOT_2018, MIN_2021, MIN_2023
 from symflow.codegen import compile as compile_flow
+from symflow.convergence.attained_bracket import tight_start
 from symflow.convergence.kernel_spectrum import operator_drift, tangent_kernel
 from symflow.convergence.three_layers import operator_floor
-from symflow.convergence.tight import tight_start
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
 from symflow.flow.imbalance import imbalance_levels
