@@ -50,18 +50,9 @@ class DenseMaxMargin(Direction):
     def direction(self, context: Any) -> Array:
         """Return the direction in high precision.
 
-        Parameters
-        ----------
-        context : mpmath.MPContext
-            The arithmetic.
+        `context`: The arithmetic.
+        Returns, shape (1, d): Of unit Euclidean norm.
 
-        Returns
-        -------
-        array of mpf, shape (1, d)
-            Of unit Euclidean norm.
-
-        Examples
-        --------
         >>> import mpmath, symflow as sf
         >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss())
         >>> data = sf.Dataset([[1, 2], [0, -3]], [1, -1])

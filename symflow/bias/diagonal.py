@@ -66,12 +66,8 @@ def _separable(problem: Problem) -> Hypothesis:
 class DiagonalPotential(Prediction):
     """The limit is the minimizer of Q; made by `implicit_bias`.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes : ndarray, shape (p,)
-        c.
+    `mirror`: h, with the depth L.
+    `sizes`, shape (p,): c.
     """
 
     mirror: MirrorMap
@@ -217,15 +213,8 @@ class DiagonalPotential(Prediction):
     def value(self, rho: Any) -> float:
         """Return Q(ρ) − ⟨Q′(ρ(0)), ρ⟩.
 
-        Parameters
-        ----------
-        rho : array_like
-            p coefficients; β itself for a diagonal network.
-
-        Returns
-        -------
-        float
-            The potential.
+        `rho`: p coefficients; β itself for a diagonal network.
+        Returns: The potential.
         """
         flat, depth = np.ravel(rho), self.mirror.depth
         part = self.sizes**2 * self.mirror.potential(flat / self.sizes**depth)
@@ -234,10 +223,7 @@ class DiagonalPotential(Prediction):
     def coefficients(self, end_to_end: Any) -> Array:
         """Return the ρ of a β: those of least potential where they are not unique.
 
-        Parameters
-        ----------
-        end_to_end : array_like
-            d coefficients.
+        `end_to_end`: d coefficients.
         """
         beta, S = (
             np.ravel(to_float_array(np.asarray(end_to_end))),

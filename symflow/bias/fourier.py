@@ -116,12 +116,8 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 class FourierPotential(Prediction):
     """The limit of a convolution of full filters; made by `implicit_bias`.
 
-    Parameters
-    ----------
-    mirror : ProductMap
-        h, with the depth L.
-    sizes : ndarray, shape (d,)
-        c_k = |ŵ_1(k)|.
+    `mirror`: h, with the depth L.
+    `sizes`, shape (d,): c_k = |ŵ_1(k)|.
     """
 
     mirror: ProductMap
@@ -141,10 +137,7 @@ class FourierPotential(Prediction):
     def estimate(cls, problem: Problem) -> Self | Refusal:
         """Return the same for forces of any phase, as a heuristic.
 
-        Parameters
-        ----------
-        problem : Problem
-            Full filters, the last one zero at the start and the others alike.
+        `problem`: Full filters, the last one zero at the start and the others alike.
         """
         found = check(cls.conditions, problem)
         if not all_hold(found):
@@ -295,10 +288,7 @@ class FourierPotential(Prediction):
     def scaled(self, factor: float) -> FourierPotential:
         """Return the potential of filters that are larger by a factor.
 
-        Parameters
-        ----------
-        factor : float
-            Of the weights.
+        `factor`: Of the weights.
         """
         return replace(self, sizes=self.sizes * factor)
 

@@ -65,10 +65,7 @@ def _one_neuron(problem: Problem) -> Hypothesis:
 class OneNeuron(Prediction):
     """The limit of a network with one hidden neuron; made by `implicit_bias`.
 
-    Parameters
-    ----------
-    delta : float
-        δ = a² − ‖u‖².
+    `delta`: δ = a² − ‖u‖².
     """
 
     delta: float
@@ -162,10 +159,7 @@ class OneNeuron(Prediction):
     def slope(self, w: Array) -> Array:
         """Return ∇Q(w).
 
-        Parameters
-        ----------
-        w : ndarray, shape (…, d)
-            End-to-end vectors.
+        `w`, shape (…, d): End-to-end vectors.
         """
         size = np.linalg.norm(w, axis=-1, keepdims=True)
         # x²/(√(x² + δ²/4) + δ/2) where the difference would cancel

@@ -47,10 +47,7 @@ from symflow.flow.problem import Problem
 class Alignment(Bound, Theorem):
     """tan φ falls at least as e^{−κt}; made by `attempt`.
 
-    Parameters
-    ----------
-    kappa : float
-        The rate κ of tan φ.
+    `kappa`: The rate κ of tan φ.
     """
 
     kappa: float

@@ -87,10 +87,7 @@ def guaranteed_rate(problem: Problem) -> Hypothesis:
 class PathLength(Bound, Theorem):
     """The weights never leave the ball of radius κ = 2√(ℒ(0)/c) around the start.
 
-    Parameters
-    ----------
-    radius : float
-        κ, rounded up.
+    `radius`: κ, rounded up.
     """
 
     radius: float
@@ -178,10 +175,7 @@ class OperatorBound(Bound, Theorem):
 class KernelFloor(OperatorBound):
     """At all times λ_min(𝒯) is at least half the bracket; made by `attempt`.
 
-    Parameters
-    ----------
-    floor : float
-        The lower bound on λ_min(𝒯), rounded down.
+    `floor`: The lower bound on λ_min(𝒯), rounded down.
     """
 
     proved_with_base = True
@@ -228,10 +222,7 @@ class KernelFloor(OperatorBound):
 class KernelCeiling(OperatorBound):
     """At all times λ_max(𝒯) is at most β; made by `attempt`.
 
-    Parameters
-    ----------
-    top : float
-        The upper bound β on λ_max(𝒯), rounded up.
+    `top`: The upper bound β on λ_max(𝒯), rounded up.
     """
 
     proved_with_base = True
@@ -268,10 +259,7 @@ class KernelCeiling(OperatorBound):
 class KernelDrift(OperatorBound):
     """The kernel's operator moves by at most 2κ√(‖W_1‖² + ‖W_2‖²) + κ².
 
-    Parameters
-    ----------
-    drift : float
-        The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
+    `drift`: The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
     """
 
     drift: float

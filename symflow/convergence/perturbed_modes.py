@@ -90,10 +90,7 @@ def reached(problem: Problem) -> Hypothesis:
 class PerturbedModes(Bound, Theorem):
     """The weights stay within e(t) of the closed form without C.
 
-    Parameters
-    ----------
-    size : float
-        ε = ‖C‖_F.
+    `size`: ε = ‖C‖_F.
     """
 
     size: float
@@ -250,12 +247,8 @@ class PerturbedModes(Bound, Theorem):
 def residual(problem: Problem, modes: Modes) -> Array:
     """Return C = VᵀΣ_xx − diag(λ)Vᵀ, shape (k, d).
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    modes : Modes
-        The modes of its Σ_yx.
+    `problem`: With the squared loss.
+    `modes`: The modes of its Σ_yx.
     """
     sigma_xx = to_float_array(problem.arguments[0])
     return np.asarray(modes.right.T @ sigma_xx - modes.lam[:, None] * modes.right.T)
@@ -264,19 +257,10 @@ def residual(problem: Problem, modes: Modes) -> Array:
 def alignment_defect(data: Any) -> float:
     """Return ‖off-diagonal part of VᵀΣ_xxV‖_F/‖Σ_xx‖_F, V the right vectors of Σ_yx.
 
-    Parameters
-    ----------
-    data : Dataset or Moments
-        Of any size.
+    `data`: Of any size.
+    Returns: 0 if Σ_xx and Σ_yx share singular vectors, as for whitened inputs and for
+      autoencoders.
 
-    Returns
-    -------
-    float
-        0 if Σ_xx and Σ_yx share singular vectors, as for whitened inputs and for
-        autoencoders.
-
-    Examples
-    --------
     >>> import symflow as sf
     >>> data = sf.Moments([[1.0, 0.3], [0.3, 1.0]], [[2.0, 0.0], [0.0, 1.0]])
     >>> round(alignment_defect(data), 4)

@@ -29,10 +29,7 @@ from symflow.flow.problem import Problem
 class FarAway(Theorem):
     """However large the start, s ≤ 2z_1 after a time that falls with depth.
 
-    Parameters
-    ----------
-    time : float
-        The time after which s ≤ 2z_1.
+    `time`: The time after which s ≤ 2z_1.
     """
 
     time: float
@@ -103,8 +100,6 @@ def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     `strength`: The size at the start; infinite by default.
     Returns: The time after which s ≤ 2z_1.
 
-    Examples
-    --------
     >>> [round(return_time(depth, 2.0), 4) for depth in (2, 3, 4, 8)]
     [0.1733, 0.0571, 0.0308, 0.0096]
     """

@@ -122,10 +122,7 @@ class DescentBound(Bound, Theorem):
 class OneStep(DescentBound):
     """Each step with q ≥ 0 multiplies the excess loss by at most 1 − 2ημq.
 
-    Parameters
-    ----------
-    step : float
-        η.
+    `step`: η.
     """
 
     proved_with_base = True
@@ -166,12 +163,8 @@ class OneStep(DescentBound):
 class UniformDescent(DescentBound):
     """The excess loss falls at least geometrically: ℒ_k ≤ (1 − ηs)^k ℒ_0.
 
-    Parameters
-    ----------
-    step : float
-        η.
-    slope : float
-        s.
+    `step`: η.
+    `slope`: s.
     """
 
     proved_with_base = True
@@ -232,10 +225,7 @@ class ImbalanceDrift(DescentBound):
 
     Where every step has ℒ⁺ ≤ ℒ − ½η‖∇ℒ‖² this is at most 2ηℒ(0).
 
-    Parameters
-    ----------
-    step : float
-        η.
+    `step`: η.
     """
 
     step: float
@@ -308,26 +298,13 @@ def descent_bounds(
 ) -> list[DescentBound]:
     """Return the bounds on gradient descent that apply with this step.
 
-    Parameters
-    ----------
-    descent : GradientDescent
-        The dynamics.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where it starts.
-    step_size : float, keyword-only
-        η.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
+    `descent`: The dynamics.
+    `data`: What is learned.
+    `init`: Where it starts.
+    `step_size`: η.
+    `rng`: Overrides the random state of the initialization rule.
+    Returns: Claims to hold against the trajectory of `symflow.descend` with that step.
 
-    Returns
-    -------
-    list of DescentBound
-        Claims to hold against the trajectory of `symflow.descend` with that step.
-
-    Examples
-    --------
     >>> import symflow as sf
     >>> gd = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> data, start = sf.whitened([[2.0]]), ([[1.5]], [[1.2]])

@@ -41,14 +41,9 @@ ROUNDED_MODES = 16
 class SingularFrames:
     """The thin decomposition A = left · diag(values) · rightᵀ.
 
-    Parameters
-    ----------
-    left : ndarray, shape (m, k)
-        Left singular vectors, k = min(m, d).
-    values : ndarray, shape (k,)
-        Singular values, largest first.
-    right : ndarray, shape (d, k)
-        Right singular vectors.
+    `left`, shape (m, k): Left singular vectors, k = min(m, d).
+    `values`, shape (k,): Singular values, largest first.
+    `right`, shape (d, k): Right singular vectors.
     """
 
     left: Array
@@ -72,22 +67,12 @@ def singular_frames(
 ) -> SingularFrames:
     """Return the singular value decomposition in one definite form.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (m, d)
-        Floats or exact numbers.
-    digits : int, optional
-        Decimal digits; without it the result is float64.
-    metric : ndarray, shape (d, d), keyword-only, optional
-        Symmetric; right vectors of equal singular value diagonalize it too.
+    `matrix`, shape (m, d): Floats or exact numbers.
+    `digits`, optional: Decimal digits; without it the result is float64.
+    `metric`, shape (d, d), optional: Symmetric; right vectors of equal singular value
+      diagonalize it too.
+    Returns: Float64, or mpmath numbers near the float64 ones.
 
-    Returns
-    -------
-    SingularFrames
-        Float64, or mpmath numbers near the float64 ones.
-
-    Examples
-    --------
     >>> frames = singular_frames(np.array([[0.0, 2.0], [1.0, 0.0]]))
     >>> frames.values.tolist(), frames.right.tolist()
     ([2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
