@@ -491,7 +491,7 @@ def test_enclosures_are_routes_of_a_validation():
     ball = sf.enclose(flow, data, init, [1, 3], digits=30)
     run = sf.simulate(flow, data, init, [1, 3])
     report = sf.validate([*sf.conserved(flow), sol], run, ball)
-    assert len(report.rows) == 6  # the last: that the limit is not compared
+    assert len(report.rows) == 5
     assert report.ok
     assert "proven radius" in report.rows[1].route
 
