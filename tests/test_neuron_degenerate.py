@@ -583,7 +583,7 @@ def test_zero_inputs_are_refused_in_words():
     flow, _, problem = problem_of([[1, 0], [0, 1]], layers(*np.eye(2, dtype=int), 1, 2))
     data = sf.Moments([[0, 0], [0, 0]], [[0, 0], [0, 0]])
     with pytest.raises(sf.InvalidData, match="all inputs are zero"):
-        sf.companions(flow, data, problem.weights)
+        sf.rates(flow, data, problem.weights)
 
 
 @pytest.mark.parametrize("kind", THEOREMS)
