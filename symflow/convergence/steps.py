@@ -56,14 +56,15 @@ from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem, bind
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class DescentBound(Bound, Theorem):
-    """A bound on gradient descent with a given step."""
+    """A bound on gradient descent with a given step η."""
+
+    step: float
 
     source = XU_2023
     question = "descent"
     conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
-    #: η, a field of every bound.
-    step: float
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -78,7 +79,7 @@ class DescentBound(Bound, Theorem):
         if all_hold(found):
             found += cls.needs(problem, step)
         if all_hold(found):
-            return cls(problem, tuple(found), step)  # type: ignore[call-arg]
+            return cls(problem, tuple(found), step)
         return cls.refuse(found)
 
     @classmethod
@@ -120,14 +121,9 @@ class DescentBound(Bound, Theorem):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OneStep(DescentBound):
-    """Each step with q ≥ 0 multiplies the excess loss by at most 1 − 2ημq.
-
-    `step`: η.
-    """
+    """Each step with q ≥ 0 multiplies the excess loss by at most 1 − 2ημq."""
 
     proved_with_base = True
-
-    step: float
 
     @classmethod
     def examples(cls) -> Examples:
@@ -163,13 +159,11 @@ class OneStep(DescentBound):
 class UniformDescent(DescentBound):
     """The excess loss falls at least geometrically: ℒ_k ≤ (1 − ηs)^k ℒ_0.
 
-    `step`: η.
     `slope`: s.
     """
 
     proved_with_base = True
 
-    step: float
     slope: float = 0.0
 
     conditions = TWO_LAYERS
@@ -224,11 +218,7 @@ class ImbalanceDrift(DescentBound):
     """The imbalance drifts by at most ‖D_k − D_0‖_F ≤ η² Σ_{j<k} ‖∇ℒ_j‖².
 
     Where every step has ℒ⁺ ≤ ℒ − ½η‖∇ℒ‖² this is at most 2ηℒ(0).
-
-    `step`: η.
     """
-
-    step: float
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:

@@ -17,7 +17,7 @@ from symflow.claims import Claim, Reference
 from symflow.conservation import PolynomialSearch, conserved
 from symflow.data import Dataset
 from symflow.flow import gradient_descent, gradient_flow, heavy_ball
-from symflow.gallery.entry import CeilingEntry, Entry, NumberEntry
+from symflow.gallery.entry import Entry, Experiment
 from symflow.gallery.errata import Erratum
 from symflow.losses import SquaredLoss
 from symflow.networks import (
@@ -177,7 +177,7 @@ def _theorems() -> Iterator[CataloguedResult]:
 
 def _experiments(entries: Iterable[Entry]) -> Iterator[CataloguedResult]:
     for entry in entries:
-        if isinstance(entry, NumberEntry | CeilingEntry):
+        if isinstance(entry, Experiment):
             yield CataloguedResult("experiment", entry.key, entry.claim, entry.paper)
         if isinstance(entry, Erratum):
             text = f"{entry.claim}; corrected: {entry.correction}"

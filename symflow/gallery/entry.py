@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import WIDE, to_float, to_mpf
 from symflow.algebra.text import inline, scientific
 from symflow.algebra.threads import cached_property
@@ -170,15 +171,13 @@ def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
 
 
 @dataclass(frozen=True)
-class NumberEntry(Entry):
-    """Numbers that a theorem predicts and an experiment measures.
+class Experiment(Entry):
+    """Numbers of a theorem beside those that an experiment measures.
 
     `key`, `claim`: Short name and what is asserted.
     `paper`: Where it comes from.
     `hypotheses`: The conditions, which the instance meets by construction.
     `predicted`, `measured`: Make both arrays.
-    `mutant`: Makes a false prediction from the true one.
-    `tolerance`: Relative difference that the experiment explains.
     """
 
     key: str
@@ -187,18 +186,33 @@ class NumberEntry(Entry):
     hypotheses: tuple[str, ...]
     predicted: Callable[[], Any]
     measured: Callable[[], Any]
+
+    def both(self) -> tuple[Array, Array]:
+        """Return what is predicted, and what is measured."""
+        return np.asarray(self.predicted()), np.asarray(self.measured())
+
+    def line(self, **found: Any) -> Line:
+        """Return the line with what was found."""
+        given = self.key, self.claim, self.paper, self.hypotheses
+        return Line(*given, **found)
+
+
+@dataclass(frozen=True)
+class NumberEntry(Experiment):
+    """Numbers that a theorem predicts and an experiment measures.
+
+    `mutant`: Makes a false prediction from the true one.
+    `tolerance`: Relative difference that the experiment explains.
+    """
+
     mutant: Callable[[Any], Any]
     tolerance: float
 
     def run(self, digits: int) -> Line:
         """Compare the prediction with the measurement."""
-        predicted, measured = np.asarray(self.predicted()), np.asarray(self.measured())
+        predicted, measured = self.both()
         gap = _gap(predicted, measured)
-        return Line(
-            key=self.key,
-            claim=self.claim,
-            paper=self.paper,
-            hypotheses=self.hypotheses,
+        return self.line(
             predicted=_text(predicted),
             measured=_text(measured),
             agreement=f"relative difference {scientific(gap)}",
@@ -208,49 +222,34 @@ class NumberEntry(Entry):
 
     def mutant_fails(self) -> bool:
         """Say whether the false prediction is outside the tolerance."""
-        wrong = np.asarray(self.mutant(np.asarray(self.predicted())))
-        return _gap(wrong, np.asarray(self.measured())) > self.tolerance
+        predicted, measured = self.both()
+        return _gap(np.asarray(self.mutant(predicted)), measured) > self.tolerance
 
 
 @dataclass(frozen=True)
-class CeilingEntry(Entry):
+class CeilingEntry(Experiment):
     """Numbers that a theorem bounds from above, and an experiment measures.
 
-    `key`, `claim`: Short name and what is asserted.
-    `paper`: Where it comes from.
-    `hypotheses`: The conditions, which the instance meets by construction.
-    `bound`, `measured`: Make both arrays.
     `factor`: The mutant: the bound times this is violated.
     """
 
-    key: str
-    claim: str
-    paper: Reference
-    hypotheses: tuple[str, ...]
-    bound: Callable[[], Any]
-    measured: Callable[[], Any]
     factor: float
 
     def run(self, digits: int) -> Line:
         """Compare the bound with the measurement."""
-        bound, measured = np.asarray(self.bound()), np.asarray(self.measured())
-        loose = float(np.median(bound / measured))
-        return Line(
-            key=self.key,
-            claim=self.claim,
-            paper=self.paper,
-            hypotheses=self.hypotheses,
+        bound, measured = self.both()
+        return self.line(
             predicted=f"at most {_text(bound)}",
             measured=_text(measured),
-            agreement=f"median ratio {loose:.4g}",
+            agreement=f"median ratio {float(np.median(bound / measured)):.4g}",
             status="proved",
             ok=bool(np.all(measured <= bound)),
         )
 
     def mutant_fails(self) -> bool:
         """Say whether the smaller bound is violated."""
-        bound = np.asarray(self.bound())
-        return bool(np.any(np.asarray(self.measured()) > self.factor * bound))
+        bound, measured = self.both()
+        return bool(np.any(measured > self.factor * bound))
 
 
 def _gap(predicted: Any, measured: Any) -> float:

@@ -9,60 +9,45 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias import (
-    implicit_bias,
-)
+from symflow.bias import implicit_bias
+from symflow.bias.reference_problems import balanced_layers, two_points
 from symflow.claims.bibliography import JI_TELGARSKY_2019, YUN_2021
+from symflow.claims.example import Example
 from symflow.data import Dataset
 from symflow.flow import GradientFlow, directional_flow, gradient_flow
-from symflow.gallery.entry import Instance, NumberEntry
+from symflow.gallery.entry import NumberEntry
 from symflow.losses import ExponentialLoss
-from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
+from symflow.networks import ConvolutionalNetwork, DiagonalNetwork
 from symflow.simulation import simulate
 
-#: −log of the loss relative to the start: e^{−231} < 1e-100, e^{−1000} < 1e-434.
-CLOCK = (0, 1, 10, 231, 1000)
 #: Where slopes are measured.
 FAR = (1_000, 10_000)
-
-
-def _points() -> Dataset:
-    """Return Yun et al.'s two points in the plane."""
-    ints = [[sympy.Integer(k) for k in row] for row in ((1, 2), (0, -3))]
-    return Dataset(ints, [sympy.Integer(1), sympy.Integer(-1)])
 
 
 def _flow(network: Any) -> GradientFlow:
     return directional_flow(gradient_flow(network, ExponentialLoss("sum")))
 
 
-def _dense(depth: int) -> Instance:
-    """Return a balanced start of rank one in the direction (3, 4)/5."""
-    widths = (2, *[2] * (depth - 1), 1)
-    inner: list[Any] = [[[5, 0], [0, 0]]] * (depth - 2)
-    start = [[[3, 4]]] if depth == 1 else [[[3, 4], [0, 0]], *inner, [[5, 0]]]
-    return Instance(_flow(LinearNetwork(*widths)), _points(), tuple(start), CLOCK)
+def _two_dense() -> Example:
+    return balanced_layers("two dense", 2)
 
 
-def _diagonal() -> Instance:
-    start = ([[2], [2]], [[1], [1]])
-    return Instance(_flow(DiagonalNetwork(2, 2)), _points(), start, CLOCK)
+def _diagonal() -> Example:
+    return two_points("diagonal", DiagonalNetwork(2, 2), [[2], [2]], [[1], [1]])
 
 
-def _circular() -> Instance:
-    start = ([[2.0], [0.5]], [[1.0], [0.3]])
+def _circular() -> Example:
     network = ConvolutionalNetwork(2, filters=(2, 2))
-    return Instance(_flow(network), _points(), start, CLOCK)
+    return two_points("circular", network, [[2.0], [0.5]], [[1.0], [0.3]])
 
 
 def _slopes() -> Array:
     """Return d log(1 − cos∠)/d log‖W‖ for one, two and three dense layers."""
     found = []
     for depth in (1, 2, 3):
-        given = _dense(depth)
+        given = balanced_layers("dense", depth)
         bias: Any = implicit_bias(given.flow, given.data, given.init)
         run = simulate(given.flow, given.data, given.init, FAR)
         norms = np.linalg.norm(run.end_to_end[:, 0], axis=1)
@@ -80,11 +65,7 @@ def _slack_slope() -> float:
     return float(change[0])
 
 
-def _two_dense() -> Instance:
-    return _dense(2)
-
-
-PLANE: tuple[Callable[[], Instance], ...] = (_two_dense, _diagonal, _circular)
+PLANE: tuple[Callable[[], Example], ...] = (_two_dense, _diagonal, _circular)
 
 
 def _directions() -> Array:
