@@ -99,8 +99,13 @@ def attempts(
 
     The arguments are those of `implicit_bias`.
 
-    Returns: In the order of the catalogue.
+    Returns
+    -------
+    tuple of Prediction or Refusal
+        In the order of the catalogue.
 
+    Examples
+    --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Dataset([[3.0, 4.0]], [10.0])

@@ -50,9 +50,18 @@ class DenseMaxMargin(Direction):
     def direction(self, context: Any) -> Array:
         """Return the direction in high precision.
 
-        `context`: The arithmetic.
-        Returns, shape (1, d): Of unit Euclidean norm.
+        Parameters
+        ----------
+        context : mpmath.MPContext
+            The arithmetic.
 
+        Returns
+        -------
+        array of mpf, shape (1, d)
+            Of unit Euclidean norm.
+
+        Examples
+        --------
         >>> import mpmath, symflow as sf
         >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss())
         >>> data = sf.Dataset([[1, 2], [0, -3]], [1, -1])

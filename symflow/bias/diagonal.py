@@ -66,8 +66,12 @@ def _separable(problem: Problem) -> Hypothesis:
 class DiagonalPotential(Prediction):
     """The limit is the minimizer of Q; made by `implicit_bias`.
 
-    `mirror`: h, with the depth L.
-    `sizes`, shape (p,): c.
+    Parameters
+    ----------
+    mirror : MirrorMap
+        h, with the depth L.
+    sizes : ndarray, shape (p,)
+        c.
     """
 
     mirror: MirrorMap
@@ -213,8 +217,15 @@ class DiagonalPotential(Prediction):
     def value(self, rho: Any) -> float:
         """Return Q(ρ) − ⟨Q′(ρ(0)), ρ⟩.
 
-        `rho`: p coefficients; β itself for a diagonal network.
-        Returns: The potential.
+        Parameters
+        ----------
+        rho : array_like
+            p coefficients; β itself for a diagonal network.
+
+        Returns
+        -------
+        float
+            The potential.
         """
         flat, depth = np.ravel(rho), self.mirror.depth
         part = self.sizes**2 * self.mirror.potential(flat / self.sizes**depth)
@@ -223,7 +234,10 @@ class DiagonalPotential(Prediction):
     def coefficients(self, end_to_end: Any) -> Array:
         """Return the ρ of a β: those of least potential where they are not unique.
 
-        `end_to_end`: d coefficients.
+        Parameters
+        ----------
+        end_to_end : array_like
+            d coefficients.
         """
         beta, S = (
             np.ravel(to_float_array(np.asarray(end_to_end))),

@@ -141,14 +141,30 @@ def width_bound(
 ) -> float:
     """Return the asymptotic bound on ‖W(∞) − Σ_yxΣ_xx⁺‖ for a wide random start.
 
-    `reduction`: The least-squares problem.
-    `width`: The hidden width h.
-    `exponent`: α: the weights are independent N(0, h^(−2α)).
-    `risk`: δ, the probability with which the bound may fail.
-    Returns: It holds for h beyond a polynomial in the sizes and 1/δ, raised to 1/(4α −
-      1), that the theorem leaves open; `DistanceBound` holds for a given start.
-    Raises `InvalidArgument` if α is not in (1/4, 1/2], or the risk not in (0, 1).
+    Parameters
+    ----------
+    reduction : LeastSquares
+        The least-squares problem.
+    width : int
+        The hidden width h.
+    exponent : float
+        α: the weights are independent N(0, h^(−2α)).
+    risk : float, keyword-only
+        δ, the probability with which the bound may fail.
 
+    Returns
+    -------
+    float
+        It holds for h beyond a polynomial in the sizes and 1/δ, raised to 1/(4α − 1),
+        that the theorem leaves open; `DistanceBound` holds for a given start.
+
+    Raises
+    ------
+    InvalidArgument
+        If α is not in (1/4, 1/2], or the risk not in (0, 1).
+
+    Examples
+    --------
     >>> one = np.ones((1, 1))
     >>> problem = LeastSquares(np.ones(1), one, one)
     >>> round(width_bound(problem, 10_000, 0.5), 4)

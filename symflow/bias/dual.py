@@ -74,14 +74,31 @@ def least_potential(
 ) -> Array:
     """Return argmin Q(β) − ⟨Q′(β₀), β⟩ subject to Aβ = b.
 
-    `mirror`: h, with the depth L.
-    `sizes`, shape (d,): c_j > 0.
-    `matrix`, shape (n, d): A; rows may be linearly dependent.
-    `values`, shape (n,): b, in the range of A.
-    `shift`, shape (d,), optional: h⁻¹(β₀/c^L); zero, for β₀ = 0, without it.
-    Returns, shape (d,): The minimizer β.
-    Raises `PrecisionLost` if Newton's method does not reach the constraints.
+    Parameters
+    ----------
+    mirror : MirrorMap
+        h, with the depth L.
+    sizes : ndarray, shape (d,)
+        c_j > 0.
+    matrix : ndarray, shape (n, d)
+        A; rows may be linearly dependent.
+    values : ndarray, shape (n,)
+        b, in the range of A.
+    shift : ndarray, shape (d,), optional
+        h⁻¹(β₀/c^L); zero, for β₀ = 0, without it.
 
+    Returns
+    -------
+    ndarray, shape (d,)
+        The minimizer β.
+
+    Raises
+    ------
+    PrecisionLost
+        If Newton's method does not reach the constraints.
+
+    Examples
+    --------
     >>> from symflow.bias.mirror import ProductMap
     >>> A, b = np.array([[1.0, 2.0]]), np.array([1.0])
     >>> least_potential(ProductMap(2), np.full(2, 0.5), A, b).round(4)

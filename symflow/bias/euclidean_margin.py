@@ -55,8 +55,10 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
       fractions that they are.
     `context`, optional: Round the answer to this arithmetic instead of to float64.
     Returns: The minimizer, unique, with multipliers.
-    Raises `HypothesisFailed` if no β separates the samples.
+    Raises `HypothesisFailed`: If no β separates the samples.
 
+    Examples
+    --------
     >>> least_euclidean(np.array([[1.0, 2.0], [0.0, 3.0]])).point.round(12).tolist()
     [0.2, 0.4]
     >>> least_euclidean(np.diag([1e8, 1.0])).point.tolist()
@@ -105,8 +107,10 @@ def widest_slab(rows: Array) -> Widest:
 
     `rows`, shape (n, d): y_i x_i, of any kind of rational number.
     Returns: With entries of kind `Fraction`.
-    Raises `HypothesisFailed` if no β separates the samples.
+    Raises `HypothesisFailed`: If no β separates the samples.
 
+    Examples
+    --------
     >>> widest_slab(np.array([[Fraction(1, 3)], [Fraction(7)]])).point.tolist()
     [Fraction(3, 1)]
     """
@@ -128,6 +132,8 @@ def normalized(rows: Array) -> tuple[Array, Array]:
 
     Fractions may be beyond the range of floats; a row of zeros has log₂ = −∞.
 
+    Examples
+    --------
     >>> normalized(np.array([[Fraction(3 * 2**5000), Fraction(4 * 2**5000)]]))
     (array([[0.6, 0.8]]), array([5002.32192809]))
     """

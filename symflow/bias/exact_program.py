@@ -39,6 +39,8 @@ def maximize(objective: Row, rows: list[Row], sides: Row) -> Corner | None:
 
     `objective`, `rows`, `sides`: c, A and b.
 
+    Examples
+    --------
     >>> one, two = fmpq(1), fmpq(2)
     >>> found = maximize([one, one], [[one, two], [two + one, one]], [one, one])
     >>> found.primal, found.dual
@@ -101,6 +103,8 @@ def least_absolute(columns: list[Row]) -> Corner | None:
     `columns`, shape (n, p): C.
     Returns: None if no ρ has all margins positive.
 
+    Examples
+    --------
     >>> least_absolute([[fmpq(1), fmpq(2)], [fmpq(0), fmpq(3)]]).dual
     [0, 1/2]
     """
@@ -146,6 +150,8 @@ def is_only(columns: list[Row], found: Corner) -> bool | None:
     `columns`: C.
     `found`: An optimal pair.
 
+    Examples
+    --------
     >>> one, more = fmpq(1), 1 + fmpq(1, 10**8)
     >>> [is_only(c, least_absolute(c)) for c in ([[one, one]], [[one, more]])]
     [False, True]

@@ -37,8 +37,10 @@ def fine_potential(
     `sizes`, `shift`, shape (p,): c_j > 0 and h⁻¹(β₀_j/c_j^L).
     `matrix`, `values`, shapes (r, p) and (r,): A, of rank r, and b.
     `context`: With enough digits.
-    Raises `PrecisionLost` if Newton's method does not reach the constraints.
+    Raises `PrecisionLost`: If Newton's method does not reach the constraints.
 
+    Examples
+    --------
     >>> import mpmath
     >>> from symflow.bias.mirror import ProductMap
     >>> context = mpmath.MPContext()

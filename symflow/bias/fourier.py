@@ -116,8 +116,12 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 class FourierPotential(Prediction):
     """The limit of a convolution of full filters; made by `implicit_bias`.
 
-    `mirror`: h, with the depth L.
-    `sizes`, shape (d,): c_k = |ŵ_1(k)|.
+    Parameters
+    ----------
+    mirror : ProductMap
+        h, with the depth L.
+    sizes : ndarray, shape (d,)
+        c_k = |ŵ_1(k)|.
     """
 
     mirror: ProductMap
@@ -137,7 +141,10 @@ class FourierPotential(Prediction):
     def estimate(cls, problem: Problem) -> Self | Refusal:
         """Return the same for forces of any phase, as a heuristic.
 
-        `problem`: Full filters, the last one zero at the start and the others alike.
+        Parameters
+        ----------
+        problem : Problem
+            Full filters, the last one zero at the start and the others alike.
         """
         found = check(cls.conditions, problem)
         if not all_hold(found):
@@ -288,7 +295,10 @@ class FourierPotential(Prediction):
     def scaled(self, factor: float) -> FourierPotential:
         """Return the potential of filters that are larger by a factor.
 
-        `factor`: Of the weights.
+        Parameters
+        ----------
+        factor : float
+            Of the weights.
         """
         return replace(self, sizes=self.sizes * factor)
 

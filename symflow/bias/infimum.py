@@ -137,7 +137,10 @@ def imbalance_level(problem: Problem, found: Minimizers) -> float:
 def eigenvalues(matrix: Array) -> tuple[Array, float]:
     """Return the falling eigenvalues of a symmetric matrix, and their error.
 
-    `matrix`, shape (n, n): Fractions or floats.
+    Parameters
+    ----------
+    matrix : array, shape (n, n)
+        Fractions or floats.
     """
     rough = to_float_array(matrix)
     if matrix.dtype != object or len(matrix) > MOST_ROWS:

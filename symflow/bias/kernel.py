@@ -34,8 +34,12 @@ from symflow.flow.problem import bind
 class KernelLimit:
     """The minimizer that infinitely large first weights select.
 
-    `kernel`, shape (d, d): K = W_1ᵀW_1.
-    `limit`, shape (m, d): The end-to-end matrix.
+    Parameters
+    ----------
+    kernel : ndarray, shape (d, d)
+        K = W_1ᵀW_1.
+    limit : ndarray, shape (m, d)
+        The end-to-end matrix.
     """
 
     kernel: Array
@@ -49,7 +53,10 @@ class KernelLimit:
     def distance(self, end_to_end: Any) -> float:
         """Return how far an end-to-end matrix is from the limit, relative.
 
-        `end_to_end`, shape (m, d): For example the end of a trajectory.
+        Parameters
+        ----------
+        end_to_end : array_like, shape (m, d)
+            For example the end of a trajectory.
         """
         gap = np.abs(to_float_array(np.asarray(end_to_end)) - self.limit)
         return float(np.max(gap) / (np.max(np.abs(self.limit)) or 1.0))
@@ -58,12 +65,27 @@ class KernelLimit:
 def kernel_limit(flow: GradientFlow, data: Any, init: Any) -> KernelLimit:
     """Return the limit α → ∞ of two dense layers with W_1 = αW̄ and W_2 = 0.
 
-    `flow`: Of two dense layers and the squared loss.
-    `data`: What is learned.
-    `init`: Where the flow starts; W_2 has to be zero.
-    Returns: With the kernel and the end-to-end matrix.
-    Raises `HypothesisFailed` if the flow or the start is of another kind.
+    Parameters
+    ----------
+    flow : GradientFlow
+        Of two dense layers and the squared loss.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where the flow starts; W_2 has to be zero.
 
+    Returns
+    -------
+    KernelLimit
+        With the kernel and the end-to-end matrix.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the flow or the start is of another kind.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Dataset([[1.0, 2.0]], [1.0])

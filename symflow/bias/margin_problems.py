@@ -47,9 +47,11 @@ def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
       all is decided in float64, by visible gaps.
     Returns: ρ in float64 of the kind of `basis`, with multipliers and whether it is
       known to be the only one.
-    Raises `HypothesisFailed` if no ρ separates the samples.
-    Raises `PrecisionLost` if the solution cannot be polished.
+    Raises `HypothesisFailed`: If no ρ separates the samples.
+    Raises `PrecisionLost`: If the solution cannot be polished.
 
+    Examples
+    --------
     >>> rows = np.array([[1.0, 2.0], [0.0, 3.0]])
     >>> least_moduli(rows, np.eye(2)).point.round(12).tolist()
     [0.0, 0.5]
@@ -278,14 +280,25 @@ def stationarity(
     of mode j.  Stationary is r_j = s_j r_j^{L−1}, s = columnsᴴμ turned by the phase of
     ρ_j, with μ ≥ 0 and μ_i = 0 where the margin exceeds 1.
 
-    `columns`, shape (n, p): The margins are Re(columns·ρ).
-    `point`, shape (p,): ρ, at any scale.
-    `depth`: L.
-    `off_support`: For L = 2, ask |s_j| ≤ 1 of all j as well: then ρ is a global
-      minimizer.
-    Returns: The least residual over all μ, relative; 1 or more where a sample is
-      misclassified.
+    Parameters
+    ----------
+    columns : ndarray, shape (n, p)
+        The margins are Re(columns·ρ).
+    point : ndarray, shape (p,)
+        ρ, at any scale.
+    depth : int
+        L.
+    off_support : bool
+        For L = 2, ask |s_j| ≤ 1 of all j as well: then ρ is a global minimizer.
 
+    Returns
+    -------
+    float
+        The least residual over all μ, relative; 1 or more where a sample is
+        misclassified.
+
+    Examples
+    --------
     >>> rows = np.array([[1.0, 2.0], [0.0, 3.0]])
     >>> stationarity(rows, np.array([0.0, 7.0]), 2, off_support=True) < 1e-12
     True

@@ -116,8 +116,15 @@ class Direction(Prediction):
     def angle(self, end_to_end: Any) -> float:
         """Return the angle between W and the predicted direction, in radians.
 
-        `end_to_end`, shape (1, d): The end-to-end matrix, at any scale.
-        Returns: Accurate also where it is small.
+        Parameters
+        ----------
+        end_to_end : array_like, shape (1, d)
+            The end-to-end matrix, at any scale.
+
+        Returns
+        -------
+        float
+            Accurate also where it is small.
         """
         row = to_float_array(np.asarray(end_to_end)).ravel()
         unit = row / euclidean_norm(row)
@@ -156,6 +163,8 @@ def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
 def balanced_ceiling(margin: float, degree: int) -> float:
     """Return γ*/L^{L/2}, by the inequality of the means over L layers.
 
+    Examples
+    --------
     >>> balanced_ceiling(3.0, 2)
     1.5
     """
@@ -190,6 +199,8 @@ def only_limit(found: Widest, beta: Array, depth: int) -> Array:
 def euclidean_norm(vector: Array) -> float:
     """Return ‖v‖ where the squares may be beyond the range of floats.
 
+    Examples
+    --------
     >>> round(euclidean_norm(np.array([3e200, 4e200])) / 1e200, 12)
     5.0
     """
@@ -219,6 +230,8 @@ def least_lead(amplitudes: Any) -> Any:
 
     `amplitudes`, shape (p,) each: η_1, …, η_L.
 
+    Examples
+    --------
     >>> from fractions import Fraction
     >>> least_lead(np.array([[Fraction(3), Fraction(1)], [Fraction(1), Fraction(0)]]))
     Fraction(4, 5)

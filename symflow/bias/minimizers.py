@@ -101,8 +101,13 @@ class Minimizers:
 def minimizers(problem: Problem) -> Minimizers:
     """Return the minimizers of the squared loss of a problem.
 
-    `problem`: As bound, with the squared loss.
+    Parameters
+    ----------
+    problem : Problem
+        As bound, with the squared loss.
 
+    Examples
+    --------
     >>> import symflow as sf
     >>> from symflow.flow.problem import bind
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
@@ -173,6 +178,8 @@ def orthonormal(rows: Array) -> Array:
 
     Of large rows first, so that the span of rows of very different entries is kept.
 
+    Examples
+    --------
     >>> abs(orthonormal(np.array([[0.0, 2.0]]))).tolist()
     [[0.0], [1.0]]
     """

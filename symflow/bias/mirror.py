@@ -37,7 +37,10 @@ TINIEST = 1e-300
 class MirrorMap(ABC):
     """An odd increasing function h of the force, with its inverse and potential.
 
-    `depth`: L, at least 2.
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
     """
 
     depth: int
@@ -78,9 +81,18 @@ class MirrorMap(ABC):
     def potential(self, tau: Array) -> Array:
         """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
 
-        `tau`: Coefficients in units of c^L.
-        Returns: H(τ) = τ·h⁻¹(τ) − ∫₀^{h⁻¹(τ)} h.
+        Parameters
+        ----------
+        tau : array_like
+            Coefficients in units of c^L.
 
+        Returns
+        -------
+        ndarray
+            H(τ) = τ·h⁻¹(τ) − ∫₀^{h⁻¹(τ)} h.
+
+        Examples
+        --------
         >>> [ProductMap(L).potential(2.0).round(12).item() for L in (2, 3, 4)]
         [1.313936140857, 1.070796326795, 0.934308313293]
         """
@@ -92,8 +104,13 @@ class MirrorMap(ABC):
 class ProductMap(MirrorMap):
     """The map of β = w_1∘⋯∘w_L from w_1 = … = w_{L−1} = c, w_L = 0.
 
-    `depth`: L, at least 2.
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
 
+    Examples
+    --------
     >>> ProductMap(3).inverse(ProductMap(3).value(np.array(0.4))).round(12).item()
     0.4
     """
@@ -102,6 +119,8 @@ class ProductMap(MirrorMap):
     def end(self) -> float:
         """The integral ∫₀^∞(1+y²)^{−(L−1)/2}dy: ∞, π/2, 1, π/4, ….
 
+        Examples
+        --------
         >>> [round(ProductMap(depth).end, 4) for depth in (2, 3, 4, 5)]
         [inf, 1.5708, 1.0, 0.7854]
         """
@@ -230,8 +249,13 @@ class ProductMap(MirrorMap):
 class DifferenceMap(MirrorMap):
     """The map of β = u_1∘⋯∘u_L − v_1∘⋯∘v_L from u_l = v_l = c.
 
-    `depth`: L, at least 2.
+    Parameters
+    ----------
+    depth : int
+        L, at least 2.
 
+    Examples
+    --------
     >>> DifferenceMap(2).potential(np.array(2.0)).round(12).item()
     0.467160024646
     """

@@ -57,6 +57,8 @@ def mirror_start(found: Coordinates) -> MirrorStart:
 
     `found`: Of a start that `mirrored` accepts.
 
+    Examples
+    --------
     >>> e, p, one = np.array([5.0]), np.array([-3.0]), np.ones((1, 1))
     >>> start = mirror_start(Coordinates("product", 2, (e, p), one[0], one))
     >>> start.sizes.tolist(), start.first.tolist()

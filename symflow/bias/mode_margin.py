@@ -64,7 +64,10 @@ VISIBLE = 1e-12
 class ModeMaxMargin(Direction):
     """A direction that is stationary for the ℓ_{2/L} margin; made by `implicit_bias`.
 
-    `modes`: S and the factors.
+    Parameters
+    ----------
+    modes : OrthogonalDecomposition
+        S and the factors.
     """
 
     proved_with_base = True
@@ -115,8 +118,10 @@ class ModeMaxMargin(Direction):
     def limit(self) -> Array:
         """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
 
-        Raises `HypothesisFailed`: For L ≥ 3, or if several directions have the largest
-          margin.
+        Raises
+        ------
+        HypothesisFailed
+            For L ≥ 3, or if several directions have the largest margin.
         """
         beta = (self.modes.S.T @ self.widest.point).real
         return only_limit(self.widest, beta, self.degree)

@@ -65,7 +65,10 @@ def _one_neuron(problem: Problem) -> Hypothesis:
 class OneNeuron(Prediction):
     """The limit of a network with one hidden neuron; made by `implicit_bias`.
 
-    `delta`: δ = a² − ‖u‖².
+    Parameters
+    ----------
+    delta : float
+        δ = a² − ‖u‖².
     """
 
     delta: float
@@ -159,7 +162,10 @@ class OneNeuron(Prediction):
     def slope(self, w: Array) -> Array:
         """Return ∇Q(w).
 
-        `w`, shape (…, d): End-to-end vectors.
+        Parameters
+        ----------
+        w : ndarray, shape (…, d)
+            End-to-end vectors.
         """
         size = np.linalg.norm(w, axis=-1, keepdims=True)
         # x²/(√(x² + δ²/4) + δ/2) where the difference would cancel

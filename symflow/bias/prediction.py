@@ -35,6 +35,13 @@ class Prediction(Theorem):
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return by how much W fails the optimality conditions of the prediction.
 
-        `end_to_end`, shape (m, d): The end-to-end matrix W.
-        Returns: Relative; zero at the predicted limit alone.
+        Parameters
+        ----------
+        end_to_end : array_like, shape (m, d)
+            The end-to-end matrix W.
+
+        Returns
+        -------
+        float
+            Relative; zero at the predicted limit alone.
         """

@@ -62,10 +62,16 @@ def rotated_tensor() -> tuple[list[Array], Array]:
 def unseen(key: str, network: AbstractNetwork, weights: Any, **more: Any) -> Example:
     """Return the example of a network that learns two samples of four inputs.
 
-    `key`: Its short name.
-    `network`: Of four inputs and one output.
-    `weights`: At the start.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    network : network
+        Of four inputs and one output.
+    weights : sequence of array_like
+        At the start.
+    **more
+        As of `Example`.
     """
     more = {"data": few_samples(), "t": (0, 1, 5, 40), "exact": False, **more}
     return Example(key, network, init=weights, **more)

@@ -30,13 +30,21 @@ from symflow.errors import HypothesisFailed
 class Regime:
     """The minimizer of a norm, and how far a prediction is from it.
 
-    `name`: ``"rich"`` or ``"lazy"``.
-    `power`: 1 or 2: the norm is (Σ ω_j|ρ_j|^power)^{1/power}.
-    `weights`, shape (p,): ω_j.
-    `limit`, shape (1, d): The βᵀ of the minimizer.
-    `distance`: Largest entry of the difference of the prediction, relative to the
-      largest of the minimizer.
-    `excess`: By how much its norm exceeds the least one, relative.
+    Parameters
+    ----------
+    name : str
+        ``"rich"`` or ``"lazy"``.
+    power : int
+        1 or 2: the norm is (Σ ω_j|ρ_j|^power)^{1/power}.
+    weights : ndarray, shape (p,)
+        ω_j.
+    limit : ndarray, shape (1, d)
+        The βᵀ of the minimizer.
+    distance : float
+        Largest entry of the difference of the prediction, relative to the largest of
+        the minimizer.
+    excess : float
+        By how much its norm exceeds the least one, relative.
     """
 
     name: str
@@ -67,7 +75,7 @@ def rich_regime(bias: Any) -> Regime:
     """Return the limit α → 0 of a potential from β(0) = 0.
 
     `bias`: The prediction.
-    Raises `HypothesisFailed` if the start is not at β = 0 where that matters.
+    Raises `HypothesisFailed`: If the start is not at β = 0 where that matters.
     """
     depth = bias.mirror.depth
     if depth > 2:
@@ -84,7 +92,7 @@ def lazy_regime(bias: Any) -> Regime:
     """Return the limit α → ∞ of a potential from β(0) = 0.
 
     `bias`: The prediction.
-    Raises `HypothesisFailed` if the start is not at β = 0 where that matters.
+    Raises `HypothesisFailed`: If the start is not at β = 0 where that matters.
     """
     _at_zero(bias)
     weights = bias.sizes ** (2 - 2 * bias.mirror.depth)

@@ -47,13 +47,20 @@ class SaddlePath:
 
     Made by `saddle_to_saddle`.
 
-    `sigma_xx`, shape (d, d): Σ_xx, exact numbers as fractions.
-    `sigma_yx`, shape (d,): Σ_yx.
-    `jumps`: The times t̂ of the jumps.
-    `saddles`, shape (d,): β before the first jump, after it, …; one more than there are
-      jumps.
-    `positive`: Whether only positive coefficients are reached, β = u∘u.
-    `pace`: κ of the clock t̂ = κt/(2 ln(1/α)).
+    Parameters
+    ----------
+    sigma_xx : array, shape (d, d)
+        Σ_xx, exact numbers as fractions.
+    sigma_yx : array, shape (d,)
+        Σ_yx.
+    jumps : tuple of numbers
+        The times t̂ of the jumps.
+    saddles : tuple of arrays, shape (d,)
+        β before the first jump, after it, …; one more than there are jumps.
+    positive : bool
+        Whether only positive coefficients are reached, β = u∘u.
+    pace : int
+        κ of the clock t̂ = κt/(2 ln(1/α)).
     """
 
     sigma_xx: Array
@@ -84,7 +91,10 @@ class SaddlePath:
     def coefficients(self, clock: Any) -> Array:
         """Return the limit of β at times t̂, shape (…, d): constant between jumps.
 
-        `clock`: t̂; at a jump, the saddle after it.
+        Parameters
+        ----------
+        clock : float or array_like
+            t̂; at a jump, the saddle after it.
         """
         times = to_float_array(np.array(self.jumps, dtype=object))
         stacked = np.stack([to_float_array(beta) for beta in self.saddles])
@@ -111,8 +121,12 @@ class SaddlePath:
     def time(self, clock: Any, alpha: float) -> Array:
         """Return t = 2 ln(1/α) t̂/κ.
 
-        `clock`: t̂.
-        `alpha`: Size of the weights at the start.
+        Parameters
+        ----------
+        clock : float or array_like
+            t̂.
+        alpha : float
+            Size of the weights at the start.
         """
         unit = -2 * float(np.log(alpha)) / self.pace
         return np.asarray(unit * np.asarray(clock, dtype=float))
@@ -120,10 +134,17 @@ class SaddlePath:
     def at(self, alpha: float, clock: Any) -> Array:
         """Return β at a finite α, by the flow of the dual variable ς.
 
-        `alpha`: Size of the weights at the start; as small as 1e-150.
-        `clock`: Rising times t̂.
-        Returns, shape (times, d): Integrated in float64: ς is of order one however
-          small α is.
+        Parameters
+        ----------
+        alpha : float
+            Size of the weights at the start; as small as 1e-150.
+        clock : array_like
+            Rising times t̂.
+
+        Returns
+        -------
+        ndarray, shape (times, d)
+            Integrated in float64: ς is of order one however small α is.
         """
         from scipy.integrate import solve_ivp
 
@@ -161,10 +182,17 @@ class SaddlePath:
     def distance(self, alpha: float, clock: Any = None) -> Array:
         """Return how far β at this α is from the limit, at times t̂.
 
-        `alpha`: Size of the weights at the start.
-        `clock`, optional: Rising times; the middles of the stays by default.
-        Returns, shape (times,): Largest entry of the difference, relative to the last
-          saddle.
+        Parameters
+        ----------
+        alpha : float
+            Size of the weights at the start.
+        clock : array_like, optional
+            Rising times; the middles of the stays by default.
+
+        Returns
+        -------
+        ndarray, shape (times,)
+            Largest entry of the difference, relative to the last saddle.
         """
         times = np.atleast_1d(self.middles if clock is None else np.asarray(clock))
         gaps = np.abs(self.at(alpha, times) - self.coefficients(times)).max(axis=1)
@@ -193,8 +221,10 @@ def follow_saddles(
     `positive`: Whether only the barrier +1 counts.
     `pace`: κ of the clock.
     Returns: Jump times and saddles.
-    Raises `HypothesisFailed` if the minimizer at a jump is not unique.
+    Raises `HypothesisFailed`: If the minimizer at a jump is not unique.
 
+    Examples
+    --------
     >>> gram, force = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([3.0, -1.0])
     >>> follow_saddles(gram, force, positive=False, pace=4).jumps
     (0.3333333333333333, 1.0)
@@ -272,6 +302,8 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Arra
     `dual`: ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
     `zeros`: What counts as zero in every coordinate of the gradient.
 
+    Examples
+    --------
     >>> gram, force = np.eye(2), np.array([1.0, -1.0])
     >>> signed_minimizer(gram, force, np.array([1.0, 1.0]), 1e-12).tolist()
     [1.0, 0.0]

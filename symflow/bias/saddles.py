@@ -116,8 +116,12 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
 class SaddleToSaddle(Theorem):
     """A small start follows the limit path, as near as its own dual flow says.
 
-    `path`: The limit.
-    `alpha`: Size of the weights at the start.
+    Parameters
+    ----------
+    path : SaddlePath
+        The limit.
+    alpha : float
+        Size of the weights at the start.
     """
 
     path: SaddlePath

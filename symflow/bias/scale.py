@@ -33,9 +33,11 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
     `alpha`: α.
     `least`: S, the least ℓ₁ norm of an interpolant.
     `size`: d, the number of inputs.
-    Raises `InvalidArgument` if a number is not positive: with S = 0 nothing is to be
+    Raises `InvalidArgument`: If a number is not positive: with S = 0 nothing is to be
       learned.
 
+    Examples
+    --------
     >>> [round(rich_excess(10.0**-k, 1.0, 10), 3) for k in (3, 10, 100)]
     [1.314, 1.077, 1.007]
     """
@@ -51,8 +53,10 @@ def lazy_excess(alpha: float, least: float) -> float:
 
     `alpha`: α.
     `least`: ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-    Raises `InvalidArgument` if a number is not positive.
+    Raises `InvalidArgument`: If a number is not positive.
 
+    Examples
+    --------
     >>> [round(lazy_excess(alpha, 1.0), 6) for alpha in (0.5, 1.0, 10.0)]
     [4.236068, 1.132782, 1.000013]
     """
@@ -69,9 +73,11 @@ def rich_scale(least: float, size: int, excess: float) -> float:
     `size`: d, the number of inputs.
     `excess`: ε, positive.
     Returns: Every smaller scale will do as well.
-    Raises `InvalidArgument` if a number is not positive, or ε so small that the scale
+    Raises `InvalidArgument`: If a number is not positive, or ε so small that the scale
       leaves the floats.
 
+    Examples
+    --------
     >>> rich_scale(1.0, 10, 0.5) < 0.01
     True
     """
@@ -98,8 +104,10 @@ def lazy_scale(least: float, excess: float) -> float:
     `least`: ‖β°‖₂, the least ℓ₂ norm of an interpolant.
     `excess`: ε, positive.
     Returns: Every larger scale will do as well.
-    Raises `InvalidArgument` if a number is not positive.
+    Raises `InvalidArgument`: If a number is not positive.
 
+    Examples
+    --------
     >>> round(lazy_scale(1.0, 0.01), 4)
     1.8826
     """

@@ -97,6 +97,8 @@ CLASSIFICATION = (margin_loss, one_output, layered, separating_start)
 def degree_of(network: Any) -> int:
     """Return the degree of f in the weights.
 
+    Examples
+    --------
     >>> import symflow as sf
     >>> degree_of(sf.HadamardDifference(3)), degree_of(sf.DiagonalNetwork(3, 4))
     (2, 4)
@@ -127,8 +129,7 @@ def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
 
     `problem`: With a margin loss and one output.
     `digits`: To how many digits irrational inputs are rounded.
-    Returns, shape (n, d): Floats as they are, which are fractions; otherwise of kind
-      `Fraction`.
+    Returns: Floats as they are, which are fractions; otherwise of kind `Fraction`.
     """
     labels, inputs = problem.data["Y"], problem.data["X"]
     if inputs.dtype != object:
@@ -146,6 +147,8 @@ def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
 def is_rational(array: Array) -> bool:
     """Say whether all numbers are fractions, as floats are.
 
+    Examples
+    --------
     >>> import sympy
     >>> is_rational(np.eye(1)), is_rational(np.array([[sympy.sqrt(2)]]))
     (True, False)
@@ -179,6 +182,8 @@ def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:
     `context`, optional: The arithmetic of the margins; float64 without it.
     Returns: array, shape (times,)
 
+    Examples
+    --------
     >>> from symflow.losses import LogisticLoss
     >>> float(soft_margin(LogisticLoss(), np.array([[2.0]]))[0].round(12))
     2.0
@@ -207,6 +212,8 @@ def _total(row: Array, context: Any, *, exponential: bool) -> Any:
 def weights_of_samples(loss: Any, margins: Array) -> Array:
     """Return p_i ∝ −φ′(z_i), summing to one, in float64.
 
+    Examples
+    --------
     >>> from symflow.losses import ExponentialLoss
     >>> weights_of_samples(ExponentialLoss(), np.array([900.0, 900.0])).tolist()
     [0.5, 0.5]

@@ -110,8 +110,10 @@ class SignedMaxMargin(Direction):
     def limit(self) -> Array:
         """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
 
-        Raises `HypothesisFailed`: For L ≥ 3, or if several directions have the largest
-          margin.
+        Raises
+        ------
+        HypothesisFailed
+            For L ≥ 3, or if several directions have the largest margin.
         """
         return only_limit(self.widest, self.widest.point, self.degree)
 

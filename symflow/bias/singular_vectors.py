@@ -38,7 +38,10 @@ from symflow.flow.problem import Problem
 class SingularVectors(Direction):
     """Every layer ends parallel to the force on it; made by `implicit_bias`.
 
-    `tensor`, shape (d, k_1, …, k_L): M.
+    Parameters
+    ----------
+    tensor : ndarray, shape (d, k_1, …, k_L)
+        M.
     """
 
     proved_with_base = True
@@ -68,8 +71,10 @@ class SingularVectors(Direction):
     def limit(self) -> Array:
         """Not determined.
 
-        Raises `HypothesisFailed`: Always: the theorem names equations that the limit
-          satisfies, not the limit.
+        Raises
+        ------
+        HypothesisFailed
+            Always: the theorem names equations that the limit satisfies, not the limit.
         """
         msg = (
             "bias.limit: the singular-vector theorem does not determine the direction. "
@@ -96,9 +101,20 @@ class SingularVectors(Direction):
     def kkt_residual(self, weights: Any) -> float:
         """Return the largest distance between a layer's direction and its force's.
 
-        `weights`: v_1, …, v_L; the end-to-end matrix alone does not say.
-        Returns: Between 0 and 2; zero at singular vectors of M(u).
-        Raises `InvalidArgument` if it is not one array for each layer.
+        Parameters
+        ----------
+        weights : sequence of array_like
+            v_1, …, v_L; the end-to-end matrix alone does not say.
+
+        Returns
+        -------
+        float
+            Between 0 and 2; zero at singular vectors of M(u).
+
+        Raises
+        ------
+        InvalidArgument
+            If it is not one array for each layer.
         """
         layers = [to_float_array(np.asarray(weight)).ravel() for weight in weights]
         if [len(layer) for layer in layers] != [*self.tensor.shape[1:]]:

@@ -31,6 +31,8 @@ def stuck_modes(problem: Problem, found: Minimizers) -> int:
     `problem`: With dense layers and the squared loss.
     `found`: Of it.
 
+    Examples
+    --------
     >>> import symflow as sf
     >>> from symflow.bias.minimizers import minimizers
     >>> from symflow.flow.problem import bind

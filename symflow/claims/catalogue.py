@@ -69,6 +69,8 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
     `package`: Its dotted name.
     `question`: What they answer.
 
+    Examples
+    --------
     >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
     ['DenseMaxMargin', 'DiagonalPotential']
     """
@@ -91,7 +93,10 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
 def registered(question: str = "") -> tuple[type[Theorem], ...]:
     """Return the theorems of readers that answer a question, or all of them.
 
-    `question`: As of `answers`.
+    Parameters
+    ----------
+    question : str
+        As of `answers`.
     """
     asked = _REGISTERED.items()
     return tuple(made for (what, _), made in asked if question in ("", what))

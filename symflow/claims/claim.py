@@ -276,6 +276,8 @@ class Refusal(Displayed):
 def relative_size(difference: Array, scale: Array) -> Any:
     """Return max|difference| / max|scale| in the arithmetic of the arrays.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
     0.25

@@ -127,9 +127,14 @@ def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
 def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypothesis:
     """Require that a relative defect vanishes, measured as sharply as is needed.
 
-    `problem`: What is measured.
-    `words`, `said`: The condition, and the quantity that has to vanish.
-    `measure`: From a problem to its defect, in the arithmetic of the problem.
+    Parameters
+    ----------
+    problem : Problem
+        What is measured.
+    words, said : str
+        The condition, and the quantity that has to vanish.
+    measure : callable
+        From a problem to its defect, in the arithmetic of the problem.
     """
     size: Any = to_float(measure(problem.floats))
     if size <= 1e3 * TOLERANCE and problem.is_small:
@@ -140,6 +145,8 @@ def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypot
 def imbalances(weights: tuple[Array, ...]) -> list[Array]:
     """Return Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ for every adjacent pair.
 
+    Examples
+    --------
     >>> imbalances((np.array([[2.0]]), np.array([[3.0]])))[0].tolist()
     [[5.0]]
     """
@@ -156,6 +163,8 @@ def imbalance_defect(before: Array, after: Array) -> float:
     Returns: Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of
       the layers.
 
+    Examples
+    --------
     >>> from fractions import Fraction
     >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
     >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.98

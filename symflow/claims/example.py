@@ -36,7 +36,10 @@ def unchanged(claim: Any) -> Claim:
 def scaled(**factors: float) -> Mutation:
     """Return the mutation that multiplies constants of a claim by factors.
 
-    `**factors`: By name of the constant.
+    Parameters
+    ----------
+    **factors : float
+        By name of the constant.
     """
 
     def mutate(claim: Any) -> Claim:
@@ -76,6 +79,8 @@ class Example:
     `elsewhere`, optional: The problem whose trajectory refutes the false version, where
       it is another one.
 
+    Examples
+    --------
     >>> from symflow.data import whitened
     >>> from symflow.networks import LinearNetwork
     >>> given = Example("one", LinearNetwork(1, 1), whitened([[2]]), ([[1]],))
@@ -112,11 +117,18 @@ def regression(
 ) -> Example:
     """Return the example of dense layers that learn given moments.
 
-    `key`: Its short name.
-    `sigma_yx`, shape (m, d): Σ_yx.
-    `*weights`: W_1, …, W_L at the start.
-    `sigma_xx`, shape (d, d), optional: Σ_xx; the identity by default.
-    `**more`: As of `Example`; looked at in quarters up to t = 4 by default.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    sigma_yx : array_like, shape (m, d)
+        Σ_yx.
+    *weights : array_like
+        W_1, …, W_L at the start.
+    sigma_xx : array_like, shape (d, d), keyword-only, optional
+        Σ_xx; the identity by default.
+    **more
+        As of `Example`; looked at in quarters up to t = 4 by default.
     """
     widths = (len(weights[0][0]), *(len(weight) for weight in weights))
     data = whitened(sigma_yx) if sigma_xx is None else Moments(sigma_xx, sigma_yx)

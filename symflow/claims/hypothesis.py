@@ -80,12 +80,20 @@ def positive(
 ) -> Hypothesis:
     """Require value > 0.
 
-    `words`: The condition.
-    `value`: An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to
-      stand out of the rounding of what it was computed from.
-    `scale`: The size of the terms that `value` is made of.
-    `detail`: What was measured; the value itself by default.
+    Parameters
+    ----------
+    words : str
+        The condition.
+    value : number
+        An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to
+        stand out of the rounding of what it was computed from.
+    scale : number
+        The size of the terms that `value` is made of.
+    detail : str
+        What was measured; the value itself by default.
 
+    Examples
+    --------
     >>> print(positive("z₁ > z₂", 0.1 + 0.2 - 0.3, 0.3))
     z₁ > z₂: fails, 5.55e-17, which is rounding
     >>> positive("z₁ > z₂", Fraction(1, 10**30), 1).holds
@@ -105,13 +113,20 @@ def vanishing(
 ) -> Hypothesis:
     """Require that a relative defect vanishes.
 
-    `words`: The condition.
-    `defect`: Not negative, and relative to what it is a defect of, each mode by itself.
-      Zero means that it was found to vanish.
-    `detail`: What is measured, ``"‖Σ_xx − κI‖"``.
-    `given_exactly`: Whether the numbers are exact ones, which have no rounding to
-      excuse.
+    Parameters
+    ----------
+    words : str
+        The condition.
+    defect : number
+        Not negative, and relative to what it is a defect of, each mode by itself.  Zero
+        means that it was found to vanish.
+    detail : str
+        What is measured, ``"‖Σ_xx − κI‖"``.
+    given_exactly : bool, keyword-only
+        Whether the numbers are exact ones, which have no rounding to excuse.
 
+    Examples
+    --------
     >>> print(vanishing("balanced", 1e-12, "‖Δ‖", given_exactly=False))
     balanced: ok, ‖Δ‖ = 1e-12 relative
     >>> print(vanishing("balanced", 1e-12, "‖Δ‖", given_exactly=True))
@@ -128,6 +143,8 @@ def vanishing(
 def strictly(found: Hypothesis) -> Hypothesis:
     """Require a condition exactly, where what follows jumps once it is violated.
 
+    Examples
+    --------
     >>> rounded = Hypothesis("balanced", True, "‖Δ‖ = 1e-17", 1e-17, exact=False)
     >>> print(strictly(rounded))
     balanced, exactly: fails, ‖Δ‖ = 1e-17; up to rounding is not enough here
@@ -141,6 +158,8 @@ def strictly(found: Hypothesis) -> Hypothesis:
 def all_hold(found: Iterable[Hypothesis]) -> bool:
     """Say whether every hypothesis holds.
 
+    Examples
+    --------
     >>> all_hold([Hypothesis("whitened input", True), Hypothesis("balanced", False)])
     False
     """

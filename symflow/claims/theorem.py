@@ -160,9 +160,17 @@ class Theorem(Claim):
 def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]:
     """Measure conditions in order, up to the first structural one that fails.
 
-    `conditions`: From a problem to a hypothesis.
-    `problem`: What is measured.
-    Returns: What was found.
+    Parameters
+    ----------
+    conditions : iterable of callable
+        From a problem to a hypothesis.
+    problem : Problem
+        What is measured.
+
+    Returns
+    -------
+    list of Hypothesis
+        What was found.
     """
     found: list[Hypothesis] = []
     for condition in conditions:

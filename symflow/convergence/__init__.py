@@ -118,8 +118,13 @@ def attempts(
 
     The arguments are those of `rates`.
 
-    Returns: In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
+    Returns
+    -------
+    tuple of RateBound or Refusal
+        In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
 
+    Examples
+    --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> answers = attempts(flow, sf.whitened([[2.0]]), [[[1.0]], [[1.0]]])

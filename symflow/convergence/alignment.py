@@ -47,7 +47,10 @@ from symflow.flow.problem import Problem
 class Alignment(Bound, Theorem):
     """tan φ falls at least as e^{−κt}; made by `attempt`.
 
-    `kappa`: The rate κ of tan φ.
+    Parameters
+    ----------
+    kappa : float
+        The rate κ of tan φ.
     """
 
     kappa: float

@@ -26,12 +26,27 @@ def tight_start(
 ) -> tuple[Array, Array]:
     """Return weights for which the bracket of the imbalance is attained.
 
-    `positive`: The r positive eigenvalues of D, largest first; r inputs.
-    `negative`: The m positive eigenvalues of −D, largest first; m outputs, m ≠ r.
-    `strengths`: The min(r, m) singular values of W, largest first.
-    Returns, shapes (r + m, r) and (m, r + m): The weights.
-    Raises `InvalidArgument` if the lengths do not fit, or r = m.
+    Parameters
+    ----------
+    positive : sequence of float
+        The r positive eigenvalues of D, largest first; r inputs.
+    negative : sequence of float
+        The m positive eigenvalues of −D, largest first; m outputs, m ≠ r.
+    strengths : sequence of float
+        The min(r, m) singular values of W, largest first.
 
+    Returns
+    -------
+    W_1, W_2 : ndarray, shapes (r + m, r) and (m, r + m)
+        The weights.
+
+    Raises
+    ------
+    InvalidArgument
+        If the lengths do not fit, or r = m.
+
+    Examples
+    --------
     >>> first, second = tight_start([15.0, 8.0, 1.0], [1.0, 1.0], [15.0, 6.0])
     >>> least = [np.linalg.eigvalsh(g)[0] for g in (first.T @ first, second @ second.T)]
     >>> np.round(least, 12).tolist()

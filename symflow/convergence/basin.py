@@ -65,7 +65,10 @@ UNITS = (sympy.Rational(3, 5), sympy.Rational(4, 5))
 class InducedFlow(Theorem):
     """W(t) = s u vᵀ moves by an equation of its own; made by `attempt`.
 
-    `depth`: L.
+    Parameters
+    ----------
+    depth : int
+        L.
     """
 
     depth: int
@@ -140,7 +143,10 @@ class InducedFlow(Theorem):
 class RankOneLimit(Bound, Theorem):
     """Where the flow ends, from any start; made by `attempt`.
 
-    `group`: The numbers k, from 0, of the modes that win; empty if W → 0.
+    Parameters
+    ----------
+    group : tuple of int
+        The numbers k, from 0, of the modes that win; empty if W → 0.
     """
 
     group: tuple[int, ...]
@@ -303,9 +309,15 @@ def _krylov_dimension(sharp: Problem, most: int) -> int:
 def escape_rate(depth: int, first: float, mode: float) -> float:
     """Return z_k^{1−2/L}(z_1 − z_k), the rate at which flows leave the saddle z_k.
 
-    `depth`: L.
-    `first`, `mode`: z_1 and z_k.
+    Parameters
+    ----------
+    depth : int
+        L.
+    first, mode : float
+        z_1 and z_k.
 
+    Examples
+    --------
     >>> [round(escape_rate(depth, 2.0, 0.5), 4) for depth in (2, 3, 4)]
     [1.5, 1.1906, 1.0607]
     """

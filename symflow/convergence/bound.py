@@ -49,7 +49,10 @@ ROUNDED_DOWN = 1e-12
 class RateBound(Bound, Theorem):
     """A quantity falls at least exponentially along a flow.
 
-    `constant`: The rate as the theorem gives it, before it is rounded down.
+    Parameters
+    ----------
+    constant : float
+        The rate as the theorem gives it, before it is rounded down.
     """
 
     constant: float
@@ -62,8 +65,15 @@ class RateBound(Bound, Theorem):
     def bound(self, t: Any) -> Array:
         """Return the bound on the quantity in float64.
 
-        `t`: Times.
-        Returns: Of the shape of `t`.
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `t`.
         """
 
     @classmethod
@@ -206,6 +216,8 @@ def decay_along(path: Path, rate: float) -> Array:
 def end_to_end(weights: tuple[Array, ...]) -> Array:
     """Return W_L⋯W_1 for weights with or without a leading time axis.
 
+    Examples
+    --------
     >>> end_to_end((np.eye(2), np.array([[3.0, 4.0]]))).tolist()
     [[3.0, 4.0]]
     """
@@ -218,6 +230,8 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
 def falling(exponents: Array) -> Array:
     """Return e^{−x} in float64, never below what rounds up to a positive number.
 
+    Examples
+    --------
     >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
     True
     """
@@ -238,7 +252,7 @@ def refuse_zero_inputs(problem: Problem, call: str) -> None:
 
     `problem`: With any loss.
     `call`: For the message of the error.
-    Raises `InvalidData` if all inputs are zero.
+    Raises `InvalidData`: If all inputs are zero.
     """
     squared = isinstance(problem.flow.loss, SquaredLoss)
     if squared and not np.any(to_float_array(problem.arguments[0])):

@@ -49,9 +49,14 @@ MOST_STEPS = 2**22
 class DescentComplexity(Bound, Theorem):
     """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`.
 
-    `accuracy`: ε.
-    `steps`: N.
-    `step`: η.
+    Parameters
+    ----------
+    accuracy : float
+        ε.
+    steps : int
+        N.
+    step : float
+        η.
     """
 
     accuracy: float
@@ -66,8 +71,12 @@ class DescentComplexity(Bound, Theorem):
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
         """Return the claim for an accuracy, or the hypotheses that fail.
 
-        `problem`: To which `RankOneRate` applies.
-        `accuracy`: ε, in the units of W.
+        Parameters
+        ----------
+        problem : Problem
+            To which `RankOneRate` applies.
+        accuracy : float
+            ε, in the units of W.
         """
         if not 0 < accuracy < inf:
             msg = (

@@ -209,6 +209,8 @@ def cumulative_imbalances(
     `r`, `m`: Inputs and outputs.
     Returns: d̃_1, …, d̃_{L−1}, rounded down.
 
+    Examples
+    --------
     >>> layers = tuple(np.array([[w]]) for w in (3.0, 2.0, 1.0))
     >>> cumulative_imbalances(layers, 3, 1, 1).tolist()
     [8.0, 3.0]
@@ -285,9 +287,18 @@ def deficiency_margin(problem: Problem) -> float:
     For whitened input this is σ_min(Z) − ‖W(0) − Z‖_F (Arora, Cohen, Golowich, Hu
     2019): positive only if the start is nearer to Z than any matrix of lower rank.
 
-    `problem`: With the squared loss.
-    Returns: The largest c for which the start has deficiency margin c, rounded down.
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
 
+    Returns
+    -------
+    float
+        The largest c for which the start has deficiency margin c, rounded down.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> from symflow.flow.problem import bind
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())

@@ -44,9 +44,18 @@ LOGARITHM = 4e-15
 def monotone_step(data: Any) -> float:
     """Return the largest step 1/(2σ_1) for which no mode overshoots.
 
-    `data`: σ_1 is the largest singular value of its Σ_yx.
-    Returns: Twice of it is where the strongest mode loses stability.
+    Parameters
+    ----------
+    data : Dataset or Moments
+        σ_1 is the largest singular value of its Σ_yx.
 
+    Returns
+    -------
+    float
+        Twice of it is where the strongest mode loses stability.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> monotone_step(sf.whitened([[4.0, 0.0], [0.0, 1.0]]))
     0.125
@@ -90,12 +99,27 @@ def descent_curves(
 ) -> tuple[Array, Array]:
     """Return the logistic curves below and above gradient descent on one mode.
 
-    `start`: w_0, between 0 and σ/λ.
-    `steps`: k.
-    `step`, `sigma`, `lam`: η, σ and λ.
-    Returns, shape (k + 1,): Bounds on w_0, …, w_k.
-    Raises `InvalidArgument` if not 0 < ησ ≤ ½, or the start is not between 0 and σ/λ.
+    Parameters
+    ----------
+    start : float
+        w_0, between 0 and σ/λ.
+    steps : int
+        k.
+    step, sigma, lam : float, keyword-only
+        η, σ and λ.
 
+    Returns
+    -------
+    lower, upper : ndarray, shape (k + 1,)
+        Bounds on w_0, …, w_k.
+
+    Raises
+    ------
+    InvalidArgument
+        If not 0 < ησ ≤ ½, or the start is not between 0 and σ/λ.
+
+    Examples
+    --------
     >>> low, high = descent_curves(0.05, 10, step=0.1, sigma=1.3, lam=0.7)
     >>> low[-1].round(4).item(), high[-1].round(4).item()
     (0.449, 0.6681)
@@ -121,10 +145,20 @@ def descent_curves(
 def discrete_phase_time(sigma: float, step: float) -> float:
     """Return η/ln(1 + ησ): when descent learns a mode, in units of δ.
 
-    `sigma`: σ of the mode.
-    `step`: η.
-    Returns: The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
+    Parameters
+    ----------
+    sigma : float
+        σ of the mode.
+    step : float
+        η.
 
+    Returns
+    -------
+    float
+        The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
+
+    Examples
+    --------
     >>> [round(discrete_phase_time(1.3, step), 4) for step in (0.2, 1e-9)]
     [0.8654, 0.7692]
     """
@@ -135,7 +169,10 @@ def discrete_phase_time(sigma: float, step: float) -> float:
 class DescentCorridor(Theorem):
     """Every mode stays between two logistic curves; made by `attempt`.
 
-    `step`: η.
+    Parameters
+    ----------
+    step : float
+        η.
     """
 
     step: float
@@ -148,8 +185,12 @@ class DescentCorridor(Theorem):
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
         """Return the claim for steps of this size, or the hypotheses that fail.
 
-        `problem`: With two dense layers, and shared singular vectors.
-        `step`: η.
+        Parameters
+        ----------
+        problem : Problem
+            With two dense layers, and shared singular vectors.
+        step : float
+            η.
         """
         stairs = Staircase.attempt(problem)
         found = list(

@@ -87,7 +87,10 @@ def guaranteed_rate(problem: Problem) -> Hypothesis:
 class PathLength(Bound, Theorem):
     """The weights never leave the ball of radius κ = 2√(ℒ(0)/c) around the start.
 
-    `radius`: κ, rounded up.
+    Parameters
+    ----------
+    radius : float
+        κ, rounded up.
     """
 
     radius: float
@@ -175,7 +178,10 @@ class OperatorBound(Bound, Theorem):
 class KernelFloor(OperatorBound):
     """At all times λ_min(𝒯) is at least half the bracket; made by `attempt`.
 
-    `floor`: The lower bound on λ_min(𝒯), rounded down.
+    Parameters
+    ----------
+    floor : float
+        The lower bound on λ_min(𝒯), rounded down.
     """
 
     proved_with_base = True
@@ -222,7 +228,10 @@ class KernelFloor(OperatorBound):
 class KernelCeiling(OperatorBound):
     """At all times λ_max(𝒯) is at most β; made by `attempt`.
 
-    `top`: The upper bound β on λ_max(𝒯), rounded up.
+    Parameters
+    ----------
+    top : float
+        The upper bound β on λ_max(𝒯), rounded up.
     """
 
     proved_with_base = True
@@ -259,7 +268,10 @@ class KernelCeiling(OperatorBound):
 class KernelDrift(OperatorBound):
     """The kernel's operator moves by at most 2κ√(‖W_1‖² + ‖W_2‖²) + κ².
 
-    `drift`: The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
+    Parameters
+    ----------
+    drift : float
+        The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
     """
 
     drift: float

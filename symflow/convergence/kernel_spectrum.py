@@ -17,11 +17,20 @@ from symflow.flow.problem import Problem
 def tangent_kernel(weights: Any, X: Any) -> Array:
     """Return the neural tangent kernel of a product of dense layers.
 
-    `weights`: W_1, …, W_L.
-    `X`, shape (n, d): Samples.
-    Returns, shape (n·m, n·m): K, for outputs f = XWᵀ whose entry (i, j) has the number
-      i·m + j.
+    Parameters
+    ----------
+    weights : sequence of array_like
+        W_1, …, W_L.
+    X : array_like, shape (n, d)
+        Samples.
 
+    Returns
+    -------
+    ndarray, shape (n·m, n·m)
+        K, for outputs f = XWᵀ whose entry (i, j) has the number i·m + j.
+
+    Examples
+    --------
     >>> tangent_kernel([[[3.0]], [[2.0]]], [[1.0], [-1.0]]).tolist()
     [[13.0, -13.0], [-13.0, 13.0]]
     """

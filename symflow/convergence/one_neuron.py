@@ -169,6 +169,8 @@ class Setting:
 def unit_pair(matrix: Array) -> tuple[Array, Array]:
     """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic.
 
+    Examples
+    --------
     >>> u, v = unit_pair(np.array([[0.0, 6.0], [0.0, 8.0]]))
     >>> u.tolist(), v.tolist()
     ([0.6, 0.8], [0.0, 1.0])

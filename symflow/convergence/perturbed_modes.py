@@ -90,7 +90,10 @@ def reached(problem: Problem) -> Hypothesis:
 class PerturbedModes(Bound, Theorem):
     """The weights stay within e(t) of the closed form without C.
 
-    `size`: ε = ‖C‖_F.
+    Parameters
+    ----------
+    size : float
+        ε = ‖C‖_F.
     """
 
     size: float
@@ -247,8 +250,12 @@ class PerturbedModes(Bound, Theorem):
 def residual(problem: Problem, modes: Modes) -> Array:
     """Return C = VᵀΣ_xx − diag(λ)Vᵀ, shape (k, d).
 
-    `problem`: With the squared loss.
-    `modes`: The modes of its Σ_yx.
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    modes : Modes
+        The modes of its Σ_yx.
     """
     sigma_xx = to_float_array(problem.arguments[0])
     return np.asarray(modes.right.T @ sigma_xx - modes.lam[:, None] * modes.right.T)
@@ -257,10 +264,19 @@ def residual(problem: Problem, modes: Modes) -> Array:
 def alignment_defect(data: Any) -> float:
     """Return ‖off-diagonal part of VᵀΣ_xxV‖_F/‖Σ_xx‖_F, V the right vectors of Σ_yx.
 
-    `data`: Of any size.
-    Returns: 0 if Σ_xx and Σ_yx share singular vectors, as for whitened inputs and for
-      autoencoders.
+    Parameters
+    ----------
+    data : Dataset or Moments
+        Of any size.
 
+    Returns
+    -------
+    float
+        0 if Σ_xx and Σ_yx share singular vectors, as for whitened inputs and for
+        autoencoders.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> data = sf.Moments([[1.0, 0.3], [0.3, 1.0]], [[2.0, 0.0], [0.0, 1.0]])
     >>> round(alignment_defect(data), 4)

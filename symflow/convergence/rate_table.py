@@ -23,8 +23,12 @@ class Guarantees(Sequence[RateBound]):
 
     A sequence of bounds, the fastest guaranteed rate first.
 
-    `bounds`: Those that apply, the fastest first.
-    `refusals`: Those that do not, with the hypotheses that fail.
+    Parameters
+    ----------
+    bounds : tuple of RateBound
+        Those that apply, the fastest first.
+    refusals : tuple of Refusal
+        Those that do not, with the hypotheses that fail.
     """
 
     bounds: tuple[RateBound, ...]
@@ -34,7 +38,10 @@ class Guarantees(Sequence[RateBound]):
     def tightest(self) -> RateBound:
         """The bound with the fastest rate.
 
-        Raises `HypothesisFailed` if none applies.
+        Raises
+        ------
+        HypothesisFailed
+            If none applies.
         """
         if self.bounds:
             return self.bounds[0]
@@ -50,9 +57,20 @@ class Guarantees(Sequence[RateBound]):
     def bound(self, t: Any) -> Array:
         """Return the least of the bounds on what the tightest one is about.
 
-        `t`: Times.
-        Returns: Of the shape of `t`.
-        Raises `HypothesisFailed` if no bound applies.
+        Parameters
+        ----------
+        t : float or array_like
+            Times.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `t`.
+
+        Raises
+        ------
+        HypothesisFailed
+            If no bound applies.
         """
         quantity = self.tightest.quantity
         same = [bound for bound in self.bounds if bound.quantity == quantity]

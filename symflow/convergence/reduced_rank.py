@@ -21,10 +21,23 @@ from symflow.errors import InvalidData
 def reduced_rank_solutions(data: Any) -> Array:
     """Return the reduced-rank regression solutions of rank 0, 1, 2, ….
 
-    `data`: With Σ_xx of full rank.
-    Returns, shape (min(m, d) + 1, m, d): The last is the least-squares solution.
-    Raises `InvalidData` if Σ_xx is singular.
+    Parameters
+    ----------
+    data : Dataset or Moments
+        With Σ_xx of full rank.
 
+    Returns
+    -------
+    ndarray, shape (min(m, d) + 1, m, d)
+        The last is the least-squares solution.
+
+    Raises
+    ------
+    InvalidData
+        If Σ_xx is singular.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> reduced_rank_solutions(sf.whitened([[3.0, 0.0], [0.0, 1.0]]))[1].tolist()
     [[3.0, 0.0], [0.0, 0.0]]
@@ -49,12 +62,20 @@ def reduced_rank_solutions(data: Any) -> Array:
 def closest_approach(path: Any, targets: Array) -> Array:
     """Return how close a trajectory comes to each of some end-to-end matrices.
 
-    `path`: What is measured.
-    `targets`, shape (k, m, d): For example `reduced_rank_solutions`.
-    Returns, shape (k,): The least ‖W(t) − target‖_F over the times, relative to the
-      largest
-      ‖target‖_F.
+    Parameters
+    ----------
+    path : Trajectory
+        What is measured.
+    targets : ndarray, shape (k, m, d)
+        For example `reduced_rank_solutions`.
 
+    Returns
+    -------
+    ndarray, shape (k,)
+        The least ‖W(t) − target‖_F over the times, relative to the largest ‖target‖_F.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> data = sf.whitened([[3.0, 0.0], [0.0, 1.0]])
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())

@@ -29,7 +29,10 @@ from symflow.flow.problem import Problem
 class FarAway(Theorem):
     """However large the start, s ≤ 2z_1 after a time that falls with depth.
 
-    `time`: The time after which s ≤ 2z_1.
+    Parameters
+    ----------
+    time : float
+        The time after which s ≤ 2z_1.
     """
 
     time: float
@@ -100,6 +103,8 @@ def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     `strength`: The size at the start; infinite by default.
     Returns: The time after which s ≤ 2z_1.
 
+    Examples
+    --------
     >>> [round(return_time(depth, 2.0), 4) for depth in (2, 3, 4, 8)]
     [0.1733, 0.0571, 0.0308, 0.0096]
     """

@@ -36,7 +36,10 @@ from symflow.flow.problem import Problem
 class StableSet(Theorem):
     """The flow stays in {s > αz_1 − z_2, ab > α}; made by `attempt`.
 
-    `alpha`: The largest α that the start allows.
+    Parameters
+    ----------
+    alpha : float
+        The largest α that the start allows.
     """
 
     alpha: float

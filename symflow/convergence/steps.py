@@ -159,7 +159,10 @@ class OneStep(DescentBound):
 class UniformDescent(DescentBound):
     """The excess loss falls at least geometrically: ℒ_k ≤ (1 − ηs)^k ℒ_0.
 
-    `slope`: s.
+    Parameters
+    ----------
+    slope : float
+        s.
     """
 
     proved_with_base = True
@@ -288,13 +291,26 @@ def descent_bounds(
 ) -> list[DescentBound]:
     """Return the bounds on gradient descent that apply with this step.
 
-    `descent`: The dynamics.
-    `data`: What is learned.
-    `init`: Where it starts.
-    `step_size`: η.
-    `rng`: Overrides the random state of the initialization rule.
-    Returns: Claims to hold against the trajectory of `symflow.descend` with that step.
+    Parameters
+    ----------
+    descent : GradientDescent
+        The dynamics.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of array_like
+        Where it starts.
+    step_size : float, keyword-only
+        η.
+    rng : None, int or numpy.random.Generator, keyword-only
+        Overrides the random state of the initialization rule.
 
+    Returns
+    -------
+    list of DescentBound
+        Claims to hold against the trajectory of `symflow.descend` with that step.
+
+    Examples
+    --------
     >>> import symflow as sf
     >>> gd = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> data, start = sf.whitened([[2.0]]), ([[1.5]], [[1.2]])

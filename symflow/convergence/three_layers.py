@@ -109,6 +109,8 @@ def operator_floor(weights: tuple[Array, ...]) -> float:
     `weights`: W_1, W_2, W_3.
     Returns: Not negative, and rounded down.
 
+    Examples
+    --------
     >>> layers = tuple(np.array([[w]]) for w in (1.0, 3.0, 2.0))
     >>> operator_floor(layers)
     24.0

@@ -270,7 +270,10 @@ class InstantaneousRate(TwoLayerRate):
     def floor(self, product: Array) -> Array:
         """Return the lower bound on −ℒ̇/(ℒ − ℒ*) where the end-to-end matrix is W.
 
-        `product`, shape (…, m, d): End-to-end matrices W.
+        Parameters
+        ----------
+        product : ndarray, shape (…, m, d)
+            End-to-end matrices W.
         """
         start = reduced_start(self.problem)
         projector = np.array([[float(x) for x in row] for row in start.projector])

@@ -41,6 +41,8 @@ def entries_of(theorem: type[Theorem]) -> list[Entry]:
 
     `theorem`: With `examples`.
 
+    Examples
+    --------
     >>> from symflow.convergence import MarginRate
     >>> [entry.key for entry in entries_of(MarginRate)]
     ['min-margin', 'many-margin']
@@ -80,8 +82,13 @@ ENTRIES: tuple[Entry, ...] = (
 def coverage() -> Coverage:
     """Return what is covered: every result with its paper, and how it is proved.
 
-    Returns: A table with `.by_paper()` and `.to_markdown()`, read off the catalogues.
+    Returns
+    -------
+    Coverage
+        A table with `.by_paper()` and `.to_markdown()`, read off the catalogues.
 
+    Examples
+    --------
     >>> sorted({item.kind for item in coverage().results})[:3]
     ['closed form', 'conserved', 'descent']
     """

@@ -69,7 +69,10 @@ class CataloguedResult:
 class Coverage(Displayed):
     """The results of all catalogues; made by `coverage`.
 
-    `results`: In the order of the catalogues.
+    Parameters
+    ----------
+    results : tuple of CataloguedResult
+        In the order of the catalogues.
     """
 
     results: tuple[CataloguedResult, ...]
@@ -124,6 +127,8 @@ def tabulated(entries: Iterable[Entry]) -> Coverage:
 
     `entries`: Those of the atlas.
 
+    Examples
+    --------
     >>> table = tabulated(())
     >>> [item.name for item in table.results if item.kind == "limit"][:2]
     ['DenseMaxMargin', 'DiagonalPotential']

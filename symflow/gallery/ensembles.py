@@ -32,8 +32,12 @@ DATA_SETS, STEPS = 4, 60
 class EnsembleEntry(Entry):
     """A claim on random instances.
 
-    `kind`: The theorem; its `attempt` skips the instances to which it does not apply.
-    `given`: What the theorem carries.
+    Parameters
+    ----------
+    kind : type
+        The theorem; its `attempt` skips the instances to which it does not apply.
+    given : RandomExamples
+        What the theorem carries.
     """
 
     kind: type[Theorem]

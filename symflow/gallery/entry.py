@@ -32,13 +32,22 @@ from symflow.validation.validate import digits_of, route_bound
 class Line:
     """One line of the atlas.
 
-    `key`, `claim`: Short name and what is asserted.
-    `paper`: Where it comes from.
-    `hypotheses`: The conditions, with what was found.
-    `predicted`, `measured`: Both sides, as text.
-    `agreement`: Digits to which they agree, or the margin by which a bound holds.
-    `status`: Proved, verified or measured.
-    `ok`: Whether it holds.
+    Parameters
+    ----------
+    key, claim : str
+        Short name and what is asserted.
+    paper : Reference
+        Where it comes from.
+    hypotheses : tuple of str
+        The conditions, with what was found.
+    predicted, measured : str
+        Both sides, as text.
+    agreement : str
+        Digits to which they agree, or the margin by which a bound holds.
+    status : str
+        Proved, verified or measured.
+    ok : bool
+        Whether it holds.
     """
 
     key: str
@@ -70,10 +79,16 @@ class Entry(ABC):
 class Instance:
     """A flow with data, start and times.
 
-    `flow`: The flow.
-    `data`: What is learned.
-    `init`: Where the flow starts.
-    `t`: When it is looked at.
+    Parameters
+    ----------
+    flow : GradientFlow
+        The flow.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of arrays
+        Where the flow starts.
+    t : sequence of numbers
+        When it is looked at.
     """
 
     flow: GradientFlow
@@ -95,12 +110,19 @@ class Instance:
 class PathEntry(Entry):
     """A claim about every time of a trajectory, proved for its instance.
 
-    `key`: Short name.
-    `instance`: Makes the instance.
-    `claim`, `mutant`: Make the claim, and its false version, from the instance.
-    `exact`: Whether the instance is exact, so that any number of digits makes sense.
-    `elsewhere`, optional: Makes the instance whose trajectory refutes the mutant, where
-      it is another one: the mutant then is the claim without one of its hypotheses.
+    Parameters
+    ----------
+    key : str
+        Short name.
+    instance : callable
+        Makes the instance.
+    claim, mutant : callable
+        Make the claim, and its false version, from the instance.
+    exact : bool
+        Whether the instance is exact, so that any number of digits makes sense.
+    elsewhere : callable, optional
+        Makes the instance whose trajectory refutes the mutant, where it is another one:
+        the mutant then is the claim without one of its hypotheses.
     """
 
     key: str
@@ -174,10 +196,16 @@ def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
 class Experiment(Entry):
     """Numbers of a theorem beside those that an experiment measures.
 
-    `key`, `claim`: Short name and what is asserted.
-    `paper`: Where it comes from.
-    `hypotheses`: The conditions, which the instance meets by construction.
-    `predicted`, `measured`: Make both arrays.
+    Parameters
+    ----------
+    key, claim : str
+        Short name and what is asserted.
+    paper : Reference
+        Where it comes from.
+    hypotheses : tuple of str
+        The conditions, which the instance meets by construction.
+    predicted, measured : callable
+        Make both arrays.
     """
 
     key: str

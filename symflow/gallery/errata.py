@@ -16,10 +16,14 @@ from symflow.gallery.entry import Entry, Line
 class Erratum(Entry):
     """An inequality measured ≥ bound that fails as printed and holds as corrected.
 
-    `key`, `claim`, `correction`: Short name, the formula as printed, and what it should
-      say.
-    `paper`: Where it is printed.
-    `sides`: Returns (measured, printed bound, corrected bound) as exact numbers.
+    Parameters
+    ----------
+    key, claim, correction : str
+        Short name, the formula as printed, and what it should say.
+    paper : Reference
+        Where it is printed.
+    sides : callable
+        Returns (measured, printed bound, corrected bound) as exact numbers.
     """
 
     key: str

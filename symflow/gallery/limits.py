@@ -65,6 +65,8 @@ def least_l1(X: Array, y: Array) -> float:
     `X`, shape (n, d): Samples.
     `y`, shape (n,): Targets.
 
+    Examples
+    --------
     >>> least_l1(np.array([[1.0, 2.0]]), np.array([1.0]))
     0.5
     """

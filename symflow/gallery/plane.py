@@ -37,11 +37,18 @@ SHAPES: dict[str, Array] = {
 class PlaneRun:
     """One curve of the experiment.
 
-    `kind`: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    `depth`: Number of layers.
-    `alpha`: Scale of the weights at the start.
-    `trajectory`: The float64 run.
-    `bias`: The prediction of its end, where there is one at this α.
+    Parameters
+    ----------
+    kind : str
+        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    depth : int
+        Number of layers.
+    alpha : float
+        Scale of the weights at the start.
+    trajectory : Trajectory
+        The float64 run.
+    bias : Prediction or None
+        The prediction of its end, where there is one at this α.
     """
 
     kind: str
@@ -118,8 +125,10 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     `kind`: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
     `depth`: Number of layers.
     `alpha`: Scale of the weights.
-    Raises `InvalidArgument` if the kind is unknown.
+    Raises `InvalidArgument`: If the kind is unknown.
 
+    Examples
+    --------
     >>> net, start = plane_start("convolutional", 2, 0.5)
     >>> net, start[0].ravel().tolist()
     (ConvolutionalNetwork(2, filters=(2, 2)), [0.6, 0.25])

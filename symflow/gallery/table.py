@@ -20,8 +20,13 @@ _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 class Atlas:
     """Every claim on its reference instance.
 
-    `lines`: One per claim.
+    Parameters
+    ----------
+    lines : tuple of Line
+        One per claim.
 
+    Examples
+    --------
     >>> Atlas(()).ok
     True
     """
@@ -36,7 +41,10 @@ class Atlas:
     def raise_if_failed(self) -> Atlas:
         """Return the atlas itself, or raise if a claim fails.
 
-        Raises `ValidationFailed`: Naming the claims that fail.
+        Raises
+        ------
+        ValidationFailed
+            Naming the claims that fail.
         """
         failed = [line.key for line in self.lines if not line.ok]
         if failed:

@@ -119,6 +119,8 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
 def solution_of(name: str, given: Instance | None = None) -> Solution:
     """Return the solution of an entry on its reference instance, or on another.
 
+    Examples
+    --------
     >>> solution_of("RankOne").limit.round(12).tolist()
     [[2.0, 0.0], [0.0, 0.0]]
     """
@@ -132,8 +134,15 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
 def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
     """Hold every entry of the catalogue against integration on its instance.
 
-    `digits`: Digits of the integration.
-    Returns: In the order of the catalogue.
+    Parameters
+    ----------
+    digits : int
+        Digits of the integration.
+
+    Returns
+    -------
+    tuple of AgreementRow
+        In the order of the catalogue.
     """
 
     def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:

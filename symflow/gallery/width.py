@@ -26,11 +26,16 @@ from symflow.simulation import simulate
 class WidthExperiment:
     """What `width_experiment` measured.
 
-    `widths`, shape (k,): Hidden widths h.
-    `distances`, shape (k, runs): ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
-    `bounds`, shape (k, runs): The bound of `DistanceBound` for each start; infinite
-      where it does not apply.
-    `theorem`, shape (k,): The asymptotic bound for random starts.
+    Parameters
+    ----------
+    widths : ndarray, shape (k,)
+        Hidden widths h.
+    distances : ndarray, shape (k, runs)
+        ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
+    bounds : ndarray, shape (k, runs)
+        The bound of `DistanceBound` for each start; infinite where it does not apply.
+    theorem : ndarray, shape (k,)
+        The asymptotic bound for random starts.
     """
 
     widths: Array

@@ -66,6 +66,8 @@ class DrawnInit(Init):
     ) -> tuple[Array, ...]:
         """Return the weights, the same for the same network and seed.
 
+        Examples
+        --------
         >>> from types import SimpleNamespace
         >>> from symflow.inits import balanced_init
         >>> network = SimpleNamespace(widths=(3, 2, 2), depth=2)

@@ -24,10 +24,19 @@ _CALL = "init=(W_1, …, W_L)"
 class GivenInit(Init):
     """The weights W_1, …, W_L themselves.
 
-    `weights`: One matrix per layer; a layer of integers, fractions and SymPy numbers
-      stays exact and is rounded only to the digits that are asked for.
-    Raises `InvalidArgument` if this is not a sequence of matrices.
+    Parameters
+    ----------
+    weights : sequence of array_like or sympy.Matrix
+        One matrix per layer; a layer of integers, fractions and SymPy numbers stays
+        exact and is rounded only to the digits that are asked for.
 
+    Raises
+    ------
+    InvalidArgument
+        If this is not a sequence of matrices.
+
+    Examples
+    --------
     >>> init = GivenInit([[[1, 2], [0, 1]], [[0.5, 1.0]]])
     >>> [W.dtype.name for W in init.weights]
     ['object', 'float64']
@@ -98,10 +107,23 @@ class GivenInit(Init):
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
-    `init`: A rule, or the weights (W_1, …, W_L).
-    Returns: The rule.
-    Raises `InvalidArgument` if it is neither.
+    Parameters
+    ----------
+    init : Init or sequence of array_like
+        A rule, or the weights (W_1, …, W_L).
 
+    Returns
+    -------
+    Init
+        The rule.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is neither.
+
+    Examples
+    --------
     >>> as_init([[[1.0, 2.0]], [[3.0]]])
     GivenInit(1×2, 1×1)
     """

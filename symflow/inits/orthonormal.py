@@ -20,6 +20,8 @@ def random_frame(generator: np.random.Generator, rows: int, columns: int) -> Arr
     positive: only then is Q uniform, and both determinants occur.  There are at most as
     many columns as rows.
 
+    Examples
+    --------
     >>> frame = random_frame(np.random.default_rng(0), 3, 2)
     >>> bool(abs(frame.T @ frame - np.eye(2)).max() < 1e-15)
     True
@@ -36,6 +38,8 @@ def nearest_frame(frame: Array, context: Any) -> Array:
     float64 values and gain digits.  Without a `context` it is returned as it is, and
     `PrecisionLost` says that it is too far from orthonormal.
 
+    Examples
+    --------
     >>> import mpmath
     >>> context = mpmath.MPContext()
     >>> context.dps = 30

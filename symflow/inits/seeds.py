@@ -22,6 +22,8 @@ def seed_of(rng: Any, call: str) -> int:
     None takes fresh entropy; an integer is kept; a generator gives 128 bits and moves
     on.  Anything else raises `InvalidArgument`, which names the `call`.
 
+    Examples
+    --------
     >>> seed_of(7, "f")
     7
     """
@@ -38,6 +40,8 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
 
     Anything else raises `InvalidArgument`, which names the `call`.
 
+    Examples
+    --------
     >>> int(generator_of(0, "f").integers(10))
     8
     """
@@ -58,6 +62,8 @@ def unseeded(rule: Any) -> Any:
 
     A rule of the reader's own is returned as it is: its seed may mean something else.
 
+    Examples
+    --------
     >>> from symflow.inits import gaussian_init
     >>> unseeded(gaussian_init(0.1, rng=7))
     gaussian_init(0.1, width_exponent=0.0, rng=0)

@@ -41,9 +41,14 @@ ROUNDED_MODES = 16
 class SingularFrames:
     """The thin decomposition A = left · diag(values) · rightᵀ.
 
-    `left`, shape (m, k): Left singular vectors, k = min(m, d).
-    `values`, shape (k,): Singular values, largest first.
-    `right`, shape (d, k): Right singular vectors.
+    Parameters
+    ----------
+    left : ndarray, shape (m, k)
+        Left singular vectors, k = min(m, d).
+    values : ndarray, shape (k,)
+        Singular values, largest first.
+    right : ndarray, shape (d, k)
+        Right singular vectors.
     """
 
     left: Array
@@ -67,12 +72,22 @@ def singular_frames(
 ) -> SingularFrames:
     """Return the singular value decomposition in one definite form.
 
-    `matrix`, shape (m, d): Floats or exact numbers.
-    `digits`, optional: Decimal digits; without it the result is float64.
-    `metric`, shape (d, d), optional: Symmetric; right vectors of equal singular value
-      diagonalize it too.
-    Returns: Float64, or mpmath numbers near the float64 ones.
+    Parameters
+    ----------
+    matrix : ndarray, shape (m, d)
+        Floats or exact numbers.
+    digits : int, optional
+        Decimal digits; without it the result is float64.
+    metric : ndarray, shape (d, d), keyword-only, optional
+        Symmetric; right vectors of equal singular value diagonalize it too.
 
+    Returns
+    -------
+    SingularFrames
+        Float64, or mpmath numbers near the float64 ones.
+
+    Examples
+    --------
     >>> frames = singular_frames(np.array([[0.0, 2.0], [1.0, 0.0]]))
     >>> frames.values.tolist(), frames.right.tolist()
     ([2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
