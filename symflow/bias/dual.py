@@ -26,9 +26,14 @@ DECADE = 10.0
 class Dual:
     """The dual problem at one scale of the weights.
 
-    `mirror`: h, with the depth L.
-    `sizes`, `shift`, shape (d,): c_j and s_j.
-    `matrix`, `values`, shapes (n, d) and (n,): A and b.
+    Parameters
+    ----------
+    mirror : MirrorMap
+        h, with the depth L.
+    sizes, shift : ndarray, shape (d,)
+        c_j and s_j.
+    matrix, values : ndarrays, shapes (n, d) and (n,)
+        A and b.
     """
 
     mirror: MirrorMap

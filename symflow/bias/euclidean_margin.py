@@ -36,10 +36,16 @@ MOST_ACTIVE, WELL = 40, 1e6
 class Widest:
     """A solution of min ‖ρ‖ under margins of at least 1.
 
-    `point`: ρ.
-    `multipliers`, shape (n,): μ ≥ 0, one for each sample.
-    `unique`: Whether it is known that no other point is as good.
-    `exact`: Whether all was decided in fractions, about the numbers as they were given.
+    Parameters
+    ----------
+    point : array
+        ρ.
+    multipliers : array, shape (n,)
+        μ ≥ 0, one for each sample.
+    unique : bool
+        Whether it is known that no other point is as good.
+    exact : bool
+        Whether all was decided in fractions, about the numbers as they were given.
     """
 
     point: Array
@@ -51,11 +57,23 @@ class Widest:
 def least_euclidean(rows: Array, context: Any = None) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1.
 
-    `rows`, shape (n, d): y_i x_i: floats, fractions or mpf, which are all taken as the
-      fractions that they are.
-    `context`, optional: Round the answer to this arithmetic instead of to float64.
-    Returns: The minimizer, unique, with multipliers.
-    Raises `HypothesisFailed`: If no β separates the samples.
+    Parameters
+    ----------
+    rows : array, shape (n, d)
+        y_i x_i: floats, fractions or mpf, which are all taken as the fractions that
+        they are.
+    context : mpmath.MPContext, optional
+        Round the answer to this arithmetic instead of to float64.
+
+    Returns
+    -------
+    Widest
+        The minimizer, unique, with multipliers.
+
+    Raises
+    ------
+    HypothesisFailed
+        If no β separates the samples.
 
     Examples
     --------
@@ -105,9 +123,20 @@ def _in_floats(rows: Array) -> Widest | None:
 def widest_slab(rows: Array) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1 in fractions.
 
-    `rows`, shape (n, d): y_i x_i, of any kind of rational number.
-    Returns: With entries of kind `Fraction`.
-    Raises `HypothesisFailed`: If no β separates the samples.
+    Parameters
+    ----------
+    rows : array, shape (n, d)
+        y_i x_i, of any kind of rational number.
+
+    Returns
+    -------
+    Widest
+        With entries of kind `Fraction`.
+
+    Raises
+    ------
+    HypothesisFailed
+        If no β separates the samples.
 
     Examples
     --------

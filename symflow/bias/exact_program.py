@@ -37,7 +37,10 @@ class Corner:
 def maximize(objective: Row, rows: list[Row], sides: Row) -> Corner | None:
     """Return argmax c·x under Ax ≤ b and x ≥ 0 for b ≥ 0, or None if it is unbounded.
 
-    `objective`, `rows`, `sides`: c, A and b.
+    Parameters
+    ----------
+    objective, rows, sides : lists of fmpq
+        c, A and b.
 
     Examples
     --------
@@ -100,8 +103,15 @@ def _pivot(table: list[Row], gains: Row, leaving: int, entering: int) -> None:
 def least_absolute(columns: list[Row]) -> Corner | None:
     """Return ρ of least Σ|ρ_j| under Cρ ≥ 1 as `dual`, and μ as `primal`.
 
-    `columns`, shape (n, p): C.
-    Returns: None if no ρ has all margins positive.
+    Parameters
+    ----------
+    columns : list of lists of fmpq, shape (n, p)
+        C.
+
+    Returns
+    -------
+    Corner or None
+        None if no ρ has all margins positive.
 
     Examples
     --------
@@ -121,8 +131,12 @@ def least_absolute(columns: list[Row]) -> Corner | None:
 def corner_of(columns: list[Row], support: Array, active: Array) -> Corner | None:
     """Return the pair that float64 suggests, if it is optimal in fractions.
 
-    `columns`: C.
-    `support`, `active`: Where ρ_j and μ_i seem not to vanish.
+    Parameters
+    ----------
+    columns : list of lists of fmpq
+        C.
+    support, active : arrays of int
+        Where ρ_j and μ_i seem not to vanish.
     """
     if not 0 < len(support) == len(active) <= MOST_UNKNOWNS:
         return None
@@ -147,8 +161,12 @@ def corner_of(columns: list[Row], support: Array, active: Array) -> Corner | Non
 def is_only(columns: list[Row], found: Corner) -> bool | None:
     """Say whether an optimal ρ is the only one; None where that takes too long.
 
-    `columns`: C.
-    `found`: An optimal pair.
+    Parameters
+    ----------
+    columns : list of lists of fmpq
+        C.
+    found : Corner
+        An optimal pair.
 
     Examples
     --------

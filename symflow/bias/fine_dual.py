@@ -33,11 +33,21 @@ def fine_potential(
 ) -> Array:
     """Return argmin Q(β) − ⟨Q′(β₀), β⟩ subject to Aβ = b, in mpmath's numbers.
 
-    `mirror`: h, with the depth L.
-    `sizes`, `shift`, shape (p,): c_j > 0 and h⁻¹(β₀_j/c_j^L).
-    `matrix`, `values`, shapes (r, p) and (r,): A, of rank r, and b.
-    `context`: With enough digits.
-    Raises `PrecisionLost`: If Newton's method does not reach the constraints.
+    Parameters
+    ----------
+    mirror : MirrorMap
+        h, with the depth L.
+    sizes, shift : arrays of mpf, shape (p,)
+        c_j > 0 and h⁻¹(β₀_j/c_j^L).
+    matrix, values : arrays of mpf, shapes (r, p) and (r,)
+        A, of rank r, and b.
+    context : mpmath.MPContext
+        With enough digits.
+
+    Raises
+    ------
+    PrecisionLost
+        If Newton's method does not reach the constraints.
 
     Examples
     --------

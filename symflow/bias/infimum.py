@@ -120,8 +120,12 @@ def as_given(problem: Problem, matrix: Array) -> Array:
 def imbalance_level(problem: Problem, found: Minimizers) -> float:
     """Return a lower bound on Δ = [λ_r(D)]₊ + [λ_m(−D)]₊, D = W_1PW_1ᵀ − W_2ᵀW_2.
 
-    `problem`: With two layers.
-    `found`: Of it, with P.
+    Parameters
+    ----------
+    problem : Problem
+        With two layers.
+    found : Minimizers
+        Of it, with P.
     """
     first, second = start_weights(problem, found)
     seen = first - found.off(first)

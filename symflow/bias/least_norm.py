@@ -143,10 +143,16 @@ class LeastNorm(Prediction):
 def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:
     """Return max|GP⊥| at every time, relative to W(0) and the minimizer.
 
-    `problem`: For the scale.
-    `best`: Of it.
-    `path`: Whose arithmetic is used.
-    `gaps`, shape (times, m, d): G.
+    Parameters
+    ----------
+    problem : Problem
+        For the scale.
+    best : Minimizers
+        Of it.
+    path : Path
+        Whose arithmetic is used.
+    gaps : array, shape (times, m, d)
+        G.
     """
     start, least = product(problem.floats.weights), to_float_array(best.least_norm)
     scale = path.lift(np.vstack([start, least]))
@@ -156,8 +162,12 @@ def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Ar
 def allowance(problem: Problem, best: Minimizers) -> float:
     """Return how far off the row space rounded data alone may lead, relative.
 
-    `problem`: Exact data have no such excuse.
-    `best`: Of it.
+    Parameters
+    ----------
+    problem : Problem
+        Exact data have no such excuse.
+    best : Minimizers
+        Of it.
     """
     exact = all(map(is_exact_array, problem.arguments))
     return 0.0 if exact or best.rank.value == len(best.seen) else ALLOWED_OFF
@@ -166,8 +176,12 @@ def allowance(problem: Problem, best: Minimizers) -> float:
 def off_parts(problem: Problem, best: Minimizers) -> tuple[Array, Array, Array]:
     """Return W_1P, W_2W_1P⊥ and ΦᵀW_1ᵀW_1P⊥ (times Φ) of a two-layer start.
 
-    `problem`: With two layers.
-    `best`: In fractions, the parts are too.
+    Parameters
+    ----------
+    problem : Problem
+        With two layers.
+    best : Minimizers
+        In fractions, the parts are too.
     """
     first, second = start_weights(problem, best)
     rest = best.off(first)

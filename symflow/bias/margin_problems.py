@@ -41,14 +41,28 @@ MOST_UNTRIED, MOST_PRODUCTS = 100, 200_000
 def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
     """Return argmin Σ_j|ρ_j| under rows·β ≥ 1 for β = Re(basis·ρ).
 
-    `rows`, shape (n, d): y_i x_i, floats or fractions.
-    `basis`, shape (d, p): Real, of any kind of rational numbers, or complex.
-    `rounded`: Whether `basis` stands for numbers that it has only up to rounding: then
-      all is decided in float64, by visible gaps.
-    Returns: ρ in float64 of the kind of `basis`, with multipliers and whether it is
-      known to be the only one.
-    Raises `HypothesisFailed`: If no ρ separates the samples.
-    Raises `PrecisionLost`: If the solution cannot be polished.
+    Parameters
+    ----------
+    rows : array, shape (n, d)
+        y_i x_i, floats or fractions.
+    basis : array, shape (d, p)
+        Real, of any kind of rational numbers, or complex.
+    rounded : bool, keyword-only
+        Whether `basis` stands for numbers that it has only up to rounding: then all is
+        decided in float64, by visible gaps.
+
+    Returns
+    -------
+    Widest
+        ρ in float64 of the kind of `basis`, with multipliers and whether it is known
+        to be the only one.
+
+    Raises
+    ------
+    HypothesisFailed
+        If no ρ separates the samples.
+    PrecisionLost
+        If the solution cannot be polished.
 
     Examples
     --------

@@ -150,9 +150,14 @@ class Direction(Prediction):
 def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
     """Return u/‖θ‖^L at every time of a path, computed in its arithmetic.
 
-    `problem`: With the data.
-    `path`: A trajectory.
-    `degree`: L.
+    Parameters
+    ----------
+    problem : Problem
+        With the data.
+    path : Path
+        A trajectory.
+    degree : int
+        L.
     """
     half = path.number(degree) / 2
     soft = soft_margins(problem, path)
@@ -174,10 +179,19 @@ def balanced_ceiling(margin: float, degree: int) -> float:
 def only_limit(found: Widest, beta: Array, depth: int) -> Array:
     """Return a direction of largest margin in moduli, if it is the only candidate.
 
-    `found`: The solution, which says whether it is unique.
-    `beta`, shape (d,): Its β.
-    `depth`: L.
-    Raises `HypothesisFailed`: For L ≥ 3, or if there are several.
+    Parameters
+    ----------
+    found : Widest
+        The solution, which says whether it is unique.
+    beta : ndarray, shape (d,)
+        Its β.
+    depth : int
+        L.
+
+    Raises
+    ------
+    HypothesisFailed
+        For L ≥ 3, or if there are several.
     """
     if depth > 2:
         msg = (
@@ -211,11 +225,15 @@ def euclidean_norm(vector: Array) -> float:
 def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> Array:
     """Return (√smaller − √larger)₊ relative to the larger side, or to the start.
 
-    `smaller`, `larger`, shape (times,): What is bounded, and the bound, which is a
-      constant.
-    `sizes`, shape (times,): What the smaller side is made of: it cannot be seen more
-      sharply than its rounding, to which `BLIND` of it belongs.
-    `start`, optional: What to be relative to, instead of the bound.
+    Parameters
+    ----------
+    smaller, larger : arrays, shape (times,)
+        What is bounded, and the bound, which is a constant.
+    sizes : array, shape (times,)
+        What the smaller side is made of: it cannot be seen more sharply than its
+        rounding, to which `BLIND` of it belongs.
+    start : number, optional
+        What to be relative to, instead of the bound.
     """
     base = larger[0] if start is None else start
     pairs = zip(smaller, larger, base + BLIND * sizes, strict=True)
@@ -228,7 +246,10 @@ def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> 
 def least_lead(amplitudes: Any) -> Any:
     """Return the least (|η_l|² − |η_L|²)/(|η_l|² + |η_L|²) over modes and l < L.
 
-    `amplitudes`, shape (p,) each: η_1, …, η_L.
+    Parameters
+    ----------
+    amplitudes : sequence of arrays, shape (p,) each
+        η_1, …, η_L.
 
     Examples
     --------
@@ -248,7 +269,10 @@ def least_lead(amplitudes: Any) -> Any:
 def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
     """Return why two layers that are stationary have the least Σ|ρ_j|.
 
-    `*symbols`: Four names.
+    Parameters
+    ----------
+    *symbols : sympy.Symbol
+        Four names.
     """
     a, b, p, q = symbols
     r, s = sympy.symbols("r s", real=True)
@@ -277,8 +301,12 @@ def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
 def soft_margins(problem: Problem, path: Path) -> Array:
     """Return u at every time of a path, in its arithmetic.
 
-    `problem`: With the data.
-    `path`: A trajectory.
+    Parameters
+    ----------
+    problem : Problem
+        With the data.
+    path : Path
+        A trajectory.
     """
     rows = signed_samples(problem, path.context)
     margins = path.end_to_end[:, 0, :] @ rows.T

@@ -34,12 +34,20 @@ MOST_INPUTS = 32
 class Minimizers:
     """All minimizers of the squared loss of a problem; made by `minimizers`.
 
-    `rank`: The rank r of the inputs.
-    `rows`, shape (r, d): A basis of the row space: fractions, or orthonormal floats.
-    `seen`, shape (d, d): The projection P onto it.
-    `least_norm`, shape (m, d): W* = Σ_yxΣ_xx⁺.
-    `moments`: Σ_xx and Σ_yx, in the units of the loss.
-    `accuracy`: What W* and P may be off, relative; zero for fractions.
+    Parameters
+    ----------
+    rank : Rank
+        The rank r of the inputs.
+    rows : array, shape (r, d)
+        A basis of the row space: fractions, or orthonormal floats.
+    seen : array, shape (d, d)
+        The projection P onto it.
+    least_norm : array, shape (m, d)
+        W* = Σ_yxΣ_xx⁺.
+    moments : tuple of arrays
+        Σ_xx and Σ_yx, in the units of the loss.
+    accuracy : float
+        What W* and P may be off, relative; zero for fractions.
     """
 
     rank: Rank
@@ -57,8 +65,12 @@ class Minimizers:
     def off(self, matrix: Array, path: Any = None) -> Array:
         """Return M(I − P), the part of M that no sample sees.
 
-        `matrix`, shape (…, d): M.
-        `path`, optional: Whose arithmetic M has; fractions stay fractions without it.
+        Parameters
+        ----------
+        matrix : array, shape (…, d)
+            M.
+        path : Path, optional
+            Whose arithmetic M has; fractions stay fractions without it.
         """
         seen = self.seen if path is None else path.lift(self.seen)
         if matrix.dtype != object:
@@ -135,9 +147,14 @@ def _minimizers(problem: Problem, data: Any) -> Minimizers:
 def minimizers_of(X: Array, Y: Array, count: int | None, *, rank: Rank) -> Minimizers:
     """Return the minimizers of ‖Y − XWᵀ‖², or for moments X = Σ_xx and Y = Σ_xy.
 
-    `X`, `Y`, shapes (n, d) and (n, m): Samples, or moments with n = d.
-    `count`: What the sums over samples are divided by; None for moments.
-    `rank`: That of X.
+    Parameters
+    ----------
+    X, Y : arrays, shapes (n, d) and (n, m)
+        Samples, or moments with n = d.
+    count : int or None
+        What the sums over samples are divided by; None for moments.
+    rank : Rank, keyword-only
+        That of X.
     """
     small = X.size <= MOST_ENTRIES and X.shape[1] <= MOST_INPUTS
     inputs, targets = (to_flint(X), to_flint(Y)) if small else (None, None)

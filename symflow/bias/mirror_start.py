@@ -43,8 +43,12 @@ LEAST_DIGITS, PER_DECADE = 50, 2
 class MirrorStart:
     """The sizes c_j and the coefficients ρ_j(0) of a start.
 
-    `mirror`: h, with the depth L.
-    `sizes`, `first`, shape (p,): c_j and ρ_j(0).
+    Parameters
+    ----------
+    mirror : MirrorMap
+        h, with the depth L.
+    sizes, first : arrays, shape (p,)
+        c_j and ρ_j(0).
     """
 
     mirror: MirrorMap
@@ -55,7 +59,10 @@ class MirrorStart:
 def mirror_start(found: Coordinates) -> MirrorStart:
     """Return sizes and coefficients of a start, in the arithmetic of its numbers.
 
-    `found`: Of a start that `mirrored` accepts.
+    Parameters
+    ----------
+    found : Coordinates
+        Of a start that `mirrored` accepts.
 
     Examples
     --------
@@ -85,9 +92,13 @@ def mirror_start(found: Coordinates) -> MirrorStart:
 def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, Any]:
     """Return coordinates, start and arithmetic with the digits that a potential needs.
 
-    `problem`: Whose start `mirrored` accepts.
-    `size`: That of the coefficients to come; a force near the end of its range needs
-      digits for the ratio of it to c^L.
+    Parameters
+    ----------
+    problem : Problem
+        Whose start `mirrored` accepts.
+    size : number
+        That of the coefficients to come; a force near the end of its range needs digits
+        for the ratio of it to c^L.
     """
     digits = LEAST_DIGITS
     for _ in range(2):
@@ -107,8 +118,12 @@ def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, A
 def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
     """Say whether a start has one of the forms of the module, at every coordinate.
 
-    `problem`: As bound.
-    `found`: Of it in float64, for the kind and the depth.
+    Parameters
+    ----------
+    problem : Problem
+        As bound.
+    found : Coordinates
+        Of it in float64, for the kind and the depth.
     """
     amplitudes, given_exactly = _amplitudes(problem, found)
     columns = zip(*amplitudes, strict=True)

@@ -28,10 +28,16 @@ def one_sample(
 ) -> Example:
     """Return the example of dense layers that learn the target 1 of few samples.
 
-    `key`: Its short name.
-    `*weights`: W_1, …, W_L at the start.
-    `samples`, shape (n, 3): X.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    *weights : array_like
+        W_1, …, W_L at the start.
+    samples : array_like, shape (n, 3), keyword-only
+        X.
+    **more
+        As of `Example`.
     """
     network = LinearNetwork(3, *(len(weight) for weight in weights))
     data = Dataset(samples, [1] * len(samples))
@@ -41,7 +47,10 @@ def one_sample(
 def few_samples(samples: int = 2) -> Dataset:
     """Return random samples of four inputs and one output.
 
-    `samples`: Their number.
+    Parameters
+    ----------
+    samples : int
+        Their number.
     """
     generator = np.random.default_rng(11)
     X = generator.standard_normal((samples, 4))
@@ -84,10 +93,16 @@ def two_points(
 
     By default the false version is refuted by two other points.
 
-    `key`: Its short name.
-    `network`: Of two inputs.
-    `*weights`: At the start.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    network : network
+        Of two inputs.
+    *weights : array_like
+        At the start.
+    **more
+        As of `Example`.
     """
     shared: dict[str, Any] = {"loss": ExponentialLoss("sum"), "clock": "log loss"}
     if "false" not in more and "elsewhere" not in more:
@@ -100,9 +115,14 @@ def two_points(
 def balanced_layers(key: str, depth: int, **more: Any) -> Example:
     """Return balanced dense layers of rank one, in the direction (3, 4)/5, on points.
 
-    `key`: Its short name.
-    `depth`: L.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    depth : int
+        L.
+    **more
+        As of `Example`.
     """
     inner = [[[5, 0], [0, 0]]] * (depth - 2)
     start = [[[3, 4]]] if depth == 1 else [[[3, 4], [0, 0]], *inner, [[5, 0]]]

@@ -216,12 +216,26 @@ def follow_saddles(
 ) -> SaddlePath:
     """Run the jump algorithm, in fractions where the data are exact.
 
-    `sigma_xx`, shape (d, d): Σ_xx.
-    `sigma_yx`, shape (d,): Σ_yx.
-    `positive`: Whether only the barrier +1 counts.
-    `pace`: κ of the clock.
-    Returns: Jump times and saddles.
-    Raises `HypothesisFailed`: If the minimizer at a jump is not unique.
+    Parameters
+    ----------
+    sigma_xx : array, shape (d, d)
+        Σ_xx.
+    sigma_yx : array, shape (d,)
+        Σ_yx.
+    positive : bool, keyword-only
+        Whether only the barrier +1 counts.
+    pace : int, keyword-only
+        κ of the clock.
+
+    Returns
+    -------
+    SaddlePath
+        Jump times and saddles.
+
+    Raises
+    ------
+    HypothesisFailed
+        If the minimizer at a jump is not unique.
 
     Examples
     --------
@@ -298,9 +312,14 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Arra
 
     The active-set method of Lawson and Hanson, in the arithmetic of the data.
 
-    `gram`, `force`: G and f.
-    `dual`: ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
-    `zeros`: What counts as zero in every coordinate of the gradient.
+    Parameters
+    ----------
+    gram, force : arrays
+        G and f.
+    dual : array
+        ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
+    zeros : number or array
+        What counts as zero in every coordinate of the gradient.
 
     Examples
     --------

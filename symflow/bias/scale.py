@@ -30,11 +30,19 @@ ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
 def rich_excess(alpha: float, least: float, size: int) -> float:
     """Return the bound on ‖β‖₁/S, infinite where it says nothing.
 
-    `alpha`: α.
-    `least`: S, the least ℓ₁ norm of an interpolant.
-    `size`: d, the number of inputs.
-    Raises `InvalidArgument`: If a number is not positive: with S = 0 nothing is to be
-      learned.
+    Parameters
+    ----------
+    alpha : float
+        α.
+    least : float
+        S, the least ℓ₁ norm of an interpolant.
+    size : int
+        d, the number of inputs.
+
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive: with S = 0 nothing is to be learned.
 
     Examples
     --------
@@ -51,9 +59,17 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
 def lazy_excess(alpha: float, least: float) -> float:
     """Return the bound on ‖β‖₂²/‖β°‖₂².
 
-    `alpha`: α.
-    `least`: ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-    Raises `InvalidArgument`: If a number is not positive.
+    Parameters
+    ----------
+    alpha : float
+        α.
+    least : float
+        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
+
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive.
 
     Examples
     --------
@@ -69,12 +85,24 @@ def lazy_excess(alpha: float, least: float) -> float:
 def rich_scale(least: float, size: int, excess: float) -> float:
     """Return a scale α from which ‖β‖₁ ≤ (1 + ε)S.
 
-    `least`: S, the least ℓ₁ norm of an interpolant.
-    `size`: d, the number of inputs.
-    `excess`: ε, positive.
-    Returns: Every smaller scale will do as well.
-    Raises `InvalidArgument`: If a number is not positive, or ε so small that the scale
-      leaves the floats.
+    Parameters
+    ----------
+    least : float
+        S, the least ℓ₁ norm of an interpolant.
+    size : int
+        d, the number of inputs.
+    excess : float
+        ε, positive.
+
+    Returns
+    -------
+    float
+        Every smaller scale will do as well.
+
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive, or ε so small that the scale leaves the floats.
 
     Examples
     --------
@@ -101,10 +129,22 @@ def rich_scale(least: float, size: int, excess: float) -> float:
 def lazy_scale(least: float, excess: float) -> float:
     """Return the scale α from which ‖β‖₂² ≤ (1 + ε)‖β°‖₂².
 
-    `least`: ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-    `excess`: ε, positive.
-    Returns: Every larger scale will do as well.
-    Raises `InvalidArgument`: If a number is not positive.
+    Parameters
+    ----------
+    least : float
+        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
+    excess : float
+        ε, positive.
+
+    Returns
+    -------
+    float
+        Every larger scale will do as well.
+
+    Raises
+    ------
+    InvalidArgument
+        If a number is not positive.
 
     Examples
     --------

@@ -113,9 +113,16 @@ def degree_of(network: Any) -> int:
 def signed_samples(problem: Problem, context: Any = None) -> Array:
     """Return the rows y_i x_i, in float64 or in the arithmetic of `context`.
 
-    `problem`: With a margin loss and one output.
-    `context`, optional: For high precision.
-    Returns: array, shape (n, d)
+    Parameters
+    ----------
+    problem : Problem
+        With a margin loss and one output.
+    context : mpmath.MPContext, optional
+        For high precision.
+
+    Returns
+    -------
+    array, shape (n, d)
     """
     if context is None:
         data = problem.floats.data
@@ -127,9 +134,17 @@ def signed_samples(problem: Problem, context: Any = None) -> Array:
 def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
     """Return the rows y_i x_i as fractions.
 
-    `problem`: With a margin loss and one output.
-    `digits`: To how many digits irrational inputs are rounded.
-    Returns: Floats as they are, which are fractions; otherwise of kind `Fraction`.
+    Parameters
+    ----------
+    problem : Problem
+        With a margin loss and one output.
+    digits : int
+        To how many digits irrational inputs are rounded.
+
+    Returns
+    -------
+    array, shape (n, d)
+        Floats as they are, which are fractions; otherwise of kind `Fraction`.
     """
     labels, inputs = problem.data["Y"], problem.data["X"]
     if inputs.dtype != object:
@@ -177,10 +192,18 @@ def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:
 
     For the exponential loss u = −log Σe^{−z_i}; always u ≤ min z_i.
 
-    `loss`: φ.
-    `margins`, shape (times, n): z.
-    `context`, optional: The arithmetic of the margins; float64 without it.
-    Returns: array, shape (times,)
+    Parameters
+    ----------
+    loss : MarginLoss
+        φ.
+    margins : array, shape (times, n)
+        z.
+    context : mpmath.MPContext, optional
+        The arithmetic of the margins; float64 without it.
+
+    Returns
+    -------
+    array, shape (times,)
 
     Examples
     --------

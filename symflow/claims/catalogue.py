@@ -66,8 +66,12 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
     A theorem is listed by being there: the classes that have a source, and from which
     no other theorem derives.
 
-    `package`: Its dotted name.
-    `question`: What they answer.
+    Parameters
+    ----------
+    package : str
+        Its dotted name.
+    question : str
+        What they answer.
 
     Examples
     --------

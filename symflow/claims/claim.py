@@ -245,7 +245,10 @@ class Bound(Claim):
 def thinned(path: Path) -> str:
     """Say that a run of gradient descent does not hold every iterate, if so.
 
-    `path`: From `descend`, or any other, of which nothing is said.
+    Parameters
+    ----------
+    path : Path
+        From `descend`, or any other, of which nothing is said.
     """
     taken = getattr(path, "stats", {})
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:

@@ -158,10 +158,16 @@ def imbalance_defect(before: Array, after: Array) -> float:
 
     In float64 rounding hides the small modes, and what is returned is max|Δ| / max|G|.
 
-    `before`, `after`, shapes (h, d) and (m, h): Two adjacent layers: floats, or objects
-      of any arithmetic.
-    Returns: Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of
-      the layers.
+    Parameters
+    ----------
+    before, after : array, shapes (h, d) and (m, h)
+        Two adjacent layers: floats, or objects of any arithmetic.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of the
+        layers.
 
     Examples
     --------

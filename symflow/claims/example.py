@@ -52,7 +52,10 @@ def scaled(**factors: float) -> Mutation:
 def restarted(factor: Any) -> Mutation:
     """Return the mutation that reads a claim's constants off another start.
 
-    `factor`: What the weights of the other start are, relative to those of the claim.
+    Parameters
+    ----------
+    factor : number
+        What the weights of the other start are, relative to those of the claim.
     """
 
     def mutate(claim: Any) -> Claim:
@@ -67,17 +70,28 @@ def restarted(factor: Any) -> Mutation:
 class Example:
     """A problem on which a theorem holds, and how a false version of it is seen.
 
-    `key`: Its short name, which the atlas shows.
-    `network`: What learns.
-    `data`: What is learned.
-    `init`: Where the flow starts.
-    `t`: When the flow is looked at.
-    `loss`: The squared loss by default.
-    `clock`: ``"log loss"`` for the flow in the clock of its loss.
-    `exact`: Whether all numbers are exact, so that any number of digits makes sense.
-    `false`: Makes the false version from the claim.
-    `elsewhere`, optional: The problem whose trajectory refutes the false version, where
-      it is another one.
+    Parameters
+    ----------
+    key : str
+        Its short name, which the atlas shows.
+    network : network
+        What learns.
+    data : Dataset or Moments
+        What is learned.
+    init : Init or sequence of arrays
+        Where the flow starts.
+    t : sequence of numbers
+        When the flow is looked at.
+    loss : loss, keyword-only
+        The squared loss by default.
+    clock : str, keyword-only
+        ``"log loss"`` for the flow in the clock of its loss.
+    exact : bool, keyword-only
+        Whether all numbers are exact, so that any number of digits makes sense.
+    false : callable, keyword-only
+        Makes the false version from the claim.
+    elsewhere : Example, keyword-only, optional
+        The problem whose trajectory refutes the false version, where it is another one.
 
     Examples
     --------
@@ -140,11 +154,16 @@ def regression(
 class RandomExamples:
     """Random problems on which a theorem holds wherever it applies.
 
-    `key`: Their short name, which the atlas shows.
-    `draw`: From a generator to one data set with many starts, a `Batch`.
-    `false`: Makes a false version from a claim; it has to fail on one of the problems.
-    `step`, optional: For gradient descent: from a problem to its step η; 0 skips the
-      problem.
+    Parameters
+    ----------
+    key : str
+        Their short name, which the atlas shows.
+    draw : callable
+        From a generator to one data set with many starts, a `Batch`.
+    false : callable
+        Makes a false version from a claim; it has to fail on one of the problems.
+    step : callable, optional
+        For gradient descent: from a problem to its step η; 0 skips the problem.
     """
 
     key: str

@@ -97,10 +97,16 @@ def is_endless(path: Path) -> bool:
 def gap_to(value: Array, error: Any, balls: Balls, index: int) -> Array:
     """Return a matrix, up to a relative error, minus the true end-to-end matrix.
 
-    `value`, shape (m, d): What is asserted of W.
-    `error`: How far `value` may be from what is meant, relative to its largest entry.
-    `balls`: What is proven.
-    `index`: Which of its times.
+    Parameters
+    ----------
+    value : array, shape (m, d)
+        What is asserted of W.
+    error : arb
+        How far `value` may be from what is meant, relative to its largest entry.
+    balls : Enclosure
+        What is proven.
+    index : int
+        Which of its times.
     """
     said = to_arb_array(value)
     size = max(entry.abs_upper() for entry in said.flat)
@@ -111,7 +117,10 @@ def gap_to(value: Array, error: Any, balls: Balls, index: int) -> Array:
 def limit_of(claim: Claim) -> tuple[Array, Any]:
     """Return a predicted limit, exactly where that is possible, and its error.
 
-    `claim`: With a `limit`, and perhaps an `exact_limit`.
+    Parameters
+    ----------
+    claim : Claim
+        With a `limit`, and perhaps an `exact_limit`.
     """
     known = getattr(claim, "exact_limit", None)
     if known is not None:
@@ -122,8 +131,12 @@ def limit_of(claim: Claim) -> tuple[Array, Any]:
 def limit_finding(claim: Claim, balls: Balls) -> Finding | str:
     """Hold a predicted limit against an enclosed one.
 
-    `claim`: With a `limit`.
-    `balls`: Its last time has to be t = ∞.
+    Parameters
+    ----------
+    claim : Claim
+        With a `limit`.
+    balls : Enclosure
+        Its last time has to be t = ∞.
     """
     if not is_endless(balls):
         return "a limit is certified by an enclosure with t = oo"

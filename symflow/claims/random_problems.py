@@ -27,13 +27,22 @@ Weights = tuple[Array, ...]
 class Batch:
     """One data set with many starts.
 
-    `widths`: Of the network.
-    `data`: What is learned.
-    `starts`: For each layer an array (starts, rows, columns).
-    `t`: When the flow is looked at.
-    `network`, optional: Dense layers of these widths without it.
-    `loss`: Whose flow it is.
-    `clock`: ``"log loss"`` for the flow in the clock of its loss.
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the network.
+    data : Dataset or Moments
+        What is learned.
+    starts : tuple of ndarray
+        For each layer an array (starts, rows, columns).
+    t : sequence of float
+        When the flow is looked at.
+    network : network, optional
+        Dense layers of these widths without it.
+    loss : loss
+        Whose flow it is.
+    clock : str
+        ``"log loss"`` for the flow in the clock of its loss.
     """
 
     widths: tuple[int, ...]

@@ -357,10 +357,16 @@ def _three() -> sympy.Expr:
 def unit_example(key: str, u: Any, v: Any, *sizes: Any, **more: Any) -> Example:
     """Return the start W(0) = u vᵀ for the target diag(2, 1), with layers between.
 
-    `key`: Its short name.
-    `u`, `v`: Unit vectors.
-    `*sizes`: Of the layers in between.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    u, v : sequence of two numbers
+        Unit vectors.
+    *sizes : number
+        Of the layers in between.
+    **more
+        As of `Example`.
     """
     times = tuple(sympy.Rational(k, 2) for k in range(9))
     middle = [[[size]] for size in sizes]

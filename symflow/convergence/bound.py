@@ -250,9 +250,17 @@ def positive_rate(problem: Problem, rate: float) -> Hypothesis:
 def refuse_zero_inputs(problem: Problem, call: str) -> None:
     """Raise where Σ_xx = 0: such a flow stands still, and no rate means anything.
 
-    `problem`: With any loss.
-    `call`: For the message of the error.
-    Raises `InvalidData`: If all inputs are zero.
+    Parameters
+    ----------
+    problem : Problem
+        With any loss.
+    call : str
+        For the message of the error.
+
+    Raises
+    ------
+    InvalidData
+        If all inputs are zero.
     """
     squared = isinstance(problem.flow.loss, SquaredLoss)
     if squared and not np.any(to_float_array(problem.arguments[0])):

@@ -155,10 +155,16 @@ class DescentComplexity(Bound, Theorem):
 class Tube:
     """A tube around the flow in which the constants hold; made by `of`.
 
-    `rate`: The bound B(t) on the flow.
-    `frame`: The target, with L, z_1 and z_2.
-    `norm`: R_0.
-    `radius`: r.
+    Parameters
+    ----------
+    rate : RankOneRate
+        The bound B(t) on the flow.
+    frame : FirstMode
+        The target, with L, z_1 and z_2.
+    norm : float
+        R_0.
+    radius : float
+        r.
     """
 
     rate: RankOneRate

@@ -204,10 +204,19 @@ def cumulative_imbalances(
 ) -> Array | None:
     """Return the d̃_i for the peak l*, or None where the imbalance has no such peak.
 
-    `weights`: W_1, …, W_L.
-    `peak`: l*, from 1 to L.
-    `r`, `m`: Inputs and outputs.
-    Returns: d̃_1, …, d̃_{L−1}, rounded down.
+    Parameters
+    ----------
+    weights : tuple of ndarray
+        W_1, …, W_L.
+    peak : int
+        l*, from 1 to L.
+    r, m : int
+        Inputs and outputs.
+
+    Returns
+    -------
+    ndarray or None
+        d̃_1, …, d̃_{L−1}, rounded down.
 
     Examples
     --------

@@ -55,9 +55,14 @@ MOST_MODES, MOST_SIZE = 12, 64
 class FirstMode:
     """The first mode of the target, in one arithmetic; made by `one_neuron`.
 
-    `depth`: L.
-    `first`, `second`: z_1 and z_2.
-    `left`, `right`: p_1 and q_1.
+    Parameters
+    ----------
+    depth : int
+        L.
+    first, second : float or mpf
+        z_1 and z_2.
+    left, right : ndarray
+        p_1 and q_1.
     """
 
     depth: int
@@ -93,11 +98,18 @@ class FirstMode:
 class Setting:
     """Target and start as they were given, in mpf; made by `setting`.
 
-    `depth`: L.
-    `values`, shape (k,): The z_i that do not vanish, largest first.
-    `left`, `right`, shapes (m, k) and (d, k): p_i and q_i.
-    `product`, shape (m, d): W(0).
-    `error`: What the coefficients of W(0) are good to.
+    Parameters
+    ----------
+    depth : int
+        L.
+    values : ndarray, shape (k,)
+        The z_i that do not vanish, largest first.
+    left, right : ndarray, shapes (m, k) and (d, k)
+        p_i and q_i.
+    product : ndarray, shape (m, d)
+        W(0).
+    error : float
+        What the coefficients of W(0) are good to.
     """
 
     depth: int
@@ -156,9 +168,14 @@ class Setting:
     ) -> Hypothesis:
         """Require value > 0, of a number of size one, beyond what may be off.
 
-        `words`, `detail`: The condition, and what was measured.
-        `value`: The number.
-        `found`: Other conditions, some of which may hold only up to rounding.
+        Parameters
+        ----------
+        words, detail : str
+            The condition, and what was measured.
+        value : mpf
+            The number.
+        found : iterable of Hypothesis
+            Other conditions, some of which may hold only up to rounding.
         """
         floor = self.error + 10 * sum(other.defect for other in found) ** 0.5
         if 0 < value <= floor:
@@ -310,10 +327,16 @@ def angle_falls() -> Identity:
 def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
     """Return a start near the first mode of diag(2, z_2), with layers in between.
 
-    `key`: Its short name.
-    `*sizes`: Of the layers in between.
-    `second`: z_2.
-    `**more`: As of `Example`.
+    Parameters
+    ----------
+    key : str
+        Its short name.
+    *sizes : number
+        Of the layers in between.
+    second : number, keyword-only
+        z_2.
+    **more
+        As of `Example`.
     """
     first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
     middle = [[[size]] for size in sizes]

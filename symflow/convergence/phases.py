@@ -68,14 +68,20 @@ VISIBLE = 1e-12
 class Modes:
     """The joint modes of data and start, those with σ_i > 0; made by `joint_modes`.
 
-    `left`, `right`, shapes (m, k) and (d, k): u_i and v_i.
-    `sigma`, `lam`, `start`, shape (k,): σ_i, λ_i and w_i(0).
-    `defect`, `off`: By how much the data and the start fail to be of this form, and the
-      start alone, relative to the largest mode.
-    `coupling`, `beside`: By how much Σ_xx couples the modes to each other and to the
-      rest, and by how much W(0) is of another form, each relative to the modes that it
-      couples.
-    `error`: What the strengths are good to, relative to the largest.
+    Parameters
+    ----------
+    left, right : ndarray, shapes (m, k) and (d, k)
+        u_i and v_i.
+    sigma, lam, start : ndarray, shape (k,)
+        σ_i, λ_i and w_i(0).
+    defect, off : float
+        By how much the data and the start fail to be of this form, and the start alone,
+        relative to the largest mode.
+    coupling, beside : float
+        By how much Σ_xx couples the modes to each other and to the rest, and by how
+        much W(0) is of another form, each relative to the modes that it couples.
+    error : float
+        What the strengths are good to, relative to the largest.
     """
 
     left: Array
@@ -270,8 +276,12 @@ def sharp_modes(problem: Problem) -> Modes:
 def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
     """Return the modes of Σ_yx that have σ_i > 0, with λ_i and w_i(0) on them.
 
-    `problem`: With the squared loss.
-    `digits`, optional: Decimal digits; without it the result is float64.
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss.
+    digits : int, optional
+        Decimal digits; without it the result is float64.
     """
     at = problem.floats if digits is None else problem.at(digits)
     frames = singular_frames(at.arguments[1], digits, metric=at.arguments[0])

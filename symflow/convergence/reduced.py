@@ -49,11 +49,18 @@ DRAWN = 10.0 ** (2 - CHECK_DIGITS)
 class ReducedStart:
     """Sizes of data and start that rates are made of; made by `reduced_start`.
 
-    `rank`: The rank r of Σ_xx.
-    `error`: How far the numbers may be from those that are meant, relative.
-    `weights`: W_1, …, W_L.
-    `projector`, `optimum`, shapes (d, d) and (m, d): P and W*.
-    `sigma_xx`, `sigma_yx`, shapes (d, d) and (m, d): Σ_xx on its range, and Σ_yx.
+    Parameters
+    ----------
+    rank : Rank
+        The rank r of Σ_xx.
+    error : float
+        How far the numbers may be from those that are meant, relative.
+    weights : tuple of arrays
+        W_1, …, W_L.
+    projector, optimum : arrays, shapes (d, d) and (m, d)
+        P and W*.
+    sigma_xx, sigma_yx : arrays, shapes (d, d) and (m, d)
+        Σ_xx on its range, and Σ_yx.
     """
 
     rank: Rank
@@ -177,7 +184,10 @@ class ReducedStart:
 def reduced_start(problem: Problem) -> ReducedStart:
     """Read a start and its data as exactly as they were given.
 
-    `problem`: With the squared loss, dense layers, and Σ_xx other than zero.
+    Parameters
+    ----------
+    problem : Problem
+        With the squared loss, dense layers, and Σ_xx other than zero.
     """
     memory = vars(problem)
     if "_reduced_start" not in memory:

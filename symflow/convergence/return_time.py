@@ -98,10 +98,19 @@ class FarAway(Theorem):
 def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     """Return ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to `strength`.
 
-    `depth`: L.
-    `first`: z_1.
-    `strength`: The size at the start; infinite by default.
-    Returns: The time after which s ≤ 2z_1.
+    Parameters
+    ----------
+    depth : int
+        L.
+    first : float
+        z_1.
+    strength : float
+        The size at the start; infinite by default.
+
+    Returns
+    -------
+    float
+        The time after which s ≤ 2z_1.
 
     Examples
     --------

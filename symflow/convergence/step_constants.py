@@ -27,10 +27,16 @@ LOWER, UPPER = 0.5, 1.5
 class Constants:
     """What the theorem on all steps reads of a start; made by `of`.
 
-    `low`, `high`: α, rounded down, and β, rounded up.
-    `force`: g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
-    `largest`, `smallest`: K, rounded up, and μ, rounded down.
-    `excess`: ℒ(0), rounded up.
+    Parameters
+    ----------
+    low, high : float
+        α, rounded down, and β, rounded up.
+    force : float
+        g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
+    largest, smallest : float
+        K, rounded up, and μ, rounded down.
+    excess : float
+        ℒ(0), rounded up.
     """
 
     low: float

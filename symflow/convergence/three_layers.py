@@ -106,8 +106,15 @@ class ThreeLayerRate(LossBound):
 def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 
-    `weights`: W_1, W_2, W_3.
-    Returns: Not negative, and rounded down.
+    Parameters
+    ----------
+    weights : tuple of ndarray
+        W_1, W_2, W_3.
+
+    Returns
+    -------
+    float
+        Not negative, and rounded down.
 
     Examples
     --------

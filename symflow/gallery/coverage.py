@@ -46,11 +46,18 @@ PROOFS = {
 class CataloguedResult:
     """One result.
 
-    `kind`: A key of `PROOFS`.
-    `name`: The class that states it, or the key of its entry in the atlas.
-    `result`: What it says.
-    `paper`: Where it comes from.
-    `contributes`: What the paper contributes; the rest is derived here.
+    Parameters
+    ----------
+    kind : str
+        A key of `PROOFS`.
+    name : str
+        The class that states it, or the key of its entry in the atlas.
+    result : str
+        What it says.
+    paper : Reference
+        Where it comes from.
+    contributes : str
+        What the paper contributes; the rest is derived here.
     """
 
     kind: str
@@ -125,7 +132,10 @@ class Coverage(Displayed):
 def tabulated(entries: Iterable[Entry]) -> Coverage:
     """Return every result of the catalogues and of the experiments in the atlas.
 
-    `entries`: Those of the atlas.
+    Parameters
+    ----------
+    entries : iterable of Entry
+        Those of the atlas.
 
     Examples
     --------

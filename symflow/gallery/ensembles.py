@@ -91,9 +91,14 @@ def claims_on(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield the claim of every start to which it applies, with its trajectory.
 
-    `kind`: The theorem.
-    `batch`: Data and starts.
-    `step`, optional: For gradient descent: from a problem to its step; 0 skips it.
+    Parameters
+    ----------
+    kind : type
+        The theorem.
+    batch : Batch
+        Data and starts.
+    step : callable, optional
+        For gradient descent: from a problem to its step; 0 skips it.
     """
     if step is None:
         paths = ensemble(batch.flow, batch.data, batch.starts, batch.t)

@@ -163,8 +163,12 @@ class PathEntry(Entry):
 def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
     """Return the claim of a theorem on an instance to which it applies.
 
-    `theorem`: The theorem.
-    `given`: The instance.
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    given : Instance or Example
+        The instance.
     """
     answer = theorem.attempt(bind(given.flow, given.data, given.init))
     assert isinstance(answer, Claim), answer
@@ -174,8 +178,12 @@ def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
 def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
     """Return the entry of a theorem on one of its examples.
 
-    `theorem`: The theorem.
-    `example`: As it carries it.
+    Parameters
+    ----------
+    theorem : type
+        The theorem.
+    example : Example
+        As it carries it.
     """
 
     def instance(given: Example = example) -> Instance:
@@ -229,8 +237,12 @@ class Experiment(Entry):
 class NumberEntry(Experiment):
     """Numbers that a theorem predicts and an experiment measures.
 
-    `mutant`: Makes a false prediction from the true one.
-    `tolerance`: Relative difference that the experiment explains.
+    Parameters
+    ----------
+    mutant : callable
+        Makes a false prediction from the true one.
+    tolerance : float
+        Relative difference that the experiment explains.
     """
 
     mutant: Callable[[Any], Any]
@@ -258,7 +270,10 @@ class NumberEntry(Experiment):
 class CeilingEntry(Experiment):
     """Numbers that a theorem bounds from above, and an experiment measures.
 
-    `factor`: The mutant: the bound times this is violated.
+    Parameters
+    ----------
+    factor : float
+        The mutant: the bound times this is violated.
     """
 
     factor: float

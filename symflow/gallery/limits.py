@@ -62,8 +62,12 @@ def _regressions() -> Iterator[tuple[Array, Array]]:
 def least_l1(X: Array, y: Array) -> float:
     """Return the least ℓ₁ norm of an interpolant, by linear programming.
 
-    `X`, shape (n, d): Samples.
-    `y`, shape (n,): Targets.
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        Samples.
+    y : ndarray, shape (n,)
+        Targets.
 
     Examples
     --------

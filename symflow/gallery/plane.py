@@ -122,10 +122,19 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     All layers but the last have the shape of `SHAPES`, and the last is zero; the inner
     layers of a dense network are the identity.
 
-    `kind`: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    `depth`: Number of layers.
-    `alpha`: Scale of the weights.
-    Raises `InvalidArgument`: If the kind is unknown.
+    Parameters
+    ----------
+    kind : str
+        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    depth : int
+        Number of layers.
+    alpha : float
+        Scale of the weights.
+
+    Raises
+    ------
+    InvalidArgument
+        If the kind is unknown.
 
     Examples
     --------
