@@ -205,7 +205,7 @@ def _turns(term: Term, pace: Pace) -> bool:
 def _turned(term: Term, kind: Generators) -> Velocities:
     """Return the motion of a rotation."""
     straight = Term(kind, term.first, term.second)
-    (second, moved), (first, other) = straight.gradient(straight.generator)
+    (second, moved), (first, other) = straight.gradient()
     if term.is_square:
         return {second: moved}
     if first == second:
@@ -231,12 +231,8 @@ def momentum_fields(ball: HeavyBall) -> Fields:
     pace = trace(Leaf(clock))
     velocities = [weighted(pace, Leaf(dotted(s))) for s in network.parameters]
     friction = _number(ball)
-    accelerations = [
-        subtract(node, scale(friction, velocity))
-        for node, velocity in zip(
-            network.pull_back(Leaf(force)), velocities, strict=True
-        )
-    ]
+    pairs = zip(network.pull_back(Leaf(force)), velocities, strict=True)
+    accelerations = [subtract(node, scale(friction, v)) for node, v in pairs]
     nodes = (*velocities, *accelerations, Leaf(clock))
     return Fields((*ball.state, TIME), (force, clock), nodes)
 

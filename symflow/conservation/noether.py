@@ -11,7 +11,6 @@ The force F stays a symbol in the proof, so that nothing is assumed about the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -137,7 +136,8 @@ class NoetherLaw(FormOfTerms, Law):
     def _with_a_generator(self) -> list[ProofStep]:
         motion = self.pace.motion(self.combination)
         moved = slope(self.flow.network.end_to_end_node, motion)
-        form, names = add(*self._tested()), self._names
+        tested = (scale(self._factor_of(*x), x[0].tested) for x in self.combination)
+        form, names = add(*tested), self._names
         changed = slope(form, names)
         inner = [
             scale(1 / self.pace.speed(s), self._pairing(s, node, names[s]))
@@ -161,11 +161,6 @@ class NoetherLaw(FormOfTerms, Law):
         if self.generators is Generators.ENTRYWISE and (symbol, True) in ends:
             left, right = transpose(left), transpose(right)
         return self.generators.pairing(left, right)
-
-    def _tested(self) -> Iterable[Node]:
-        for term, coefficient in self.combination:
-            factor = self._factor_of(term, coefficient)
-            yield scale(factor, term.tested(term.generator))
 
     def _factor_of(self, term: Term, coefficient: Fraction) -> sympy.Expr:
         return sympy.Rational(coefficient) * self.pace.weight(term)

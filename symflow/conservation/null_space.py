@@ -63,7 +63,13 @@ def _able_to_cancel(columns: Sequence[Mapping[Any, Fraction]]) -> list[int]:
 
 
 def content(row: Sequence[Fraction]) -> Fraction:
-    """Return the positive number by which a row, not zero, has coprime integers."""
+    """Return the positive number by which a row, not zero, has coprime integers.
+
+    Examples
+    --------
+    >>> content([Fraction(1, 2), Fraction(-2, 3)])
+    Fraction(1, 6)
+    """
     numerators, denominators = zip(*(x.as_integer_ratio() for x in row), strict=True)
     return Fraction(gcd(*numerators), lcm(*denominators))
 

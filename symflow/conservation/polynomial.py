@@ -163,13 +163,9 @@ class PolynomialLaw(Quantity):
         pairs = list(zip(_variables(self.flow), _speeds(self.flow), strict=True))
         slopes = [(v, self.expr.diff(v) * rate) for v, rate in pairs]
         decay = self.flow.loss.l2 * sum(v * slope for v, slope in slopes)
-        changes = [
-            decay - self.rate * self.expr,
-            *(
-                sum(slope * entry.diff(v) for v, slope in slopes)
-                for entry in _outputs(self.flow, self.inputs)
-            ),
-        ]
+        entries = _outputs(self.flow, self.inputs)
+        changes = [sum(slope * phi.diff(v) for v, slope in slopes) for phi in entries]
+        changes.append(decay - self.rate * self.expr)
         return all(sympy.expand(change) == 0 for change in changes)
 
     def value(self, weights: Any) -> Array:

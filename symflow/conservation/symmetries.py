@@ -88,7 +88,7 @@ class Pace:
         """Return ξ of a quadratic form, the same generator acting in all its terms."""
         found: dict[sympy.MatrixSymbol, list[Node]] = {}
         for term, coefficient in terms:
-            for symbol, node in term.gradient(term.generator):
+            for symbol, node in term.gradient():
                 factor = coefficient * self.weight(term) * self.speed(symbol)
                 found.setdefault(symbol, []).append(scale(factor, node))
         return {symbol: add(*nodes) for symbol, nodes in found.items()}
