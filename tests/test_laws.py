@@ -179,7 +179,7 @@ def test_descent_says_what_it_needs(rng):
     data = sf.Dataset([1.0, 2.0], [1.0, 0.0])
     with pytest.raises(sf.InvalidArgument, match="positive number"):
         sf.descend(gd, data, [[[1.0]]], 2, step_size=0)
-    with pytest.raises(sf.InvalidArgument, match="positive integer"):
+    with pytest.raises(sf.InvalidArgument, match="an integer from 1"):
         sf.descend(gd, data, [[[1.0]]], 0, step_size=1)
     with pytest.raises(sf.IntegrationFailed, match="leaves the floats"):
         sf.descend(gd, data, [[[1.0]]], 1000, step_size=1e9)

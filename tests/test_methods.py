@@ -326,7 +326,7 @@ def test_starts_that_make_no_sense(starts, error, message):
         (lambda: GaussLegendre(order=3), "even order"),
         (lambda: GaussLegendre(rtol=0), "between 0 and 1"),
         (lambda: Radau(atol=2), "between 0 and 1"),
-        (lambda: Taylor(order=2), "at least 8"),
+        (lambda: Taylor(order=2), "from 8 to 1000"),
         (lambda: ModeCrosses(0, 1.0), "count from 1"),
         (lambda: sf.simulate(*SCALAR, [1], method="RK45"), "DOP853"),
         (lambda: sf.simulate(*SCALAR, [1], events=[ModeCrosses(2, 1)]), "has 1"),
@@ -453,7 +453,7 @@ def test_a_huge_start_is_no_fault_of_the_tolerance(method: Any) -> None:
     assert run.weights[0][0] == pytest.approx(1e15, rel=1e-8)
 
 
-@pytest.mark.parametrize("time", [5e-324, 1e300])
+@pytest.mark.parametrize("time", [5e-324, 1e15])
 def test_radau_at_times_at_the_ends_of_the_range(time: float) -> None:
     try:
         run = sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, time, method=Radau())
