@@ -12,7 +12,7 @@ from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
 from symflow.conservation.count import Certificate, Count, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
-from symflow.conservation.inputs import Ratios, UnreachedPart
+from symflow.conservation.inputs import Ratios, UnreachedPart, laws_of
 from symflow.conservation.law import Law
 from symflow.conservation.laws import Laws, counted_for
 from symflow.conservation.momentum import AngularMomentum, momentum_laws
@@ -21,7 +21,6 @@ from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
 from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
-from symflow.conservation.searches import laws_of
 from symflow.conservation.tensor import ComponentLaw
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall

@@ -32,14 +32,7 @@ Controls = dict[sympy.MatrixSymbol, Residues]
 class Fields:
     """A family of vector fields that is linear in controls, to be evaluated modulo p.
 
-    Parameters
-    ----------
-    state : tuple of sympy.MatrixSymbol
-        The coordinates, of integer sizes.
-    controls : tuple of sympy.MatrixSymbol
-        What the members of the family differ in.
-    nodes : tuple of Node
-        The velocity of every symbol of the state, linear in the controls.
+    The nodes are the velocities of the symbols of the state, which have integer sizes.
     """
 
     state: tuple[sympy.MatrixSymbol, ...]
@@ -86,10 +79,8 @@ class Fields:
         places = [point]
         for level in range(depth - 1):
             moved = self._evaluate(places[-1], members[level], level)
-            grown = [_grown(x, level) for x in places[-1]]
-            places.append(
-                [_with_top(x, v, level) for x, v in zip(grown, moved, strict=True)]
-            )
+            pairs = zip(places[-1], moved, strict=True)
+            places.append([_with_top(x, v, level) for x, v in pairs])
         field = self._evaluate(places[-1], members[-1], depth - 1)
         for level in reversed(range(depth - 1)):
             field = self._pulled(places, field, members[level], level, depth - 1)
@@ -110,10 +101,15 @@ class Fields:
     def _evaluate(
         self, point: list[Residues], member: Controls, nilpotents: int
     ) -> list[Any]:
-        leaves = dict(zip(self.state, point, strict=True))
-        leaves |= {c: _padded(x, nilpotents) for c, x in member.items()}
+        leaves = self._leaves(point, member, nilpotents)
         values = NilpotentValues(leaves, nilpotents)
         return [values.of(node) for node in self.nodes]
+
+    def _leaves(
+        self, point: list[Residues], member: Controls, nilpotents: int
+    ) -> dict[sympy.MatrixSymbol, Any]:
+        state = dict(zip(self.state, point, strict=True))
+        return {s: _padded(x, nilpotents) for s, x in (state | member).items()}
 
     def _pulled(
         self,
@@ -124,11 +120,7 @@ class Fields:
         nilpotents: int,
     ) -> list[Any]:
         """Return (1 − t DF) field, F at the place before step `level`."""
-        leaves = {
-            s: _padded(x, nilpotents)
-            for s, x in zip(self.state, places[level], strict=True)
-        }
-        leaves |= {c: _padded(x, nilpotents) for c, x in member.items()}
+        leaves = self._leaves(places[level], member, nilpotents)
         leaves |= dict(zip(self._velocities, field, strict=True))
         values = NilpotentValues(leaves, nilpotents)
         return [
@@ -142,15 +134,9 @@ class Fields:
 def gradient_fields(
     network: AbstractNetwork, inputs: sympy.ImmutableDenseMatrix | None = None
 ) -> Fields:
-    """Return the gradient fields F_G of a network.
+    """Return the gradient fields F_G of a network of integer widths.
 
-    Parameters
-    ----------
-    network : AbstractNetwork
-        With integer widths.
-    inputs : sympy.ImmutableDenseMatrix, optional
-        A basis, as rows, of what the inputs span, whose forces are G X; everything
-        without it.
+    Where the rows of `inputs` are a basis of what the inputs span, the forces are G X.
     """
     widths = network.widths
     columns = int(widths[0]) if inputs is None else inputs.rows
@@ -171,9 +157,8 @@ def jacobian(
     for place, (symbol, x) in enumerate(zip(symbols, point, strict=True)):
         dual = np.zeros((size, 2, *x.shape[-2:]), dtype=np.int64)
         dual[:, :1] = x
-        block = dual[ends[place] : ends[place + 1], 1].reshape(x.size, x.size)
-        block[np.arange(x.size), np.arange(x.size)] = 1
-        dual[ends[place] : ends[place + 1], 1] = block.reshape(x.size, *x.shape[-2:])
+        units = np.eye(x.size, dtype=np.int64).reshape(-1, *x.shape[-2:])
+        dual[ends[place] : ends[place + 1], 1] = units
         leaves[symbol] = dual
     values = NilpotentValues(leaves, 1)
     rows = [values.of(law)[:, 1].reshape(size, -1).T for law in laws]
@@ -181,13 +166,7 @@ def jacobian(
 
 
 def rank(rows: Residues) -> int:
-    """Return the rank modulo p.
-
-    Examples
-    --------
-    >>> rank(np.array([[1, 2], [2, 4]]))
-    1
-    """
+    """Return the rank modulo p."""
     from flint import nmod_mat
 
     if 0 in rows.shape:
@@ -207,14 +186,11 @@ def _size(symbol: sympy.MatrixSymbol) -> tuple[int, int]:
     return int(symbol.shape[0]), int(symbol.shape[1])
 
 
-def _grown(array: Residues, level: int) -> Residues:
-    return _padded(array, level + 1)
-
-
 def _with_top(array: Residues, velocity: Residues, level: int) -> Residues:
     """Return array + t_level · velocity; the element has no t_level yet."""
-    batch = np.broadcast_shapes(array.shape[:-3], velocity.shape[:-3])
-    result = np.broadcast_to(array, (*batch, *array.shape[-3:])).copy()
+    grown = _padded(array, level + 1)
+    batch = np.broadcast_shapes(grown.shape[:-3], velocity.shape[:-3])
+    result = np.broadcast_to(grown, (*batch, *grown.shape[-3:])).copy()
     result[..., 2**level :, :, :] = velocity
     return result
 

@@ -31,15 +31,11 @@ import sympy
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.nodes import Node
 from symflow.conservation.brackets import Fields, gradient_fields, jacobian, rank
-from symflow.conservation.inputs import spanned_inputs
+from symflow.conservation.inputs import laws_of, spanned_inputs
 from symflow.conservation.law import Law
 from symflow.conservation.momentum import momentum_fields, momentum_nodes
-from symflow.conservation.narrow import (
-    with_narrow_ends,
-    with_narrow_hidden_layers,
-)
+from symflow.conservation.narrow import with_narrow_ends, with_narrow_hidden_layers
 from symflow.conservation.nilpotent import PRIME
-from symflow.conservation.searches import laws_of
 from symflow.conservation.tensor import as_matrix
 from symflow.conservation.units import COPIES, Units, arrangements
 from symflow.errors import InvalidArgument
@@ -325,32 +321,6 @@ def _ranks(
     known = rank(jacobian(laws, fields.state, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
     return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
-
-
-def two_layer_count(d: int, h: int, m: int) -> int:
-    """Return the number of independent laws of the network d–h–m, in closed form.
-
-    The fields act on the stacked (d + m)×h matrix by the symmetric matrices that mix
-    both blocks, whose brackets generate so(d, m); with k = d + m there are h(h+1)/2
-    laws for h ≤ k and kh − k(k−1)/2 for h ≥ k.
-
-    Parameters
-    ----------
-    d, h, m : int
-        The widths.
-
-    Returns
-    -------
-    int
-        The generic number of independent entries of the imbalance.
-
-    Examples
-    --------
-    >>> two_layer_count(2, 5, 2)
-    14
-    """
-    k = d + m
-    return h * (h + 1) // 2 if h <= k else k * h - k * (k - 1) // 2
 
 
 def _bracket_ranks(

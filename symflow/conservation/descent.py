@@ -20,7 +20,6 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, Node, add, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -28,8 +27,8 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
 from symflow.claims.bibliography import DU_2018
 from symflow.claims.claim import thinned
-from symflow.conservation.law import Law
-from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.law import Law, symbol_like
+from symflow.conservation.proof import ProofStep, slope, step
 from symflow.flow import GradientDescent, dotted
 
 
@@ -57,7 +56,6 @@ class StepLaw(Claim):
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return f"step of {self.law.name}"
 
     @property
@@ -80,10 +78,8 @@ class StepLaw(Claim):
         """Q⁺ = (1 − 2ηλ) Q + η² Q(θ̇)."""
         eta = self.descent.step_size
         after = (1 - eta * self.law.rate) * self.law.expr + eta**2 * self.change
-        if self.law.node.is_scalar:
-            return sympy.Eq(sympy.Symbol("Qnext"), after, evaluate=False)
-        shape = self.law.node.shape
-        return sympy.Eq(sympy.MatrixSymbol("Qnext", *shape), after, evaluate=False)
+        name = symbol_like("Qnext", self.law.expr)
+        return sympy.Eq(name, after, evaluate=False)
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
@@ -92,7 +88,6 @@ class StepLaw(Claim):
 
     @property
     def reference(self) -> Reference:
-        """Where the identity is used."""
         return DU_2018
 
     @property
@@ -107,12 +102,6 @@ class StepLaw(Claim):
     def proof(self) -> list[ProofStep]:
         """Return the proof: that of the law, then the expansion of the step.
 
-        Returns
-        -------
-        list of ProofStep
-            The expansion is an identity of words, for every size, where Q is an
-            imbalance; for the others Q is a quadratic form by its definition.
-
         Examples
         --------
         >>> import symflow as sf
@@ -124,14 +113,10 @@ class StepLaw(Claim):
         if self.law.degree != 2:
             return steps
         eta, node = self.descent.step_size, self.law.node
-        velocities: dict[sympy.MatrixSymbol, Node] = {
-            symbol: Leaf(dotted(symbol)) for symbol in self.descent.state
-        }
-        moved = {s: add(Leaf(s), scale(eta, v)) for s, v in velocities.items()}
-        first = push_forward(node, velocities)
-        assert first is not None
+        moved = {s: add(Leaf(s), scale(eta, v)) for s, v in self._velocities.items()}
+        first = scale(eta, slope(node, self._velocities))
         left = subtract(substitute(node, moved), node)
-        right = add(scale(eta, first), scale(eta**2, self._at_derivatives))
+        right = add(first, scale(eta**2, self._at_derivatives))
         return [*steps, step(left, right, "the step, expanded in η", {})]
 
     def mismatch(self, path: Path) -> str:
@@ -158,8 +143,11 @@ class StepLaw(Claim):
     def _at_derivatives(self) -> Node:
         if self.law.degree == 1:
             return scale(0, self.law.node)
-        names = {symbol: Leaf(dotted(symbol)) for symbol in self.descent.state}
-        return substitute(self.law.node, dict(names))
+        return substitute(self.law.node, self._velocities)
+
+    @property
+    def _velocities(self) -> dict[sympy.MatrixSymbol, Node]:
+        return {symbol: Leaf(dotted(symbol)) for symbol in self.descent.state}
 
     def __str__(self) -> str:
         quantity, change = inline(self.law.expr), inline(self.change)

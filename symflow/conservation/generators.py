@@ -100,15 +100,7 @@ class Generators(Enum):
 
 @dataclass(frozen=True)
 class Term:
-    """Two letters a and b with as many rows, and the generators that act on them.
-
-    Parameters
-    ----------
-    generators : Generators
-        What S is.
-    first, second : Oriented
-        The letters a and b.
-    """
+    """Two letters a and b with as many rows, and the generators that act on them."""
 
     generators: Generators
     first: Oriented
@@ -158,32 +150,27 @@ class Term:
         rows = a.shape[self.generators is not Generators.ENTRYWISE]
         return self.generators.symbol(rows, b.shape[1])
 
-    def tested(self, generator: Node | None) -> Node:
-        """Return half of tr SᵀQ as a node, half of the moment's part along S.
-
-        Parameters
-        ----------
-        generator : Node or None
-            As from `generator`.
-        """
+    @property
+    def tested(self) -> Node:
+        """Half of tr SᵀQ as a node, half of the moment's part along S."""
         a, b = self._letters
-        pair = self.generators.pairing(self._acted_on(a, generator), b)
-        return scale(self.share, pair)
+        return scale(self.share, self.generators.pairing(self._acted_on(a), b))
 
     @property
     def _letters(self) -> tuple[Node, Node]:
-        second = _node(self.second)
+        second = oriented(self.second)
         if self.first == ONE:
             return IdentityNode(second.shape[0]), second
-        return _node(self.first), second
+        return oriented(self.first), second
 
-    def _acted_on(self, letter: Node, generator: Node | None) -> Node:
-        """Return aS."""
+    def _acted_on(self, letter: Node, *, crossed: bool = False) -> Node:
+        """Return aS, or bSᵀ where it is crossed."""
+        generator = self.generator
         if generator is None:
             return letter
         if self.generators is Generators.ENTRYWISE:
             return hadamard(generator, letter)
-        return product(letter, generator)
+        return product(letter, transpose(generator) if crossed else generator)
 
     @property
     def share(self) -> sympy.Rational:
@@ -191,21 +178,12 @@ class Term:
         both = self.generators in {Generators.SYMMETRIC, Generators.SKEW}
         return sympy.S.One if both and not self.is_square else sympy.S.Half
 
-    def gradient(self, generator: Node | None) -> list[tuple[sympy.MatrixSymbol, Node]]:
-        """Return the gradient of half of tr SᵀQ, as parts of some parameters.
-
-        Parameters
-        ----------
-        generator : Node or None
-            As from `generator`.
-        """
-        crossed = generator
-        if generator is not None and self.generators is not Generators.ENTRYWISE:
-            crossed = transpose(generator)
+    def gradient(self) -> list[tuple[sympy.MatrixSymbol, Node]]:
+        """Return the gradient of half of tr SᵀQ, as parts of some parameters."""
         a, b = self._letters
         parts = (
-            (self.second, self._acted_on(a, generator)),
-            (self.first, self._acted_on(b, crossed)),
+            (self.second, self._acted_on(a)),
+            (self.first, self._acted_on(b, crossed=True)),
         )
         return [
             (symbol, scale(self.share, transpose(node) if flag else node))
@@ -222,6 +200,7 @@ def _correlations(matrix: Node) -> Node:
     return embeddings.circulant_sums(product(matrix, transpose(matrix)), size)
 
 
-def _node(letter: Oriented) -> Node:
+def oriented(letter: Oriented) -> Node:
+    """Return a letter as a node."""
     symbol, flag = letter
     return transpose(Leaf(symbol)) if flag else Leaf(symbol)

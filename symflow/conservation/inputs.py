@@ -25,22 +25,24 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import elementwise, hadamard
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, subtract, transpose
-from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant
 from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
+from symflow.conservation.noether import noether_laws
 from symflow.conservation.null_space import null_space, row_space
-from symflow.conservation.proof import ProofStep, entrywise_step
+from symflow.conservation.proof import ProofStep, entrywise_step, slope
+from symflow.conservation.rows import row_laws
 from symflow.conservation.tensor import (
     applied,
     as_fractions,
     as_matrix,
     rational,
+    rational_tensor,
+    tensor_laws,
 )
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow
@@ -97,17 +99,14 @@ class UnreachedPart(Law):
 
     @property
     def scope(self) -> str:
-        """For what the law holds."""
         return WITH_INPUTS if self.given else "for every loss and data set"
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return f"frozen part of {self.flow.state[self.place].name}"
 
     @property
     def involved(self) -> tuple[int, ...]:
-        """The parameter."""
         return (self.place,)
 
     @cached_property
@@ -124,13 +123,7 @@ class UnreachedPart(Law):
         return (_unused(self.rows, self.flow.state[self.place].name),)
 
     def proof(self) -> list[ProofStep]:
-        """Return N Rᵀ = 0, R what is reached; every velocity has it as a factor.
-
-        Returns
-        -------
-        list of ProofStep
-            One identity between constant matrices.
-        """
+        """Return N Rᵀ = 0, R what is reached; every velocity has it as a factor."""
         return [_orthogonal(self.rows, self.reached)]
 
 
@@ -178,12 +171,10 @@ class Ratios(Law):
 
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """That some directions are orthogonal to all inputs."""
         return (_unused(self.rows, "the inputs"),)
 
     @property
     def involved(self) -> tuple[int, ...]:
-        """The factors of s."""
         return (0,) if isinstance(self.flow.network, HadamardDifference) else (0, 1)
 
     @cached_property
@@ -193,19 +184,12 @@ class Ratios(Law):
         return product(Constant(self.rows), logarithm)
 
     def proof(self) -> list[ProofStep]:
-        """Return ṡ = c Fᵀ∘s, coordinate by coordinate, and N Xᵀ = 0.
-
-        Returns
-        -------
-        list of ProofStep
-            The first at size 2, where the coordinates do not mix.
-        """
+        """Return ṡ = c Fᵀ∘s at size 2, as coordinates do not mix, and N Xᵀ = 0."""
         small: Any = _resized(self.flow.network, 2)
         force = Leaf(sympy.MatrixSymbol("F", 1, 2))
         pulled = small.pull_back(force)
         grown = self._growing(small)
-        rate = push_forward(grown, dict(zip(small.parameters, pulled, strict=True)))
-        assert rate is not None
+        rate = slope(grown, dict(zip(small.parameters, pulled, strict=True)))
         factor = 2 if isinstance(small, HadamardDifference) else 1
         right = scale(factor, hadamard(transpose(force), grown))
         words = "at every size, coordinate by coordinate: (log|s|)˙ is the force"
@@ -218,15 +202,7 @@ class Ratios(Law):
 
 
 def input_laws(flow: GradientFlow, data: Any) -> list[Law]:
-    """Return what is conserved for the inputs of `data`, besides the laws for all data.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of integer width at the input.
-    data : Dataset or Moments
-        Whose inputs count, not the labels.
-    """
+    """Return what else is conserved for the inputs of `data`, whatever the labels."""
     network = flow.network
     if isinstance(flow.loss, CustomLoss):
         msg = (
@@ -258,27 +234,25 @@ def input_laws(flow: GradientFlow, data: Any) -> list[Law]:
     return found
 
 
+def laws_of(flow: GradientFlow, data: Any = None) -> list[Law]:
+    """Return the laws for every loss and data set, then those for inputs of `data`."""
+    searches = (noether_laws, tensor_laws, unreached_laws, row_laws)
+    found = [law for find in searches for law in find(flow)]
+    if data is None:
+        return found
+    return [*found, *(law for law in input_laws(flow, data) if law not in found)]
+
+
 def unreached_laws(flow: GradientFlow) -> list[Law]:
     """Return what a tensor network does not reach, whatever the inputs."""
-    network = flow.network
-    if not isinstance(network, TensorNetwork):
-        return []
-    if any(as_fraction(entry) is None for entry in network.as_tensor().flat):
-        return []
-    return frozen_parts(flow, as_fractions(network.tensor), given=False)
+    tensor = rational_tensor(flow.network)
+    return [] if tensor is None else frozen_parts(flow, tensor, given=False)
 
 
 def frozen_parts(flow: GradientFlow, tensor: Array, *, given: bool) -> list[Law]:
     """Return the part of every column that a tensor network does not reach.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of a tensor network.
-    tensor : array of Fraction
-        M, contracted with the inputs where they are given.
-    given : bool, keyword-only
-        Whether they are.
+    The tensor is M, contracted with the inputs where they are `given`.
     """
     found: list[Law] = []
     for place in range(tensor.ndim - 1):
@@ -293,15 +267,6 @@ def frozen_parts(flow: GradientFlow, tensor: Array, *, given: bool) -> list[Law]
 
 def spanned_inputs(network: AbstractNetwork, data: Any, call: str) -> Array:
     """Return a basis of what the inputs span, as rows of fractions.
-
-    Parameters
-    ----------
-    network : AbstractNetwork
-        Whose inputs they are.
-    data : Dataset or Moments
-        The data.
-    call : str
-        For the message of an error.
 
     Raises
     ------

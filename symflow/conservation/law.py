@@ -28,9 +28,16 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.proof import ProofStep, is_proof, standing
-from symflow.conservation.symmetries import pace_of
+from symflow.conservation.symmetries import Combination, pace_of
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
+from symflow.networks import Network
+
+
+def symbol_like(name: str, expr: Any) -> Any:
+    """Return a symbol of the shape of an expression."""
+    shape = getattr(expr, "shape", None)
+    return sympy.Symbol(name) if shape is None else sympy.MatrixSymbol(name, *shape)
 
 
 class Quantity(Claim):
@@ -96,12 +103,9 @@ class Quantity(Claim):
     def statement(self) -> sympy.Basic:
         """dQ/dt = −rQ, with the right side zero when nothing decays."""
         expr: Any = self.expr  # type: ignore[attr-defined]
-        if not hasattr(expr, "shape"):
-            return sympy.Eq(sympy.Symbol("Qdot"), -self.rate * expr, evaluate=False)
-        derivative = sympy.MatrixSymbol("Qdot", *expr.shape)
-        zero = sympy.ZeroMatrix(*expr.shape)
-        right = zero if self.is_conserved else -self.rate * expr
-        return sympy.Eq(derivative, right, evaluate=False)
+        nothing = self.is_conserved and hasattr(expr, "shape")
+        right = sympy.ZeroMatrix(*expr.shape) if nothing else -self.rate * expr
+        return sympy.Eq(symbol_like("Qdot", expr), right, evaluate=False)
 
     @cached_property
     def is_proved(self) -> bool:
@@ -156,6 +160,31 @@ class Quantity(Claim):
         return f"{self._written} decays as e^({exponent.replace('*', '')})"
 
 
+class FormOfTerms(Quantity):
+    """A form that a `combination` of terms makes, as `symmetries` finds them."""
+
+    combination: Combination
+
+    @property
+    def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
+        """The parameters that occur."""
+        found = (s for term, _ in self.combination for s in term.symbols)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def involved(self) -> tuple[int, ...]:
+        """Which parameters occur, counted from 0."""
+        state = self.flow.state  # type: ignore[attr-defined]
+        return tuple(sorted(map(state.index, self.symbols)))
+
+    def _named(self, between: str, of: str) -> str:
+        """Return a name by the one space between two layers, or by all parameters."""
+        flow, places = self.flow, self.involved  # type: ignore[attr-defined]
+        if isinstance(flow.network, Network) and places[-1] == places[0] + 1:
+            return f"{between}{places[-1]}"
+        return of + ", ".join(flow.state[place].name for place in places)
+
+
 class Law(Quantity):
     """A quantity Q of the weights with dQ/dt = −kλQ, k its degree, λ the weight decay.
 
@@ -193,24 +222,12 @@ class Law(Quantity):
         return to_sympy(self.node)
 
     def value(self, weights: Any) -> Array:
-        """Return the quantity at given weights.
-
-        Parameters
-        ----------
-        weights : sequence of arrays
-            As for `Quantity.value`.
-        """
+        """Return the quantity at given weights."""
         arrays = map(np.asarray, weights)
         return Values(dict(zip(self.flow.state, arrays, strict=True))).of(self.node)
 
     def size(self, path: Path) -> Array:
-        """Return the largest weight to the degree, over the learning rate of a square.
-
-        Parameters
-        ----------
-        path : Path
-            A trajectory; the answer has one number per weight that occurs.
-        """
+        """Return the largest weights to the degree, squares over the learning rate."""
         sizes = []
         for place in self.involved:
             largest = max(abs(w) for w in path.weights[place].flat)
@@ -228,12 +245,12 @@ class Law(Quantity):
 
     def _sheet(self) -> Sheet:
         """Show the quantity and what becomes of it."""
-        shape, scalar = self.node.shape, self.node.is_scalar
-        name = sympy.Symbol("Q") if scalar else sympy.MatrixSymbol("Q", *shape)
         fate = str(self).removeprefix(inline(self.expr)).removeprefix(" is").strip()
         return Sheet(
             f"{self.name} ({self.reference}), {self.status.value}",
-            formulas=(sympy.Eq(name, self.expr, evaluate=False),),
+            formulas=(
+                sympy.Eq(symbol_like("Q", self.expr), self.expr, evaluate=False),
+            ),
             notes=(fate,),
             whole=".expr",
         )

@@ -138,13 +138,6 @@ def counted_for(flow: GradientFlow) -> AbstractNetwork | None:
     """Return the network whose laws are as many as those of a flow, if it is known.
 
     Learning rates rescale the parameters, and a product of them only as a whole.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
-    >>> counted_for(flow)
-    LinearNetwork(2, 1)
     """
     same = len(set(flow.learning_rates)) <= 1
     return flow.network if same or isinstance(flow.network, Network) else None

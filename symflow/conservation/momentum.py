@@ -21,7 +21,6 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.calculus import push_forward
 from symflow.algebra.commuting_words import expand_commuting
 from symflow.algebra.elementwise import weighted
 from symflow.algebra.nodes import (
@@ -41,9 +40,9 @@ from symflow.algebra.values import Values
 from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.brackets import TIME, Fields
-from symflow.conservation.generators import ONE, Generators, Term
-from symflow.conservation.law import Quantity
-from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.generators import ONE, Generators, Term, oriented
+from symflow.conservation.law import FormOfTerms
+from symflow.conservation.proof import ProofStep, slope, step
 from symflow.conservation.symmetries import (
     Combination,
     Letters,
@@ -53,14 +52,13 @@ from symflow.conservation.symmetries import (
     pace_of,
 )
 from symflow.flow import GradientFlow, HeavyBall, dotted, twice_dotted
-from symflow.networks import Network
 
 #: Friction where a count meets a symbol: any positive number is generic.
 SOME_FRICTION = sympy.Rational(3, 7)
 
 
 @dataclass(frozen=True, repr=False)
-class AngularMomentum(Quantity):
+class AngularMomentum(FormOfTerms):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 
     Parameters
@@ -93,20 +91,8 @@ class AngularMomentum(Quantity):
         return self.ball.flow
 
     @property
-    def involved(self) -> tuple[int, ...]:
-        """Which weights occur, counted from 0."""
-        symbols = {s for term, _ in self.combination for s in term.symbols}
-        places = map(self.ball.flow.state.index, symbols)
-        return tuple(sorted(places))
-
-    @property
     def name(self) -> str:
-        """A short name for tables."""
-        first, last = self.involved[0], self.involved[-1]
-        if isinstance(self.ball.network, Network) and last == first + 1:
-            return f"angular momentum {last}"
-        names = (self.ball.flow.state[place].name for place in self.involved)
-        return f"angular momentum of {', '.join(names)}"
+        return self._named("angular momentum ", "angular momentum of ")
 
     @property
     def rate(self) -> sympy.Expr:
@@ -131,69 +117,33 @@ class AngularMomentum(Quantity):
 
     @property
     def reference(self) -> Reference:
-        """Where the law comes from."""
         return MARCOTTE_2024
 
     def proof(self) -> list[ProofStep]:
-        """Return the equations of motion and Ȧ = −τA, for every width and force F.
-
-        Returns
-        -------
-        list of ProofStep
-            Identities of noncommutative polynomials.
-        """
-        ball, widths = self.ball, self.ball.network.widths
-        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
-        pulled, decays = ball.network.pull_back(force), pace_of(ball.flow).decays
-        state = [ball.flow.state[place] for place in self.involved]
-        given = [
-            add(
-                pulled[place],
-                scale(-decays[place], Leaf(symbol)),
-                scale(-self.rate, Leaf(dotted(symbol))),
-            )
-            for place, symbol in zip(self.involved, state, strict=True)
-        ]
-        names = [Leaf(twice_dotted(symbol)) for symbol in state]
-        meaning = dict(zip((name.symbol for name in names), given, strict=True))
-        steps = [
-            step(name, node, "Newton's law, F = −∂ℓ/∂W, with friction", meaning)
-            for name, node in zip(names, given, strict=True)
-        ]
-        slopes: dict[sympy.MatrixSymbol, Node] = {}
-        for symbol, name in zip(state, names, strict=True):
-            slopes |= {symbol: Leaf(dotted(symbol)), dotted(symbol): name}
-        rate = push_forward(self.node, slopes)
-        assert rate is not None
-        end = scale(-self.rate, self.node)
-        return [*steps, step(rate, end, "the derivative of A", meaning)]
+        """Return the equations of motion and Ȧ = −τA, for every width and force F."""
+        forces = pace_of(self.flow).velocities()
+        meaning: Velocities = {}
+        moving: Velocities = {}
+        for symbol in (self.flow.state[place] for place in self.involved):
+            velocity, name = dotted(symbol), twice_dotted(symbol)
+            friction = scale(-self.rate, Leaf(velocity))
+            meaning[name] = add(forces[symbol], friction)
+            moving |= {symbol: Leaf(velocity), velocity: Leaf(name)}
+        rule = "Newton's law, F = −∂ℓ/∂W, with friction"
+        steps = [step(Leaf(s), node, rule, meaning) for s, node in meaning.items()]
+        end, words = scale(-self.rate, self.node), "the derivative of A"
+        return [*steps, step(slope(self.node, moving), end, words, meaning)]
 
     def value(self, weights: Any, velocities: Any = ()) -> Array:
-        """Return A at given weights and velocities.
-
-        Parameters
-        ----------
-        weights, velocities : sequence of arrays
-            One per layer, of any arithmetic, with or without a leading time axis.
-
-        Returns
-        -------
-        array
-            With the leading axis of the weights.
-        """
+        """Return A at given weights and velocities."""
         arrays = map(np.asarray, (*weights, *velocities))
         return Values(dict(zip(self.ball.state, arrays, strict=True))).of(self.node)
 
     def size(self, path: Path) -> Array:
-        """Return weights times velocities.
+        """Return weights times velocities, which a path holds after the weights.
 
         A ball that has come to rest once moved by its weights in the time since the
         start.
-
-        Parameters
-        ----------
-        path : Path
-            It has to hold the velocities after the weights.
         """
         tops = [max(abs(x) for a in part for x in a.flat) for part in self._parts(path)]
         last = path.number(exact(path.t[-1]))
@@ -215,8 +165,8 @@ class AngularMomentum(Quantity):
 def _parts(term: Term, generators: Generators) -> list[Node]:
     """Return the moment of a rotation, velocities in the place of one letter each."""
     (first, flag), (second, other) = term.first, term.second
-    a, v = (_oriented(symbol, flag) for symbol in (first, dotted(first)))
-    b, w = (_oriented(symbol, other) for symbol in (second, dotted(second)))
+    a, v = oriented(term.first), oriented((dotted(first), flag))
+    b, w = oriented(term.second), oriented((dotted(second), other))
     parts = [product(transpose(a), w), scale(-1, product(transpose(v), b))]
     if generators is Generators.ALL or term.is_square:
         return parts
@@ -224,19 +174,10 @@ def _parts(term: Term, generators: Generators) -> list[Node]:
     return [*parts, *(scale(sign, transpose(part)) for part in parts)]
 
 
-def _oriented(symbol: sympy.MatrixSymbol, flag: bool) -> Node:
-    return transpose(Leaf(symbol)) if flag else Leaf(symbol)
-
-
 def rotations(pace: Pace) -> Iterator[tuple[Generators, Combination]]:
     """Yield the rotations that leave a model as it is, with their generators.
 
     They turn b along aS and a along −bSᵀ; in one space S is symmetric or skew.
-
-    Parameters
-    ----------
-    pace : Pace
-        Of a flow with one learning rate.
     """
     kinds = {
         Generators.ALL: Generators.ALL,
@@ -264,7 +205,7 @@ def _turns(term: Term, pace: Pace) -> bool:
 def _turned(term: Term, kind: Generators) -> Velocities:
     """Return the motion of a rotation."""
     straight = Term(kind, term.first, term.second)
-    (second, moved), (first, other) = straight.gradient(straight.generator)
+    (second, moved), (first, other) = straight.gradient()
     if term.is_square:
         return {second: moved}
     if first == second:
@@ -282,13 +223,7 @@ def momentum_laws(ball: HeavyBall) -> list[AngularMomentum]:
 
 
 def momentum_fields(ball: HeavyBall) -> Fields:
-    """Return the fields of weights, velocities and time, with every force.
-
-    Parameters
-    ----------
-    ball : HeavyBall
-        Of integer widths.
-    """
+    """Return the fields of weights, velocities and time, with every force."""
     network = ball.network
     widths = network.widths
     force = sympy.MatrixSymbol("G", int(widths[-1]), int(widths[0]))
@@ -296,12 +231,8 @@ def momentum_fields(ball: HeavyBall) -> Fields:
     pace = trace(Leaf(clock))
     velocities = [weighted(pace, Leaf(dotted(s))) for s in network.parameters]
     friction = _number(ball)
-    accelerations = [
-        subtract(node, scale(friction, velocity)) if friction else node
-        for node, velocity in zip(
-            network.pull_back(Leaf(force)), velocities, strict=True
-        )
-    ]
+    pairs = zip(network.pull_back(Leaf(force)), velocities, strict=True)
+    accelerations = [subtract(node, scale(friction, v)) for node, v in pairs]
     nodes = (*velocities, *accelerations, Leaf(clock))
     return Fields((*ball.state, TIME), (force, clock), nodes)
 
@@ -309,12 +240,8 @@ def momentum_fields(ball: HeavyBall) -> Fields:
 def momentum_nodes(ball: HeavyBall) -> list[Node]:
     """Return e^{τt}A of every law to first order at t = 0, for a Jacobian there."""
     friction = _number(ball)
-    return [
-        add(law.node, scale(friction, weighted(trace(Leaf(TIME)), law.node)))
-        if friction
-        else law.node
-        for law in momentum_laws(ball)
-    ]
+    nodes, time = [law.node for law in momentum_laws(ball)], trace(Leaf(TIME))
+    return [add(node, scale(friction, weighted(time, node))) for node in nodes]
 
 
 def _number(ball: HeavyBall) -> sympy.Expr:

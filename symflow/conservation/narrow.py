@@ -30,11 +30,6 @@ from symflow.networks import AbstractNetwork, Dense, Layer, LinearNetwork, Netwo
 def with_narrow_hidden_layers(network: AbstractNetwork) -> AbstractNetwork:
     """Return the network with the same algebra whose hidden layers are narrowest.
 
-    Parameters
-    ----------
-    network : AbstractNetwork
-        With integer widths.
-
     Examples
     --------
     >>> with_narrow_hidden_layers(LinearNetwork(3, 90, 2))
@@ -53,11 +48,6 @@ def with_narrow_hidden_layers(network: AbstractNetwork) -> AbstractNetwork:
 
 def with_narrow_ends(network: AbstractNetwork) -> AbstractNetwork:
     """Return a network with fewer inputs and outputs, enough to settle completeness.
-
-    Parameters
-    ----------
-    network : AbstractNetwork
-        With integer widths.
 
     Examples
     --------

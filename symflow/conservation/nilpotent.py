@@ -36,12 +36,7 @@ Residues = NDArray[np.int64]
 class NilpotentValues(Values):
     """Evaluates nodes on arrays of shape (…, 2^k, rows, columns) modulo `PRIME`.
 
-    Parameters
-    ----------
-    leaves : mapping
-        The residues of every matrix symbol.
-    count : int
-        The number k of nilpotents.
+    The leaves are the residues of every matrix symbol; k is the count.
 
     Examples
     --------
@@ -61,11 +56,9 @@ class NilpotentValues(Values):
 
     def multiply(self, kind: type[Node], left: Any, right: Any) -> Any:
         """Return a bilinear operation, coefficient by coefficient."""
-        if kind is Product:
-            return nilpotent_product(left, right, self.count, matmul)
-        if kind is Hadamard:
-            return nilpotent_product(left, right, self.count, entrywise)
-        return nilpotent_product(left, right, self.count, kronecker)
+        operations: dict[type[Node], Any] = {Product: matmul, Hadamard: entrywise}
+        operation = operations.get(kind, kronecker)
+        return nilpotent_product(left, right, self.count, operation)
 
     def add(self, left: Any, right: Any) -> Any:
         """Return the sum modulo p."""
@@ -125,13 +118,7 @@ class NilpotentValues(Values):
 
 
 def residue(number: Any) -> int:
-    """Return a rational number modulo p.
-
-    Examples
-    --------
-    >>> residue(sympy.Rational(1, 2)) * 2 % PRIME
-    1
-    """
+    """Return a rational number modulo p."""
     ratio = as_fraction(number)
     if ratio is None:
         msg = f"count_conserved: the coefficient {number} is irrational"

@@ -11,30 +11,25 @@ The force F stays a symbol in the proof, so that nothing is assumed about the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import sympy
 
-from symflow.algebra.calculus import push_forward
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    Scaled,
-    Sum,
-    add,
-    scale,
-    subtract,
-    transpose,
-)
+from symflow.algebra.nodes import Leaf, Node, Sum, add, scale, subtract, transpose
 from symflow.algebra.threads import cached_property
 from symflow.claims import Reference
 from symflow.claims.bibliography import ARORA_COHEN_HAZAN_2018, MARCOTTE_2023
 from symflow.conservation.generators import ONE, Generators, Term
-from symflow.conservation.law import Law
-from symflow.conservation.proof import ProofStep, step
-from symflow.conservation.symmetries import Combination, Pace, pace_of, symmetries
+from symflow.conservation.law import FormOfTerms, Law
+from symflow.conservation.proof import ProofStep, slope, step
+from symflow.conservation.symmetries import (
+    Combination,
+    Pace,
+    Velocities,
+    pace_of,
+    symmetries,
+)
 from symflow.flow import GradientFlow, dotted
 from symflow.networks import Network
 
@@ -42,7 +37,7 @@ _EXPLICIT = {Generators.ALL, Generators.SYMMETRIC, Generators.SKEW}
 
 
 @dataclass(frozen=True, repr=False)
-class NoetherLaw(Law):
+class NoetherLaw(FormOfTerms, Law):
     """A linear or quadratic form that a symmetry of the model conserves: the imbalance.
 
     Parameters
@@ -80,28 +75,21 @@ class NoetherLaw(Law):
     @cached_property
     def node(self) -> Node:
         """The form, positive terms first."""
-        order = sorted(self.combination, key=lambda item: item[1] < 0)
-        return add(*(scale(self._factor_of(*item), item[0].moment) for item in order))
+        return add(*(scale(factor, moment) for factor, moment in self._moments))
 
     @property
-    def involved(self) -> tuple[int, ...]:
-        """Which parameters occur, counted from 0."""
-        places = map(self.flow.state.index, self.symbols)
-        return tuple(sorted(places))
+    def _moments(self) -> list[tuple[sympy.Expr, Node]]:
+        order = sorted(self.combination, key=lambda item: item[1] < 0)
+        return [(self._factor_of(*item), item[0].moment) for item in order]
+
+    @property
+    def _names(self) -> Velocities:
+        """The names of the velocities."""
+        return {symbol: Leaf(dotted(symbol)) for symbol in self.symbols}
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
-        first, last = self.involved[0], self.involved[-1]
-        if isinstance(self.flow.network, Network) and last == first + 1:
-            return f"{self.generators.law} Δ{last}"
-        return ", ".join(self.flow.state[k].name for k in self.involved)
-
-    @property
-    def symbols(self) -> tuple[sympy.MatrixSymbol, ...]:
-        """The parameters that occur."""
-        found = (s for term, _ in self.combination for s in term.symbols)
-        return tuple(dict.fromkeys(found))
+        return self._named(f"{self.generators.law} Δ", "")
 
     @property
     def is_homogeneous(self) -> bool:
@@ -116,12 +104,10 @@ class NoetherLaw(Law):
 
     @property
     def rate(self) -> sympy.Expr:
-        """The rate r in Q(t) = e^{−rt} Q(0)."""
         return self.pace.decay(*self.combination[0][0].letters)
 
     @property
     def reference(self) -> Reference:
-        """Where the law comes from."""
         dense = self.generators in _EXPLICIT and isinstance(self.flow.network, Network)
         return ARORA_COHEN_HAZAN_2018 if dense else MARCOTTE_2023
 
@@ -132,12 +118,6 @@ class NoetherLaw(Law):
         derivative of the law.  Else the law is tested with a generator S: the model
         does not change along the motion that S makes, and this is the gradient of
         tr SᵀQ, in which the projections of the velocities drop out.
-
-        Returns
-        -------
-        list of ProofStep
-            Each compares equal as noncommutative polynomials, hence for every width;
-            `ProofStep.check` expands it again.
 
         Examples
         --------
@@ -155,12 +135,10 @@ class NoetherLaw(Law):
 
     def _with_a_generator(self) -> list[ProofStep]:
         motion = self.pace.motion(self.combination)
-        moved = push_forward(self.flow.network.end_to_end_node, motion)
-        assert moved is not None
-        form = add(*self._tested())
-        names = {symbol: Leaf(dotted(symbol)) for symbol in self.symbols}
-        slope = push_forward(form, dict(names))
-        assert slope is not None
+        moved = slope(self.flow.network.end_to_end_node, motion)
+        tested = (scale(self._factor_of(*x), x[0].tested) for x in self.combination)
+        form, names = add(*tested), self._names
+        changed = slope(form, names)
         inner = [
             scale(1 / self.pace.speed(s), self._pairing(s, node, names[s]))
             for s, node in motion.items()
@@ -169,8 +147,8 @@ class NoetherLaw(Law):
         steps = [
             step(moved, scale(0, moved), f"{words}: a motion ξ leaves W as it is", {}),
             step(
-                subtract(slope, add(*inner)),
-                scale(0, slope),
+                subtract(changed, add(*inner)),
+                scale(0, changed),
                 f"{words}: ξ is the gradient of the law, so that θ̇ = (dW)ᵀF keeps it",
                 {},
             ),
@@ -184,11 +162,6 @@ class NoetherLaw(Law):
             left, right = transpose(left), transpose(right)
         return self.generators.pairing(left, right)
 
-    def _tested(self) -> Iterable[Node]:
-        for term, coefficient in self.combination:
-            factor = self._factor_of(term, coefficient)
-            yield scale(factor, term.tested(term.generator))
-
     def _factor_of(self, term: Term, coefficient: Fraction) -> sympy.Expr:
         return sympy.Rational(coefficient) * self.pace.weight(term)
 
@@ -196,24 +169,15 @@ class NoetherLaw(Law):
         """Prove what weight decay alone makes of the form."""
         if self.rate == 0:
             return []
-        decays: dict[sympy.MatrixSymbol, Node] = {
-            s: scale(-self.pace.decay(s), Leaf(s)) for s in self.symbols
-        }
-        slope = push_forward(form, decays)
-        assert slope is not None
-        return [step(slope, scale(-self.rate, form), "by weight decay alone", {})]
+        decays = {s: scale(-self.pace.decay(s), Leaf(s)) for s in self.symbols}
+        end = scale(-self.rate, form)
+        return [step(slope(form, decays), end, "by weight decay alone", {})]
 
     def _by_the_chain_rule(self) -> list[ProofStep]:
         """Write out the velocities and the derivative of the form."""
-        widths, state = self.flow.network.widths, self.flow.state
-        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
-        pulled = self.flow.network.pull_back(force)
-        meaning = {}
-        for place in self.involved:
-            moved = scale(self.pace.speeds[place], pulled[place])
-            decay = scale(-self.pace.decays[place], Leaf(state[place]))
-            known = add(moved, decay) if self.pace.decays[place] != 0 else moved
-            meaning[dotted(state[place])] = known
+        velocities = self.pace.velocities()
+        state = [self.flow.state[place] for place in self.involved]
+        meaning = {dotted(symbol): velocities[symbol] for symbol in state}
         rule = "chain rule, F = −∂ℓ/∂W" + ", and weight decay" * (self.rate != 0)
         rule += ", times the learning rate" * bool(self.flow.learning_rates)
         steps = [step(Leaf(s), node, rule, meaning) for s, node in meaning.items()]
@@ -224,16 +188,9 @@ class NoetherLaw(Law):
     @property
     def _derivative(self) -> Node:
         """The derivative of the form in the names of the velocities, term by term."""
-        names: dict[sympy.MatrixSymbol, Node] = {
-            symbol: Leaf(dotted(symbol)) for symbol in self.symbols
-        }
         found: list[Node] = []
-        for part in self.node.terms if isinstance(self.node, Sum) else (self.node,):
-            factor, body = sympy.S.One, part
-            if isinstance(part, Scaled):
-                factor, body = part.coefficient, part.body
-            moved = push_forward(body, names)
-            assert moved is not None
+        for factor, moment in self._moments:
+            moved = slope(moment, self._names)
             terms = moved.terms if isinstance(moved, Sum) else (moved,)
             found += [scale(factor, term) for term in reversed(terms)]
         return add(*found)

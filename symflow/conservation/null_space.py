@@ -1,8 +1,11 @@
-"""Null spaces over ℚ."""
+"""Null spaces over ℚ, of arrays of fractions with vectors as rows."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -13,15 +16,7 @@ from symflow.algebra.arrays import Array
 def null_space(matrix: Array) -> Array:
     """Return a basis of the vectors that a rational matrix maps to zero, as rows.
 
-    Parameters
-    ----------
-    matrix : array of Fraction, shape (rows, columns)
-        The matrix.
-
-    Returns
-    -------
-    array of Fraction, shape (nullity, columns)
-        The basis that is one in one free column each and zero in the others.
+    Each is one in a free column of its own and zero in the others.
 
     Examples
     --------
@@ -39,30 +34,56 @@ def null_space(matrix: Array) -> Array:
     return basis
 
 
-def row_space(matrix: Array) -> Array:
-    """Return the basis of the row space of a rational matrix in echelon form.
+def relations(columns: Sequence[Mapping[Any, Fraction]]) -> Array:
+    """Return a basis of the combinations of sparse columns that vanish, as rows.
 
     Examples
     --------
-    >>> row_space(np.array([[Fraction(2), Fraction(4)]])).tolist()
-    [[Fraction(1, 1), Fraction(2, 1)]]
+    >>> relations([{"x": Fraction(1)}, {"y": Fraction(1)}, {"x": Fraction(3)}]).tolist()
+    [[Fraction(-3, 1), Fraction(0, 1), Fraction(1, 1)]]
     """
-    reduced, pivots = _row_echelon(matrix)
-    basis = np.full((len(pivots), matrix.shape[1]), Fraction(0), dtype=object)
-    for place in range(len(pivots)):
-        basis[place] = reduced[place]
+    able = _able_to_cancel(columns)
+    keys = dict.fromkeys(key for place in able for key in columns[place])
+    table = [[columns[k].get(key, Fraction(0)) for k in able] for key in keys]
+    small = null_space(np.array(table, dtype=object).reshape(len(keys), len(able)))
+    basis = np.full((len(small), len(columns)), Fraction(0), dtype=object)
+    basis[:, able] = small
     return basis
+
+
+def _able_to_cancel(columns: Sequence[Mapping[Any, Fraction]]) -> list[int]:
+    """Return the columns that are left without those that have a key of their own."""
+    able = list(range(len(columns)))
+    while True:
+        counts = Counter(key for place in able for key in columns[place])
+        left = [k for k in able if all(counts[key] > 1 for key in columns[k])]
+        if len(left) == len(able):
+            return able
+        able = left
+
+
+def content(row: Sequence[Fraction]) -> Fraction:
+    """Return the positive number by which a row, not zero, has coprime integers.
+
+    Examples
+    --------
+    >>> content([Fraction(1, 2), Fraction(-2, 3)])
+    Fraction(1, 6)
+    """
+    numerators, denominators = zip(*(x.as_integer_ratio() for x in row), strict=True)
+    return Fraction(gcd(*numerators), lcm(*denominators))
+
+
+def row_space(matrix: Array) -> Array:
+    """Return the basis of the row space of a rational matrix in echelon form."""
+    reduced, pivots = _row_echelon(matrix)
+    return np.array(reduced, dtype=object).reshape(len(pivots), matrix.shape[1])
 
 
 def short_basis(rows: Array) -> Array:
     """Return a basis of the same space whose vectors start and end in their own places.
 
     Of two vectors that end alike, the one that starts later shortens the other.
-
-    Parameters
-    ----------
-    rows : array of Fraction, shape (size, columns)
-        Independent rows.
 
     Examples
     --------

@@ -18,7 +18,6 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
-from symflow.algebra.calculus import push_forward
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.algebra.numbers import as_fraction
@@ -31,6 +30,7 @@ from symflow.conservation.proof import (
     ProofStep,
     entrywise_step,
     is_proof,
+    slope,
     standing,
 )
 from symflow.flow import GradientFlow
@@ -40,6 +40,8 @@ from symflow.networks import Circulant, Network, Readout
 #: Part of the largest product below which a turn counts by its size: the phase of what
 #: may be zero cannot be followed.
 FAINT = 1e-3
+
+Pair = tuple[Node, Node]
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,12 +69,10 @@ class BalancedPhases(Claim):
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return f"phases Δ{self.law.involved[-1]}"
 
     @property
     def flow(self) -> GradientFlow:
-        """The flow."""
         return self.law.flow
 
     @property
@@ -93,7 +93,6 @@ class BalancedPhases(Claim):
 
     @property
     def reference(self) -> Reference:
-        """Where laws of such networks are studied."""
         return MARCOTTE_2023
 
     @property
@@ -102,48 +101,28 @@ class BalancedPhases(Claim):
         return standing(proved=is_proof(self.proof()), hypotheses=self.hypotheses)
 
     def slack(self, path: Path) -> Array:
-        """Return what moduli that are equal to rounding only add to each residual.
-
-        Parameters
-        ----------
-        path : Path
-            A trajectory; the answer has one number per time.
-        """
+        """Return what moduli that are equal to rounding only add to each residual."""
         return np.full(len(path.t), 100 * self.defect)
 
     def proof(self) -> list[ProofStep]:
-        """Return the proof that the moduli stay equal, and the identity for Im(q̇ q̄).
-
-        Returns
-        -------
-        list of ProofStep
-            The last one is for one frequency, in real and imaginary parts.
-        """
+        """Return the proof that the moduli stay equal, and the identity for Im(q̇ q̄)."""
         names = ("a", "b", "c", "d", "f", "g")
         a, b, c, d, f, g = (Leaf(sympy.MatrixSymbol(name, 1, 1)) for name in names)
-        velocities: dict[sympy.MatrixSymbol, Node] = {
-            a.symbol: add(hadamard(f, c), hadamard(g, d)),
-            b.symbol: subtract(hadamard(g, c), hadamard(f, d)),
-            c.symbol: add(hadamard(f, a), hadamard(g, b)),
-            d.symbol: subtract(hadamard(g, a), hadamard(f, b)),
-        }
-        real = add(hadamard(a, c), hadamard(b, d))
-        imaginary = subtract(hadamard(b, c), hadamard(a, d))
-        slopes = [push_forward(part, velocities) for part in (real, imaginary)]
-        assert slopes[0] is not None
-        assert slopes[1] is not None
-        turning = subtract(hadamard(real, slopes[1]), hadamard(imaginary, slopes[0]))
-        squares = [hadamard(leaf, leaf) for leaf in (a, b, c, d)]
-        gap = add(squares[2], squares[3], *(scale(-1, x) for x in squares[:2]))
-        product = subtract(hadamard(a, c), hadamard(b, d))
-        other = add(hadamard(a, d), hadamard(b, c))
-        pulled = subtract(hadamard(g, product), hadamard(f, other))
+        here, there, force = (a, b), (c, d), (f, g)
+        moved = (*_times(force, _conjugate(there)), *_times(force, _conjugate(here)))
+        velocities = dict(zip((x.symbol for x in (a, b, c, d)), moved, strict=True))
+        q = _times(here, _conjugate(there))
+        rate = slope(q[0], velocities), slope(q[1], velocities)
+        turning = _times(rate, _conjugate(q))[1]
+        (size, _), (other, _) = (_times(c, _conjugate(c)) for c in (here, there))
+        gap = subtract(other, size)
+        pulled = _times(force, _conjugate(_times(here, there)))[1]
         reason = (
             "Im(q̇ q̄) = (|c₊|² − |c|²) Im(F̃ conj(c c₊)) with a + ib, c + id and f + ig "
             "for c, c₊ and F̃, at every frequency; the first factor is zero"
         )
-        step = entrywise_step(subtract(turning, hadamard(gap, pulled)), reason)
-        return [*self.law.proof(), step]
+        last = entrywise_step(subtract(turning, hadamard(gap, pulled)), reason)
+        return [*self.law.proof(), last]
 
     def residuals(self, path: Path) -> Array:
         """Return the largest |q/|q| − q(0)/|q(0)|| over the frequencies."""
@@ -184,31 +163,26 @@ class BalancedPhases(Claim):
         )
 
 
-def weights_at(flow: GradientFlow, init: Any, data: Any) -> tuple[Array, ...]:
-    """Return the start of a flow: given numbers as they were given, others in float64.
+def _times(one: Pair, other: Pair) -> Pair:
+    """Return the product of two complex numbers, as real and imaginary parts."""
+    (a, b), (c, d) = one, other
+    real = subtract(hadamard(a, c), hadamard(b, d))
+    return real, add(hadamard(a, d), hadamard(b, c))
 
-    Parameters
-    ----------
-    flow, init, data
-        As for `start_laws`.
-    """
+
+def _conjugate(number: Pair) -> Pair:
+    return number[0], scale(-1, number[1])
+
+
+def weights_at(flow: GradientFlow, init: Any, data: Any) -> tuple[Array, ...]:
+    """Return the start of a flow: given numbers as they are, others in float64."""
     rule = as_init(init)
     drawn = rule.draw(flow.network, data)
     return rule.weights if isinstance(rule, GivenInit) else drawn
 
 
 def start_laws(flow: GradientFlow, init: Any, data: Any = None) -> list[BalancedPhases]:
-    """Return what is conserved from one start in particular.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    init : Init or sequence of array_like
-        The start.
-    data : Dataset or Moments, optional
-        Where the rule needs them.
-    """
+    """Return what is conserved from one start in particular."""
     if flow.learning_rates:
         return []
     circular = [law for law in noether_laws(flow) if _is_of_filters(law)]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations_with_replacement
-from math import comb
+from math import comb, prod
 from typing import Any
 
 import numpy as np
 import sympy
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
@@ -25,6 +26,7 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Path
 from symflow.conservation.inputs import spanned_inputs
 from symflow.conservation.law import Quantity
+from symflow.conservation.null_space import content, relations
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.tensor import as_matrix
 from symflow.errors import InvalidArgument
@@ -99,12 +101,10 @@ class PolynomialSearch:
         pairs = list(zip(generators, speeds, strict=True))
         fields = [[phi.diff(x) * rate for x, rate in pairs] for phi in outputs]
         choices = combinations_with_replacement(generators, self.degree)
-        monomials = [_product(choice, domain.one) for choice in choices]
+        monomials = [prod(choice, start=domain.one) for choice in choices]
         return [
-            PolynomialLaw(
-                flow, _primitive(law, monomials, domain.zero).as_expr(), inputs
-            )
-            for law in _kernel([_rates(m, generators, fields) for m in monomials])
+            PolynomialLaw(flow, _primitive(law, monomials).as_expr(), inputs)
+            for law in relations([_rates(m, generators, fields) for m in monomials])
         ]
 
 
@@ -128,7 +128,6 @@ class PolynomialLaw(Quantity):
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return f"polynomial of degree {self.degree}"
 
     @cached_property
@@ -143,7 +142,6 @@ class PolynomialLaw(Quantity):
 
     @property
     def scope(self) -> str:
-        """For what the law holds."""
         data = "data set" if self.inputs is None else "label of these inputs"
         return f"for every loss and {data}"
 
@@ -165,28 +163,13 @@ class PolynomialLaw(Quantity):
         pairs = list(zip(_variables(self.flow), _speeds(self.flow), strict=True))
         slopes = [(v, self.expr.diff(v) * rate) for v, rate in pairs]
         decay = self.flow.loss.l2 * sum(v * slope for v, slope in slopes)
-        changes = [
-            decay - self.rate * self.expr,
-            *(
-                sum(slope * entry.diff(v) for v, slope in slopes)
-                for entry in _outputs(self.flow, self.inputs)
-            ),
-        ]
+        entries = _outputs(self.flow, self.inputs)
+        changes = [sum(slope * phi.diff(v) for v, slope in slopes) for phi in entries]
+        changes.append(decay - self.rate * self.expr)
         return all(sympy.expand(change) == 0 for change in changes)
 
     def value(self, weights: Any) -> Array:
-        """Return the quantity at given weights.
-
-        Parameters
-        ----------
-        weights : sequence of arrays
-            All weights, of any arithmetic, with or without a leading time axis.
-
-        Returns
-        -------
-        array
-            With the leading axis of the weights.
-        """
+        """Return the quantity at given weights."""
         return np.asarray(sum(self._terms(weights)))
 
     def _terms(self, weights: Any) -> Iterator[Any]:
@@ -202,13 +185,7 @@ class PolynomialLaw(Quantity):
             yield term
 
     def size(self, path: Path) -> Array:
-        """Return the largest term along a path.
-
-        Parameters
-        ----------
-        path : Path
-            A trajectory.
-        """
+        """Return the largest term along a path."""
         terms = self._terms(path.weights)
         return np.asarray([max(abs(value) for term in terms for value in term.flat)])
 
@@ -243,47 +220,28 @@ def _speeds(flow: GradientFlow) -> list[sympy.Expr]:
                 f"because the search is exact; got {rate}"
             )
             raise InvalidArgument(msg)
-    sizes = [int(symbol.shape[0] * symbol.shape[1]) for symbol in flow.state]
-    pairs = zip(speeds, sizes, strict=True)
-    return [exact(rate) for rate, size in pairs for _ in range(size)]
+    pairs = zip(speeds, flow.state, strict=True)
+    return [exact(rate) for rate, symbol in pairs for _ in explicit(symbol)]
 
 
-def _product(factors: Any, one: PolyElement) -> PolyElement:
-    result = one
-    for factor in factors:
-        result = result * factor
-    return result
-
-
-def _rates(monomial: Any, generators: list[Any], fields: list[Any]) -> dict[Any, Any]:
+def _rates(
+    monomial: Any, generators: list[Any], fields: list[Any]
+) -> dict[Any, Fraction]:
     """Return the coefficients of ∇monomial · ∇φ for all φ, by φ and monomial."""
     slopes = [(k, s) for k, x in enumerate(generators) if (s := monomial.diff(x))]
-    found: dict[Any, Any] = {}
+    found: dict[Any, Fraction] = {}
     for number, field in enumerate(fields):
         total: Any = sum((slope * field[k] for k, slope in slopes), monomial.ring.zero)
-        found |= {(number, powers): value for powers, value in total.terms()}
+        for powers, value in total.terms():
+            found[number, powers] = Fraction(
+                int(value.numerator), int(value.denominator)
+            )
     return found
 
 
-def _kernel(columns: list[dict[Any, Any]]) -> Iterator[list[int]]:
-    """Yield a basis of the integer combinations of the columns that vanish."""
-    from flint import fmpz_mat
-
-    keys = dict.fromkeys(key for column in columns for key in column)
-    rows = {key: number for number, key in enumerate(keys)}
-    table = [[0] * len(columns) for _ in range(max(1, len(rows)))]
-    scale = sympy.ilcm(*(int(v.denominator) for c in columns for v in c.values()), 1)
-    for place, column in enumerate(columns):
-        for key, value in column.items():
-            table[rows[key]][place] = int(value * int(scale))
-    basis, nullity = fmpz_mat(table).nullspace()
-    for number in range(nullity):
-        yield [int(basis[place, number]) for place in range(len(columns))]
-
-
-def _primitive(law: list[int], monomials: list[Any], zero: Any) -> Any:
+def _primitive(law: Any, monomials: list[Any]) -> Any:
     """Return a combination of monomials without common factor, first sign positive."""
     pairs = [(c, m) for c, m in zip(law, monomials, strict=True) if c]
-    factor = int(sympy.igcd(*(c for c, _ in pairs), 0)) or 1
-    factor = -factor if pairs[0][0] < 0 else factor
-    return sum((m * (c // factor) for c, m in pairs), zero)
+    unit = content([c for c, _ in pairs])
+    unit = -unit if pairs[0][0] < 0 else unit
+    return sum((m * int(c / unit) for c, m in pairs), monomials[0].ring.zero)

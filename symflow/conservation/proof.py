@@ -8,9 +8,10 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.calculus import push_forward
 from symflow.algebra.commuting_words import expand_commuting
 from symflow.algebra.entries import entrywise
-from symflow.algebra.nodes import Node, Scaled, substitute, subtract
+from symflow.algebra.nodes import Node, Scaled, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
@@ -61,13 +62,7 @@ class ProofStep:
 
 
 def is_proof(steps: Iterable[ProofStep]) -> bool:
-    """Say whether there are steps at all, and all of them check again.
-
-    Examples
-    --------
-    >>> is_proof([])
-    False
-    """
+    """Say whether there are steps at all, and all of them check again."""
     listed = list(steps)
     return bool(listed) and all(each.check() for each in listed)
 
@@ -80,19 +75,16 @@ def standing(*, proved: bool, hypotheses: Iterable[Hypothesis]) -> Status:
     return Status.PROVED if sure else Status.VERIFIED
 
 
+def slope(node: Node, velocities: Mapping[sympy.MatrixSymbol, Node]) -> Node:
+    """Return the derivative of a node whose symbols move, also where nothing does."""
+    moved = push_forward(node, velocities)
+    return scale(0, node) if moved is None else moved
+
+
 def step(
     lhs: Node, rhs: Node, reason: str, meaning: Mapping[sympy.MatrixSymbol, Node]
 ) -> ProofStep:
     """Make the step lhs = rhs and refuse if it is not an identity.
-
-    Parameters
-    ----------
-    lhs, rhs : Node
-        The two sides.
-    reason : str
-        The justification in words.
-    meaning : mapping
-        What the symbols of derivatives stand for.
 
     Raises
     ------
@@ -128,13 +120,6 @@ class EntrywiseStep(ProofStep):
 
 def entrywise_step(node: Node, reason: str) -> EntrywiseStep:
     """Make the step node = 0, for a node of integer sizes.
-
-    Parameters
-    ----------
-    node : Node
-        What vanishes.
-    reason : str
-        The justification in words, for all sizes.
 
     Raises
     ------

@@ -22,6 +22,7 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, step
+from symflow.conservation.symmetries import pace_of
 from symflow.flow import GradientFlow, dotted
 from symflow.networks import SymmetricFactorization
 
@@ -50,16 +51,8 @@ class RowSpace(Law):
     rank: Rank | None = None
 
     degree = 0
-
-    @property
-    def name(self) -> str:
-        """A short name for tables."""
-        return "row space of U"
-
-    @property
-    def involved(self) -> tuple[int, ...]:
-        """The matrix U."""
-        return (0,)
+    name = "row space of U"
+    involved = (0,)
 
     @cached_property
     def node(self) -> Node:
@@ -82,12 +75,6 @@ class RowSpace(Law):
     def proof(self) -> list[ProofStep]:
         """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.
 
-        Returns
-        -------
-        list of ProofStep
-            Identities of noncommutative polynomials; in the last one R = U − UUᵀBU is
-            zero because B is the inverse.
-
         Examples
         --------
         >>> import symflow as sf
@@ -97,14 +84,10 @@ class RowSpace(Law):
         """
         symbol, size = self.flow.state[0], self.flow.state[0].shape[0]
         U, rate = Leaf(symbol), Leaf(dotted(symbol))
-        force = Leaf(sympy.MatrixSymbol("F", size, size))
         A = Leaf(SymmetricMatrixSymbol("A", size, size))
         B = Leaf(SymmetricMatrixSymbol("B", size, size))
         rest = Leaf(sympy.MatrixSymbol("R", *symbol.shape))
-        (pulled,) = self.flow.network.pull_back(force)
-        (decay,) = self.flow.decays
-        if decay != 0:
-            pulled = add(pulled, scale(-decay, U))
+        pulled = pace_of(self.flow).velocities()[symbol]
         meaning = {
             dotted(symbol): product(A, U),
             rest.symbol: subtract(U, product(U, transpose(U), B, U)),
@@ -117,19 +100,11 @@ class RowSpace(Law):
             product(transpose(U), B, rate),
         )
         zero = add(product(transpose(rest), A, B, U), product(transpose(U), B, A, rest))
+        rule = "chain rule, F = −∂ℓ/∂W: of the form AU with a symmetric A"
+        words = "U̇ = AU, Ḃ = −B(UUᵀ)˙B, and R = U − UUᵀBU is zero"
         return [
-            step(
-                rate,
-                pulled,
-                "chain rule, F = −∂ℓ/∂W: of the form AU with a symmetric A",
-                {dotted(symbol): pulled},
-            ),
-            step(
-                derivative,
-                zero,
-                "U̇ = AU, Ḃ = −B(UUᵀ)˙B, and R = U − UUᵀBU is zero",
-                meaning,
-            ),
+            step(rate, pulled, rule, {dotted(symbol): pulled}),
+            step(derivative, zero, words, meaning),
         ]
 
 

@@ -29,12 +29,7 @@ Pair = tuple[int, int]
 
 @dataclass
 class Spaces:
-    """The spaces of rows and columns of every node below one.
-
-    Parameters
-    ----------
-    node : Node
-        The polynomial.
+    """The spaces of rows and columns of every node below a polynomial.
 
     Examples
     --------
@@ -55,13 +50,7 @@ class Spaces:
             self._pairs[current] = self._pair(current)
 
     def of(self, node: Node) -> Pair:
-        """Return the spaces of rows and columns; new ones for what does not occur.
-
-        Parameters
-        ----------
-        node : Node
-            Any node; those below the polynomial are known.
-        """
+        """Return the spaces of rows and columns; new ones for what does not occur."""
         if node not in self._pairs:
             self._pairs[node] = self._fresh(), self._fresh()
         rows, columns = self._pairs[node]

@@ -14,13 +14,11 @@ it.  Laws that follow from others are left out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -42,7 +40,7 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import as_fraction
 from symflow.conservation.generators import ONE, Generators, Oriented, Term
-from symflow.conservation.null_space import null_space, row_space, short_basis
+from symflow.conservation.null_space import content, relations, row_space, short_basis
 from symflow.conservation.spaces import Spaces
 from symflow.flow import GradientFlow
 from symflow.networks import AbstractNetwork
@@ -54,17 +52,7 @@ Velocities = dict[sympy.MatrixSymbol, Node]
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast the parameters of a model move and decay.
-
-    Parameters
-    ----------
-    network : AbstractNetwork
-        The model.
-    speeds : tuple of sympy.Expr
-        The learning rates η, in the order of the parameters.
-    decays : tuple of sympy.Expr
-        The rates ηλ at which weight decay shrinks them.
-    """
+    """The learning rates η of the parameters of a model, and the rates ηλ of decay."""
 
     network: AbstractNetwork
     speeds: tuple[sympy.Expr, ...]
@@ -79,6 +67,18 @@ class Pace:
         places = (self.network.parameters.index(s) for s in symbols if s is not None)
         return sympy.expand(sum((self.decays[k] for k in places), sympy.S.Zero))
 
+    def velocities(self) -> Velocities:
+        """Return θ̇ for a force F = −∂ℓ/∂W."""
+        widths = self.network.widths
+        force = Leaf(sympy.MatrixSymbol("F", widths[-1], widths[0]))
+        found: Velocities = {}
+        for place, node in enumerate(self.network.pull_back(force)):
+            symbol, decay = self.network.parameters[place], self.decays[place]
+            moved = scale(self.speeds[place], node)
+            shrunk = (scale(-decay, Leaf(symbol)),) if decay != 0 else ()
+            found[symbol] = add(moved, *shrunk)
+        return found
+
     def weight(self, term: Term) -> sympy.Expr:
         """Return what a term is multiplied with: 1/η where both letters move alike."""
         speeds = {self.speed(symbol) for symbol in term.symbols}
@@ -88,21 +88,14 @@ class Pace:
         """Return ξ of a quadratic form, the same generator acting in all its terms."""
         found: dict[sympy.MatrixSymbol, list[Node]] = {}
         for term, coefficient in terms:
-            for symbol, node in term.gradient(term.generator):
+            for symbol, node in term.gradient():
                 factor = coefficient * self.weight(term) * self.speed(symbol)
                 found.setdefault(symbol, []).append(scale(factor, node))
         return {symbol: add(*nodes) for symbol, nodes in found.items()}
 
 
 def pace_of(flow: GradientFlow) -> Pace:
-    """Return the learning rates and the weight decay of a flow, parameter by parameter.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> pace_of(sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss(l2=3))).decays
-    (3,)
-    """
+    """Return the learning rates and the weight decay of a flow, by parameter."""
     speeds = tuple(map(flow.speed, range(len(flow.state))))
     decays = tuple(eta * rate for eta, rate in zip(speeds, flow.decays, strict=True))
     return Pace(flow.network, speeds, decays)
@@ -111,16 +104,6 @@ def pace_of(flow: GradientFlow) -> Pace:
 @lru_cache(maxsize=2**10)
 def symmetries(pace: Pace) -> tuple[Combination, ...]:
     """Return the coefficients of all laws of first and second degree.
-
-    Parameters
-    ----------
-    pace : Pace
-        Of a flow; the widths may be symbols.
-
-    Returns
-    -------
-    tuple
-        Linear laws, then quadratic ones: integers by terms.
 
     Examples
     --------
@@ -137,29 +120,18 @@ def symmetries(pace: Pace) -> tuple[Combination, ...]:
     model = Letters(pace, words)
     linear: list[Combination] = []
     for terms in model.alike():
-        linear += combinations_of(words, terms, map(pace.motion, _alone(terms)), [])
+        moves = (pace.motion([(term, 1)]) for term in terms)
+        linear += combinations_of(words, terms, moves, [])
     quadratic: list[Combination] = []
     for terms in model.terms():
         implied = [*_products(linear, terms), *_consequences(quadratic, terms)]
-        moves = map(pace.motion, _alone(terms))
+        moves = (pace.motion([(term, 1)]) for term in terms)
         quadratic += combinations_of(words, terms, moves, implied)
     return (*linear, *quadratic)
 
 
-def _alone(terms: list[Term]) -> Iterator[list[tuple[Term, int]]]:
-    yield from ([(term, 1)] for term in terms)
-
-
 class Letters:
-    """The letters of a model, and which of them may occur in one law.
-
-    Parameters
-    ----------
-    pace : Pace
-        How the parameters move.
-    words : dict
-        The model, expanded.
-    """
+    """The letters of an expanded model, and which of them may occur in one law."""
 
     def __init__(self, pace: Pace, words: Chains) -> None:
         self.pace = pace
@@ -264,24 +236,9 @@ def combinations_of(
 ) -> list[Combination]:
     """Return the combinations of motions that leave the words alone, as laws.
 
-    Parameters
-    ----------
-    words : dict
-        The model, expanded.
-    terms : sequence of Term
-        What is combined.
-    moves : iterable of dict
-        The motion of every term.
-    implied : iterable of list
-        Combinations that are known to be laws, and are not returned.
+    Those that follow from `implied`, combinations that are known, are left out.
     """
-    columns = [_by_monomial(derivative(words, move)) for move in moves]
-    able = _able_to_cancel(columns)
-    keys = dict.fromkeys(key for place in able for key in columns[place])
-    table = [[columns[k].get(key, Fraction(0)) for k in able] for key in keys]
-    small = null_space(np.array(table, dtype=object).reshape(len(keys), len(able)))
-    basis = np.full((len(small), len(terms)), Fraction(0), dtype=object)
-    basis[:, able] = small
+    basis = relations([_by_monomial(derivative(words, move)) for move in moves])
     kept = [np.array(row, dtype=object) for row in implied]
     kept = [*row_space(np.array(kept))] if kept else []
     laws: list[Combination] = []
@@ -291,17 +248,6 @@ def combinations_of(
             kept = [*grown]
             laws.append(_law(terms, row))
     return laws
-
-
-def _able_to_cancel(columns: Sequence[dict[Any, Fraction]]) -> list[int]:
-    """Return the columns that are left without those that have a word of their own."""
-    able = list(range(len(columns)))
-    while True:
-        counts = Counter(key for place in able for key in columns[place])
-        left = [k for k in able if all(counts[key] > 1 for key in columns[k])]
-        if len(left) == len(able):
-            return able
-        able = left
 
 
 def _by_monomial(words: Chains) -> dict[Any, Fraction]:
@@ -320,10 +266,7 @@ def _law(terms: Sequence[Term], row: Any) -> Combination:
     pairs = [(term, value) for term, value in zip(terms, row, strict=True) if value]
     upright = [value for term, value in pairs if not term.first[1]]
     last = (upright or [value for _, value in pairs])[-1]
-    shared = Fraction(
-        gcd(*(value.numerator for _, value in pairs)),
-        lcm(*(value.denominator for _, value in pairs)),
-    )
+    shared = content([value for _, value in pairs])
     unit = shared if last > 0 else -shared
     return tuple((term, value / unit) for term, value in pairs)
 

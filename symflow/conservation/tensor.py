@@ -33,7 +33,7 @@ from symflow.conservation.proof import ProofStep, entrywise_step
 from symflow.conservation.symmetries import pace_of
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
-from symflow.networks import TensorNetwork, orthogonal_decomposition
+from symflow.networks import AbstractNetwork, TensorNetwork, orthogonal_decomposition
 
 #: Denominators up to this size are looked for in the projections of a decomposition.
 LARGEST_DENOMINATOR = 10_000
@@ -64,14 +64,14 @@ class ComponentLaw(Law):
     flow: GradientFlow
     layer: int
 
+    scope = "for every loss and data set"
+
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return f"components Δ{self.layer}"
 
     @property
     def involved(self) -> tuple[int, ...]:
-        """The two layers, counted from 0."""
         return self.layer - 1, self.layer
 
     @cached_property
@@ -96,19 +96,8 @@ class ComponentLaw(Law):
         """Proved where the projections are rational, else verified to rounding."""
         return Status.VERIFIED if self.defect else super().status
 
-    @property
-    def scope(self) -> str:
-        """For what the law holds."""
-        return "for every loss and data set"
-
     def slack(self, path: Path) -> Array:
-        """Return what the rounding of irrational factors adds to each residual.
-
-        Parameters
-        ----------
-        path : Path
-            A trajectory; the answer has one number per time.
-        """
+        """Return what the rounding of irrational factors adds to each residual."""
         return np.full(len(path.t), 10 * self.defect)
 
     @cached_property
@@ -119,13 +108,7 @@ class ComponentLaw(Law):
         return float(largest / max(map(abs, self._tensor.flat)))
 
     def proof(self) -> list[ProofStep]:
-        """Return M ×_l P_l = M ×_{l+1} P_{l+1} as a step for every component.
-
-        Returns
-        -------
-        list of ProofStep
-            Empty where the factors are irrational, and the claim only verified.
-        """
+        """Return M ×_l P_l = M ×_{l+1} P_{l+1} as a step for every component."""
         if self.defect:
             return []
         reason = "as a tensor, for component {}: both quadratic forms grow alike"
@@ -136,14 +119,17 @@ class ComponentLaw(Law):
 
     @property
     def _tensor(self) -> Array:
+        return as_fractions(self._network.tensor)
+
+    @property
+    def _network(self) -> TensorNetwork:
         assert isinstance(self.flow.network, TensorNetwork)
-        return fractions(self.flow.network)
+        return self.flow.network
 
     @cached_property
     def _forms(self) -> tuple[Array, ...]:
         """The matrices P of every mode, shape (terms, k_l, k_l), as fractions."""
-        assert isinstance(self.flow.network, TensorNetwork)
-        found = projections(self.flow.network)
+        found = projections(self._network)
         assert found is not None
         return found
 
@@ -166,20 +152,20 @@ class ComponentLaw(Law):
 def tensor_laws(flow: GradientFlow) -> list[Law]:
     """Return the laws of single components of a tensor network with such factors."""
     network = flow.network
+    if not isinstance(network, TensorNetwork) or rational_tensor(network) is None:
+        return []
+    if network.depth == 1 or projections(network) is None:
+        return []
+    decays = pairwise(pace_of(flow).decays)
+    return [ComponentLaw(flow, k) for k, (a, b) in enumerate(decays, 1) if a == b]
+
+
+def rational_tensor(network: AbstractNetwork) -> Array | None:
+    """Return M of a tensor network as fractions, or None where there are none."""
     if not isinstance(network, TensorNetwork):
-        return []
-    if any(as_fraction(entry) is None for entry in network.as_tensor().flat):
-        return []
-    layers = range(1, network.depth + 1)
-    found: list[Law] = []
-    if network.depth > 1 and projections(network) is not None:
-        decays = pace_of(flow).decays
-        found += [
-            ComponentLaw(flow, first)
-            for first, second in pairwise(layers)
-            if decays[first - 1] == decays[second - 1]
-        ]
-    return found
+        return None
+    tensor = as_fractions(network.tensor)
+    return None if any(entry is None for entry in tensor.flat) else tensor
 
 
 @lru_cache(maxsize=128)
@@ -190,7 +176,7 @@ def projections(network: TensorNetwork) -> tuple[Array, ...] | None:
     turn the law into an identity.  Conjugate factors have the same P, kept once.
     """
     try:
-        tensor = fractions(network)
+        tensor = as_fractions(network.tensor)
         rounded_off = any(map(_was_a_float, tensor.flat))
         found = orthogonal_decomposition(
             tensor.astype(float) if rounded_off else tensor
@@ -238,11 +224,6 @@ def applied(tensor: Array, mode: int, matrix: Array) -> Array:
     """Return M ×_mode A: the matrix applied to one mode, mode 0 being the input."""
     moved = np.tensordot(matrix, tensor, axes=(-1, mode))
     return np.moveaxis(moved, 0, mode)
-
-
-def fractions(network: TensorNetwork) -> Array:
-    """Return M as an array of fractions."""
-    return as_fractions(network.tensor)
 
 
 def as_fractions(array: Any) -> Array:

@@ -28,7 +28,7 @@ from itertools import combinations_with_replacement, islice, pairwise, product
 import numpy as np
 
 from symflow.conservation.brackets import rank
-from symflow.conservation.nilpotent import PRIME
+from symflow.conservation.nilpotent import PRIME, Residues
 from symflow.networks import LinearNetwork, Network
 
 #: In which layers a block has a unit.
@@ -42,30 +42,21 @@ MOST_ARRANGEMENTS = 16
 
 @dataclass(frozen=True)
 class Units:
-    """A chain as a sum of blocks.
-
-    Parameters
-    ----------
-    types : dict
-        How many blocks there are of each type.
-    """
+    """A chain as a sum of blocks, so many of each type."""
 
     types: dict[Type, int]
 
     def few(self, copies: int) -> Network:
         """Return the chain with at most so many blocks of each type."""
-        counts = [(one, min(many, copies)) for one, many in self.types.items()]
-        depth = len(next(iter(self.types)))
-        widths = [
-            sum(many * one[layer] for one, many in counts) for layer in range(depth)
-        ]
-        return LinearNetwork(*widths)
+        return LinearNetwork(*map(sum, zip(*self._blocks(copies), strict=True)))
+
+    def _blocks(self, copies: int) -> list[Type]:
+        found = self.types.items()
+        return [one for one, many in found for _ in range(min(many, copies))]
 
     def masks(self, copies: int) -> list[np.ndarray]:
         """Return for each W_l of the chain of few blocks where it is not zero."""
-        blocks = [
-            one for one, many in self.types.items() for _ in range(min(many, copies))
-        ]
+        blocks = self._blocks(copies)
         places = np.cumsum(np.array(blocks, dtype=int), axis=0) - 1
         found = []
         for layer, (before, after) in enumerate(pairwise(zip(*blocks, strict=True))):
@@ -96,11 +87,6 @@ def arrangements(widths: tuple[int, ...]) -> Iterator[Units]:
     The units of every layer have numbers, from where those of the layer before begin,
     or up to where they end; those with one number are a block.
 
-    Parameters
-    ----------
-    widths : tuple of int
-        Of the chain.
-
     Examples
     --------
     >>> [units.few(2).widths for units in arrangements((784, 512, 256, 10))][0]
@@ -122,29 +108,32 @@ def arrangements(widths: tuple[int, ...]) -> Iterator[Units]:
 
 def _own_rank(one: Type) -> int:
     """Return the rank of the entries ii of δΔ_l, 2(w_{l+1}δw_{l+1} − w_lδw_l)."""
-    edges, depth = _edges(one, np.random.default_rng(0)), len(one) - 1
-    rows = np.zeros((max(depth - 1, 0), depth), dtype=np.int64)
-    for layer in range(1, depth):
-        rows[layer - 1, layer - 1 : layer + 1] = -edges[layer - 1], edges[layer]
-    return rank(rows % PRIME)
+    edges = _edges(one, np.random.default_rng(0))
+    left, right = np.hsplit(_pair_rows(edges, edges, one), 2)
+    return rank((left + right) % PRIME)
 
 
 def _pair_rank(first: Type, second: Type) -> int:
-    """Return the rank of the entries ij of δΔ_l, for blocks i and j.
+    """Return the rank of the entries ij of δΔ_l, for blocks i and j."""
+    generator = np.random.default_rng(0)
+    own, other = _edges(first, generator), _edges(second, generator)
+    both = tuple(np.logical_and(first, second))
+    return rank(_pair_rows(own, other, both) % PRIME)
+
+
+def _pair_rows(own: list[int], other: list[int], both: Type) -> Residues:
+    """Return the coefficients of δW^{ij} and δW^{ji} in the entries ij of δΔ_l.
 
     They are w^i_{l+1}δW^{ij}_{l+1} + w^j_{l+1}δW^{ji}_{l+1} − w^j_lδW^{ij}_l −
-    w^i_lδW^{ji}_l, where both have a unit in layer l.
+    w^i_lδW^{ji}_l, where `both` blocks have a unit in layer l.
     """
-    generator, depth = np.random.default_rng(0), len(first) - 1
-    own, other = _edges(first, generator), _edges(second, generator)
-    rows = [np.zeros(2 * depth, dtype=np.int64)]
+    depth = len(own)
+    rows = np.zeros((depth + 1, 2, depth), dtype=np.int64)
     for layer in range(1, depth):
-        if first[layer] and second[layer]:
-            row = np.zeros(2 * depth, dtype=np.int64)
-            row[layer - 1 : layer + 1] = -other[layer - 1], own[layer]
-            row[depth + layer - 1 : depth + layer + 1] = -own[layer - 1], other[layer]
-            rows.append(row)
-    return rank(np.stack(rows) % PRIME)
+        if both[layer]:
+            rows[layer, 0, layer - 1 : layer + 1] = -other[layer - 1], own[layer]
+            rows[layer, 1, layer - 1 : layer + 1] = -own[layer - 1], other[layer]
+    return rows.reshape(depth + 1, 2 * depth)
 
 
 def _edges(one: Type, generator: np.random.Generator) -> list[int]:
