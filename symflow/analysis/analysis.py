@@ -162,13 +162,6 @@ def analyze(
 def check_precision(digits: Any, budget: Any) -> None:
     """Refuse digits and budgets that make no sense, before any work.
 
-    Parameters
-    ----------
-    digits : int
-        Decimal digits.
-    budget : float
-        Seconds.
-
     Raises
     ------
     InvalidArgument

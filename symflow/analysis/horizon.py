@@ -156,24 +156,12 @@ def horizon(problem: Problem) -> Horizon:
 
 
 def start_size(problem: Problem) -> float:
-    """Return w₀ = s^L, with s the typical singular value of a layer at the start.
-
-    Parameters
-    ----------
-    problem : Problem
-        In float64.
-    """
+    """Return w₀ = s^L, with s the typical singular value of a layer at the start."""
     return float(layer_size(problem) ** len(problem.weights))
 
 
 def layer_size(problem: Problem) -> float:
-    """Return the root mean square of the singular values of all layers.
-
-    Parameters
-    ----------
-    problem : Problem
-        In float64.
-    """
+    """Return the root mean square of the singular values of all layers."""
     squares = [
         float(np.sum(weight**2)) / min(weight.shape) for weight in problem.weights
     ]

@@ -33,21 +33,8 @@ def html_report(
 ) -> str:
     """Return the report of an analysis as HTML.
 
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    about : About
-        Name and preparation of the data, and the command that was run.
-    drawings : sequence of Drawing
-        Its figures.
-    without : str, optional
-        Why there are none.
-
-    Returns
-    -------
-    str
-        A whole document, with mathematics as MathML and figures as SVG.
+    It is a whole document, with mathematics as MathML and figures as SVG.  `without`
+    says why there are no figures.
     """
     template = files("symflow.analysis").joinpath("report_template.html")
     return Template(template.read_text(encoding="utf-8")).substitute(

@@ -28,11 +28,6 @@ _MODES = 6
 def equations_text(flow: GradientFlow) -> str:
     """Return the equations of a flow, its end-to-end flow and its objective.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Widths may be symbolic.
-
     Examples
     --------
     >>> import symflow as sf
@@ -50,13 +45,7 @@ def equations_text(flow: GradientFlow) -> str:
 
 
 def laws_text(laws: Iterable[Law]) -> str:
-    """Return the conserved quantities with their proofs.
-
-    Parameters
-    ----------
-    laws : iterable of Law
-        As from `conserved`.
-    """
+    """Return the conserved quantities with their proofs."""
     return "\n".join(_law(law) for law in laws) or "  a single layer has none"
 
 
@@ -69,13 +58,7 @@ def _law(law: Law) -> str:
 
 
 def attempts_text(answers: Iterable[Solution | Refusal]) -> str:
-    """Return the most specific closed form in full, and why others do not apply.
-
-    Parameters
-    ----------
-    answers : iterable of Solution or Refusal
-        As from `symflow.solutions.attempts`.
-    """
+    """Return the most specific closed form in full, and why others do not apply."""
     given = list(answers)
     found = [answer for answer in given if isinstance(answer, Solution)]
     lines = [_solved(found[0])] if found else ["No catalogued closed form applies."]
@@ -99,13 +82,7 @@ def _solved(solution: Solution) -> str:
 
 
 def trajectory_text(path: Trajectory) -> str:
-    """Return loss and singular values of W at every time, as a table.
-
-    Parameters
-    ----------
-    path : Trajectory
-        At any precision.
-    """
+    """Return loss and singular values of W at every time, as a table."""
     modes = path.singular_values[:, :_MODES]
     names = [f"s{number}" for number in range(1, modes.shape[1] + 1)]
     lines = [["t", "loss", *names]]
@@ -116,13 +93,7 @@ def trajectory_text(path: Trajectory) -> str:
 
 
 def summary(analysis: Analysis) -> str:
-    """Return closed forms, coverage, validation and verdict as text.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    """
+    """Return closed forms, coverage, validation and verdict as text."""
     return "\n".join(
         [
             "Closed forms: hypotheses as measured",
@@ -137,13 +108,7 @@ def summary(analysis: Analysis) -> str:
 
 
 def validation_text(analysis: Analysis) -> str:
-    """Return the rows of the validation, then the verdict.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    """
+    """Return the rows of the validation, then the verdict."""
     lines = [["claim", "route", "residual", "bound", "", "status"]]
     for study in analysis.studies:
         lines += [[study.title, *[""] * 5]]

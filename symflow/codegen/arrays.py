@@ -42,20 +42,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How array code is spelled.
+    """How array code is spelled."""
 
-    Parameters
-    ----------
-    transpose : str
-        ``".mT"`` for batches, ``".T"`` for plain matrices.
-    product : str
-        ``"@"`` for batches, ``".dot"`` for plain matrices in NumPy.
-    namespace : str
-        How the array namespace of the first argument is written.
-    """
-
-    transpose: str = ".mT"
-    product: str = "@"
+    transpose: str = ".mT"  # ``".mT"`` for batches, ``".T"`` for plain matrices
+    product: str = "@"  # ``"@"`` for batches, ``".dot"`` for plain matrices in NumPy
+    #: How the array namespace of the first argument is written.
     namespace: str = "namespace({})"
 
 
@@ -75,21 +66,8 @@ def array_source(
 ) -> str:
     """Return the Python source of a function that runs `program` on arrays.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    docstring : str
-        Text of the function's docstring.
-    dialect : Dialect, keyword-only
-        How the operations are written.
-    bare : bool, keyword-only
-        Return the only result itself instead of a tuple with one element.
-
-    Returns
-    -------
-    str
-        The same text on every run, whatever the hash seed.
+    The text is the same on every run, whatever the hash seed. `bare` returns the only
+    result itself instead of a tuple.
 
     Examples
     --------
@@ -114,14 +92,7 @@ def array_source(
 def array_body(program: Program, dialect: Dialect, *, bare: bool = False) -> list[str]:
     r"""Return the lines of the function's body, without docstring and indentation.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    dialect : Dialect
-        How the operations are written.
-    bare : bool, keyword-only
-        Return the only result itself instead of a tuple with one element.
+    As in `array_source`.
 
     Examples
     --------

@@ -137,22 +137,13 @@ SMALLEST = 1e4
 
 @dataclass(frozen=True)
 class FloatStep:
-    """One Taylor step: its start, its length and its scaled coefficients.
+    """One Taylor step: its start, its length and its scaled coefficients."""
 
-    Parameters
-    ----------
-    t, h : float
-        Where it starts and how long it is valid.
-    unit : float
-        The time by which coefficients are scaled.
-    series : tuple of arrays
-        For each weight, shape (order + 1, rows, columns).
-    """
-
+    #: Where it starts and how long it is valid.
     t: float
     h: float
-    unit: float
-    series: tuple[Floats, ...]
+    unit: float  # the time by which coefficients are scaled
+    series: tuple[Floats, ...]  # for each weight, shape (order + 1, rows, columns)
 
     def at(self, t: float) -> tuple[Floats, ...]:
         """Return the weights at a time within the step."""
@@ -165,16 +156,7 @@ def float_steps(
 ) -> Iterator[FloatStep]:
     """Yield Taylor steps in float64 from t = 0 until `end` is covered.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    end : float
-        Last time.
-    rtol : float
-        Size of the last terms kept, relative to the largest weight.
-    order : int
-        Order of the series.
+    `rtol` is the size of the last terms kept, relative to the largest weight.
 
     Raises
     ------

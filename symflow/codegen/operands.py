@@ -14,12 +14,7 @@ from symflow.errors import InvalidArgument, ShapeMismatch
 def floats(value: Any, what: str) -> Array:
     """Return real numbers as a float64 array, in the memory they have if they can.
 
-    Parameters
-    ----------
-    value : array_like
-        Floats, integers, truth values or exact numbers.
-    what : str
-        Call and argument, for the error message.
+    `what` is the call and argument, for the error message.
 
     Raises
     ------

@@ -193,12 +193,7 @@ def python_name(symbol: sympy.Basic) -> str:
 def argument_names(symbols: Sequence[sympy.Basic], call: str) -> tuple[str, ...]:
     """Return the argument names of symbols, which have to differ.
 
-    Parameters
-    ----------
-    symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
-        The arguments.
-    call : str
-        Name of the function, for the error message.
+    `call` is the function's name, for the error message.
 
     Raises
     ------

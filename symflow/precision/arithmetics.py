@@ -15,24 +15,12 @@ LIMB_BITS = 900
 
 @dataclass(frozen=True)
 class Need:
-    """What an engine is made for.
+    """What an engine is made for."""
 
-    Parameters
-    ----------
-    bits : int
-        Places after the binary point.
-    order : int
-        Order of the series.
-    inner : int
-        Longest inner dimension of a matrix product.
-    magnitude : float
-        log2 of the largest number.
-    """
-
-    bits: int
-    order: int
-    inner: int
-    magnitude: float
+    bits: int  # places after the binary point
+    order: int  # order of the series
+    inner: int  # longest inner dimension of a matrix product
+    magnitude: float  # log2 of the largest number
 
 
 class HighPrecision(ABC):

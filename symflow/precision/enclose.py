@@ -172,17 +172,7 @@ def enclose(
 
 
 def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
-    """Return a plan whose error bound is likely to be proven.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    times : sequence of Fraction
-        The requested times.
-    digits : int
-        Digits wanted at each of them.
-    """
+    """Return a plan whose error bound is likely to be proven."""
     seen = forecast(problem.floats, float(times[-1]), structural=True)
     growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
     return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
@@ -191,12 +181,7 @@ def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
 def check_covered(problem: Problem, *, endless: bool = False) -> None:
     """Refuse what the proof does not cover.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    endless : bool, keyword-only
-        Whether the limit is asked for.
+    `endless` says whether the limit is asked for.
 
     Raises
     ------

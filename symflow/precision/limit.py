@@ -61,13 +61,6 @@ RATE_WINDOW = (1e-6, 1e-9)
 def settling_time(problem: Problem, digits: int) -> Fraction:
     """Return a time at which the residual is forecast to be below 10^(−digits).
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    digits : int
-        Decimal digits.
-
     Raises
     ------
     PrecisionLost
@@ -102,10 +95,7 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
 class Remainder:
     """The bound ℓ of the module's docstring.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data, all exact numbers.
+    The data are exact numbers.
 
     Raises
     ------
@@ -237,10 +227,7 @@ def _rows(reduced: Any, rank: int) -> Array:
 def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
     """Return a matrix of balls whose columns span the range of Σ_xx.
 
-    Parameters
-    ----------
-    sigma_xx, sigma_yx : arrays
-        Moments; unless they are rational numbers Σ_xx is taken to be regular.
+    Unless the moments are rational numbers, Σ_xx is taken to be regular.
 
     Raises
     ------

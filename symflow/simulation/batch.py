@@ -27,25 +27,9 @@ def integrate_many(
 ) -> tuple[Floats, dict[str, Any]]:
     """Integrate many starts and return their states at the times.
 
-    Parameters
-    ----------
-    system : System
-        The right-hand side; its own start is not used.
-    starts : array of shape (starts, size)
-        Where the trajectories begin.
-    times : array
-        Increasing times.
-    method : DOP853
-        Its tolerances.
-    slots : int
-        How many trajectories go together.
-
-    Returns
-    -------
-    array of shape (starts, times, size)
-        NaN where a trajectory could not be followed.
-    dict
-        Steps of all trajectories, and the numbers of those that failed.
+    `starts` has shape (starts, size) and the result (starts, times, size), with NaN
+    where a trajectory could not be followed; the numbers of these are in the
+    statistics. So many `slots` go together; the system's own start is not used.
     """
     states = np.full((len(starts), len(times), starts.shape[1]), np.nan)
     states[:, times <= 0] = starts[:, None]

@@ -203,11 +203,6 @@ class _UserEvent(Event):
 def distinct_names(events: Sequence[Event]) -> list[str]:
     """Return the names of events, numbered where several have the same.
 
-    Parameters
-    ----------
-    events : sequence of Event
-        In order.
-
     Examples
     --------
     >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
@@ -238,10 +233,7 @@ def _check_level(call: str, level: Any) -> None:
 def as_events(events: Any) -> tuple[Event, ...]:
     """Return events; a function g(t, weights) becomes one, of its own name.
 
-    Parameters
-    ----------
-    events : sequence of Event or callable, or one of them
-        A callable stops the integration if it has an attribute ``terminal = True``.
+    A callable stops the integration if it has an attribute ``terminal = True``.
 
     Raises
     ------

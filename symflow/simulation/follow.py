@@ -66,25 +66,8 @@ def follow(
 ) -> Integrated:
     """Integrate a system and return its states at the times.
 
-    Parameters
-    ----------
-    method : Method
-        Yields the steps.
-    system : System
-        What to integrate.
-    times : array
-        Increasing; the integration goes from 0 to the last.
-    events : sequence of Event, keyword-only
-        A terminal one ends the path, and its time becomes the last.
-    steady : SteadyState, keyword-only, optional
-        Ends the path where the flow has converged.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time that is done.
-
-    Returns
-    -------
-    Integrated
-        With the located times of every event in its statistics.
+    A terminal event or a steady state ends the path, and its time becomes the last.
+    The located times of every event are in the statistics.
 
     Raises
     ------

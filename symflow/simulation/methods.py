@@ -82,12 +82,7 @@ class Method(ABC):
 def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
     """Return the method with an absolute tolerance that suits the size of a start.
 
-    Parameters
-    ----------
-    method : Method
-        Its tolerance is kept where it has one.
-    start : array
-        The weights at t = 0, or many such rows; the smallest row decides.
+    A tolerance that is set is kept.  Of many starts, as rows, the smallest decides.
 
     Examples
     --------
@@ -104,25 +99,14 @@ def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
 
 
 def absolute(method: Any) -> float:
-    """Return the absolute tolerance of a method; `PART` of `rtol` where none is set.
-
-    Parameters
-    ----------
-    method : Method
-        With `rtol` and `atol`.
-    """
+    """Return the absolute tolerance of a method; `PART` of `rtol` where none is set."""
     return float(PART * method.rtol if method.atol is None else method.atol)
 
 
 def check_tolerances(call: str, **tolerances: float | None) -> None:
     """Refuse tolerances that are not between 0 and 1.
 
-    Parameters
-    ----------
-    call : str
-        Whose tolerances these are.
-    **tolerances : float or None
-        By name; None is decided later.
+    None is decided later.
 
     Raises
     ------
@@ -145,13 +129,6 @@ def check_tolerances(call: str, **tolerances: float | None) -> None:
 def stuck(time: float, end: float) -> str:
     """Return the message for a step size that became too small.
 
-    Parameters
-    ----------
-    time : float
-        What was reached.
-    end : float
-        What was asked for.
-
     Examples
     --------
     >>> stuck(0.5, 2.0)[-37:]
@@ -165,11 +142,6 @@ def stuck(time: float, end: float) -> str:
 
 def exploding(time: float) -> str:
     """Return the message for weights that have no values at the last time.
-
-    Parameters
-    ----------
-    time : float
-        The last time.
 
     Examples
     --------
@@ -185,13 +157,6 @@ def exploding(time: float) -> str:
 
 def crawling(time: float, end: float) -> str:
     """Return the message for an integration that takes too many steps.
-
-    Parameters
-    ----------
-    time : float
-        What was reached.
-    end : float
-        What was asked for.
 
     Examples
     --------

@@ -46,14 +46,8 @@ def outcomes(
 ) -> Generator[Result, None, None]:
     """Yield the results of a task for the numbers, as they arrive.
 
-    Parameters
-    ----------
-    task : callable
-        Raises nothing of its own: an exception means that a worker was lost.
-    numbers : sequence of int
-        What to call it with.
-    executor : concurrent.futures.Executor or None
-        Used as it is; None starts processes and ends them.
+    The task raises nothing of its own: an exception means that a worker was lost.  An
+    executor is used as it is; None starts processes and ends them.
 
     Raises
     ------

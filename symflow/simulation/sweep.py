@@ -139,16 +139,7 @@ def records_of(
 
     With them come the runs that were made again because the file was damaged.
 
-    Parameters
-    ----------
-    task : callable
-        Makes the record of a number.
-    header : dict
-        What the file is about.
-    runs : int
-        How many there are.
-    running : Running
-        Executor, file and progress.
+    `task` makes the record of a number, and `header` says what the file is about.
     """
     with (
         nullcontext()
@@ -235,15 +226,7 @@ def prepared(
     runs: Any,
     path: Any,
 ) -> tuple[Task, dict[str, Any]]:
-    """Return the task of checked arguments, and the header that tells it from others.
-
-    Parameters
-    ----------
-    problem : tuple
-        Flow, data, init and times.
-    method, rng, runs, path : object
-        As in `sweep`.
-    """
+    """Return the task of checked arguments, and the header to know it by."""
     flow, data, init, t = problem
     _check_count(runs)
     _check_kinds(flow, data)
@@ -338,14 +321,7 @@ def _plain(value: Any) -> Any:
 def collected(task: Task, records: list[Record], remade: tuple[int, ...] = ()) -> Sweep:
     """Stack the runs; a failed one has NaN in its place.
 
-    Parameters
-    ----------
-    task : Task
-        Whose runs they are.
-    records : list of Record
-        In order.
-    remade : tuple of int
-        Runs whose records the file had lost.
+    `remade` are the runs whose records the file had lost.
 
     Raises
     ------
