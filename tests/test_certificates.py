@@ -19,12 +19,14 @@ import sympy
 import symflow as sf
 from symflow.certificate import checker
 from symflow.certificate.enclosure import problem_document
+from symflow.certificate.law import law_document
 from symflow.codegen import evaluate, rhs_program
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.flow.problem import bind
 
 DENSE = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
 WHITENED = sf.whitened([[1, 0], [0, 2]])
+U, R, V = (sympy.MatrixSymbol(name, n, 2) for name, n in (("U", 2), ("R", 2), ("V", 1)))
 #: Models of every kind of operation, with the shapes of inputs and outputs.
 MODELS = {
     "dense": (sf.LinearNetwork(2, 2, 2), 2, 2),
@@ -35,8 +37,11 @@ MODELS = {
     "difference": (sf.HadamardDifference(2), 2, 1),
     "filters": (sf.ConvolutionalNetwork(3, filters=(2, 3)), 3, 1),
     "layers": (sf.Network(sf.Dense(2, 2), sf.Diagonal(2), sf.Dense(2, 1)), 2, 1),
+    "model": (sf.Model(V * R * R * U + V, parameters=(U, R, V)), 2, 1),
     "symmetric": (sf.SymmetricFactorization(2, 1), 2, 2),
 }
+QUICK = ("dense", "one layer", "diagonal")
+LENGTHY = [pytest.param(n, marks=pytest.mark.slow) for n in MODELS if n not in QUICK]
 
 
 def drawn(generator, rows, columns):
@@ -83,7 +88,7 @@ def verdict(tmp_path, document):
 # what is true is accepted, by Python alone
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*QUICK, *LENGTHY])
 def test_random_problems_are_accepted_by_bare_python(tmp_path, name):
     check = sf.write_checker(tmp_path / "check.py")
     seed = sum(map(ord, name))
@@ -122,6 +127,15 @@ def test_a_start_in_time_zero_and_times_inside_of_steps_are_carried(tmp_path):
     code, said = checker.main([str(file)])
     assert code == 0
     assert said.count("within") == 1 + len(times)
+
+
+def test_every_weight_may_have_a_decay_of_its_own(tmp_path):
+    _, file = certificate(tmp_path, t=1, digits=12, l2=(1, Fraction(1, 2)))
+    assert checker.main([str(file)])[0] == 0
+    document = json.loads(file.read_text())
+    assert document["problem"]["weight decay"] == ["1", "1/2"]
+    document["problem"]["weight decay"].reverse()
+    assert verdict(tmp_path, document)[0] == 1
 
 
 def test_float_data_and_drawn_starts_are_carried_as_the_numbers_that_they_are(tmp_path):
@@ -285,7 +299,8 @@ def test_moments_that_are_not_semidefinite_are_refuted(tmp_path, document):
         "sigma_xx": [["1", "2"], ["2", "3"]],
         "sigma_yx": [["1", "0"], ["0", "1"]],
     }
-    assert verdict(tmp_path, changed)[0] == 1
+    code, said = verdict(tmp_path, changed)
+    assert (code, "semidefinite" in said) == (1, True)
 
 
 def _set(*path, value):
@@ -408,8 +423,11 @@ def test_laws_are_accepted_and_false_ones_refuted(tmp_path, law):
 
 def test_laws_of_other_layers_are_refused(tmp_path):
     flow = sf.gradient_flow(sf.DiagonalNetwork("d", depth=2), sf.SquaredLoss())
+    (law, *_) = sf.conserved(flow)
     with pytest.raises(InvalidArgument, match="sums and products of matrices"):
-        sf.save(sf.conserved(flow)[0], tmp_path / "law.json")
+        law_document(law)
+    with pytest.raises(InvalidArgument, match="save"):
+        sf.save(law, tmp_path / "law.json")
 
 
 # the checker itself

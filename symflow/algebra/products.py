@@ -38,9 +38,9 @@ def matmul(left: Array, right: Array) -> Array:
     Examples
     --------
     >>> from mpmath import mpf
-    >>> third = np.full((9, 9), mpf(1) / 3)
-    >>> float(matmul(third, third)[0, 0])
-    1.0
+    >>> half = np.full((9, 9), mpf(1) / 2)
+    >>> float(matmul(half, half)[0, 0])
+    2.25
     """
     if left.dtype != object or right.dtype != object or min(left.ndim, right.ndim) < 2:
         return np.asarray(left @ right)

@@ -29,7 +29,8 @@ KINDS = {
     ),
     "flow.problem": ("Problem", "Given"),
     "claims": ("Hypothesis", "Finding", "Identity", "Reference", "Refusal", "Status"),
-    "conservation": ("Balance",),
+    "conservation": ("NoetherLaw",),
+    "conservation.generators": ("Generators", "Term"),
     "trajectory": ("Trajectory",),
     "simulation": (
         *("DOP853", "GaussLegendre", "Radau", "Taylor", "LossBelow", "ModeCrosses"),

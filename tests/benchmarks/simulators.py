@@ -31,7 +31,7 @@ LIBRARIES = ("heyoka", "numba", "jax", "jitcode", "diffrax")
 NEEDS = {"c": "cc", "heyoka": "heyoka", "numba": "numba", "jax": "jax"}
 NEEDS |= {"jitcode": "jitcode", "diffrax": "diffrax"}
 
-TABLES = ("rhs", "solution", "starts", "sweep")
+TABLES = ("rhs", "solution", "starts", "descent", "sweep")
 
 #: From these sizes on nobody waits for the peer to compile.
 HOPELESS = {"entrywise": 33, "heyoka": 33, "jitcode": 6, "numba": 513, "c": 129}
@@ -150,6 +150,52 @@ def scaling(runs):
     line("2 processes", f"{spent[2]:.2f} s", f"{spent[1] / spent[2]:.2f} times")
 
 
+def descent(sizes, steps):
+    print(f"\n{steps} steps of gradient descent: CPU µs per step, and a loop over it")
+    line("size", "all kept", "last kept", "loop, all", "loop, last", "ratio", "ratio")
+    for size in sizes:
+        rng = np.random.default_rng(size)
+        inputs, targets = rng.standard_normal((2, 2 * size, size))
+        start = [rng.standard_normal((size, size)) / size for _ in range(2)]
+        descend = sf.gradient_descent(
+            sf.LinearNetwork(size, size, size), sf.SquaredLoss()
+        )
+        data = sf.Dataset(inputs, targets)
+        moments = data.moments()
+        loops = (moments.sigma_xx, moments.sigma_yx, start, steps)
+        options = {"step_size": 1e-3}
+        calls = (
+            lambda: sf.descend(descend, data, start, steps, **options),
+            lambda: sf.descend(descend, data, start, steps, every=steps, **options),
+            lambda: descended(*loops, keep=True),
+            lambda: descended(*loops, keep=False),
+        )
+        spent = [
+            1e6 / steps * min(cpu_seconds(call) for _ in range(3)) for call in calls
+        ]
+        ratios = (f"{spent[k + 2] / spent[k]:.2f}" for k in (0, 1))
+        line(f"{size}×{size}", *(f"{one:.1f}" for one in spent), *ratios)
+
+
+def descended(sigma_xx, sigma_yx, start, steps, keep):
+    """Descend as one writes it."""
+    first, second = start
+    kept = [np.empty((steps + 1, *w.shape)) for w in start] if keep else []
+    for number in range(steps):
+        force = sigma_yx - second @ first @ sigma_xx
+        down, up = second.T @ force, force @ first.T
+        first, second = first + 1e-3 * down, second + 1e-3 * up
+        for array, weight in zip(kept, (first, second), strict=False):
+            array[number + 1] = weight
+    return first, second
+
+
+def cpu_seconds(call):
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
 def main():
     os.environ.update(ALONE)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -170,6 +216,8 @@ def main():
         time_to_solution(sizes, limit)
     if "starts" in options.tables:
         many_starts(200 if options.quick else 1000, limit)
+    if "descent" in options.tables:
+        descent((2, 10, 50), 2_000 if options.quick else 20_000)
     if "sweep" in options.tables:
         scaling(64 if options.quick else 512)
 

@@ -119,6 +119,7 @@ def patches_upstream(syntax):
 def draws_globally(syntax):
     """`rng=` is an argument: neither numpy's nor Python's global generator is used."""
     allowed = {"Random", "Generator", "default_rng", "SeedSequence", "PCG64"}
+    allowed |= {"BitGenerator", "RandomState"}  # what `rng=` may be
     modules_used = {"np.random", "numpy.random"}
     imports = [n for n in ast.walk(syntax) if isinstance(n, ast.Import)]
     if any(alias.name == "random" for node in imports for alias in node.names):
