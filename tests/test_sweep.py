@@ -415,7 +415,7 @@ def test_labelled_arrays_hold_the_runs():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (PROBLEM, {"runs": 0}, "positive number of runs; got 0"),
+        (PROBLEM, {"runs": 0}, "needs an integer from 1"),
         ((FLOW, DATA, [np.ones((2, 3)), np.eye(2)], [1]), {}, "needs a rule such as"),
         ((FLOW, DATA, INIT, [2, 1]), {}, "times have to increase"),
         (PROBLEM, {"rng": "seven"}, "rng needs"),

@@ -96,10 +96,7 @@ class Drawing:
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write NAME.png and NAME.svg and return their paths.
 
-        Raises
-        ------
-        OutputError
-            If a file cannot be written.
+        Raises OutputError if a file cannot be written.
         """
         png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
         with whole_file(png, f"analyze: {str(png)!r}") as file:

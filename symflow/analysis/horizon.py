@@ -94,13 +94,7 @@ class Horizon:
         return np.union1d(self.times, np.geomspace(1e-4 * self.end, self.end, FINE))
 
     def longer(self, factor: float) -> Horizon:
-        """Return the same horizon with a later end, up to the cap.
-
-        Parameters
-        ----------
-        factor : float
-            By how much to lengthen it.
-        """
+        """Return the same horizon, longer by a factor, up to the cap."""
         return replace(self, end=min(self.end * factor, self.cap))
 
 

@@ -76,13 +76,7 @@ class Study:
         return self.covered.trajectory
 
     def short_route(self, route: str) -> str:
-        """Return the name of a route, or of a pair of routes, for a narrow table.
-
-        Parameters
-        ----------
-        route : str
-            As a row of `report` has it.
-        """
+        """Return the name of a route, or of a pair, of `report` for a narrow table."""
         text = route.replace(self.fast.route, "float64")
         if self.sharp is not None:
             text = text.replace(self.sharp.route, f"{self.sharp.digits} digits")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from textwrap import shorten
 
+from symflow.algebra.display import aligned
 from symflow.algebra.numbers import to_float
 from symflow.algebra.text import inline
 from symflow.analysis.analysis import Analysis
@@ -89,7 +90,7 @@ def trajectory_text(path: Trajectory) -> str:
     for time, loss, values in zip(path.t, path.loss, modes, strict=True):
         numbers = (to_float(time), to_float(loss), *values.tolist())
         lines.append([f"{number:.6g}" for number in numbers])
-    return "\n".join([*_aligned(lines), "", repr(path)])
+    return "\n".join([*aligned(lines), "", repr(path)])
 
 
 def summary(analysis: Analysis) -> str:
@@ -113,7 +114,7 @@ def validation_text(analysis: Analysis) -> str:
     for study in analysis.studies:
         lines += [[study.title, *[""] * 5]]
         lines += [_row(row, study) for row in study.report.rows]
-    return "\n".join(["Validation", *_aligned(lines), "", analysis.verdict])
+    return "\n".join(["Validation", *aligned(lines), "", analysis.verdict])
 
 
 def _closed_forms(analysis: Analysis) -> Iterator[str]:
@@ -151,14 +152,3 @@ def _row(row: Row, study: Study) -> list[str]:
     said = shorten(row.status, _STATUS, placeholder=" …")
     claim = f"  {row.claim.replace('common times', 'times')}"
     return [claim, study.short_route(row.route), *row.numbers, row.verdict, said]
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]

@@ -54,10 +54,7 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
     The program has to have fixed-size code; `shapes` has one shape per input, without
     batch dimensions.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the shapes contradict those that the program declares.
+    Raises ShapeMismatch if the shapes contradict those that the program declares.
 
     Examples
     --------

@@ -16,10 +16,7 @@ def floats(value: Any, what: str) -> Array:
 
     `what` is the call and argument, for the error message.
 
-    Raises
-    ------
-    InvalidArgument
-        If an entry is complex, masked or no number.
+    Raises InvalidArgument if an entry is complex, masked or no number.
 
     Examples
     --------

@@ -195,10 +195,8 @@ def argument_names(symbols: Sequence[sympy.Basic], call: str) -> tuple[str, ...]
 
     `call` is the function's name, for the error message.
 
-    Raises
-    ------
-    InvalidArgument
-        If a name may not stand in code, that of a size included, or occurs twice.
+    Raises InvalidArgument if a name may not stand in code, that of a size included, or
+    occurs twice.
     """
     for size in {s for symbol in symbols for s in symbol.atoms(sympy.Symbol)}:
         checked_name(size.name, call)

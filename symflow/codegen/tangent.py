@@ -71,10 +71,7 @@ def directional(
     There is one float64 array per input, and one direction, None where the input is
     constant.  Leading axes of directions are batches.
 
-    Raises
-    ------
-    NoClosedForm
-        If an operation has no rule.
+    Raises NoClosedForm if an operation has no rule.
 
     Examples
     --------

@@ -48,7 +48,6 @@ class Flint(HighPrecision):
 
     @property
     def route(self) -> str:
-        """How a trajectory names this route."""
         return "Taylor series in fixed point (FLINT)"
 
     def engine(self, need: Need) -> Engine:
@@ -76,7 +75,6 @@ class Mpmath(HighPrecision):
 
     @property
     def route(self) -> str:
-        """How a trajectory names this route."""
         return "Taylor series in floating point (mpmath)"
 
     def engine(self, need: Need) -> Engine:

@@ -86,10 +86,7 @@ class Comparison:
     def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
 
-        Raises
-        ------
-        PrecisionLost
-            If the error grows too much within the step to be bounded.
+        Raises PrecisionLost if the error grows too much within the step to be bounded.
         """
         series = self._series(step)
         end = step.h / step.unit

@@ -92,10 +92,8 @@ class Defect:
 
         `series` is θ̃ as a polynomial in x = t / unit.
 
-        Raises
-        ------
-        PrecisionLost
-            If the flow is not analytic in a useful neighbourhood of the step.
+        Raises PrecisionLost if the flow is not analytic in a useful neighbourhood of
+        the step.
         """
         with ALONE, workbits(NORM_BITS):
             count, between = self._points(series, end, unit)

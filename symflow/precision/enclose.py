@@ -183,12 +183,9 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
 
     `endless` says whether the limit is asked for.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the loss is not known to be convex, time is another clock, or layers have
-        learning rates; for the limit also if a layer is not dense or the loss is
-        neither the squared loss nor that of measurements.
+    Raises HypothesisFailed if the loss is not known to be convex, time is another
+    clock, or layers have learning rates; for the limit also if a layer is not dense or
+    the loss is neither the squared loss nor that of measurements.
     """
     network, loss = problem.flow.network, problem.flow.loss
     if problem.flow.clock != "time":

@@ -200,10 +200,7 @@ def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forec
     `structural` bounds μ by the norms of the layers, as a proof does; without it this
     is done for dense layers only, and others have the exact μ of a numerical Jacobian.
 
-    Raises
-    ------
-    IntegrationFailed
-        If the weights stop being finite.
+    Raises IntegrationFailed if the weights stop being finite.
     """
     measure = _Measure(problem, structural=structural)
     t, growth, peak = [0.0], [0.0], measure.magnitude

@@ -43,10 +43,7 @@ def indefiniteness(matrix: Array) -> Any:
 
     Only the symmetric part of the matrix of balls matters.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the matrix is far from positive semidefinite.
+    Raises HypothesisFailed if the matrix is far from positive semidefinite.
 
     Examples
     --------

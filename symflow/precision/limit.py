@@ -61,10 +61,8 @@ RATE_WINDOW = (1e-6, 1e-9)
 def settling_time(problem: Problem, digits: int) -> Fraction:
     """Return a time at which the residual is forecast to be below 10^(−digits).
 
-    Raises
-    ------
-    PrecisionLost
-        If the residual does not decay within the steps that are allowed.
+    Raises PrecisionLost if the residual does not decay within the steps that are
+    allowed.
     """
     floats = problem.floats
     force = force_program(problem.flow)
@@ -97,11 +95,8 @@ class Remainder:
 
     The data are exact numbers.
 
-    Raises
-    ------
-    HypothesisFailed
-        If there is weight decay, or Σ_xx or Φ is zero, or singular and not given
-        exactly.
+    Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
+    and not given exactly.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -137,10 +132,7 @@ class Remainder:
     def length(self, weights: list[Array], error: Any) -> Any:
         """Return ℓ for all starts within `error` of given weights.
 
-        Raises
-        ------
-        PrecisionLost
-            If convergence cannot be proven from there.
+        Raises PrecisionLost if convergence cannot be proven from there.
         """
         with ALONE, workbits(self._problem_precision(weights)):
             near = _inflated(weights, error)
@@ -229,10 +221,7 @@ def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
 
     Unless the moments are rational numbers, Σ_xx is taken to be regular.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the rows of Σ_yx are not in the range of Σ_xx.
+    Raises HypothesisFailed if the rows of Σ_yx are not in the range of Σ_xx.
     """
     size = len(sigma_xx)
     reduced, rank = _reduce(sigma_xx)

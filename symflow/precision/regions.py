@@ -117,10 +117,7 @@ def evaluate_balls(program: Program, inputs: Sequence[Any]) -> list[Any]:
 
     Returns the value of every slot, inputs included.
 
-    Raises
-    ------
-    NoClosedForm
-        If the program has an operation without ball arithmetic.
+    Raises NoClosedForm if the program has an operation without ball arithmetic.
     """
     values = list(inputs)
     for step in program.instructions:

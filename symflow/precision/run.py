@@ -67,10 +67,7 @@ class Run:
     def finish(self, progress: Progress) -> None:
         """Step until every requested time is found.
 
-        Raises
-        ------
-        Interrupted
-            On Ctrl-C, with everything up to the last completed step.
+        Raises Interrupted on Ctrl-C, with everything up to the last completed step.
         """
         try:
             while self.waiting:

@@ -46,10 +46,7 @@ class Companion:
     def __call__(self) -> float:
         """Return the estimated largest error of a weight.
 
-        Raises
-        ------
-        IntegrationFailed
-            If the more accurate run ends early.
+        Raises IntegrationFailed if the more accurate run ends early.
         """
         finer = self.method.refined()
         system = System(self.problem.floats, is_tuned=finer.is_general)

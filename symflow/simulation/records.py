@@ -118,10 +118,7 @@ class RecordFile:
     def append(self, record: Record) -> None:
         """Write a record; it is in the file when this returns, or nothing of it is.
 
-        Raises
-        ------
-        OutputError
-            If it cannot be written, for example on a full disk.
+        Raises OutputError if it cannot be written, for example on a full disk.
         """
         frame = memoryview(_framed(record.encode(), self._key))
         try:

@@ -14,10 +14,7 @@ def peer(name: str, call: str, extra: str = "") -> Any:
     `call` is what needs it, and `extra` the extra of symflow that brings it, if there
     is one.
 
-    Raises
-    ------
-    NotInstalled
-        With the command that installs it.
+    Raises NotInstalled with the command that installs it.
 
     Examples
     --------

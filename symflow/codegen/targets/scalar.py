@@ -114,10 +114,7 @@ def scalar_kernel(
 
     A matrix becomes an array that ends with its shape; `several` returns a tuple.
 
-    Raises
-    ------
-    InvalidArgument
-        If NumPy has no function for something in a formula.
+    Raises InvalidArgument if NumPy has no function for something in a formula.
     """
     named = map(sympy.Symbol, argument_names(symbols, "lambdify"))
     names = dict(zip(symbols, named, strict=True))

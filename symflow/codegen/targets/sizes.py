@@ -26,11 +26,8 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
 
     `widths` are needed where a width of the flow is a symbol; an error names `call`.
 
-    Raises
-    ------
-    InvalidArgument
-        If a width stays a symbol, contradicts the flow, or an operation has no
-        fixed-size code.
+    Raises InvalidArgument if a width stays a symbol, contradicts the flow, or an
+    operation has no fixed-size code.
 
     Examples
     --------
