@@ -407,10 +407,11 @@ def test_laws_are_accepted_and_false_ones_refuted(tmp_path, law):
     assert code == 0
     assert "Q' = −2λ Q" in said
     document = json.loads(file.read_text())
+    first = law.flow.state[law.involved[0]].name
     for change in (
         _set("statement", "quantity", 0, 0, value="1"),
         _set("statement", "quantity", 1, 0, value="2"),
-        _set("problem", "learning rates", law.flow.state[law.layer].name, value="2"),
+        _set("problem", "learning rates", first, value="2"),
         _set("problem", "model", 0, 0, value="0"),
     ):
         changed = json.loads(json.dumps(document))

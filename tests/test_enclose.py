@@ -363,7 +363,7 @@ def test_start_and_global_state():
         (
             lambda: enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=0),
             sf.InvalidArgument,
-            r"enclose\(digits=…\): needs a positive integer",
+            r"enclose\(digits=…\): needs an integer from 1",
         ),
         (
             lambda: enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[1]]], [1, 1]),

@@ -53,7 +53,7 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     >>> as_times(0.5, "f")
     (Fraction(1, 2),)
     """
-    points = _points(t)
+    points = time_points(t)
     if len(points) > MOST_TIMES:
         msg = f"{call}(t=…): takes at most {MOST_TIMES} times, which are all kept"
         raise InvalidArgument(msg)
@@ -80,7 +80,8 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     return times
 
 
-def _points(t: Any) -> list[Any]:
+def time_points(t: Any) -> list[Any]:
+    """Return what `t` lists, or `t` alone where it is no list of times."""
     if isinstance(t, np.ndarray) and t.ndim == 0:
         return [t.item()]
     # bytes would be integers, and a set has no order

@@ -122,7 +122,11 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
     >>> as_decay(0.1, "SquaredLoss")
     1/10
     """
-    if isinstance(value, list | tuple | sympy.Tuple):
+    many = (list, tuple, sympy.Tuple)
+    if isinstance(value, many):
+        if any(isinstance(part, many) for part in value):
+            msg = f"{loss}(l2=…): needs one number for each weight; got {value!r}"
+            raise InvalidArgument(msg)
         return sympy.Tuple(*(as_decay(part, loss) for part in value))
     if name := parameter(value, f"{loss}(l2=…)", nonnegative=True):
         return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import inf, log, log2
@@ -23,6 +23,7 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
+from symflow.flow.times import time_points
 from symflow.losses import (
     ExponentialLoss,
     LogisticLoss,
@@ -218,8 +219,7 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
 
 def _read_times(t: Any) -> tuple[tuple[Fraction, ...], bool]:
     """Return the finite times, and whether the last one is t = ∞."""
-    several = isinstance(t, Iterable) and not isinstance(t, str)
-    points = list(t) if several and getattr(t, "ndim", True) else [t]
+    points = time_points(t)
     endless = bool(points) and np.ndim(points[-1]) == 0 and bool(points[-1] == inf)
     finite = points[:-1] if endless else points
     return as_times(finite, "enclose") if finite or not endless else (), endless

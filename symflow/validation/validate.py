@@ -136,7 +136,7 @@ def _claim_row(claim: Claim, route: Route) -> Row:
         (to_mpf(size, WIDE), own * factor + float(extra))
         for size, extra, factor in parts
     ]
-    limit = None if isinstance(claim, Theorem) else _settled(claim, route)
+    limit = None if _has_limit_row(claim) else _settled(claim, route)
     if limit is not None and limit[0] > limit[1]:
         pairs = [(to_mpf(limit[0], WIDE), WIDE.mpf(limit[1]))]
     residual, bound = max(
@@ -234,13 +234,18 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     list of Row
         At most one; not checked where the run has not settled.
     """
-    found = _settled(claim, route) if isinstance(claim, Theorem) else None
+    found = _settled(claim, route) if _has_limit_row(claim) else None
     if found is None:
         return []
     residual, bound = found
     status = "measured" if bound < UNINFORMATIVE else "not compared: not settled"
     name, source = f"{claim.name}: limit", str(claim.reference)
     return [Row(name, _route_name(route), residual, bound, status, source)]
+
+
+def _has_limit_row(claim: Any) -> bool:
+    """Say whether the limit is an assertion of its own; that of a path is part of it."""
+    return isinstance(claim, Theorem) and claim.question != "solutions"
 
 
 def _settled(claim: Any, route: Route) -> tuple[float, float] | None:

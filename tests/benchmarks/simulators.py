@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -163,12 +164,13 @@ def descent(sizes, steps):
         data = sf.Dataset(inputs, targets)
         moments = data.moments()
         loops = (moments.sigma_xx, moments.sigma_yx, start, steps)
-        options = {"step_size": 1e-3}
+        ours = partial(sf.descend, descend, data, start, steps, step_size=1e-3)
+        loop = partial(descended, *loops)
         calls = (
-            lambda: sf.descend(descend, data, start, steps, **options),
-            lambda: sf.descend(descend, data, start, steps, every=steps, **options),
-            lambda: descended(*loops, keep=True),
-            lambda: descended(*loops, keep=False),
+            ours,
+            partial(ours, every=steps),
+            partial(loop, keep=True),
+            partial(loop, keep=False),
         )
         spent = [
             1e6 / steps * min(cpu_seconds(call) for _ in range(3)) for call in calls
