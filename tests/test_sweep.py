@@ -169,7 +169,7 @@ def test_a_rule_that_workers_do_not_find_is_refused_in_words():
 def test_workers_get_the_moments_and_make_the_same_runs(loss, rng):
     data = sf.Dataset(rng.normal(size=(2000, 3)), rng.normal(size=(2000, 2)))
     flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), loss)
-    task, _ = prepared((flow, data, INIT, [1]), None, 0, 1, None)
+    task, _ = prepared((flow, data, INIT, [1]), None, 0, None)
     sent = pickle.dumps(task)
     assert len(sent) < 8000  # 80 kB are in the samples
     there, here = pickle.loads(sent)(0), task(0)
@@ -181,7 +181,7 @@ def test_workers_get_the_samples_where_they_are_read(rng):
     data = sf.Dataset(rng.normal(size=(9, 3)), np.sign(rng.normal(size=(9, 2))))
     margins = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.LogisticLoss())
     for problem in ((margins, data, INIT, [1]), (FLOW, data, Fragile(), [1])):
-        task, _ = prepared(problem, None, 0, 1, None)
+        task, _ = prepared(problem, None, 0, None)
         assert pickle.loads(pickle.dumps(task)).data.X.shape == (9, 3)
 
 
@@ -270,7 +270,7 @@ def test_a_rule_of_the_readers_own_is_told_from_others(tmp_path):
 
 def records_in_reverse(path, runs):
     """Write all records of a sweep as if it was killed before it was done."""
-    task, header = prepared(PROBLEM, None, 0, runs, path)
+    task, header = prepared(PROBLEM, None, 0, path)
     with RecordFile(path, header) as file:
         for run in reversed(range(runs)):
             file.append(task(run))
@@ -415,7 +415,7 @@ def test_labelled_arrays_hold_the_runs():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (PROBLEM, {"runs": 0}, "positive number of runs; got 0"),
+        (PROBLEM, {"runs": 0}, "needs an integer from 1"),
         ((FLOW, DATA, [np.ones((2, 3)), np.eye(2)], [1]), {}, "needs a rule such as"),
         ((FLOW, DATA, INIT, [2, 1]), {}, "times have to increase"),
         (PROBLEM, {"rng": "seven"}, "rng needs"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from time import monotonic
 from typing import Any
 
+from symflow.algebra.numbers import whole
 from symflow.analysis.horizon import layer_size
 from symflow.analysis.optimum import whitened_problem
 from symflow.analysis.study import Precision, Progress, Study, study
@@ -162,21 +162,10 @@ def analyze(
 def check_precision(digits: Any, budget: Any) -> None:
     """Refuse digits and budgets that make no sense, before any work.
 
-    Parameters
-    ----------
-    digits : int
-        Decimal digits.
-    budget : float
-        Seconds.
-
-    Raises
-    ------
-    InvalidArgument
-        If the digits are not positive, or the seconds negative or not finite.
+    Raises InvalidArgument if the digits are not positive, or the seconds negative or
+    not finite.
     """
-    if isinstance(digits, bool) or not isinstance(digits, Integral) or digits < 1:
-        msg = f"analyze(digits=…): needs a positive number of digits; got {digits!r}"
-        raise InvalidArgument(msg)
+    whole(digits, "analyze(digits=…)")
     if not 0 <= budget < float("inf"):
         msg = f"analyze(budget=…): needs seconds, zero or more; got {budget!r}"
         raise InvalidArgument(msg)

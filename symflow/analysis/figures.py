@@ -47,21 +47,11 @@ _RC: Any = {
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure with its name and caption.
+    """A figure with its name and caption."""
 
-    Parameters
-    ----------
-    name : str
-        Stem of its files.
-    caption : str
-        What it shows.
-    figure : matplotlib Figure
-        The picture.
-    """
-
-    name: str
-    caption: str
-    figure: Figure
+    name: str  # stem of its files
+    caption: str  # what it shows
+    figure: Figure  # the picture
 
     @cached_property
     def source(self) -> str:
@@ -106,15 +96,7 @@ class Drawing:
     def save(self, folder: Path) -> tuple[Path, Path]:
         """Write NAME.png and NAME.svg and return their paths.
 
-        Parameters
-        ----------
-        folder : Path
-            An existing directory.
-
-        Raises
-        ------
-        OutputError
-            If a file cannot be written.
+        Raises OutputError if a file cannot be written.
         """
         png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
         with whole_file(png, f"analyze: {str(png)!r}") as file:
@@ -128,17 +110,7 @@ def drawings(analysis: Analysis) -> tuple[list[Drawing], str]:
     A report is not lost for its figures: with a backend that does not exist, or a LaTeX
     that is not there, it has none and says why.
 
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-
-    Returns
-    -------
-    list of Drawing
-        Loss, modes, drift and agreement of both problems, as far as they were run.
-    str
-        Why there are none, or nothing.
+    With them comes why there are none, or nothing.
     """
     try:
         import matplotlib as mpl

@@ -94,13 +94,7 @@ class Horizon:
         return np.union1d(self.times, np.geomspace(1e-4 * self.end, self.end, FINE))
 
     def longer(self, factor: float) -> Horizon:
-        """Return the same horizon with a later end, up to the cap.
-
-        Parameters
-        ----------
-        factor : float
-            By how much to lengthen it.
-        """
+        """Return the same horizon, longer by a factor, up to the cap."""
         return replace(self, end=min(self.end * factor, self.cap))
 
 
@@ -156,24 +150,12 @@ def horizon(problem: Problem) -> Horizon:
 
 
 def start_size(problem: Problem) -> float:
-    """Return w₀ = s^L, with s the typical singular value of a layer at the start.
-
-    Parameters
-    ----------
-    problem : Problem
-        In float64.
-    """
+    """Return w₀ = s^L, with s the typical singular value of a layer at the start."""
     return float(layer_size(problem) ** len(problem.weights))
 
 
 def layer_size(problem: Problem) -> float:
-    """Return the root mean square of the singular values of all layers.
-
-    Parameters
-    ----------
-    problem : Problem
-        In float64.
-    """
+    """Return the root mean square of the singular values of all layers."""
     squares = [
         float(np.sum(weight**2)) / min(weight.shape) for weight in problem.weights
     ]

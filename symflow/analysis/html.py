@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.page import html_table, page_style, pill
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
 from symflow.analysis.figures import Drawing
@@ -33,26 +34,14 @@ def html_report(
 ) -> str:
     """Return the report of an analysis as HTML.
 
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    about : About
-        Name and preparation of the data, and the command that was run.
-    drawings : sequence of Drawing
-        Its figures.
-    without : str, optional
-        Why there are none.
-
-    Returns
-    -------
-    str
-        A whole document, with mathematics as MathML and figures as SVG.
+    It is a whole document, with mathematics as MathML and figures as SVG.  `without`
+    says why there are no figures.
     """
     template = files("symflow.analysis").joinpath("report_template.html")
     return Template(template.read_text(encoding="utf-8")).substitute(
         title=escape(f"Gradient flow: {about.name}"),
-        mood="holds" if analysis.ok else "fails",
+        style=page_style(),
+        mood="good" if analysis.ok else "bad",
         verdict=escape(analysis.verdict),
         facts=_facts(analysis),
         problem=_problem(analysis, about),
@@ -148,7 +137,7 @@ def _law(law: Law) -> str:
     )
     about = "is constant" if law.is_conserved else f"decays at the rate {law.rate}"
     return (
-        f"<h3>{escape(law.name)} {about} <small>{_pill(law.status.value)} "
+        f"<h3>{escape(law.name)} {about} <small>{pill(law.status.value)} "
         f"{escape(str(law.reference))}</small></h3>{_formula(law.expr)}"
         f'<ol class="proof">{steps}</ol>'
     )
@@ -179,17 +168,15 @@ def _hypotheses(
     entries: Sequence[Solution | Refusal], columns: list[str], is_open: bool
 ) -> str:
     words = list(dict.fromkeys(h.words for entry in entries for h in entry.hypotheses))
-    head = _cells("th", ["condition", *columns])
     body = [
         [_text(word), *(_checked(entry, word) for entry in entries)] for word in words
     ]
     verdicts = [
-        _pill("applies" if isinstance(entry, Solution) else "does not apply")
+        pill("applies" if isinstance(entry, Solution) else "does not apply")
         for entry in entries
     ]
     rows = [*body, ["<b>closed form</b>", *verdicts]]
-    labels = ["", *columns]
-    table = _table(head, [_labelled(row, labels) for row in rows])
+    table = _wide(["condition", *columns], rows)
     applies = [isinstance(entry, Solution) for entry in entries]
     scope = f"applies to {sum(applies)} of {len(applies)}" if any(applies) else ""
     state = ' open="open"' if is_open else ""
@@ -203,7 +190,7 @@ def _hypotheses(
 def _checked(entry: Solution | Refusal, words: str) -> str:
     for hypothesis in entry.hypotheses:
         if hypothesis.words == words:
-            mark = _pill("holds" if hypothesis.holds else "fails")
+            mark = pill("holds" if hypothesis.holds else "fails")
             return f"{mark} <small>{_text(hypothesis.detail)}</small>"
     return "<small>not reached</small>"
 
@@ -239,8 +226,13 @@ def _left_out(reason: str) -> str:
 
 def _rows(study: Study) -> str:
     labels = ["claim", "route", "residual", "bound", "", "status", "source"]
-    rows = [_labelled(_row(row, study), labels) for row in study.report.rows]
-    return _table(_cells("th", labels), rows) + _routes(study)
+    return _wide(labels, [_row(row, study) for row in study.report.rows]) + _routes(
+        study
+    )
+
+
+def _wide(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return f'<div class="wide">{html_table(labels, rows)}</div>'
 
 
 def _routes(study: Study) -> str:
@@ -255,7 +247,7 @@ def _row(row: Row, study: Study) -> list[str]:
         escape(row.claim),
         escape(study.short_route(row.route)),
         *map(_number, row.numbers),
-        _pill({"ok": "holds", "FAILS": "fails"}.get(row.verdict, row.verdict)),
+        pill({"ok": "holds", "FAILS": "fails"}.get(row.verdict, row.verdict)),
         escape(row.status),
         escape(row.reference),
     ]
@@ -266,28 +258,3 @@ def _number(text: str) -> str:
     mantissa, e, exponent = text.partition("e")
     power = exponent.translate(_SUPERSCRIPT)
     return f"{mantissa}·10{power}" if e else mantissa
-
-
-def _table(head: str, rows: Iterable[str]) -> str:
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        '<div class="wide"><table><thead><tr>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cells(tag: str, texts: Iterable[str]) -> str:
-    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
-
-
-def _labelled(cells: Sequence[str], labels: Sequence[str]) -> str:
-    return "".join(
-        f'<td data-label="{escape(label)}">{cell}</td>'
-        for cell, label in zip(cells, labels, strict=True)
-    )
-
-
-def _pill(word: str) -> str:
-    bad = word in ("fails", "refuted")
-    kind = "bad" if bad else "plain" if word.startswith("does not") else "good"
-    return f'<span class="pill {kind}">{escape(word)}</span>'

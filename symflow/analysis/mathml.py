@@ -120,12 +120,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
 def mathml(expression: sympy.Basic, *, block: bool = True) -> str:
     """Return an expression as a MathML element for HTML5.
 
-    Parameters
-    ----------
-    expression : sympy.Basic
-        Equations, matrix expressions, traces and scalars.
-    block : bool, keyword-only
-        Whether it stands on a line of its own.
+    `block` gives it a line of its own.
 
     Examples
     --------

@@ -20,10 +20,7 @@ Floats = NDArray[np.float64]
 def inverse_root(sigma_xx: Floats) -> Floats:
     """Return Σ_xx^{−1/2}, zero on the null space of Σ_xx.
 
-    Parameters
-    ----------
-    sigma_xx : ndarray
-        Symmetric and positive semidefinite.
+    Σ_xx is symmetric and positive semidefinite.
 
     Examples
     --------
@@ -64,13 +61,6 @@ def whitened_problem(data: Moments) -> Moments:
 def best_matrix(sigma_xx: Floats, sigma_yx: Floats, rank: int) -> Floats:
     """Return the reduced-rank regression matrix W*.
 
-    Parameters
-    ----------
-    sigma_xx, sigma_yx : ndarray
-        Moments of the data.
-    rank : int
-        The largest rank allowed.
-
     Examples
     --------
     >>> best_matrix(np.eye(2), np.diag([3.0, 1.0]), 1).tolist()
@@ -85,10 +75,7 @@ def best_matrix(sigma_xx: Floats, sigma_yx: Floats, rank: int) -> Floats:
 def least_loss(problem: Problem) -> float:
     """Return the smallest squared loss over all matrices of the network's rank.
 
-    Parameters
-    ----------
-    problem : Problem
-        In float64.  Without Σ_yy in the data its constant is left out.
+    Without Σ_yy in the data its constant is left out.
 
     Examples
     --------
@@ -107,12 +94,6 @@ def least_loss(problem: Problem) -> float:
 
 
 def constant_part(problem: Problem) -> float:
-    """Return ½ tr Σ_yy, the loss of W = 0, or 0 where the data have no Σ_yy.
-
-    Parameters
-    ----------
-    problem : Problem
-        In float64.
-    """
+    """Return ½ tr Σ_yy, the loss of W = 0, or 0 where the data have no Σ_yy."""
     matches = [a for name, a in problem.data.items() if name.endswith("yy")]
     return 0.5 * float(np.trace(matches[0])) if matches else 0.0

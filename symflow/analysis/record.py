@@ -39,15 +39,7 @@ class About:
 
 
 def record(analysis: Analysis, about: About) -> dict[str, Any]:
-    """Return everything that an analysis found, as plain values.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    about : About
-        Where it comes from.
-    """
+    """Return everything that an analysis found, as plain values."""
     flow, data = analysis.flow, analysis.raw.data
     moments = data.moments()
     return {
@@ -81,13 +73,7 @@ def record(analysis: Analysis, about: About) -> dict[str, Any]:
 
 
 def derivation_record(flow: GradientFlow) -> dict[str, Any]:
-    """Return what holds before any number is computed, as plain values.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        Widths may be symbolic.
-    """
+    """Return what holds before any number is computed, as plain values."""
     return {
         "flow": f"gradient_flow({flow.network!r}, {flow.loss!r})",
         "equations": [inline(equation) for equation in flow.equations],
@@ -100,10 +86,7 @@ def derivation_record(flow: GradientFlow) -> dict[str, Any]:
 def to_json(content: Any) -> str:
     """Return plain values as JSON text that every parser accepts.
 
-    Parameters
-    ----------
-    content : object
-        Dictionaries, lists, strings and numbers; NaN and infinities become null.
+    NaN and infinities become null.
 
     Examples
     --------
@@ -114,26 +97,14 @@ def to_json(content: Any) -> str:
 
 
 def start_words(init: Any) -> str:
-    """Return an initialization as one line.
-
-    Parameters
-    ----------
-    init : Init or sequence of arrays
-        As it was given.
-    """
+    """Return an initialization as one line."""
     if isinstance(init, (list, tuple)):
         return "given arrays of shapes " + ", ".join(str(np.shape(w)) for w in init)
     return repr(init)
 
 
 def law_record(law: Law) -> dict[str, Any]:
-    """Return a conserved quantity with its proof, as plain values.
-
-    Parameters
-    ----------
-    law : Law
-        As from `conserved`.
-    """
+    """Return a conserved quantity with its proof, as plain values."""
     return {
         "name": law.name,
         "expr": inline(law.expr),
@@ -146,13 +117,7 @@ def law_record(law: Law) -> dict[str, Any]:
 
 
 def attempt_record(entry: Solution | Refusal) -> dict[str, Any]:
-    """Return the answer of one closed form, as plain values.
-
-    Parameters
-    ----------
-    entry : Solution or Refusal
-        As from `symflow.solutions.attempts`.
-    """
+    """Return the answer of one closed form, as plain values."""
     content: dict[str, Any] = {
         "name": entry.name,
         "applies": isinstance(entry, Solution),
@@ -165,13 +130,7 @@ def attempt_record(entry: Solution | Refusal) -> dict[str, Any]:
 
 
 def trajectory_record(path: Trajectory) -> dict[str, Any]:
-    """Return a trajectory as plain values; numbers of many digits are text.
-
-    Parameters
-    ----------
-    path : Trajectory
-        At any precision.
-    """
+    """Return a trajectory as plain values; numbers of many digits are text."""
     return {
         "route": path.route,
         "digits": path.digits,

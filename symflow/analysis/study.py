@@ -76,13 +76,7 @@ class Study:
         return self.covered.trajectory
 
     def short_route(self, route: str) -> str:
-        """Return the name of a route, or of a pair of routes, for a narrow table.
-
-        Parameters
-        ----------
-        route : str
-            As a row of `report` has it.
-        """
+        """Return the name of a route, or of a pair, of `report` for a narrow table."""
         text = route.replace(self.fast.route, "float64")
         if self.sharp is not None:
             text = text.replace(self.sharp.route, f"{self.sharp.digits} digits")
@@ -121,18 +115,10 @@ class Study:
 
 @dataclass(frozen=True)
 class Precision:
-    """How many digits, and for how long.
+    """How many digits, and for how long."""
 
-    Parameters
-    ----------
-    digits : int
-        Decimal digits of the high-precision route.
-    seconds : float
-        Time budget of that route.
-    """
-
-    digits: int
-    seconds: float
+    digits: int  # decimal digits of the high-precision route
+    seconds: float  # time budget of that route
 
 
 def study(
@@ -143,19 +129,7 @@ def study(
     precision: Precision,
     progress: Progress,
 ) -> Study:
-    """Study one problem.
-
-    Parameters
-    ----------
-    title : str
-        What a report calls it.
-    flow, data, init : object
-        The problem, as for `simulate`.
-    precision : Precision
-        Digits and budget of the high-precision route.
-    progress : callable
-        Called with a stage and its fraction.
-    """
+    """Study one problem."""
     answers = attempts(flow, data, init)
     laws = tuple(conserved(flow))
     estimate, fast = _converge(title, flow, data, init, progress)
@@ -180,11 +154,6 @@ def study(
 
 def predictions(flow: GradientFlow, data: Any, init: Any) -> list[Claim]:
     """Return what is known of speed and limit before anything is integrated.
-
-    Parameters
-    ----------
-    flow, data, init : object
-        The problem, as for `simulate`.
 
     Examples
     --------
@@ -224,13 +193,7 @@ def _converge(
 
 
 def late_fall(path: Trajectory) -> float:
-    """Return by how much the loss fell over the last half of the time.
-
-    Parameters
-    ----------
-    path : Trajectory
-        A float64 run.
-    """
+    """Return by how much the loss fell over the last half of the time."""
     half = int((path.t <= path.t[-1] / 2).sum()) - 1
     return to_float(path.loss[half]) - _last_loss(path)
 

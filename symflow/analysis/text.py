@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from textwrap import shorten
 
+from symflow.algebra.display import aligned
 from symflow.algebra.numbers import to_float
 from symflow.algebra.text import inline
 from symflow.analysis.analysis import Analysis
@@ -28,11 +29,6 @@ _MODES = 6
 def equations_text(flow: GradientFlow) -> str:
     """Return the equations of a flow, its end-to-end flow and its objective.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Widths may be symbolic.
-
     Examples
     --------
     >>> import symflow as sf
@@ -50,13 +46,7 @@ def equations_text(flow: GradientFlow) -> str:
 
 
 def laws_text(laws: Iterable[Law]) -> str:
-    """Return the conserved quantities with their proofs.
-
-    Parameters
-    ----------
-    laws : iterable of Law
-        As from `conserved`.
-    """
+    """Return the conserved quantities with their proofs."""
     return "\n".join(_law(law) for law in laws) or "  a single layer has none"
 
 
@@ -69,13 +59,7 @@ def _law(law: Law) -> str:
 
 
 def attempts_text(answers: Iterable[Solution | Refusal]) -> str:
-    """Return the most specific closed form in full, and why others do not apply.
-
-    Parameters
-    ----------
-    answers : iterable of Solution or Refusal
-        As from `symflow.solutions.attempts`.
-    """
+    """Return the most specific closed form in full, and why others do not apply."""
     given = list(answers)
     found = [answer for answer in given if isinstance(answer, Solution)]
     lines = [_solved(found[0])] if found else ["No catalogued closed form applies."]
@@ -99,30 +83,18 @@ def _solved(solution: Solution) -> str:
 
 
 def trajectory_text(path: Trajectory) -> str:
-    """Return loss and singular values of W at every time, as a table.
-
-    Parameters
-    ----------
-    path : Trajectory
-        At any precision.
-    """
+    """Return loss and singular values of W at every time, as a table."""
     modes = path.singular_values[:, :_MODES]
     names = [f"s{number}" for number in range(1, modes.shape[1] + 1)]
     lines = [["t", "loss", *names]]
     for time, loss, values in zip(path.t, path.loss, modes, strict=True):
         numbers = (to_float(time), to_float(loss), *values.tolist())
         lines.append([f"{number:.6g}" for number in numbers])
-    return "\n".join([*_aligned(lines), "", repr(path)])
+    return "\n".join([*aligned(lines), "", repr(path)])
 
 
 def summary(analysis: Analysis) -> str:
-    """Return closed forms, coverage, validation and verdict as text.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    """
+    """Return closed forms, coverage, validation and verdict as text."""
     return "\n".join(
         [
             "Closed forms: hypotheses as measured",
@@ -137,18 +109,12 @@ def summary(analysis: Analysis) -> str:
 
 
 def validation_text(analysis: Analysis) -> str:
-    """Return the rows of the validation, then the verdict.
-
-    Parameters
-    ----------
-    analysis : Analysis
-        What `analyze` found.
-    """
+    """Return the rows of the validation, then the verdict."""
     lines = [["claim", "route", "residual", "bound", "", "status"]]
     for study in analysis.studies:
         lines += [[study.title, *[""] * 5]]
         lines += [_row(row, study) for row in study.report.rows]
-    return "\n".join(["Validation", *_aligned(lines), "", analysis.verdict])
+    return "\n".join(["Validation", *aligned(lines), "", analysis.verdict])
 
 
 def _closed_forms(analysis: Analysis) -> Iterator[str]:
@@ -186,14 +152,3 @@ def _row(row: Row, study: Study) -> list[str]:
     said = shorten(row.status, _STATUS, placeholder=" …")
     claim = f"  {row.claim.replace('common times', 'times')}"
     return [claim, study.short_route(row.route), *row.numbers, row.verdict, said]
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]

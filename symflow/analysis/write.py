@@ -63,20 +63,7 @@ def write_report(
 
 
 def write_derivation(flow: GradientFlow, folder: str | Path) -> list[Path]:
-    """Write what needs no numbers: the simulator, and a report.json to be completed.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    folder : str or Path
-        An existing directory.
-
-    Returns
-    -------
-    list of Path
-        The files.
-    """
+    """Write what needs no numbers: the simulator, and a report.json to be completed."""
     target = Path(folder)
     content = {"finished": False, **derivation_record(flow)}
     return [
@@ -88,13 +75,7 @@ def write_derivation(flow: GradientFlow, folder: str | Path) -> list[Path]:
 
 
 def module_name(flow: GradientFlow) -> str:
-    """Return the name of the exported simulator: gradient_flow_10_5_1.py.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    """
+    """Return the name of the exported simulator: gradient_flow_10_5_1.py."""
     widths = "_".join(str(width) for width in flow.network.widths)
     return f"gradient_flow_{widths}.py"
 

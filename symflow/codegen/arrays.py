@@ -17,7 +17,25 @@ from symflow.codegen.program import FUNCTIONS, Instruction, Program, quoted
 from symflow.errors import InvalidArgument
 
 #: How tightly each operation binds, for parentheses.
-_ADDITION, _PRODUCT, _ATOM = 1, 2, 3
+_ANY, _ADDITION, _PRODUCT, _ATOM = 0, 1, 2, 3
+
+#: Operations that are written in one way: how, how tightly their operands have to bind
+#: there, and how tightly the whole binds.
+_FORMS = {
+    "add": ("{} + {}", (_ANY, _PRODUCT), _ADDITION),
+    "subtract": ("{} - {}", (_ANY, _PRODUCT), _ADDITION),
+    "multiply": ("{} * {}", (_ANY, _ATOM), _PRODUCT),
+    "hadamard": ("{} * {}", (_PRODUCT, _ATOM), _PRODUCT),
+    "divide": ("{} / {}", (_PRODUCT, _ATOM), _PRODUCT),
+    "weigh": ("{}[..., None, None] * {}", (_ATOM, _ATOM), _PRODUCT),
+    "inner": ("({} * {}).sum(axis=(-2, -1))", (_PRODUCT, _ATOM), _ATOM),
+    "trace": ("{}.diagonal(0, -2, -1).sum(axis=-1)", (_ATOM,), _ATOM),
+    "total": ("{}.sum(axis=(-2, -1))", (_ATOM,), _ATOM),
+    "rows": ("{}.shape[-2]", (_ATOM,), _ATOM),
+    "columns": ("{}.shape[-1]", (_ATOM,), _ATOM),
+    "determinant": ("xp.linalg.det({})", (_ANY,), _ATOM),
+    "inverse": ("xp.linalg.inv({})", (_ANY,), _ATOM),
+}
 
 #: Operations whose result always gets a line of its own: scalars, long to write.
 _STATEMENTS = ("inner", "trace", "total", "determinant")
@@ -42,20 +60,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How array code is spelled.
+    """How array code is spelled."""
 
-    Parameters
-    ----------
-    transpose : str
-        ``".mT"`` for batches, ``".T"`` for plain matrices.
-    product : str
-        ``"@"`` for batches, ``".dot"`` for plain matrices in NumPy.
-    namespace : str
-        How the array namespace of the first argument is written.
-    """
-
-    transpose: str = ".mT"
-    product: str = "@"
+    transpose: str = ".mT"  # ``".mT"`` for batches, ``".T"`` for plain matrices
+    product: str = "@"  # ``"@"`` for batches, ``".dot"`` for plain matrices in NumPy
+    #: How the array namespace of the first argument is written.
     namespace: str = "namespace({})"
 
 
@@ -75,21 +84,8 @@ def array_source(
 ) -> str:
     """Return the Python source of a function that runs `program` on arrays.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    docstring : str
-        Text of the function's docstring.
-    dialect : Dialect, keyword-only
-        How the operations are written.
-    bare : bool, keyword-only
-        Return the only result itself instead of a tuple with one element.
-
-    Returns
-    -------
-    str
-        The same text on every run, whatever the hash seed.
+    The text is the same on every run, whatever the hash seed. `bare` returns the only
+    result itself instead of a tuple.
 
     Examples
     --------
@@ -114,14 +110,7 @@ def array_source(
 def array_body(program: Program, dialect: Dialect, *, bare: bool = False) -> list[str]:
     r"""Return the lines of the function's body, without docstring and indentation.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    dialect : Dialect
-        How the operations are written.
-    bare : bool, keyword-only
-        Return the only result itself instead of a tuple with one element.
+    As in `array_source`.
 
     Examples
     --------
@@ -174,54 +163,10 @@ def _write(step: Instruction, texts: list[Text], dialect: Dialect) -> Text:
     match step.operation:
         case "matmul":
             return _product(operands[0], operands[1], dialect)
-        case "add":
-            left, right = operands
-            return Text(f"{left.code} + {right.within(_PRODUCT)}", _ADDITION)
-        case "subtract":
-            left, right = operands
-            return Text(f"{left.code} - {right.within(_PRODUCT)}", _ADDITION)
         case "scale":
             return _scaled(step.constant, operands[0])
-        case "multiply":
-            scalar, matrix = operands
-            return Text(f"{scalar.code} * {matrix.within(_ATOM)}", _PRODUCT)
         case "transpose":
             return Text(f"{operands[0].within(_ATOM)}{dialect.transpose}", _ATOM)
-        case "inner":
-            left, right = operands
-            elementwise = f"{left.within(_PRODUCT)} * {right.within(_ATOM)}"
-            return Text(f"({elementwise}).sum(axis=(-2, -1))", _ATOM)
-        case "trace":
-            code = f"{operands[0].within(_ATOM)}.diagonal(0, -2, -1).sum(axis=-1)"
-            return Text(code, _ATOM)
-    if step.operation in PRELUDE or step.operation in FUNCTIONS:
-        return _call(step, operands)
-    return _write_entrywise(step, operands)
-
-
-def _product(left: Text, right: Text, dialect: Dialect) -> Text:
-    if dialect.product == "@":
-        return Text(f"{left.within(_PRODUCT)} @ {right.within(_ATOM)}", _PRODUCT)
-    return Text(f"{left.within(_ATOM)}{dialect.product}({right.code})", _ATOM)
-
-
-def _write_entrywise(step: Instruction, operands: list[Text]) -> Text:
-    match step.operation:
-        case "total":
-            return Text(f"{operands[0].within(_ATOM)}.sum(axis=(-2, -1))", _ATOM)
-        case "weigh":
-            number, matrix = operands
-            spread = f"{number.within(_ATOM)}[..., None, None]"
-            return Text(f"{spread} * {matrix.within(_ATOM)}", _PRODUCT)
-        case "rows" | "columns":
-            axis = -2 if step.operation == "rows" else -1
-            return Text(f"{operands[0].within(_ATOM)}.shape[{axis}]", _ATOM)
-        case "divide":
-            matrix, scalar = operands
-            return Text(f"{matrix.within(_PRODUCT)} / {scalar.within(_ATOM)}", _PRODUCT)
-        case "hadamard":
-            left, right = operands
-            return Text(f"{left.within(_PRODUCT)} * {right.within(_ATOM)}", _PRODUCT)
         case "shift":
             written = f"{operands[0].code} + {to_float(step.constant)!r}"
             return Text(written.replace("+ -", "- "), _ADDITION)
@@ -229,15 +174,6 @@ def _write_entrywise(step: Instruction, operands: list[Text]) -> Text:
             return _power(step.constant, operands[0])
         case "crop":
             return Text(f"{operands[0].within(_ATOM)}[..., :{step.constant}, :]", _ATOM)
-    return _write_linear_algebra(step, operands)
-
-
-def _write_linear_algebra(step: Instruction, operands: list[Text]) -> Text:
-    match step.operation:
-        case "determinant":
-            return Text(f"xp.linalg.det({operands[0].code})", _ATOM)
-        case "inverse":
-            return Text(f"xp.linalg.inv({operands[0].code})", _ATOM)
         case "identity":
             size = operands[0].code if operands else str(step.constant)
             return Text(f"xp.eye({size})", _ATOM)
@@ -247,11 +183,22 @@ def _write_linear_algebra(step: Instruction, operands: list[Text]) -> Text:
                 [to_float(entry) for entry in row] for row in step.constant.tolist()
             ]
             return Text(f"xp.asarray({rows!r})", _ATOM)
+    if step.operation in _FORMS:
+        form, bindings, binding = _FORMS[step.operation]
+        return Text(form.format(*map(Text.within, operands, bindings)), binding)
+    if step.operation in PRELUDE or step.operation in FUNCTIONS:
+        return _call(step, operands)
     msg = (
         f"array_source(program): the operation {step.operation!r} has no Python text; "
         "give it one in symflow/codegen/arrays.py"
     )
     raise InvalidArgument(msg)
+
+
+def _product(left: Text, right: Text, dialect: Dialect) -> Text:
+    if dialect.product == "@":
+        return Text(f"{left.within(_PRODUCT)} @ {right.within(_ATOM)}", _PRODUCT)
+    return Text(f"{left.within(_ATOM)}{dialect.product}({right.code})", _ATOM)
 
 
 def _scaled(constant: sympy.Expr | None, matrix: Text) -> Text:

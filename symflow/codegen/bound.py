@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.codegen.arrays import array_source
+from symflow.codegen.kernel import ProgramFunction
 from symflow.codegen.loading import guarded, load
 from symflow.codegen.program import Program
-from symflow.codegen.writer import Writer
 
 
-class BoundKernel:
+class BoundKernel(ProgramFunction):
     """A function of the weights alone, generated from a program and constants.
 
     Made by ``compile(flow, data)``.  It takes NumPy arrays with any leading batch
@@ -47,55 +47,22 @@ class BoundKernel:
         bare: bool = False,
     ) -> None:
         self.program, self.constants, self.bare = program, dict(constants), bare
-        free = tuple(a for a in program.inputs if a.name not in constants)
-        self.arguments = tuple(argument.name for argument in free)
         self.source = _bound_source(program, docstring, self.arguments, bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name, self.constants)
         self._call = guarded(
             program, self.__wrapped__, constants=self.constants, bare=bare
         )
-        self._writer = Writer(program, tuple(self.constants.values()))
 
-    def __call__(self, *weights: Any, **named: Any) -> Any:
-        """Return the results for the weights, by position or by name."""
-        return self._call(*weights, **named)
-
-    def into(self, out: Sequence[Array], *weights: Array) -> None:
-        """Write the results into given arrays, without allocating memory.
-
-        Parameters
-        ----------
-        out : sequence of arrays
-            One per result, contiguous float64; none shares memory with another, or
-            with an argument.
-        *weights : arrays
-            The arguments, real matrices; other types than float64 are copied.
-
-        Raises
-        ------
-        ShapeMismatch
-            If a shape does not fit.
-        InvalidArgument
-            If the arrays are of another kind, or overlap.
-
-        Examples
-        --------
-        >>> import numpy as np, symflow as sf
-        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-        >>> kern = sf.compile(flow, sf.Moments([[1.0]], [[3.0]]))
-        >>> out = [np.empty((1, 1)), np.empty((1, 1))]
-        >>> kern.into(out, np.array([[0.5]]), np.array([[2.0]]))
-        >>> out[0].item()
-        4.0
-        """
-        self._writer(out, weights)
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments, in order: those that are not bound."""
+        inputs = (argument.name for argument in self.program.inputs)
+        return tuple(name for name in inputs if name not in self.constants)
 
     def __repr__(self) -> str:
-        results = ", ".join(output.name for output in self.program.outputs)
-        call = f"{self.program.name}({', '.join(self.arguments)})"
         bound = ", ".join(self.constants) or "nothing"
-        return f"<BoundKernel {call} -> {results}; bound: {bound}>"
+        return f"<BoundKernel {self._signature}; bound: {bound}>"
 
     def __reduce__(self) -> Any:
         return BoundKernel, (self.program, self.__doc__, self.constants, self.bare)

@@ -93,12 +93,7 @@ class SolutionKernel:
 def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> SolutionKernel:
     """Write a solution as NumPy code and load it.
 
-    Parameters
-    ----------
-    solution : Solution
-        From `solve`.
-    outputs : str or sequence of str
-        Some of ``"end_to_end"``, ``"strengths"`` and ``"weights"``.
+    `outputs` is one or several of "end_to_end", "strengths" and "weights".
     """
     names = output_names(outputs)
     unknown = [name for name in names if name not in OUTPUTS]
@@ -140,10 +135,7 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
 def output_names(outputs: Any) -> tuple[Any, ...]:
     """Return the names of outputs that are given as one name, or several.
 
-    Parameters
-    ----------
-    outputs : str or sequence of str
-        Anything else comes back alone, for the caller to refuse.
+    Anything else comes back alone, for the caller to refuse.
 
     Examples
     --------

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.codegen.evaluate import elementwise
 from symflow.codegen.lower import rhs_program
-from symflow.codegen.series import Arithmetic, Convolution, Recurrence, Shape
+from symflow.codegen.series import Convolution, Recurrence, Shape
+from symflow.codegen.series_arithmetic import ArrayArithmetic
 from symflow.errors import IntegrationFailed
 from symflow.flow.problem import Problem
 
@@ -67,67 +67,32 @@ class FloatEntrywise(Convolution):
         return np.asarray(pairs.sum(axis=0))
 
 
-class FloatArithmetic(Arithmetic):
+class FloatArithmetic(ArrayArithmetic):
     """Float64 matrices."""
 
     def constant(self, array: Array) -> Any:
         """Return the array rounded to float64."""
         return np.vectorize(to_float, otypes=[float])(array)
 
-    def add(self, left: Any, right: Any) -> Any:
-        """Return the sum."""
-        return left + right
-
-    def subtract(self, left: Any, right: Any) -> Any:
-        """Return the difference."""
-        return left - right
-
-    def negate(self, matrix: Any) -> Any:
-        """Return the negative."""
-        return -matrix
-
     def scalar(self, value: Any) -> Any:
         """Return the nearest float."""
         return to_float(value)
-
-    def scale(self, scalar: Any, matrix: Any) -> Any:
-        """Return a number times a matrix."""
-        return scalar * matrix
-
-    def transpose(self, matrix: Any) -> Any:
-        """Return the transpose."""
-        return matrix.T
 
     def trace(self, matrix: Any) -> Any:
         """Return the trace as a 1 × 1 matrix."""
         return np.trace(matrix).reshape(1, 1)
 
-    def matmul(self, left: Any, right: Any) -> Any:
-        """Return the product."""
-        return left @ right
-
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
-        """Return an empty online product."""
         return FloatConvolution(left, right, order)
 
-    def hadamard(self, left: Any, right: Any) -> Any:
-        """Return the entrywise product."""
-        return left * right
-
     def entrywise(self, shape: Shape, order: int) -> Convolution:
-        """Return an empty online entrywise product."""
         return FloatEntrywise(shape, order)
 
     def rearrange(self, matrix: Any, places: Array) -> Any:
         """Return the entries at these places, zero where negative."""
         return np.where(places < 0, 0.0, matrix.ravel()[places])
 
-    def function(self, name: str, matrix: Any) -> Any:
-        """Return an elementary function of every entry."""
-        return elementwise(name, matrix)
-
     def integrate(self, matrix: Any, order: int, unit: Fraction) -> Any:
-        """Return matrix · unit / order."""
         return matrix * (float(unit) / order)
 
 
@@ -137,22 +102,13 @@ SMALLEST = 1e4
 
 @dataclass(frozen=True)
 class FloatStep:
-    """One Taylor step: its start, its length and its scaled coefficients.
+    """One Taylor step: its start, its length and its scaled coefficients."""
 
-    Parameters
-    ----------
-    t, h : float
-        Where it starts and how long it is valid.
-    unit : float
-        The time by which coefficients are scaled.
-    series : tuple of arrays
-        For each weight, shape (order + 1, rows, columns).
-    """
-
+    #: Where it starts and how long it is valid.
     t: float
     h: float
-    unit: float
-    series: tuple[Floats, ...]
+    unit: float  # the time by which coefficients are scaled
+    series: tuple[Floats, ...]  # for each weight, shape (order + 1, rows, columns)
 
     def at(self, t: float) -> tuple[Floats, ...]:
         """Return the weights at a time within the step."""
@@ -165,22 +121,10 @@ def float_steps(
 ) -> Iterator[FloatStep]:
     """Yield Taylor steps in float64 from t = 0 until `end` is covered.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    end : float
-        Last time.
-    rtol : float
-        Size of the last terms kept, relative to the largest weight.
-    order : int
-        Order of the series.
+    `rtol` is the size of the last terms kept, relative to the largest weight.
 
-    Raises
-    ------
-    IntegrationFailed
-        If the weights stop being finite, or no step leads further, with the time that
-        was reached.
+    Raises IntegrationFailed if the weights stop being finite, or no step leads further,
+    with the time that was reached.
     """
     arithmetic = FloatArithmetic()
     program = rhs_program(problem.flow)

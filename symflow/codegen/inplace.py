@@ -51,17 +51,10 @@ def has_fixed_size_code(program: Program) -> bool:
 def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
     """Return the integer shape of every slot, from those of the inputs.
 
-    Parameters
-    ----------
-    program : Program
-        A program for which `has_fixed_size_code` holds.
-    shapes : sequence of tuple of int
-        One shape per input, without batch dimensions.
+    The program has to have fixed-size code; `shapes` has one shape per input, without
+    batch dimensions.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the shapes contradict those that the program declares.
+    Raises ShapeMismatch if the shapes contradict those that the program declares.
 
     Examples
     --------
@@ -113,14 +106,9 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
 
     The function takes the arrays of the results first and the inputs after them.
 
-    Parameters
-    ----------
-    program : Program
-        A program for which `has_fixed_size_code` holds.
-    shapes : sequence of tuple of int
-        One shape per input, without batch dimensions.
-    batch : tuple of int
-        Leading dimensions of every array that is not plain.
+    The program has to have fixed-size code; `shapes` has one shape per input, without
+    batch dimensions. `batch` has the leading dimensions of every array that is not
+    plain.
 
     Examples
     --------
@@ -177,13 +165,6 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
 def fixed_matrix(step: Instruction, shape: Shape) -> list[list[float]]:
     """Return the rows of a matrix of numbers that a program has.
 
-    Parameters
-    ----------
-    step : Instruction
-        "identity" or "constant".
-    shape : tuple of int
-        Its rows and columns.
-
     Examples
     --------
     >>> fixed_matrix(Instruction("identity", (), 2), (2, 2))
@@ -219,15 +200,9 @@ def inplace_function(
 ) -> Callable[..., None]:
     """Compile a program at fixed sizes to ``f(*outs, *inputs)``, which returns nothing.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.  An operation without fixed-size code makes the function run
-        array source and copy its results.
-    shapes : sequence of tuple of int
-        One shape per input, without batch dimensions.
-    batch : tuple of int
-        Leading dimensions of the results and of everything computed on the way.
+    `shapes` has one shape per input, without the leading dimensions `batch` of the
+    results. An operation without fixed-size code makes the function run array source
+    and copy its results.
 
     Examples
     --------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
+from symflow.algebra.arrays import Array
 from symflow.algebra.threads import cached_property
 from symflow.codegen.arrays import array_source
 from symflow.codegen.loading import guarded, load
@@ -14,7 +17,63 @@ from symflow.codegen.writer import Writer
 from symflow.flow import GradientFlow
 
 
-class Kernel:
+class ProgramFunction(ABC):
+    """What both kernels are: a function of arrays that is generated from a program."""
+
+    program: Program
+    constants: Mapping[str, Array]
+    _call: Callable[..., Any]
+
+    @property
+    @abstractmethod
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the arguments, in order."""
+
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        """Return the results for the arguments, by position or by name."""
+        return self._call(*arrays, **named)
+
+    def into(self, out: Sequence[Array], *arrays: Array) -> None:
+        """Write the results into given NumPy arrays, without allocating memory.
+
+        Parameters
+        ----------
+        out : sequence of arrays
+            One per result, contiguous float64; none shares memory with another, or
+            with an argument.
+        *arrays : arrays
+            The arguments, real matrices; other types than float64 are copied.
+
+        Raises
+        ------
+        ShapeMismatch
+            If a shape does not fit.
+        InvalidArgument
+            If the arrays are of another kind, or overlap.
+
+        Examples
+        --------
+        >>> import numpy as np, symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> kern = sf.compile(flow, sf.Moments([[1.0]], [[3.0]]))
+        >>> out = [np.empty((1, 1)), np.empty((1, 1))]
+        >>> kern.into(out, np.array([[0.5]]), np.array([[2.0]]))
+        >>> out[0].item()
+        4.0
+        """
+        self._writer(out, arrays)
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(self.program, tuple(self.constants.values()))
+
+    @property
+    def _signature(self) -> str:
+        results = ", ".join(output.name for output in self.program.outputs)
+        return f"{self.program.name}({', '.join(self.arguments)}) -> {results}"
+
+
+class Kernel(ProgramFunction):
     """A function of arrays, generated from a program.
 
     Calling it runs plain array code, so it accepts whatever supports ``@`` and
@@ -42,15 +101,11 @@ class Kernel:
     """
 
     def __init__(self, program: Program, docstring: str, bare: bool = False) -> None:
-        self.program, self.bare = program, bare
+        self.program, self.bare, self.constants = program, bare, {}
         self.source = array_source(program, docstring, bare=bare)
         self.__doc__ = docstring
         self.__wrapped__ = load(self.source, program.name)
         self._call = guarded(program, self.__wrapped__, bare=bare)
-
-    def __call__(self, *arrays: Any, **named: Any) -> Any:
-        """Return the results for the arguments, by position or by name."""
-        return self._call(*arrays, **named)
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -58,38 +113,13 @@ class Kernel:
         return tuple(argument.name for argument in self.program.inputs)
 
     def __repr__(self) -> str:
-        results = ", ".join(output.name for output in self.program.outputs)
-        return f"<Kernel {self.program.name}({', '.join(self.arguments)}) -> {results}>"
+        return f"<Kernel {self._signature}>"
 
     def _repr_markdown_(self) -> str:
         return f"```python\n{self.source}```"
 
     def __reduce__(self) -> Any:
         return Kernel, (self.program, self.__doc__, self.bare)
-
-    def into(self, out: Any, *arrays: Any) -> None:
-        """Write the results into given NumPy arrays, without allocating memory.
-
-        Parameters
-        ----------
-        out : sequence of arrays
-            One per result, contiguous float64; none shares memory with another, or
-            with an argument.
-        *arrays : arrays
-            The arguments, real matrices; other types than float64 are copied.
-
-        Raises
-        ------
-        ShapeMismatch
-            If a shape does not fit.
-        InvalidArgument
-            If the arrays are of another kind, or overlap.
-        """
-        self._writer(out, arrays)
-
-    @cached_property
-    def _writer(self) -> Any:
-        return Writer(self.program)
 
 
 def kernel_docstring(flow: GradientFlow) -> str:

@@ -146,16 +146,8 @@ def guarded(
     NumPy's plain matrices do not reach `function`: they run the same program, written
     with ``dot``.
 
-    Parameters
-    ----------
-    program : Program
-        Whose inputs declare the shapes.
-    function : callable
-        Takes those inputs that are not constants.
-    constants : mapping of str to array, keyword-only, optional
-        Values of the other inputs.
-    bare : bool, keyword-only
-        Return the only result itself instead of a tuple.
+    `function` takes the inputs that are not among the `constants`. `bare` returns the
+    only result itself instead of a tuple.
     """
     bound = dict(constants or {})
     free = tuple(argument for argument in program.inputs if argument.name not in bound)

@@ -38,11 +38,6 @@ SPARE_BITS = 64
 class Objective:
     """The training objective of a problem as a function of the weights.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data.
-
     Examples
     --------
     >>> import symflow as sf
@@ -68,12 +63,8 @@ class Objective:
     def __call__(self, weights: Sequence[Array], context: Any = None) -> Array:
         """Return the objective, over the leading dimensions of the weights.
 
-        Parameters
-        ----------
-        weights : sequence of arrays
-            One per layer, shape (…, rows, columns).
-        context : mpmath context, optional
-            The arithmetic of the weights and the values; float64 without.
+        Weights have shapes (…, rows, columns); `context` is the mpmath context of their
+        arithmetic, which is float64 without one.
         """
         if context is not None:
             return self._finely(weights, context)
@@ -108,10 +99,7 @@ class Objective:
     def squared(self, matrix: Array) -> Array:
         """Return the squared loss of end-to-end matrices in float64, without decay.
 
-        Parameters
-        ----------
-        matrix : ndarray, shape (…, m, d)
-            W; the data have to include Σ_yy.
+        W has shape (…, m, d); the data have to include Σ_yy.
         """
         inputs, outputs = self._root
         residual = outputs - matrix @ inputs

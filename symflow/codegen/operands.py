@@ -14,17 +14,9 @@ from symflow.errors import InvalidArgument, ShapeMismatch
 def floats(value: Any, what: str) -> Array:
     """Return real numbers as a float64 array, in the memory they have if they can.
 
-    Parameters
-    ----------
-    value : array_like
-        Floats, integers, truth values or exact numbers.
-    what : str
-        Call and argument, for the error message.
+    `what` is the call and argument, for the error message.
 
-    Raises
-    ------
-    InvalidArgument
-        If an entry is complex, masked or no number.
+    Raises InvalidArgument if an entry is complex, masked or no number.
 
     Examples
     --------

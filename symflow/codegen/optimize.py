@@ -31,10 +31,7 @@ CHAIN = 40
 def forms(outputs: Mapping[str, Node]) -> list[dict[str, Node]]:
     """Return the same outputs written in several ways, the derived one first.
 
-    Parameters
-    ----------
-    outputs : mapping of str to Node
-        Expressions whose shapes are integers.
+    Their shapes have to be integers.
 
     Examples
     --------
@@ -55,10 +52,7 @@ def forms(outputs: Mapping[str, Node]) -> list[dict[str, Node]]:
 def associated(node: Node) -> Node:
     """Return a node with each chain of products in its cheapest order.
 
-    Parameters
-    ----------
-    node : Node
-        Its shapes have to be integers.
+    Its shapes have to be integers.
 
     Examples
     --------
@@ -81,10 +75,7 @@ def associated(node: Node) -> Node:
 def distributed(node: Node) -> Node:
     """Return a node as a sum of chains, each in its cheapest order.
 
-    Parameters
-    ----------
-    node : Node
-        A polynomial in matrices of integer shapes.
+    It has to be a polynomial in matrices of integer shapes.
 
     Examples
     --------
@@ -105,12 +96,7 @@ def distributed(node: Node) -> Node:
 def cost(program: Program, shapes: Sequence[Shape]) -> int:
     """Return the number of floating-point operations of one run.
 
-    Parameters
-    ----------
-    program : Program
-        With fixed-size code.
-    shapes : sequence of tuple of int
-        One per input.
+    The program has fixed-size code, and `shapes` one shape per input.
 
     Examples
     --------
@@ -138,19 +124,8 @@ def folded(
     A product with an identity matrix is its other factor, and one with a diagonal
     matrix scales the rows or columns of its other factor.
 
-    Parameters
-    ----------
-    program : Program
-        What to fold.
-    constants : mapping of str to array
-        Values of some inputs, which have to be its last.
-
-    Returns
-    -------
-    Program
-        Its inputs are the others, then the constants that are left.
-    dict
-        The values of these.
+    The constants have to be the last inputs.  The result's inputs are the others, then
+    the constants that are left, whose values come with it.
 
     Examples
     --------
@@ -321,12 +296,7 @@ def best_program(
 ) -> tuple[Program, dict[str, Array]]:
     """Return the cheapest of some folded programs; the first where costs are equal.
 
-    Parameters
-    ----------
-    programs : sequence of (Program, dict)
-        As from `folded`.
-    shapes : mapping of str to tuple of int
-        Shapes of the inputs that are not constants.
+    `shapes` are those of the inputs that are not constants.
 
     Examples
     --------

@@ -193,17 +193,10 @@ def python_name(symbol: sympy.Basic) -> str:
 def argument_names(symbols: Sequence[sympy.Basic], call: str) -> tuple[str, ...]:
     """Return the argument names of symbols, which have to differ.
 
-    Parameters
-    ----------
-    symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
-        The arguments.
-    call : str
-        Name of the function, for the error message.
+    `call` is the function's name, for the error message.
 
-    Raises
-    ------
-    InvalidArgument
-        If a name may not stand in code, that of a size included, or occurs twice.
+    Raises InvalidArgument if a name may not stand in code, that of a size included, or
+    occurs twice.
     """
     for size in {s for symbol in symbols for s in symbol.atoms(sympy.Symbol)}:
         checked_name(size.name, call)

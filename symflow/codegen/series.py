@@ -42,18 +42,9 @@ def _rule(step: Instruction) -> Rule:
 class Recurrence:
     """The Taylor recurrence of a program whose first inputs are its state.
 
-    Parameters
-    ----------
-    program : Program
-        Right-hand side: one output for each of the first inputs.
-    arithmetic : Arithmetic
-        The numbers.
-    shapes : sequence of (int, int)
-        Shape of every input.
-    constants : sequence
-        The inputs after the state, as matrices of `arithmetic`.
-    order : int
-        Highest order of the series.
+    The program has one output for each of the inputs that are its state; `constants`
+    are the other inputs, as matrices of `arithmetic`, and `order` is the highest of the
+    series.
     """
 
     def __init__(

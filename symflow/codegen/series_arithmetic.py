@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from symflow.algebra.arrays import Array
+from symflow.codegen.evaluate import elementwise
 
 Shape = tuple[int, int]
 
@@ -91,3 +92,31 @@ class Arithmetic(ABC):
             None if matrix is None else self.integrate(matrix, order, unit)
             for matrix in matrices
         ]
+
+
+class ArrayArithmetic(Arithmetic):
+    """Matrices as NumPy arrays of numbers that know their own arithmetic."""
+
+    def add(self, left: Any, right: Any) -> Any:
+        return left + right
+
+    def subtract(self, left: Any, right: Any) -> Any:
+        return left - right
+
+    def negate(self, matrix: Any) -> Any:
+        return -matrix
+
+    def scale(self, scalar: Any, matrix: Any) -> Any:
+        return scalar * matrix
+
+    def transpose(self, matrix: Any) -> Any:
+        return matrix.T
+
+    def matmul(self, left: Any, right: Any) -> Any:
+        return left @ right
+
+    def hadamard(self, left: Any, right: Any) -> Any:
+        return left * right
+
+    def function(self, name: str, matrix: Any) -> Any:
+        return elementwise(name, matrix)

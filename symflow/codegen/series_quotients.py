@@ -1,18 +1,21 @@
-"""Series of quotients: softmax, softplus, a reciprocal, a number times a matrix.
+"""Series of functions by their differential equations; a number times a matrix.
 
-    y = softmax u:   y' = y∘u' − ⟨y, u'⟩y        y = 1/u:  y' = −u'y²
-    y = softplus u:  y' = u'∘sigmoid u
+    y = exp u:       y' = u'y                     y = sigmoid u:   y' = (y − y²)u'
+    y = softmax u:   y' = y∘u' − ⟨y, u'⟩y        y = softplus u:  y' = u'∘sigmoid u
+    y = 1/u:         y' = −u'y²
 
 where ⟨ , ⟩ sums over all entries.  None divides series.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import sympy
 
 from symflow.codegen.program import Instruction
 from symflow.codegen.series_arithmetic import Arithmetic, Shape
@@ -22,11 +25,64 @@ from symflow.codegen.series_rules import (
     Rule,
     SeriesNode,
     SeriesProduct,
-    Sigmoid,
     Slot,
-    differentiated,
 )
 from symflow.errors import NoClosedForm
+
+
+class Differential(SeriesNode):
+    """y = f(u), whose coefficients come from an equation for y' in u'.
+
+    The first coefficient is the function's value; each further one is that of y',
+    integrated.
+    """
+
+    #: What `Arithmetic.function` calls f.
+    name: ClassVar[str]
+
+    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
+        self._arithmetic, self._shape, self._order = arithmetic, shape, 0
+        # y' has two products at most
+        self._first, self._second = (
+            arithmetic.entrywise(shape, order) for _ in range(2)
+        )
+        self._value: Any = None
+
+    @abstractmethod
+    def _rate(self, slope: Any) -> Any:
+        """Return the next coefficient of y' from that of u'; None is zero."""
+
+    def next(self, *operands: Any) -> Any:
+        """Return the next coefficient of f(u)."""
+        arithmetic, (argument,) = self._arithmetic, operands
+        if self._order == 0:
+            self._value = arithmetic.function(self.name, argument)
+        else:
+            number = arithmetic.scalar(sympy.Integer(self._order))
+            slope = None if argument is None else arithmetic.scale(number, argument)
+            rate = self._rate(slope)
+            (self._value,) = arithmetic.integrate_all([rate], self._order, Fraction(1))
+        self._order += 1
+        return self._value
+
+
+class Exponential(Differential):
+    """y = exp u entrywise, from y' = u' y."""
+
+    name = "exp"
+
+    def _rate(self, slope: Any) -> Any:
+        return self._first.push(slope, self._value)
+
+
+class Sigmoid(Differential):
+    """y = 1 / (1 + exp(−u)) entrywise, from y' = (y − y²) u'."""
+
+    name = "sigmoid"
+
+    def _rate(self, slope: Any) -> Any:
+        square = self._first.push(self._value, self._value)
+        return self._second.push(slope, self._arithmetic.subtract(self._value, square))
 
 
 class SpreadSeries:
@@ -41,110 +97,65 @@ class SpreadSeries:
         return self._arithmetic.rearrange(number, self._places)
 
 
-class SoftmaxSeries(SeriesNode):
+class SoftmaxSeries(Differential):
     """y = exp u / Σ exp u, from y' = y∘u' − ⟨y, u'⟩y."""
 
-    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
-        self._arithmetic, self._order = arithmetic, 0
-        self._moved, self._mean = (arithmetic.entrywise(shape, order) for _ in range(2))
-        self._spread = SpreadSeries(arithmetic, shape)
-        rows, columns = shape
-        self._left = arithmetic.constant(np.ones((1, rows)))
-        self._right = arithmetic.constant(np.ones((columns, 1)))
-        self._value: Any = None
+    name = "softmax"
 
-    def next(self, *operands: Any) -> Any:
-        """Return the next coefficient of the softmax of u."""
-        arithmetic, (slope,) = self._arithmetic, operands
-        if self._order == 0:
-            self._value = arithmetic.function("softmax", slope)
-        else:
-            if slope is not None:
-                slope = differentiated(arithmetic, slope, self._order)
-            moved = self._moved.push(slope, self._value)
-            mean = None if moved is None else self._spread(self._total(moved))
-            shared = self._mean.push(mean, self._value)
-            rate = moved if shared is None else arithmetic.subtract(moved, shared)
-            self._value = _integrated(arithmetic, rate, self._order)
-        self._order += 1
-        return self._value
+    def _rate(self, slope: Any) -> Any:
+        moved = self._first.push(slope, self._value)
+        mean = None if moved is None else self._total(moved)
+        shared = self._second.push(mean, self._value)
+        return moved if shared is None else self._arithmetic.subtract(moved, shared)
 
     def _total(self, matrix: Any) -> Any:
-        column = self._arithmetic.matmul(matrix, self._right)
-        return self._arithmetic.matmul(self._left, column)
+        """Return the sum of all entries, as a matrix of equal ones."""
+        arithmetic, (rows, columns) = self._arithmetic, self._shape
+        column = arithmetic.matmul(matrix, arithmetic.constant(np.ones((columns, 1))))
+        number = arithmetic.matmul(arithmetic.constant(np.ones((1, rows))), column)
+        return SpreadSeries(arithmetic, self._shape)(number)
 
 
-class Reciprocal(SeriesNode):
+class Reciprocal(Differential):
     """y = 1/u entrywise, from y' = −u'y²."""
 
-    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
-        self._arithmetic, self._order = arithmetic, 0
-        self._square, self._rate = (
-            arithmetic.entrywise(shape, order) for _ in range(2)
-        )
-        self._value: Any = None
+    name = "reciprocal"
 
-    def next(self, *operands: Any) -> Any:
-        """Return the next coefficient of 1/u."""
-        arithmetic, (slope,) = self._arithmetic, operands
-        if self._order == 0:
-            self._value = arithmetic.function("reciprocal", slope)
-        else:
-            if slope is not None:
-                slope = differentiated(arithmetic, slope, self._order)
-            square = self._square.push(self._value, self._value)
-            rate = self._rate.push(slope, square)
-            turned = None if rate is None else arithmetic.negate(rate)
-            self._value = _integrated(arithmetic, turned, self._order)
-        self._order += 1
-        return self._value
+    def _rate(self, slope: Any) -> Any:
+        square = self._first.push(self._value, self._value)
+        rate = self._second.push(slope, square)
+        return None if rate is None else self._arithmetic.negate(rate)
 
 
-class Softplus(SeriesNode):
+class Softplus(Differential):
     """y = log(1 + exp u) entrywise, from y' = u'∘sigmoid u."""
 
+    name = "softplus"
+
     def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
-        self._arithmetic, self._order = arithmetic, 0
+        super().__init__(arithmetic, shape, order)
         self._sigmoid = Sigmoid(arithmetic, shape, order)
-        self._rate = arithmetic.entrywise(shape, order)
         self._share: Any = None
 
     def next(self, *operands: Any) -> Any:
         """Return the next coefficient of log(1 + exp u)."""
-        (argument,) = operands
-        if self._order == 0:
-            value = self._arithmetic.function("softplus", argument)
-        else:
-            slope = differentiated(self._arithmetic, argument, self._order)
-            rate = self._rate.push(slope, self._share)
-            value = _integrated(self._arithmetic, rate, self._order)
-        self._share = self._sigmoid.next(argument)
-        self._order += 1
+        value = super().next(*operands)
+        self._share = self._sigmoid.next(*operands)
         return value
 
-
-def _integrated(arithmetic: Arithmetic, rate: Any, order: int) -> Any:
-    return None if rate is None else arithmetic.integrate(rate, order, Fraction(1))
+    def _rate(self, slope: Any) -> Any:
+        return self._first.push(slope, self._share)
 
 
 def _named(
     arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
 ) -> tuple[Slot, SeriesNode]:
-    return _nonlinear(arithmetic, step.operation, slots[0], order)
-
-
-def _power(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    if step.constant != -1:
-        msg = f"taylor: the power {step.constant} has no series recurrence"
-        raise NoClosedForm(msg)
-    return _nonlinear(arithmetic, "reciprocal", slots[0], order)
-
-
-def _nonlinear(
-    arithmetic: Arithmetic, name: str, slot: Slot, order: int
-) -> tuple[Slot, SeriesNode]:
+    (slot,), name = slots, step.operation
+    if name == "power":
+        if step.constant != -1:
+            msg = f"taylor: the power {step.constant} has no series recurrence"
+            raise NoClosedForm(msg)
+        name = Reciprocal.name
     if slot.constant:
         node: SeriesNode = Linear(lambda matrix: arithmetic.function(name, matrix))
     else:
@@ -178,16 +189,13 @@ def _weigh(
     return slot, Weighing(product, SpreadSeries(arithmetic, matrix.shape))
 
 
-_KINDS: dict[str, Callable[[Arithmetic, Shape, int], SeriesNode]] = {
-    "softmax": SoftmaxSeries,
-    "softplus": Softplus,
-    "reciprocal": Reciprocal,
+_KINDS = {
+    kind.name: kind
+    for kind in (Exponential, Sigmoid, SoftmaxSeries, Softplus, Reciprocal)
 }
 
 #: The rules of this file.
 QUOTIENTS: dict[str, Rule] = {
-    "softmax": _named,
-    "softplus": _named,
-    "power": _power,
+    **dict.fromkeys(("exp", "sigmoid", "softmax", "softplus", "power"), _named),
     "weigh": _weigh,
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from functools import reduce
 from typing import Any
 
@@ -305,69 +304,6 @@ def _circulant_sums(
     return Slot((size, 1), constant=slot.constant), Linear(total)
 
 
-class Exponential(SeriesNode):
-    """y = exp u entrywise, from y' = u' y."""
-
-    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
-        self._arithmetic = arithmetic
-        self._product = arithmetic.entrywise(shape, order)
-        self._order = 0
-        self._value: Any = None
-
-    def next(self, *operands: Any) -> Any:
-        """Return the next coefficient of exp u."""
-        if self._order == 0:
-            self._value = self._arithmetic.function("exp", operands[0])
-        else:
-            slope = differentiated(self._arithmetic, operands[0], self._order)
-            rate = self._product.push(slope, self._value)
-            self._value = self._arithmetic.integrate(rate, self._order, Fraction(1))
-        self._order += 1
-        return self._value
-
-
-class Sigmoid(SeriesNode):
-    """y = 1 / (1 + exp(−u)) entrywise, from y' = (y − y²) u'."""
-
-    def __init__(self, arithmetic: Arithmetic, shape: Shape, order: int) -> None:
-        self._arithmetic = arithmetic
-        self._square = arithmetic.entrywise(shape, order)
-        self._product = arithmetic.entrywise(shape, order)
-        self._order = 0
-        self._value: Any = None
-
-    def next(self, *operands: Any) -> Any:
-        """Return the next coefficient of the logistic function of u."""
-        if self._order == 0:
-            self._value = self._arithmetic.function("sigmoid", operands[0])
-        else:
-            square = self._square.push(self._value, self._value)
-            factor = self._arithmetic.subtract(self._value, square)
-            slope = differentiated(self._arithmetic, operands[0], self._order)
-            rate = self._product.push(slope, factor)
-            self._value = self._arithmetic.integrate(rate, self._order, Fraction(1))
-        self._order += 1
-        return self._value
-
-
-def differentiated(arithmetic: Arithmetic, coefficient: Any, order: int) -> Any:
-    """Return the coefficient of a derivative, order · u_order."""
-    return arithmetic.scale(arithmetic.scalar(sympy.Integer(order)), coefficient)
-
-
-def _function(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    (slot,) = slots
-    name = step.operation
-    if slot.constant:
-        node: SeriesNode = Linear(lambda matrix: arithmetic.function(name, matrix))
-    else:
-        kind = Exponential if name == "exp" else Sigmoid
-        node = kind(arithmetic, slot.shape, order)
-    return Slot(slot.shape, constant=slot.constant), node
-
-
 #: How each operation acts on series; a new operation needs one entry here.
 RULES: dict[str, Rule] = {
     "matmul": _matmul,
@@ -392,6 +328,4 @@ RULES: dict[str, Rule] = {
     "constant": _constant,
     "identity": _constant,
     "kron": _kronecker,
-    "exp": _function,
-    "sigmoid": _function,
 }

@@ -68,24 +68,10 @@ def directional(
 ) -> tuple[Array, ...]:
     """Return the derivative of every output along the given directions.
 
-    Parameters
-    ----------
-    program : Program
-        What to differentiate.
-    arrays : sequence of arrays
-        One float64 array per input: the point.
-    directions : sequence of arrays or None
-        One per input; None where the input is constant.  Leading axes are batches.
+    There is one float64 array per input, and one direction, None where the input is
+    constant.  Leading axes of directions are batches.
 
-    Returns
-    -------
-    tuple of arrays
-        One per output.
-
-    Raises
-    ------
-    NoClosedForm
-        If an operation has no rule.
+    Raises NoClosedForm if an operation has no rule.
 
     Examples
     --------

@@ -25,12 +25,7 @@ class Writer:
 
     The arrays of the last call are kept, because they need no second check.
 
-    Parameters
-    ----------
-    program : Program
-        What to run.
-    constants : tuple of arrays
-        Values of its last inputs.
+    `constants` are the values of its last inputs.
     """
 
     def __init__(self, program: Program, constants: tuple[Array, ...] = ()) -> None:

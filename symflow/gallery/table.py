@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from html import escape
 
+from symflow.algebra.display import aligned
 from symflow.errors import ValidationFailed
 from symflow.gallery.entry import Line
 from symflow.gallery.page import page, table
@@ -73,12 +74,7 @@ class Atlas:
 
     def __str__(self) -> str:
         cells = [_HEADER, *(tuple(map(_cut, _cells(line))) for line in self.lines)]
-        sizes = [max(len(row[k]) for row in cells) for k in range(len(_HEADER))]
-        rows = [
-            "  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True))
-            for row in cells
-        ]
-        return "\n".join([self._verdict, *(row.rstrip() for row in rows)])
+        return "\n".join([self._verdict, *(row[2:] for row in aligned(cells))])
 
     __repr__ = __str__
 

@@ -15,24 +15,12 @@ LIMB_BITS = 900
 
 @dataclass(frozen=True)
 class Need:
-    """What an engine is made for.
+    """What an engine is made for."""
 
-    Parameters
-    ----------
-    bits : int
-        Places after the binary point.
-    order : int
-        Order of the series.
-    inner : int
-        Longest inner dimension of a matrix product.
-    magnitude : float
-        log2 of the largest number.
-    """
-
-    bits: int
-    order: int
-    inner: int
-    magnitude: float
+    bits: int  # places after the binary point
+    order: int  # order of the series
+    inner: int  # longest inner dimension of a matrix product
+    magnitude: float  # log2 of the largest number
 
 
 class HighPrecision(ABC):
@@ -60,7 +48,6 @@ class Flint(HighPrecision):
 
     @property
     def route(self) -> str:
-        """How a trajectory names this route."""
         return "Taylor series in fixed point (FLINT)"
 
     def engine(self, need: Need) -> Engine:
@@ -88,7 +75,6 @@ class Mpmath(HighPrecision):
 
     @property
     def route(self) -> str:
-        """How a trajectory names this route."""
         return "Taylor series in floating point (mpmath)"
 
     def engine(self, need: Need) -> Engine:

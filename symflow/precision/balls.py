@@ -109,12 +109,8 @@ def positive_definite(matrix: Array) -> bool:
 def smallest_ratio(matrix: Array, metric: Array, guess: float) -> Any:
     """Return a proven s ≥ 0 with matrix ⪰ s · metric, close to the largest such s.
 
-    Parameters
-    ----------
-    matrix, metric : arrays of balls
-        Symmetric; `metric` positive definite.
-    guess : float
-        The generalized smallest eigenvalue, from float64.
+    Both are symmetric arrays of balls, `metric` positive definite; `guess` is the
+    generalized smallest eigenvalue, from float64.
     """
     for slack in (1e-6, 1e-3, 1e-1, 0.5):
         candidate = arb(max(guess, 0.0) * (1 - slack))

@@ -31,11 +31,6 @@ WORTH = 4_000
 def series_program(problem: Problem) -> Program:
     """Return the program of the right-hand side whose series are cheapest.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-
     Examples
     --------
     >>> import symflow as sf
@@ -77,14 +72,7 @@ def series_cost(
 ) -> int:
     """Return the multiplications per order of a series of `NOMINAL_ORDER`.
 
-    Parameters
-    ----------
-    program : Program
-        What is expanded.
-    shapes : sequence of tuple of int
-        Shapes of its inputs.
-    moving : int
-        How many of the inputs move, the first ones.
+    Only the first `moving` inputs move.
     """
     sizes = slot_shapes(program, shapes)
     moves = [slot < moving for slot in range(len(shapes))]

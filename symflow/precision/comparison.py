@@ -46,30 +46,17 @@ BALL_BITS = 32
 
 @dataclass(frozen=True)
 class StepBound:
-    """What is proven about one step.
+    """What is proven about one step."""
 
-    Parameters
-    ----------
-    inside : arb
-        Bound of |θ − θ̃| on the whole step.
-    after : arb
-        Bound at its end, against the start of the next polynomial.
-    series : Series
-        θ̃ as a polynomial in t / unit, with exact coefficients.
-    """
-
-    inside: Any
-    after: Any
-    series: Series
+    inside: Any  # bound of |θ − θ̃| on the whole step
+    after: Any  # bound at its end, against the start of the next polynomial
+    series: Series  # θ̃ as a polynomial in t / unit, with exact coefficients
 
 
 class Comparison:
     """Bounds the error step by step, with constants converted once.
 
-    Parameters
-    ----------
-    system : SeriesSystem
-        The flow with its data, and the arithmetic of the computed polynomials.
+    `system` has the flow, its data, and the arithmetic of the polynomials.
     """
 
     def __init__(self, system: SeriesSystem) -> None:
@@ -99,10 +86,7 @@ class Comparison:
     def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
 
-        Raises
-        ------
-        PrecisionLost
-            If the error grows too much within the step to be bounded.
+        Raises PrecisionLost if the error grows too much within the step to be bounded.
         """
         series = self._series(step)
         end = step.h / step.unit
@@ -118,14 +102,8 @@ class Comparison:
     def radius(self, bound: StepBound, at: Fraction, weights: tuple[Any, ...]) -> Any:
         """Return how far the flow can be from given matrices, at a time in a step.
 
-        Parameters
-        ----------
-        bound : StepBound
-            What is proven about the step.
-        at : Fraction
-            The time as an argument of its polynomial, at most the end of the step.
-        weights : tuple
-            Matrices of the engine.
+        `at` is an argument of the step's polynomial, at most the end of the step; the
+        weights are matrices of the engine.
         """
         with ALONE, workbits(self.precision):
             (value,), _ = bound.series.at(self._end, at)

@@ -62,13 +62,7 @@ def second_derivative_program(flow: GradientFlow) -> Program:
 
 
 class CurvatureBound:
-    """Bounds μ around given weights, by the matrix C.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data.
-    """
+    """Bounds μ around given weights, by the matrix C."""
 
     def __init__(self, problem: Problem) -> None:
         self._program = second_derivative_program(problem.flow)
@@ -81,13 +75,7 @@ class CurvatureBound:
             self.indefinite = indefiniteness(to_arb_array(problem.arguments[0]))
 
     def around(self, weights: Sequence[Any]) -> CurvatureSurroundings:
-        """Prepare bounds for regions around weights.
-
-        Parameters
-        ----------
-        weights : sequence of arb_mat
-            The centre.
-        """
+        """Prepare bounds for regions around weights."""
         force = Regions(self._force, [*weights, *self._data])
         columns = [
             Regions(self._program, [*weights, *force.centres, *unit])
@@ -108,13 +96,7 @@ class CurvatureSurroundings:
         self._slope = size_of([column.centres[-1] for column in columns])
 
     def bound(self, spreads: Sequence[Any]) -> Any:
-        """Return an upper bound of μ for weights within Frobenius distances.
-
-        Parameters
-        ----------
-        spreads : sequence of arb
-            One distance per weight.
-        """
+        """Return an upper bound of μ for weights within Frobenius distances."""
         moves = [*spreads, *self._force.spreads(spreads)]
         columns = [column.spreads(moves) for column in self._columns]
         moved = [move for column in columns for move in column[:-1]]

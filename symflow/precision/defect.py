@@ -62,18 +62,8 @@ MIDDLES = tuple(Fraction(2 * piece + 1, 2 * PIECES) for piece in range(PIECES))
 class Defect:
     """Bounds |θ̃′ − f(θ̃)| for polynomials θ̃ of one order.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow θ′ = f(θ).
-    data : list of arb_mat
-        Its data, at full precision.
-    order : int
-        Order of the polynomials.
-    bits : int
-        Places of their coefficients after the binary point.
-    tolerance : float
-        Bits that a defect is expected to stay below.
+    `data` are at full precision; θ̃ has coefficients of `bits` places after the binary
+    point, and its defect is expected to stay below 2^(−tolerance).
     """
 
     def __init__(
@@ -100,19 +90,10 @@ class Defect:
     ) -> tuple[Any, list[list[Any]]]:
         """Return sup|d| for 0 ≤ x ≤ end, and θ̃ in the `MIDDLES` and at the end.
 
-        Parameters
-        ----------
-        series : Series
-            θ̃ as a polynomial in x = t / unit.
-        end : Fraction
-            Largest x.
-        unit : Fraction
-            Unit of time.
+        `series` is θ̃ as a polynomial in x = t / unit.
 
-        Raises
-        ------
-        PrecisionLost
-            If the flow is not analytic in a useful neighbourhood of the step.
+        Raises PrecisionLost if the flow is not analytic in a useful neighbourhood of
+        the step.
         """
         with ALONE, workbits(NORM_BITS):
             count, between = self._points(series, end, unit)
@@ -206,24 +187,12 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Ellipse:
-    """The error between points on an ellipse, factor · ρ^(1 − points).
+    """The error between points on an ellipse, factor · ρ^(1 − points)."""
 
-    Parameters
-    ----------
-    needed : float
-        How many points make it as small as is wanted.
-    factor : arb
-        4M / (ρ − 1).
-    rho : arb
-        ρ.
-    radius : float
-        R / E.
-    """
-
-    needed: float
-    factor: Any = field(compare=False)
-    rho: Any = field(compare=False)
-    radius: float = field(compare=False)
+    needed: float  # how many points make it as small as is wanted
+    factor: Any = field(compare=False)  # 4M / (ρ − 1)
+    rho: Any = field(compare=False)  # ρ
+    radius: float = field(compare=False)  # R / E
 
     @classmethod
     def of(cls, factor: Any, rho: Any, wanted: float, radius: float) -> Ellipse:

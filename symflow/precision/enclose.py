@@ -173,17 +173,7 @@ def enclose(
 
 
 def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
-    """Return a plan whose error bound is likely to be proven.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    times : sequence of Fraction
-        The requested times.
-    digits : int
-        Digits wanted at each of them.
-    """
+    """Return a plan whose error bound is likely to be proven."""
     seen = forecast(problem.floats, float(times[-1]), structural=True)
     growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
     return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
@@ -192,19 +182,11 @@ def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
 def check_covered(problem: Problem, *, endless: bool = False) -> None:
     """Refuse what the proof does not cover.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    endless : bool, keyword-only
-        Whether the limit is asked for.
+    `endless` says whether the limit is asked for.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the loss is not known to be convex, time is another clock, or layers have
-        learning rates; for the limit also if a layer is not dense or the loss is
-        neither the squared loss nor that of measurements.
+    Raises HypothesisFailed if the loss is not known to be convex, time is another
+    clock, or layers have learning rates; for the limit also if a layer is not dense or
+    the loss is neither the squared loss nor that of measurements.
     """
     network, loss = problem.flow.network, problem.flow.loss
     if problem.flow.clock != "time":

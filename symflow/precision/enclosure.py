@@ -148,25 +148,13 @@ class Enclosure(Displayed):
         return int(self.context.prec) + 64
 
     def weight_balls(self, index: int) -> tuple[Array, ...]:
-        """Return the weights at one time as balls, with 64 bits to spare.
-
-        Parameters
-        ----------
-        index : int
-            Which of the times.
-        """
+        """Return the weights at the time of an index as balls, 64 bits to spare."""
         with ALONE, workbits(self._bits):
             spread = arb(0, float(self.radius[index]))
             return tuple(to_arb_array(one[index]) + spread for one in self.weights)
 
     def product_balls(self, index: int) -> Array:
-        """Return the end-to-end matrix at one time as balls.
-
-        Parameters
-        ----------
-        index : int
-            Which of the times.
-        """
+        """Return the end-to-end matrix at the time of an index as balls."""
         with ALONE, workbits(self._bits):
             spread = arb(0, float(self.end_to_end_radius[index]))
             return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
@@ -211,21 +199,9 @@ class Enclosure(Displayed):
         return bool(distance <= radius)
 
     def excludes(self, value: Any, index: int = -1) -> bool:
-        """Say whether a value is proven to differ from the flow.
+        """Say whether a value is proven to differ from the flow, as `contains` does.
 
-        Parameters
-        ----------
-        value : array_like or sequence of array_like
-            An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
-        index : int
-            Which of the times.
-
-        Raises
-        ------
-        InvalidArgument
-            If the value is no matrix of finite numbers, or there is no such time.
-        ShapeMismatch
-            If the shapes are neither those of W nor those of the weights.
+        Its value, index and errors are the same.
         """
         distance, radius = self._compare(value, index)
         return bool(distance > radius)

@@ -100,15 +100,12 @@ class FixedPoint(ExactEngine):
         return FixedMatrix(entries, array.shape)
 
     def add(self, left: Any, right: Any) -> FixedMatrix:
-        """Return the sum."""
         return FixedMatrix(list(map(add, left.entries, right.entries)), left.shape)
 
     def subtract(self, left: Any, right: Any) -> FixedMatrix:
-        """Return the difference."""
         return FixedMatrix(list(map(sub, left.entries, right.entries)), left.shape)
 
     def negate(self, matrix: Any) -> FixedMatrix:
-        """Return the negative."""
         return FixedMatrix(list(map(neg, matrix.entries)), matrix.shape)
 
     def scalar(self, value: Any) -> tuple[Any, Any]:
@@ -124,12 +121,10 @@ class FixedPoint(ExactEngine):
         return FixedMatrix([x * top // bottom for x in matrix.entries], matrix.shape)
 
     def transpose(self, matrix: Any) -> FixedMatrix:
-        """Return the transpose."""
         entries = list(chain.from_iterable(matrix.columns()))
         return FixedMatrix(entries, matrix.shape[::-1])
 
     def trace(self, matrix: Any) -> FixedMatrix:
-        """Return the trace as a matrix with one entry."""
         return FixedMatrix([sum(matrix.entries[:: matrix.shape[1] + 1])], (1, 1))
 
     def matmul(self, left: Any, right: Any) -> FixedMatrix:
@@ -154,7 +149,6 @@ class FixedPoint(ExactEngine):
         return FixedMatrix([x >> self.bits for x in products], left.shape)
 
     def entrywise(self, shape: Shape, order: int) -> Convolution:
-        """Return an empty online entrywise product."""
         return EntrywiseConvolution(shape, self.bits)
 
     def rearrange(self, matrix: Any, places: Array) -> FixedMatrix:
@@ -164,7 +158,6 @@ class FixedPoint(ExactEngine):
         return FixedMatrix(entries, places.shape)
 
     def integrate(self, matrix: Any, order: int, unit: Fraction) -> FixedMatrix:
-        """Return matrix · unit / order."""
         top, bottom = unit.numerator, fmpz(order * unit.denominator)
         if top == 1:
             return FixedMatrix([x // bottom for x in matrix.entries], matrix.shape)
@@ -193,7 +186,6 @@ class FixedPoint(ExactEngine):
         return np.array(numbers, dtype=object).reshape(matrix.shape)
 
     def shape(self, matrix: Any) -> Shape:
-        """Return the shape of a matrix."""
         return matrix.shape  # type: ignore[no-any-return]
 
     def coefficients(self, series: Sequence[Sequence[Any]]) -> Any:
@@ -209,7 +201,6 @@ class FixedPoint(ExactEngine):
         )
 
     def floats(self, matrix: Any) -> Array:
-        """Return the entries rounded to float64."""
         unit = 1 << self.bits
         flat = [int(x) / unit for x in matrix.entries]
         return np.array(flat).reshape(matrix.shape)

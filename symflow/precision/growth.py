@@ -96,13 +96,6 @@ def curvature_program(flow: GradientFlow) -> Program:
 def embedding_squares(network: Network, widths: Sequence[int]) -> list[int]:
     """Return ν² of every layer: in how many entries a parameter stands.
 
-    Parameters
-    ----------
-    network : Network
-        The network.
-    widths : sequence of int
-        Its widths as integers.
-
     Examples
     --------
     >>> import symflow as sf
@@ -142,12 +135,7 @@ def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
 def coupling(layers: list[Floats], squares: Sequence[int] | None = None) -> Floats:
     """Return the matrix M of the module's docstring for ‖F‖₂ = 1.
 
-    Parameters
-    ----------
-    layers : list of arrays
-        W_1, …, W_L.
-    squares : sequence of int, optional
-        ν² of every layer; 1 without.
+    `layers` are W_1, …, W_L, and `squares` ν² of every layer, 1 without.
 
     Examples
     --------
@@ -173,16 +161,7 @@ def lipschitz(
 ) -> float:
     """Return the one-sided Lipschitz constant μ of the flow at a point.
 
-    Parameters
-    ----------
-    layers : list of arrays
-        W_1, …, W_L.
-    force : array
-        F = −∂ℓ/∂W there.
-    decay : float
-        Weight decay λ.
-    squares : sequence of int, optional
-        ν² of every layer; 1 without.
+    `force` is F = −∂ℓ/∂W there, `decay` λ, and `squares` ν² of every layer, 1 without.
 
     Examples
     --------
@@ -197,24 +176,12 @@ def lipschitz(
 
 @dataclass(frozen=True)
 class Forecast:
-    """A float64 run, for planning: error growth and sizes along the way.
+    """A float64 run, for planning: error growth and sizes along the way."""
 
-    Parameters
-    ----------
-    t : array
-        Ends of the steps, from 0 on.
-    growth : array
-        ∫ max(μ, 0) dt up to each of them.
-    magnitude : float
-        log2 of the largest number met.
-    steps : list of FloatStep
-        The steps themselves.
-    """
-
-    t: Floats
-    growth: Floats
-    magnitude: float
-    steps: list[FloatStep]
+    t: Floats  # ends of the steps, from 0 on
+    growth: Floats  # ∫ max(μ, 0) dt up to each of them
+    magnitude: float  # log2 of the largest number met
+    steps: list[FloatStep]  # the steps themselves
 
     def growth_at(self, t: Any) -> float:
         """Return ∫₀ᵗ max(μ, 0)."""
@@ -230,20 +197,10 @@ class Forecast:
 def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forecast:
     """Follow the flow in float64 and integrate its one-sided Lipschitz constant.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    end : float
-        Last time.
-    structural : bool, keyword-only
-        Bound μ by the norms of the layers, as a proof does; otherwise this is done for
-        dense layers only, and others have the exact μ of a numerical Jacobian.
+    `structural` bounds μ by the norms of the layers, as a proof does; without it this
+    is done for dense layers only, and others have the exact μ of a numerical Jacobian.
 
-    Raises
-    ------
-    IntegrationFailed
-        If the weights stop being finite.
+    Raises IntegrationFailed if the weights stop being finite.
     """
     measure = _Measure(problem, structural=structural)
     t, growth, peak = [0.0], [0.0], measure.magnitude

@@ -41,15 +41,9 @@ SHIFTS = (120, 90, 60, 45, 30)
 def indefiniteness(matrix: Array) -> Any:
     """Return a proven δ ≥ 0, as small as possible, with matrix + δ·1 ⪰ 0.
 
-    Parameters
-    ----------
-    matrix : array of balls
-        Square; only its symmetric part matters.
+    Only the symmetric part of the matrix of balls matters.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the matrix is far from positive semidefinite.
+    Raises HypothesisFailed if the matrix is far from positive semidefinite.
 
     Examples
     --------
@@ -70,13 +64,7 @@ def indefiniteness(matrix: Array) -> Any:
 
 
 class HessianBound:
-    """Bounds μ around given weights.
-
-    Parameters
-    ----------
-    problem : Problem
-        The flow of a product of layers, with its data.
-    """
+    """Bounds μ around given weights."""
 
     def __init__(self, problem: Problem) -> None:
         flow, network = problem.flow, problem.flow.network
@@ -90,22 +78,13 @@ class HessianBound:
             self._indefinite = indefiniteness(to_arb_array(problem.arguments[0]))
 
     def around(self, weights: Sequence[Any]) -> Surroundings:
-        """Prepare bounds for regions around weights.
-
-        Parameters
-        ----------
-        weights : sequence of arb_mat
-            The centre.
-        """
+        """Prepare bounds for regions around weights."""
         return Surroundings(self, Regions(self._program, [*weights, *self._data]))
 
     def bound(self, norms: Mapping[str, Any]) -> Any:
         """Return an upper bound of μ.
 
-        Parameters
-        ----------
-        norms : mapping of str to arb
-            Bounds of the spectral norms of the outputs of `curvature_program`.
+        `norms` bound the spectral norms of the outputs of `curvature_program`.
         """
         depth, total = len(self._squares), arb(0)
         for low, high in combinations(range(depth), 2):
@@ -141,13 +120,7 @@ class Surroundings:
         self._norms = [spectral(centre) for centre in regions.centres]
 
     def bound(self, spreads: Sequence[Any]) -> Any:
-        """Return an upper bound of μ for weights within Frobenius distances.
-
-        Parameters
-        ----------
-        spreads : sequence of arb
-            One distance per weight matrix.
-        """
+        """Return an upper bound of μ for weights within Frobenius distances."""
         moved = self._regions.spreads(spreads)
         norms = [norm + move for norm, move in zip(self._norms, moved, strict=True)]
         return self._hessian.bound(dict(zip(self._hessian.names(), norms, strict=True)))

@@ -28,34 +28,18 @@ HEADROOM = 6
 
 @dataclass(frozen=True)
 class Format:
-    """How numbers are cut into limbs.
+    """How numbers are cut into limbs."""
 
-    Parameters
-    ----------
-    beta : int
-        Bits per limb.
-    whole : int
-        Limbs before the binary point.
-    limbs : int
-        All limbs.
-    """
-
-    beta: int
-    whole: int
-    limbs: int
+    beta: int  # bits per limb
+    whole: int  # limbs before the binary point
+    limbs: int  # all limbs
 
     @classmethod
     def choose(cls, bits: int, terms: int, magnitude: float) -> Format:
         """Return the widest limbs for which sums of `terms` digit products are exact.
 
-        Parameters
-        ----------
-        bits : int
-            Places wanted after the binary point.
-        terms : int
-            Products per Cauchy sum.
-        magnitude : float
-            log2 of the largest number.
+        `bits` are places after the binary point, and `magnitude` is log2 of the largest
+        number.
 
         Examples
         --------
@@ -144,12 +128,9 @@ class Format:
     def fold(self, blocks: Sequence[Floats]) -> Floats:
         """Add digit products of equal weight.
 
-        Parameters
-        ----------
-        blocks : sequence of arrays
-            Consecutive rows, shapes (a, b, …): products[a, b] has the weight of limb
-            a + b + 1 − whole; those without influence may be missing at the end of
-            the second axis.
+        Blocks are consecutive rows, of shapes (a, b, …): products[a, b] has the weight
+        of limb a + b + 1 − whole; those without influence may be missing at the end of
+        the second axis.
         """
         limbs, first = sum(map(len, blocks)), self.whole - 1
         shape = blocks[0].shape[2:]

@@ -116,15 +116,12 @@ class LimbPoint(ExactEngine):
         return digits.reshape(-1, *array.shape)
 
     def add(self, left: Any, right: Any) -> Floats:
-        """Return the sum."""
         return self.form.carry(left + right, 1)
 
     def subtract(self, left: Any, right: Any) -> Floats:
-        """Return the difference."""
         return self.form.carry(left - right, 1)
 
     def negate(self, matrix: Any) -> Any:
-        """Return the negative."""
         return -matrix
 
     def scalar(self, value: Any) -> Floats:
@@ -137,11 +134,9 @@ class LimbPoint(ExactEngine):
         return self.form.round(product).reshape(matrix.shape)
 
     def transpose(self, matrix: Any) -> Any:
-        """Return the transpose."""
         return matrix.transpose(0, 2, 1)
 
     def trace(self, matrix: Any) -> Floats:
-        """Return the trace as a matrix with one entry."""
         total = np.trace(matrix, axis1=1, axis2=2).reshape(-1, 1, 1)
         return self.form.carry(total, 2)
 
@@ -151,7 +146,6 @@ class LimbPoint(ExactEngine):
         return LimbConvolution(self.form, *shapes, 0, 0.0).push(left, right)
 
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
-        """Return an empty online product."""
         return LimbConvolution(self.form, left, right, order, self._drop)
 
     def hadamard(self, left: Any, right: Any) -> Floats:
@@ -160,7 +154,6 @@ class LimbPoint(ExactEngine):
         return LimbEntrywise(self.form, (rows, columns), 0).push(left, right)
 
     def entrywise(self, shape: Shape, order: int) -> Convolution:
-        """Return an empty online entrywise product."""
         return LimbEntrywise(self.form, shape, order)
 
     def rearrange(self, matrix: Any, places: Array) -> Floats:
@@ -169,7 +162,6 @@ class LimbPoint(ExactEngine):
         return np.where(places < 0, 0.0, flat[:, places])
 
     def integrate(self, matrix: Any, order: int, unit: Fraction) -> Floats:
-        """Return matrix · unit / order."""
         # integers are hashed faster than fractions
         factor = self._reciprocal(unit.numerator, unit.denominator * order)
         return self.scale(factor, matrix)
@@ -193,7 +185,6 @@ class LimbPoint(ExactEngine):
         return bool(np.max(np.abs(known)) < 2.0 ** (self.form.beta - 1))
 
     def size(self, matrix: Any) -> float:
-        """Return log2 of the largest entry."""
         top = float(np.max(np.abs(self.floats(matrix))))
         if not np.isfinite(top):
             return np.inf
@@ -202,10 +193,7 @@ class LimbPoint(ExactEngine):
     def evaluate(self, terms: Sequence[Any], ratio: Fraction) -> Floats:
         """Return Σ_k terms[k] · ratio^k as one exact product.
 
-        Raises
-        ------
-        PrecisionLost
-            If a coefficient has outgrown the limbs before the point.
+        Raises PrecisionLost if a coefficient has outgrown the limbs before the point.
         """
         if not self.fits(terms):
             msg = "precise: a coefficient has outgrown its fixed-point format"
@@ -223,7 +211,6 @@ class LimbPoint(ExactEngine):
         return np.array(entries, dtype=object).reshape(matrix.shape[1:])
 
     def shape(self, matrix: Any) -> Shape:
-        """Return the shape of a matrix."""
         rows, columns = matrix.shape[1:]
         return rows, columns
 
@@ -237,7 +224,6 @@ class LimbPoint(ExactEngine):
         return self.form.as_flint(np.concatenate(stacks, axis=2))
 
     def floats(self, matrix: Any) -> Floats:
-        """Return the entries rounded to float64."""
         return np.tensordot(self.form.weights, matrix, axes=1)
 
     def _make_reciprocal(self, top: int, bottom: int) -> Floats:

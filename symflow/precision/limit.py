@@ -61,17 +61,8 @@ RATE_WINDOW = (1e-6, 1e-9)
 def settling_time(problem: Problem, digits: int) -> Fraction:
     """Return a time at which the residual is forecast to be below 10^(−digits).
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    digits : int
-        Decimal digits.
-
-    Raises
-    ------
-    PrecisionLost
-        If the residual does not decay within the steps that are allowed.
+    Raises PrecisionLost if the residual does not decay within the steps that are
+    allowed.
     """
     floats = problem.floats
     force = force_program(problem.flow)
@@ -102,16 +93,10 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
 class Remainder:
     """The bound ℓ of the module's docstring.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data, all exact numbers.
+    The data are exact numbers.
 
-    Raises
-    ------
-    HypothesisFailed
-        If there is weight decay, or Σ_xx or Φ is zero, or singular and not given
-        exactly.
+    Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
+    and not given exactly.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -147,10 +132,7 @@ class Remainder:
     def length(self, weights: list[Array], error: Any) -> Any:
         """Return ℓ for all starts within `error` of given weights.
 
-        Raises
-        ------
-        PrecisionLost
-            If convergence cannot be proven from there.
+        Raises PrecisionLost if convergence cannot be proven from there.
         """
         with ALONE, workbits(self._problem_precision(weights)):
             near = _inflated(weights, error)
@@ -237,15 +219,9 @@ def _rows(reduced: Any, rank: int) -> Array:
 def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
     """Return a matrix of balls whose columns span the range of Σ_xx.
 
-    Parameters
-    ----------
-    sigma_xx, sigma_yx : arrays
-        Moments; unless they are rational numbers Σ_xx is taken to be regular.
+    Unless the moments are rational numbers, Σ_xx is taken to be regular.
 
-    Raises
-    ------
-    HypothesisFailed
-        If the rows of Σ_yx are not in the range of Σ_xx.
+    Raises HypothesisFailed if the rows of Σ_yx are not in the range of Σ_xx.
     """
     size = len(sigma_xx)
     reduced, rank = _reduce(sigma_xx)

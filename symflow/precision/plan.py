@@ -27,27 +27,13 @@ SPARE_BITS = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """Bits and order for an integration.
+    """Bits and order for an integration."""
 
-    Parameters
-    ----------
-    tolerance : int
-        Truncation per step is below 2^(−tolerance).
-    bits : int
-        Places after the binary point.
-    order : int
-        Order of the series.
-    first : float
-        A guess at log2 of the first step.
-    forecast : Forecast
-        What it was made from.
-    """
-
-    tolerance: int
-    bits: int
-    order: int
-    first: float
-    forecast: Forecast
+    tolerance: int  # truncation per step is below 2^(−tolerance)
+    bits: int  # places after the binary point
+    order: int  # order of the series
+    first: float  # a guess at log2 of the first step
+    forecast: Forecast  # what it was made from
 
     def tightened(self, shortfall: float) -> Plan:
         """Return the plan with the missing bits added."""
@@ -70,16 +56,7 @@ def make_plan(
 ) -> Plan:
     """Choose tolerance, bits and order.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    times : sequence of Fraction
-        The requested times.
-    digits : int
-        Decimal digits wanted at each of them.
-    seen : Forecast
-        A float64 run up to the last time.
+    `seen` is a float64 run up to the last time.
     """
     steps = 1 + STEPS_PER_FLOAT_STEP * len(seen.steps)
     loss = max(seen.growth_at(t) / log(2) - _log2(seen.size_at(t)) for t in times)

@@ -30,18 +30,10 @@ from symflow.precision.balls import (
 
 
 class Move(NamedTuple):
-    """How far a matrix can move.
+    """How far a matrix can move."""
 
-    Parameters
-    ----------
-    total : arb
-        Bound δ of the Frobenius norm of the move.
-    peak : arb
-        Bound ε of its entries.
-    """
-
-    total: Any
-    peak: Any
+    total: Any  # bound δ of the Frobenius norm of the move
+    peak: Any  # bound ε of its entries
 
     def times(self, factor: Any) -> Move:
         """Return the move of a multiple."""
@@ -102,18 +94,10 @@ Spread = Callable[..., Move]
 
 
 class Operation(NamedTuple):
-    """How an operation acts on ball matrices and on regions.
+    """How an operation acts on ball matrices and on regions."""
 
-    Parameters
-    ----------
-    image : callable
-        From the instruction and its operands' ball matrices to the result.
-    spread : callable
-        From the instruction and its operands to how far the result moves.
-    """
-
-    image: Image
-    spread: Spread
+    image: Image  # from the instruction and its operands' ball matrices to the result
+    spread: Spread  # from the instruction and its operands to how far the result moves
 
 
 def longest_row(matrix: Any) -> Any:
@@ -131,22 +115,9 @@ def longest_row(matrix: Any) -> Any:
 def evaluate_balls(program: Program, inputs: Sequence[Any]) -> list[Any]:
     """Run a program on ball matrices, at the current precision.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    inputs : sequence of arb_mat
-        One per input.
+    Returns the value of every slot, inputs included.
 
-    Returns
-    -------
-    list of arb_mat
-        The value of every slot, inputs included.
-
-    Raises
-    ------
-    NoClosedForm
-        If the program has an operation without ball arithmetic.
+    Raises NoClosedForm if the program has an operation without ball arithmetic.
     """
     values = list(inputs)
     for step in program.instructions:
@@ -158,12 +129,7 @@ def evaluate_balls(program: Program, inputs: Sequence[Any]) -> list[Any]:
 class Regions:
     """A program on regions around one point.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    inputs : sequence of arb_mat
-        The centres.
+    `inputs` are the centres, one arb_mat per input.
 
     Examples
     --------
@@ -189,10 +155,7 @@ class Regions:
     def spreads(self, inputs: Sequence[Any]) -> list[Any]:
         """Return bounds of how far the outputs move when the inputs do, or infinity.
 
-        Parameters
-        ----------
-        inputs : sequence of arb
-            Frobenius distances; inputs after these do not move.
+        `inputs` are Frobenius distances; inputs after these do not move.
         """
         still = self._program.first_slot - len(inputs)
         moves = [Move(x, x) for x in (*inputs, *[arb(0)] * still)]

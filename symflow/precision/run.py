@@ -25,27 +25,13 @@ Progress = Callable[[float], None] | None
 
 @dataclass
 class Run:
-    """An integration under way; `finish` brings it to its last time.
+    """An integration under way; `finish` brings it to its last time."""
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    times : sequence of Fraction
-        The requested times.
-    digits : int
-        Decimal digits wanted.
-    arithmetic : HighPrecision
-        The choice of arithmetic.
-    plan : Plan
-        Bits and order.
-    """
-
-    problem: Problem
-    times: Sequence[Fraction]
-    digits: int
-    arithmetic: HighPrecision
-    plan: Plan
+    problem: Problem  # the flow with its data and start
+    times: Sequence[Fraction]  # the requested times
+    digits: int  # decimal digits wanted
+    arithmetic: HighPrecision  # the choice of arithmetic
+    plan: Plan  # bits and order
     system: SeriesSystem = field(init=False)
     state: State = field(init=False)
     error: float = -inf
@@ -81,10 +67,7 @@ class Run:
     def finish(self, progress: Progress) -> None:
         """Step until every requested time is found.
 
-        Raises
-        ------
-        Interrupted
-            On Ctrl-C, with everything up to the last completed step.
+        Raises Interrupted on Ctrl-C, with everything up to the last completed step.
         """
         try:
             while self.waiting:

@@ -45,16 +45,7 @@ def chebyshev_points(count: int) -> list[Any]:
 class ChebyshevGrid:
     """Points u in [0, 1] with their powers: Chebyshev points, then some given ones.
 
-    Parameters
-    ----------
-    count : int
-        Number of Chebyshev points.
-    extra : sequence of Fraction
-        Further points.
-    order : int
-        Highest power.
-    bits : int
-        Bits of the powers.
+    After `count` Chebyshev points come the `extra` ones; powers go up to `order`.
     """
 
     def __init__(
@@ -95,27 +86,15 @@ class ChebyshevGrid:
 
 @dataclass(frozen=True)
 class Series:
-    """Matrix polynomials with exact coefficients n / 2^bits.
+    """Matrix polynomials with exact coefficients n / 2^bits."""
 
-    Parameters
-    ----------
-    coefficients : fmpz_mat
-        One row per order, the entries of all matrices one after the other.
-    shapes : list of (int, int)
-        Shapes of the matrices.
-    sizes : list of arb_poly
-        For every matrix, bounds of the Frobenius norms of its coefficients.
-    bits : int
-        Places after the binary point.
-    first : list of fmpz
-        The first row.
-    """
-
+    #: One row per order, the entries of all matrices one after the other.
     coefficients: Any
-    shapes: list[Shape]
+    shapes: list[Shape]  # shapes of the matrices
+    #: For every matrix, bounds of the Frobenius norms of its coefficients.
     sizes: list[Any]
-    bits: int
-    first: list[Any]
+    bits: int  # places after the binary point
+    first: list[Any]  # the first row
 
     @classmethod
     def of(cls, coefficients: Any, shapes: list[Shape], bits: int) -> Series:
@@ -132,17 +111,8 @@ class Series:
     def at(self, grid: ChebyshevGrid, end: Fraction) -> tuple[list[Any], list[Any]]:
         """Return values at all points of a grid, and slopes at its Chebyshev points.
 
-        Parameters
-        ----------
-        grid : ChebyshevGrid
-            The points u.
-        end : Fraction
-            They stand for x = u · end.
-
-        Returns
-        -------
-        list, list
-            For every point a list of arb_mat, one per matrix, at the current precision.
+        The points u stand for x = u · end.  Both lists have for every point a list of
+        arb_mat, one per matrix, at the current precision.
         """
         product = grid.powers(end) * self.coefficients
         rows, width = product.entries(), product.ncols()

@@ -35,49 +35,23 @@ SHRINK = -8.0
 
 @dataclass(frozen=True)
 class State:
-    """Where an integration stands.
+    """Where an integration stands."""
 
-    Parameters
-    ----------
-    t : Fraction
-        The time, exactly.
-    weights : tuple
-        Matrices of the engine.
-    h : float
-        A guess at log2 of the next step.
-    """
-
-    t: Fraction
-    weights: tuple[Any, ...]
-    h: float
+    t: Fraction  # the time, exactly
+    weights: tuple[Any, ...]  # matrices of the engine
+    h: float  # a guess at log2 of the next step
 
 
 @dataclass(frozen=True)
 class TaylorStep:
-    """A Taylor step with its series.
+    """A Taylor step with its series."""
 
-    Parameters
-    ----------
-    start : State
-        Where it starts.
-    h : Fraction
-        Its length, exactly.
-    unit : Fraction
-        The unit of time in which the series is scaled.
-    series : list of lists
-        Scaled coefficients of every weight.
-    truncation : float
-        log2 of the largest term left at the end.
-    after : State
-        Where it ends.
-    """
-
-    start: State
-    h: Fraction
-    unit: Fraction
-    series: list[list[Any]]
-    truncation: float
-    after: State
+    start: State  # where it starts
+    h: Fraction  # its length, exactly
+    unit: Fraction  # the unit of time in which the series is scaled
+    series: list[list[Any]]  # scaled coefficients of every weight
+    truncation: float  # log2 of the largest term left at the end
+    after: State  # where it ends
 
     def ratio(self, t: Fraction) -> Fraction:
         """Return the argument of the series at a time."""
@@ -88,16 +62,7 @@ class TaylorStep:
 class SeriesSystem:
     """A flow with its data in the arithmetic of an engine.
 
-    Parameters
-    ----------
-    problem : Problem
-        The flow with its data and start.
-    engine : Engine
-        The arithmetic.
-    order : int
-        Order of the series.
-    tolerance : float
-        Bits that the last terms have to fall below.
+    The last terms of a series have to fall below 2^(−tolerance).
     """
 
     problem: Problem

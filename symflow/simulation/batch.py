@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES
+from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES, interpolated
 from symflow.simulation.methods import MOST_STEPS, WHOLE, absolute
 from symflow.simulation.system import Floats, System
 from symflow.simulation.tableau import tableau
@@ -27,25 +27,9 @@ def integrate_many(
 ) -> tuple[Floats, dict[str, Any]]:
     """Integrate many starts and return their states at the times.
 
-    Parameters
-    ----------
-    system : System
-        The right-hand side; its own start is not used.
-    starts : array of shape (starts, size)
-        Where the trajectories begin.
-    times : array
-        Increasing times.
-    method : DOP853
-        Its tolerances.
-    slots : int
-        How many trajectories go together.
-
-    Returns
-    -------
-    array of shape (starts, times, size)
-        NaN where a trajectory could not be followed.
-    dict
-        Steps of all trajectories, and the numbers of those that failed.
+    `starts` has shape (starts, size) and the result (starts, times, size), with NaN
+    where a trajectory could not be followed; the numbers of these are in the
+    statistics. So many `slots` go together; the system's own start is not used.
     """
     states = np.full((len(starts), len(times), starts.shape[1]), np.nan)
     states[:, times <= 0] = starts[:, None]
@@ -192,7 +176,7 @@ class Block:
                 wanted = range(first[slot], past[slot] - int(ends[slot]))
                 for place in wanted:
                     x = (self.times[place] - self.time[slot]) / step[slot]
-                    value = _horner(polynomial[:, slot], x) + self.rows[0, slot]
+                    value = interpolated(polynomial[:, slot], x) + self.rows[0, slot]
                     states[self.owner[slot], place] = value
 
     def _polynomial(self, after: Floats, step: Floats) -> Floats:
@@ -209,10 +193,3 @@ class Block:
         top = np.stack([change, first - change, 2 * change - (last + first)])
         high = (self.table.D @ self.flat[1:]).reshape(-1, *change.shape)
         return np.concatenate([top, high])
-
-
-def _horner(rows: Floats, x: float) -> Floats:
-    total: Floats = np.zeros_like(rows[0])
-    for k, row in enumerate(reversed(rows)):
-        total = (total + row) * (x if k % 2 == 0 else 1 - x)
-    return total

@@ -27,36 +27,15 @@ class ScipyFlow:
     system: System
 
     def fun(self, t: float, y: Floats) -> Floats:
-        """Return the derivative of the state.
-
-        Parameters
-        ----------
-        t : float
-            The time, on which nothing depends.
-        y : array of shape (size,)
-            The state.
-        """
+        """Return the derivative of a state y, shape (size,), at any time t."""
         return self.system.rhs(t, y)
 
     def jac(self, t: float, y: Floats) -> Floats:
-        """Return the Jacobian, which is minus the Hessian of the loss.
-
-        Parameters
-        ----------
-        t : float
-            The time, on which nothing depends.
-        y : array of shape (size,)
-            The state.
-        """
+        """Return the Jacobian at a state y, minus the Hessian of the loss, at any t."""
         return self.system.jacobian(y)
 
     def pack(self, weights: Sequence[Any]) -> Floats:
-        """Return weights as one state vector.
-
-        Parameters
-        ----------
-        weights : sequence of arrays
-            W_1, …, W_L.
+        """Return weights W_1, …, W_L as one state vector.
 
         Raises
         ------
@@ -73,13 +52,7 @@ class ScipyFlow:
         return np.concatenate([array.ravel() for array in arrays])
 
     def unpack(self, y: Floats) -> tuple[Floats, ...]:
-        """Return the weights of a state, or of the columns of ``solution.y``.
-
-        Parameters
-        ----------
-        y : array of shape (size,) or (size, times)
-            As SciPy gives it.
-        """
+        """Return the weights of a state y, or of ``solution.y``, (size, times)."""
         return self.system.matrices(np.asarray(y).T)
 
 

@@ -29,17 +29,6 @@ ROUNDING = 2e-15
 class Companion:
     """Estimates the error of a run when it is called, for it costs another run.
 
-    Parameters
-    ----------
-    problem : Problem
-        What was integrated.
-    method : Method
-        By which method.
-    times : array
-        When the weights were kept.
-    weights : tuple of arrays
-        These weights.
-
     Examples
     --------
     >>> import symflow as sf
@@ -49,18 +38,15 @@ class Companion:
     True
     """
 
-    problem: Problem
-    method: Method
-    times: Floats
-    weights: tuple[Floats, ...]
+    problem: Problem  # what was integrated
+    method: Method  # by which method
+    times: Floats  # when the weights were kept
+    weights: tuple[Floats, ...]  # these weights
 
     def __call__(self) -> float:
         """Return the estimated largest error of a weight.
 
-        Raises
-        ------
-        IntegrationFailed
-            If the more accurate run ends early.
+        Raises IntegrationFailed if the more accurate run ends early.
         """
         finer = self.method.refined()
         system = System(self.problem.floats, is_tuned=finer.is_general)
@@ -78,10 +64,7 @@ def error_of(weights: Sequence[Floats], better: Sequence[Floats]) -> float:
     The largest error relative to the weights of its time, times the largest weight of
     all times: what is small early is held to its own size.
 
-    Parameters
-    ----------
-    weights, better : sequence of arrays of shape (times, rows, columns)
-        One per layer.
+    There is one array per layer, of shape (times, rows, columns).
 
     Examples
     --------

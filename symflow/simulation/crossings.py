@@ -27,19 +27,7 @@ def crossings(
 
     A zero at the start belongs to the step before.
 
-    Parameters
-    ----------
-    value : callable
-        The function.
-    start, end : float
-        The step.
-
-    Returns
-    -------
-    list of float
-        In order.
-    float
-        The value at the end.
+    They come in order, with the value at the end.
 
     Examples
     --------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from numbers import Integral
 from typing import Any, NoReturn
 
 import numpy as np
@@ -217,11 +216,9 @@ class _Rounding:
 
 def _kept(rule: _Rule, times: Any, every: Any) -> Array:
     """Return the numbers of the iterates to keep."""
-    if not isinstance(every, Integral) or isinstance(every, bool) or every < 1:
-        msg = f"descend(every=…): needs a positive integer; got {every!r}"
-        raise InvalidArgument(msg)
+    every = whole(every, "descend(every=…)")
     if times is None:
-        return np.union1d(np.arange(0, rule.steps, int(every)), [rule.steps])
+        return np.union1d(np.arange(0, rule.steps, every), [rule.steps])
     if every != 1:
         msg = f"descend(times=…, every={every}): says twice what to keep; give one"
         raise InvalidArgument(msg)

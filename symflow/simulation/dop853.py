@@ -16,16 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import IntegrationFailed
 from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import (
     FINER,
-    WHOLE,
     IntegratorStep,
     Method,
     absolute,
     check_tolerances,
-    stuck,
+    next_step,
 )
 from symflow.simulation.system import Floats, System
 from symflow.simulation.tableau import tableau
@@ -83,10 +81,7 @@ class DOP853(Method):
         stats.update(steps=0, rejected=0, evaluations=2)
         grow = GROW
         while time < end:
-            done = size >= (end - time) * WHOLE
-            size = end - time if done else size
-            if size <= 10 * np.spacing(time) or not size > 0:
-                raise IntegrationFailed(stuck(time, end))
+            size, reached = next_step(time, size, end)
             error = self._error(stages, state, size)
             stats["evaluations"] += STAGES
             factor = SAFETY * error ** (-1 / 8) if error > 0 else GROW
@@ -96,7 +91,6 @@ class DOP853(Method):
                 grow = 1.0
                 continue
             stats["steps"] += 1
-            reached = end if done else time + size
             step = ExplicitStep(time, reached, size, state, stages.end.copy(), stages)
             stages.current = step
             yield step
@@ -144,17 +138,12 @@ class ExplicitStep(IntegratorStep):
 
     @property
     def state(self) -> Floats:
-        """The state at the end of the step."""
         return self.after
 
     def at(self, time: float) -> Floats:
         """Return the state by the method's polynomial of degree 7."""
         x = (time - self.t) / (self.end - self.t)
-        total = np.zeros_like(self.before)
-        for k, row in enumerate(reversed(self.stages.polynomial(self))):
-            total += row
-            total *= x if k % 2 == 0 else 1 - x
-        return total + self.before
+        return interpolated(self.stages.polynomial(self), x) + self.before
 
 
 class Stages:
@@ -256,6 +245,15 @@ class Stages:
         row = self._coefficients[number, : number + 1]
         combine = partial(row.dot, self.rows[: number + 1], self._point)
         return combine, system.bind(self._point, self.rows[number + 1])
+
+
+def interpolated(rows: Floats, x: float) -> Floats:
+    """Return the dense output of a step, without its start, at a part x of it."""
+    total: Floats = np.zeros_like(rows[0])
+    for k, row in enumerate(reversed(rows)):
+        total += row
+        total *= x if k % 2 == 0 else 1 - x
+    return total
 
 
 def _norm(vector: Floats) -> float:

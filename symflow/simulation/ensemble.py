@@ -161,11 +161,6 @@ class Ensemble(Displayed):
 def spread(values: Floats) -> str:
     """Return smallest, median and largest value in words.
 
-    Parameters
-    ----------
-    values : ndarray
-        One value per run.
-
     Examples
     --------
     >>> spread(np.array([3.0, 1.0, 2.0]))

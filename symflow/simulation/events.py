@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.numbers import whole
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
@@ -78,16 +79,10 @@ class LossBelow(Event):
 
     @property
     def name(self) -> str:
-        """What the statistics of a trajectory call it."""
         return f"loss below {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return loss − level.
-
-        Parameters
-        ----------
-        problem : Problem
-            With weights and data in float64.
 
         Raises
         ------
@@ -139,22 +134,14 @@ class ModeCrosses(Event):
 
     def __post_init__(self) -> None:
         _check_level("ModeCrosses", self.level)
-        if not isinstance(self.mode, (int, np.integer)) or self.mode < 1:
-            msg = f"ModeCrosses(mode=…): modes count from 1; got {self.mode!r}"
-            raise InvalidArgument(msg)
+        whole(self.mode, "ModeCrosses(mode=…)")
 
     @property
     def name(self) -> str:
-        """What the statistics of a trajectory call it."""
         return f"mode {self.mode} crosses {_short(self.level)}"
 
     def watch(self, problem: Problem) -> Watch:
         """Return strength − level.
-
-        Parameters
-        ----------
-        problem : Problem
-            With weights and data in float64.
 
         Raises
         ------
@@ -203,11 +190,6 @@ class _UserEvent(Event):
 def distinct_names(events: Sequence[Event]) -> list[str]:
     """Return the names of events, numbered where several have the same.
 
-    Parameters
-    ----------
-    events : sequence of Event
-        In order.
-
     Examples
     --------
     >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
@@ -238,15 +220,9 @@ def _check_level(call: str, level: Any) -> None:
 def as_events(events: Any) -> tuple[Event, ...]:
     """Return events; a function g(t, weights) becomes one, of its own name.
 
-    Parameters
-    ----------
-    events : sequence of Event or callable, or one of them
-        A callable stops the integration if it has an attribute ``terminal = True``.
+    A callable stops the integration if it has an attribute ``terminal = True``.
 
-    Raises
-    ------
-    InvalidArgument
-        If an entry is neither.
+    Raises InvalidArgument if an entry is neither.
 
     Examples
     --------

@@ -12,13 +12,7 @@ import numpy as np
 from symflow.errors import IntegrationFailed
 from symflow.simulation.crossings import crossings
 from symflow.simulation.events import Event, distinct_names
-from symflow.simulation.methods import (
-    MOST_STEPS,
-    IntegratorStep,
-    Method,
-    crawling,
-    exploding,
-)
+from symflow.simulation.methods import MOST_STEPS, IntegratorStep, Method
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
 
@@ -66,30 +60,11 @@ def follow(
 ) -> Integrated:
     """Integrate a system and return its states at the times.
 
-    Parameters
-    ----------
-    method : Method
-        Yields the steps.
-    system : System
-        What to integrate.
-    times : array
-        Increasing; the integration goes from 0 to the last.
-    events : sequence of Event, keyword-only
-        A terminal one ends the path, and its time becomes the last.
-    steady : SteadyState, keyword-only, optional
-        Ends the path where the flow has converged.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time that is done.
+    A terminal event or a steady state ends the path, and its time becomes the last.
+    The located times of every event are in the statistics.
 
-    Returns
-    -------
-    Integrated
-        With the located times of every event in its statistics.
-
-    Raises
-    ------
-    IntegrationFailed
-        If the method cannot go on, or takes more than `MOST_STEPS` steps.
+    Raises IntegrationFailed if the method cannot go on, or takes more than `MOST_STEPS`
+    steps.
     """
     run = _Run(system, times, events)
     if progress is not None:
@@ -108,12 +83,25 @@ def follow(
             if stop is not None:
                 break
             if len(run.dense.ends) >= MOST_STEPS and step.end < end:
-                raise IntegrationFailed(crawling(step.end, end))
+                raise IntegrationFailed(_crawling(step.end, end))
         if len(run.dense.ends) and system.explodes(run.times[-1], run.states[-1]):
-            raise IntegrationFailed(exploding(run.times[-1]))
+            msg = (
+                f"simulate: the weights grow without bound near t = {run.times[-1]:g}, "
+                "and have no values there that the time, being a float, could "
+                "determine. Ask for an earlier time"
+            )
+            raise IntegrationFailed(msg)
     if steady is not None:
         run.stats.setdefault("steady", f"not reached by t = {times[-1]:g}")
     return run.path()
+
+
+def _crawling(time: float, end: float) -> str:
+    return (
+        f"simulate: after {MOST_STEPS} steps the flow was followed to t = {time:g} of "
+        f"{end:g} only: it is stiff for this method and tolerance. Use Radau() or a "
+        "larger rtol, ask for an earlier time, or stop with steady_state=True"
+    )
 
 
 class _Run:

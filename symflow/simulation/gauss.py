@@ -18,12 +18,11 @@ import numpy as np
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
     FINER,
-    WHOLE,
     IntegratorStep,
     Method,
     absolute,
     check_tolerances,
-    stuck,
+    next_step,
 )
 from symflow.simulation.system import Floats, System
 
@@ -100,10 +99,7 @@ class GaussLegendre(Method):
         size = _first_size(solver, state, end)
         stats.update(steps=0, rejected=0)
         while time < end:
-            done = size >= (end - time) * WHOLE
-            size = end - time if done else size
-            if size <= 10 * np.spacing(time) or not size > 0:
-                raise IntegrationFailed(stuck(time, end))
+            size, reached = next_step(time, size, end)
             change = solver.solve(state, size)
             error = np.inf if change is None else self._error(solver, state, size)
             stats["evaluations"] = solver.evaluations
@@ -116,7 +112,6 @@ class GaussLegendre(Method):
                 )
                 continue
             stats["steps"] += 1
-            reached = end if done else time + size
             after = solver.apply(state, change)
             yield _GaussStep(time, reached, state, after, solver)
             time, state = reached, after

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.numbers import whole
 from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
@@ -160,13 +161,14 @@ def sweep_grid(
             "for at least one of flow, data and init. Use sweep(…) for a single choice"
         )
         raise InvalidArgument(msg)
+    runs = whole(runs, "sweep_grid(runs=…)")
     choices = [given[k].items() if k in axes else [(None, given[k])] for k in AXES]
     points, tasks, headers = [], [], []
     for combination in product(*choices):
         labels = [label for label, _ in combination]
         points.append(tuple(x for x, k in zip(labels, AXES, strict=True) if k in axes))
         chosen = (*(choice for _, choice in combination), t)
-        task, header = prepared(chosen, method, rng, runs, path)
+        task, header = prepared(chosen, method, rng, path)
         tasks.append(task)
         headers.append(header)
     header = {
@@ -175,8 +177,8 @@ def sweep_grid(
         "labels": [list(map(str, labels)) for labels in points],
         "points": headers,
     }
-    whole, running = GridTask(tuple(tasks), runs), Running(executor, path, progress)
-    records, remade = records_of(whole, header, len(tasks) * runs, running)
+    every, running = GridTask(tuple(tasks), runs), Running(executor, path, progress)
+    records, remade = records_of(every, header, len(tasks) * runs, running)
     return _gathered(axes, points, tasks, records, remade)
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from symflow.errors import InvalidArgument
+from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.system import Floats, System
 
 #: A step that covers this part of what is left covers all of it, so that no sliver
@@ -82,12 +82,7 @@ class Method(ABC):
 def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
     """Return the method with an absolute tolerance that suits the size of a start.
 
-    Parameters
-    ----------
-    method : Method
-        Its tolerance is kept where it has one.
-    start : array
-        The weights at t = 0, or many such rows; the smallest row decides.
+    A tolerance that is set is kept.  Of many starts, as rows, the smallest decides.
 
     Examples
     --------
@@ -104,30 +99,16 @@ def fitted(method: AnyMethod, start: Floats) -> AnyMethod:
 
 
 def absolute(method: Any) -> float:
-    """Return the absolute tolerance of a method; `PART` of `rtol` where none is set.
-
-    Parameters
-    ----------
-    method : Method
-        With `rtol` and `atol`.
-    """
+    """Return the absolute tolerance of a method; `PART` of `rtol` where none is set."""
     return float(PART * method.rtol if method.atol is None else method.atol)
 
 
 def check_tolerances(call: str, **tolerances: float | None) -> None:
     """Refuse tolerances that are not between 0 and 1.
 
-    Parameters
-    ----------
-    call : str
-        Whose tolerances these are.
-    **tolerances : float or None
-        By name; None is decided later.
+    None is decided later.
 
-    Raises
-    ------
-    InvalidArgument
-        Naming the first that is out of range.
+    Raises InvalidArgument, naming the first that is out of range.
 
     Examples
     --------
@@ -142,64 +123,26 @@ def check_tolerances(call: str, **tolerances: float | None) -> None:
             raise InvalidArgument(msg)
 
 
-def stuck(time: float, end: float) -> str:
-    """Return the message for a step size that became too small.
+def next_step(time: float, size: float, end: float) -> tuple[float, float]:
+    """Return the length of a step to try and where it ends, at the latest at `end`.
 
-    Parameters
-    ----------
-    time : float
-        What was reached.
-    end : float
-        What was asked for.
+    Raises IntegrationFailed if it would be so short that it leads nowhere.
 
     Examples
     --------
-    >>> stuck(0.5, 2.0)[-37:]
-    'The flow was followed to t = 0.5 of 2'
+    >>> next_step(0.5, 0.25, 2.0), next_step(0.5, 9.0, 2.0)
+    ((0.25, 0.75), (1.5, 2.0))
     """
+    last = size >= (end - time) * WHOLE
+    size = end - time if last else size
+    if size <= 10 * np.spacing(time) or not size > 0:
+        raise IntegrationFailed(stuck(time, end))
+    return size, end if last else time + size
+
+
+def stuck(time: float, end: float) -> str:
+    """Return the message for a step size that became too small."""
     return (
         "simulate: the step size became too small to go on. The flow was followed to "
         f"t = {time:g} of {end:g}"
-    )
-
-
-def exploding(time: float) -> str:
-    """Return the message for weights that have no values at the last time.
-
-    Parameters
-    ----------
-    time : float
-        The last time.
-
-    Examples
-    --------
-    >>> exploding(0.5)[:60]
-    'simulate: the weights grow without bound near t = 0.5, and h'
-    """
-    return (
-        f"simulate: the weights grow without bound near t = {time:g}, and have no "
-        "values there that the time, being a float, could determine. Ask for an "
-        "earlier time"
-    )
-
-
-def crawling(time: float, end: float) -> str:
-    """Return the message for an integration that takes too many steps.
-
-    Parameters
-    ----------
-    time : float
-        What was reached.
-    end : float
-        What was asked for.
-
-    Examples
-    --------
-    >>> crawling(0.5, 2.0)[:73]
-    'simulate: after 300000 steps the flow was followed to t = 0.5 of 2 only: '
-    """
-    return (
-        f"simulate: after {MOST_STEPS} steps the flow was followed to t = {time:g} of "
-        f"{end:g} only: it is stiff for this method and tolerance. Use Radau() or a "
-        "larger rtol, ask for an earlier time, or stop with steady_state=True"
     )

@@ -46,21 +46,11 @@ def outcomes(
 ) -> Generator[Result, None, None]:
     """Yield the results of a task for the numbers, as they arrive.
 
-    Parameters
-    ----------
-    task : callable
-        Raises nothing of its own: an exception means that a worker was lost.
-    numbers : sequence of int
-        What to call it with.
-    executor : concurrent.futures.Executor or None
-        Used as it is; None starts processes and ends them.
+    The task raises nothing of its own: an exception means that a worker was lost.  An
+    executor is used as it is; None starts processes and ends them.
 
-    Raises
-    ------
-    InvalidArgument
-        If the task cannot be sent to other processes.
-    WorkerLost
-        If no worker survives some of the numbers; all others have been yielded.
+    Raises InvalidArgument if the task cannot be sent to other processes; WorkerLost if
+    no worker survives some of the numbers; all others have been yielded.
     """
     losses, reason = dict.fromkeys(numbers, 0), BaseException()
     open_pool = _own(task) if executor is None else _given(task, executor)

@@ -32,24 +32,13 @@ _FRAME = struct.Struct("<8s32sQ")
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """The outcome of one run.
+    """The outcome of one run."""
 
-    Parameters
-    ----------
-    run : int
-        Its number.
-    arrays : tuple of arrays
-        The start of each layer, then its path; empty where the run failed.
-    stats : dict
-        Facts about the run, values for JSON.
-    error : str
-        Why the run failed, or nothing.
-    """
-
-    run: int
+    run: int  # its number
+    #: The start of each layer, then its path; empty where the run failed.
     arrays: tuple[Floats, ...]
-    stats: dict[str, Any]
-    error: str = ""
+    stats: dict[str, Any]  # facts about the run, values for JSON
+    error: str = ""  # why the run failed, or nothing
 
     def encode(self) -> bytes:
         """Return the record as bytes, the same on every machine."""
@@ -129,10 +118,7 @@ class RecordFile:
     def append(self, record: Record) -> None:
         """Write a record; it is in the file when this returns, or nothing of it is.
 
-        Raises
-        ------
-        OutputError
-            If it cannot be written, for example on a full disk.
+        Raises OutputError if it cannot be written, for example on a full disk.
         """
         frame = memoryview(_framed(record.encode(), self._key))
         try:

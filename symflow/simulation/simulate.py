@@ -174,15 +174,7 @@ def _fine_enough(events: Sequence[Event]) -> DOP853:
 
 
 def checked(method: Any, call: str = "simulate") -> Method:
-    """Return a method of integration, or raise `InvalidArgument`.
-
-    Parameters
-    ----------
-    method : object
-        What came.
-    call : str
-        Call to name in an error message.
-    """
+    """Return a method of integration, or raise `InvalidArgument`."""
     if not isinstance(method, Method):
         msg = (
             f"{call}(method=…): needs a method such as DOP853() or Radau(); "

@@ -23,13 +23,6 @@ class SteadyState:
     (minus the Hessian of the loss) may not have an eigenvalue that is positive beyond
     rounding, so that the plateau at a saddle does not count.
 
-    Parameters
-    ----------
-    system : System
-        What is integrated.
-    rtol : float
-        Bound of |f| relative to |weights| times the largest curvature.
-
     Examples
     --------
     >>> import symflow as sf
@@ -40,8 +33,8 @@ class SteadyState:
     False
     """
 
-    system: System
-    rtol: float
+    system: System  # what is integrated
+    rtol: float  # bound of |f| relative to |weights| times the largest curvature
     growth: float = np.nan
     rate: float = np.nan
 

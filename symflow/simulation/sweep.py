@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import to_float_array
+from symflow.algebra.numbers import whole
 from symflow.errors import (
     IntegrationFailed,
     InvalidArgument,
@@ -118,7 +119,8 @@ def sweep(
     >>> done.end_to_end[:, -1].round(6).tolist()
     [[[1.0, 0.5]], [[1.0, 0.5]], [[1.0, 0.5]]]
     """
-    task, header = prepared((flow, data, init, t), method, rng, runs, path)
+    runs = whole(runs, "sweep(runs=…)")
+    task, header = prepared((flow, data, init, t), method, rng, path)
     running = Running(executor, path, progress)
     return collected(task, *records_of(task, header, runs, running))
 
@@ -139,16 +141,7 @@ def records_of(
 
     With them come the runs that were made again because the file was damaged.
 
-    Parameters
-    ----------
-    task : callable
-        Makes the record of a number.
-    header : dict
-        What the file is about.
-    runs : int
-        How many there are.
-    running : Running
-        Executor, file and progress.
+    `task` makes the record of a number, and `header` says what the file is about.
     """
     with (
         nullcontext()
@@ -229,23 +222,10 @@ class Task:
 
 
 def prepared(
-    problem: tuple[Any, Any, Any, Any],
-    method: Any,
-    rng: Any,
-    runs: Any,
-    path: Any,
+    problem: tuple[Any, Any, Any, Any], method: Any, rng: Any, path: Any
 ) -> tuple[Task, dict[str, Any]]:
-    """Return the task of checked arguments, and the header that tells it from others.
-
-    Parameters
-    ----------
-    problem : tuple
-        Flow, data, init and times.
-    method, rng, runs, path : object
-        As in `sweep`.
-    """
+    """Return the task of checked arguments, and the header to know it by."""
     flow, data, init, t = problem
-    _check_count(runs)
     _check_kinds(flow, data)
     rule = unseeded(as_init(init))
     if isinstance(rule, GivenInit):
@@ -320,12 +300,6 @@ def _check_kinds(flow: Any, data: Any) -> None:
         raise InvalidArgument(msg)
 
 
-def _check_count(runs: Any) -> None:
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
-        msg = f"sweep(runs=…): needs a positive number of runs; got {runs!r}"
-        raise InvalidArgument(msg)
-
-
 def _report(progress: Callable[[float], None] | None, done: int, runs: int) -> None:
     if progress is not None:
         progress(done / runs)
@@ -338,21 +312,10 @@ def _plain(value: Any) -> Any:
 def collected(task: Task, records: list[Record], remade: tuple[int, ...] = ()) -> Sweep:
     """Stack the runs; a failed one has NaN in its place.
 
-    Parameters
-    ----------
-    task : Task
-        Whose runs they are.
-    records : list of Record
-        In order.
-    remade : tuple of int
-        Runs whose records the file had lost.
+    `remade` are the runs whose records the file had lost.
 
-    Raises
-    ------
-    InvalidArgument
-        If every run refused what it was given.
-    IntegrationFailed
-        If every run failed otherwise, with the error of the first.
+    Raises InvalidArgument if every run refused what it was given; IntegrationFailed if
+    every run failed otherwise, with the error of the first.
     """
     good = [record.run for record in records if not record.error]
     if not good:
@@ -363,12 +326,12 @@ def collected(task: Task, records: list[Record], remade: tuple[int, ...] = ()) -
     starts, paths = [], []
     for layer, weight in enumerate(problem.weights):
         none = np.full(weight.shape, np.nan)
-        whole = np.full((len(times), *weight.shape), np.nan)
+        gap = np.full((len(times), *weight.shape), np.nan)
         starts.append(
             np.stack([r.arrays[layer] if r.arrays else none for r in records])
         )
         paths.append(
-            np.stack([r.arrays[layers + layer] if r.arrays else whole for r in records])
+            np.stack([r.arrays[layers + layer] if r.arrays else gap for r in records])
         )
     failures = {record.run: record.error for record in records if record.error}
     stacked = replace(problem, weights=tuple(starts))

@@ -32,18 +32,11 @@ DIFFERENCE = 6e-6
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """The flow of a problem on one vector of all weights.
+    """The flow of a problem on one vector of all weights."""
 
-    Parameters
-    ----------
-    problem : Problem
-        With weights and data in float64.
-    is_tuned : bool
-        Whether to look for the cheapest program; the state may then hold the first
-        weight in other coordinates, which `matrices` undoes.
-    """
-
-    problem: Problem
+    problem: Problem  # with weights and data in float64
+    #: Whether to look for the cheapest program; the state may then hold the first
+    #: weight in other coordinates, which `matrices` undoes.
     is_tuned: bool = False
 
     @cached_property
@@ -91,10 +84,7 @@ class System:
     def bind(self, state: Floats, out: Floats) -> Callable[[], None]:
         """Return a function that writes f(state) into `out`, both fixed memory.
 
-        Parameters
-        ----------
-        state, out : arrays of shape (…, size)
-            Leading dimensions are batches.
+        Both have shape (…, size); leading dimensions are batches.
         """
         compute = self._function(state.shape[:-1])
         arrays = (*self._views(out), *self._views(state), *self.form.constants)
@@ -112,13 +102,6 @@ class System:
 
         A pole (T − t)^(−p) grows at the rate p / (T − t).  Nothing else grows so fast
         for long: exponentials would have left the floats.
-
-        Parameters
-        ----------
-        time : float
-            When.
-        state : ndarray
-            All weights at that time.
         """
         size = float(np.max(np.abs(state))) or 1.0
         unit, slope = state / size, self.rhs(time, state) / size
@@ -181,12 +164,7 @@ class System:
 def unflatten(states: Floats, like: tuple[Array, ...]) -> tuple[Floats, ...]:
     """Cut state vectors into matrices shaped like the given ones.
 
-    Parameters
-    ----------
-    states : array of shape (…, size)
-        One or more states; the results are views where NumPy can make them.
-    like : tuple of arrays
-        Whose shapes to take.
+    States have shape (…, size); the results are views where NumPy can make them.
 
     Examples
     --------

@@ -19,22 +19,16 @@ from symflow.algebra.arrays import Array
 
 @dataclass(frozen=True, eq=False)
 class Tableau:
-    """The coefficients of Dormand and Prince's method of order 8.
+    """The coefficients of Dormand and Prince's method of order 8."""
 
-    Parameters
-    ----------
-    A, B : arrays, shapes (12, 12) and (12,)
-        Of the stages and of the step.
-    E3, E5 : arrays, shape (13,)
-        Of the two estimates of the error.
-    A_EXTRA, D : arrays, shapes (3, 16) and (4, 16)
-        Of the further stages and of the polynomial of degree 7.
-    """
-
+    #: shapes (12, 12) and (12,): Of the stages and of the step.
     A: Array
     B: Array
+    #: shape (13,): Of the two estimates of the error.
     E3: Array
     E5: Array
+    #: shapes (3, 16) and (4, 16): Of the further stages and of the polynomial of degree
+    #: 7.
     A_EXTRA: Array
     D: Array
 

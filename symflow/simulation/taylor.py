@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from symflow.algebra.numbers import whole
 from symflow.codegen.float_series import ORDER, FloatStep, float_steps
-from symflow.errors import InvalidArgument
 from symflow.simulation.methods import FINER, IntegratorStep, Method, check_tolerances
 from symflow.simulation.system import Floats, System
 
@@ -50,13 +50,7 @@ class Taylor(Method):
 
     def __post_init__(self) -> None:
         check_tolerances("Taylor", rtol=self.rtol)
-        whole = isinstance(self.order, int) and not isinstance(self.order, bool)
-        if not whole or not 8 <= self.order <= MOST_ORDER:
-            msg = (
-                f"Taylor(order=…): needs an order from 8 to {MOST_ORDER}; got "
-                f"{self.order!r}"
-            )
-            raise InvalidArgument(msg)
+        whole(self.order, "Taylor(order=…)", 8, MOST_ORDER)
 
     def refined(self) -> Method:
         """Return a smaller tolerance, and a higher order for other rounding errors."""

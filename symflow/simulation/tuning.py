@@ -30,41 +30,21 @@ WORTH = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A program of the right-hand side with its constants.
+    """A program of the right-hand side with its constants."""
 
-    Parameters
-    ----------
-    program : Program
-        Its inputs are the weights, then the constants.
-    constants : tuple of arrays
-        Their values.
-    frame : array, optional
-        Orthogonal Q where the first weight of the program is W_1 Q.
-    """
-
-    program: Program
-    constants: tuple[Array, ...]
+    program: Program  # its inputs are the weights, then the constants
+    constants: tuple[Array, ...]  # their values
+    #: Orthogonal Q where the first weight of the program is W_1 Q.
     frame: Array | None = None
 
 
 def plain(problem: Problem) -> Form:
-    """Return the program as it was derived.
-
-    Parameters
-    ----------
-    problem : Problem
-        With weights and data in float64.
-    """
+    """Return the program as it was derived."""
     return Form(_program_of(problem.flow), problem.arguments)
 
 
 def tuned(problem: Problem) -> Form:
     """Return the cheapest program that is known; for small matrices the plain one.
-
-    Parameters
-    ----------
-    problem : Problem
-        With weights and data in float64.
 
     Examples
     --------

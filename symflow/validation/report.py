@@ -8,8 +8,13 @@ from html import escape
 from math import isfinite
 from typing import Any
 
+from symflow.algebra.display import aligned
+from symflow.algebra.page import html_table
 from symflow.algebra.text import scientific
 from symflow.errors import ValidationFailed
+
+#: Columns of the table in a notebook.
+COLUMNS = ("claim", "route", "residual", "bound", "verdict", "status", "source")
 
 #: A tolerance from which on agreement says nothing.
 UNINFORMATIVE = 0.1
@@ -146,43 +151,24 @@ class Report:
     def __str__(self) -> str:
         header = ("claim", "route", "residual", "bound", "", "status")
         cells = [header] + [
-            (
-                row.claim,
-                row.route,
-                *row.numbers,
-                row.verdict,
-                row.status,
-            )
+            (row.claim, row.route, *row.numbers, row.verdict, row.status)
             for row in self.rows
         ]
-        widths = [max(len(line[k]) for line in cells) for k in range(len(header))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-            )
-            for line in cells
-        ]
-        return "\n".join([self.verdict, *(line.rstrip() for line in lines)])
+        return "\n".join([self.verdict, *(line[2:] for line in aligned(cells))])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th>{name}</th>"
-            for name in (
-                "claim",
-                "route",
-                "residual",
-                "bound",
-                "verdict",
-                "status",
-                "source",
-            )
-        )
-        body = "".join(_html_row(row) for row in self.rows)
-        return (
-            f"<p><b>{escape(self.verdict)}</b></p><table><tr>{head}</tr>{body}</table>"
-        )
+        rows = [
+            [*map(escape, (row.claim, row.route, *row.numbers, *_last(row)))]
+            for row in self.rows
+        ]
+        return f"<p><b>{escape(self.verdict)}</b></p>{html_table(COLUMNS, rows)}"
+
+
+def _last(row: Row) -> tuple[str, str, str]:
+    verdict = "holds" if row.verdict == "ok" else row.verdict
+    return verdict, row.status, row.reference
 
 
 def _plain(size: Any) -> float | str | None:
@@ -191,15 +177,3 @@ def _plain(size: Any) -> float | str | None:
     if not isfinite(number):
         return None
     return scientific(size) if number == 0 and size != 0 else number
-
-
-def _html_row(row: Row) -> str:
-    cells = (
-        row.claim,
-        row.route,
-        *row.numbers,
-        {"ok": "holds"}.get(row.verdict, row.verdict),
-        row.status,
-        row.reference,
-    )
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -244,7 +244,7 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
 
 
 def _has_limit_row(claim: Any) -> bool:
-    """Say whether the limit is asserted on its own; that of a path is part of it."""
+    """Say whether the limit is an assertion by itself; a path has it as a part."""
     return isinstance(claim, Theorem) and claim.question != "solutions"
 
 

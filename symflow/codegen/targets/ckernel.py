@@ -113,10 +113,8 @@ def c_kernel(flow: GradientFlow, widths: Sequence[int] | None = None) -> CKernel
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    widths : sequence of int, optional
-        Integers for its widths, needed where they are symbols.
+    flow, widths
+        As for `c_source`.
 
     Returns
     -------

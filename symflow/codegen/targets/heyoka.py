@@ -88,15 +88,7 @@ def to_heyoka(
 
 
 def constant(heyoka: Any, value: Any) -> Any:
-    """Return an exact number as a heyoka expression that loses no digit.
-
-    Parameters
-    ----------
-    heyoka : module
-        The library.
-    value : number
-        Anything that `exact` takes.
-    """
+    """Return an exact number as a heyoka expression that loses no digit."""
     number = exact(value)
     if not isinstance(number, sympy.Rational):
         return heyoka.from_sympy(number)

@@ -51,12 +51,7 @@ def loops(
 ) -> tuple[list[str], dict[str, Shape]]:
     """Return the lines of a program's body and the scratch arrays that it needs.
 
-    Parameters
-    ----------
-    sized : SizedProgram
-        What to compute.  Results are named ``out0``, ``out1`` ….
-    language : Language
-        How to write it.
+    Results are named ``out0``, ``out1`` ….
 
     Examples
     --------

@@ -100,10 +100,8 @@ def numba_kernel(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    widths : sequence of int, optional
-        Integers for its widths, needed where they are symbols.
+    flow, widths
+        As for `numba_source`.
 
     Returns
     -------

@@ -11,19 +11,10 @@ from symflow.errors import NotInstalled
 def peer(name: str, call: str, extra: str = "") -> Any:
     """Return a library that may be absent.
 
-    Parameters
-    ----------
-    name : str
-        Module to import.
-    call : str
-        What needs it.
-    extra : str
-        The extra of symflow that brings it, if there is one.
+    `call` is what needs it, and `extra` the extra of symflow that brings it, if there
+    is one.
 
-    Raises
-    ------
-    NotInstalled
-        With the command that installs it.
+    Raises NotInstalled with the command that installs it.
 
     Examples
     --------

@@ -93,15 +93,7 @@ class ScalarKernel:
 
 
 def is_scalar(expressions: Sequence[Any], symbols: Sequence[Any]) -> bool:
-    """Say whether expressions and their arguments are all numbers, or arrays of them.
-
-    Parameters
-    ----------
-    expressions : sequence of sympy.Expr, sympy.Matrix or sympy.MatrixExpr
-        What to compute.
-    symbols : sequence of sympy.Symbol or sympy.MatrixSymbol
-        From what.
-    """
+    """Say whether expressions and arguments are all numbers, or arrays of them."""
     entries = [entry for one in expressions for entry in entries_of(one)]
     return all(
         isinstance(one, sympy.Expr) and not one.has(sympy.MatrixSymbol)
@@ -120,19 +112,9 @@ def scalar_kernel(
 ) -> ScalarKernel:
     """Write formulas of scalars, or matrices of them, as NumPy code and load it.
 
-    Parameters
-    ----------
-    expressions : sequence of sympy.Expr or sympy.Matrix
-        The formulas; a matrix becomes an array that ends with its shape.
-    symbols : sequence of sympy.Symbol
-        Their arguments, in order.
-    several : bool, keyword-only
-        Whether the function returns a tuple.
+    A matrix becomes an array that ends with its shape; `several` returns a tuple.
 
-    Raises
-    ------
-    InvalidArgument
-        If NumPy has no function for something in a formula.
+    Raises InvalidArgument if NumPy has no function for something in a formula.
     """
     named = map(sympy.Symbol, argument_names(symbols, "lambdify"))
     names = dict(zip(symbols, named, strict=True))
@@ -191,11 +173,6 @@ def _docstring(expressions: Sequence[Any], large: int) -> str:
 
 def stable(expr: sympy.Expr) -> sympy.Expr:
     """Return an expression in which 1 − eᵘ is written as −u·exprel(u).
-
-    Parameters
-    ----------
-    expr : sympy.Expr
-        Of scalars.
 
     Examples
     --------

@@ -15,37 +15,19 @@ from symflow.flow import GradientFlow
 
 @dataclass(frozen=True)
 class SizedProgram:
-    """A program and the integer shapes of its inputs.
+    """A program and the integer shapes of its inputs."""
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    shapes : tuple of tuple of int
-        One per input.
-    """
-
-    program: Program
-    shapes: tuple[Shape, ...]
+    program: Program  # what to compute
+    shapes: tuple[Shape, ...]  # one per input
 
 
 def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedProgram:
     """Return the right-hand side of a flow at integer widths.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    widths : sequence of int or None
-        Needed where a width of the flow is a symbol.
-    call : str
-        The call to name in an error message.
+    `widths` are needed where a width of the flow is a symbol; an error names `call`.
 
-    Raises
-    ------
-    InvalidArgument
-        If a width stays a symbol, contradicts the flow, or an operation has no
-        fixed-size code.
+    Raises InvalidArgument if a width stays a symbol, contradicts the flow, or an
+    operation has no fixed-size code.
 
     Examples
     --------

@@ -34,10 +34,7 @@ def split(
 ) -> tuple[list[tuple[sympy.Symbol, sympy.Expr]], list[sympy.Expr]]:
     """Return definitions of pieces, in order, and the expressions in terms of them.
 
-    Parameters
-    ----------
-    expressions : sequence of sympy.Expr
-        Of any depth; nothing here recurses.
+    They may be of any depth: nothing here recurses.
 
     Examples
     --------
