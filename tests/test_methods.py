@@ -453,7 +453,7 @@ def test_a_huge_start_is_no_fault_of_the_tolerance(method: Any) -> None:
     assert run.weights[0][0] == pytest.approx(1e15, rel=1e-8)
 
 
-@pytest.mark.parametrize("time", [5e-324, 1e15])
+@pytest.mark.parametrize("time", [5e-324, 1e99])
 def test_radau_at_times_at_the_ends_of_the_range(time: float) -> None:
     try:
         run = sf.simulate(ONE_MODE, ONE_TARGET, ONE_START, time, method=Radau())

@@ -53,9 +53,9 @@ def matmul(left: Array, right: Array) -> Array:
             found[place] = matmul(first[place], second[place])
         return found
     inner, columns = right.shape
-    flat = left.reshape(-1, left.shape[-1])
-    if flat.shape[1] != inner or len(flat) * inner * columns < FEW:
+    if left.shape[-1] != inner or left.size * columns < FEW:
         return np.asarray(left @ right)
+    flat = left.reshape(-1, inner)
     over, under = _integers(flat), _integers(right)
     if over is None or under is None:
         return np.asarray(left @ right)

@@ -183,7 +183,7 @@ def scientific(value: Any) -> str:
 
     Examples
     --------
-    >>> scientific(0.00123), scientific(mpmath.mpf(10) ** -1000), scientific(0)
+    >>> scientific(0.00123), scientific(WIDE.mpf(10) ** -1000), scientific(0)
     ('1.2e-3', '1.0e-1000', '0')
     """
     size = to_mpf(value, WIDE)

@@ -151,14 +151,18 @@ class Problem:
     def sharp(self) -> Problem:
         """The problem as its numbers were given: in fractions where all are rational.
 
-        Otherwise, and where a rule draws the start, the numbers are mpf of
-        `CHECK_DIGITS` digits.
+        What a rule draws is the fraction of `CHECK_DIGITS` digits that it draws, so that
+        data stay exact beside it.  Where a number is irrational, all are mpf.
         """
         if self.rational is not None:
             return self.rational
+        fine = self.at(CHECK_DIGITS)
+        arrays = [*fine.weights, *fine.data.values()]
+        if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
+            return replace(fine.mapped(partial(map_entries, as_fraction)), given=None)
         context = mpmath.MPContext()
         context.dps = CHECK_DIGITS + GUARD_DIGITS
-        lifted = self.at(CHECK_DIGITS).mapped(partial(to_mpf_array, context=context))
+        lifted = fine.mapped(partial(to_mpf_array, context=context))
         return replace(lifted, given=None)
 
     @cached_property

@@ -23,8 +23,8 @@ from symflow.errors import InvalidArgument
 #: Time points of one call.
 MOST_TIMES = 1_000_000
 
-#: Latest time of an integration; explicit steps take that many.
-LATEST_TIME = 10**15
+#: Latest time of an integration, whatever the units of the data.
+LATEST_TIME = 10**100
 
 
 def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
