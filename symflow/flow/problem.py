@@ -151,8 +151,8 @@ class Problem:
     def sharp(self) -> Problem:
         """The problem as its numbers were given: in fractions where all are rational.
 
-        What a rule draws is the fraction of `CHECK_DIGITS` digits that it draws, so that
-        data stay exact beside it.  Where a number is irrational, all are mpf.
+        What a rule draws is the fraction of `CHECK_DIGITS` digits that it draws: data
+        stay exact beside it.  Where a number is irrational, all are mpf.
         """
         if self.rational is not None:
             return self.rational
