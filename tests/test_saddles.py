@@ -234,3 +234,15 @@ def test_bad_input_is_refused_with_a_reason():
     large = [np.ones((2, 1))] * 2
     answer = SaddleToSaddle.attempt(bind(squares(2), data, large))
     assert "to one side or to both: fails, α = 1" in str(answer)
+
+
+def test_companions_do_without_a_path_that_is_not_unique():
+    """Equal inputs leave open which of two coefficients jumps."""
+    small = [[Fraction(1, 1000)]] * 2
+    tied = sf.Moments([[1, 1], [1, 1]], [[1, 1]])
+    assert list(sf.companions(squares(2), tied, (small, small))) == []
+    refusal = SaddleToSaddle.attempt(bind(squares(2), tied, (small, small)))
+    assert "the minimizers at the jumps are unique: fails" in str(refusal)
+    apart = sf.Moments([[2, 1], [1, 2]], [[3, -1]])
+    (claim,) = sf.companions(squares(2), apart, (small, small))
+    assert claim.name == "SaddleToSaddle"

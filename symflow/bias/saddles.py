@@ -154,7 +154,12 @@ class SaddleToSaddle(Theorem):
         gram, force = problem.arguments
         pace = _pace(problem.flow)
         assert pace is not None
-        path = follow_saddles(gram, force[0], positive=one_sided, pace=pace)
+        try:
+            path = follow_saddles(gram, force[0], positive=one_sided, pace=pace)
+        except HypothesisFailed as reason:
+            said = str(reason).partition(": ")[2]
+            words = "the minimizers at the jumps are unique"
+            return cls.refuse([*found, Hypothesis(words, False, said)])
         return cls(problem, tuple(found), path, alpha)
 
     @classmethod
