@@ -301,7 +301,10 @@ def test_moments_of_wrong_shape_are_refused() -> None:
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "3"])
 def test_the_number_of_samples_is_a_positive_integer(count: object) -> None:
-    with pytest.raises(InvalidArgument, match=r"Moments\(n=…\): needs the number of"):
+    with pytest.raises(
+        InvalidArgument,
+        match=r"Moments\(n=…\), the number of samples: needs an integer",
+    ):
         Moments(np.eye(1), [[1.0]], n=count)  # type: ignore[arg-type]
 
 

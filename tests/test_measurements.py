@@ -72,7 +72,7 @@ def test_the_force_is_the_gradient_of_the_value():
 def test_symbolic_sizes_take_theirs_from_the_measurements():
     flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.MeasurementLoss())
     assert str(flow) == (
-        "Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)))\nẆ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)))W₁ᵀ"
+        "Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)), m)\nẆ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)), m)W₁ᵀ"
     )
     data, weights = sensing(), start(DENSE)
     known = sf.gradient_flow(DENSE, sf.MeasurementLoss())

@@ -188,12 +188,8 @@ class FoldedExpr(MatrixMap):
     name = "mat"
 
     @property
-    def implied(self) -> Any:
-        return self.size
-
-    @property
     def shape(self) -> Any:
-        return self.size, self.arg.shape[0] / self.size
+        return self.size, sympy.sympify(self.arg.shape[0]) / self.size
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:

@@ -34,6 +34,9 @@ LARGEST_SHIFT = 1 << 26
 #: Decimal digits that may be asked for.
 MOST_DIGITS = 1_000_000
 
+#: Numbers below two to this are rounded to zero by float64.
+SMALLEST_EXPONENT = -1100
+
 
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
@@ -197,6 +200,8 @@ def to_float(value: Any) -> float:
     >>> to_float(sympy.Rational(1, 3))
     0.3333333333333333
     """
+    if _vanishes(value):
+        return 0.0
     ratio = _ratio(value)
     if ratio is None:
         ratio = _dyadic(_evaluate(value, 53 + GUARD_BITS))
@@ -205,6 +210,14 @@ def to_float(value: Any) -> float:
     except OverflowError:
         msg = f"to_float(value): {value!r} is beyond the range of floats"
         raise InvalidArgument(msg) from None
+
+
+def _vanishes(value: Any) -> bool:
+    """Say whether an mpf is so small that the nearest float is zero."""
+    raw = getattr(value, "_mpf_", None)
+    if not isinstance(raw, tuple):
+        return False
+    return bool(raw[1]) and raw[2] + raw[3] < SMALLEST_EXPONENT
 
 
 def to_mpf(value: Any, context: Any) -> Any:

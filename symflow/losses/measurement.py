@@ -3,7 +3,7 @@
 Row k of the matrix Φ holds the entries of A_k, row by row, so that the measurements of
 W are Φ vec(W), and with mat, the inverse of vec,
 
-    ℓ(W) = ½ ‖y − Φ vec(W)‖²,    −∂ℓ/∂W = mat(Φᵀ(y − Φ vec(W))),
+    ℓ(W) = ½ ‖y − Φ vec(W)‖²,    −∂ℓ/∂W = mat(Φᵀ(y − Φ vec(W)), m),
 
 which is Σ_k (y_k − ⟨A_k, W⟩) A_k.
 """
@@ -50,8 +50,8 @@ class MeasurementLoss(Loss):
     --------
     >>> import symflow as sf
     >>> print(sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), MeasurementLoss()))
-    Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)))
-    Ẇ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)))W₁ᵀ
+    Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)), m)
+    Ẇ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)), m)W₁ᵀ
     """
 
     l2: Any = 0

@@ -60,6 +60,8 @@ MAPS: dict[str, Any] = {
     "sums": sums,
     "pad": pad,
     "crop": lambda column, size: column[:size],
+    "vec": lambda a: a.reshape(-1, 1),
+    "mat": lambda column, size: column.reshape(size, -1),
 }
 
 
