@@ -156,4 +156,4 @@ def _parallel(image: Array, unit: Array, allowed: float) -> bool:
 
 
 def _norm(vector: Array) -> Any:
-    return sum(entry * entry for entry in vector) ** 0.5
+    return (vector @ vector) ** 0.5

@@ -17,7 +17,7 @@ from symflow.claims.claim import Claim
 from symflow.data import Moments, whitened
 from symflow.flow import GradientFlow, directional_flow, gradient_flow
 from symflow.flow.given import DataLike, InitLike
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import AbstractNetwork, LinearNetwork
 
@@ -98,8 +98,8 @@ class Example:
     >>> from symflow.data import whitened
     >>> from symflow.networks import LinearNetwork
     >>> given = Example("one", LinearNetwork(1, 1), whitened([[2]]), ([[1]],))
-    >>> given.problem.size
-    1
+    >>> print(given.flow)
+    Ẇ₁ = Σ_yx − W₁Σ_xx
     """
 
     key: str
@@ -119,11 +119,6 @@ class Example:
         """The flow."""
         plain = gradient_flow(self.network, self.loss)
         return plain if self.clock == "time" else directional_flow(plain)
-
-    @cached_property
-    def problem(self) -> Problem:
-        """The flow, bound to data and start."""
-        return bind(self.flow, self.data, self.init)
 
 
 def regression(

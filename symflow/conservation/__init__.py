@@ -10,7 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
-from symflow.conservation.count import Certificate, Count, count_conserved
+from symflow.conservation.count import Count, RankCertificate, count_conserved
 from symflow.conservation.descent import StepLaw, step_laws
 from symflow.conservation.inputs import Ratios, UnreachedPart, laws_of
 from symflow.conservation.law import Law
@@ -144,7 +144,6 @@ def drifts(path: Path) -> dict[str, float]:
 __all__ = [
     "AngularMomentum",
     "BalancedPhases",
-    "Certificate",
     "ComponentLaw",
     "Count",
     "Law",
@@ -153,6 +152,7 @@ __all__ = [
     "PolynomialLaw",
     "PolynomialSearch",
     "ProofStep",
+    "RankCertificate",
     "Ratios",
     "RowSpace",
     "StepLaw",

@@ -54,7 +54,7 @@ MOST_PARAMETERS, BYTES = 3000, 150
 
 
 @dataclass(frozen=True)
-class Certificate:
+class RankCertificate:
     """What is needed to repeat the computation of the ranks.
 
     Parameters
@@ -103,7 +103,7 @@ class Count(Displayed):
         bound where the count is not `settled`.
     known : int
         Independent laws among those that `conserved` finds.
-    certificate : Certificate
+    certificate : RankCertificate
         How the ranks were computed.
     """
 
@@ -111,7 +111,7 @@ class Count(Displayed):
     parameters: int
     lie_dimension: int
     known: int
-    certificate: Certificate
+    certificate: RankCertificate
 
     @property
     def independent(self) -> int:
@@ -264,13 +264,15 @@ def _with_momentum(ball: HeavyBall, seed: int) -> Count:
 
 
 @lru_cache(maxsize=2**14)
-def _certificate(network: AbstractNetwork, seed: int) -> Certificate:
+def _certificate(network: AbstractNetwork, seed: int) -> RankCertificate:
     """Return the ranks of a network; sweeps meet the same narrow network often."""
     laws = _proved(laws_of(gradient_flow(network, SquaredLoss())))
     return _ranks(network, gradient_fields(network), laws, seed)
 
 
-def _by_units(network: AbstractNetwork, seed: int) -> tuple[Certificate, int] | None:
+def _by_units(
+    network: AbstractNetwork, seed: int
+) -> tuple[RankCertificate, int] | None:
     """Return the ranks of a chain of few units, and the laws of the given one.
 
     None where the chain is small, or the few units do not settle its count.
@@ -288,7 +290,7 @@ def _by_units(network: AbstractNetwork, seed: int) -> tuple[Certificate, int] | 
     return None
 
 
-def _few_ranks(units: Units, copies: int, seed: int) -> Certificate:
+def _few_ranks(units: Units, copies: int, seed: int) -> RankCertificate:
     """Return the ranks of a chain of few units, where all W_l are diagonal."""
     few = units.few(copies)
     laws = _proved(laws_of(gradient_flow(few, SquaredLoss())))
@@ -305,7 +307,7 @@ def _ranks(
     laws: list[Node],
     seed: int,
     masks: Sequence[Any] = (),
-) -> Certificate:
+) -> RankCertificate:
     if fields.dimension > MOST_PARAMETERS:
         gigabytes = BYTES * fields.dimension**2 / 1e9
         msg = (
@@ -320,7 +322,7 @@ def _ranks(
         point = [x * mask for x, mask in zip(point, masks, strict=True)]
     known = rank(jacobian(laws, fields.state, point))
     ranks = _bracket_ranks(fields, point, fields.dimension - known, generator)
-    return Certificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
+    return RankCertificate(network, PRIME, seed, ranks[0], tuple(ranks), known)
 
 
 def _bracket_ranks(

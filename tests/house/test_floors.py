@@ -96,10 +96,6 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
         left = {m: targets - ends for m, targets in left.items() if m not in ends}
 
 
-#: Names that conservation/ still shares with others.
-SHARED = {"Certificate"}
-
-
 def test_one_name_is_one_class():
     """Whoever reads a name in a message or a table finds one class behind it."""
     found: dict[str, list[str]] = {}
@@ -108,7 +104,7 @@ def test_one_name_is_one_class():
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(module)
     twice = {name: places for name, places in found.items() if len(places) > 1}
-    assert set(twice) <= SHARED, twice
+    assert not twice
     assert len(found) > 300
 
 
