@@ -189,11 +189,7 @@ def reduced_start(problem: Problem) -> ReducedStart:
     problem : Problem
         With the squared loss, dense layers, and Σ_xx other than zero.
     """
-    memory = vars(problem)
-    if "_reduced_start" not in memory:
-        memory["_reduced_start"] = _reduced_start(problem)
-    found: ReducedStart = memory["_reduced_start"]
-    return found
+    return problem.remembered("reduced start", lambda: _reduced_start(problem))
 
 
 @in_balls

@@ -133,16 +133,13 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
     array([[1.2, 1.6]])
     """
-    memory = vars(problem).setdefault("_least_squares", {})
-    bits = 53 if context is None else context.prec
-    if (kind := (context is None, bits)) not in memory:
-        memory[kind] = (
-            _in_floats(problem)
-            if context is None
-            else _reduce(problem.exact_arguments, input_rank(problem).value, context)
-        )
-    found: LeastSquares = memory[kind]
-    return found
+
+    def sharply() -> LeastSquares:
+        return _reduce(problem.exact_arguments, input_rank(problem).value, context)
+
+    if context is None:
+        return problem.remembered("least squares", lambda: _in_floats(problem))
+    return problem.remembered(("least squares", context.prec), sharply)
 
 
 def _in_floats(problem: Problem) -> LeastSquares:
@@ -184,11 +181,7 @@ def input_rank(problem: Problem) -> Rank:
     problem : Problem
         With the squared loss.
     """
-    memory = vars(problem)
-    if "_input_rank" not in memory:
-        memory["_input_rank"] = _input_rank(problem)
-    found: Rank = memory["_input_rank"]
-    return found
+    return problem.remembered("input rank", lambda: _input_rank(problem))
 
 
 def _input_rank(problem: Problem) -> Rank:
@@ -243,11 +236,9 @@ def exact_least_norm(problem: Problem) -> Array | None:
     >>> exact_least_norm(bind(flow, data, sf.gaussian_init(1, rng=0))).tolist()
     [[Fraction(6, 5), Fraction(8, 5)]]
     """
-    memory = vars(problem)
-    if "_exact_least_norm" not in memory:
-        memory["_exact_least_norm"] = _exact_least_norm(*problem.exact_arguments)
-    found: Array | None = memory["_exact_least_norm"]
-    return found
+    return problem.remembered(
+        "exact least norm", lambda: _exact_least_norm(*problem.exact_arguments)
+    )
 
 
 def _exact_least_norm(*moments: Array) -> Array | None:
