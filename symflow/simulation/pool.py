@@ -15,6 +15,7 @@ from concurrent.futures import (
 )
 from contextlib import closing, contextmanager
 from functools import lru_cache, partial
+from multiprocessing import current_process, resource_tracker
 from queue import SimpleQueue
 from threading import Thread
 from time import sleep
@@ -125,12 +126,10 @@ def _given(task: Callable[[int], Result], executor: Executor) -> Any:
 
 def _own(task: Callable[[int], Result]) -> Any:
     """Return what opens a pool that takes no more than it can run at once."""
-    import multiprocessing
-
     import loky
 
     # A daemonic process may not have children.
-    if multiprocessing.current_process().daemon:
+    if current_process().daemon:
         return lambda count: _threads(task, min(count, loky.cpu_count()))
     payload = _pickled(task)
     return lambda count: _processes(payload, min(count, loky.cpu_count()))
@@ -178,6 +177,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # Python 3.11 lifts the block of these signals where it starts this one itself.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
