@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays
 
 from symflow.algebra import (

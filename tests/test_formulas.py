@@ -18,8 +18,8 @@ from oracles.formula import plain, read, read_latex
 from sympy.matrices.exceptions import NonInvertibleMatrixError
 
 import symflow as sf
-from symflow.algebra import elementwise as entry_nodes
 from symflow.algebra import (
+    elementwise as entry_nodes,
     embeddings,
     entrywise,
     inline,

@@ -10,8 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 import array_api_strict
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracles.arrays import derivatives, draw
 
 import symflow as sf

@@ -9,8 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import symflow as sf
 from symflow.codegen.targets.scalar import exprel, stable

@@ -10,8 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracles import fourier
 from oracles.entrywise import integer_matrix, matrix
 

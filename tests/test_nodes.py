@@ -8,8 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracles.expressions import SIZE, A, B, S, expressions, integer_values, value_of
 
 from symflow.algebra import (

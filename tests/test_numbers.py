@@ -10,8 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from sympy.abc import x
 
 import symflow as sf

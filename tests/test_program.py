@@ -10,8 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracles.arrays import chain, derivatives, draw
 from oracles.expressions import SIZE, A, B, S, expressions, integer_values, value_of
 

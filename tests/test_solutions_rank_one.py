@@ -9,8 +9,7 @@ from math import factorial
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import symflow as sf
 from symflow.flow.problem import bind

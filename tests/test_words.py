@@ -7,8 +7,7 @@ from functools import reduce
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from oracles.expressions import (
     SIZE,
     A,

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from itertools import groupby
-from itertools import product as choices
+from itertools import groupby, product as choices
 from typing import Any
 
 import sympy

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.array_maps import PRELUDE
-from symflow.algebra.array_maps import namespace as namespace_of
+from symflow.algebra.array_maps import PRELUDE, namespace as namespace_of
 from symflow.algebra.arrays import Array, refuse_masks
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_body

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from symflow.bias import COMPANIONS as ABOUT_LIMITS
-from symflow.bias import PREDICTIONS
+from symflow.bias import COMPANIONS as ABOUT_LIMITS, PREDICTIONS
 from symflow.claims import Theorem
 from symflow.claims.catalogue import registered
 from symflow.claims.example import Example
-from symflow.convergence import BOUNDS, DESCENTS
-from symflow.convergence import COMPANIONS as ABOUT_SPEED
+from symflow.convergence import BOUNDS, COMPANIONS as ABOUT_SPEED, DESCENTS
 from symflow.errors import InvalidArgument
 from symflow.gallery.conserved import CONSERVED
 from symflow.gallery.coverage import Coverage, tabulated

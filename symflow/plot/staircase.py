@@ -19,8 +19,7 @@ from symflow.plot.canvas import (
     float_times,
     line_styles,
 )
-from symflow.solutions import ModeStaircase
-from symflow.solutions import staircase as limit_of
+from symflow.solutions import ModeStaircase, staircase as limit_of
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:

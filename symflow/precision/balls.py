@@ -14,15 +14,17 @@ import numpy as np
 from flint import arb, arb_mat
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.balls import ALONE as ALONE
-from symflow.algebra.balls import frobenius as frobenius
-from symflow.algebra.balls import in_bits as in_bits
-from symflow.algebra.balls import present_bits as present_bits
-from symflow.algebra.balls import root as root
-from symflow.algebra.balls import to_arb as to_arb
-from symflow.algebra.balls import to_arb_array as to_arb_array
-from symflow.algebra.balls import upward as upward
-from symflow.algebra.balls import workbits as workbits
+from symflow.algebra.balls import (
+    ALONE as ALONE,
+    frobenius as frobenius,
+    in_bits as in_bits,
+    present_bits as present_bits,
+    root as root,
+    to_arb as to_arb,
+    to_arb_array as to_arb_array,
+    upward as upward,
+    workbits as workbits,
+)
 
 #: Precision of bounds, whose own digits do not matter.
 NORM_BITS = 64
