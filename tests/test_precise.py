@@ -363,3 +363,11 @@ def test_a_narrow_network_is_expanded_in_a_cheaper_form_to_the_same_digits():
     run = precise(DENSE, data, start, Fraction(1, 4), digits=30)
     ball = sf.enclose(DENSE, data, start, Fraction(1, 4), digits=25)
     assert ball.contains([w[-1] for w in run.weights])
+
+
+@pytest.mark.parametrize("verb", [sf.precise, sf.enclose])
+def test_a_time_out_of_reach_is_refused_at_once(verb):
+    with pytest.raises(sf.IntegrationFailed, match="steps away"):
+        verb(SCALAR, sf.whitened([[2]]), HALF, 10**7, digits=30)
+    settled = verb(SCALAR, sf.whitened([[2]]), HALF, 200, digits=30)
+    assert abs(float(settled.end_to_end[-1, 0, 0]) - 2) < 1e-15

@@ -135,6 +135,8 @@ def enclose(
         If the network, the loss or the data are not covered by the proof.
     PrecisionLost
         If the radius cannot be reached.
+    IntegrationFailed
+        If the last time is more steps away than can be taken, which is said at once.
 
     References
     ----------

@@ -36,12 +36,17 @@ from symflow.algebra.numbers import to_float
 from symflow.codegen import Output, Program, evaluate, lower, rhs_program
 from symflow.codegen.float_series import FloatStep, float_steps
 from symflow.codegen.lower import arguments
+from symflow.errors import IntegrationFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Dense, Network
 from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
+#: More steps of Taylor's method than this would take hours at many digits.
+MOST_STEPS = 100_000
+#: After how many steps their size tells how many are ahead.
+_TELLING = 500
 
 
 def force_program(flow: GradientFlow) -> Program:
@@ -200,7 +205,8 @@ def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forec
     `structural` bounds μ by the norms of the layers, as a proof does; without it this
     is done for dense layers only, and others have the exact μ of a numerical Jacobian.
 
-    Raises IntegrationFailed if the weights stop being finite.
+    Raises IntegrationFailed if the weights stop being finite, or if more than
+    `MOST_STEPS` steps are needed or in sight.
     """
     measure = _Measure(problem, structural=structural)
     t, growth, peak = [0.0], [0.0], measure.magnitude
@@ -212,7 +218,27 @@ def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forec
         peak = max(peak, *(size for _, size in ends))
         t.append(step.t + step.h)
         growth.append(growth[-1] + rate * step.h)
+        if len(steps) % _TELLING == 0:
+            _refuse_endless(t, end)
     return Forecast(np.array(t), np.array(growth), log(peak or 1.0, 2), steps)
+
+
+def _refuse_endless(t: Sequence[float], end: float) -> None:
+    """Say it early where the steps ahead, as long as the last ones, are too many.
+
+    A flow at rest needs as many as one that moves: its series converges only so far
+    as the fastest mode allows.
+    """
+    step = (t[-1] - t[-1 - _TELLING]) / _TELLING
+    needed = len(t) - 1 + (end - t[-1]) / step
+    if needed > MOST_STEPS:
+        msg = (
+            f"precise and enclose: t = {end:g} is about {needed:.2g} steps away (each "
+            f"of length {step:.2g}), more than {MOST_STEPS}. Ask for an earlier time; "
+            "enclose(…, sf.oo) encloses the limit where the flow settles, and a closed "
+            "form (solve) has values at any time"
+        )
+        raise IntegrationFailed(msg)
 
 
 class _Measure:

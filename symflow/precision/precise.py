@@ -79,6 +79,8 @@ def precise(
         If data, weights and network do not fit together.
     PrecisionLost
         If the digits cannot be reached.
+    IntegrationFailed
+        If the last time is more steps away than can be taken, which is said at once.
     Interrupted
         On Ctrl-C, with the trajectory so far.
 
