@@ -371,12 +371,14 @@ def _solve(matrix: Array, values: Array) -> Array:
     rows = [[*row, value] for row, value in zip(matrix, values, strict=True)]
     for k in range(size):
         pivot = max((abs(rows[i][k]), -i) for i in range(k, size))[1] * -1
-        # what elimination leaves of the k-th column, which may have its own unit
-        blur = 1e-12 * max(abs(matrix[:, k])) if matrix.dtype == float else 0
+        # what elimination leaves of the k-th column, which may have its own unit: the
+        # smaller, the fewer digits of the minimizer are left
+        blur = ZERO * max(abs(matrix[:, k])) if matrix.dtype == float else 0
         if abs(rows[pivot][k]) <= blur:
+            known = ", as far as floats tell (exact numbers would)" if blur else ""
             msg = (
-                "saddle_to_saddle(flow, data): the minimizer at a jump is not unique; "
-                "the limit needs inputs in general position"
+                "saddle_to_saddle(flow, data): the minimizer at a jump is not unique"
+                f"{known}; the limit needs inputs in general position"
             )
             raise HypothesisFailed(msg)
         rows[k], rows[pivot] = rows[pivot], rows[k]

@@ -182,6 +182,19 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "saddle_to_saddle",
         _columns("diagonal", [[1.0], [1.0]], [[1e10]], [[1.0]], F(1)),
     ),
+    "two inputs that differ by one part in a million": (
+        "saddle_to_saddle",
+        replace(
+            _columns(
+                "diagonal",
+                [[1.0, 1.0], [1.0, 1.0]],
+                [[1.0, 1.0], [0.0, 1e-6]],
+                [[0.0], [1.0]],
+                F(1),
+            ),
+            moments=False,
+        ),
+    ),
     "no samples have these moments": (
         "data",
         _columns("diagonal", [[F(1)], [F(1)]], [[F(0)]], [[F(1)]], F(1)),
