@@ -47,6 +47,7 @@ def _advance(
     flow: Flow, state: State, span: Fraction, step: Any, digits: int, budget: int
 ) -> tuple[State, Any, int]:
     left, allowed = decimal(span), Decimal(10) ** -digits
+    scale = _top(flow.start) or Decimal(1)
     while left > 0:
         budget -= 1
         if budget < 0:
@@ -56,7 +57,8 @@ def _advance(
             new, error = _extrapolated(flow, state, trial)
         except Overflow:
             new, error = None, None
-        size = max(1, _top(new)) if error is not None else 1
+        # relative to the start, be it of 1e-13: a ball is as small as that
+        size = max(scale, _top(new)) if error is not None else scale
         part = float(error / (allowed * size)) if error is not None else inf
         grow = 3.0 if part == 0 else 0.9 * part ** (-1 / (2 * COLUMNS - 1))
         if part <= 1:

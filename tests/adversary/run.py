@@ -59,7 +59,8 @@ def _smallest(
 
 def _show(verb: str, problem: Problem, fault: Fault, origin: str) -> None:
     print(f"\n# {verb}: {fault.kind}  ({origin}; {problem.note})")
-    print(f"# {fault.detail}")
+    for line in fault.detail.splitlines():
+        print(f"# {line[:600]}")
     print(problem.code)
     print(fault.call, flush=True)
 

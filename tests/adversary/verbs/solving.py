@@ -72,7 +72,8 @@ def _digits(case: Case, solution: Any, call: str) -> Iterator[Fault]:
                 continue
             true = case.products[index]
             own = max(10.0 ** (3 - digits), slacks[index]) * sizes[index]
-            noise = TRUSTED * max(1.0, float(max(top(w) for w in case.states[index])))
+            largest = max(1.0, float(max(top(w) for w in case.states[index])))
+            noise = TRUSTED * largest ** len(case.states[index])
             line = f"{call}\nprint(sol.precise(t[{index}], digits={digits}))"
             kind = f"{solution.name}.precise"
             yield from wrong(kind, W, true, own + noise, line)
