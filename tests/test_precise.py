@@ -371,3 +371,13 @@ def test_a_time_out_of_reach_is_refused_at_once(verb):
         verb(SCALAR, sf.whitened([[2]]), HALF, 10**7, digits=30)
     settled = verb(SCALAR, sf.whitened([[2]]), HALF, 200, digits=30)
     assert abs(float(settled.end_to_end[-1, 0, 0]) - 2) < 1e-15
+
+
+@pytest.mark.parametrize(("verb", "power"), [(sf.precise, 400), (sf.enclose, 30)])
+def test_a_weight_beyond_all_products_is_carried(verb, power):
+    # the second coordinate never moves: two of its layers are zero
+    flow = sf.gradient_flow(sf.DiagonalNetwork(2, depth=3), sf.SquaredLoss())
+    data = sf.Moments([[2, 0], [0, 0]], [[2, 0]])
+    start = ([[1], [5 * 10**8]], [[Fraction(1, 2)], [0]], [[2], [3 * 10**8]])
+    run = verb(flow, data, start, Fraction(1, 10**power), digits=20)
+    assert [float(w[-1, 1, 0]) for w in run.weights] == [5e8, 0, 3e8]

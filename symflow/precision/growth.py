@@ -264,7 +264,9 @@ class _Measure:
 
     def __call__(self, weights: tuple[Floats, ...]) -> tuple[float, float]:
         values = evaluate(self._everything, [*weights, *self._data])
-        size = max(float(np.max(np.abs(matrix))) for matrix in values)
+        # the weights too: where a layer has a zero, no product need be as large
+        matrices = (*values, *weights)
+        size = max(float(np.max(np.abs(matrix))) for matrix in matrices)
         if self._layers is None:
             return self._numerically(weights), size
         (force,) = evaluate(self._force, [*weights, *self._data])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, inf, log
+from math import ceil, floor, inf, log, log2
 from typing import Any
 
 from symflow.codegen import Program
@@ -100,7 +100,7 @@ class SeriesSystem:
         guess = state.h
         while True:
             unit, series = self._expand(state.weights, guess)
-            scale = log(unit, 2)
+            scale = log2_of(unit)
             h, sizes = self._length(series, scale)
             fits = all(self.engine.fits(terms) for terms in series)
             if fits and h > guess - RETRY:
@@ -111,7 +111,7 @@ class SeriesSystem:
         ratio = _dyadic(h - scale)
         weights = tuple(self.engine.evaluate(terms, ratio) for terms in series)
         after = State(state.t + ratio * unit, weights, h)
-        truncation = max(size + k * log(ratio, 2) for k, size in sizes)
+        truncation = max(size + k * log2_of(ratio) for k, size in sizes)
         return TaylorStep(state, ratio * unit, unit, series, truncation, after)
 
     def _expand(
@@ -120,7 +120,7 @@ class SeriesSystem:
         """Return a unit of time and the series, made for a step of about 2^guess."""
         radius = self.engine.lead * self.tolerance / self.order
         unit = _short(guess + radius + CAUTION)
-        self.engine.begin(max(0.0, log(unit, 2) - guess - CAUTION))
+        self.engine.begin(max(0.0, log2_of(unit) - guess - CAUTION))
         recurrence = Recurrence(
             self.program, self.engine, self.shapes, self.constants, self.order
         )
@@ -138,6 +138,17 @@ class SeriesSystem:
             sizes.append((k, max(size, floor_size)))
         length = min((-self.tolerance - size) / k for k, size in sizes)
         return max(length, SHRINK) + scale, sizes
+
+
+def log2_of(value: Fraction) -> float:
+    """Return log2 of a positive fraction, also of one that is no float.
+
+    Examples
+    --------
+    >>> log2_of(Fraction(1, 2**5000))
+    -5000.0
+    """
+    return log2(value.numerator) - log2(value.denominator)
 
 
 def _short(exponent: float) -> Fraction:
