@@ -16,7 +16,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Path
+from symflow.claims import Path, relative_size
 
 #: Points of the grid on which the rate is integrated, and a safety factor.
 GRID, SAFETY = 60, 10.0
@@ -182,11 +182,37 @@ def magnified(path: Path, degree: int) -> Array:
     Returns
     -------
     array, shape (times,)
-        At least 1; beside W = 0, where errors are absolute, the numerator.
+        At least 1, also beside W = 0, where errors are relative to the numerator.
     """
-    factors = []
-    for index, product in enumerate(path.end_to_end):
-        largest = max(to_float(abs(w[index]).max()) for w in path.weights)
-        size = to_float(abs(product).max()) or 1.0
-        factors.append(max(1.0, largest**degree / size))
-    return np.array(factors)
+    sizes = [to_float(abs(product).max()) for product in path.end_to_end]
+    whole = _product_sizes(path, degree)
+    pairs = zip(whole, sizes, strict=True)
+    return np.array([max(1.0, top / (size or top or 1.0)) for top, size in pairs])
+
+
+def relative_gaps(path: Path, predicted: Array, degree: int) -> Array:
+    """Return max|W_path − W| over the largest entry of the smaller of both.
+
+    Where one of them vanishes, it is relative to max|θ|^degree, what W could be.
+
+    Parameters
+    ----------
+    path : Path
+        A trajectory.
+    predicted : array, shape (times, m, d)
+        W at its times.
+    degree : int
+        The number of factors of W.
+    """
+    gaps, sizes = [], _product_sizes(path, degree)
+    for seen, said, size in zip(path.end_to_end, predicted, sizes, strict=True):
+        least = min(seen, said, key=lambda matrix: abs(matrix).max())
+        scale = least if least.any() else np.array([size])
+        gaps.append(relative_size(seen - said, scale))
+    return np.asarray(gaps)
+
+
+def _product_sizes(path: Path, degree: int) -> list[float]:
+    """Return max|θ|^degree at every time of a path."""
+    tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
+    return [to_float(top**degree) for top in tops]

@@ -38,6 +38,7 @@ from symflow.solutions.sensitivity import (
     horizon,
     last_time,
     magnified,
+    relative_gaps,
 )
 from symflow.solutions.time.learning_rate import Scheduled, scheduled
 from symflow.solutions.time.passage_times import Times, parts_of, passages
@@ -381,14 +382,13 @@ class Solution(Theorem):
         return Finding(gap, trusted="the evaluation of the closed form (mpmath)")
 
     def residuals(self, path: Path) -> Array:
-        """Return |W_path(t) − W(t)| relative to the largest entry of W(t)."""
+        """Return |W_path(t) − W(t)|, relative: see `relative_gaps`."""
         if path.context is None:
             predicted = self._end_to_end(to_float_array(path.t))
         else:
             values = [self._precise(time, path.digits) for time in path.t]
             predicted = path.lift(np.stack(values))
-        pairs = zip(path.end_to_end, predicted, strict=True)
-        return np.asarray([relative_size(seen - said, said) for seen, said in pairs])
+        return relative_gaps(path, predicted, self.depth)
 
     def magnification(self, path: Path) -> Array:
         """Return the size of products of weights beside W(t)."""

@@ -53,6 +53,10 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
     ),
     "a mode of 1e-5 that grows": ("solve", replace(TINY, times=(F(1), F(15)))),
     "the verdict on it": ("validate", replace(TINY, times=(F(15),))),
+    "a closed form that starts at zero": (
+        "validate",
+        _white([[F(0)]], [[F(0)], [F(1)]], [[F(1)], [F(2)]], F(0)),
+    ),
     "a second mode of 1e-20": (
         "solve",
         _white(
