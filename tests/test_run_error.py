@@ -158,3 +158,14 @@ def test_the_estimate_travels_with_what_it_needs():
     run = sf.simulate(flow, data, weights, TIMES)
     companion = Companion(run.problem, DOP853(), run.t, run.weights)
     assert pickle.loads(pickle.dumps(companion))() == run.error
+
+
+def test_noise_that_leaves_a_saddle_is_an_error_though_all_runs_end_alike():
+    """The exact flow ends at the saddle; every float64 run goes on to a minimum."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    frame = np.array([[0.6, -0.8], [0.8, 0.6]])
+    data = sf.whitened(frame @ np.diag([3.0, 2.0]) @ frame.T)
+    start = [frame @ np.diag([1.0, 1.0]) @ frame.T, frame @ np.diag([1, -1]) @ frame.T]
+    run = sf.simulate(flow, data, start, [0, 60])
+    assert np.linalg.svd(run.end_to_end[-1])[1][1] == pytest.approx(2)
+    assert run.error > 0.1
