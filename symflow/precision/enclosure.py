@@ -240,8 +240,8 @@ class Enclosure(Displayed):
         """Return the weights of a run at the times that both have, with their index."""
         if index != -1:
             msg = (
-                "enclosure.contains(run, index=…): a run is compared at every time that "
-                "both have. Leave index out"
+                "enclosure.contains(run, index=…): a run is compared at every time "
+                "that both have. Leave index out"
             )
             raise InvalidArgument(msg)
         own = {exact(time): place for place, time in enumerate(self.t)}
