@@ -102,7 +102,7 @@ def sweep_grid(
     executor: Executor | None = None,
     path: str | Path | None = None,
     progress: Callable[[float], None] | None = None,
-    method: Method | None = None,
+    method: Method | str | None = None,
 ) -> Grid:
     """Sweep every combination of several flows, data sets and initialization rules.
 
