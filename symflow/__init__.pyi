@@ -164,8 +164,10 @@ from symflow.trajectory import (
 )
 from symflow.validation import (
     Certificate as Certificate,
+    CrossCheck as CrossCheck,
     Report as Report,
     certify as certify,
+    crosscheck as crosscheck,
     validate as validate,
 )
 

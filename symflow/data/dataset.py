@@ -261,8 +261,8 @@ class Dataset(Displayed):
         Examples
         --------
         >>> data = Dataset([[2.0, 1.0], [-2.0, 1.0]], [1.0, 3.0]).whitened()
-        >>> data.moments().sigma_xx.round(12).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
+        >>> data.moments().sigma_xx.round(12).diagonal().tolist()
+        [1.0, 1.0]
         >>> data.unwhiten([[3.0, 1.0]]).round(12).tolist()
         [[1.5, 1.0]]
         """

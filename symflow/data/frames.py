@@ -84,8 +84,8 @@ def numeric(columns: dict[str, Array], call: str) -> dict[str, Array]:
     if wrong:
         listed = ", ".join(wrong[:SHOWN_COLUMNS])
         msg = (
-            f"{call}: no finite numbers in column {listed}. Drop such columns, or write "
-            "numbers for what they say"
+            f"{call}: no finite numbers in column {listed}. Drop such columns, or "
+            "write numbers for what they say"
         )
         raise InvalidData(msg)
     return found

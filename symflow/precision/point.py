@@ -28,12 +28,12 @@ def as_point(
     >>> as_point([1, 2], [(2, 1), (1, 1)], (1, 2))
     ([array([[1, 2]], dtype=object)], True)
     """
-    array = None if _is_scalar(value) else _as_objects(value)
+    array = None if _is_scalar(value) else as_objects(value)
     if array is not None and array.ndim == 1 and 1 in total:
         array = array.reshape(total) if array.size == np.prod(total) else array
     if array is not None and array.shape == total:
         return [array], True
-    parts = [_as_objects(part) for part in _listed(value)]
+    parts = [as_objects(part) for part in _listed(value)]
     weights = [part if part is None else _column(part) for part in parts]
     if len(weights) == 1 < len(shapes) and _shape(weights[0]) == total:
         return [part for part in weights if part is not None], True
@@ -64,8 +64,14 @@ def _listed(value: Any) -> list[Any]:
     return parts
 
 
-def _as_objects(value: Any) -> Array | None:
-    """Return an array of numbers as it was given, None where rows are ragged."""
+def as_objects(value: Any) -> Array | None:
+    """Return an array of numbers as it was given, None where rows are ragged.
+
+    Examples
+    --------
+    >>> as_objects([1, 0.5]), as_objects([[1], [2, 3]])
+    (array([1, 0.5], dtype=object), None)
+    """
     whole = value.tolist() if _is_foreign(value) else value
     if not isinstance(whole, np.ndarray | list | tuple):
         return np.array(whole, dtype=object).reshape(1) if _is_scalar(whole) else None
