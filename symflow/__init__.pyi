@@ -77,6 +77,7 @@ from symflow.errors import (
     PrecisionLost as PrecisionLost,
     ShapeMismatch as ShapeMismatch,
     SymflowError as SymflowError,
+    UnknownName as UnknownName,
     ValidationFailed as ValidationFailed,
     WorkerLost as WorkerLost,
 )

@@ -16,11 +16,11 @@ from symflow.algebra.text import scientific
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate, linearized
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, UnknownName
 from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
-from symflow.labelled import dataset, frame
+from symflow.labelled import SeveralArrays, dataset, frame
 
 
 class Deferred:
@@ -62,7 +62,7 @@ class Deferred:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(Displayed):
+class Trajectory(SeveralArrays, Displayed):
     """The weights of a flow at a sequence of times.
 
     Entries are float64, or `mpf` numbers of the precision that was asked for; both
@@ -124,11 +124,14 @@ class Trajectory(Displayed):
         """Return the history of a weight symbol, or of ``flow.end_to_end``."""
         if isinstance(key, EndToEndFlow):
             return self.end_to_end
-        names = [symbol.name for symbol in self.flow.state]
+        names = self._ipython_key_completions_()
         if isinstance(key, (sympy.MatrixSymbol, str)) and str(key) in names:
             return self.weights[names.index(str(key))]
         msg = f"trajectory[{key!r}]: not a weight of the flow; its weights are {names}"
-        raise InvalidArgument(msg)
+        raise UnknownName(msg)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [symbol.name for symbol in self.flow.state]
 
     @cached_property
     def end_to_end(self) -> Array:

@@ -19,13 +19,14 @@ from symflow.codegen import end_to_end_program, evaluate
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
+from symflow.labelled import SeveralArrays
 from symflow.precision.balls import distance_between
 from symflow.precision.point import as_point
 from symflow.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Enclosure(Displayed):
+class Enclosure(SeveralArrays, Displayed):
     """The flow is proven to pass within `radius` of these weights.
 
     Made by `enclose`.  It reads like a trajectory: `t`, `weights`, `end_to_end` and
@@ -175,6 +176,9 @@ class Enclosure(Displayed):
     def __getitem__(self, key: Any) -> Array:
         """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
         return self.midpoints[key]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.midpoints._ipython_key_completions_()
 
     def __len__(self) -> int:
         return len(self.t)

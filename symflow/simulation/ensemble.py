@@ -19,7 +19,7 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.labelled import dataset, frame
+from symflow.labelled import SeveralArrays, dataset, frame
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
@@ -35,7 +35,7 @@ _CALL = "ensemble(init=(W_1, …, W_L))"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble(Displayed):
+class Ensemble(SeveralArrays, Displayed):
     """Trajectories of one flow from many starts; made by `ensemble`.
 
     Parameters
