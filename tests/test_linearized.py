@@ -190,3 +190,24 @@ def test_descent_is_drawn_with_its_bound():
     with pytest.raises(sf.InvalidArgument, match="needs a positive number"):
         plot.sharpness(run, step_size=0)
     pyplot.close("all")
+
+
+@pytest.mark.parametrize("kind", ["determinant", "inverse", "logarithm"])
+def test_losses_of_your_own_have_a_sharpness(rng, kind):
+    W = sympy.MatrixSymbol("W", 2, 2)
+    gram = sympy.Identity(2) + W.T * W
+    formulas = {
+        "determinant": (sympy.Determinant(gram), lambda G: G.det()),
+        "inverse": (sympy.Trace(gram.I), lambda G: G.inv().trace()),
+        "logarithm": (sympy.log(sympy.Trace(gram)), lambda G: sympy.log(G.trace())),
+    }
+    given, written = formulas[kind]
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.CustomLoss(given))
+    start = [rng.integers(-8, 9, (2, 2)) / 8.0 for _ in range(2)]
+    letters, point = entries(start)
+    total = letters[1] * letters[0]
+    value = written(ONE + total.T * total)
+    hessian = sympy.hessian(value, [*point]).subs(point).evalf(30)
+    expected = np.linalg.eigvalsh(np.array(hessian.tolist(), dtype=float))[-1]
+    run = sf.simulate(flow, DATA, start, [0, 0.1])
+    assert run.sharpness(0) == pytest.approx(expected, rel=1e-10, abs=1e-10)
