@@ -111,5 +111,9 @@ def test_large_problems_are_refused_at_once():
     flow = sf.gradient_flow(sf.LinearNetwork(5, 5), sf.SquaredLoss())
     with pytest.raises(sf.InvalidArgument, match="25 weights; this is for at most 24"):
         sf.crosscheck(flow, sf.whitened(np.eye(5)), [np.eye(5)], 1)
+    with pytest.raises(
+        sf.InvalidArgument, match=r"crosscheck\(t=…\): times have to inc"
+    ):
+        sf.crosscheck(*CASES["rates"], [1, 0])
     with pytest.raises(sf.InvalidArgument, match="digits"):
         sf.crosscheck(*CASES["rates"], 1, digits=61)

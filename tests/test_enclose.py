@@ -9,6 +9,7 @@ import flint
 import hypothesis
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import sympy
 from hypothesis import given, settings, strategies as st
@@ -522,6 +523,7 @@ def test_plain_numbers_are_a_row_a_column_or_weights_of_one_entry():
     assert ball.contains(row)
     assert ball.contains([*map(sympy.Float, map(str, row))])
     assert ball.excludes([row[0], row[1] + Fraction(1, 10**12)])
+    assert ball.contains(pd.DataFrame(fine.end_to_end[-1]))
     columns = [[*weight[-1, :, 0]] for weight in fine.weights]
     assert ball.contains(columns)
     assert ball.excludes([columns[0], [columns[1][0] + 1, columns[1][1]]])

@@ -50,7 +50,7 @@ def as_point(
 
 def _listed(value: Any) -> list[Any]:
     """Return the members of a sequence that is not empty, or refuse."""
-    whole = value.tolist() if _is_foreign(value) else value
+    whole = _native(value)
     many = isinstance(whole, Iterable) and getattr(whole, "ndim", None) != 0
     parts = list(whole) if many and not isinstance(whole, str) else []
     if not parts:
@@ -72,7 +72,7 @@ def as_objects(value: Any) -> Array | None:
     >>> as_objects([1, 0.5]), as_objects([[1], [2, 3]])
     (array([1, 0.5], dtype=object), None)
     """
-    whole = value.tolist() if _is_foreign(value) else value
+    whole = _native(value)
     if not isinstance(whole, np.ndarray | list | tuple):
         return np.array(whole, dtype=object).reshape(1) if _is_scalar(whole) else None
     try:
@@ -83,9 +83,14 @@ def as_objects(value: Any) -> Array | None:
     return None if ragged else array
 
 
-def _is_foreign(value: Any) -> bool:
-    """Say whether this is a matrix of SymPy or mpmath, say."""
-    return hasattr(value, "tolist") and not isinstance(value, np.ndarray | np.generic)
+def _native(value: Any) -> Any:
+    """Return matrices of SymPy and mpmath as lists, and data frames as arrays."""
+    if hasattr(value, "to_numpy"):
+        return value.to_numpy()
+    foreign = hasattr(value, "tolist") and not isinstance(
+        value, np.ndarray | np.generic
+    )
+    return value.tolist() if foreign else value
 
 
 def _is_scalar(value: Any) -> bool:

@@ -22,7 +22,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import scientific
 from symflow.algebra.widths import solve_widths
 from symflow.errors import IntegrationFailed, InvalidArgument
-from symflow.flow import GradientFlow
+from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
@@ -133,7 +133,7 @@ def crosscheck(
     (True, True)
     """
     digits = whole(digits, "crosscheck(digits=…)", most=MOST_DIGITS)
-    sharp = digits + SPARE_DIGITS
+    times, sharp = as_times(t, "crosscheck"), digits + SPARE_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if problem.size > MOST_WEIGHTS:
         msg = (
@@ -141,7 +141,7 @@ def crosscheck(
             f"{MOST_WEIGHTS}. Take smaller widths"
         )
         raise InvalidArgument(msg)
-    run = precise(flow, data, problem.weights, t, digits=digits)
+    run = precise(flow, data, problem.weights, times, digits=digits)
     entries, rates = scalar_equations(run.problem)
     context = mpmath.MPContext()
     context.dps = sharp
