@@ -75,7 +75,7 @@ def several():
     yield sf.precise(*problem, start, [0, 1], digits=12)
     yield sf.enclose(*problem, start, [0, 1], digits=12)
     yield sf.ensemble(*problem, [np.array([w, w]) for w in start], [0, 1])
-    yield sf.sweep(*problem, sf.gaussian_init(0.1), [0, 1], runs=2, rng=0)
+    yield sf.sweep(*problem, sf.gaussian_init(0.1, rng=0), [0, 1], runs=2, rng=0)
 
 
 def test_numpy_is_told_what_to_write_where_there_are_several_arrays():
