@@ -77,6 +77,7 @@ from symflow.errors import (
     PrecisionLost as PrecisionLost,
     ShapeMismatch as ShapeMismatch,
     SymflowError as SymflowError,
+    UnknownName as UnknownName,
     ValidationFailed as ValidationFailed,
     WorkerLost as WorkerLost,
 )
@@ -164,8 +165,10 @@ from symflow.trajectory import (
 )
 from symflow.validation import (
     Certificate as Certificate,
+    CrossCheck as CrossCheck,
     Report as Report,
     certify as certify,
+    crosscheck as crosscheck,
     validate as validate,
 )
 

@@ -22,6 +22,13 @@ class ShapeMismatch(InvalidArgument):
     """Two shapes that have to agree do not."""
 
 
+class UnknownName(InvalidArgument, KeyError):
+    """A key that is not there; the message lists those that are."""
+
+    # a KeyError would show its message in quotes
+    __str__ = Exception.__str__
+
+
 class InvalidData(InvalidArgument):
     """Data that cannot be used: NaN, non-numeric columns, a missing target …."""
 

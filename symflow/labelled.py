@@ -8,8 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.errors import NotInstalled
+from symflow.errors import InvalidArgument, NotInstalled
 from symflow.flow import GradientFlow
+
+
+class SeveralArrays:
+    """What holds several arrays and is none: NumPy is told what to write instead."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        """Raise InvalidArgument."""
+        msg = (
+            f"np.asarray({type(self).__name__}): holds several arrays. Write "
+            ".end_to_end, .loss, .weights[0] or .t for one of them"
+        )
+        raise InvalidArgument(msg)
 
 
 class Paths(Protocol):

@@ -14,13 +14,13 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.algebra.threads import cached_property
-from symflow.codegen import end_to_end_program, evaluate
+from symflow.codegen import end_to_end_program, evaluate, linearized
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument
-from symflow.flow import EndToEndFlow, GradientFlow
+from symflow.errors import InvalidArgument, UnknownName
+from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
-from symflow.labelled import dataset, frame
+from symflow.labelled import SeveralArrays, dataset, frame
 
 
 class Deferred:
@@ -62,7 +62,7 @@ class Deferred:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(Displayed):
+class Trajectory(SeveralArrays, Displayed):
     """The weights of a flow at a sequence of times.
 
     Entries are float64, or `mpf` numbers of the precision that was asked for; both
@@ -124,11 +124,14 @@ class Trajectory(Displayed):
         """Return the history of a weight symbol, or of ``flow.end_to_end``."""
         if isinstance(key, EndToEndFlow):
             return self.end_to_end
-        names = [symbol.name for symbol in self.flow.state]
+        names = self._ipython_key_completions_()
         if isinstance(key, (sympy.MatrixSymbol, str)) and str(key) in names:
             return self.weights[names.index(str(key))]
         msg = f"trajectory[{key!r}]: not a weight of the flow; its weights are {names}"
-        raise InvalidArgument(msg)
+        raise UnknownName(msg)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [symbol.name for symbol in self.flow.state]
 
     @cached_property
     def end_to_end(self) -> Array:
@@ -194,6 +197,85 @@ class Trajectory(Displayed):
             msg = f"trajectory.at({t!r}): needs a time from {first:g} to {last:g}"
             raise InvalidArgument(msg)
         return tuple(self.interpolant(t))
+
+    def tangent_kernel(self, t: Any) -> Array:
+        """Return the tangent kernel K = J Jᵀ of W at one time, J = ∂vec(W)/∂θ.
+
+        It drives W in ordinary time at one learning rate: vec(Ẇ) = −K vec(∂ℓ/∂W)
+        without weight decay.  The outputs on samples have the kernel
+        (X ⊗ I) K (Xᵀ ⊗ I), which of two inputs x, x′ is the m×m block
+        (xᵀ ⊗ I) K (x′ ⊗ I).
+
+        Parameters
+        ----------
+        t : number
+            One of the times, or between the first and the last.
+
+        Returns
+        -------
+        array, shape (m·d, m·d)
+            In the arithmetic of the run. The entry W_jk has the number k·m + j, so that
+            vec stacks columns; for dense layers K = Σ_l A_lᵀA_l ⊗ B_lB_lᵀ with
+            A_l = W_{l−1}⋯W_1 and B_l = W_L⋯W_{l+1}.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such time, or the model is too large.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[3]], [[2]]], [0, 1])
+        >>> run.tangent_kernel(0).tolist()
+        [[13.0]]
+        """
+        weights = self._weights_at(t, "tangent_kernel")
+        return linearized.tangent_kernel(self.flow, weights, self.context)
+
+    def sharpness(self, t: Any) -> Any:
+        """Return the largest eigenvalue of the Hessian of the loss in the weights.
+
+        Gradient descent with the step η is stable where it is below 2/η. Learning
+        rates of layers and the clock do not enter.
+
+        Parameters
+        ----------
+        t : number
+            One of the times, or between the first and the last.
+
+        Returns
+        -------
+        float or mpf
+            In the arithmetic of the run.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such time, or the model is too large.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1]], [[2]]], [0, 1])
+        >>> round(run.sharpness(0), 10)
+        5.0
+        """
+        weights = self._weights_at(t, "sharpness")
+        return linearized.sharpness(self.problem, weights, self.context)
+
+    def _weights_at(self, t: Any, name: str) -> tuple[Array, ...]:
+        """Return the weights at one of the times as they are, or by dense output."""
+        wanted = as_times(t, f"trajectory.{name}")
+        if len(wanted) != 1:
+            msg = f"trajectory.{name}(t): needs one time; got {len(wanted)}"
+            raise InvalidArgument(msg)
+        for index, time in enumerate(self.t):
+            if time == wanted[0]:
+                return tuple(weight[index] for weight in self.weights)
+        return self.at(t)
 
     def to_frame(self) -> Any:
         """Return a pandas table with a row per time, in float64.

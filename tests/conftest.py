@@ -28,8 +28,9 @@ HERE = Path(__file__).parent
 #: Modules whose tests compare floats that BLAS or LAPACK made.
 BLAS = """
     test_arrays test_balance test_basin test_bias test_bias_diagonal test_bias_margin
-    test_bias_scale test_bias_separable test_closed_form test_data test_direction_rate
-    test_inits test_input_laws test_kernel test_lambdify test_laws test_methods
+    test_bias_scale test_bias_separable test_closed_form test_data test_data_frames
+    test_direction_rate test_inits test_input_laws test_kernel test_lambdify test_laws
+    test_linearized test_methods
     test_modified_flows test_momentum test_ordered test_phases test_phases_of_filters
     test_potentials test_rates test_run_error test_sequential test_simulate
     test_solutions_discrete test_solutions_rank_one test_solutions_riccati test_steps

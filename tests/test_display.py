@@ -58,6 +58,7 @@ EXAMPLES: dict[str, Any] = {
     "BoundKernel": lambda: sf.compile(FLOW, DATA),
     "CKernel": None,  # needs a C compiler
     "Certificate": lambda: sf.certify(sf.conserved(FLOW)[0], ball()),
+    "CrossCheck": lambda: sf.crosscheck(FLOW, DATA, RATIONAL, 0, digits=10),
     "Circulant": lambda: sf.Circulant(5, 2),
     "Claim": lambda: sf.conserved(FLOW)[0],
     "CustomLoss": lambda: sf.CustomLoss(sympy.Trace(MATRIX.T * MATRIX) ** 2),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import flint
 import hypothesis
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import sympy
 from hypothesis import given, settings, strategies as st
@@ -481,6 +483,57 @@ def test_what_a_ball_cannot_be_asked_is_named(value, index, message):
     for question in (ball.contains, ball.excludes):
         with pytest.raises(sf.InvalidArgument, match=message):
             question(value, index)
+
+
+def test_a_run_lies_in_the_balls_where_it_does_at_every_common_time():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened([[3, 1], [1, 2]]), sf.gaussian_init(0.5, rng=1)
+    ball = sf.enclose(*problem, [0, 1, 2, 3], digits=20)
+    fine = sf.precise(*problem, [0, 0.5, 1, 3], digits=40)
+    assert ball.contains(fine)
+    assert not ball.excludes(fine)
+    for layer in range(2):
+        weights = [weight.copy() for weight in fine.weights]
+        weights[layer][2, 0, 1] += fine.context.mpf(10) ** -12
+        near = replace(fine, weights=tuple(weights))
+        assert ball.excludes(near)
+        assert not ball.contains(near)
+        # a time that only one has says nothing
+        weights[layer][2] = fine.weights[layer][2]
+        weights[layer][1] += 1
+        assert ball.contains(replace(fine, weights=tuple(weights)))
+    assert ball.excludes(sf.simulate(*problem, [0, 3]))
+    with pytest.raises(sf.InvalidArgument, match="no time in common"):
+        ball.contains(sf.precise(*problem, [0.5], digits=20))
+    with pytest.raises(sf.InvalidArgument, match="Leave index out"):
+        ball.contains(fine, 1)
+    with pytest.raises(sf.InvalidArgument, match=r"Give its \.midpoints"):
+        ball.contains(ball)
+    other = sf.gradient_flow(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss())
+    with pytest.raises(sf.ShapeMismatch, match=r"2 weights of shapes \[\(2, 2\)"):
+        ball.contains(sf.simulate(other, *problem[1:], [0, 1]))
+
+
+def test_plain_numbers_are_a_row_a_column_or_weights_of_one_entry():
+    data, start = sf.whitened([[2, 1]]), [[1, 0], [1, 0]]
+    flow = sf.gradient_flow(sf.DiagonalNetwork(2, depth=2), sf.SquaredLoss())
+    ball = sf.enclose(flow, data, start, 1, digits=20)
+    fine = sf.precise(flow, data, start, 1, digits=40)
+    row = [*fine.end_to_end[-1, 0]]
+    assert ball.contains(row)
+    assert ball.contains([*map(sympy.Float, map(str, row))])
+    assert ball.excludes([row[0], row[1] + Fraction(1, 10**12)])
+    assert ball.contains(pd.DataFrame(fine.end_to_end[-1]))
+    columns = [[*weight[-1, :, 0]] for weight in fine.weights]
+    assert ball.contains(columns)
+    assert ball.excludes([columns[0], [columns[1][0] + 1, columns[1][1]]])
+    for value in ([row[0]], [*row, 0], [[row, row]], [columns[0], [1]], "12"):
+        with pytest.raises(sf.InvalidArgument, match=r"enclosure\.contains\(value\)"):
+            ball.contains(value)
+    one = sf.enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[0.5]]], 0, digits=9)
+    assert one.contains([1, 0.5])
+    assert one.contains([0.5])
+    assert one.excludes([0.5, 1])
 
 
 def test_enclosures_are_routes_of_a_validation():

@@ -7,6 +7,7 @@ import importlib
 
 import numpy as np
 import pytest
+import sympy
 
 import symflow as sf
 
@@ -64,3 +65,38 @@ def test_a_missing_library_is_named(monkeypatch, method, library):
         getattr(run, method)()
     assert importlib.import_module is not fails
     assert builtins.__import__ is not fails
+
+
+def several():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened([[3, 1], [1, 2]])
+    start = [[[1.0, 0.5]], [[1.0], [0.5]]]
+    yield sf.simulate(*problem, start, [0, 1])
+    yield sf.precise(*problem, start, [0, 1], digits=12)
+    yield sf.enclose(*problem, start, [0, 1], digits=12)
+    yield sf.ensemble(*problem, [np.array([w, w]) for w in start], [0, 1])
+    yield sf.sweep(*problem, sf.gaussian_init(0.1, rng=0), [0, 1], runs=2, rng=0)
+
+
+def test_numpy_is_told_what_to_write_where_there_are_several_arrays():
+    for paths in several():
+        for read in (np.asarray, np.array, np.sum, lambda p: np.ones(2) + p):
+            with pytest.raises(sf.InvalidArgument, match=r"Write \.end_to_end, \.loss"):
+                read(paths)
+        for name in ("end_to_end", "loss", "t"):
+            assert np.asarray(getattr(paths, name)).size
+        assert np.asarray(paths.weights[0]).size
+
+
+def test_a_name_that_is_not_there_is_a_key_error_that_lists_those_that_are():
+    for paths in [*several()][:3]:
+        assert paths._ipython_key_completions_() == ["W1", "W2"]
+        for key in ("W3", "w1", 0, None, sympy.MatrixSymbol("V", 2, 2)):
+            with pytest.raises(
+                KeyError, match=r"its weights are \['W1', 'W2'\]"
+            ) as told:
+                paths[key]
+            assert isinstance(told.value, sf.UnknownName)
+            assert not str(told.value).startswith(("'", '"'))
+            assert isinstance(told.value, sf.InvalidArgument)
+        assert paths["W1"] is paths[paths.flow.state[0]]

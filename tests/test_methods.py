@@ -522,3 +522,62 @@ def test_radau_refuses_a_jacobian_that_fits_nowhere():
     data = sf.whitened(np.eye(10, 120))
     with pytest.raises(sf.InvalidArgument, match="Jacobian of 11700 weights"):
         sf.simulate(flow, data, sf.gaussian_init(0.1, rng=0), 1, method=Radau())
+
+
+STIFF = (
+    sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss()),
+    sf.Moments([[1000, 0], [0, 1]], [[1, 1]]),
+    [[[1, 2]]],
+    [0, 9],
+)
+
+
+@pytest.mark.parametrize("method", ["Radau", "radau", sf.Radau])
+def test_methods_are_known_by_name_and_take_tolerances(method):
+    named = sf.simulate(*STIFF, method=method, rtol=1e-7, atol=1e-11)
+    built = sf.simulate(*STIFF, method=sf.Radau(rtol=1e-7, atol=1e-11))
+    assert (named.weights[0] == built.weights[0]).all()
+    assert named.route == "float64 (Radau)"
+
+
+def test_tolerances_without_a_method_are_those_of_the_default():
+    loose = sf.simulate(*STIFF[:3], [0, 0.01], rtol=1e-3)
+    assert loose.stats["steps"] < sf.simulate(*STIFF[:3], [0, 0.01]).stats["steps"]
+    built = sf.simulate(*STIFF[:3], [0, 0.01], method=sf.DOP853(rtol=1e-3))
+    assert (loose.weights[0] == built.weights[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "RK45"}, "got 'RK45'. Use 'DOP853' in its place"),
+        ({"method": "LSODA"}, "Use 'Radau' in its place"),
+        ({"method": "Euler"}, "one of the names DOP853, Radau, GaussLegendre, Taylor"),
+        ({"method": sf.Radau(), "rtol": 1e-4}, r"has its own. Write Radau\(rtol=0.0"),
+        ({"method": "Taylor", "atol": 1e-4}, "Give rtol"),
+        ({"rtol": 0}, r"DOP853\(rtol=…\): needs a number between 0 and 1; got 0"),
+    ],
+)
+def test_methods_and_tolerances_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(sf.InvalidArgument, match=message):
+        sf.simulate(*STIFF, **options)
+
+
+def test_steps_at_the_bound_of_stability_are_told_with_what_to_do(monkeypatch):
+    flow, data, start, _ = STIFF
+    stiff = sf.simulate(*STIFF)
+    assert "method='Radau'" in stiff.stats["stiff"]
+    # the same steps: 6.2 over the largest eigenvalue, by the definition of the bound
+    assert stiff.stats["steps"] == pytest.approx(9 * 1000 / 6.2, rel=0.02)
+    implicit = sf.simulate(*STIFF, method="Radau", rtol=1e-6)
+    assert implicit.stats["steps"] < stiff.stats["steps"] / 10
+    assert "stiff" not in implicit.stats
+    # many steps before the fast mode has settled are for accuracy
+    monkeypatch.setattr("symflow.simulation.stiffness.FEW_STEPS", 10)
+    fine = sf.simulate(flow, data, start, [0, 0.005], rtol=1e-13, atol=1e-16)
+    assert fine.stats["steps"] >= 10
+    assert "stiff" not in fine.stats
+    # many weights are told another way out
+    monkeypatch.setattr("symflow.simulation.stiffness.SMALL", 1)
+    large = sf.simulate(flow, data, start, [0, 1])
+    assert "steady_state=True" in large.stats["stiff"]

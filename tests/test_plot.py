@@ -141,6 +141,31 @@ def test_agreement_beyond_the_range_of_floats(ax: Axes) -> None:
     assert finite(ax.lines[0])[0] > 315
 
 
+def test_a_run_is_held_against_values_of_your_own(
+    sharp: sf.Trajectory, ax: Axes
+) -> None:
+    shown = sharp.context.nstr
+    texts = [[[shown(x, 12) for x in row] for row in W] for W in sharp.end_to_end]
+    (line,) = plot.agreement(sharp, texts, ax).lines
+    assert 11 < finite(line).min() < finite(line).max() < 17
+    assert line.get_label() == "30 digits / given values"
+    weights = [weight.astype(float) for weight in sharp.weights]
+    plot.agreement(sharp, weights, ax)
+    assert 15 < finite(ax.lines[1]).min() < 18
+    plot.agreement(sharp, sharp.weights, ax)
+    assert set(finite(ax.lines[2])) == {30.0}
+    for values in (weights[:1], texts[0], [[1.0], [2.0, 3.0]], 5):
+        with pytest.raises(sf.InvalidArgument, match=r"plot\.agreement\(first, second"):
+            plot.agreement(sharp, values, ax)
+
+
+def test_a_column_of_values_is_a_w_of_one_entry(ax: Axes) -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    fine = precise(flow, sf.whitened([[2]]), [[[0.5]], [[0.25]]], [1, 2, 3], digits=30)
+    (line,) = plot.agreement(fine, fine.end_to_end.ravel().astype(float), ax).lines
+    assert finite(line).min() > 15
+
+
 def test_times_over_decades_get_a_logarithmic_axis(ax: Axes) -> None:
     plot.loss(sf.simulate(*PROBLEM, [0, 0.01, 0.1, 1, 10]), ax)
     assert ax.get_xscale() == "log"

@@ -99,6 +99,7 @@ PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "loss": lambda ax: plot.loss(gaussian(), ax, limit=0.0),
     "modes": _modes,
     "plane": _plane,
+    "sharpness": lambda ax: plot.sharpness(gaussian(), 0.5, ax),
     "singular_values": lambda ax: plot.singular_values(gaussian(), ax),
     "staircase": _staircase,
     "sweep": lambda ax: plot.sweep(many(), ax, of="singular_values"),

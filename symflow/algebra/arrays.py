@@ -25,6 +25,9 @@ from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 Array = NDArray[Any]
 
+#: Entries of a sparse matrix that is written out: 800 MB.
+MOST_DENSE = 100_000_000
+
 
 def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     """Return `value` as a 2-d float64 array, or an object array of exact numbers.
@@ -139,11 +142,36 @@ def _raw(value: Any, what: str) -> Array:
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     refuse_masks(value, what)
+    value = _dense(value, what)
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as problem:
         msg = f"{what}: needs rows of equal length; {problem}"
         raise ShapeMismatch(msg) from None
+    except (TypeError, RuntimeError) as problem:  # arrays of devices, say
+        reason = f"{problem}".partition("\n")[0]
+        msg = f"{what}: {type(value).__name__} cannot be read as an array: {reason}"
+        raise InvalidData(msg) from None
+    # bfloat16 and its kin are foreign types to NumPy
+    foreign = array.dtype.kind == "V" and "float" in array.dtype.name
+    return array.astype(np.float64) if foreign else array
+
+
+def _dense(value: Any, what: str) -> Any:
+    """Return a tensor without its gradient, and a sparse matrix with its zeros."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # NumPy has no bfloat16, and every float of fewer bits is a float64
+        return value.double() if "float" in str(value.dtype) else value
+    if hasattr(value, "toarray"):
+        if np.prod([float(size) for size in value.shape]) > MOST_DENSE:
+            msg = (
+                f"{what}: a sparse matrix of shape {value.shape} has more entries than "
+                f"the {MOST_DENSE} that are written out"
+            )
+            raise InvalidData(msg)
+        return value.toarray()
+    return value
 
 
 def _by_kind(raw: Array, what: str) -> Array:

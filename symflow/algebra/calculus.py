@@ -214,6 +214,8 @@ def _moved(
             return hadamard(elementwise(_slope(function), body), inner)
         case Inverse():
             return scale(-1, product(node, inner, node))
+        case Determinant(body):
+            return hadamard(node, inner_product(Inverse(transpose(body)), inner))
         case Scaled() | Transposed() | Traced() | Total() | LinearMap():
             return node.rebuild(inner)
     msg = f"no derivative of a {type(node).__name__} along a flow is known"

@@ -7,18 +7,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
 from symflow.data.exact import exact_gram
+from symflow.data.frames import (
+    as_names,
+    checked,
+    column_names,
+    completed,
+    read_frame,
+    stacked,
+)
 from symflow.data.moments import Moments, counted, moments_of
-from symflow.data.table import read_table
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
-
-_SHOWN_COLUMNS = 12
+from symflow.data.scaling import centered, refuse_constants, standardized
+from symflow.data.table import SHOWN_COLUMNS, input_names, read_table, target_names
+from symflow.data.whitening import unwhitened, whitening
+from symflow.errors import InvalidData, ShapeMismatch
 
 #: Inputs and targets whose moments are formed: 1 GiB for Σ.
 MOST_COLUMNS = 11_000
@@ -78,8 +85,8 @@ class Dataset(Displayed):
             array.flags.writeable = False
         object.__setattr__(self, "X", x)
         object.__setattr__(self, "Y", y)
-        object.__setattr__(self, "inputs", _names(X, x, inputs, "inputs"))
-        object.__setattr__(self, "targets", _names(Y, y, targets, "targets"))
+        object.__setattr__(self, "inputs", column_names(X, x, inputs, "inputs"))
+        object.__setattr__(self, "targets", column_names(Y, y, targets, "targets"))
 
     @classmethod
     def from_csv(
@@ -118,9 +125,9 @@ class Dataset(Displayed):
         (('dose', 'age'), [[2.0], [3.5]])
         """
         call = "Dataset.from_csv(path, target)"
-        targets = _targets(target, call)
+        targets = target_names(target, call)
         names, values = read_table(path, call)
-        inputs = _inputs(names, targets, call)
+        inputs = input_names(names, targets, call)
         if len(values) < 2:
             msg = f"{call}: needs at least 2 rows below the header; got {len(values)}"
             raise InvalidData(msg)
@@ -131,6 +138,63 @@ class Dataset(Displayed):
             inputs=inputs,
             targets=targets,
         )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        target: str | Iterable[str],
+        inputs: Iterable[str] | None = None,
+        drop: str | Iterable[str] = (),
+        missing: str = "refuse",
+    ) -> Dataset:
+        """Take samples from the columns of a data frame, of pandas or alike.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Rows are samples; only the columns that are used are read.
+        target : str or iterable of str
+            The target columns.
+        inputs : iterable of str, optional
+            The input columns, in this order; by default all that are left.
+        drop : str or iterable of str
+            Columns that are neither.
+        missing : {"refuse", "drop", "mean"}
+            What to do where a number is missing: raise, leave out the row, or take the
+            mean of the input's column.  Targets are never filled.
+
+        Returns
+        -------
+        Dataset
+            With the names of the columns; truth values are 0 and 1.
+
+        Raises
+        ------
+        InvalidData
+            If a column is not there or is there twice, holds no numbers, or has gaps
+            that may not be filled; all such columns are named.
+        InvalidArgument
+            If this is no data frame, or `missing` none of the three.
+
+        Examples
+        --------
+        >>> import pandas
+        >>> frame = pandas.DataFrame(
+        ...     {"id": ["a", "b"], "dose": [1.0, None], "effect": [2.0, 3.5]}
+        ... )
+        >>> data = Dataset.from_frame(frame, "effect", drop="id", missing="mean")
+        >>> data.inputs, data.X.tolist()
+        (('dose',), [[1.0], [1.0]])
+        """
+        call = "Dataset.from_frame(frame, target)"
+        targets = target_names(as_names(target, "target", call), call)
+        wanted = None if inputs is None else as_names(inputs, "inputs", call)
+        left_out = as_names(drop, "drop", call)
+        columns, names = read_frame(frame, targets, wanted, left_out, call)
+        columns = completed(columns, names, missing, call)
+        parts = stacked(columns, names), stacked(columns, targets)
+        return cls(*parts, inputs=names, targets=targets)
 
     @property
     def n(self) -> int:
@@ -160,7 +224,7 @@ class Dataset(Displayed):
         >>> Dataset([1.0, 3.0], [2.0, 2.0]).centered().X.tolist()
         [[-1.0], [1.0]]
         """
-        return self._with(_centered(self.X), _centered(self.Y))
+        return self._with(centered(self.X), centered(self.Y))
 
     def standardized(self) -> Dataset:
         """Return the data with mean zero and variance one in every column.
@@ -178,9 +242,54 @@ class Dataset(Displayed):
         >>> Dataset([1.0, 3.0], [2.0, 6.0]).standardized().Y.tolist()
         [[-1.0], [1.0]]
         """
-        return self._with(
-            _standardized(self.X, self.inputs), _standardized(self.Y, self.targets)
-        )
+        refuse_constants([(self.X, self.inputs), (self.Y, self.targets)])
+        return self._with(standardized(self.X), standardized(self.Y))
+
+    def whitened(self) -> Dataset:
+        """Return the data with inputs Tx for which Σ_xx = I; T is triangular.
+
+        Every input is replaced by what those before it do not explain.  Rational
+        samples become exact ones with square roots.  `centered` first, where Σ_xx is to
+        be the covariance.
+
+        Raises
+        ------
+        InvalidData
+            If Σ_xx is singular, naming the columns that depend on others, or if exact
+            samples are not rational.
+
+        Examples
+        --------
+        >>> data = Dataset([[2.0, 1.0], [-2.0, 1.0]], [1.0, 3.0]).whitened()
+        >>> data.moments().sigma_xx.round(12).diagonal().tolist()
+        [1.0, 1.0]
+        >>> data.unwhiten([[3.0, 1.0]]).round(12).tolist()
+        [[1.5, 1.0]]
+        """
+        x, T = whitening(self.X, self.inputs)
+        result = self._with(x, self.Y)
+        result.__dict__["_whitening"] = T
+        return result
+
+    def unwhiten(self, W: Any) -> Array:
+        """Return W in the coordinates that the inputs had before `whitened`: WT.
+
+        W(Tx) = (WT)x, so that what was learned here predicts from the inputs as they
+        were.
+
+        Parameters
+        ----------
+        W : array_like, shape (…, m, d)
+            End-to-end matrices of any kind of number, for example ``run.end_to_end``.
+
+        Raises
+        ------
+        InvalidArgument
+            If these samples were not made by `whitened`.
+        ShapeMismatch
+            If W does not have a column per input.
+        """
+        return unwhitened(W, self.__dict__.get("_whitening"))
 
     def moments(self) -> Moments:
         """Return Σ_xx = XᵀX/n, Σ_yx = YᵀX/n and Σ_yy = YᵀY/n.
@@ -243,107 +352,24 @@ class Dataset(Displayed):
 
 def _one_kind(X: Any, Y: Any) -> tuple[Array, Array]:
     """Return both arrays, exact if one is exact and the other has no floats."""
+    given = [
+        checked(value, f"Dataset({name}=…)") for value, name in ((X, "X"), (Y, "Y"))
+    ]
     arrays = [
         as_array(value, f"Dataset({name}=…)", integers_exact=False)
-        for value, name in ((X, "X"), (Y, "Y"))
+        for value, name in zip(given, "XY", strict=True)
     ]
     if any(is_exact_array(array) for array in arrays):
-        arrays = [as_array(value, "Dataset(X, Y)") for value in (X, Y)]
+        arrays = [as_array(value, "Dataset(X, Y)") for value in given]
         if not all(is_exact_array(array) for array in arrays):
             arrays = [to_float_array(array) for array in arrays]
     return arrays[0], arrays[1]
 
 
-def _names(
-    given: Any, array: Array, names: Iterable[str] | None, kind: str
-) -> tuple[str, ...]:
-    if names is None:
-        names = _frame_names(given)
-    if names is None:
-        return tuple(
-            f"{'x' if kind == 'inputs' else 'y'}{i + 1}" for i in range(array.shape[1])
-        )
-    result = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
-    if len(result) != array.shape[1]:
-        msg = (
-            f"Dataset({kind}=…): needs one name per column; got {len(result)} names "
-            f"for {array.shape[1]} columns"
-        )
-        raise ShapeMismatch(msg)
-    return result
-
-
-def _frame_names(given: Any) -> Iterable[str] | None:
-    """Return the column names of a data frame or a named series, without pandas."""
-    if hasattr(given, "columns"):
-        return [str(name) for name in given.columns]
-    if hasattr(given, "to_numpy") and getattr(given, "name", None) is not None:
-        return [str(given.name)]
-    return None
-
-
-def _targets(target: str | Iterable[str], call: str) -> tuple[str, ...]:
-    many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
-    targets: tuple[Any, ...] = tuple(target) if many else (target,)
-    if not all(isinstance(name, str) for name in targets):
-        msg = f"{call}: target needs names of columns; got {target!r}"
-        raise InvalidArgument(msg)
-    if not targets or len(set(targets)) < len(targets):
-        msg = (
-            f"{call}: target needs the name of at least one column, each once; got "
-            f"{list(targets)!r}"
-        )
-        raise InvalidArgument(msg)
-    return targets
-
-
-def _inputs(
-    names: tuple[str, ...], targets: tuple[str, ...], call: str
-) -> tuple[str, ...]:
-    listed = ", ".join(repr(name) for name in names[:_SHOWN_COLUMNS])
-    listed += ", …" if len(names) > _SHOWN_COLUMNS else ""
-    for name in targets:
-        if name not in names:
-            msg = f"{call}: there is no column {name!r}; the columns are {listed}"
-            raise InvalidData(msg)
-    chosen = frozenset(targets)
-    inputs = tuple(name for name in names if name not in chosen)
-    if not inputs:
-        msg = (
-            f"{call}: all columns ({listed}) are targets and none is left as an "
-            "input. Name fewer targets"
-        )
-        raise InvalidData(msg)
-    return inputs
-
-
-def _centered(array: Array) -> Array:
-    count: Any = sympy.Integer(len(array)) if array.dtype == object else len(array)
-    return np.asarray(array - array.sum(axis=0) / count)
-
-
-def _standardized(array: Array, names: tuple[str, ...]) -> Array:
-    for column, name in enumerate(names):
-        if (array[:, column] == array[0, column]).all():
-            msg = (
-                f"Dataset.standardized(): column {name!r} is constant "
-                f"({array[0, column]}) and cannot be given variance 1. Leave it out, "
-                "or use centered()"
-            )
-            raise InvalidData(msg)
-    if array.dtype != object:  # squares of 1e200 are infinite; a power of two is exact
-        array = np.ldexp(array, -np.frexp(np.abs(array).max(axis=0))[1])
-    centered = _centered(array)
-    if array.dtype != object:
-        return np.asarray(centered / np.sqrt((centered**2).mean(axis=0)))
-    variances = (centered**2).sum(axis=0) / sympy.Integer(len(array))
-    return np.asarray(centered / np.array([sympy.sqrt(v) for v in variances]))
-
-
 def _column_rows(
     letter: str, names: tuple[str, ...], array: Array
 ) -> list[tuple[str, ...]]:
-    shown = names[:_SHOWN_COLUMNS]
+    shown = names[:SHOWN_COLUMNS]
     rows = []
     for name, column in zip(shown, array.T, strict=False):
         numbers = (column.mean(), column.std(), column.min(), column.max())

@@ -13,12 +13,15 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symflow.errors import InvalidArgument, InvalidData
+
+#: Columns that a message or a display lists.
+SHOWN_COLUMNS = 12
 
 NumberedRow = tuple[int, list[str]]
 
@@ -75,6 +78,59 @@ def read_table(
         raise InvalidData(msg.replace("\n", " ")) from None
     names = _header(rows, where)
     return names, _numbers(names, rows[1:], where)
+
+
+def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
+    """Return the names of target columns, each once; one name may stand alone.
+
+    Raises InvalidArgument if there is none, or one that is no name.
+
+    Examples
+    --------
+    >>> target_names("effect", "f")
+    ('effect',)
+    """
+    many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
+    targets: tuple[Any, ...] = tuple(target) if many else (target,)
+    if not all(isinstance(name, str) for name in targets):
+        msg = f"{call}: target needs names of columns; got {target!r}"
+        raise InvalidArgument(msg)
+    if not targets or len(set(targets)) < len(targets):
+        msg = (
+            f"{call}: target needs the name of at least one column, each once; got "
+            f"{list(targets)!r}"
+        )
+        raise InvalidArgument(msg)
+    return targets
+
+
+def input_names(
+    names: tuple[str, ...], targets: tuple[str, ...], call: str
+) -> tuple[str, ...]:
+    """Return the columns that are no targets.
+
+    Raises InvalidData if a target is no column, or none is left.
+
+    Examples
+    --------
+    >>> input_names(("dose", "age", "effect"), ("effect",), "f")
+    ('dose', 'age')
+    """
+    listed = ", ".join(repr(name) for name in names[:SHOWN_COLUMNS])
+    listed += ", …" if len(names) > SHOWN_COLUMNS else ""
+    for name in targets:
+        if name not in names:
+            msg = f"{call}: there is no column {name!r}; the columns are {listed}"
+            raise InvalidData(msg)
+    chosen = frozenset(targets)
+    inputs = tuple(name for name in names if name not in chosen)
+    if not inputs:
+        msg = (
+            f"{call}: all columns ({listed}) are targets and none is left as an "
+            "input. Name fewer targets"
+        )
+        raise InvalidData(msg)
+    return inputs
 
 
 def _open(path: str | os.PathLike[str]) -> IO[str]:

@@ -11,6 +11,7 @@ from symflow.plot.imbalance import imbalance
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
 from symflow.plot.plane import plane
+from symflow.plot.sharpness import sharpness
 from symflow.plot.singular_values import singular_values
 from symflow.plot.staircase import staircase
 from symflow.plot.sweep import sweep
@@ -24,6 +25,7 @@ __all__ = [
     "loss",
     "modes",
     "plane",
+    "sharpness",
     "singular_values",
     "staircase",
     "sweep",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import mpmath
 import numpy as np
 
-from symflow.algebra.numbers import WIDE
-from symflow.errors import InvalidArgument
+from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.numbers import WIDE, to_float
+from symflow.claims import relative_size
+from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.plot.canvas import (
     COLOURS,
     Floats,
@@ -17,6 +21,7 @@ from symflow.plot.canvas import (
     route_name,
     time_axis,
 )
+from symflow.precision.point import as_objects
 from symflow.trajectory import Trajectory
 from symflow.validation import agreement as differences
 
@@ -24,15 +29,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+#: Digits in which a difference is formed, beyond those of the run.
+SPARE_DIGITS = 10
+
+
 def agreement(
-    first: Trajectory, second: Trajectory, ax: Axes | None = None, **artist: Any
+    first: Trajectory, second: Any, ax: Axes | None = None, **artist: Any
 ) -> Axes:
     """Draw −log₁₀ of the relative difference of two routes at their common times.
 
     Parameters
     ----------
-    first, second : Trajectory
-        Of one flow from one start, at any precision.
+    first : Trajectory
+        At any precision.
+    second : Trajectory or array_like
+        Of the same flow and start; or your own values at the times of the first: W of
+        shape (times, m, d), or all weights, each of shape (times, rows, columns).
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     **artist : Any
@@ -47,6 +59,8 @@ def agreement(
     ------
     InvalidArgument
         If the two have no time in common.
+    ShapeMismatch
+        If values are neither those of W nor those of the weights at these times.
 
     Examples
     --------
@@ -58,15 +72,18 @@ def agreement(
     >>> plot.agreement(sf.simulate(*problem), rough).get_ylabel()
     'digits of agreement'
     """
-    for path in (first, second):
-        check_trajectory(path, "plot.agreement(first, second)")
-    gaps = differences(first, second)
+    check_trajectory(first, "plot.agreement(first, second)")
+    if isinstance(second, Trajectory):
+        gaps, other = differences(first, second), second
+    else:
+        gaps, other = _from_values(first, second), first
     if not gaps:
         msg = "plot.agreement(first, second): the two have no time in common"
         raise InvalidArgument(msg)
     axes, times = axes_or_new(ax), np.array(list(gaps))
-    digits = _digits(list(gaps.values()), max(first.digits, second.digits))
-    label = f"{route_name(first)} / {route_name(second)}"
+    digits = _digits(list(gaps.values()), max(first.digits, other.digits))
+    named = route_name(other) if other is second else "given values"
+    label = f"{route_name(first)} / {named}"
     options = {"color": COLOURS[0], "marker": ".", "markersize": 4, "label": label}
     axes.plot(times, digits, **{**options, **artist})
     axes.set_yscale("linear")
@@ -75,6 +92,44 @@ def agreement(
     time_axis(axes, times)
     # The curve starts at zero digits only where the two disagree altogether.
     return finish(axes, len(axes.lines), loc="lower left")
+
+
+def _from_values(path: Trajectory, values: Any) -> dict[float, Any]:
+    """Return relative differences of W, or of all weights, at the times of a run."""
+    context = mpmath.MPContext()
+    context.dps = path.digits + SPARE_DIGITS
+    own, given = _paired(path, values)
+    gaps = {}
+    for place, time in enumerate(path.t):
+        parts = [
+            np.concatenate([to_mpf_array(a[place], context).ravel() for a in arrays])
+            for arrays in (own, given)
+        ]
+        gaps[to_float(time)] = relative_size(parts[0] - parts[1], parts[0])
+    return gaps
+
+
+def _paired(path: Trajectory, values: Any) -> tuple[Sequence[Array], Sequence[Array]]:
+    """Return arrays of the run and of the values that are of one shape each."""
+    total = path.end_to_end
+    given = as_objects(values)
+    if given is not None and given.size == total.size and given.ndim <= total.ndim:
+        sides = (len(total), *(side for side in total.shape[1:] if side > 1))
+        if given.shape in (total.shape, sides):
+            return [total], [given.reshape(total.shape)]
+    parts = (
+        [as_objects(part) for part in values] if isinstance(values, Iterable) else []
+    )
+    shapes = [None if part is None else part.shape for part in parts]
+    if shapes != [weight.shape for weight in path.weights]:
+        got = shapes if given is None or given.ndim > total.ndim else given.shape
+        msg = (
+            f"plot.agreement(first, second): needs a trajectory, values of shape "
+            f"{total.shape} for W, or weights of shapes "
+            f"{[weight.shape for weight in path.weights]}; got {got}"
+        )
+        raise ShapeMismatch(msg)
+    return path.weights, [part for part in parts if part is not None]
 
 
 def _digits(gaps: list[Any], most: int) -> Floats:

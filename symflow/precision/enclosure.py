@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from numbers import Integral
@@ -14,17 +13,20 @@ from flint import arb
 from symflow.algebra.arrays import Array
 from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
+from symflow.labelled import SeveralArrays
 from symflow.precision.balls import distance_between
+from symflow.precision.point import as_point
 from symflow.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Enclosure(Displayed):
+class Enclosure(SeveralArrays, Displayed):
     """The flow is proven to pass within `radius` of these weights.
 
     Made by `enclose`.  It reads like a trajectory: `t`, `weights`, `end_to_end` and
@@ -175,6 +177,9 @@ class Enclosure(Displayed):
         """Return the midpoints of a weight symbol, or of ``flow.end_to_end``."""
         return self.midpoints[key]
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.midpoints._ipython_key_completions_()
+
     def __len__(self) -> int:
         return len(self.t)
 
@@ -183,10 +188,12 @@ class Enclosure(Displayed):
 
         Parameters
         ----------
-        value : array_like or sequence of array_like
-            An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.
+        value : array_like, sequence of array_like or Trajectory
+            An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.  Plain
+            numbers are a W of one row or one column, or weights of one entry each.  A
+            run lies in the balls if it does at every time that both have.
         index : int
-            Which of the times.
+            Which of the times; a run has its own.
 
         Raises
         ------
@@ -194,21 +201,32 @@ class Enclosure(Displayed):
             If the value is no matrix of finite numbers, or there is no such time.
         ShapeMismatch
             If the shapes are neither those of W nor those of the weights.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[1]], [[1]]], [1, 2]
+        >>> ball = sf.enclose(*problem, digits=20)
+        >>> run = sf.precise(*problem, digits=40)
+        >>> ball.contains(run), ball.excludes(sf.simulate(*problem))
+        (True, True)
+        >>> ball.contains([run.weights[0][-1, 0, 0], run.weights[1][-1, 0, 0]])
+        True
         """
-        distance, radius = self._compare(value, index)
-        return bool(distance <= radius)
+        pairs = self._compare(value, index)
+        return all(bool(distance <= radius) for distance, radius in pairs)
 
     def excludes(self, value: Any, index: int = -1) -> bool:
         """Say whether a value is proven to differ from the flow, as `contains` does.
 
-        Its value, index and errors are the same.
+        Its value, index and errors are the same; one time is enough for a run.
         """
-        distance, radius = self._compare(value, index)
-        return bool(distance > radius)
+        pairs = self._compare(value, index)
+        return any(bool(distance > radius) for distance, radius in pairs)
 
-    def _compare(self, value: Any, index: int) -> tuple[Any, Any]:
-        """Return the distance from the midpoint as a ball, and the radius."""
-        given, alone = _matrices(value)
+    def _compare(self, value: Any, index: int) -> list[tuple[Any, Any]]:
+        """Return distances from midpoints as balls, each with the radius there."""
         counts = isinstance(index, Integral) and not isinstance(index, bool)
         if not counts or not -len(self) <= index < len(self):
             msg = (
@@ -216,17 +234,35 @@ class Enclosure(Displayed):
                 f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
             )
             raise InvalidArgument(msg)
-        # a matrix alone is W; in a sequence it is one of the weights, if there is one
-        single = len(given) == 1 and (alone or len(self.weights) > 1)
-        whole = single and given[0].shape == self.end_to_end.shape[1:]
-        middle = [self.end_to_end] if whole else list(self.weights)
-        if [m.shape[1:] for m in middle] != [g.shape for g in given]:
+        if isinstance(value, Trajectory):
+            places = self._shared(value, index)
+        else:
+            places = [(value, index)]
+        return [self._distance(*place) for place in places]
+
+    def _shared(self, run: Trajectory, index: int) -> list[tuple[list[Array], int]]:
+        """Return the weights of a run at the times that both have, with their index."""
+        if index != -1:
             msg = (
-                "enclosure.contains(value): needs an end-to-end matrix of shape "
-                f"{self.end_to_end.shape[1:]}, or {len(self.weights)} weights; got "
-                f"shapes {[g.shape for g in given]}"
+                "enclosure.contains(run, index=…): a run is compared at every time "
+                "that both have. Leave index out"
             )
-            raise ShapeMismatch(msg)
+            raise InvalidArgument(msg)
+        own = {exact(time): place for place, time in enumerate(self.t)}
+        found = [
+            ([weight[k] for weight in run.weights], own[exact(time)])
+            for k, time in enumerate(run.t)
+            if exact(time) in own
+        ]
+        if not found:
+            msg = "enclosure.contains(run): the two have no time in common"
+            raise InvalidArgument(msg)
+        return found
+
+    def _distance(self, value: Any, index: int) -> tuple[Any, Any]:
+        shapes = [weight.shape[1:] for weight in self.weights]
+        given, whole = as_point(value, shapes, self.end_to_end.shape[1:])
+        middle = [self.end_to_end] if whole else self.weights
         radii = self.end_to_end_radius if whole else self.radius
         with ALONE, workbits(2 * self.context.prec + 64):
             balls = distance_between(given, [m[index] for m in middle])
@@ -245,23 +281,3 @@ class Enclosure(Displayed):
 
 def _short(t: Any) -> str:
     return f"{float(t):g}" if float(t) < inf else "∞"
-
-
-def _matrices(value: Any) -> tuple[list[Array], bool]:
-    """Read one matrix, or a sequence of them; say whether it was one alone."""
-    if hasattr(value, "tolist") and not isinstance(value, np.ndarray):
-        return [np.array(value.tolist(), dtype=object)], True
-    if isinstance(value, np.ndarray) and value.ndim == 2:
-        return [value], True
-    many = isinstance(value, Iterable) and getattr(value, "ndim", None) != 0
-    parts: Sequence[Any] = list(value) if many else []
-    if not parts:
-        msg = (
-            "enclosure.contains(value): needs an end-to-end matrix or all weights; "
-            f"got {value!r}"
-        )
-        raise InvalidArgument(msg)
-    first = np.asarray(parts[0], dtype=object)
-    if first.ndim == 2:
-        return [np.asarray(part, dtype=object) for part in parts], False
-    return [np.asarray(parts, dtype=object)], True

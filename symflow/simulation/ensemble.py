@@ -19,8 +19,9 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.labelled import dataset, frame
+from symflow.labelled import SeveralArrays, dataset, frame
 from symflow.simulation.batch import integrate_many
+from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.methods import Method, fitted
@@ -34,7 +35,7 @@ _CALL = "ensemble(init=(W_1, …, W_L))"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble(Displayed):
+class Ensemble(SeveralArrays, Displayed):
     """Trajectories of one flow from many starts; made by `ensemble`.
 
     Parameters
@@ -178,7 +179,7 @@ def ensemble(
     init: Any,
     t: TimesLike,
     *,
-    method: DOP853 | None = None,
+    method: DOP853 | str | None = None,
 ) -> Ensemble:
     """Integrate a gradient flow from many starts in one call.
 
@@ -220,7 +221,7 @@ def ensemble(
     [0.4306, 1.054, 1.4402]
     """
     times = np.array([float(time) for time in as_times(t, "ensemble")])
-    chosen = DOP853() if method is None else method
+    chosen = as_method(method, "ensemble")
     if not isinstance(chosen, DOP853):
         msg = f"ensemble(method=…): needs a DOP853(); got {chosen!r}"
         raise InvalidArgument(msg)

@@ -11,7 +11,12 @@ from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
-from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    SymflowError,
+    UnknownName,
+)
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
 from symflow.simulation.methods import Method
@@ -55,7 +60,7 @@ class Grid(Displayed):
             return self.sweeps[key]
         reason = self.failures.get(key, f"the grid has {list(self.sweeps)}")
         msg = f"grid[{', '.join(map(repr, key))}]: no such sweep; {reason}"
-        raise InvalidArgument(msg)
+        raise UnknownName(msg)
 
     def to_frame(self) -> Any:
         """Return one pandas table of all sweeps, with a column per axis.
@@ -102,7 +107,7 @@ def sweep_grid(
     executor: Executor | None = None,
     path: str | Path | None = None,
     progress: Callable[[float], None] | None = None,
-    method: Method | None = None,
+    method: Method | str | None = None,
 ) -> Grid:
     """Sweep every combination of several flows, data sets and initialization rules.
 

@@ -10,14 +10,14 @@ import numpy as np
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.text import scientific
 from symflow.flow import GradientFlow
-from symflow.labelled import dataset, frame
+from symflow.labelled import SeveralArrays, dataset, frame
 from symflow.simulation.ensemble import Ensemble, spread
 from symflow.simulation.system import Floats
 from symflow.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sweep(Displayed):
+class Sweep(SeveralArrays, Displayed):
     """The runs of a sweep; made by `sweep`.
 
     Parameters

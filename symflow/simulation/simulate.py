@@ -14,12 +14,14 @@ from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
+from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.events import Event, LossBelow, as_events
 from symflow.simulation.follow import DenseOutput, follow
 from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
+from symflow.simulation.stiffness import advice
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
 
@@ -35,7 +37,9 @@ def simulate(
     init: InitLike,
     t: TimesLike,
     *,
-    method: Method | None = None,
+    method: Method | str | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
     events: Sequence[Any] = (),
     steady_state: bool = False,
     rng: RandomLike = None,
@@ -53,10 +57,12 @@ def simulate(
         A rule, or the weights (W_1, …, W_L) at t = 0; `ensemble` takes many starts.
     t : number or sequence of numbers
         Increasing times at which the weights are returned.
-    method : Method, keyword-only
+    method : Method or str, keyword-only
         `DOP853()` by default, with a relative tolerance of 1e-10; `Radau()` for stiff
         flows, `GaussLegendre()` to keep the quadratic invariants, `Taylor()` for
-        rounding error.
+        rounding error.  A name such as ``"Radau"`` will do.
+    rtol, atol : float, keyword-only, optional
+        Tolerances of the method, where it is named or the default.
     events : sequence of Event or callable, keyword-only
         `LossBelow`, `ModeCrosses`, or functions g(t, weights): the times at which they
         change sign are located and stand in `.stats` under the event's name.
@@ -72,8 +78,9 @@ def simulate(
     Returns
     -------
     Trajectory
-        With the drift of every conserved quantity in `.stats`.  Its `.error` is
-        measured when it is read, by another run a hundred times as accurate.
+        With the drift of every conserved quantity in `.stats`, and what to do where
+        the flow is stiff for the method.  Its `.error` is measured when it is read, by
+        another run a hundred times as accurate.
 
     Raises
     ------
@@ -99,7 +106,8 @@ def simulate(
         raise InvalidArgument(msg)
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
-    chosen = _fine_enough(watched) if method is None else checked(method)
+    finest = _fine_enough(watched) if method is None and rtol is None else rtol
+    chosen = as_method(method, "simulate", rtol=finest, atol=atol)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
@@ -110,6 +118,9 @@ def simulate(
         steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
         progress=progress,
     )
+    if isinstance(chosen, DOP853):
+        stiff = advice(system, path.interpolant.steps)
+        path.stats.update({} if stiff is None else {"stiff": stiff})
     weights = system.matrices(path.states)
     weights[0][path.times <= 0] = problem.floats.weights[0]  # to the last bit
     trajectory = Trajectory(
@@ -162,23 +173,12 @@ class _Interpolant:
         return self.system.matrices(self.dense(float(time)))
 
 
-def _fine_enough(events: Sequence[Event]) -> DOP853:
-    """Return the default method, with a tolerance that the smallest level asks for.
+def _fine_enough(events: Sequence[Event]) -> float:
+    """Return the default tolerance, or one that the smallest level asks for.
 
     A loss is of second order in the distance from a minimum, and errors hide it below
     the square of the tolerance.
     """
     levels = [e.level for e in events if isinstance(e, LossBelow) and e.level > 0]
     wanted = BELOW_LEVEL * sqrt(min(levels, default=1.0))
-    return DOP853(rtol=min(DOP853().rtol, max(wanted, FINEST)))
-
-
-def checked(method: Any, call: str = "simulate") -> Method:
-    """Return a method of integration, or raise `InvalidArgument`."""
-    if not isinstance(method, Method):
-        msg = (
-            f"{call}(method=…): needs a method such as DOP853() or Radau(); "
-            f"got {method!r}"
-        )
-        raise InvalidArgument(msg)
-    return method
+    return min(DOP853().rtol, max(wanted, FINEST))

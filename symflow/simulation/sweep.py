@@ -28,13 +28,13 @@ from symflow.flow.given import DataLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, Init, as_init
 from symflow.inits.seeds import seed_of, unseeded
-from symflow.simulation.dop853 import DOP853
+from symflow.simulation.choice import as_method
 from symflow.simulation.ensemble import Ensemble
 from symflow.simulation.methods import Method
 from symflow.simulation.pool import outcomes
 from symflow.simulation.records import Record, RecordFile
 from symflow.simulation.runs import Sweep
-from symflow.simulation.simulate import checked, simulate
+from symflow.simulation.simulate import simulate
 
 #: What the file's format is called, with its version.
 FORMAT = "symflow sweep 2"
@@ -51,7 +51,7 @@ def sweep(
     executor: Executor | None = None,
     path: str | Path | None = None,
     progress: Callable[[float], None] | None = None,
-    method: Method | None = None,
+    method: Method | str | None = None,
 ) -> Sweep:
     """Simulate many draws of an initialization rule.
 
@@ -235,7 +235,7 @@ def prepared(
             "several"
         )
         raise InvalidArgument(msg)
-    chosen = DOP853() if method is None else checked(method, "sweep")
+    chosen = as_method(method, "sweep")
     times = as_times(t, "sweep")
     task = Task(flow, data, rule, times, chosen, seed_of(rng, "sweep(…)"))
     header = {

@@ -1,0 +1,227 @@
+"""Samples in tables of named columns, as pandas and Polars have them.
+
+Neither is imported: a table has ``columns``, and a column has ``to_numpy()``.  Every
+column that cannot be used is named, all of them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symflow.algebra.arrays import Array
+from symflow.data.table import SHOWN_COLUMNS
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+
+MISSING = ("refuse", "drop", "mean")
+
+
+def read_frame(
+    frame: Any,
+    targets: Sequence[str],
+    inputs: Sequence[str] | None,
+    drop: Sequence[str],
+    call: str,
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Return the columns that are used by name, and the names of the inputs.
+
+    Raises InvalidData if a column is not there, is there twice, or holds no numbers.
+    """
+    if not hasattr(frame, "columns"):
+        msg = (
+            f"{call}: needs a data frame; got {type(frame).__name__}. Use Dataset(X, Y)"
+        )
+        raise InvalidArgument(msg)
+    labels = list(frame.columns)
+    names = [str(label) for label in labels]
+    chosen = [*targets, *(inputs or ())]
+    for name in (*chosen, *drop):
+        if name not in names:
+            msg = (
+                f"{call}: there is no column {name!r}; the columns are {_listed(names)}"
+            )
+            raise InvalidData(msg)
+    left = (name for name in names if name not in {*targets, *drop})
+    taken = tuple(left) if inputs is None else tuple(inputs)
+    twice = [
+        name for name in dict.fromkeys((*taken, *targets)) if names.count(name) > 1
+    ]
+    if twice:
+        msg = f"{call}: there are two columns {_listed(twice)}. Give each its own name"
+        raise InvalidData(msg)
+    wrong = [name for name in taken if name in {*targets, *drop}]
+    if wrong or not taken:
+        what = (
+            f"{_listed(wrong)} is a target or dropped, too" if wrong else "none is left"
+        )
+        msg = f"{call}: inputs: {what}; the columns are {_listed(names)}"
+        raise InvalidData(msg)
+    used = (*taken, *targets)
+    places = dict(zip(names, labels, strict=True))
+    return numeric({n: frame[places[n]].to_numpy() for n in used}, call), taken
+
+
+def numeric(columns: dict[str, Array], call: str) -> dict[str, Array]:
+    """Return columns of numbers with NaN for what is missing, or name those that fail.
+
+    Examples
+    --------
+    >>> numeric({"a": np.array([1, None], dtype=object)}, "f")["a"].tolist()
+    [1, nan]
+    """
+    wrong, found = [], {}
+    for name, column in columns.items():
+        array = np.asarray(column)
+        if array.dtype == object:
+            array = np.array([_cell(entry) for entry in array], dtype=object)
+        numbers = array.dtype.kind in "fiubO"
+        bad = [entry for entry in array if not (numbers and _is_number(entry))]
+        if bad:
+            wrong.append(f"{name!r} ({bad[0]})")
+        found[name] = array.astype(int) if array.dtype.kind == "b" else array
+    if wrong:
+        listed = ", ".join(wrong[:SHOWN_COLUMNS])
+        msg = (
+            f"{call}: no finite numbers in column {listed}. Drop such columns, or "
+            "write numbers for what they say"
+        )
+        raise InvalidData(msg)
+    return found
+
+
+def completed(
+    columns: dict[str, Array], inputs: Sequence[str], missing: str, call: str
+) -> dict[str, Array]:
+    """Return columns without gaps: refused, or rows left out, or means of inputs."""
+    if missing not in MISSING:
+        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {missing!r}"
+        raise InvalidArgument(msg)
+    gaps = {name: np.array([x != x for x in c]) for name, c in columns.items()}
+    holes = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
+    if missing == "drop":
+        kept = ~np.any([*gaps.values()], axis=0)
+        if not kept.any():
+            msg = f"{call}: no row is complete; missing are {_counted(holes)}"
+            raise InvalidData(msg)
+        return {name: column[kept] for name, column in columns.items()}
+    refused = {
+        name: count
+        for name, count in holes.items()
+        if missing == "refuse" or name not in inputs or gaps[name].all()
+    }
+    if refused:
+        msg = (
+            f"{call}: missing are {_counted(refused)}. Dataset.from_frame(…, missing="
+            "'drop') leaves out such rows, 'mean' fills inputs that are partly known"
+        )
+        raise InvalidData(msg)
+    for name in holes:
+        known = columns[name][~gaps[name]]
+        columns[name] = columns[name].copy()
+        columns[name][gaps[name]] = known.sum() / len(known)
+    return columns
+
+
+def stacked(columns: dict[str, Array], names: Sequence[str]) -> Array:
+    """Return columns as a matrix, whose integers stay exact beside fractions.
+
+    Examples
+    --------
+    >>> stacked({"a": np.array([1, 2]), "b": np.array([3, 4])}, ["b", "a"]).tolist()
+    [[3, 1], [4, 2]]
+    """
+    chosen = [columns[name] for name in names]
+    if any(column.dtype == object for column in chosen):
+        chosen = [column.astype(object) for column in chosen]
+    return np.column_stack(chosen)
+
+
+def checked(frame: Any, call: str) -> Any:
+    """Return the entries of a data frame that has no gap; anything else as it is."""
+    names = [str(label) for label in getattr(frame, "columns", ())]
+    if not names or len(set(names)) < len(names):
+        return frame
+    columns, _ = read_frame(frame, (), names, (), call)
+    return stacked(completed(columns, names, "refuse", call), names)
+
+
+def column_names(
+    given: Any, array: Array, names: Iterable[str] | None, kind: str
+) -> tuple[str, ...]:
+    """Return the names of the columns: those given, those of a frame, or x1, x2, ….
+
+    Raises ShapeMismatch if there is not one per column.
+
+    Examples
+    --------
+    >>> column_names(None, np.eye(2), None, "targets")
+    ('y1', 'y2')
+    """
+    if names is None:
+        names = _frame_names(given)
+    if names is None:
+        return tuple(
+            f"{'x' if kind == 'inputs' else 'y'}{i + 1}" for i in range(array.shape[1])
+        )
+    result = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+    if len(result) != array.shape[1]:
+        msg = (
+            f"Dataset({kind}=…): needs one name per column; got {len(result)} names "
+            f"for {array.shape[1]} columns"
+        )
+        raise ShapeMismatch(msg)
+    return result
+
+
+def _frame_names(given: Any) -> Iterable[str] | None:
+    """Return the column names of a data frame or a named series, without pandas."""
+    if hasattr(given, "columns"):
+        return [str(name) for name in given.columns]
+    if hasattr(given, "to_numpy") and getattr(given, "name", None) is not None:
+        return [str(given.name)]
+    return None
+
+
+def as_names(given: Any, what: str, call: str) -> tuple[str, ...]:
+    """Return names of columns, each once; one name may stand alone.
+
+    Examples
+    --------
+    >>> as_names("a", "drop", "f"), as_names([1, 2], "drop", "f")
+    (('a',), ('1', '2'))
+    """
+    alone = isinstance(given, str | int)
+    if not alone and not isinstance(given, Iterable):
+        msg = f"{call}: {what} needs names of columns; got {given!r}"
+        raise InvalidArgument(msg)
+    names = (str(given),) if alone else tuple(map(str, given))
+    if len(set(names)) < len(names):
+        msg = f"{call}: {what} needs each column once; got {list(names)}"
+        raise InvalidArgument(msg)
+    return names
+
+
+def _cell(value: Any) -> Any:
+    """Return NaN for what is missing: pandas and Python have several words for it."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return np.nan
+    return int(value) if isinstance(value, bool) else value
+
+
+def _is_number(value: Any) -> bool:
+    """Say whether this is a finite number or missing."""
+    if isinstance(value, str | bytes | complex) or not hasattr(value, "__float__"):
+        return False
+    return abs(float(value)) != np.inf
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, names[:SHOWN_COLUMNS]))
+    return f"{listed}, …" if len(names) > SHOWN_COLUMNS else listed
+
+
+def _counted(holes: dict[str, int]) -> str:
+    shown = [f"{count} of {name!r}" for name, count in holes.items()][:SHOWN_COLUMNS]
+    return ", ".join(shown) + (", …" if len(holes) > SHOWN_COLUMNS else "")
