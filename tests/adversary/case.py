@@ -56,8 +56,8 @@ class Fault:
 class Case:
     """A problem stated to symflow, and what is true of it."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, digits: int = DIGITS) -> None:
+        self.problem, self.digits = problem, digits
         names = problem.stated()
         self.flow, self.data, self.init = (names[k] for k in ("flow", "data", "init"))
         self.t: list[Fraction] = names["t"]
@@ -79,13 +79,13 @@ class Case:
     @cached_property
     def states(self) -> list[Any]:
         """The true weights at the times, as arrays of Decimals."""
-        return list(flow_at(self.problem, self.t, digits=DIGITS))
+        return list(flow_at(self.problem, self.t, digits=self.digits))
 
     @cached_property
     def products(self) -> list[Any]:
         """The true W at the times, as arrays of Fractions."""
         with localcontext() as context:
-            context.prec = DIGITS + 10
+            context.prec = self.digits + 10
             return [to_fractions(product(self.problem, s)) for s in self.states]
 
     @cached_property
@@ -104,7 +104,7 @@ class Case:
         if self.t[0] == 0:
             return self.path
         with localcontext() as context:
-            context.prec = DIGITS + 12
+            context.prec = self.digits + 12
             start = [decimals(weight) for weight in self.problem.weights]
         return self._path([Fraction(0), *self.t], [start, *self.states])
 

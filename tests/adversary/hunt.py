@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import symflow as sf
-from adversary.case import Case, Fault
+from adversary.case import DIGITS, Case, Fault
 from adversary.draws import draw
 from adversary.integration import Unknown
 from adversary.problem import Problem
@@ -42,13 +42,24 @@ def alarm(seconds: float) -> Iterator[None]:
 
 
 def faults(verb: str, problem: Problem, patience: float = PATIENCE) -> list[Fault]:
-    """Return what is wrong with the answers of a verb about a problem."""
+    """Return what is wrong with the answers of a verb about a problem.
+
+    Where a saddle is left the truth loses digits too: it is asked for more of them.
+    """
+    found = _faults(verb, problem, patience, DIGITS)
+    if not found:
+        return found
+    kinds = {fault.kind for fault in _faults(verb, problem, patience, DIGITS + 20)}
+    return [fault for fault in found if fault.kind in kinds]
+
+
+def _faults(verb: str, problem: Problem, patience: float, digits: int) -> list[Fault]:
     found: list[Fault] = []
     case = None
     try:
         with warnings.catch_warnings(), alarm(patience):
             warnings.simplefilter("ignore")
-            case = Case(problem)
+            case = Case(problem, digits)
             for fault in VERBS[verb](case):
                 found.append(fault)
     except (sf.SymflowError, Unknown):
