@@ -24,6 +24,7 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
+from symflow.claims.magnification import magnified
 
 
 class Status(Enum):
@@ -202,6 +203,10 @@ class Bound(Claim):
     @abstractmethod
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the smaller and the larger side at every time of `path`."""
+
+    def magnification(self, path: Path) -> Array:
+        """Return by how much factors that cancel magnify rounding in W."""
+        return magnified(path, getattr(path.flow.network, "depth", 1))
 
     def margin(self, path: Path) -> Array:
         """Return larger/smaller at every time: at least 1 where the bound holds.

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import to_float
 from symflow.claims import Path, relative_size
+from symflow.claims.magnification import product_sizes
 
 #: Points of the grid on which the rate is integrated, and a safety factor.
 GRID, SAFETY = 60, 10.0
@@ -169,27 +169,6 @@ def _grid(times: Array) -> Array:
     return np.unique(np.concatenate([[0.0], np.linspace(0, end, GRID), spread, times]))
 
 
-def magnified(path: Path, degree: int) -> Array:
-    """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
-
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    degree : int
-        The number of factors of W.
-
-    Returns
-    -------
-    array, shape (times,)
-        At least 1, also beside W = 0, where errors are relative to the numerator.
-    """
-    sizes = [to_float(abs(product).max()) for product in path.end_to_end]
-    whole = _product_sizes(path, degree)
-    pairs = zip(whole, sizes, strict=True)
-    return np.array([max(1.0, top / (size or top or 1.0)) for top, size in pairs])
-
-
 def relative_gaps(path: Path, predicted: Array, degree: int) -> Array:
     """Return max|W_path − W| over the largest entry of the smaller of both.
 
@@ -204,15 +183,9 @@ def relative_gaps(path: Path, predicted: Array, degree: int) -> Array:
     degree : int
         The number of factors of W.
     """
-    gaps, sizes = [], _product_sizes(path, degree)
+    gaps, sizes = [], product_sizes(path, degree)
     for seen, said, size in zip(path.end_to_end, predicted, sizes, strict=True):
         least = min(seen, said, key=lambda matrix: abs(matrix).max())
         scale = least if least.any() else np.array([size])
         gaps.append(relative_size(seen - said, scale))
     return np.asarray(gaps)
-
-
-def _product_sizes(path: Path, degree: int) -> list[float]:
-    """Return max|θ|^degree at every time of a path."""
-    tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
-    return [to_float(top**degree) for top in tops]

@@ -23,6 +23,7 @@ from symflow.claims import (
     relative_size,
 )
 from symflow.claims.finding import gap_to, is_endless, limit_finding
+from symflow.claims.magnification import magnified
 from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
@@ -37,7 +38,6 @@ from symflow.solutions.sensitivity import (
     bent,
     horizon,
     last_time,
-    magnified,
     relative_gaps,
 )
 from symflow.solutions.time.learning_rate import Scheduled, scheduled
