@@ -22,13 +22,14 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_source
 from symflow.codegen.inplace import Shape
-from symflow.codegen.module import prelude_source
 from symflow.codegen.lower import loss_program, rhs_program
+from symflow.codegen.module import prelude_source
 from symflow.codegen.program import Program, python_name, quoted
 from symflow.codegen.targets.c import CLOSE, PRELUDE, C, function, header
 from symflow.codegen.targets.loops import SizedProgram, loops
 from symflow.codegen.targets.numba import PythonLoops
 from symflow.codegen.targets.sizes import at_shapes
+from symflow.codegen.targets.straight import is_short, straight
 from symflow.flow import GradientFlow
 from symflow.simulation.dop853 import GROW, SAFETY, SHRINK, STAGES
 from symflow.simulation.methods import MOST_STEPS, PART, WHOLE
@@ -74,6 +75,27 @@ class Lanes(C):
         line = super().assign(target, operator, value)
         return line if target.partition("[")[0] in self.shared else f"EACH {line}"
 
+    def product(self, shape: Shape, inner: int, target: str, term: str) -> list[str]:
+        """Return the lines of a product, whose sums stay in registers."""
+        if target.partition("[")[0] in self.shared:
+            return super().product(shape, inner, target, term)
+        rows, columns = shape
+        body = [
+            "double sum[LANES] = {0.0};",
+            *self.loop("k", inner, [f"EACH sum[l] += {term};"]),
+            f"EACH {target} = sum[l];",
+        ]
+        return self.loop("i", rows, self.loop("j", columns, body))
+
+    def body(self, program: SizedProgram) -> tuple[list[str], dict[str, Shape]]:
+        """Return the lines of a program and its scratch arrays.
+
+        Short programs have neither loops nor arrays.
+        """
+        if not is_short(program):
+            return super().body(program)
+        return ["EACH {", *(f"    {n}" for n in straight(program, self)), "}"], {}
+
     def declared(self, scratch: dict[str, Shape]) -> list[str]:
         """Return the declarations of scratch arrays."""
         own = {n: s for n, s in scratch.items() if n in self.shared}
@@ -109,9 +131,10 @@ def c_integrator(flow: GradientFlow, program: SizedProgram) -> str:
     names = [argument.name for argument in program.program.inputs]
     notes = (
         "   simulate(…) integrates many starts with Dormand and Prince's method of\n"
-        f"   order 8 and its dense output; weights are {', '.join(names[:count])}, data\n"
-        f"   {', '.join(names[count:])}, row-major.  It needs the standard library\n"
-        "   alone, and is C++ as well.  To let it test itself:\n"
+        "   order 8 and its dense output.  All matrices are row-major:\n"
+        f"     weights {', '.join(names[:count])}\n"
+        f"     data {', '.join(names[count:])}\n"
+        "   It needs the standard library alone, and is C++ as well.  To test itself:\n"
         "   cc -O3 -DSELF_TEST flow.c -lm && ./a.out\n\n  "
     ).replace("…", "...")
     filled = _template("integrator_c.txt").substitute(
@@ -140,27 +163,28 @@ def _c_test(flow: GradientFlow, program: SizedProgram) -> dict[str, Any]:
     """Return what the test of a C file needs: the loss, and what its data look like."""
     count, loss = len(flow.state), loss_program(flow)
     shapes = dict(zip(rhs_program(flow).inputs, program.shapes, strict=True))
-    sizes = solve_widths(
-        [("", argument.shape, shape) for argument, shape in shapes.items() if shape]
-    )
+    declared: list[Any] = [("", a.shape, shape) for a, shape in shapes.items() if shape]
+    sizes = solve_widths(declared)
     whole = at_shapes(
         loss,
         tuple(tuple(int(sympify(w).subs(sizes)) for w in a.shape) for a in loss.inputs),
         "compile_simulator(flow)",
     )
-    kinds = ("", "covariance", "signs")
+    kinds = ("", "covariance", "signs", "number")
     known = {python_name(Symbol(k)): v for k, v in flow.loss.example_kinds.items()}
-    data = [(1, 1) if not shape else shape for shape in whole.shapes[count:]]
+    known |= {a.name: "number" for a in loss.inputs if not a.shape}
+    every = [shape or (1, 1) for shape in whole.shapes]
+    data = every[count:]
     first = [0, *accumulate(prod(shape) for shape in program.shapes[:count])]
     blocks = [*(f"z + {k}" for k in first[:-1])]
     blocks += [f"data[{k}]" for k in range(len(data))]
     return {
         "has_loss": int(flow.is_gradient),
         "loss_data": len(data),
-        "rows": ", ".join(str(shape[0]) for shape in [*data, (0, 0)]),
-        "columns": ", ".join(str(shape[1]) for shape in [*data, (0, 0)]),
+        "rows": ", ".join(str(shape[0]) for shape in every),
+        "columns": ", ".join(str(shape[1]) for shape in every),
         "kinds": ", ".join(
-            [*(str(kinds.index(known.get(a.name, ""))) for a in loss.inputs[count:]), "0"]
+            str(kinds.index(known.get(a.name, ""))) for a in loss.inputs
         ),
         "loss": function(whole, C(), "static void") if flow.is_gradient else "",
         "loss_call": f"loss({', '.join([*blocks, '&sides[side]'])})",
@@ -174,7 +198,9 @@ def python_integrator(flow: GradientFlow, program: SizedProgram, jit: bool) -> s
     first = [0, *accumulate(prod(shape) for shape in program.shapes[:count])]
     parts = list(zip(first[:-1], first[1:], program.shapes, strict=False))
     weights = [f"y[{a}:{b}].reshape({shape})" for a, b, shape in parts]
-    call = f"    found = {program.program.name}({', '.join([*weights, *names[count:]])})"
+    call = (
+        f"    found = {program.program.name}({', '.join([*weights, *names[count:]])})"
+    )
     stores = [
         f"    out[{a}:{b}] = found[{k}].ravel()" for k, (a, b, _) in enumerate(parts)
     ]

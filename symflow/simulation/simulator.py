@@ -8,45 +8,31 @@ compiled file as well: the same tableau, the same control of the steps.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from math import prod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.widths import solve_widths
-from symflow.codegen.lower import arguments, rhs_program
 from symflow.codegen.inplace import Shape
-from symflow.codegen.loading import load
+from symflow.codegen.lower import arguments, rhs_program
 from symflow.codegen.operands import floats
-from symflow.codegen.targets.ckernel import compiled
-from symflow.codegen.targets.peers import peer
-from symflow.codegen.targets.sizes import at_shapes, sized
-from symflow.errors import IntegrationFailed, InvalidArgument, InvalidData, ShapeMismatch
+from symflow.codegen.targets.sizes import sized
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    InvalidData,
+    ShapeMismatch,
+)
 from symflow.files import write_text
-from symflow.flow import GradientFlow, as_times
+from symflow.flow import GradientFlow
+from symflow.simulation.compiled import CALL, CIntegrator, integrator_of, source_of
 from symflow.simulation.dop853 import DOP853
-from symflow.simulation.integrator import c_integrator, python_integrator
 from symflow.simulation.methods import MOST_STEPS, check_tolerances
 from symflow.simulation.system import Floats
 
 TARGETS = ("c", "numba", "numpy")
-
-#: Starts side by side in C, as many as a vector register holds twice, …
-LANES = 8
-#: … up to so many weights, whose stages then stay in the cache of a core.
-NARROW = 400
-
-#: Starts per call of C, between which Python hears of Ctrl-C.
-PORTION = 4096
-
-_CALL = "compile_simulator(flow)"
-
-#: States (starts, times, size), and per start why it ended, its steps, the rejected
-#: ones and the time reached.
-Run = Callable[..., tuple[tuple[Floats, ...], Floats]]
 
 
 class Simulator:
@@ -86,9 +72,12 @@ class Simulator:
         self.flow, self.target, self.shapes = flow, target, shapes
         self.rtol, self.atol = rtol, atol
         self.arguments = tuple(a.name for a in rhs_program(flow).inputs)
+        self._call = f"simulator({', '.join((*self.arguments, 't'))})"
+        self._whats = [f"{self._call}: {name}" for name in (*self.arguments, "t")]
         self._declared = [getattr(s, "shape", ()) for s in arguments(flow)]
-        if shapes is not None:
-            _integrator(flow, target, shapes)
+        self._run = None if shapes is None else integrator_of(flow, target, shapes)
+        if isinstance(self._run, CIntegrator):
+            self._run.function(1)  # says now if there is no compiler
 
     def __call__(
         self, *arrays: Any, rtol: float | None = None, atol: float | None = None
@@ -120,27 +109,36 @@ class Simulator:
         IntegrationFailed
             If the last time cannot be reached from a start.
         """
-        count = len(self.flow.state)
-        call = f"simulator({', '.join((*self.arguments, 't'))})"
+        count, call = len(self.flow.state), self._call
         if len(arrays) != len(self.arguments) + 1:
             msg = f"{call}: takes {len(self.arguments) + 1} arrays; got {len(arrays)}"
             raise ShapeMismatch(msg)
-        *given, times = [_plain(a, call) for a in arrays]
-        if rtol is not None or atol is not None:
-            check_tolerances(call, rtol=rtol or self.rtol, atol=atol)
+        *given, times = [
+            a if type(a) is np.ndarray and a.dtype == np.float64 else floats(a, what)
+            for a, what in zip(arrays, self._whats, strict=True)
+        ]
+        if rtol is None and atol is None:
+            rtol, atol = self.rtol, self.atol
+            if isinstance(self._run, CIntegrator):
+                found = self._run.quickly(given, times, rtol, atol or 0.0)
+                if found is not None:
+                    return found
+        else:
+            check_tolerances("simulator", rtol=rtol, atol=atol)
+            rtol, atol = rtol or self.rtol, atol or self.atol
         shapes, lead = self._fitting(given, times, call)
         moments = times if times.ndim else times.reshape(1)
         starts = [
             a if a.shape[:-2] == lead else np.broadcast_to(a, (*lead, *a.shape[-2:]))
             for a in given[:count]
         ]
-        run = _integrator(self.flow, self.target, shapes)
+        run = self._run or integrator_of(self.flow, self.target, shapes)
         found, stats = run(
             [np.ascontiguousarray(a) for a in starts],
             given[count:],
             moments,
-            self.rtol if rtol is None else rtol,
-            (self.atol if atol is None else atol) or 0.0,
+            rtol,
+            atol or 0.0,
         )
         self._refuse_failures(stats, moments, call)
         keep = (*lead, *times.shape)
@@ -167,9 +165,7 @@ class Simulator:
             msg = f"{call}: the leading dimensions {leads} do not fit together"
             raise ShapeMismatch(msg) from None
 
-    def _check(
-        self, given: list[Floats], shapes: tuple[Shape, ...], call: str
-    ) -> None:
+    def _check(self, given: list[Floats], shapes: tuple[Shape, ...], call: str) -> None:
         """Raise ShapeMismatch for shapes that contradict the flow or the code."""
         declared: list[Any] = []
         for name, wanted, shape, array in zip(
@@ -215,7 +211,7 @@ class Simulator:
                 "compile_simulator(flow, widths=(10, 5, 1), samples=…)"
             )
             raise InvalidArgument(msg)
-        return _source(self.flow, self.target, self.shapes)
+        return source_of(self.flow, self.target, self.shapes)
 
     def write(self, path: str | Path) -> Path:
         """Write the source to a file, which needs symflow no more.
@@ -313,10 +309,10 @@ def compile_simulator(
     [0.01, 0.430588, 2.0]
     """
     if not isinstance(flow, GradientFlow):
-        msg = f"{_CALL}: needs a gradient flow; got {flow!r}"
+        msg = f"{CALL}: needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
     if target not in TARGETS:
-        msg = f"{_CALL}: target has to be one of {', '.join(TARGETS)}; got {target!r}"
+        msg = f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {target!r}"
         raise InvalidArgument(msg)
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)
     is_open = any(
@@ -326,145 +322,5 @@ def compile_simulator(
     )
     shapes = None
     if widths is not None or samples is not None or not is_open:
-        shapes = sized(flow, widths, _CALL, samples=samples).shapes
+        shapes = sized(flow, widths, CALL, samples=samples).shapes
     return Simulator(flow, target, shapes, rtol, atol)
-
-
-def _plain(value: Any, call: str) -> Floats:
-    if type(value) is np.ndarray and value.dtype == np.float64:
-        return value
-    return floats(value, call)
-
-
-@lru_cache(maxsize=64)
-def _source(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> str:
-    program = at_shapes(rhs_program(flow), shapes, _CALL)
-    if target == "c":
-        return c_integrator(flow, program)
-    return python_integrator(flow, program, jit=target == "numba")
-
-
-@lru_cache(maxsize=64)
-def _integrator(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> Run:
-    """Return the compiled function for flat or stacked starts."""
-    source = _source(flow, target, shapes)
-    if target == "c":
-        return CIntegrator(source, shapes, len(flow.state))
-    if target == "numba":
-        peer("numba", _CALL, "bench")
-    return PythonIntegrator(load(source, "simulate"), shapes[: len(flow.state)])
-
-
-class CIntegrator:
-    """The C file, compiled for one start at a time and, when needed, for several.
-
-    Parameters
-    ----------
-    source : str
-        The C text.
-    shapes : tuple of tuple of int
-        Of weights and data.
-    count : int
-        How many of them are weights.
-    """
-
-    def __init__(self, source: str, shapes: tuple[Shape, ...], count: int) -> None:
-        self.source, self.shapes, self.count = source, shapes, count
-        self.size = sum(map(prod, shapes[:count]))
-        self._functions = {1: self._loaded(1)}
-
-    def __call__(
-        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
-    ) -> tuple[tuple[Floats, ...], Floats]:
-        """Return the weights (starts, times, rows, columns), and the statistics."""
-        import ctypes
-
-        starts = weights[0].size // prod(self.shapes[0])
-        lanes = LANES if starts > 1 and self.size <= NARROW else 1
-        if lanes not in self._functions:
-            self._functions[lanes] = self._loaded(lanes)
-        shapes = self.shapes[: self.count]
-        out = tuple(np.empty((starts, len(times), *shape)) for shape in shapes)
-        if starts > 1:
-            for array in out:
-                array.fill(np.nan)
-        stats = np.empty((starts, 4))
-        times = np.ascontiguousarray(times)
-        data = [np.ascontiguousarray(array) for array in data]
-        pointers = [array.ctypes.data for array in (*weights, *data, *out)]
-        function, many = self._functions[lanes], ctypes.c_void_p * len(pointers)
-        whole = many(*pointers)
-        for first in range(0, starts, PORTION):
-            if first:
-                for k, array in enumerate((*weights, *data, *out)):
-                    if not self.count <= k < len(pointers) - self.count:
-                        whole[k] = pointers[k] + first * (array.nbytes // starts)
-            code = function(
-                min(PORTION, starts - first),
-                ctypes.byref(whole),
-                ctypes.byref(whole, 8 * self.count),
-                len(times),
-                times.ctypes.data,
-                rtol,
-                atol,
-                ctypes.byref(whole, 8 * (len(pointers) - self.count)),
-                stats.ctypes.data + 32 * first,
-            )
-            if code < 0:
-                _refuse(code, times, self.count)
-        return out, stats
-
-    def _loaded(self, lanes: int) -> Any:
-        import ctypes
-
-        library = compiled(self.source, f"-DLANES={lanes}", call=_CALL)
-        function = library.simulate
-        function.restype = ctypes.c_long
-        address, real = ctypes.c_void_p, ctypes.c_double
-        function.argtypes = [ctypes.c_long, address, address, ctypes.c_long, address]
-        function.argtypes += [real, real, address, address]
-        return function
-
-
-def _refuse(code: int, times: Floats, count: int) -> None:
-    """Raise the error of a call that the C file refuses."""
-    if code == -1:
-        msg = f"{_CALL}: no memory for the stages of a step"
-        raise IntegrationFailed(msg)
-    if code == -2:
-        as_times(times, "simulator")
-    msg = f"simulator: argument {count - code - 2} has an entry that is not finite"
-    raise InvalidData(msg)
-
-
-class PythonIntegrator:
-    """The Python file, plain or compiled by Numba.
-
-    Parameters
-    ----------
-    function : callable
-        Its ``simulate``.
-    shapes : tuple of tuple of int
-        Of the weights.
-    """
-
-    def __init__(self, function: Any, shapes: tuple[Shape, ...]) -> None:
-        self.function, self.shapes = function, shapes
-
-    def __call__(
-        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
-    ) -> tuple[tuple[Floats, ...], Floats]:
-        """Return the weights (starts, times, rows, columns), and the statistics."""
-        as_times(times, "simulator")
-        for number, array in enumerate(data):
-            if not np.isfinite(array).all():
-                _refuse(-3 - number, times, len(self.shapes))
-        sizes = [prod(shape) for shape in self.shapes]
-        pairs = zip(weights, sizes, strict=True)
-        starts = np.concatenate([w.reshape(-1, size) for w, size in pairs], axis=1)
-        numbers = tuple(a if a.ndim else float(a) for a in data)
-        with np.errstate(all="ignore"):
-            states, stats = self.function(starts, numbers, times, rtol, atol)
-        parts = np.split(states, np.cumsum(sizes)[:-1], axis=2)
-        shaped = zip(parts, self.shapes, strict=True)
-        return tuple(p.reshape(*p.shape[:2], *shape) for p, shape in shaped), stats

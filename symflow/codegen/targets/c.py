@@ -40,6 +40,10 @@ class C(Language):
         """Return ``target = value;``."""
         return f"{target} {operator} {value};"
 
+    def body(self, program: SizedProgram) -> tuple[list[str], dict[str, Shape]]:
+        """Return the lines of a program and the scratch arrays that it needs."""
+        return loops(program, self)
+
     def declared(self, scratch: dict[str, Shape]) -> list[str]:
         """Return the declarations of scratch arrays."""
         return [f"double {n}[{max(1, prod(s))}];" for n, s in scratch.items()]
@@ -104,8 +108,7 @@ def source_of(flow: GradientFlow, program: SizedProgram) -> str:
         for argument, shape in zip(program.program.inputs, program.shapes, strict=True)
     )
     notes = (
-        f"   Row-major doubles:\n{sizes}\n\n"
-        f"   {what}\n   not overlap the arguments."
+        f"   Row-major doubles:\n{sizes}\n\n   {what}\n   not overlap the arguments."
     )
     return "\n".join([header(flow, notes), PRELUDE, function(program, C()), CLOSE])
 
@@ -139,17 +142,23 @@ def header(flow: GradientFlow, notes: str) -> str:
     )
 
 
+def scratch_of(program: SizedProgram, language: C) -> int:
+    """Return how many doubles of scratch memory a function has on the stack."""
+    return sum(max(1, prod(shape)) for shape in language.body(program)[1].values())
+
+
 def function(program: SizedProgram, language: C, kind: str = "void") -> str:
     """Return a C function of pointers to the inputs, then to the outputs.
 
     Raises InvalidArgument if the matrices are too large for the stack.
     """
-    body, scratch = loops(program, language)
-    needed = sum(prod(shape) for shape in scratch.values())
+    body, scratch = language.body(program)
+    needed = scratch_of(program, language)
     if needed > STACK:
         msg = (
-            f"c_source(flow, widths): needs {needed} doubles of scratch memory, more "
-            f"than the {STACK} that fit the stack. Use compile(flow), which calls BLAS"
+            f"{program.program.name} in C: needs {needed} doubles of scratch memory, "
+            f"more than the {STACK} that fit the stack. Use compile(flow), which calls "
+            "BLAS"
         )
         raise InvalidArgument(msg)
     used = "\n".join(body)

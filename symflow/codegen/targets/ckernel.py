@@ -153,7 +153,9 @@ def c_kernel(
 
 @lru_cache(maxsize=64)
 def compiled(source: str, *flags: str, call: str = "c_kernel(flow)") -> Any:
-    """Compile a C text, with `flags` besides `FLAGS`, and load it; an error names `call`.
+    """Compile a C text, with `flags` besides `FLAGS`, and load it.
+
+    An error names `call`.
 
     Raises NotInstalled without a compiler, OutputError where it fails.
     """

@@ -10,7 +10,6 @@ from symflow.algebra.numbers import to_float
 from symflow.codegen.inplace import FIXED_SIZE, Shape, fixed_matrix, slot_shapes
 from symflow.codegen.program import FUNCTIONS, Instruction, Program
 
-
 #: What loops are written for: everything but determinants and inverses.
 LOOPS = FIXED_SIZE.union(
     ("total", "weigh", "divide", "shift", "power", "softmax", *FUNCTIONS),
@@ -53,6 +52,13 @@ class Language(ABC):
     @abstractmethod
     def assign(self, target: str, operator: str, value: str) -> str:
         """Return the line of an assignment."""
+
+    def product(self, shape: Shape, inner: int, target: str, term: str) -> list[str]:
+        """Return the lines of a product of matrices, the sums of a term over k."""
+        rows, columns = shape
+        clear = self.loop("j", columns, [self.assign(target, "=", "0.0")])
+        summed = self.loop("j", columns, [self.assign(target, "+=", term)])
+        return self.loop("i", rows, [*clear, *self.loop("k", inner, summed)])
 
 
 @dataclass(frozen=True)
@@ -184,13 +190,9 @@ def _power(language: Language, exponent: Any) -> str:
 
 
 def _matmul(language: Language, out: View, left: View, right: View) -> list[str]:
-    rows, columns = out.shape
     target = out.at(language, "i", "j")
     term = f"{left.at(language, 'i', 'k')} * {right.at(language, 'k', 'j')}"
-    clear = language.loop("j", columns, [language.assign(target, "=", "0.0")])
-    inner = language.loop("j", columns, [language.assign(target, "+=", term)])
-    middle = language.loop("k", left.shape[1], inner)
-    return language.loop("i", rows, [*clear, *middle])
+    return language.product(out.shape, left.shape[1], target, term)
 
 
 def _reduced(
@@ -233,7 +235,7 @@ def _spread(language: Language, view: View, shape: Shape) -> str:
 
 
 def _softmax(language: Language, out: View, source: View) -> list[str]:
-    """Return lines that give 1/Σ exp(zₖ − z) for every z, which has no overflow left.
+    """Return lines that give 1/Σ exp(zₖ − z) for every z: infinite sums give zero.
 
     An entry holds its sum first.
     """
@@ -273,13 +275,14 @@ def placed(language: Language, operation: str, out: View, *operands: View) -> li
     Examples
     --------
     >>> from symflow.codegen.targets.c import C
-    >>> placed(C(), "vec", View("v", (6, 1)), View("a", (2, 3)))[1:3]
-    ['    for (int j = 0; j < 3; j++) {', '        v[(i * 3 + j) * 1 + 0] = a[i * 3 + j];']
+    >>> placed(C(), "vec", View("v", (6, 1)), View("a", (2, 3)))[2].strip()
+    'v[(i * 3 + j) * 1 + 0] = a[i * 3 + j];'
     """
     source = operands[0]
     rows, columns = source.shape
     size = out.shape[0]
-    loop, at = (rows, columns), ("i", "j")
+    loop: Shape = (rows, columns)
+    at = ("i", "j")
     target, operator = ("i", "0"), "="
     match operation:
         case "diag":

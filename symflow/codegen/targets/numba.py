@@ -20,8 +20,10 @@ class PythonLoops(Language):
 
     names: ClassVar[dict[str, str]] = {
         **{name: f"numpy.{name}" for name in ("log1p", *FUNCTIONS)},
-        **{"abs": "abs", "pow": "numpy.power"},
-        **{"asinh": "numpy.arcsinh", "atan": "numpy.arctan"},
+        "abs": "abs",
+        "pow": "numpy.power",
+        "asinh": "numpy.arcsinh",
+        "atan": "numpy.arctan",
     }
 
     def entry(self, name: str, row: str, column: str, shape: Shape) -> str:

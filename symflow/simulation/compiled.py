@@ -1,0 +1,236 @@
+"""The exported integrator as a function of NumPy arrays: C by ctypes, or Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import prod
+from threading import local
+from typing import Any
+
+import numpy as np
+
+from symflow.codegen.inplace import Shape
+from symflow.codegen.loading import load
+from symflow.codegen.lower import rhs_program
+from symflow.codegen.targets.c import STACK, scratch_of
+from symflow.codegen.targets.ckernel import compiled
+from symflow.codegen.targets.loops import SizedProgram
+from symflow.codegen.targets.peers import peer
+from symflow.codegen.targets.sizes import at_shapes
+from symflow.errors import IntegrationFailed, InvalidData
+from symflow.flow import GradientFlow, as_times
+from symflow.simulation.integrator import Lanes, c_integrator, python_integrator
+from symflow.simulation.system import Floats
+
+CALL = "compile_simulator(flow)"
+
+#: Starts side by side in C, as many as a vector register holds twice, …
+LANES = 8
+#: … up to so many weights, whose stages then stay in the cache of a core.
+NARROW = 150
+
+#: Times up to which a thread keeps the memory of a call.
+QUICK = 32
+
+#: Starts per call of C, between which Python hears of Ctrl-C.
+PORTION = 4096
+
+#: What the C file refuses a call by; less than the last for further arrays of data.
+NO_MEMORY, UNORDERED, NOT_FINITE = -1, -2, -3
+
+#: Weights (starts, times, rows, columns), and per start why it ended, its steps, the
+#: rejected ones and the time reached.
+Run = Callable[..., tuple[tuple[Floats, ...], Floats]]
+
+
+@lru_cache(maxsize=64)
+def source_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> str:
+    """Return the file of a flow at the shapes of weights and data.
+
+    Raises InvalidArgument if an operation has no code.
+    """
+    program = at_shapes(rhs_program(flow), shapes, CALL)
+    if target == "c":
+        return c_integrator(flow, program)
+    return python_integrator(flow, program, jit=target == "numba")
+
+
+@lru_cache(maxsize=64)
+def integrator_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> Run:
+    """Return the compiled file as a function of weights, data, times and tolerances.
+
+    Raises InvalidArgument if an operation has no code, and NotInstalled without a
+    compiler.
+    """
+    source = source_of(flow, target, shapes)
+    program, count = at_shapes(rhs_program(flow), shapes, CALL), len(flow.state)
+    if target == "c":
+        return CIntegrator(source, program, count)
+    if target == "numba":
+        peer("numba", CALL, "bench")
+    return PythonIntegrator(load(source, "simulate"), program, count)
+
+
+class CIntegrator:
+    """The C file, compiled for one start at a time and, when needed, for several.
+
+    Parameters
+    ----------
+    source : str
+        The C text.
+    program : SizedProgram
+        The rates that it integrates.
+    count : int
+        How many of its inputs are weights.
+    """
+
+    def __init__(self, source: str, program: SizedProgram, count: int) -> None:
+        self.source, self.program, self.count = source, program, count
+        self.shapes = program.shapes
+        narrow = sum(map(prod, self.shapes[:count])) <= NARROW
+        fits = scratch_of(program, Lanes(frozenset())) * LANES <= STACK
+        self.lanes = LANES if narrow and fits else 1
+        self._functions: dict[int, Any] = {}
+        self._of_thread = local()
+
+    def __call__(
+        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
+    ) -> tuple[tuple[Floats, ...], Floats]:
+        """Return the weights (starts, times, rows, columns), and the statistics."""
+        shapes = self.shapes[: self.count]
+        starts = weights[0].size // prod(shapes[0])
+        out = tuple(np.full((starts, len(times), *shape), np.nan) for shape in shapes)
+        stats, data = np.zeros((starts, 4)), [np.ascontiguousarray(a) for a in data]
+        weights = [w.reshape(starts, *s) for w, s in zip(weights, shapes, strict=True)]
+        times = np.ascontiguousarray(times)
+        for first in range(0, starts, PORTION):
+            part = slice(first, first + PORTION)
+            given, results = [w[part] for w in weights], [o[part] for o in out]
+            code = self._bound(given, data, times, results, stats[part])(rtol, atol)
+            if code < 0:
+                _refuse(code, times, self.program)
+        return out, stats
+
+    def quickly(
+        self, arrays: list[Floats], times: Floats, rtol: float, atol: float
+    ) -> tuple[Floats, ...] | None:
+        """Return the weights of one start by memory that is bound already.
+
+        None where something else is asked for, or goes wrong: then ask again, in words.
+        """
+        if times.ndim > 1 or not 0 < times.size <= QUICK:
+            return None
+        desks: dict[int, _Desk] = self._of_thread.__dict__.setdefault("desks", {})
+        if times.size not in desks:
+            desks[times.size] = _Desk(self, times.size)
+        desk = desks[times.size]
+        for own, array in zip(desk.arrays, arrays, strict=True):
+            if own.shape != array.shape:
+                return None
+            own[...] = array
+        desk.times[...] = times
+        if desk.run(rtol, atol) != 0:
+            return None
+        if times.ndim:
+            return tuple([out[0].copy() for out in desk.out])
+        return tuple([out[0, 0].copy() for out in desk.out])
+
+    def _bound(
+        self, weights: Any, data: Any, times: Floats, out: Any, stats: Floats
+    ) -> Callable[[float, float], int]:
+        """Return the C function of the tolerances alone, bound to contiguous memory."""
+        import ctypes
+
+        starts = len(stats)
+        function = self.function(self.lanes if starts > 1 else 1)
+        rows = [
+            (ctypes.c_void_p * (len(arrays) or 1))(*(a.ctypes.data for a in arrays))
+            for arrays in (weights, data, out)
+        ]
+        count, moments, counts = len(times), times.ctypes.data, stats.ctypes.data
+
+        def run(rtol: float, atol: float) -> int:
+            code: int = function(
+                starts, rows[0], rows[1], count, moments, rtol, atol, rows[2], counts
+            )
+            return code
+
+        return run
+
+    def function(self, lanes: int) -> Any:
+        """Return the C function for so many starts side by side.
+
+        Raises NotInstalled without a compiler, OutputError where it fails.
+        """
+        import ctypes
+
+        if lanes in self._functions:
+            return self._functions[lanes]
+        library = compiled(self.source, f"-DLANES={lanes}", call=CALL)
+        function = self._functions[lanes] = library.simulate
+        function.restype = ctypes.c_long
+        address, real = ctypes.c_void_p, ctypes.c_double
+        function.argtypes = [ctypes.c_long, address, address, ctypes.c_long, address]
+        function.argtypes += [real, real, address, address]
+        return function
+
+
+class _Desk:
+    """Memory for one start of a thread, to which the C function is bound for good."""
+
+    def __init__(self, owner: CIntegrator, times: int) -> None:
+        shapes, count = owner.shapes, owner.count
+        self.arrays = [np.empty(shape) for shape in shapes]
+        self.out = [np.empty((1, times, *shape)) for shape in shapes[:count]]
+        self.times, self.stats = np.empty(times), np.empty((1, 4))
+        weights, data = self.arrays[:count], self.arrays[count:]
+        self.run = owner._bound(weights, data, self.times, self.out, self.stats)
+
+
+def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
+    """Raise the error of a call that the C file refuses."""
+    if code == NO_MEMORY:
+        msg = "simulator: no memory for the stages of a step"
+        raise IntegrationFailed(msg)
+    if code == UNORDERED:
+        as_times(times, "simulator")
+    inputs = program.program.inputs[len(program.results) :]
+    msg = f"simulator: {inputs[NOT_FINITE - code].name} has an entry that is not finite"
+    raise InvalidData(msg)
+
+
+class PythonIntegrator:
+    """The Python file, plain or compiled by Numba.
+
+    Parameters
+    ----------
+    function : callable
+        Its ``simulate``.
+    program : SizedProgram
+        The rates that it integrates.
+    count : int
+        How many of its inputs are weights.
+    """
+
+    def __init__(self, function: Any, program: SizedProgram, count: int) -> None:
+        self.function, self.program, self.count = function, program, count
+        self.shapes = program.shapes[:count]
+
+    def __call__(
+        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
+    ) -> tuple[tuple[Floats, ...], Floats]:
+        """Return the weights (starts, times, rows, columns), and the statistics."""
+        as_times(times, "simulator")
+        for number, array in enumerate(data):
+            if not np.isfinite(array).all():
+                _refuse(NOT_FINITE - number, times, self.program)
+        sizes = [prod(shape) for shape in self.shapes]
+        pairs = zip(weights, sizes, strict=True)
+        starts = np.concatenate([w.reshape(-1, size) for w, size in pairs], axis=1)
+        numbers = tuple(a if a.ndim else float(a) for a in data)
+        with np.errstate(all="ignore"):
+            states, stats = self.function(starts, numbers, times, rtol, atol)
+        parts = np.split(states, np.cumsum(sizes)[:-1], axis=2)
+        shaped = zip(parts, self.shapes, strict=True)
+        return tuple(p.reshape(*p.shape[:2], *shape) for p, shape in shaped), stats
