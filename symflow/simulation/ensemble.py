@@ -15,6 +15,7 @@ from symflow.errors import (
     IntegrationFailed,
     InvalidArgument,
     InvalidData,
+    OutputError,
     ShapeMismatch,
 )
 from symflow.flow import GradientFlow, as_times
@@ -23,7 +24,7 @@ from symflow.flow.problem import Problem, bind
 from symflow.labelled import dataset, frame
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.companion import Companion
-from symflow.simulation.compiled import Run, integrator_of
+from symflow.simulation.compiled import CIntegrator, Run, integrator_of
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.methods import Method, absolute, fitted
 from symflow.simulation.system import Floats, System
@@ -280,11 +281,14 @@ def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
     arrays = (*system.problem.weights, *system.form.constants)
     shapes = tuple(array.shape for array in arrays)
     try:
-        return integrator_of(system.problem.flow, "c", shapes)
-    except InvalidArgument:
+        run = integrator_of(system.problem.flow, "c", shapes)
+        assert isinstance(run, CIntegrator)
+        run.function(run.lanes if starts > 1 else 1)
+    except (InvalidArgument, OutputError):
         if engine == "c":
             raise
         return None
+    return run
 
 
 def _compiled(
