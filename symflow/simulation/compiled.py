@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from math import prod
 from threading import local
 from typing import Any
@@ -29,6 +29,8 @@ CALL = "compile_simulator(flow)"
 LANES = 8
 #: … up to so many weights, whose stages then stay in the cache of a core.
 NARROW = 150
+
+FLOAT = np.dtype(np.float64)
 
 #: Times up to which a thread keeps the memory of a call.
 QUICK = 32
@@ -107,56 +109,78 @@ class CIntegrator:
         for first in range(0, starts, PORTION):
             part = slice(first, first + PORTION)
             given, results = [w[part] for w in weights], [o[part] for o in out]
-            code = self._bound(given, data, times, results, stats[part])(rtol, atol)
+            arrays = given, data, results
+            code = self.bound(arrays, times, stats[part], rtol, atol)()
             if code < 0:
                 _refuse(code, times, self.program)
         return out, stats
 
     def quickly(
-        self, arrays: list[Floats], times: Floats, rtol: float, atol: float
+        self, arrays: Sequence[Any], rtol: float, atol: float
     ) -> tuple[Floats, ...] | None:
         """Return the weights of one start by memory that is bound already.
 
         None where something else is asked for, or goes wrong: then ask again, in words.
         """
-        if times.ndim > 1 or not 0 < times.size <= QUICK:
+        desk = self._desk(getattr(arrays[-1], "shape", None), rtol, atol)
+        if desk is None or len(desk.arrays) != len(arrays):
             return None
-        desks: dict[int, _Desk] = self._of_thread.__dict__.setdefault("desks", {})
-        if times.size not in desks:
-            desks[times.size] = _Desk(self, times.size)
-        desk = desks[times.size]
         for own, array in zip(desk.arrays, arrays, strict=True):
-            if own.shape != array.shape:
+            is_plain = type(array) is np.ndarray and array.dtype is FLOAT
+            if not is_plain or array.shape != own.shape:
                 return None
             own[...] = array
-        desk.times[...] = times
-        if desk.run(rtol, atol) != 0:
+        if desk.run():
             return None
-        if times.ndim:
-            return tuple([out[0].copy() for out in desk.out])
-        return tuple([out[0, 0].copy() for out in desk.out])
+        return tuple([result.copy() for result in desk.results])
 
-    def _bound(
-        self, weights: Any, data: Any, times: Floats, out: Any, stats: Floats
-    ) -> Callable[[float, float], int]:
-        """Return the C function of the tolerances alone, bound to contiguous memory."""
+    def _desk(self, times: Any, rtol: float, atol: float) -> _Desk | None:
+        """Return memory for times of this shape, which a thread keeps."""
+        desks: dict[Any, _Desk] = self._of_thread.__dict__.setdefault("desks", {})
+        key = times, rtol, atol
+        if key in desks:
+            return desks[key]
+        if times is None or len(times) > 1 or not 0 < prod(times) <= QUICK:
+            return None
+        if len(desks) >= QUICK:
+            desks.clear()
+        desks[key] = desk = _Desk(self, times, rtol, atol)
+        return desk
+
+    def bound(
+        self,
+        arrays: tuple[Sequence[Floats], ...],
+        times: Floats,
+        stats: Floats,
+        rtol: float,
+        atol: float,
+    ) -> Callable[[], int]:
+        """Return the C function without arguments, bound to contiguous memory.
+
+        Parameters
+        ----------
+        arrays : tuple of sequences of arrays
+            Weights, data and results.
+        times, stats : array
+            Like `arrays` they have to live as long.
+        rtol, atol : float
+            The tolerances.
+        """
         import ctypes
 
-        starts = len(stats)
+        starts, address = len(stats), ctypes.c_void_p
         function = self.function(self.lanes if starts > 1 else 1)
-        rows = [
-            (ctypes.c_void_p * (len(arrays) or 1))(*(a.ctypes.data for a in arrays))
-            for arrays in (weights, data, out)
-        ]
-        count, moments, counts = len(times), times.ctypes.data, stats.ctypes.data
-
-        def run(rtol: float, atol: float) -> int:
-            code: int = function(
-                starts, rows[0], rows[1], count, moments, rtol, atol, rows[2], counts
-            )
-            return code
-
-        return run
+        weights, data, out = (
+            (address * (len(part) or 1))(*(a.ctypes.data for a in part))
+            for part in arrays
+        )
+        return partial(
+            function,
+            *(ctypes.c_long(starts), weights, data),
+            *(ctypes.c_long(len(times)), address(times.ctypes.data)),
+            *(ctypes.c_double(rtol), ctypes.c_double(atol)),
+            *(out, address(stats.ctypes.data)),
+        )
 
     def function(self, lanes: int) -> Any:
         """Return the C function for so many starts side by side.
@@ -170,22 +194,24 @@ class CIntegrator:
         library = compiled(self.source, f"-DLANES={lanes}", call=CALL)
         function = self._functions[lanes] = library.simulate
         function.restype = ctypes.c_long
-        address, real = ctypes.c_void_p, ctypes.c_double
-        function.argtypes = [ctypes.c_long, address, address, ctypes.c_long, address]
-        function.argtypes += [real, real, address, address]
         return function
 
 
 class _Desk:
     """Memory for one start of a thread, to which the C function is bound for good."""
 
-    def __init__(self, owner: CIntegrator, times: int) -> None:
+    def __init__(
+        self, owner: CIntegrator, times: Shape, rtol: float, atol: float
+    ) -> None:
         shapes, count = owner.shapes, owner.count
-        self.arrays = [np.empty(shape) for shape in shapes]
-        self.out = [np.empty((1, times, *shape)) for shape in shapes[:count]]
-        self.times, self.stats = np.empty(times), np.empty((1, 4))
-        weights, data = self.arrays[:count], self.arrays[count:]
-        self.run = owner._bound(weights, data, self.times, self.out, self.stats)
+        self.arrays = [np.empty(shape) for shape in (*shapes, times)]
+        moments = self.arrays[-1].reshape(-1)
+        out = [np.empty((1, len(moments), *shape)) for shape in shapes[:count]]
+        self.results = [o.reshape(*times, *o.shape[2:]) for o in out]
+        weights, data = self.arrays[:count], self.arrays[count:-1]
+        self.stats = np.empty((1, 4))
+        given = weights, data, out
+        self.run = owner.bound(given, moments, self.stats, rtol, atol)
 
 
 def _refuse(code: int, times: Floats, program: SizedProgram) -> None:

@@ -109,23 +109,19 @@ class Simulator:
         IntegrationFailed
             If the last time cannot be reached from a start.
         """
+        if rtol is None and atol is None:
+            rtol, atol = self.rtol, self.atol
+            found = self._quickly(arrays)
+            if found is not None:
+                return found
+        else:
+            check_tolerances("simulator", rtol=rtol, atol=atol)
+            rtol, atol = rtol or self.rtol, atol or self.atol
         count, call = len(self.flow.state), self._call
         if len(arrays) != len(self.arguments) + 1:
             msg = f"{call}: takes {len(self.arguments) + 1} arrays; got {len(arrays)}"
             raise ShapeMismatch(msg)
-        *given, times = [
-            a if type(a) is np.ndarray and a.dtype == np.float64 else floats(a, what)
-            for a, what in zip(arrays, self._whats, strict=True)
-        ]
-        if rtol is None and atol is None:
-            rtol, atol = self.rtol, self.atol
-            if isinstance(self._run, CIntegrator):
-                found = self._run.quickly(given, times, rtol, atol or 0.0)
-                if found is not None:
-                    return found
-        else:
-            check_tolerances("simulator", rtol=rtol, atol=atol)
-            rtol, atol = rtol or self.rtol, atol or self.atol
+        *given, times = map(floats, arrays, self._whats)
         shapes, lead = self._fitting(given, times, call)
         moments = times if times.ndim else times.reshape(1)
         starts = [
@@ -143,6 +139,12 @@ class Simulator:
         self._refuse_failures(stats, moments, call)
         keep = (*lead, *times.shape)
         return tuple(a.reshape(keep + a.shape[2:]) for a in found)
+
+    def _quickly(self, arrays: tuple[Any, ...]) -> tuple[Floats, ...] | None:
+        """Return the weights of one start in the fastest way, if that goes well."""
+        if not arrays or not isinstance(self._run, CIntegrator):
+            return None
+        return self._run.quickly(arrays, self.rtol, self.atol or 0.0)
 
     def _fitting(
         self, given: list[Floats], times: Floats, call: str
