@@ -152,6 +152,9 @@ def test_a_stiff_flow_ends_after_so_many_steps():
     _, _, weights, (xx, yx) = problem(TWO.network, TWO.loss)
     with pytest.raises(sf.IntegrationFailed, match="more than 300000 steps"):
         sf.compile_simulator(TWO)(*weights, 1e9 * xx, yx, [1000.0])
+    many = [np.stack([weight] * 5000) for weight in weights]  # the first is enough
+    with pytest.raises(sf.IntegrationFailed, match="start 0: more than 300000 steps"):
+        sf.compile_simulator(TWO)(*many, 1e9 * xx, yx, [1000.0])
 
 
 @pytest.mark.parametrize(
@@ -207,7 +210,7 @@ def test_the_python_file_needs_numpy_alone(tmp_path):
     _, data, weights, arrays = problem(TWO.network, TWO.loss)
     start = np.concatenate([w.ravel() for w in weights])[None]
     t = np.array([2.0])
-    states, stats = module["simulate"](start, tuple(arrays), t, 1e-10, 0.0)
+    states, stats = module["simulate"](start, tuple(arrays), t, 1e-10, 0.0, 0)
     right = sf.simulate(TWO, data, weights, [2]).weights
     np.testing.assert_allclose(states[0, 0, :6], right[0].ravel(), rtol=1e-9)
     assert stats[0, 0] == 0

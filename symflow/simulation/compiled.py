@@ -97,7 +97,13 @@ class CIntegrator:
         self._of_thread = local()
 
     def __call__(
-        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
+        self,
+        weights: Any,
+        data: Any,
+        times: Floats,
+        rtol: float,
+        atol: float,
+        most: int,
     ) -> tuple[tuple[Floats, ...], Floats]:
         """Return the weights (starts, times, rows, columns), and the statistics."""
         shapes = self.shapes[: self.count]
@@ -110,9 +116,11 @@ class CIntegrator:
             part = slice(first, first + PORTION)
             given, results = [w[part] for w in weights], [o[part] for o in out]
             arrays = given, data, results
-            code = self.bound(arrays, times, stats[part], rtol, atol)()
+            code = self.bound(arrays, times, stats[part], rtol, atol, most)()
             if code < 0:
                 _refuse(code, times, self.program)
+            if code > most:
+                break
         return out, stats
 
     def quickly(
@@ -154,6 +162,7 @@ class CIntegrator:
         stats: Floats,
         rtol: float,
         atol: float,
+        most: int,
     ) -> Callable[[], int]:
         """Return the C function without arguments, bound to contiguous memory.
 
@@ -165,6 +174,8 @@ class CIntegrator:
             Like `arrays` they have to live as long.
         rtol, atol : float
             The tolerances.
+        most : int
+            Starts that may fail before all end.
         """
         import ctypes
 
@@ -179,7 +190,7 @@ class CIntegrator:
             *(ctypes.c_long(starts), weights, data),
             *(ctypes.c_long(len(times)), address(times.ctypes.data)),
             *(ctypes.c_double(rtol), ctypes.c_double(atol)),
-            *(out, address(stats.ctypes.data)),
+            *(out, address(stats.ctypes.data), ctypes.c_long(most)),
         )
 
     def function(self, lanes: int) -> Any:
@@ -211,7 +222,7 @@ class _Desk:
         weights, data = self.arrays[:count], self.arrays[count:-1]
         self.stats = np.empty((1, 4))
         given = weights, data, out
-        self.run = owner.bound(given, moments, self.stats, rtol, atol)
+        self.run = owner.bound(given, moments, self.stats, rtol, atol, 0)
 
 
 def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
@@ -244,7 +255,13 @@ class PythonIntegrator:
         self.shapes = program.shapes[:count]
 
     def __call__(
-        self, weights: Any, data: Any, times: Floats, rtol: float, atol: float
+        self,
+        weights: Any,
+        data: Any,
+        times: Floats,
+        rtol: float,
+        atol: float,
+        most: int,
     ) -> tuple[tuple[Floats, ...], Floats]:
         """Return the weights (starts, times, rows, columns), and the statistics."""
         as_times(times, "simulator")
@@ -256,7 +273,7 @@ class PythonIntegrator:
         starts = np.concatenate([w.reshape(-1, size) for w, size in pairs], axis=1)
         numbers = tuple(a if a.ndim else float(a) for a in data)
         with np.errstate(all="ignore"):
-            states, stats = self.function(starts, numbers, times, rtol, atol)
+            states, stats = self.function(starts, numbers, times, rtol, atol, most)
         parts = np.split(states, np.cumsum(sizes)[:-1], axis=2)
         shaped = zip(parts, self.shapes, strict=True)
         return tuple(p.reshape(*p.shape[:2], *shape) for p, shape in shaped), stats

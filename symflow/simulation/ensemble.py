@@ -301,6 +301,7 @@ def _compiled(
         times,
         method.rtol,
         absolute(method),
+        len(starts),
     )
     states = np.concatenate([w.reshape(*w.shape[:2], -1) for w in found], axis=2)
     bad = np.flatnonzero(stats[:, 0])

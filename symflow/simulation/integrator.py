@@ -36,6 +36,9 @@ from symflow.simulation.methods import MOST_STEPS, PART, WHOLE
 from symflow.simulation.system import NEAR
 from symflow.simulation.tableau import tableau
 
+#: Headers, which do not belong between the brackets for C++.
+INCLUDED = "\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>"
+
 #: The control of the steps, by its names in the templates.
 CONTROL = {
     "safety": repr(SAFETY),
@@ -135,7 +138,7 @@ def c_integrator(flow: GradientFlow, program: SizedProgram) -> str:
         f"     weights {', '.join(names[:count])}\n"
         f"     data {', '.join(names[count:])}\n"
         "   It needs the standard library alone, and is C++ as well.  To test itself:\n"
-        "   cc -O3 -DSELF_TEST flow.c -lm && ./a.out\n\n  "
+        "   cc -O3 -DSELF_TEST flow.c -lm && ./a.out\n\n "
     ).replace("…", "...")
     filled = _template("integrator_c.txt").substitute(
         CONTROL,
@@ -156,7 +159,7 @@ def c_integrator(flow: GradientFlow, program: SizedProgram) -> str:
         ),
         **_c_test(flow, program),
     )
-    return "\n".join([header(flow, notes), PRELUDE, filled, CLOSE])
+    return "\n".join([header(flow, notes), INCLUDED, PRELUDE, filled, CLOSE])
 
 
 def _c_test(flow: GradientFlow, program: SizedProgram) -> dict[str, Any]:

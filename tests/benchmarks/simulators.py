@@ -117,9 +117,7 @@ def time_to_solution(sizes, limit):
 
 
 def warm(sizes, limit):
-    print(
-        "\nexported integrator, called again: µs, then the time of others over it"
-    )
+    print("\nexported integrator, called again: µs, then the time of others over it")
     peers = ("simulate", "hand", "heyoka")
     line("size", "exported", *peers)
     for size in sizes:
