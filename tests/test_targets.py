@@ -15,8 +15,15 @@ import sympy
 from scipy.integrate import solve_ivp
 
 import symflow as sf
+from symflow.codegen.evaluate import evaluate
+from symflow.codegen.program import FUNCTIONS, Input, Instruction, Output, Program
 from symflow.codegen.tangent import directional, has_tangent
+from symflow.codegen.targets.c import CLOSE, PRELUDE, C, function
+from symflow.codegen.targets.ckernel import CKernel
 from symflow.codegen.targets.heyoka import constant
+from symflow.codegen.targets.loops import LOOPS, loops
+from symflow.codegen.targets.numba import PythonLoops
+from symflow.codegen.targets.sizes import at_shapes
 
 RNG = np.random.default_rng(7)
 
@@ -302,6 +309,163 @@ def test_heyoka_integrates_the_flow():
         solver.propagate_until(1.0)
         flat = np.concatenate([W[-1].ravel() for W in run.weights])
         assert np.max(np.abs(solver.state - flat)) < 1e-12
+
+
+COLUMN, MATRIX, SQUARE = (3, 1), (2, 3), (3, 3)
+
+#: Every operation that loops are written for, on operands of these shapes.
+OPERATIONS = {
+    "matmul": [(MATRIX, SQUARE)],
+    "add": [(MATRIX, MATRIX), ((), ())],
+    "subtract": [(MATRIX, MATRIX)],
+    "hadamard": [(MATRIX, MATRIX), ((), ())],
+    "scale": [(MATRIX, -0.75)],
+    "shift": [(MATRIX, 0.3), ((), 0.3)],
+    "power": [(MATRIX, -1), (MATRIX, 3), ((), 2)],
+    "multiply": [((), MATRIX)],
+    "weigh": [((), MATRIX)],
+    "divide": [(MATRIX, ())],
+    "transpose": [(MATRIX,)],
+    "inner": [(MATRIX, MATRIX)],
+    "trace": [(SQUARE,)],
+    "total": [(MATRIX,)],
+    "identity": [(4,)],
+    "constant": [(sympy.Matrix([[1, 0], [-2, 3]]),)],
+    "softmax": [(MATRIX,), (COLUMN,)],
+    "diag": [(COLUMN,)],
+    "diagonal": [(SQUARE,)],
+    "circulant": [(COLUMN,), (COLUMN, 5)],
+    "circulant_sums": [(SQUARE,), (SQUARE, 2)],
+    "pad": [(COLUMN, 5)],
+    "crop": [(COLUMN, 2)],
+    "vec": [(MATRIX,)],
+    "unvec": [((6, 1), 2)],
+    "kron": [(COLUMN, (2, 1))],
+    **{name: [(MATRIX,), ()] for name in FUNCTIONS},
+}
+
+
+def test_every_operation_of_the_loops_is_tested():
+    assert set(OPERATIONS) | {"rows", "columns"} == LOOPS
+
+
+def program_of(operation, operands):
+    """Return a program that is one operation, and numbers between 0.1 and 2."""
+    *shapes, last = operands if operands else ((),)
+    constant = None
+    if isinstance(last, tuple):
+        shapes.append(last)
+    else:
+        constant = last if isinstance(last, sympy.Matrix) else sympy.sympify(last)
+    inputs = tuple(Input(f"a{k}", shape) for k, shape in enumerate(shapes))
+    step = Instruction(operation, tuple(range(len(shapes))), constant)
+    program = Program("f", inputs, (step,), (Output("out", len(shapes)),))
+    rng = np.random.default_rng(len(operation))
+    arrays = [rng.uniform(0.1, 2, shape) for shape in shapes]
+    return at_shapes(program, tuple(shapes), "f"), arrays
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_loops_compute_what_numpy_does(operation):
+    """The text for Numba is plain Python: here it runs uncompiled."""
+    for operands in OPERATIONS[operation]:
+        sized, arrays = program_of(operation, operands)
+        (right,) = evaluate(sized.program, arrays)
+        lines, scratch = loops(sized, PythonLoops())
+        names = {
+            argument.name: a
+            for argument, a in zip(sized.program.inputs, arrays, strict=True)
+        }
+        shapes = scratch | {"out0": sized.results[0]}
+        names |= {n: np.empty(shape) for n, shape in shapes.items() if shape}
+        exec("\n".join(lines), {"numpy": np}, names)
+        np.testing.assert_allclose(names["out0"], right, rtol=1e-14)
+        if shutil.which("cc"):
+            source = "\n".join([PRELUDE, function(sized, C()), CLOSE])
+            kernel = CKernel(source, "f", sized.shapes, sized.results)
+            np.testing.assert_allclose(kernel(*arrays)[0], right, rtol=1e-14)
+
+
+@needs_compiler
+@pytest.mark.parametrize("outputs", ["rhs", "loss"])
+@pytest.mark.parametrize(
+    "loss", [sf.ExponentialLoss(), sf.LogisticLoss(l2=0.5), sf.SquaredLoss(l2="lam")]
+)
+@pytest.mark.parametrize(
+    "network",
+    [sf.LinearNetwork(3, 2, 2), sf.ConvolutionalNetwork(4, filters=(2, 3))],
+    ids=str,
+)
+def test_losses_and_their_rates_in_c_and_loops_are_those_of_numpy(
+    network, loss, outputs
+):
+    flow = sf.gradient_flow(network, loss)
+    kernel = sf.c_kernel(flow, samples=5, outputs=outputs)
+    rng = np.random.default_rng(2)
+    arrays = [rng.standard_normal(shape) for shape in kernel.shapes]
+    right = sf.compile(flow, outputs=outputs)(*arrays)
+    right = right if isinstance(right, tuple) else (right,)
+    names = {"numpy": np, "ShapeMismatch": sf.ShapeMismatch}
+    exec(sf.numba_source(flow, samples=5, outputs=outputs), names)
+    looped = names["loss" if outputs == "loss" else "gradient_flow"](*arrays)
+    for found in (kernel(*arrays), looped):
+        for one, other in zip(found, right, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+@needs_compiler
+def test_extreme_margins_neither_overflow_nor_cancel_in_c():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.LogisticLoss())
+    loss = sf.c_kernel(flow, samples=1, outputs="loss")
+    rate = sf.c_kernel(flow, samples=1)
+    one = [[1.0]]
+    assert loss([[50.0]], one, one)[0] == pytest.approx(np.exp(-50), rel=1e-14)
+    assert loss([[-1e5]], one, one)[0] == 1e5
+    assert rate([[700.0]], one, one)[0].item() == pytest.approx(np.exp(-700), rel=1e-12)
+    assert rate([[-1e5]], one, one)[0].item() == 1.0
+
+
+def test_code_for_samples_asks_for_their_number():
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 1), sf.LogisticLoss())
+    with pytest.raises(sf.InvalidArgument, match="samples=100"):
+        sf.c_source(flow)
+    for wrong in (0, 2.5, "n"):
+        with pytest.raises(sf.InvalidArgument, match="samples"):
+            sf.c_source(flow, samples=wrong)
+    with pytest.raises(sf.InvalidArgument, match='"rhs" or "loss"'):
+        sf.c_source(flow, samples=2, outputs="gradient")
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+@pytest.mark.parametrize("outputs", ["rhs", "loss"])
+def test_c_code_is_strict_cpp(outputs, tmp_path):
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 4, 2), sf.LogisticLoss(l2=0.5))
+    path = tmp_path / "flow.cpp"
+    path.write_text(sf.c_source(flow, samples=3, outputs=outputs))
+    strict = ["-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-c"]
+    subprocess.run(["g++", *strict, str(path), "-o", str(tmp_path / "f.o")], check=True)
+
+
+@pytest.mark.slow  # its compiler takes seconds
+@pytest.mark.parametrize("loss", [sf.ExponentialLoss(), sf.LogisticLoss()], ids=str)
+def test_heyoka_computes_the_rates_of_classification(loss):
+    heyoka = pytest.importorskip("heyoka")
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), loss)
+    rng = np.random.default_rng(3)
+    data = sf.Dataset(rng.standard_normal((4, 3)), np.array([1.0, -1, 1, 1]))
+    weights = [rng.standard_normal(symbol.shape) for symbol in flow.state]
+    flat = np.concatenate([w.ravel() for w in weights])
+    for one in (flow, sf.directional_flow(flow)):
+        if one is not flow and isinstance(loss, sf.LogisticLoss):
+            with pytest.raises(sf.InvalidArgument, match="no function softplus"):
+                sf.to_heyoka(one, data)
+            continue
+        variables, rates = zip(*sf.to_heyoka(one, data), strict=True)
+        found = heyoka.cfunc(list(rates), list(variables))(flat)
+        right = sf.compile(one)(*weights, data.X, data.Y)
+        np.testing.assert_allclose(
+            found, np.concatenate([r.ravel() for r in right]), rtol=1e-12
+        )
 
 
 class Rationals:

@@ -7,6 +7,7 @@ not be rounded to floats, and serves as a second route to the same values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
 from symflow.codegen.program import FUNCTIONS, Instruction, Program
+from symflow.errors import InvalidArgument
 
 
 def evaluate(
@@ -112,6 +114,8 @@ def _entry(name: str, entry: Any) -> Any:
     if context is None and isinstance(entry, sympy.Basic):
         module = functions if name in PRELUDE else sympy
         return getattr(module, name)(entry)
+    if context is None and not hasattr(entry, "__float__"):
+        return _symbolic(name, entry)
     if context is None:
         return elementwise(name, np.asarray(float(entry)))[()]
     if name == "reciprocal":
@@ -121,6 +125,15 @@ def _entry(name: str, entry: Any) -> Any:
     if name == "softplus":
         return context.log1p(context.exp(-abs(entry))) + max(entry, context.zero)
     return getattr(context, name)(entry)
+
+
+def _symbolic(name: str, entry: Any) -> Any:
+    """Apply a function of the library that an expression is of, such as heyoka."""
+    library = import_module(type(entry).__module__.partition(".")[0])
+    if not hasattr(library, name):
+        msg = f"evaluate(program, arrays): {library.__name__} has no function {name}"
+        raise InvalidArgument(msg)
+    return getattr(library, name)(entry)
 
 
 def _determinant(matrix: Array) -> Any:
@@ -155,6 +168,9 @@ def _eliminate(matrix: Array) -> tuple[Any, Any]:
 
 def _softmax(array: Array) -> Array:
     """Return exp of an object array, divided by the sum of each matrix."""
+    if not all(hasattr(entry, "__float__") for entry in array.flat):  # nor an order
+        sums = [elementwise("exp", array - entry).sum() for entry in array.flat]
+        return np.array([1.0 / total for total in sums]).reshape(array.shape)
     powers = elementwise("exp", array - array.max(axis=(-2, -1), keepdims=True))
     return np.asarray(powers / powers.sum(axis=(-2, -1), keepdims=True))
 

@@ -8,9 +8,12 @@ shortest way to BLAS, and batches by ``numpy.matmul``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
+import sympy
 
 from symflow.algebra.numbers import to_float
 from symflow.algebra.widths import solve_widths
@@ -51,8 +54,7 @@ def has_fixed_size_code(program: Program) -> bool:
 def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
     """Return the integer shape of every slot, from those of the inputs.
 
-    The program has to have fixed-size code; `shapes` has one shape per input, without
-    batch dimensions.
+    `shapes` has one shape per input, without batch dimensions; numbers have none.
 
     Raises ShapeMismatch if the shapes contradict those that the program declares.
 
@@ -80,6 +82,8 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
         if step.operation == "identity":
             size = counts[step.operands[0]] if step.operands else step.constant
             operands = [(int(size), int(size))]  # type: ignore[arg-type]
+        if step.operation == "unvec" and step.constant is None:
+            step = replace(step, constant=sympy.Integer(counts[step.operands[1]]))
         found.append(_shape(step, operands))
     return found
 
@@ -90,8 +94,22 @@ def _shape(step: Instruction, operands: list[Shape]) -> Shape:
             return operands[0][0], operands[1][1]
         case "transpose":
             return operands[0][::-1]
-        case "inner" | "trace" | "rows" | "columns":
+        case "inner" | "trace" | "total" | "rows" | "columns" | "determinant":
             return ()
+        case "diagonal":
+            return operands[0][0], 1
+        case "vec":
+            return prod(operands[0]), 1
+        case "kron":
+            return operands[0][0] * operands[1][0], 1
+        case "diag" | "circulant":
+            size = operands[0][0] if step.constant is None else int(step.constant)
+            return size, size
+        case "circulant_sums" | "pad" | "crop":
+            return operands[0][0] if step.constant is None else int(step.constant), 1
+        case "unvec":
+            assert step.constant is not None
+            return int(step.constant), operands[0][0] // int(step.constant)
         case "constant":
             assert step.constant is not None
             rows, columns = step.constant.shape

@@ -122,7 +122,7 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
         shapes_note="small" if smaller else "those of the flow",
         example_shapes=_example_shapes(program_of_loss, smaller=smaller),
         example_kinds=repr(_example_kinds(flow)),
-        prelude=_prelude_source(programs),
+        prelude=prelude_source(programs),
         rhs=_function(replace(program, name="rhs"), _rhs_doc(flow)),
         loss=_function(program_of_loss, _loss_doc(flow), bare=True),
         end_to_end=_function(
@@ -151,7 +151,7 @@ def _function(program: Program, docstring: str, *, bare: bool = False) -> str:
     return array_source(program, docstring, dialect=MODULE, bare=bare)
 
 
-def _prelude_source(programs: Sequence[Program]) -> str:
+def prelude_source(programs: Sequence[Program]) -> str:
     """Return the text of the functions that the programs call."""
     used = {step.operation for program in programs for step in program.instructions}
     texts = [getsource(PRELUDE[name]) for name in PRELUDE if name in used]

@@ -12,6 +12,7 @@ from symflow.simulation.methods import Method
 from symflow.simulation.radau import Radau
 from symflow.simulation.runs import Sweep
 from symflow.simulation.simulate import simulate
+from symflow.simulation.simulator import Simulator, compile_simulator
 from symflow.simulation.sweep import sweep
 from symflow.simulation.taylor import Taylor
 
@@ -27,8 +28,10 @@ __all__ = [
     "ProgressBar",
     "Radau",
     "ScipyFlow",
+    "Simulator",
     "Sweep",
     "Taylor",
+    "compile_simulator",
     "descend",
     "ensemble",
     "simulate",

@@ -10,10 +10,12 @@ import numpy as np
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
 from symflow.codegen.operands import floats
+from symflow.codegen.targets.ckernel import found_compiler
 from symflow.errors import (
     IntegrationFailed,
     InvalidArgument,
     InvalidData,
+    OutputError,
     ShapeMismatch,
 )
 from symflow.flow import GradientFlow, as_times
@@ -23,13 +25,21 @@ from symflow.labelled import SeveralArrays, dataset, frame
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
+from symflow.simulation.compiled import CIntegrator, Run, integrator_of
 from symflow.simulation.dop853 import DOP853
-from symflow.simulation.methods import Method, fitted
+from symflow.simulation.methods import Method, absolute, fitted
 from symflow.simulation.system import Floats, System
 from symflow.trajectory import Trajectory
 
 #: Scalars per block: its stages then stay in the cache of a core.
 BLOCK = 12_000
+
+ENGINES = ("numpy", "c", "auto")
+
+#: Weights of a start up to which C without BLAS is faster than NumPy with it, …
+SMALL = 450
+#: … and weights of all starts from which on that is worth the second of a compiler.
+WORTH = 50_000
 
 _CALL = "ensemble(init=(W_1, …, W_L))"
 
@@ -180,6 +190,7 @@ def ensemble(
     t: TimesLike,
     *,
     method: DOP853 | str | None = None,
+    engine: str = "numpy",
 ) -> Ensemble:
     """Integrate a gradient flow from many starts in one call.
 
@@ -195,6 +206,11 @@ def ensemble(
         Increasing times at which the weights are returned.
     method : DOP853, keyword-only, optional
         Its tolerances hold for each trajectory by itself.
+    engine : {"numpy", "c", "auto"}, keyword-only
+        NumPy, whose bits depend on no compiler; the file of `compile_simulator`, which
+        is many times faster for small networks and agrees to the tolerance; or the
+        latter where there is a compiler and the starts are worth its time.  ``.route``
+        says which it was.
 
     Returns
     -------
@@ -210,6 +226,8 @@ def ensemble(
         If a weight is not finite.
     IntegrationFailed
         If no trajectory can be followed to the first time after zero.
+    NotInstalled
+        If C is asked for, and there is no compiler.
 
     Examples
     --------
@@ -229,9 +247,14 @@ def ensemble(
     first = bind(flow, data, [stack[0] for stack in stacks])
     system = System(first.floats)
     starts = np.concatenate([s.reshape(len(s), -1) for s in stacks], axis=1)
-    slots = max(1, BLOCK // system.size)
-    fit = fitted(chosen, starts)
-    states, stats = integrate_many(system, starts, times, fit, slots)
+    fit, route = fitted(chosen, starts), "float64 (ensemble)"
+    run = compiled_engine(engine, system, len(starts))
+    if run is not None:
+        states, stats = _compiled(run, system, starts, times, fit)
+        route = "float64 (ensemble, C)"
+    else:
+        slots = max(1, BLOCK // system.size)
+        states, stats = integrate_many(system, starts, times, fit, slots)
     later = times > 0
     if later.any() and np.isnan(states[:, later]).any(axis=-1).all():
         msg = (
@@ -240,7 +263,53 @@ def ensemble(
         )
         raise IntegrationFailed(msg)
     problem = replace(first, weights=stacks)
-    return Ensemble(problem, times, system.matrices(states), chosen, stats)
+    weights = system.matrices(states)
+    return Ensemble(problem, times, weights, chosen, stats, route)
+
+
+def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
+    """Return the compiled file for so many starts of a system; None for NumPy.
+
+    Raises InvalidArgument if there is no such engine, or C has no code for the flow;
+    NotInstalled if C is asked for and there is no compiler.
+    """
+    if engine not in ENGINES:
+        msg = f"ensemble(engine=…): needs one of {', '.join(ENGINES)}; got {engine!r}"
+        raise InvalidArgument(msg)
+    is_worth = system.size <= SMALL and starts * system.size >= WORTH
+    if engine == "numpy" or (engine == "auto" and not (is_worth and found_compiler())):
+        return None
+    arrays = (*system.problem.weights, *system.form.constants)
+    shapes = tuple(array.shape for array in arrays)
+    try:
+        run = integrator_of(system.problem.flow, "c", shapes)
+        assert isinstance(run, CIntegrator)
+        run.function(run.lanes if starts > 1 else 1)
+    except (InvalidArgument, OutputError):
+        if engine == "c":
+            raise
+        return None
+    return run
+
+
+def _compiled(
+    run: Run, system: System, starts: Floats, times: Floats, method: DOP853
+) -> tuple[Floats, dict[str, Any]]:
+    """Do by a compiled file what `integrate_many` does."""
+    found, stats = run(
+        [np.ascontiguousarray(w) for w in system.matrices(starts)],
+        system.form.constants,
+        times,
+        method.rtol,
+        absolute(method),
+        len(starts),
+    )
+    states = np.concatenate([w.reshape(*w.shape[:2], -1) for w in found], axis=2)
+    bad = np.flatnonzero(stats[:, 0])
+    states[bad, -1] = np.nan
+    steps, rejected = (int(stats[:, k].sum()) for k in (1, 2))
+    failed = tuple(map(int, bad))
+    return states, {"steps": steps, "rejected": rejected, "failed": failed}
 
 
 def _floats(stack: Any) -> Floats:

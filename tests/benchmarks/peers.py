@@ -16,6 +16,7 @@ import time
 import timeit
 import warnings
 from contextlib import chdir
+from functools import partial
 
 import numpy as np
 import sympy
@@ -223,6 +224,38 @@ def solve_symflow(case):
     return run
 
 
+# Warm: what was compiled is called again, from the same start to the same end.
+
+
+def warm_own(case):
+    simulator = sf.compile_simulator(case.flow)
+    arguments = (*case.arguments, np.array([case.end]))
+    return lambda: simulator(*arguments)
+
+
+def warm_simulate(case):
+    return solve_symflow(case)
+
+
+def warm_hand(case):
+    rhs = case.flat(case.hand)
+    return lambda: ivp(case, lambda: rhs)
+
+
+def warm_heyoka(case):
+    import heyoka
+
+    system, large = sf.to_heyoka(case.flow, case.data), case.size > 5
+    solver = heyoka.taylor_adaptive(system, case.y0, tol=1e-10, compact_mode=large)
+
+    def run():
+        solver.time = 0.0
+        solver.state[:] = case.y0
+        solver.propagate_until(case.end)
+
+    return run
+
+
 # Many starts: the time for all of them.
 
 
@@ -252,6 +285,27 @@ def ensemble_heyoka(case, starts):
 
         heyoka.ensemble_propagate_until(solver, case.end, len(flat), begin)
 
+    return once(run)[0]
+
+
+def ensemble_batch(case, starts):
+    """heyoka's batch mode, with as many starts side by side as a register holds."""
+    import heyoka
+
+    width = heyoka.recommended_simd_size()
+    flat = np.concatenate([s.reshape(len(s), -1) for s in starts], axis=1)
+    flat = np.concatenate([flat, flat[: -len(flat) % width]])
+    system, first = sf.to_heyoka(case.flow, case.data), flat[:width].T.copy()
+    options = {"tol": 1e-10, "compact_mode": case.size > 2}
+    solver = heyoka.taylor_adaptive_batch(system, first, **options)
+
+    def run():
+        for place in range(0, len(flat), width):
+            solver.set_time(0.0)
+            solver.state[:] = flat[place : place + width].T
+            solver.propagate_until(case.end)
+
+    run()
     return once(run)[0]
 
 
@@ -296,12 +350,22 @@ def cell(table, peer, size):
         peer_time, peer_end = once(globals()[f"solve_{peer}"](Case(size)))
         gap = float(np.max(np.abs(end - peer_end)))
         return {"peer": peer_time, "other": own, "gap": gap}
-    case, rng = Case(5), np.random.default_rng(1)
-    starts = [0.3 * rng.standard_normal((size, 5, 5)) for _ in range(2)]
-    ensemble = globals()[f"ensemble_{peer}"]
-    sf.ensemble(case.flow, case.data, [s[:2] for s in starts], [case.end])
-    own, _ = once(lambda: sf.ensemble(case.flow, case.data, starts, [case.end]))
-    return {"peer": ensemble(case, starts), "other": own}
+    if table == "warm":
+        case = Case(size)
+        spent = best([globals()[f"warm_{peer}"](case), warm_own(case)])
+        return {"peer": spent[0], "other": spent[1]}
+    return many(peer, *((5, size) if table == "ensemble" else (size, 1000)))
+
+
+def many(peer, size, count):
+    """Return the times for many starts, warm; in C where heyoka is in batch mode."""
+    case, rng = Case(size), np.random.default_rng(1)
+    starts = [0.3 * rng.standard_normal((count, size, size)) for _ in range(2)]
+    engine = {"engine": "c"} if peer == "batch" else {}
+    run = partial(sf.ensemble, case.flow, case.data, t=[case.end], **engine)
+    run(init=[s[:2] for s in starts])
+    own, _ = once(lambda: run(init=starts))
+    return {"peer": globals()[f"ensemble_{peer}"](case, starts), "other": own}
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ import symflow as sf
 SIZES = (2, 5, 10, 32, 128, 512)
 LIBRARIES = ("heyoka", "numba", "jax", "jitcode", "diffrax")
 NEEDS = {"c": "cc", "heyoka": "heyoka", "numba": "numba", "jax": "jax"}
-NEEDS |= {"jitcode": "jitcode", "diffrax": "diffrax"}
+NEEDS |= {"batch": "heyoka", "jitcode": "jitcode", "diffrax": "diffrax"}
 
-TABLES = ("rhs", "solution", "starts", "descent", "sweep")
+TABLES = ("rhs", "solution", "warm", "starts", "descent", "sweep")
 
 #: From these sizes on nobody waits for the peer to compile.
 HOPELESS = {"entrywise": 33, "heyoka": 33, "jitcode": 6, "numba": 513, "c": 129}
@@ -51,7 +51,7 @@ def measured(table, peer, size, limit):
     needed = NEEDS.get(peer)
     if needed not in (None, "cc") and importlib.util.find_spec(needed) is None:
         return "absent"
-    if size >= HOPELESS.get(peer, 10**9) and table != "ensemble":
+    if size >= HOPELESS.get(peer, 10**9) and table not in ("ensemble", "batch"):
         return "—"
     script = Path(__file__).with_name("peers.py")
     process = subprocess.Popen(
@@ -116,6 +116,20 @@ def time_to_solution(sizes, limit):
         )
 
 
+def warm(sizes, limit):
+    print("\nexported integrator, called again: µs, then the time of others over it")
+    peers = ("simulate", "hand", "heyoka")
+    line("size", "exported", *peers)
+    for size in sizes:
+        cells = [measured("warm", name, size, limit) for name in peers]
+        own = least(cell["other"] for cell in cells if isinstance(cell, dict))
+        line(
+            f"{size}×{size}",
+            f"{1e6 * own:.1f}",
+            *(shown(c, lambda c: f"{c['peer'] / c['other']:.2f}") for c in cells),
+        )
+
+
 def many_starts(count, limit):
     print(f"\n{count} starts at 5×5×5 to t = 20 at 1e-10")
     for peer in ("loop", "heyoka"):
@@ -126,6 +140,15 @@ def many_starts(count, limit):
             shown(found, lambda c: f"{c['peer']:.2f} s"),
             shown(found, lambda c: f"own {c['other']:.2f} s"),
             shown(found, lambda c: f"{c['peer'] / c['other']:.1f} times"),
+        )
+    print("1000 starts in C, and heyoka's batch mode, both warm")
+    for size in (2, 5):
+        found = measured("batch", "batch", size, 3 * limit)
+        line(
+            f"{size}×{size}",
+            shown(found, lambda c: f"{1e3 * c['peer']:.1f} ms"),
+            shown(found, lambda c: f"own {1e3 * c['other']:.1f} ms"),
+            shown(found, lambda c: f"{c['peer'] / c['other']:.2f} times"),
         )
 
 
@@ -216,6 +239,8 @@ def main():
         right_hand_side(sizes, limit)
     if "solution" in options.tables:
         time_to_solution(sizes, limit)
+    if "warm" in options.tables:
+        warm([size for size in sizes if size < 33], limit)
     if "starts" in options.tables:
         many_starts(200 if options.quick else 1000, limit)
     if "descent" in options.tables:

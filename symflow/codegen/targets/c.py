@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 from textwrap import indent
+from typing import ClassVar
 
 from symflow.codegen.inplace import Shape
 from symflow.codegen.program import quoted
-from symflow.codegen.targets.loops import Language, loops
-from symflow.codegen.targets.sizes import SizedProgram, sized
+from symflow.codegen.targets.loops import Language, SizedProgram, loops
+from symflow.codegen.targets.sizes import sized
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
@@ -19,6 +20,8 @@ STACK = 65_536
 
 class C(Language):
     """C99 on flat row-major arrays."""
+
+    names: ClassVar[dict[str, str]] = {"abs": "fabs"}
 
     def entry(self, name: str, row: str, column: str, shape: Shape) -> str:
         """Return ``A[i * 3 + j]``."""
@@ -37,8 +40,22 @@ class C(Language):
         """Return ``target = value;``."""
         return f"{target} {operator} {value};"
 
+    def body(self, program: SizedProgram) -> tuple[list[str], dict[str, Shape]]:
+        """Return the lines of a program and the scratch arrays that it needs."""
+        return loops(program, self)
 
-def c_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str:
+    def declared(self, scratch: dict[str, Shape]) -> list[str]:
+        """Return the declarations of scratch arrays."""
+        return [f"double {n}[{max(1, prod(s))}];" for n, s in scratch.items()]
+
+
+def c_source(
+    flow: GradientFlow,
+    widths: Sequence[int] | None = None,
+    *,
+    samples: int | None = None,
+    outputs: str = "rhs",
+) -> str:
     """Return the right-hand side of a flow as a C99 file that needs nothing else.
 
     Parameters
@@ -47,12 +64,17 @@ def c_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str:
         The flow.
     widths : sequence of int, optional
         Integers for its widths, needed where they are symbols.
+    samples : int, keyword-only, optional
+        Number of samples, needed where the loss reads them.
+    outputs : str, keyword-only
+        ``"rhs"``, or ``"loss"`` for the objective, with the arguments of its kernel.
 
     Returns
     -------
     str
-        ``void gradient_flow(const double *W1, …, double *out0, …)``; matrices are
-        stored row by row, and the results may not overlap the arguments.
+        ``void gradient_flow(const double *W1, …, double *out0, …)``, or ``loss`` with
+        one number for a result; matrices are stored row by row, and the results may not
+        overlap the arguments.  It is C++ as well.
 
     Raises
     ------
@@ -66,37 +88,88 @@ def c_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str:
     >>> print(sf.c_source(flow).splitlines()[0])
     /* Gradient flow of LinearNetwork(3, 2, 1), SquaredLoss().
     """
-    return source_of(flow, sized(flow, widths, "c_source(flow, widths)"))
+    call = "c_source(flow, widths)"
+    return source_of(flow, sized(flow, widths, call, samples=samples, outputs=outputs))
 
 
 def source_of(flow: GradientFlow, program: SizedProgram) -> str:
-    """Return the C text of a sized program of a flow."""
-    from importlib.metadata import version  # slow to import
+    """Return the C text of a sized program of a flow.
 
-    body, scratch = loops(program, C())
-    needed = sum(prod(shape) for shape in scratch.values())
-    if needed > STACK:
-        msg = (
-            f"c_source(flow, widths): needs {needed} doubles of scratch memory, more "
-            f"than the {STACK} that fit the stack. Use compile(flow), which calls BLAS"
-        )
-        raise InvalidArgument(msg)
-    arrays = [f"    double {n}[{max(1, prod(s))}];" for n, s in scratch.items()]
-    equations = indent(str(flow), "     ")
+    Raises InvalidArgument if the matrices are too large for the stack.
+    """
+    called = program.program.name
+    what = (
+        "out0 is the training objective; it may"
+        if called == "loss"
+        else "out0, out1, ... are the derivatives of the weights, in order; they may"
+    )
     sizes = "\n".join(
         f"     {argument.name} {' x '.join(map(str, shape)) or 'one number'}"
         for argument, shape in zip(program.program.inputs, program.shapes, strict=True)
     )
-    head = (
+    notes = (
+        f"   Row-major doubles:\n{sizes}\n\n   {what}\n   not overlap the arguments."
+    )
+    return "\n".join([header(flow, notes), PRELUDE, function(program, C()), CLOSE])
+
+
+#: What precedes functions so that C++ takes them, too, and what follows.
+PRELUDE = """
+#include <math.h>
+#ifdef __cplusplus
+#define RESTRICT
+extern "C" {
+#else
+#define RESTRICT restrict
+#endif
+"""
+CLOSE = """
+#ifdef __cplusplus
+}
+#endif
+"""
+
+
+def header(flow: GradientFlow, notes: str) -> str:
+    """Return the comment at the head of a C file: the equations, then `notes`."""
+    from importlib.metadata import version  # slow to import
+
+    equations = indent(str(flow), "     ")
+    return (
         f"/* Gradient flow of {quoted(f'{flow.network!r}, {flow.loss!r}')}.\n\n"
         f"{quoted(equations)}\n\n"
-        f"   Row-major doubles:\n{sizes}\n\n"
-        "   out0, out1, ... are the derivatives of the weights, in order; they may\n"
-        f"   not overlap the arguments.  Written by symflow {version('symflow')}. */"
+        f"{notes}  Written by symflow {version('symflow')}. */"
     )
-    inputs = [f"const double *restrict {a.name}" for a in program.program.inputs]
-    outs = [f"double *restrict out{k}" for k in range(len(program.program.outputs))]
+
+
+def scratch_of(program: SizedProgram, language: C) -> int:
+    """Return how many doubles of scratch memory a function has on the stack."""
+    return sum(max(1, prod(shape)) for shape in language.body(program)[1].values())
+
+
+def function(program: SizedProgram, language: C, kind: str = "void") -> str:
+    """Return a C function of pointers to the inputs, then to the outputs.
+
+    Raises InvalidArgument if the matrices are too large for the stack.
+    """
+    body, scratch = language.body(program)
+    needed = scratch_of(program, language)
+    if needed > STACK:
+        msg = (
+            f"{program.program.name} in C: needs {needed} doubles of scratch memory, "
+            f"more than the {STACK} that fit the stack. Use compile(flow), which calls "
+            "BLAS"
+        )
+        raise InvalidArgument(msg)
+    used = "\n".join(body)
+    inputs = [f"const double *RESTRICT {a.name}" for a in program.program.inputs]
+    outs = [f"double *RESTRICT out{k}" for k in range(len(program.results))]
+    lines = [
+        *(f"    {line}" for line in language.declared(scratch)),
+        # an input that only gives its size is no mistake
+        *(f"    (void){a.name};" for a in program.program.inputs if a.name not in used),
+        *(f"    {line}" for line in body),
+    ]
     signature = ",\n    ".join([*inputs, *outs])
-    lines = [*arrays, *(f"    {line}" for line in body)]
-    function = f"void {program.program.name}(\n    {signature})\n{{"
-    return "\n".join([head, "", function, *lines, "}", ""])
+    head = f"{kind} {program.program.name}(\n    {signature})\n{{"
+    return "\n".join([head, *lines, "}"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 #: Compilers that are looked for, in order, and how they are called.
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+#: … and the libraries that they link.
+LIBRARIES = ("-lm",)
 
 
 class CKernel:
@@ -49,7 +51,7 @@ class CKernel:
         self.shapes, self.results = shapes, results
         import ctypes
 
-        self._library = _compiled(source)
+        self._library = compiled(source)
         self._function = getattr(self._library, name)
         self._function.restype = None
         self._function.argtypes = [ctypes.c_void_p] * (len(shapes) + len(results))
@@ -108,19 +110,25 @@ class _Bound:
         self.__call__, self._arrays = call, arrays
 
 
-def c_kernel(flow: GradientFlow, widths: Sequence[int] | None = None) -> CKernel:
+def c_kernel(
+    flow: GradientFlow,
+    widths: Sequence[int] | None = None,
+    *,
+    samples: int | None = None,
+    outputs: str = "rhs",
+) -> CKernel:
     """Compile the right-hand side of a flow with the C compiler of this machine.
 
     Parameters
     ----------
-    flow, widths
+    flow, widths, samples, outputs
         As for `c_source`.
 
     Returns
     -------
     CKernel
         ``kern(W1, …, WL, sigma_xx, sigma_yx)`` returns (dW1, …, dWL), and
-        ``kern.bind(out, …)`` the fastest call.
+        ``kern.bind(out, …)`` the fastest call; with ``outputs="loss"``, the objective.
 
     Raises
     ------
@@ -137,31 +145,44 @@ def c_kernel(flow: GradientFlow, widths: Sequence[int] | None = None) -> CKernel
     >>> kern([[0.5]], [[2.0]], [[1.0]], [[3.0]])[0].item()  # doctest: +SKIP
     4.0
     """
-    program = sized(flow, widths, "c_kernel(flow, widths)")
-    results = program.shapes[: len(flow.state)]
-    name = program.program.name
-    return CKernel(source_of(flow, program), name, program.shapes, results)
+    call = "c_kernel(flow, widths)"
+    program = sized(flow, widths, call, samples=samples, outputs=outputs)
+    source, name = source_of(flow, program), program.program.name
+    return CKernel(source, name, program.shapes, program.results)
 
 
-def _compiled(source: str) -> Any:
+@lru_cache(maxsize=64)
+def compiled(source: str, *flags: str, call: str = "c_kernel(flow)") -> Any:
+    """Compile a C text, with `flags` besides `FLAGS`, and load it.
+
+    An error names `call`.
+
+    Raises NotInstalled without a compiler, OutputError where it fails.
+    """
     import ctypes
-    import shutil
     import subprocess
     import tempfile
 
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    compiler = found_compiler()
     if compiler is None:
         msg = (
-            f"c_kernel(flow): needs a C compiler, one of {', '.join(COMPILERS)}; none "
+            f"{call}: needs a C compiler, one of {', '.join(COMPILERS)}; none "
             "is on the PATH. Install one, or use compile(flow)"
         )
         raise NotInstalled(msg)
     with tempfile.TemporaryDirectory(prefix="symflow-") as folder:
         text, library = Path(folder, "flow.c"), Path(folder, "flow.so")
         text.write_text(source, encoding="utf-8")
-        command = [compiler, *FLAGS, str(text), "-o", str(library)]
+        command = [compiler, *FLAGS, *flags, str(text), "-o", str(library), *LIBRARIES]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
-            msg = f"c_kernel(flow): {compiler} failed: {result.stderr.strip()[:400]}"
+            msg = f"{call}: {compiler} failed: {result.stderr.strip()[:400]}"
             raise OutputError(msg)
         return ctypes.CDLL(str(library))
+
+
+def found_compiler() -> str | None:
+    """Return the path of the C compiler of this machine, None without one."""
+    import shutil
+
+    return next(filter(None, map(shutil.which, COMPILERS)), None)

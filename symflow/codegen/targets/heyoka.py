@@ -22,7 +22,11 @@ EXACT = 2**53
 
 
 def to_heyoka(
-    flow: GradientFlow, data: Any = None, *, widths: Sequence[int] | None = None
+    flow: GradientFlow,
+    data: Any = None,
+    *,
+    widths: Sequence[int] | None = None,
+    samples: int | None = None,
 ) -> list[tuple[Any, Any]]:
     """Return a flow as a system of heyoka expressions.
 
@@ -38,6 +42,8 @@ def to_heyoka(
         by array in the order of the kernel's arguments, row by row.
     widths : sequence of int, keyword-only, optional
         Integers for the widths, needed where they are symbols.
+    samples : int, keyword-only, optional
+        Number of samples, needed without data where the loss reads them.
 
     Returns
     -------
@@ -62,7 +68,11 @@ def to_heyoka(
     2
     """
     call = "to_heyoka(flow)"
-    program = sized(flow, widths, call)
+    if data is not None:
+        arrays, own = flow.loss.arrays(data), flow.network.widths
+        counted = (s for s in flow.data if s.shape[0] not in own)
+        samples = next((len(arrays[symbol.name]) for symbol in counted), None)
+    program = sized(flow, widths, call, samples=samples)
     heyoka = peer("heyoka", call, "bench")
     if flow.parameters:
         msg = f"{call}: needs a number for {flow.parameters[0]}; it is symbolic"

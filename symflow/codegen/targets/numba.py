@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from symflow.codegen.inplace import Shape
 from symflow.codegen.loading import load
-from symflow.codegen.targets.loops import Language, loops
+from symflow.codegen.program import FUNCTIONS
+from symflow.codegen.targets.loops import Language, SizedProgram, loops
 from symflow.codegen.targets.peers import peer
-from symflow.codegen.targets.sizes import SizedProgram, sized
+from symflow.codegen.targets.sizes import sized
 from symflow.errors import ShapeMismatch
 from symflow.flow import GradientFlow
 
 
 class PythonLoops(Language):
     """Python on two-dimensional arrays."""
+
+    names: ClassVar[dict[str, str]] = {
+        **{name: f"numpy.{name}" for name in ("log1p", *FUNCTIONS)},
+        "abs": "abs",
+        "pow": "numpy.power",
+        "asinh": "numpy.arcsinh",
+        "atan": "numpy.arctan",
+    }
 
     def entry(self, name: str, row: str, column: str, shape: Shape) -> str:
         """Return ``A[i, j]``."""
@@ -37,7 +46,13 @@ class PythonLoops(Language):
         return f"{target} {operator} {value}"
 
 
-def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str:
+def numba_source(
+    flow: GradientFlow,
+    widths: Sequence[int] | None = None,
+    *,
+    samples: int | None = None,
+    outputs: str = "rhs",
+) -> str:
     """Return the right-hand side of a flow as loops that Numba can compile.
 
     Parameters
@@ -46,6 +61,10 @@ def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str
         The flow.
     widths : sequence of int, optional
         Integers for its widths, needed where they are symbols.
+    samples : int, keyword-only, optional
+        Number of samples, needed where the loss reads them.
+    outputs : str, keyword-only
+        ``"rhs"``, or ``"loss"`` for the objective, with the arguments of its kernel.
 
     Returns
     -------
@@ -65,9 +84,10 @@ def numba_source(flow: GradientFlow, widths: Sequence[int] | None = None) -> str
     >>> print(sf.numba_source(flow).splitlines()[0])
     def gradient_flow(W1, W2, sigma_xx, sigma_yx):
     """
-    program = sized(flow, widths, "numba_source(flow, widths)")
+    call = "numba_source(flow, widths)"
+    program = sized(flow, widths, call, samples=samples, outputs=outputs)
     body, scratch = loops(program, PythonLoops())
-    outs = {f"out{k}": program.shapes[k] for k in range(len(program.program.outputs))}
+    outs = {f"out{k}": shape for k, shape in enumerate(program.results)}
     arrays = [
         f"{name} = numpy.empty({shape!r})"
         for name, shape in {**outs, **scratch}.items()
@@ -94,13 +114,17 @@ def _checks(program: SizedProgram) -> list[str]:
 
 
 def numba_kernel(
-    flow: GradientFlow, widths: Sequence[int] | None = None
+    flow: GradientFlow,
+    widths: Sequence[int] | None = None,
+    *,
+    samples: int | None = None,
+    outputs: str = "rhs",
 ) -> Callable[..., Any]:
     """Compile the right-hand side of a flow with Numba.
 
     Parameters
     ----------
-    flow, widths
+    flow, widths, samples, outputs
         As for `numba_source`.
 
     Returns
@@ -127,6 +151,8 @@ def numba_kernel(
     import numpy as np
 
     names = {"numpy": np, "ShapeMismatch": ShapeMismatch}
-    function = load(numba_source(flow, widths), "gradient_flow", names)
+    source = numba_source(flow, widths, samples=samples, outputs=outputs)
+    name = "loss" if outputs == "loss" else "gradient_flow"
+    function = load(source, name, names)
     compiled: Callable[..., Any] = numba.njit(fastmath={"contract"})(function)
     return compiled

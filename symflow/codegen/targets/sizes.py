@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from symflow.codegen.inplace import FIXED_SIZE, Shape, has_fixed_size_code
-from symflow.codegen.lower import rhs_program
+from sympy import sympify
+
+from symflow.algebra.numbers import whole
+from symflow.codegen.inplace import Shape
+from symflow.codegen.lower import loss_program, rhs_program
 from symflow.codegen.program import Input, Program
+from symflow.codegen.targets.loops import LOOPS, SizedProgram
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
-
-@dataclass(frozen=True)
-class SizedProgram:
-    """A program and the integer shapes of its inputs."""
-
-    program: Program  # what to compute
-    shapes: tuple[Shape, ...]  # one per input
+#: Samples that a number of them may be.
+MOST = 10**9
 
 
-def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedProgram:
-    """Return the right-hand side of a flow at integer widths.
+#: What the code of a target computes.
+PROGRAMS = {"rhs": rhs_program, "loss": loss_program}
 
-    `widths` are needed where a width of the flow is a symbol; an error names `call`.
 
-    Raises InvalidArgument if a width stays a symbol, contradicts the flow, or an
+def sized(
+    flow: GradientFlow,
+    widths: Sequence[int] | None,
+    call: str,
+    *,
+    samples: int | None = None,
+    outputs: str = "rhs",
+) -> SizedProgram:
+    """Return the right-hand side of a flow, or its objective, at integer widths.
+
+    `widths` are needed where a width of the flow is a symbol, and `samples` where the
+    loss reads them; an error names `call`.
+
+    Raises InvalidArgument if a size stays a symbol, contradicts the flow, or an
     operation has no fixed-size code.
 
     Examples
@@ -38,6 +49,9 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
     """
     if not isinstance(flow, GradientFlow):
         msg = f"{call}: needs a gradient flow; got {flow!r}"
+        raise InvalidArgument(msg)
+    if not isinstance(outputs, str) or outputs not in PROGRAMS:
+        msg = f'{call}: outputs has to be "rhs" or "loss"; got {outputs!r}'
         raise InvalidArgument(msg)
     own = flow.network.widths
     several = tuple(widths) if isinstance(widths, list | tuple) else (widths,)
@@ -52,24 +66,42 @@ def sized(flow: GradientFlow, widths: Sequence[int] | None, call: str) -> SizedP
             f"positive; got {given}. Give for example widths=(10, 5, 1)"
         )
         raise InvalidArgument(msg)
-    program = rhs_program(flow)
-    if not has_fixed_size_code(program):
-        names = {step.operation for step in program.instructions} - FIXED_SIZE
+    program = PROGRAMS[outputs](flow)
+    sizes = dict(zip(own, given, strict=True))
+    shown = (sympify(width).free_symbols for a in program.inputs for width in a.shape)
+    counts = set().union(*shown) - set(own)
+    if samples is not None:
+        sizes |= dict.fromkeys(counts, whole(samples, f"{call}: samples", 1, MOST))
+    elif counts:
+        msg = (
+            f"{call}: {flow.loss!r} reads the samples, and the code is for a number of "
+            "them. Give for example samples=100"
+        )
+        raise InvalidArgument(msg)
+    shapes = tuple(
+        tuple(int(sympify(width).subs(sizes)) for width in argument.shape)
+        for argument in program.inputs
+    )
+    return at_shapes(program, shapes, call)
+
+
+def at_shapes(program: Program, shapes: tuple[Shape, ...], call: str) -> SizedProgram:
+    """Return a program with the shapes of its inputs; an error names `call`.
+
+    Raises InvalidArgument if an operation has no fixed-size code.
+    """
+    names = {step.operation for step in program.instructions} - LOOPS
+    if names:
         msg = (
             f"{call}: no code for the operations {', '.join(sorted(names))} of this "
             "flow. Use compile(flow), which has all of them"
         )
         raise InvalidArgument(msg)
-    sizes = dict(zip(own, given, strict=True))
-    shapes = tuple(
-        tuple(int(sizes.get(width, width)) for width in argument.shape)
-        for argument in program.inputs
-    )
     inputs = tuple(map(_renamed, program.inputs))
     return SizedProgram(replace(program, inputs=inputs), shapes)
 
 
 def _renamed(argument: Input) -> Input:
     """Return an argument that is called like nothing in the loops."""
-    taken = re.fullmatch(r"[ijk]|v\d+t?", argument.name)
+    taken = re.fullmatch(r"[ijklm]|v\d+t?", argument.name)
     return replace(argument, name=f"{argument.name}_") if taken else argument
