@@ -375,10 +375,10 @@ def _solve(matrix: Array, values: Array) -> Array:
         # smaller, the fewer digits of the minimizer are left
         blur = ZERO * max(abs(matrix[:, k])) if matrix.dtype == float else 0
         if abs(rows[pivot][k]) <= blur:
-            known = ", as far as floats tell (exact numbers would)" if blur else ""
+            told = ", as far as floats tell (exact numbers would)" if blur else ""
             msg = (
                 "saddle_to_saddle(flow, data): the minimizer at a jump is not unique"
-                f"{known}; the limit needs inputs in general position"
+                f"{told}; the limit needs inputs in general position"
             )
             raise HypothesisFailed(msg)
         rows[k], rows[pivot] = rows[pivot], rows[k]

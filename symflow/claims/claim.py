@@ -24,7 +24,6 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
-from symflow.claims.magnification import magnified
 
 
 class Status(Enum):
@@ -259,6 +258,41 @@ def thinned(path: Path) -> str:
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:
         return ""
     return f"it speaks of every iterate, and {len(path.t)} were kept"
+
+
+def magnified(path: Path, degree: int) -> Array:
+    """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
+
+    Parameters
+    ----------
+    path : Path
+        A trajectory.
+    degree : int
+        The number of factors of W.
+
+    Returns
+    -------
+    array, shape (times,)
+        At least 1, also beside W = 0, where errors are relative to the numerator.
+    """
+    sizes = [to_float(abs(product).max()) for product in path.end_to_end]
+    whole = product_sizes(path, degree)
+    pairs = zip(whole, sizes, strict=True)
+    return np.array([max(1.0, top / (size or top or 1.0)) for top, size in pairs])
+
+
+def product_sizes(path: Path, degree: int) -> list[float]:
+    """Return max|θ|^degree at every time of a path, the size that W could have.
+
+    Parameters
+    ----------
+    path : Path
+        A trajectory.
+    degree : int
+        The number of factors of W.
+    """
+    tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
+    return [to_float(top**degree) for top in tops]
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,7 +6,7 @@ the mode that leaves it.  The difference to a more accurate run contains all of 
 
 Rounding is an error of its own, of which both runs make about the same: on the way into
 a saddle what should vanish becomes noise, and leaves it again as if it had been a mode.
-So a third run starts one rounding away from the second.  It may end where that does, and
+So a third run starts one rounding away from the second.  It may end where that does and
 yet leave the saddle at another time: they are compared at all steps.
 """
 

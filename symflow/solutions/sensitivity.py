@@ -16,7 +16,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.claims import Path, relative_size
-from symflow.claims.magnification import product_sizes
+from symflow.claims.claim import product_sizes
 
 #: Points of the grid on which the rate is integrated, and a safety factor.
 GRID, SAFETY = 60, 10.0

@@ -22,8 +22,8 @@ from symflow.claims import (
     all_hold,
     relative_size,
 )
+from symflow.claims.claim import magnified
 from symflow.claims.finding import gap_to, is_endless, limit_finding
-from symflow.claims.magnification import magnified
 from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
