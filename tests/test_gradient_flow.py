@@ -366,3 +366,49 @@ def test_impossible_widths_are_refused(width):
 def test_wrong_arguments_are_refused_with_a_reason(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_symbols_are_specialised_to_numbers():
+    loss = sf.SquaredLoss(l2="lambda")
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), loss)
+    at = flow.at({"lambda": 0.5}, d=3, h=2, m=1)
+    assert at == sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss(l2="1/2"))
+    assert flow.at(h=2).network == sf.LinearNetwork("d", 2, "m")
+    assert flow.at(h="k").network == sf.LinearNetwork("d", "k", "m")
+    assert at.at() == at
+    assert at.entries() == flow.entries((3, 2, 1)).__class__(
+        at.entries().state,
+        tuple(e.subs({"lambda": sympy.Rational(1, 2)}) for e in at.entries().rhs),
+    )
+
+
+def test_every_kind_of_model_is_specialised():
+    d, h = sympy.symbols("d h", integer=True, positive=True)
+    U, V = sympy.MatrixSymbol("U", h, d), sympy.MatrixSymbol("V", d, h)
+    S = sympy.MatrixSymbol("S", d, d)
+    flow = sf.gradient_flow(sf.Model(V * U + S, (U, V, S)), sf.SquaredLoss())
+    U, V = sympy.MatrixSymbol("U", 2, 3), sympy.MatrixSymbol("V", 3, 2)
+    S = sympy.MatrixSymbol("S", 3, 3)
+    assert flow.at(d=3, h=2).network == sf.Model(V * U + S, (U, V, S))
+    signed = sf.gradient_flow(
+        sf.DiagonalNetwork("d", 2, signed=True), sf.LogisticLoss()
+    )
+    assert signed.at(d=4).network == sf.DiagonalNetwork(4, 2, signed=True)
+    rated = sf.gradient_flow(
+        sf.LinearNetwork("d", 2, 1), sf.SquaredLoss(), learning_rates=("eta", 2)
+    )
+    assert rated.at(d=2, eta=3).learning_rates == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"q": 3}, "has d, h, m; got a value for q"),
+        ({"d": 0}, "positive integer"),
+        ({"d": 2.5}, "positive integer"),
+    ],
+)
+def test_what_is_no_symbol_or_no_width_is_refused(values, message):
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match=message):
+        flow.at(**values)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from symflow.algebra.display import Listed
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -65,16 +66,13 @@ class GradientDescent:
     @cached_property
     def equations(self) -> tuple[sympy.Eq, ...]:
         """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, …."""
-        return tuple(
+        return Listed(
             sympy.Eq(_next(symbol), update, evaluate=False)
             for symbol, update in zip(self.state, self.updates, strict=True)
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{inline(symbol)}⁺ = {inline(update)}"
-            for symbol, update in zip(self.state, self.updates, strict=True)
-        )
+        return "\n".join(map(inline, self.equations))
 
     def __repr__(self) -> str:
         header = f"GradientDescent of {self.loss!r} on {self.network!r}"
