@@ -412,3 +412,57 @@ def test_what_is_no_symbol_or_no_width_is_refused(values, message):
     flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
     with pytest.raises(sf.InvalidArgument, match=message):
         flow.at(**values)
+
+
+GIVEN = {"data": sf.whitened([[1.0]]), "init": ([[1.0]], [[1.0]])}
+FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+DESCENT = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        (lambda: sf.rates(DESCENT, **GIVEN), r"flow is gd\.flow, .* descend\(gd, data"),
+        (lambda: sf.solve(DESCENT, **GIVEN), r"flow is gd\.flow, .* descend\(gd, data"),
+        (lambda: sf.compile(GIVEN["data"]), "needs a gradient flow; got Moments of"),
+        (lambda: sf.validate([FLOW], None), "needs claims, as from conserved"),
+        (lambda: sf.Network(FLOW), "not a Layer but GradientFlow of"),
+        (
+            lambda: sf.CustomLoss(
+                sympy.Trace(sympy.MatrixSymbol("W", 1, 1)),
+                sympy.MatrixSymbol("W", 1, 1),
+            ),
+            "takes the expression alone, and its matrix symbol named W",
+        ),
+        (
+            lambda: sf.conserved(FLOW, search=sympy.Symbol("x")),
+            r"needs PolynomialSearch\(degree=…\)",
+        ),
+    ],
+)
+def test_what_is_no_flow_is_refused_in_one_line_that_helps(wrong, advice):
+    with pytest.raises(InvalidArgument, match=advice) as caught:
+        wrong()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("widths", "lam", "feasible"),
+    [
+        ((2, 5, 3), -1, "λ = 0 alone"),
+        ((2, 3, 5), -1, "λ ≥ 0"),
+        ((5, 3, 2), 1, "λ ≤ 0"),
+        ((1, 3, 1), 1, "λ = 0 alone"),
+    ],
+)
+def test_the_feasible_levels_of_imbalance_are_named(widths, lam, feasible):
+    rule = sf.lambda_balanced_init(lam, rng=0)
+    with pytest.raises(InvalidArgument, match=f"Feasible here: {feasible};"):
+        rule.draw(sf.LinearNetwork(*widths))
+    for sign, words in ((1, "λ ≥ 0"), (-1, "λ ≤ 0")):
+        if feasible == words:
+            first, second = sf.lambda_balanced_init(sign, rng=0).draw(
+                sf.LinearNetwork(*widths)
+            )
+            level = second.T @ second - first @ first.T
+            np.testing.assert_allclose(level, sign * np.eye(widths[1]), atol=1e-12)

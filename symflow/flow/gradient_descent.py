@@ -82,6 +82,27 @@ class GradientDescent:
         return latex_lines(self.equations, f"{self.network!r}")
 
 
+def flow_expected(call: str, given: object) -> str:
+    """Return the message on what is no gradient flow, and say what answers for descent.
+
+    Parameters
+    ----------
+    call : str
+        Call and argument to name.
+    given : object
+        What came instead.
+    """
+    advice = ""
+    if isinstance(given, GradientDescent):
+        advice = (
+            ". Its flow is gd.flow, for which this answers; descend(gd, data, init, "
+            "steps, step_size=…) runs the steps, and companions(gd.flow, data, init) "
+            "has what is known of them"
+        )
+    msg = f"{call}: needs a gradient flow, as from gradient_flow(network, loss); "
+    return f"{msg}got {given!r}{advice}"
+
+
 def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:
     """Derive gradient descent θ⁺ = θ − η∇ℒ(θ) of a network and a loss.
 
