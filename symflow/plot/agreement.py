@@ -9,10 +9,10 @@ import numpy as np
 from symflow.algebra.numbers import WIDE
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
-    COLOURS,
     Floats,
     axes_or_new,
     check_trajectory,
+    colours,
     finish,
     route_name,
     time_axis,
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def agreement(
-    first: Trajectory, second: Trajectory, ax: Axes | None = None, **artist: Any
+    first: Trajectory,
+    second: Trajectory,
+    ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
+    **artist: Any,
 ) -> Axes:
     """Draw −log₁₀ of the relative difference of two routes at their common times.
 
@@ -35,6 +40,8 @@ def agreement(
         Of one flow from one start, at any precision.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -67,12 +74,12 @@ def agreement(
     axes, times = axes_or_new(ax), np.array(list(gaps))
     digits = _digits(list(gaps.values()), max(first.digits, second.digits))
     label = f"{route_name(first)} / {route_name(second)}"
-    options = {"color": COLOURS[0], "marker": ".", "markersize": 4, "label": label}
+    options = {"color": colours(1)[0], "marker": ".", "markersize": 4, "label": label}
     axes.plot(times, digits, **{**options, **artist})
     axes.set_yscale("linear")
     axes.set_ylim(bottom=min(0.0, float(np.nanmin(digits))))
     axes.set_ylabel("digits of agreement")
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     # The curve starts at zero digits only where the two disagree altogether.
     return finish(axes, len(axes.lines), loc="lower left")
 
