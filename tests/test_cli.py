@@ -299,7 +299,17 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 VERBS = ("analyze", "derive", "conserved", "solve", "simulate", "validate", "write")
-LATER = ("sweep", "rates", "bias", "certify", "checker", "notebooks", "atlas", "env")
+LATER = (
+    "sweep",
+    "rates",
+    "bias",
+    "certify",
+    "checker",
+    "notebooks",
+    "docs",
+    "atlas",
+    "env",
+)
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *LATER])

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import sympy
 
 import symflow as sf
-from symflow.cli import main, theorems
+from symflow.cli import main, parser as parser_module, theorems
 from symflow.cli.model import model_in, network_in
 
 LABELLED = "a,b,y\n1,2,1\n-1,1,-1\n0.5,1,1\n-2,-1,-1\n"
@@ -206,3 +207,44 @@ def test_quiet_shows_no_progress(capsys):
     assert "sweep" in capsys.readouterr().err
     main([*arguments, "--runs", "1", "--quiet"])
     assert capsys.readouterr().err == ""
+
+
+def test_the_front_pages_name_what_there_is():
+    front = str(sf.__doc__)
+    named = re.findall(r"`(\w+)`", front.partition("What to use")[2])
+    assert len(named) > 25
+    assert set(named) <= set(sf.__all__)
+    assert "symflow.cli" in sys.modules
+    tasks = parser_module._TASKS.splitlines()[1:]
+    verbs = [verb for line in tasks for verb in line[12:].split(", ")]
+    assert {*verbs, "env"} == {row[0] for row in parser_module._VERBS}
+    for line in tasks:
+        assert f"* {line.split()[0]}: " in front
+
+
+@pytest.mark.optional
+def test_docs_have_every_public_name_and_no_link_leads_nowhere(capsys, tmp_path):
+    pytest.importorskip("pdoc")
+    text = printed(capsys, "docs", str(tmp_path))
+    assert text == f"{tmp_path / 'index.html'}\n"
+    pages = {
+        path.resolve(): re.sub(r"(?s)<script.*?</script>", "", path.read_text("utf-8"))
+        for path in tmp_path.rglob("*.html")
+    }
+    ids = {path: set(re.findall(r'id="([^"]+)"', page)) for path, page in pages.items()}
+    front = (tmp_path / "symflow.html").resolve()
+    assert set(sf.__all__) - {"oo", "plot"} <= ids[front]
+    assert set(sf.plot.__all__) <= ids[(tmp_path / "symflow" / "plot.html").resolve()]
+    for path, page in pages.items():
+        for link in set(re.findall(r'href="([^"]+)"', page)):
+            file, _, anchor = link.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            assert link.startswith("https://") or target in pages, link
+            assert not anchor or anchor in ids[target], link
+    assert main(["docs", str(tmp_path)]) == 2
+
+
+def test_docs_say_what_is_missing(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pdoc", None)
+    assert main(["docs", str(tmp_path)]) == 2
+    assert "pip install 'symflow[docs]'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Verbs that write files: write, checker and notebooks."""
+"""Verbs that write files: write, checker, notebooks and docs."""
 
 from __future__ import annotations
 
@@ -59,6 +59,27 @@ def notebooks(options: argparse.Namespace) -> int:
         return 0
     print("\n".join(map(str, copies)))
     print(_OPENING.format(folder=shlex.quote(str(folder))))
+    return 0
+
+
+def docs(options: argparse.Namespace) -> int:
+    """Write the reference of the public names, from their docstrings, as web pages."""
+    from symflow.analysis import prepare_folder
+    from symflow.analysis.record import to_json
+    from symflow.cli.output import check_free
+
+    try:
+        import pdoc
+        import pdoc.render
+    except ImportError:
+        msg = "docs: pdoc makes the pages; get it with pip install 'symflow[docs]'"
+        raise NotInstalled(msg) from None
+    page = prepare_folder(options.folder) / "index.html"
+    check_free(str(page), options)
+    pdoc.render.configure(docformat="numpy", show_source=False)
+    # The contents page has every public name; of the rooms, it names the pictures.
+    pdoc.pdoc("symflow", r"!symflow\.(?!plot$)", output_directory=page.parent)
+    print(to_json({"file": str(page)}) if options.json else page)
     return 0
 
 

@@ -67,11 +67,26 @@ _EXAMPLES = {
         "symflow atlas --list                        what is covered, by which paper",
         "symflow atlas --out atlas                   atlas.html and atlas.json",
     ),
+    "docs": (
+        "symflow docs reference                      then open reference/index.html",
+    ),
     "notebooks": (
         "symflow notebooks tour                      then: jupyter lab tour",
     ),
     "env": ("symflow env --json                          for a bug report",),
 }
+
+
+#: Which verb is for what, as the front page of the package has it.
+_TASKS = """\
+by task:
+  derive    derive
+  conserve  conserved
+  solve     solve, bias, rates
+  simulate  simulate, sweep
+  prove     certify, validate, checker
+  export    write
+  look      analyze, atlas, notebooks, docs"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="symflow",
         description="Gradient flow of linear networks: derived, solved, checked.",
-        epilog=_examples(*(lines[0] for lines in _EXAMPLES.values())),
+        epilog=f"{_TASKS}\n\n{_examples(*(line[0] for line in _EXAMPLES.values()))}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -232,6 +247,13 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         "notebooks",
         files.notebooks,
         "copy the notebooks into a directory and say how they are opened",
+        options.add_folder,
+        options.add_force,
+    ),
+    (
+        "docs",
+        files.docs,
+        "write the reference of all public names as web pages",
         options.add_folder,
         options.add_force,
     ),
