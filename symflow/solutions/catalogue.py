@@ -188,10 +188,17 @@ def _misses(refusals: list[Refusal]) -> list[str]:
         (miss.name, str(miss.reference), " · ".join(map(str, _failed(miss))))
         for miss in near
     ]
-    far = [f"{miss.name} ({_failed(miss)[0].words})" for miss in ordered[len(near) :]]
+    far: dict[str, list[str]] = {}
+    for miss in ordered[len(near) :]:
+        far.setdefault(str(_failed(miss)[0]), []).append(miss.name)
     if not far:
         return aligned(rows)
-    folded = f"For another model or loss: {', '.join(far)}."
+    # what is asked of one entry alone says enough without what came instead
+    named = [
+        f"{', '.join(names)} ({why if names[1:] else why.partition(': fails')[0]})"
+        for why, names in far.items()
+    ]
+    folded = f"For another model or loss: {'; '.join(named)}."
     return [*(aligned(rows) if rows else ()), *wrap(folded, 96, **_INDENT)]
 
 
