@@ -5,6 +5,16 @@
 >>> print(sf.conserved(flow)[0])
 W₂ᵀW₂ − W₁W₁ᵀ is conserved, for every width, loss and data set
 
+What to use for what:
+
+* derive: `LinearNetwork`, `Model`, `SquaredLoss`, `gradient_flow`, `gradient`
+* conserve: `conserved`, `count_conserved`
+* solve: `solve`, `implicit_bias`, `rates`, `companions`, `regime`
+* simulate: `simulate`, `precise`, `enclose`, `descend`, `sweep`, `ensemble`
+* prove: `validate`, `certify`, `write_checker`, `register`
+* export: `compile`, `write_module`, `save`, `load`, `cite`
+* look: `plot`, `atlas`; every object shows itself in a terminal and in Jupyter
+
 The contents page is ``__init__.pyi``, next to this file.  A room is imported when one
 of its names is first used, so that ``import symflow`` costs what ``import sympy`` does.
 """

@@ -15,7 +15,16 @@ class SymflowError(Exception):
 
 
 class InvalidArgument(SymflowError, ValueError):
-    """An argument has a value that makes no sense for the call."""
+    """An argument has a value that makes no sense for the call.
+
+    The message is one line: of an object whose text has several, the first is named.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        first, *rest = message.splitlines() or [""]
+        advice = rest[-1].partition(". ")[2] if rest else ""
+        shown = f"{first} …. {advice}" if advice else f"{first} …"
+        super().__init__(shown if rest else message)
 
 
 class ShapeMismatch(InvalidArgument):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -13,8 +14,17 @@ import pytest
 import sympy
 
 import symflow as sf
-from symflow.algebra.display import LONGEST_TEXT, MOST_ROWS, Sheet, markdown_table
+from symflow.algebra.display import (
+    LONGEST_TEXT,
+    MOST_ROWS,
+    Listed,
+    Sheet,
+    markdown_table,
+)
+from symflow.algebra.nodes import Leaf
+from symflow.algebra.typeset import latex
 from symflow.convergence import attempts
+from symflow.solutions.derivation import Step
 
 NET = sf.LinearNetwork(2, 3, 2)
 FLOW = sf.gradient_flow(NET, sf.SquaredLoss())
@@ -182,7 +192,93 @@ def test_text_and_notebook_show_the_hypotheses_and_the_formula() -> None:
 
 def test_a_report_begins_with_its_verdict() -> None:
     assert repr(report()).splitlines()[0] == "all 2 checks hold"
-    assert report()._repr_html_().startswith("<p><b>all 2 checks hold</b></p>")
+    assert report()._repr_markdown_().startswith("**all 2 checks hold**")
+
+
+def test_proofs_derivations_and_equations_are_numbered_with_reason_and_mark() -> None:
+    law = sf.conserved(FLOW)[0]
+    proof = law.proof()
+    assert repr(proof).splitlines()[0] == (
+        "  1. Ẇ₁ = W₂ᵀF    [chain rule, F = −∂ℓ/∂W] ✓"
+    )
+    first = proof._repr_markdown_().splitlines()[0]
+    assert first.startswith(r"1. $\displaystyle \dot{W}_{1} = W_{2}^{T} F$")
+    assert first.endswith("chain rule, F = −∂ℓ/∂W &emsp; ✓")
+    assert "chain rule" in proof[0]._repr_latex_()
+    steps = sf.solve(FLOW, DATA, START).derivation()
+    assert repr(steps).splitlines()[-1].startswith(f"  {len(steps)}. so that: w(t)")
+    assert "(definition)" in steps._repr_markdown_().splitlines()[0]
+    assert steps._repr_markdown_().splitlines()[-1].endswith("$ ✓")
+    assert repr(FLOW.equations).splitlines()[0] == "  1. Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx)"
+    assert FLOW.equations == tuple(FLOW.equations)
+    hypotheses = sf.solve(FLOW, DATA, START).hypotheses
+    assert "3. balanced initialization: ok" in hypotheses._repr_markdown_()
+    identities = sf.rates(FLOW, DATA, RATIONAL)[0].proof()
+    assert repr(identities).count("✓") == len(identities) > 0
+
+
+def test_a_step_that_does_not_check_has_no_mark() -> None:
+    x, y = sympy.symbols("x y")
+    step = Step("pigs fly", sympy.Eq(x, y), x - y)
+    for shown in (repr(Listed([step])), step._repr_markdown_()):
+        assert "not proved" in shown
+        assert "✓" not in shown
+    right = sf.conserved(FLOW)[0].proof()[0]
+    wrong = replace(right, nodes=(Leaf(MATRIX),))
+    assert "NOT CONFIRMED" in wrong._repr_markdown_()
+    assert "✓" not in repr(Listed([wrong]))
+
+
+def test_rates_are_mathematics_in_a_notebook() -> None:
+    decaying = sf.gradient_flow(NET, sf.SquaredLoss(l2="lambda"))
+    laws = sf.conserved(decaying)
+    assert "decays as e^(−2λt)" in repr(laws[0])
+    for shown in (laws[0]._repr_markdown_(), laws._repr_markdown_()):
+        assert r"decays as $e^{- 2 \lambda t}$" in shown
+    assert "$e^{-" in sf.rates(FLOW, DATA, RATIONAL)._repr_markdown_()
+
+
+def test_latex_has_the_order_of_the_terminal_and_weights_after_a_step() -> None:
+    decaying = sf.gradient_flow(NET, sf.SquaredLoss(l2="lambda"))
+    terms = (
+        "W_{2} W_{1} \\Sigma_{xx} W",
+        "Sigma_{yy}",
+        "W_{1}^{T} W_{1}",
+        "Sigma_{yx}",
+    )
+    places = [latex(decaying.potential).index(term) for term in terms]
+    assert places == sorted(places)
+    _, decay = latex(decaying.rhs[0]).split(" - \\lambda ")
+    assert decay == "W_{1}"
+    descent = sf.gradient_descent(NET, sf.SquaredLoss())
+    assert "W_{2}^{+} &= W_{2} + \\eta" in descent._repr_latex_()
+    assert "next" not in descent._repr_latex_() + repr(descent.equations)
+
+
+def test_entries_are_a_table_at_the_networks_own_widths() -> None:
+    table = FLOW.entries()
+    assert table == FLOW.entries((2, 3, 2))
+    shown = table._repr_markdown_()
+    assert shown.startswith("**12 scalar equations**")
+    assert len(shown.splitlines()) == 4 + 12
+    symbolic = sf.gradient_flow(sf.LinearNetwork("d", 2, 1), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match=r"flow\.at\(d=3, h=2, m=1\)"):
+        symbolic.entries()
+    assert symbolic.at(d=3).entries() == symbolic.entries((3, 2, 1))
+
+
+def test_a_semidefinite_matrix_shows_no_negative_eigenvalue() -> None:
+    inputs = np.outer(np.arange(1.0, 6.0), [1.0, 2.0, 3.0])
+    moments = sf.Dataset(inputs, inputs[:, :1]).moments()
+    assert np.linalg.eigvalsh(moments.sigma_xx)[0] != 0
+    assert "eigenvalues 0 … 154" in repr(moments)
+
+
+def test_a_start_without_a_rate_says_that_nothing_bounds_its_kernel() -> None:
+    kind = sf.regime(FLOW, DATA, sf.spectral_init(0.01))
+    for shown in (repr(kind), kind._repr_markdown_()):
+        assert "no rate is guaranteed" in shown
+        assert "inf" not in shown.replace("information", "")
 
 
 def test_a_refusal_shows_what_fails() -> None:

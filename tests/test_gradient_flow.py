@@ -366,3 +366,103 @@ def test_impossible_widths_are_refused(width):
 def test_wrong_arguments_are_refused_with_a_reason(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_symbols_are_specialised_to_numbers():
+    loss = sf.SquaredLoss(l2="lambda")
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), loss)
+    at = flow.at({"lambda": 0.5}, d=3, h=2, m=1)
+    assert at == sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss(l2="1/2"))
+    assert flow.at(h=2).network == sf.LinearNetwork("d", 2, "m")
+    assert flow.at(h="k").network == sf.LinearNetwork("d", "k", "m")
+    assert at.at() == at
+    assert at.entries() == flow.entries((3, 2, 1)).__class__(
+        at.entries().state,
+        tuple(e.subs({"lambda": sympy.Rational(1, 2)}) for e in at.entries().rhs),
+    )
+
+
+def test_every_kind_of_model_is_specialised():
+    d, h = sympy.symbols("d h", integer=True, positive=True)
+    U, V = sympy.MatrixSymbol("U", h, d), sympy.MatrixSymbol("V", d, h)
+    S = sympy.MatrixSymbol("S", d, d)
+    flow = sf.gradient_flow(sf.Model(V * U + S, (U, V, S)), sf.SquaredLoss())
+    U, V = sympy.MatrixSymbol("U", 2, 3), sympy.MatrixSymbol("V", 3, 2)
+    S = sympy.MatrixSymbol("S", 3, 3)
+    assert flow.at(d=3, h=2).network == sf.Model(V * U + S, (U, V, S))
+    signed = sf.gradient_flow(
+        sf.DiagonalNetwork("d", 2, signed=True), sf.LogisticLoss()
+    )
+    assert signed.at(d=4).network == sf.DiagonalNetwork(4, 2, signed=True)
+    rated = sf.gradient_flow(
+        sf.LinearNetwork("d", 2, 1), sf.SquaredLoss(), learning_rates=("eta", 2)
+    )
+    assert rated.at(d=2, eta=3).learning_rates == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"q": 3}, "has d, h, m; got a value for q"),
+        ({"d": 0}, "positive integer"),
+        ({"d": 2.5}, "positive integer"),
+    ],
+)
+def test_what_is_no_symbol_or_no_width_is_refused(values, message):
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match=message):
+        flow.at(**values)
+
+
+GIVEN = {"data": sf.whitened([[1.0]]), "init": ([[1.0]], [[1.0]])}
+FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+DESCENT = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        (lambda: sf.rates(DESCENT, **GIVEN), r"flow is gd\.flow, .* descend\(gd, data"),
+        (lambda: sf.solve(DESCENT, **GIVEN), r"flow is gd\.flow, .* descend\(gd, data"),
+        (lambda: sf.compile(GIVEN["data"]), "needs a gradient flow; got Moments of"),
+        (lambda: sf.validate([FLOW], None), "needs claims, as from conserved"),
+        (lambda: sf.Network(FLOW), "not a Layer but GradientFlow of"),
+        (
+            lambda: sf.CustomLoss(
+                sympy.Trace(sympy.MatrixSymbol("W", 1, 1)),
+                sympy.MatrixSymbol("W", 1, 1),
+            ),
+            "takes the expression alone, and its matrix symbol named W",
+        ),
+        (
+            lambda: sf.conserved(FLOW, search=sympy.Symbol("x")),
+            r"needs PolynomialSearch\(degree=…\)",
+        ),
+    ],
+)
+def test_what_is_no_flow_is_refused_in_one_line_that_helps(wrong, advice):
+    with pytest.raises(InvalidArgument, match=advice) as caught:
+        wrong()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("widths", "lam", "feasible"),
+    [
+        ((2, 5, 3), -1, "λ = 0 alone"),
+        ((2, 3, 5), -1, "λ ≥ 0"),
+        ((5, 3, 2), 1, "λ ≤ 0"),
+        ((1, 3, 1), 1, "λ = 0 alone"),
+    ],
+)
+def test_the_feasible_levels_of_imbalance_are_named(widths, lam, feasible):
+    rule = sf.lambda_balanced_init(lam, rng=0)
+    with pytest.raises(InvalidArgument, match=f"Feasible here: {feasible};"):
+        rule.draw(sf.LinearNetwork(*widths))
+    for sign, words in ((1, "λ ≥ 0"), (-1, "λ ≤ 0")):
+        if feasible == words:
+            first, second = sf.lambda_balanced_init(sign, rng=0).draw(
+                sf.LinearNetwork(*widths)
+            )
+            level = second.T @ second - first @ first.T
+            np.testing.assert_allclose(level, sign * np.eye(widths[1]), atol=1e-12)

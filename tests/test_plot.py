@@ -172,6 +172,44 @@ def test_times_over_decades_get_a_logarithmic_axis(ax: Axes) -> None:
     ax.figure.canvas.draw()
 
 
+def test_even_times_keep_a_linear_axis_unless_another_is_asked_for(ax: Axes) -> None:
+    run = sf.simulate(*PROBLEM, np.linspace(0, 10, 1001))
+    for draw in (plot.loss, plot.modes, plot.singular_values, plot.drift):
+        assert draw(run).get_xscale() == "linear"
+    assert plot.loss(run, ax, xscale="log").get_xscale() == "log"
+
+
+def test_the_style_of_the_user_is_kept(run: sf.Trajectory) -> None:
+    own = mpl.cycler(color=["#123456", "#654321"])
+    with mpl.rc_context({"axes.prop_cycle": own, "legend.fontsize": 17.0}):
+        axes = plot.modes(run)
+        assert [line.get_color() for line in axes.lines] == ["#123456", "#654321"]
+        assert axes.get_legend().get_texts()[0].get_fontsize() == 17.0
+    assert plot.loss(run).lines[0].get_color() == "#0072B2"
+
+
+def test_a_balanced_start_is_drawn_on_the_scale_of_its_weights(ax: Axes) -> None:
+    flow, data, _ = PROBLEM
+    run = sf.simulate(flow, data, sf.balanced_init(0.3, rng=0), [0, 1])
+    plot.imbalance(run, ax)
+    low, high = ax.get_ylim()
+    assert high == -low > 0.01
+    assert max(abs(y) for line in ax.lines for y in line.get_ydata()) < 1e-6 * high
+
+
+def test_no_legend_lies_across_a_curve() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(4, 4, 4, 4), sf.SquaredLoss())
+    data = sf.whitened(np.eye(4))
+    times = np.linspace(0, 5, 50)
+    run = sf.simulate(flow, data, sf.gaussian_init(0.5, rng=0), times)
+    for axes in (plot.singular_values(run), plot.drift(run)):
+        axes.figure.canvas.draw()
+        box = axes.get_legend().get_window_extent()
+        for line in axes.lines:
+            path = line.get_transform().transform_path(line.get_path())
+            assert not path.intersects_bbox(box, filled=False)
+
+
 def test_colours_differ_and_avoid_yellow_and_black() -> None:
     from symflow.plot.canvas import COLOURS
 
@@ -254,7 +292,8 @@ def test_many_layers_are_named_once_each(ax: Axes) -> None:
     data = sf.whitened(np.eye(4))
     plot.singular_values(sf.simulate(flow, data, sf.spectral_init(0.1), [0, 1]), ax)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == [f"$s_{{1}}(W_{{{layer}}})$" for layer in (1, 2, 3)]
+    modes = [f"$s_{{{mode}}}$" for mode in (1, 2, 3, 4)]
+    assert labels == [*modes, *(f"$W_{{{layer}}}$" for layer in (1, 2, 3))]
 
 
 def test_an_imbalance_keeps_its_spectrum(ax: Axes) -> None:
@@ -375,14 +414,20 @@ def test_width_draws_measured_distances_under_both_bounds(ax: Axes) -> None:
         plot.width([1, 2])
 
 
-def test_bounds_leaves_out_bounds_on_the_speed_of_the_loss(ax: Axes) -> None:
+def test_bounds_draws_what_a_bound_on_the_speed_says_of_the_loss(ax: Axes) -> None:
     flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     problem = flow, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]]
     path = sf.simulate(*problem, [0, 0.5, 1.0])
     plot.bounds(path, sf.rates(*problem), ax)
     labels = [str(line.get_label()) for line in ax.lines]
     assert any("MarginRate" in label for label in labels)
-    assert not any("InstantaneousRate" in label for label in labels)
+    (speed,) = [line for line in ax.lines if "Instant" in str(line.get_label())]
+    assert len(ax.lines) == 1 + len(sf.rates(*problem))
+    excess = path.loss - 0.0
+    assert np.all(speed.get_ydata() >= (1 - 1e-9) * excess)
+    (bound,) = [b for b in sf.rates(*problem) if b.name == "InstantaneousRate"]
+    alone = plot.bounds(path, bound)
+    assert np.allclose(alone.lines[1].get_ydata(), bound.sides(path)[1])
 
 
 def test_an_enclosure_is_told_to_give_its_midpoints():

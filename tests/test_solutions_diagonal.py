@@ -288,7 +288,7 @@ def test_deep_convolutions_keep_twelve_digits_over_scales_and_times(scale):
 def test_short_filters_and_correlated_inputs_are_refused():
     start = [np.ones((2, 1)), np.ones((3, 1))]
     short = flow_of(sf.ConvolutionalNetwork(3, (2, 3)))
-    with pytest.raises(sf.NoClosedForm, match="two convolutions with full filters: f"):
+    with pytest.raises(sf.NoClosedForm, match=r"two convolutions\s+with\s+full"):
         sf.solve(short, sf.Moments(np.eye(3), [[1.0, 2.0, 3.0]]), start)
     full = flow_of(sf.ConvolutionalNetwork(3, (3, 3)))
     with pytest.raises(sf.NoClosedForm, match=r"circulant: fails, off by 0\.5"):

@@ -27,7 +27,7 @@ def test_a_tolerance_that_allows_anything_is_not_a_check():
     assert report.ok
     assert report.verdict == "all 1 checks hold, 1 not checked"
     assert "not checked" in str(report)
-    assert "not checked" in report._repr_html_()
+    assert "not checked" in report._repr_markdown_()
     alone = Report(tuple(rows[1:]))
     assert not alone.ok
     assert alone.verdict == "nothing was checked"

@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy
 
@@ -24,7 +24,89 @@ LONGEST_TEXT, LONGEST_LATEX = 400, 4000
 #: Rows of a table; the rest is counted.
 MOST_ROWS = 40
 
+T = TypeVar("T")
+
+#: A bar in a formula, which would end the cell of a table.
+_BARE_BAR = re.compile(r"(?<!\\)\|")
+
 _SPECIAL = re.compile(r"([\\|*_`<>$\[\]])")
+
+
+class Marked(str):
+    """A text for a terminal that has mathematics where Markdown is shown.
+
+    Parameters
+    ----------
+    text : str
+        For a terminal.
+    markdown : str
+        The same for a notebook, escaped where that is needed.
+
+    Examples
+    --------
+    >>> note = Marked("falls as e^(−2t)", "falls as $e^{-2t}$")
+    >>> print(note, escaped(note), sep=" | ")
+    falls as e^(−2t) | falls as $e^{-2t}$
+    """
+
+    markdown: str
+
+    def __new__(cls, text: str, markdown: str) -> Marked:
+        """Return the text, which knows its Markdown."""
+        made = super().__new__(cls, text)
+        made.markdown = markdown
+        return made
+
+
+def marked(value: Any) -> str:
+    r"""Return one line on a value, as `Marked` where it has mathematics.
+
+    Parameters
+    ----------
+    value : object
+        A formula, or what has a `_line` of its own; else its `str` is taken.
+
+    Examples
+    --------
+    >>> marked(sympy.Symbol("lambda")).markdown
+    '$\\displaystyle \\lambda$'
+    """
+    if isinstance(value, sympy.Basic):
+        text, typeset = inline(value), latex(value)
+        if len(typeset) <= LONGEST_LATEX:
+            return Marked(text, rf"$\displaystyle {typeset}$")
+        hidden = max(len(text) - LONGEST_TEXT, 0)
+        cut = f" … ({hidden} more characters)" if hidden else ""
+        return Marked(text, f"`{text[:LONGEST_TEXT]}{cut}`")
+    own = getattr(value, "_line", None)
+    return str(value) if own is None else own
+
+
+class Listed(tuple[T, ...]):
+    """Steps, laws, conditions or equations in a row, shown numbered, one a line.
+
+    It is a tuple, and equals a list of the same things as well.
+
+    Examples
+    --------
+    >>> x, y = sympy.symbols("x y")
+    >>> Listed([sympy.Eq(x, 1), sympy.Eq(y, x**2)])
+      1. x = 1
+      2. y = x**2
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(tuple(other) if isinstance(other, list) else other)
+
+    __hash__ = tuple.__hash__
+
+    def __repr__(self) -> str:
+        lines = enumerate(map(marked, self), start=1)
+        return "\n".join(f"  {number}. {line}" for number, line in lines) or "()"
+
+    def _repr_markdown_(self) -> str:
+        lines = enumerate(map(marked, self), start=1)
+        return "\n".join(f"{number}. {escaped(line)}" for number, line in lines)
 
 
 @dataclass(frozen=True)
@@ -156,7 +238,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     | :--- | :--- |
     | max\|W\| | 2 |
     """
-    body = [[escaped(cell) for cell in row] for row in rows]
+    body = [[_BARE_BAR.sub(r"\\vert ", escaped(cell)) for cell in row] for row in rows]
     columns = max(map(len, [header, *body]))
     lines = [list(map(escaped, header)) or [""] * columns, [":---"] * columns, *body]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -168,11 +250,13 @@ def escaped(text: Any) -> str:
     Parameters
     ----------
     text : object
-        Its `str` is taken.
+        Its `str` is taken, or its Markdown if it is `Marked`.
 
     Examples
     --------
     >>> print(escaped("w_1*w_2"))
     w\_1\*w\_2
     """
+    if isinstance(text, Marked):
+        return text.markdown
     return _SPECIAL.sub(r"\\\1", str(text))

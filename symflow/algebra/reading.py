@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import sympy
@@ -68,19 +70,26 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: lambda left, right: left + right,
     ast.Sub: lambda left, right: left - right,
     ast.Mult: lambda left, right: left * right,
+    ast.MatMult: lambda left, right: left * right,
     ast.Div: lambda left, right: left / right,
     ast.Pow: lambda left, right: power(left, right),
 }
-_TROUBLE = (SyntaxError, ValueError, TypeError, AttributeError, ArithmeticError)
+_NO_SYMBOLS: Mapping[str, Any] = MappingProxyType({})
+_TROUBLE = (
+    *(SyntaxError, ValueError, TypeError, AttributeError, ArithmeticError),
+    NotImplementedError,
+)
 
 
-def read_expression(text: str) -> Any:
+def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     """Return the SymPy expression that a text stands for, without running it.
 
     Parameters
     ----------
     text : str
         Arithmetic as people write it, or what `sympy.srepr` writes.
+    symbols : mapping of str to sympy.MatrixSymbol
+        What names in the text stand for; ``A.T`` and ``A @ B`` are read as well.
 
     Raises
     ------
@@ -91,6 +100,8 @@ def read_expression(text: str) -> Any:
     --------
     >>> read_expression("2*sqrt(3)/0.1"), read_expression("Pow(Symbol('x'), 2)")
     (20*sqrt(3), x**2)
+    >>> read_expression("A.T @ A", {"A": sympy.MatrixSymbol("A", 2, 3)})
+    A.T*A
     >>> read_expression("9**9**9")
     Traceback (most recent call last):
         ...
@@ -99,10 +110,11 @@ def read_expression(text: str) -> Any:
     """
     source = text.strip().replace("^", "**")
     try:
-        return _built(ast.parse(source, mode="eval").body, source)
+        return _built(ast.parse(source, mode="eval").body, source, symbols)
     except (*_TROUBLE, RecursionError, MemoryError) as problem:
         shown = text if len(text) < 80 else f"{text[:77]}…"
-        msg = f"{shown!r} is not arithmetic that can be read: {problem}"
+        reason = str(problem.args[0] if problem.args else problem)
+        msg = f"{shown!r} is not arithmetic that can be read: {reason}"
         raise InvalidArgument(msg) from None
 
 
@@ -114,6 +126,8 @@ def power(base: Any, exponent: Any) -> Any:
     >>> power(sympy.Integer(2), sympy.Rational(1, 2))
     sqrt(2)
     """
+    if isinstance(base, sympy.MatrixExpr):
+        return _matrix_power(base, exponent)
     bits = _bits(base)
     radical = exponent.is_integer is False and bits > LARGEST_RADICAND
     large = exponent.is_number and _exceeds(exponent, LARGEST_BITS / max(1, bits))
@@ -203,31 +217,39 @@ _NAMED: dict[str, Callable[..., Any]] = {
 }
 
 
-def _built(node: ast.AST, source: str) -> Any:
+def _built(node: ast.AST, source: str, symbols: Mapping[str, Any]) -> Any:
+    read = partial(_built, source=source, symbols=symbols)
     match node:
         case ast.Constant(value=value) if type(value) is int:
             return sympy.Integer(value)
         case ast.Constant(value=value) if type(value) is float:
             return _decimal(ast.get_source_segment(source, node) or "")
+        case ast.Name(id=name) if name in symbols:
+            return symbols[name]
+        case ast.Attribute(value=matrix, attr="T") if symbols:
+            return sympy.Transpose(read(matrix)).doit(deep=False)
         case ast.Name(id=name) if name in _CONSTANTS:
             return getattr(sympy, name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_built(operand, source)
+            return -read(operand)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return +_built(operand, source)
+            return +read(operand)
         case ast.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_built(left, source), _built(right, source))
+            return _OPERATORS[type(op)](read(left), read(right))
         case ast.List(elts=parts):
-            return [_built(part, source) for part in parts]
+            return [read(part) for part in parts]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            return _called(name, args, keywords, source)
-    msg = f"{type(node).__name__} is no expression"
+            return _called(name, args, keywords, read)
+    if isinstance(node, ast.Name) and symbols:
+        msg = f"{node.id} is none of {', '.join(symbols)}"
+    else:
+        msg = f"{type(node).__name__} is no expression"
     raise ValueError(msg)
 
 
-def _called(name: str, args: Any, keywords: Any, source: str) -> Any:
+def _called(name: str, args: Any, keywords: Any, read: Callable[..., Any]) -> Any:
     if name in _HEADS and not keywords:
-        return _HEADS[name](*(_built(arg, source) for arg in args))
+        return _HEADS[name](*map(read, args))
     options = {key.arg: getattr(key.value, "value", None) for key in keywords}
     plain = all(key and type(v) in (bool, int) for key, v in options.items())
     texts = [getattr(arg, "value", None) for arg in args]

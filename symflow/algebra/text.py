@@ -157,8 +157,10 @@ def unicode_name(name: str) -> str:
         if stem[1:].endswith(ending):
             letter, dot = stem.removesuffix(ending), mark
             break
+    after = "⁺" if stem[1:].endswith("next") else ""
+    letter = letter.removesuffix("next") if after else letter
     return unicodedata.normalize(
-        "NFC", f"{_greek(letter)}{dot}{digits}{underscore}{index}"
+        "NFC", f"{_greek(letter)}{dot}{digits}{after}{underscore}{index}"
     )
 
 

@@ -6,6 +6,7 @@ is bracketed where it binds less tightly than its place asks for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -22,6 +23,9 @@ _BINDING: tuple[tuple[Any, int], ...] = (
     ((sympy.HadamardProduct, sympy.KroneckerProduct), ENTRYWISE),
     ((sympy.Transpose, sympy.MatPow, sympy.HadamardPower, sympy.Pow), POWER),
 )
+
+#: What a weight is called after a step: Wnext1 is W_1⁺.
+_NEXT = re.compile(r"(\w+?)next(\d*)")
 
 #: A matrix of numbers with more entries is named by its size and a label.
 MOST_ENTRIES = 16
@@ -145,6 +149,18 @@ class _LatexPrinter(MatrixPrinter, LatexPrinter):  # type: ignore[misc]
         """Return a multiple; two numbers in a row need a dot."""
         dotted = rf"\cdot {text}" if text[:1].isdigit() else text
         return super().multiple(coefficient, text if coefficient == -1 else dotted)
+
+    def _print_Add(self, expr: Any, order: Any = None) -> str:
+        if not expr.has(sympy.Trace):
+            return str(super()._print_Add(expr, order))
+        return self.joined([self._print(term) for term in expr.args])
+
+    def _print_MatrixSymbol(self, expr: Any) -> str:
+        following = _NEXT.fullmatch(expr.name)
+        if following is None:
+            return str(super()._print_MatrixSymbol(expr))
+        symbol = sympy.MatrixSymbol("".join(following.groups()), *expr.shape)
+        return f"{super()._print_MatrixSymbol(symbol)}^{{+}}"
 
     def _print_Transpose(self, expr: Any) -> str:
         return f"{self.bracketed(expr.arg, ATOM)}^{{T}}"

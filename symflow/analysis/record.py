@@ -13,10 +13,14 @@ from symflow.algebra.text import inline
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
 from symflow.analysis.study import Study
+from symflow.bias import Prediction
+from symflow.claims import Claim, Refusal
 from symflow.conservation import Law, conserved
+from symflow.convergence.bound import RateBound
 from symflow.flow import GradientFlow
-from symflow.solutions import Refusal, Solution
+from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
+from symflow.validation import Certificate
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,33 @@ def law_record(law: Law) -> dict[str, Any]:
     }
 
 
-def attempt_record(entry: Solution | Refusal) -> dict[str, Any]:
-    """Return the answer of one closed form, as plain values."""
+def attempt_record(entry: Claim | Refusal) -> dict[str, Any]:
+    """Return the answer of one closed form, bound or prediction, as plain values."""
     content: dict[str, Any] = {
         "name": entry.name,
-        "applies": isinstance(entry, Solution),
+        "applies": not isinstance(entry, Refusal),
         "reference": str(entry.reference),
         "hypotheses": [hypothesis.__dict__ for hypothesis in entry.hypotheses],
     }
     if isinstance(entry, Solution):
         content["formula"] = str(entry.formula)
+    elif isinstance(entry, RateBound):
+        content |= {"quantity": entry.quantity, "rate": entry.rate}
+    elif isinstance(entry, Prediction):
+        content["limit"] = entry.limit.tolist()
     return content
+
+
+def certificate_record(certificate: Certificate) -> dict[str, Any]:
+    """Return what is proven of a claim on an instance, as plain values."""
+    return {
+        "claim": certificate.claim.name,
+        "reference": str(certificate.claim.reference),
+        "status": certificate.status.value,
+        "radius": certificate.radius,
+        "gap": certificate.gap,
+        "proof": list(certificate.proof),
+    }
 
 
 def trajectory_record(path: Trajectory) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from textwrap import shorten
 from symflow.algebra.display import aligned
 from symflow.algebra.numbers import to_float
 from symflow.algebra.text import inline
+from symflow.algebra.typeset import latex
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.study import Study
+from symflow.claims import Claim
+from symflow.claims.catalogue import nearest_misses
 from symflow.conservation import Law
 from symflow.flow import GradientFlow
 from symflow.solutions import Refusal, Solution
@@ -45,6 +48,23 @@ def equations_text(flow: GradientFlow) -> str:
     return "\n".join(lines)
 
 
+def latex_text(flow: GradientFlow) -> str:
+    r"""Return the equations of a flow, its end-to-end flow and its objective in LaTeX.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "m"), sf.SquaredLoss())
+    >>> print(latex_text(flow).splitlines()[1])
+    \dot{W}_{1} &= \Sigma_{yx} - W_{1} \Sigma_{xx} \\
+    """
+    induced = flow.end_to_end.equation
+    lines = [f"{latex(e.lhs)} &= {latex(e.rhs)}" for e in (*flow.equations, induced)]
+    lines.append(f"\\mathcal{{L}} &= {latex(flow.potential)}")
+    body = " \\\\\n".join(lines)
+    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
 def laws_text(laws: Iterable[Law]) -> str:
     """Return the conserved quantities with their proofs."""
     return "\n".join(_law(law) for law in laws) or "  a single layer has none"
@@ -65,12 +85,22 @@ def attempts_text(answers: Iterable[Solution | Refusal]) -> str:
     lines = [_solved(found[0])] if found else ["No catalogued closed form applies."]
     if len(found) > 1:
         lines.append(f"Applies too: {', '.join(answer.name for answer in found[1:])}")
-    refused = [answer for answer in given if isinstance(answer, Refusal)]
-    lines += ["Does not apply:"] if refused else []
-    for answer in refused:
+    return "\n".join([*lines, refusals_text(given)]).rstrip()
+
+
+def refusals_text(answers: Iterable[Claim | Refusal]) -> str:
+    """Return what keeps each of those that do not apply from it, nearest misses first.
+
+    Examples
+    --------
+    >>> refusals_text([])
+    ''
+    """
+    lines = []
+    for answer in nearest_misses(answers):
         failed = " · ".join(str(h) for h in answer.hypotheses if not h.holds)
         lines.append(f"  {answer.name:<18}{failed}")
-    return "\n".join(lines)
+    return "\n".join(["Does not apply:" for _ in lines[:1]] + lines)
 
 
 def _solved(solution: Solution) -> str:

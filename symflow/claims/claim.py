@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.display import Displayed, Listed, Sheet
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
@@ -82,11 +82,26 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
+def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the steps of a proof show themselves numbered."""
+
+    @wraps(proof)
+    def listed(owner: Any) -> Any:
+        return Listed(proof(owner))
+
+    return listed
+
+
 class Claim(Displayed):
     """An assertion about a flow, with everything needed to doubt it."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        proof = cls.__dict__.get("proof")
+        if isfunction(proof):
+            setattr(cls, "proof", _listing(proof))  # noqa: B010
+        elif isinstance(proof, classmethod):
+            setattr(cls, "proof", classmethod(_listing(proof.__func__)))  # noqa: B010
         for name in _READERS:
             if isfunction(cls.__dict__.get(name)):
                 setattr(cls, name, _reading(cls.__dict__[name]))

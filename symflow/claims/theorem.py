@@ -12,6 +12,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.display import Listed
 from symflow.claims.bibliography import Reference
 from symflow.claims.claim import Claim, Path, Refusal, Status
 from symflow.claims.hypothesis import Hypothesis, all_hold
@@ -52,6 +53,10 @@ class Identity:
 
     def __str__(self) -> str:
         return f"{self.words} [{'checked' if self.holds else 'NOT CONFIRMED'}]"
+
+    @property
+    def _line(self) -> str:
+        return f"{self.words} {'✓' if self.holds else 'NOT CONFIRMED'}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,7 +125,7 @@ class Theorem(Claim):
     @property
     def hypotheses(self) -> tuple[Hypothesis, ...]:
         """The conditions, as measured on the data and the start."""
-        return self.checked
+        return Listed(self.checked)
 
     @property
     def reference(self) -> Reference:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from symflow.cli import verbs
+from symflow.cli import files, options, runs, theorems, verbs
 from symflow.errors import InvalidArgument
-
-#: The names of the data sets, which `symflow.data` would take a second to say.
-BUNDLED = ("diabetes", "linnerud", "digits", "digit_classes")
 
 #: Examples that the help of a verb ends with.
 _EXAMPLES = {
@@ -21,7 +19,8 @@ _EXAMPLES = {
     ),
     "derive": (
         "symflow derive --widths d,h,m --l2 lambda   equations for every width",
-        "symflow derive --widths 10,5,5,1 --json",
+        "symflow derive --network 'diagonal d 3 signed' --loss logistic --latex",
+        "symflow derive --model 'V*R*R*U + S' --shapes 'V=2x3 R=3x3 U=3x4 S=2x4'",
     ),
     "conserved": (
         "symflow conserved --widths 10,5,5,1         conserved quantities, with proof",
@@ -33,7 +32,23 @@ _EXAMPLES = {
     ),
     "simulate": (
         "symflow simulate --end 20 --points 11       loss and singular values",
-        "symflow simulate linnerud --end 1 --digits 40 --json",
+        "symflow simulate linnerud --end 1 --digits 40 --out run.csv",
+    ),
+    "sweep": (
+        "symflow sweep --runs 16 --end 5             many draws of the start",
+        "symflow sweep linnerud --runs 100 --out runs.sweep --quiet",
+    ),
+    "rates": (
+        "symflow rates --hidden 12 --scale 0.5       how fast, and by which theorem",
+        "symflow rates linnerud --json",
+    ),
+    "bias": (
+        "symflow bias --hidden 12 --init balanced    the limit, before any run",
+        "symflow bias linnerud --json                or why nothing predicts it",
+    ),
+    "certify": (
+        "symflow certify linnerud --hidden 1 --end 1 --points 3",
+        "symflow certify linnerud --hidden 1 --end 1 --out proof.json",
     ),
     "validate": (
         "symflow validate --init spectral            exit code 1 if a check fails",
@@ -41,7 +56,8 @@ _EXAMPLES = {
     ),
     "write": (
         "symflow write flow.py --widths d,h,m        a simulator, NumPy alone",
-        "symflow write flow.py --widths 10,5,1 && python flow.py",
+        "symflow write flow.py --widths 10,5,1 --force && python flow.py",
+        "symflow write - --widths 3,2,1              on standard output",
     ),
     "checker": (
         "symflow checker check.py                    then: python check.py c.json",
@@ -51,8 +67,26 @@ _EXAMPLES = {
         "symflow atlas --list                        what is covered, by which paper",
         "symflow atlas --out atlas                   atlas.html and atlas.json",
     ),
+    "docs": (
+        "symflow docs reference                      then open reference/index.html",
+    ),
+    "notebooks": (
+        "symflow notebooks tour                      then: jupyter lab tour",
+    ),
     "env": ("symflow env --json                          for a bug report",),
 }
+
+
+#: Which verb is for what, as the front page of the package has it.
+_TASKS = """\
+by task:
+  derive    derive
+  conserve  conserved
+  solve     solve, bias, rates
+  simulate  simulate, sweep
+  prove     certify, validate, checker
+  export    write
+  look      analyze, atlas, notebooks, docs"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,12 +102,15 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="symflow",
         description="Gradient flow of linear networks: derived, solved, checked.",
-        epilog=_examples(*(lines[0] for lines in _EXAMPLES.values())),
+        epilog=f"{_TASKS}\n\n{_examples(*(line[0] for line in _EXAMPLES.values()))}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    # Nothing imports the contents page, which is loaded before anything inside it.
+    version = vars(sys.modules["symflow"])["__version__"]
+    top.add_argument("--version", action="version", version=f"symflow {version}")
     verb = top.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
-    for name, run, about, *options in _VERBS:
+    for name, run, about, *groups in _VERBS:
         added = verb.add_parser(
             name,
             help=about,
@@ -82,9 +119,12 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        for add in options:
+        for add in groups:
             add(added)
         added.add_argument("--json", action="store_true", help="print JSON")
+        added.add_argument(
+            "--quiet", action="store_true", help="show no progress on standard error"
+        )
         added.set_defaults(verb=run)
     return top
 
@@ -93,155 +133,129 @@ def _examples(*lines: str) -> str:
     return "\n".join(["examples:", *(f"  {line}" for line in lines)])
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data",
-        nargs="?",
-        default="diabetes",
-        help=f"{', '.join(BUNDLED)} or FILE.csv (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--target", nargs="+", metavar="COL", help="target columns of FILE.csv"
-    )
-    parser.add_argument("--raw", action="store_true", help="do not standardize")
-    parser.add_argument("--widths", help="all widths, input to output: 10,5,1")
-    parser.add_argument("--hidden", help="the hidden widths alone: 5 or 8,8")
-    parser.add_argument(
-        "--init",
-        choices=("gaussian", "balanced", "spectral"),
-        default="gaussian",
-        help="the start (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--scale", type=float, default=0.01, help="its size (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-
-
-def _add_whitening(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--whiten", action="store_true", help="make the inputs uncorrelated first"
-    )
-
-
-def _add_precision(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--digits", type=int, default=50, help="of the precise run (default: 50)"
-    )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        default=6.0,
-        metavar="SECONDS",
-        help="for the precise run (default: 6)",
-    )
-
-
-def _add_times(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--end", type=float, default=10.0, metavar="T", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--points", type=int, default=11, metavar="N", help="times (default: 11)"
-    )
-    parser.add_argument(
-        "--digits", type=int, help="integrate to so many digits instead of float64"
-    )
-
-
-def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", default="symflow-report", metavar="DIR", help="default: %(default)s"
-    )
-
-
-def _add_flow(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--widths", default="d,h,m", help="numbers or names (default: %(default)s)"
-    )
-    parser.add_argument("--l2", default="0", help="weight decay: a number or a name")
-
-
-def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE.py")
-
-
-def _add_atlas(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--only", metavar="KEY", help="claims whose key contains this")
-    parser.add_argument(
-        "--digits", type=int, default=50, help="of exact instances (default: 50)"
-    )
-    parser.add_argument("--out", metavar="DIR", help="write atlas.html and atlas.json")
-    parser.add_argument(
-        "--list", action="store_true", help="what is covered, without running it"
-    )
-    parser.add_argument(
-        "--markdown", action="store_true", help="the list as the README has it"
-    )
-
-
 #: Name, function, what it does, and what adds its options.
 _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
     (
         "analyze",
         verbs.analyze,
         "derive, solve, integrate and validate on real data; write a report",
-        _add_data,
-        _add_precision,
-        _add_report,
+        options.add_data,
+        options.add_precision,
+        options.add_report,
     ),
     (
         "derive",
         verbs.derive,
         "print the equations of a network's gradient flow",
-        _add_flow,
+        options.add_flow,
+        options.add_model,
+        options.add_latex,
     ),
     (
         "conserved",
         verbs.conserved,
         "print the conserved quantities and their proof",
-        _add_flow,
+        options.add_flow,
+        options.add_model,
     ),
     (
         "solve",
         verbs.solve,
         "print the closed form that applies, or why none does; exit code 1 if none",
-        _add_data,
-        _add_whitening,
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
     ),
     (
         "simulate",
-        verbs.simulate,
+        runs.simulate,
         "integrate the flow and print loss and singular values",
-        _add_data,
-        _add_whitening,
-        _add_times,
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
+        options.add_times,
+        options.add_run,
+        options.add_force,
+    ),
+    (
+        "sweep",
+        runs.sweep,
+        "integrate many draws of the start and print how they spread",
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
+        options.add_end,
+        options.add_draws,
+    ),
+    (
+        "rates",
+        theorems.rates,
+        "print the rates that are guaranteed; exit code 1 if none is",
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
+    ),
+    (
+        "bias",
+        theorems.bias,
+        "print the limit that is predicted; exit code 1 if none is",
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
+    ),
+    (
+        "certify",
+        theorems.certify,
+        "prove laws, closed form and rates on the data; exit code 1 if one is false",
+        options.add_data,
+        options.add_whitening,
+        options.add_model,
+        options.add_proven_times,
+        options.add_proof,
+        options.add_force,
     ),
     (
         "validate",
         verbs.validate,
         "run the checks of analyze without a report; exit code 1 if one fails",
-        _add_data,
-        _add_precision,
+        options.add_data,
+        options.add_precision,
     ),
     (
         "write",
-        verbs.write,
+        files.write,
         "write a simulator of the flow that needs NumPy alone",
-        _add_file,
-        _add_flow,
+        options.add_file,
+        options.add_flow,
+        options.add_model,
+        options.add_force,
     ),
     (
         "checker",
-        verbs.checker,
+        files.checker,
         "write the program that checks certificates, which needs Python alone",
-        _add_file,
+        options.add_file,
+        options.add_force,
     ),
     (
         "atlas",
         verbs.atlas,
         "hold every claim against its reference instance; exit code 1 if one fails",
-        _add_atlas,
+        options.add_atlas,
+    ),
+    (
+        "notebooks",
+        files.notebooks,
+        "copy the notebooks into a directory and say how they are opened",
+        options.add_folder,
+        options.add_force,
+    ),
+    (
+        "docs",
+        files.docs,
+        "write the reference of all public names as web pages",
+        options.add_folder,
+        options.add_force,
     ),
     (
         "env",

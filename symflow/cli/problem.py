@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from symflow.algebra.widths import LARGEST_WIDTH, check_depth
 from symflow.analysis.optimum import whitened_problem
+from symflow.cli.model import check_fits, loss_of, stated_network, widths_in
 from symflow.data import Dataset, Moments, load_dataset
 from symflow.data.bundled import BUNDLED
 from symflow.data.moments import counted
@@ -19,7 +21,8 @@ from symflow.errors import InvalidArgument, InvalidData
 from symflow.flow import GradientFlow, gradient_flow
 from symflow.flow.times import MOST_TIMES
 from symflow.inits import Init, balanced_init, gaussian_init, spectral_init
-from symflow.losses import SquaredLoss
+from symflow.losses import Loss
+from symflow.losses.margin import MarginLoss
 from symflow.networks import LinearNetwork
 from symflow.trajectory import Trajectory
 
@@ -77,35 +80,64 @@ def problem_of(options: argparse.Namespace) -> StatedProblem:
     InvalidData
         If the data cannot be read or used.
     """
-    name, loaded = _load(options.data, options.target)
-    data: Dataset | Moments
-    data, preparation = (loaded, "as given") if options.raw else _prepared(loaded)
-    if getattr(options, "whiten", False):
-        data, preparation = (
-            whitened_problem(data.moments()),
-            f"{preparation}, whitened",
-        )
-    network = LinearNetwork(*_all_widths(data, options.widths, options.hidden))
-    flow = gradient_flow(network, SquaredLoss())
+    loss = loss_of(options)
+    if loss.l2.free_symbols:
+        msg = f"--l2 {options.l2}: needs a number here, because the data are numbers"
+        raise InvalidArgument(msg)
+    name, preparation, data = _data(options, loss)
+    network = stated_network(options)
+    if network is None:
+        network = LinearNetwork(*_all_widths(data, options.widths, options.hidden))
+    check_fits(network, data.d, data.m)
+    flow = gradient_flow(network, loss)
     return StatedProblem(name, preparation, data, flow, _start(options))
 
 
-def flow_of(widths: str, l2: str) -> GradientFlow:
-    """Return the flow of the squared loss on a network of these widths.
+def _data(options: argparse.Namespace, loss: Loss) -> tuple[str, str, Any]:
+    """Return the name of the data, what was done to them, and the data."""
+    name, loaded = _load(options.data, options.target)
+    labelled, whiten = isinstance(loss, MarginLoss), getattr(options, "whiten", False)
+    if labelled and whiten:
+        msg = "--whiten is for the squared loss; the others are no function of moments"
+        raise InvalidArgument(msg)
+    data, preparation = (loaded, "as given")
+    if not options.raw:
+        data, preparation = _prepared(loaded, labelled=labelled)
+    if whiten:
+        white = whitened_problem(data.moments())
+        return name, f"{preparation}, whitened", white
+    return name, preparation, data
+
+
+def times_of(options: argparse.Namespace) -> list[Fraction]:
+    """Return the times from 0 to `--end`, as many as `--points` says.
 
     Parameters
     ----------
-    widths : str
-        Numbers or names with commas between them.
-    l2 : str
-        Weight decay: a number or a name.
+    options : argparse.Namespace
+        With `end` and `points`.
+
+    Raises
+    ------
+    InvalidArgument
+        If they make no sense.
 
     Examples
     --------
-    >>> flow_of("3,h,1", "1/10").network
-    LinearNetwork(3, 'h', 1)
+    >>> [str(t) for t in times_of(argparse.Namespace(end=1.0, points=3))]
+    ['0', '1/2', '1']
     """
-    return gradient_flow(LinearNetwork(*_parsed(widths)), SquaredLoss(l2=l2))
+    if not 0 < options.end < float("inf"):
+        msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"
+        raise InvalidArgument(msg)
+    if not 2 <= options.points <= MOST_TIMES:
+        msg = (
+            f"--points {options.points}: needs at least the start and the end, and at "
+            f"most {MOST_TIMES} times"
+        )
+        raise InvalidArgument(msg)
+    last, steps = Fraction(options.end), options.points - 1
+    return [last * step / steps for step in range(options.points)]
 
 
 def integrated(problem: StatedProblem, options: argparse.Namespace) -> Trajectory:
@@ -123,18 +155,7 @@ def integrated(problem: StatedProblem, options: argparse.Namespace) -> Trajector
     InvalidArgument
         If they make no sense.
     """
-    if not 0 < options.end < float("inf"):
-        msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"
-        raise InvalidArgument(msg)
-    if not 2 <= options.points <= MOST_TIMES:
-        msg = (
-            f"--points {options.points}: needs at least the start and the end, and at "
-            f"most {MOST_TIMES} times"
-        )
-        raise InvalidArgument(msg)
-    last, steps = Fraction(options.end), options.points - 1
-    times = [last * step / steps for step in range(options.points)]
-    given = problem.flow, problem.data, problem.init, times
+    given = problem.flow, problem.data, problem.init, times_of(options)
     if options.digits is None:
         from symflow.simulation import simulate
 
@@ -159,7 +180,7 @@ def _load(word: str, target: list[str] | None) -> tuple[str, Dataset]:
             raise InvalidArgument(msg)
         return word, load_dataset(word)
     path = Path(word)
-    if not path.suffix and not path.exists():
+    if word != "-" and not path.suffix and not path.exists():
         known = ", ".join(BUNDLED)
         msg = f"there is no data set and no file {word!r}; the data sets are {known}"
         raise InvalidArgument(msg)
@@ -167,11 +188,24 @@ def _load(word: str, target: list[str] | None) -> tuple[str, Dataset]:
         msg = f"{word!r} needs --target COL …: which columns the network has to learn"
         raise InvalidArgument(msg)
     columns = [name for part in target for name in part.split(",") if name]
+    if word == "-":
+        return "standard input", _piped(columns)
     return path.name, Dataset.from_csv(path, target=columns)
 
 
-def _prepared(data: Dataset) -> tuple[Dataset, str]:
-    """Standardize; images, where some pixels never vary, get one common unit."""
+def _piped(columns: list[str]) -> Dataset:
+    """Read the table that is piped in; a copy is a file as any other."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "standard input")
+        copy.write_bytes(sys.stdin.buffer.read())
+        return Dataset.from_csv(copy, target=columns)
+
+
+def _prepared(data: Dataset, *, labelled: bool) -> tuple[Dataset, str]:
+    """Standardize; images, where some pixels never vary, get one common unit.
+
+    Labels ±1 stay what they are.
+    """
     if np.array_equal(data.X, data.Y):
         centered = data.centered()
         unit = float(np.sqrt(np.mean(centered.X**2)))
@@ -180,6 +214,9 @@ def _prepared(data: Dataset) -> tuple[Dataset, str]:
             scaled = Dataset(centered.X / unit, centered.Y / unit, **names)
             return scaled, "centered, mean variance 1"
     try:
+        if labelled:
+            scaled = replace(data, Y=data.X, targets=data.inputs).standardized()
+            return replace(data, X=scaled.X), "inputs standardized"
         return data.standardized(), "standardized"
     except InvalidData as problem:
         msg = f"{problem}; on the command line --raw takes the data as they are"
@@ -193,9 +230,11 @@ def _all_widths(
         msg = "--widths and --hidden exclude each other"
         raise InvalidArgument(msg)
     if widths is None:
-        inner = [min(HIDDEN, data.d)] if hidden is None else _parsed(hidden)
+        inner: list[Any] = [min(HIDDEN, data.d)]
+        if hidden is not None:
+            inner = widths_in(hidden, "--hidden", least=1)
         return _integers([data.d, *inner, data.m])
-    given = _integers(_parsed(widths))
+    given = _integers(widths_in(widths, least=1))
     if len(given) == 1:
         return [data.d, *given, data.m]
     if (given[0], given[-1]) != (data.d, data.m):
@@ -206,17 +245,6 @@ def _all_widths(
         )
         raise InvalidArgument(msg)
     return given
-
-
-def _parsed(text: str) -> list[int | str]:
-    """Return numbers as integers and leave names for the network to judge."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    check_depth(len(words) - 1, "--widths")
-    for word in words:
-        if word.removeprefix("-").isdecimal() and len(word) > len(str(LARGEST_WIDTH)):
-            msg = f"a width may be at most {LARGEST_WIDTH}; got {word[:40]}…"
-            raise InvalidArgument(msg)
-    return [int(w) if w.removeprefix("-").isdecimal() else w for w in words]
 
 
 def _integers(widths: list[Any]) -> list[Any]:

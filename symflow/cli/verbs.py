@@ -1,9 +1,8 @@
-"""What the verbs do; heavy imports wait until a verb needs them."""
+"""Verbs that derive, solve and survey; heavy imports wait until a verb needs them."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +63,9 @@ def _exit_code(
 
 def _run(options: argparse.Namespace, problem: StatedProblem) -> Analysis:
     from symflow.analysis import analyze
-    from symflow.cli.progress import Progress
+    from symflow.cli.output import reporter
 
-    with Progress(sys.stderr) as progress:
+    with reporter(options) as progress:
         return analyze(
             problem.flow,
             problem.data,
@@ -97,9 +96,13 @@ def _print_derivation(flow: GradientFlow) -> None:
 def derive(options: argparse.Namespace) -> int:
     """Print the equations."""
     from symflow.analysis.record import derivation_record, to_json
-    from symflow.analysis.text import equations_text
+    from symflow.analysis.text import equations_text, latex_text
+    from symflow.cli.model import flow_of
 
-    flow = _flow(options)
+    flow = flow_of(options)
+    if options.latex:
+        print(latex_text(flow))
+        return 0
     if options.json:
         print(to_json(derivation_record(flow)))
         return 0
@@ -112,9 +115,10 @@ def conserved(options: argparse.Namespace) -> int:
     """Print the conserved quantities and their proofs."""
     from symflow.analysis.record import law_record, to_json
     from symflow.analysis.text import laws_text
+    from symflow.cli.model import flow_of
     from symflow.conservation import conserved as search
 
-    laws = search(_flow(options))
+    laws = search(flow_of(options))
     print(
         to_json([law_record(law) for law in laws]) if options.json else laws_text(laws)
     )
@@ -137,54 +141,17 @@ def solve(options: argparse.Namespace) -> int:
     return 0 if any(isinstance(answer, Solution) for answer in answers) else 1
 
 
-def simulate(options: argparse.Namespace) -> int:
-    """Print loss and singular values along the flow."""
-    from symflow.analysis.record import to_json, trajectory_record
-    from symflow.analysis.text import trajectory_text
-    from symflow.cli.problem import integrated, problem_of
-
-    problem = problem_of(options)
-    path = integrated(problem, options)
-    if options.json:
-        print(to_json(trajectory_record(path)))
-    else:
-        print(f"{problem.headline}\n\n{trajectory_text(path)}")
-    return 0
-
-
-def write(options: argparse.Namespace) -> int:
-    """Write the exported simulator and print its path."""
-    from symflow.analysis.record import derivation_record, to_json
-    from symflow.codegen import write_module
-
-    flow = _flow(options)
-    file = write_module(flow, options.file)
-    content = {"file": str(file), **derivation_record(flow)}
-    print(to_json(content) if options.json else file)
-    return 0
-
-
-def checker(options: argparse.Namespace) -> int:
-    """Write the checker of certificates and print its path."""
-    from symflow.analysis.record import to_json
-    from symflow.certificate import write_checker
-
-    file = write_checker(options.file)
-    print(to_json({"file": str(file)}) if options.json else file)
-    return 0
-
-
 def atlas(options: argparse.Namespace) -> int:
     """Print the atlas, and write it where that is asked for."""
     from symflow.analysis import prepare_folder
-    from symflow.cli.progress import Progress
+    from symflow.cli.output import reporter
     from symflow.files import write_text
     from symflow.gallery import atlas as survey
 
     if options.list:
         return _list_coverage(options)
     folder = None if options.out is None else prepare_folder(options.out)
-    with Progress(sys.stderr) as progress:
+    with reporter(options) as progress:
         table = survey(
             options.only,
             digits=options.digits,
@@ -218,9 +185,3 @@ def env(options: argparse.Namespace) -> int:
     lines = (f"{name:<14}{value}" for name, value in found.items())
     print(to_json(found) if options.json else "\n".join(lines))
     return 0
-
-
-def _flow(options: argparse.Namespace) -> GradientFlow:
-    from symflow.cli.problem import flow_of
-
-    return flow_of(options.widths, options.l2)

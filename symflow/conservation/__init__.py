@@ -104,6 +104,13 @@ def conserved(
     if not isinstance(flow, GradientFlow):
         msg = f"conserved(flow): needs a gradient flow; got {flow!r}"
         raise InvalidArgument(msg)
+    if search is not None and not isinstance(search, PolynomialSearch):
+        msg = (
+            "conserved(flow, search=…): needs PolynomialSearch(degree=…), which finds "
+            "all polynomial laws of a degree; to test an expression of your own, look "
+            f"whether it is a combination of those; got {search!r}"
+        )
+        raise InvalidArgument(msg)
     if search is not None:
         return Laws(tuple(search(flow, data)))
     found = laws_of(flow, data)

@@ -12,7 +12,7 @@ fixed time of first order (Du, Hu, Lee 2018; Arora et al. 2019 for the imbalance
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ class StepLaw(Claim):
         """Return what the law itself leaves open."""
         return self.law.slack(path)
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the proof: that of the law, then the expansion of the step.
 
         Examples

@@ -18,6 +18,7 @@ not there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,7 +123,7 @@ class UnreachedPart(Law):
         """That some directions are orthogonal to all that moves."""
         return (_unused(self.rows, self.flow.state[self.place].name),)
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return N Rᵀ = 0, R what is reached; every velocity has it as a factor."""
         return [_orthogonal(self.rows, self.reached)]
 
@@ -183,7 +184,7 @@ class Ratios(Law):
         logarithm = elementwise(sympy.log(Z**2) / 2, self._growing(self.flow.network))
         return product(Constant(self.rows), logarithm)
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return ṡ = c Fᵀ∘s at size 2, as coordinates do not mix, and N Xᵀ = 0."""
         small: Any = _resized(self.flow.network, 2)
         force = Leaf(sympy.MatrixSymbol("F", 1, 2))

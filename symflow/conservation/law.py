@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,12 +11,13 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.balls import to_arb
-from symflow.algebra.display import Sheet
+from symflow.algebra.display import Listed, Marked, Sheet, escaped
 from symflow.algebra.nodes import Node
 from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
+from symflow.algebra.typeset import latex
 from symflow.algebra.values import Values
 from symflow.claims import (
     Claim,
@@ -49,7 +51,7 @@ class Quantity(Claim):
         """The rate r in Q(t) = e^{−rt} Q(0)."""
 
     @abstractmethod
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the proof as identities that can be checked again."""
 
     @abstractmethod
@@ -87,7 +89,7 @@ class Quantity(Claim):
     def hypotheses(self) -> tuple[Hypothesis, ...]:
         """The form of the model; nothing is asked of the loss or the data."""
         network = self.flow.network  # type: ignore[attr-defined]
-        return (Hypothesis(f"the model is {network!r}", holds=True),)
+        return Listed([Hypothesis(f"the model is {network!r}", holds=True)])
 
     @property
     def reference(self) -> Reference:
@@ -156,8 +158,27 @@ class Quantity(Claim):
     def __str__(self) -> str:
         if self.is_conserved:
             return f"{self._written} is conserved, {self.scope}"
-        exponent = inline(-self.rate * sympy.Symbol("t")).replace("-", "−")
-        return f"{self._written} decays as e^({exponent.replace('*', '')})"
+        return f"{self._written} decays as {self._decay}"
+
+    @property
+    def _decay(self) -> Marked:
+        """The factor e^{−rt} of a quantity that decays."""
+        exponent = -self.rate * sympy.Symbol("t")
+        text = inline(exponent).replace("-", "−").replace("*", "")
+        return Marked(f"e^({text})", f"$e^{{{latex(exponent)}}}$")
+
+    @property
+    def _line(self) -> Marked:
+        typeset = f"${latex(self.expr)}$"  # type: ignore[attr-defined]
+        return Marked(str(self), f"{typeset} {escaped(self._fate)}")
+
+    @property
+    def _fate(self) -> str:
+        """What becomes of the quantity."""
+        if self.is_conserved:
+            return f"is conserved, {self.scope}"
+        decay = self._decay
+        return Marked(f"decays as {decay}", f"decays as {decay.markdown}")
 
 
 class FormOfTerms(Quantity):
@@ -245,7 +266,8 @@ class Law(Quantity):
 
     def _sheet(self) -> Sheet:
         """Show the quantity and what becomes of it."""
-        fate = str(self).removeprefix(inline(self.expr)).removeprefix(" is").strip()
+        fate = self._fate
+        fate = fate.removeprefix("is ") if self.is_conserved else fate
         return Sheet(
             f"{self.name} ({self.reference}), {self.status.value}",
             formulas=(

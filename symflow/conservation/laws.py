@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.threads import cached_property
 from symflow.claims import Claim
 from symflow.conservation.count import Count, count_conserved
@@ -108,7 +108,7 @@ class Laws(Displayed, Sequence[L]):
     def _sheet(self) -> Sheet:
         if not self.found:
             return Sheet(f"none of first or second degree{self._rest}")
-        rows = tuple((str(law),) for law in self.found)
+        rows = tuple((marked(law),) for law in self.found)
         title = f"{len(rows)} conserved quantities" if len(rows) > 1 else "conserved"
         return Sheet(title, rows=rows, whole="laws[k]", most=40)
 

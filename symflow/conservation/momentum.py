@@ -13,7 +13,7 @@ Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ class AngularMomentum(FormOfTerms):
     def reference(self) -> Reference:
         return MARCOTTE_2024
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the equations of motion and Ȧ = −τA, for every width and force F."""
         forces = pace_of(self.flow).velocities()
         meaning: Velocities = {}

@@ -11,6 +11,7 @@ The force F stays a symbol in the proof, so that nothing is assumed about the lo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -111,7 +112,7 @@ class NoetherLaw(FormOfTerms, Law):
         dense = self.generators in _EXPLICIT and isinstance(self.flow.network, Network)
         return ARORA_COHEN_HAZAN_2018 if dense else MARCOTTE_2023
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the proof as identities between SymPy expressions.
 
         Where any matrix acts between two spaces, these are the velocities and the

@@ -11,6 +11,7 @@ their difference is conserved.  Weight decay multiplies q by a real number only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -104,7 +105,7 @@ class BalancedPhases(Claim):
         """Return what moduli that are equal to rounding only add to each residual."""
         return np.full(len(path.t), 100 * self.defect)
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the proof that the moduli stay equal, and the identity for Im(q̇ q̄)."""
         names = ("a", "b", "c", "d", "f", "g")
         a, b, c, d, f, g = (Leaf(sympy.MatrixSymbol(name, 1, 1)) for name in names)

@@ -8,7 +8,7 @@ degree are found again: the laws are linearly independent, not functionally.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -153,7 +153,7 @@ class PolynomialLaw(Quantity):
         """
         return self.is_proved
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return no steps: `check` differentiates the polynomial."""
         return []
 

@@ -10,6 +10,7 @@ import sympy
 
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.commuting_words import expand_commuting
+from symflow.algebra.display import Marked, escaped
 from symflow.algebra.entries import entrywise
 from symflow.algebra.nodes import Node, Scaled, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
@@ -57,8 +58,19 @@ class ProofStep:
 
     __repr__ = __str__
 
+    @property
+    def _line(self) -> Marked:
+        mark = "✓" if self.check() else "NOT CONFIRMED"
+        typeset = rf"$\displaystyle {latex(self.equation)}$"
+        words = f"{typeset} &emsp; {escaped(self.reason)} &emsp; {mark}"
+        return Marked(f"{self} {mark}", words)
+
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {latex(self.equation)}$"
+        reason = rf"\quad \text{{[{self.reason}]}}"
+        return rf"$\displaystyle {latex(self.equation)} {reason}$"
+
+    def _repr_markdown_(self) -> str:
+        return self._line.markdown
 
 
 def is_proof(steps: Iterable[ProofStep]) -> bool:

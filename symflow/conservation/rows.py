@@ -10,6 +10,7 @@ With B = (UUᵀ)⁻¹ and R = U − UUᵀBU = 0 the proof reads Ṗ = RᵀABU + 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy
@@ -72,7 +73,7 @@ class RowSpace(Law):
         whole = rank.value == self.flow.network.widths[0]
         return form, Hypothesis(words, whole, str(rank), exact=rank.exact)
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return the proof for every width and force F, with B = (UUᵀ)⁻¹.
 
         Examples

@@ -13,6 +13,7 @@ P_l = Re(ū_{l,j} u_{l,j}ᵀ), for every j: |u_{l+1,j}ᵀv_{l+1}|² − |u_{l,j}
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -107,7 +108,7 @@ class ComponentLaw(Law):
         largest = max(map(abs, gaps), default=Fraction(0))
         return float(largest / max(map(abs, self._tensor.flat)))
 
-    def proof(self) -> list[ProofStep]:
+    def proof(self) -> Sequence[ProofStep]:
         """Return M ×_l P_l = M ×_{l+1} P_{l+1} as a step for every component."""
         if self.defect:
             return []

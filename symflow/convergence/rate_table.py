@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Sheet
+from symflow.algebra.display import Marked, Sheet
 from symflow.algebra.outward import said_down
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
@@ -91,12 +91,12 @@ class Guarantees(Sequence[RateBound]):
 
     def _repr_markdown_(self) -> str:
         rows = [
-            (bound.name, str(bound.reference), _what(bound), said_down(bound.rate))
+            (bound.name, str(bound.reference), _what(bound), _falling(bound))
             for bound in self.bounds
         ]
         return Sheet(
             self._count,
-            header=("bound", "paper", "what falls", "rate"),
+            header=("bound", "paper", "what falls", "at least as"),
             rows=tuple(rows),
             notes=tuple(self._reasons),
         ).markdown()
@@ -125,6 +125,11 @@ class Guarantees(Sequence[RateBound]):
             failed = [str(h) for h in refusal.hypotheses if not h.holds]
             reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
         return reasons
+
+
+def _falling(bound: RateBound) -> Marked:
+    rate = said_down(bound.rate)
+    return Marked(f"e^(−{rate} t)", f"$e^{{-{rate}\\,t}}$")
 
 
 def _what(bound: RateBound) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from flint import arb, arb_mat
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.spectra import in_balls
 from symflow.claims import all_hold, check, strictly
 from symflow.claims.conditions import balanced_start
@@ -41,8 +42,8 @@ from symflow.flow.problem import Problem, bind_gradient
 SMALL, STILL = 0.05, 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class StartRegime:
+@dataclass(frozen=True, eq=False, repr=False)
+class StartRegime(Displayed):
     """Numbers that say what a two-layer start will do; made by `regime`.
 
     Parameters
@@ -84,22 +85,23 @@ class StartRegime:
             return "lazy"
         return "rich" if self.scale <= SMALL else "between"
 
-    def __repr__(self) -> str:
+    def _sheet(self) -> Sheet:
         levels = self.levels
-        obstructed = "; the sign of det W(0) is wrong" if self.obstructed else ""
-        return "\n".join(
-            [
-                f"{self.verdict} start{obstructed}",
-                f"  imbalance     level {levels.level:.3g}, spreads {levels.plus:.3g} "
-                f"and {levels.minus:.3g}",
-                f"  size          {self.scale:.3g} of what the target needs",
-                f"  margin        {self.margin:.3g}",
-                f"  kernel drift  at most {self.drift:.3g} of the kernel",
-                f"  off the rows  {self.off:.3g}",
-                f"  λ-balanced    up to {self.homogeneity:.2g}",
-                f"  aligned       up to {self.alignment:.2g}",
-            ]
-        )
+        spreads = f"spreads {levels.plus:.3g} and {levels.minus:.3g}"
+        moved = f"at most {self.drift:.3g} of the kernel"
+        if not np.isfinite(self.drift):
+            moved = "no bound: no rate is guaranteed"
+        rows = {
+            "imbalance": f"level {levels.level:.3g}, {spreads}",
+            "size": f"{self.scale:.3g} of what the target needs",
+            "margin": f"{self.margin:.3g}",
+            "kernel drift": moved,
+            "off the rows": f"{self.off:.3g}",
+            "λ-balanced": f"up to {self.homogeneity:.2g}",
+            "aligned": f"up to {self.alignment:.2g}",
+        }
+        wrong = "; the sign of det W(0) is wrong" if self.obstructed else ""
+        return Sheet(f"{self.verdict} start{wrong}", rows=tuple(rows.items()))
 
 
 def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> StartRegime:

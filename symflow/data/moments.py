@@ -132,7 +132,10 @@ class Moments(Displayed):
     def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
         spectrum = np.linalg.eigvalsh(to_float_array(self.sigma_xx))
-        ends = f"eigenvalues {spectrum[0]:.3g} … {spectrum[-1]:.3g}"
+        # Σ_xx is semidefinite: what is below its rounding is zero.
+        seen = len(spectrum) * np.finfo(float).eps * abs(spectrum[-1])
+        low = spectrum[0] if abs(spectrum[0]) > seen else 0.0
+        ends = f"eigenvalues {low:.3g} … {spectrum[-1]:.3g}"
         yy = "not given" if self.sigma_yy is None else f"{self.m} × {self.m}"
         rows = {
             "Σ_xx": f"{self.d} × {self.d}, {ends}",

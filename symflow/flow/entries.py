@@ -8,13 +8,14 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.widths import as_width, solve_widths
 from symflow.errors import InvalidArgument, ShapeMismatch
 
 
-@dataclass(frozen=True)
-class Entries(Mapping[sympy.Symbol, sympy.Expr]):
+@dataclass(frozen=True, repr=False)
+class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
     """Scalar ODEs, as a mapping from each weight entry to its time derivative.
 
     Parameters
@@ -37,15 +38,21 @@ class Entries(Mapping[sympy.Symbol, sympy.Expr]):
     def __len__(self) -> int:
         return len(self.state)
 
+    def _sheet(self) -> Sheet:
+        pairs = zip(self.state, self.rhs, strict=True)
+        rows = tuple((marked(symbol), marked(rate)) for symbol, rate in pairs)
+        title = f"{len(rows)} scalar equations"
+        return Sheet(title, rows=rows, header=("entry", "its derivative"), whole=".rhs")
+
 
 def entries(
     declared: Sequence[Any],
     state: Sequence[sympy.MatrixSymbol],
     rhs: Sequence[sympy.MatrixExpr],
-    widths: Sequence[int],
+    widths: Sequence[int] | None,
 ) -> Entries:
     """Write matrix ODEs out entry by entry; see `GradientFlow.entries`."""
-    sizes = _sizes(declared, widths)
+    sizes = _sizes(declared, list(declared) if widths is None else widths)
     symbols = [explicit(at_sizes(symbol, sizes)) for symbol in state]
     values = [entrywise(at_sizes(expression, sizes)) for expression in rhs]
     return Entries(
@@ -62,7 +69,11 @@ def _sizes(declared: Sequence[Any], widths: Sequence[int]) -> dict[sympy.Symbol,
         raise InvalidArgument(msg)
     given = [as_width(width, f"entries({tuple(widths)!r})") for width in widths]
     if not all(isinstance(width, int) for width in given):
-        msg = f"entries({tuple(widths)!r}): every width has to be an integer here"
+        msg = (
+            f"entries({tuple(widths)!r}): every width has to be an integer here; give "
+            "them, for example entries((3, 2, 1)), or specialise the flow: "
+            "flow.at(d=3, h=2, m=1).entries()"
+        )
         raise InvalidArgument(msg)
     if len(given) != len(declared):
         msg = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from symflow.algebra.display import Listed
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -65,16 +66,13 @@ class GradientDescent:
     @cached_property
     def equations(self) -> tuple[sympy.Eq, ...]:
         """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, …."""
-        return tuple(
+        return Listed(
             sympy.Eq(_next(symbol), update, evaluate=False)
             for symbol, update in zip(self.state, self.updates, strict=True)
         )
 
     def __str__(self) -> str:
-        return "\n".join(
-            f"{inline(symbol)}⁺ = {inline(update)}"
-            for symbol, update in zip(self.state, self.updates, strict=True)
-        )
+        return "\n".join(map(inline, self.equations))
 
     def __repr__(self) -> str:
         header = f"GradientDescent of {self.loss!r} on {self.network!r}"
@@ -82,6 +80,27 @@ class GradientDescent:
 
     def _repr_latex_(self) -> str:
         return latex_lines(self.equations, f"{self.network!r}")
+
+
+def flow_expected(call: str, given: object) -> str:
+    """Return the message on what is no gradient flow, and say what answers for descent.
+
+    Parameters
+    ----------
+    call : str
+        Call and argument to name.
+    given : object
+        What came instead.
+    """
+    advice = ""
+    if isinstance(given, GradientDescent):
+        advice = (
+            ". Its flow is gd.flow, for which this answers; descend(gd, data, init, "
+            "steps, step_size=…) runs the steps, and companions(gd.flow, data, init) "
+            "has what is known of them"
+        )
+    msg = f"{call}: needs a gradient flow, as from gradient_flow(network, loss); "
+    return f"{msg}got {given!r}{advice}"
 
 
 def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:

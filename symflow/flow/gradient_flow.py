@@ -10,12 +10,13 @@ learning rates η_l of the layers, Ẇ_l is η_l times that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import sympy
 
+from symflow.algebra.display import Listed
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -35,6 +36,7 @@ from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.end_to_end import EndToEndFlow, decays_of
 from symflow.flow.entries import Entries, entries
 from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
+from symflow.flow.specialize import specialized
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -156,7 +158,7 @@ class GradientFlow:
     @cached_property
     def equations(self) -> tuple[sympy.Eq, ...]:
         """Ẇ_l = … for every layer; the left sides are symbols named Wdot1, Wdot2 …."""
-        return tuple(
+        return Listed(
             sympy.Eq(dotted(symbol), rhs, evaluate=False)
             for symbol, rhs in zip(self.state, self.rhs, strict=True)
         )
@@ -183,13 +185,42 @@ class GradientFlow:
             raise HypothesisFailed(msg)
         return EndToEndFlow(self.network, self.loss)
 
-    def entries(self, widths: Sequence[int], *, samples: int | None = None) -> Entries:
+    def at(self, values: Mapping[Any, Any] | None = None, /, **named: Any) -> Self:
+        """Return the flow with numbers, or other names, for some of its symbols.
+
+        Parameters
+        ----------
+        values : mapping, positional-only, optional
+            From a symbol or its name, which may be a word of Python as ``lambda`` is.
+        **named : int or number
+            The same by name: integers for widths, numbers for weight decays and rates.
+
+        Raises
+        ------
+        InvalidArgument
+            If the flow has no such symbol, or the value makes no sense for it.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> loss = sf.SquaredLoss(l2="lambda")
+        >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), loss)
+        >>> print(flow.at({"lambda": 2}, d=3, h=2, m=1))
+        Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − 2·W₁
+        Ẇ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − 2·W₂
+        """
+        return specialized(self, {**(values or {}), **named})
+
+    def entries(
+        self, widths: Sequence[int] | None = None, *, samples: int | None = None
+    ) -> Entries:
         """Return the scalar ODEs at integer widths.
 
         Parameters
         ----------
-        widths : sequence of int
-            Sizes from the input to the output, as for `LinearNetwork`.
+        widths : sequence of int, optional
+            Sizes from the input to the output, as for `LinearNetwork`; by default those
+            of the network itself, if they are integers.
         samples : int, keyword-only, optional
             Number of samples, where the loss reads samples.
 
@@ -210,11 +241,12 @@ class GradientFlow:
         --------
         >>> import symflow as sf
         >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-        >>> flow.entries((1, 1, 1)).rhs[0]
+        >>> flow.entries().rhs[0]
         W2_0_0*(-Sigma_xx_0_0*W1_0_0*W2_0_0 + Sigma_yx_0_0)
         """
         declared = [*self.network.widths]
-        given = [*widths] if isinstance(widths, (list, tuple)) else widths
+        own = declared if widths is None else widths
+        given = [*own] if isinstance(own, (list, tuple)) else own
         count = sample_count(self.data)
         if count is not None and isinstance(given, list):
             if samples is None:

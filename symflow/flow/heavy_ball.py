@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.display import Listed
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.numbers import exact
 from symflow.algebra.symbols import parameter
@@ -63,7 +64,7 @@ class HeavyBall:
     @cached_property
     def equations(self) -> tuple[sympy.Eq, ...]:
         """Ẅ_l = …; the left sides are symbols named Wddot1, Wddot2, …."""
-        return tuple(
+        return Listed(
             sympy.Eq(twice_dotted(symbol), to_sympy(node), evaluate=False)
             for symbol, node in zip(self.flow.state, self.accelerations, strict=True)
         )

@@ -17,6 +17,7 @@ from symflow.algebra.numbers import as_fraction
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.inits import GivenInit, Init, as_init
@@ -272,11 +273,7 @@ def bind(
         If data, weights and network do not fit together.
     """
     if not isinstance(flow, GradientFlow):
-        msg = (
-            "flow: needs a gradient flow, as from gradient_flow(network, loss); "
-            f"got {flow!r}"
-        )
-        raise InvalidArgument(msg)
+        raise InvalidArgument(flow_expected("flow", flow))
     if not hasattr(data, "moments"):
         msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
         raise InvalidArgument(msg)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from symflow.algebra.display import Listed
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -113,7 +114,7 @@ class RankOneFlow:
             sympy.MatrixSymbol("vdot", *v.shape),
         )
         pairs = zip(dots, self.rhs, strict=True)
-        return tuple(sympy.Eq(dot, side, evaluate=False) for dot, side in pairs)
+        return Listed(sympy.Eq(dot, side, evaluate=False) for dot, side in pairs)
 
     def verify(self) -> sympy.Expr:
         """Return Ẇ of s u vᵀ less the balanced end-to-end flow, for any L and widths.

@@ -74,11 +74,13 @@ class LambdaBalancedInit(DrawnInit):
         sign = exact(self.lam)
         limit, side = (outputs, "outputs") if sign > 0 else (inputs, "inputs")
         if sign != 0 and hidden > limit:
+            other = hidden <= (inputs if sign > 0 else outputs)
+            feasible = ("λ ≤ 0" if sign > 0 else "λ ≥ 0") if other else "λ = 0 alone"
             relation = "W₂ᵀW₂ = W₁W₁ᵀ + λI" if sign > 0 else "W₁W₁ᵀ = W₂ᵀW₂ + |λ|I"
             msg = (
                 f"lambda_balanced_init(lam={self.lam}): {relation} has full rank, so "
                 f"the {hidden} hidden units may not outnumber the {limit} {side}. "
-                "Use lam=0, the other sign, or a narrower hidden layer"
+                f"Feasible here: {feasible}; or take at most {limit} hidden units"
             )
             raise InvalidArgument(msg)
 

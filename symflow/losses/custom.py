@@ -59,6 +59,12 @@ class CustomLoss(Loss):
     l2: Any = 0
 
     def __post_init__(self) -> None:
+        if isinstance(self.l2, sympy.MatrixExpr):
+            msg = (
+                "CustomLoss(expr): takes the expression alone, and its matrix symbol "
+                f"named W is the end-to-end matrix; got l2={self.l2}"
+            )
+            raise InvalidArgument(msg)
         object.__setattr__(self, "l2", as_decay(self.l2, "CustomLoss"))
         if not isinstance(self.expr, sympy.Basic):  # SymPy would run a text as code
             msg = f"CustomLoss(expr): needs a SymPy expression; got {self.expr!r}"

@@ -252,7 +252,8 @@ def LinearNetwork(*widths: Any) -> Network:
     Parameters
     ----------
     *widths : int, str or sympy.Symbol
-        At least two; a name stands for an arbitrary positive integer.
+        At least two, or a list of them; a name stands for an arbitrary positive
+        integer.
 
     Returns
     -------
@@ -266,9 +267,11 @@ def LinearNetwork(*widths: Any) -> Network:
 
     Examples
     --------
-    >>> LinearNetwork("d", "h", "m").end_to_end
-    W2*W1
+    >>> LinearNetwork("d", "h", "m").end_to_end, LinearNetwork([3, 2, 1])
+    (W2*W1, LinearNetwork(3, 2, 1))
     """
+    if len(widths) == 1 and isinstance(widths[0], (list, tuple)):
+        widths = tuple(widths[0])
     if len(widths) < 2:
         msg = (
             "LinearNetwork(*widths): needs at least an input and an output width; got "

@@ -13,10 +13,10 @@ from symflow.algebra.numbers import WIDE, to_float
 from symflow.claims import relative_size
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.plot.canvas import (
-    COLOURS,
     Floats,
     axes_or_new,
     check_trajectory,
+    colours,
     finish,
     route_name,
     time_axis,
@@ -34,7 +34,12 @@ SPARE_DIGITS = 10
 
 
 def agreement(
-    first: Trajectory, second: Any, ax: Axes | None = None, **artist: Any
+    first: Trajectory,
+    second: Any,
+    ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
+    **artist: Any,
 ) -> Axes:
     """Draw −log₁₀ of the relative difference of two routes at their common times.
 
@@ -47,6 +52,8 @@ def agreement(
         shape (times, m, d), or all weights, each of shape (times, rows, columns).
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -84,12 +91,12 @@ def agreement(
     digits = _digits(list(gaps.values()), max(first.digits, other.digits))
     named = route_name(other) if other is second else "given values"
     label = f"{route_name(first)} / {named}"
-    options = {"color": COLOURS[0], "marker": ".", "markersize": 4, "label": label}
+    options = {"color": colours(1)[0], "marker": ".", "markersize": 4, "label": label}
     axes.plot(times, digits, **{**options, **artist})
     axes.set_yscale("linear")
     axes.set_ylim(bottom=min(0.0, float(np.nanmin(digits))))
     axes.set_ylabel("digits of agreement")
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     # The curve starts at zero digits only where the two disagree altogether.
     return finish(axes, len(axes.lines), loc="lower left")
 

@@ -12,9 +12,9 @@ from symflow.claims import Bound
 from symflow.convergence import InstantaneousRate, RateBound
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
-    COLOURS,
     axes_or_new,
     check_trajectory,
+    colours,
     finish,
     float_times,
     route_name,
@@ -39,6 +39,8 @@ def bounds(
     traj: Trajectory,
     claims: Bound | Sequence[Bound],
     ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
     **artist: Any,
 ) -> Axes:
     r"""Draw what falls along a trajectory, and the bounds that were proved on it.
@@ -51,6 +53,8 @@ def bounds(
         About one quantity, as from `rates`; each bounds it from the first time on.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot` for the measured curve.
 
@@ -77,18 +81,29 @@ def bounds(
     check_trajectory(traj, "plot.bounds(traj)")
     asserted = _checked(claims)
     axes, times = axes_or_new(ax), float_times(traj)
-    sides = [claim.sides(traj) for claim in asserted]
+    sides = [_sides(claim, traj, asserted[0]) for claim in asserted]
     measured = to_float_array(sides[0][0])
     floor = np.finfo(float).eps * float(np.max(measured))
-    options = {"color": COLOURS[0], "linewidth": 2.2, "label": route_name(traj)}
+    options = {"color": colours(1)[0], "linewidth": 2.2, "label": route_name(traj)}
     axes.plot(times, without_zeros(measured, floor), **{**options, **artist})
     for number, (claim, pair) in enumerate(zip(asserted, sides, strict=True)):
         _draw_bound(axes, claim, times, to_float_array(pair[1]), number)
     axes.set_yscale("log")
     _keep_to(axes, measured[measured > floor])
     axes.set_ylabel(_QUANTITIES.get(_quantity(asserted[0]), asserted[0].name))
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     return finish(axes, len(axes.lines))
+
+
+def _sides(claim: Bound, traj: Trajectory, first: Bound) -> tuple[Array, Array]:
+    """Return both sides of a bound, those on the excess loss where all are drawn on it.
+
+    The sides of an instantaneous rate are speeds of the loss; what follows from it for
+    the loss itself is its `bound`.
+    """
+    if isinstance(claim, InstantaneousRate) and claim is not first:
+        return first.sides(traj)[0], claim.bound(float_times(traj))
+    return claim.sides(traj)
 
 
 def _draw_bound(
@@ -101,7 +116,7 @@ def _draw_bound(
     axes.plot(
         times,
         without_zeros(values, np.finfo(float).tiny),
-        color=COLOURS[1 + number % (len(COLOURS) - 1)],
+        color=colours(number + 2)[-1],
         linestyle=_DASHES[number % len(_DASHES)],
         linewidth=1.5,
         label=label,
@@ -120,13 +135,12 @@ def _checked(claims: Any) -> list[Bound]:
     for claim in asserted:
         if not isinstance(claim, Bound):
             msg = (
-                f"plot.bounds(traj, claims): {claim!r} is not a bound; rates(flow, "
-                "data, init) returns those that apply"
+                "plot.bounds(traj, claims): one of the claims is not a bound; "
+                f"rates(flow, data, init) returns those that apply; got {claim!r}"
             )
             raise InvalidArgument(msg)
-    # the sides of an instantaneous bound are speeds of the loss, not losses
-    losses = [c for c in asserted if not isinstance(c, InstantaneousRate)]
-    asserted = losses or asserted
+    # a bound on the loss itself comes first, and says what is drawn
+    asserted.sort(key=lambda claim: isinstance(claim, InstantaneousRate))
     quantities = sorted({_quantity(claim) for claim in asserted})
     if len(quantities) != 1:
         what = " and ".join(quantities) or "no quantity"

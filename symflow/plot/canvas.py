@@ -25,24 +25,40 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 #: Times that span more than this factor are shown on a logarithmic axis.
 LOG_SPAN = 100.0
 
+#: Part of the height that a legend may take from the curves; else it stands beside.
+MOST_LEGEND = 0.5
+
 #: More curves than this are not listed in a legend.
 LISTED = 8
 
 
 def colours(count: int) -> list[str]:
-    """Return `count` colours that colour-blind readers can tell apart.
+    """Return `count` colours: those of the user's style, if there is one.
+
+    Without one they are colours that colour-blind readers can tell apart.
 
     Parameters
     ----------
     count : int
-        How many; after six they repeat.
+        How many; after six, or what the style has, they repeat.
 
     Examples
     --------
     >>> colours(2)
     ['#0072B2', '#D55E00']
     """
-    return list(islice(cycle(COLOURS), count))
+    from matplotlib import rcParams
+
+    own = rcParams["axes.prop_cycle"].by_key().get("color", COLOURS)
+    chosen = COLOURS if _is_default("axes.prop_cycle") else own
+    return list(islice(cycle(chosen), count))
+
+
+def _is_default(*names: Any) -> bool:
+    """Say whether the user's style leaves these parameters as matplotlib has them."""
+    from matplotlib import rcParams, rcParamsDefault
+
+    return all(rcParams[name] == rcParamsDefault[name] for name in names)
 
 
 def line_styles(count: int) -> list[str]:
@@ -133,8 +149,8 @@ def route_name(path: Trajectory) -> str:
     return "float64" if path.context is None else f"{path.digits} digits"
 
 
-def time_axis(ax: Axes, times: Array) -> None:
-    """Label the time axis, logarithmic where the times span decades.
+def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
+    """Label the time axis, logarithmic where the times are spaced so.
 
     Parameters
     ----------
@@ -142,11 +158,38 @@ def time_axis(ax: Axes, times: Array) -> None:
         Where.
     times : array
         All times that are drawn.
+    xscale : str, optional
+        The scale that was asked for; else the spacing of the times decides.
     """
-    positive = times[times > 0]
-    if positive.size and positive.max() > LOG_SPAN * positive.min():
+    if xscale is not None:
+        ax.set_xscale(xscale)
+    elif spaced_by_factors(times):
         ax.set_xscale("log")
     ax.set_xlabel("time $t$")
+
+
+def spaced_by_factors(times: Array) -> bool:
+    """Say whether times span decades, and their ratios are more even than their gaps.
+
+    Parameters
+    ----------
+    times : array
+        In any order.
+
+    Examples
+    --------
+    >>> spaced_by_factors(np.linspace(0, 9, 999)), spaced_by_factors(np.logspace(-2, 2))
+    (False, True)
+    """
+    positive = np.unique(times[times > 0])
+    if len(positive) < 3 or positive[-1] <= LOG_SPAN * positive[0]:
+        return False
+    uneven = [np.std(gaps) / np.mean(gaps) for gaps in _gaps(positive)]
+    return bool(uneven[1] < uneven[0])
+
+
+def _gaps(times: Array) -> tuple[Array, Array]:
+    return np.diff(times), np.diff(np.log(times))
 
 
 def without_zeros(values: Array, floor: float) -> Floats:
@@ -184,7 +227,36 @@ def finish(ax: Axes, curves: int, **legend: Any) -> Axes:
     **legend : Any
         Passed to `Axes.legend`.
     """
-    ax.grid(visible=True, alpha=0.25, linewidth=0.6)
+    if _is_default("axes.grid", "grid.alpha", "grid.linewidth"):
+        ax.grid(visible=True, alpha=0.25, linewidth=0.6)
     if 0 < curves <= LISTED:
-        ax.legend(**{"frameon": False, "fontsize": "small", **legend})
+        plain = {"frameon": False} if _is_default("legend.frameon") else {}
+        small = {"fontsize": "small"} if _is_default("legend.fontsize") else {}
+        ax.legend(**{**plain, **small, **legend})
+        _make_room(ax)
     return ax
+
+
+def _make_room(ax: Axes) -> None:
+    """Let the axis go further up where the legend would lie across a curve."""
+    whole: Any = ax.figure
+    renderer = getattr(whole.canvas, "get_renderer", None)
+    if renderer is None:
+        return
+    engine = getattr(whole, "get_layout_engine", lambda: None)()
+    if engine is not None and whole is whole.figure:
+        engine.execute(whole)
+    ax.get_xlim(), ax.get_ylim()  # the limits are not up to date before they are read
+    legend: Any = ax.get_legend()
+    box = legend.get_window_extent(renderer())
+    paths = (line.get_transform().transform_path(line.get_path()) for line in ax.lines)
+    if not any(path.intersects_bbox(box, filled=False) for path in paths):
+        return
+    part = box.height / ax.bbox.height + 0.05
+    if part > MOST_LEGEND:
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((1.0, 1.0))
+        return
+    above = ax.transAxes.transform((0.0, 1 / (1 - part)))
+    ax.set_ylim(top=float(ax.transData.inverted().transform(above)[1]))
+    legend.set_loc("upper right")

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
+def drift(
+    *trajectories: Trajectory,
+    ax: Axes | None = None,
+    xscale: str | None = None,
+    **artist: Any,
+) -> Axes:
     """Draw the relative drift of every conserved quantity, one line style per route.
 
     Parameters
@@ -35,6 +40,8 @@ def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> A
         One or several routes, at any precision.
     ax : matplotlib Axes, keyword-only, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -72,7 +79,9 @@ def drift(*trajectories: Trajectory, ax: Axes | None = None, **artist: Any) -> A
             _draw(axes, path, law, {"markersize": 3, **options})
     axes.set_yscale("log")
     axes.set_ylabel(r"$\|\Delta(t)-\Delta(0)\|$ over squared weights")
-    time_axis(axes, np.concatenate([float_times(path) for path in trajectories]))
+    time_axis(
+        axes, np.concatenate([float_times(path) for path in trajectories]), xscale
+    )
     return finish(axes, count)
 
 

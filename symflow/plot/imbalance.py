@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+#: An imbalance that is smaller beside the squared weights is one of a balanced start.
+ROUNDING = 1e-6
+
+
 def imbalance(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
     """Draw the eigenvalues of every imbalance, at the first time and at the last.
 
@@ -72,6 +76,7 @@ def imbalance(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
         spectra, colours(len(spectra)), strict=True
     ):
         _draw(axes, symbol, first, last, {"color": colour, **artist})
+    _keep_scale(axes, spectra, traj)
     axes.axhline(0.0, color="0.5", linewidth=0.8, zorder=0.5)
     axes.set_xlabel("index $k$")
     axes.set_ylabel(
@@ -79,6 +84,14 @@ def imbalance(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
     )
     axes.locator_params(axis="x", integer=True)
     return finish(axes, 2 * len(spectra))
+
+
+def _keep_scale(axes: Axes, spectra: Any, traj: Trajectory) -> None:
+    """Draw eigenvalues that are rounding beside the squared weights as zero."""
+    size = max(float(np.max(to_float_array(w[[0, -1]]) ** 2)) for w in traj.weights)
+    largest = max(np.max(np.abs(ends)) for _, ends in spectra)
+    if largest < ROUNDING * size:
+        axes.set_ylim(-size, size)
 
 
 def _draw(

@@ -8,9 +8,9 @@ import numpy as np
 
 from symflow.algebra.arrays import to_float_array
 from symflow.plot.canvas import (
-    COLOURS,
     axes_or_new,
     check_trajectory,
+    colours,
     finish,
     float_times,
     route_name,
@@ -28,6 +28,7 @@ def loss(
     ax: Axes | None = None,
     *,
     limit: float | None = None,
+    xscale: str | None = None,
     **artist: Any,
 ) -> Axes:
     """Draw the training objective over time, or by how much it exceeds its limit.
@@ -40,6 +41,8 @@ def loss(
         Where to draw; a new figure by default.
     limit : float, keyword-only, optional
         The smallest loss: draws the excess over it on a logarithmic axis.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -70,10 +73,10 @@ def loss(
         values = without_zeros(np.maximum(values - limit, 0.0), np.finfo(float).eps)
         label = r"excess $\mathcal{L}(t)-\min\,\mathcal{L}$"
     axes.plot(
-        times, values, **{"color": COLOURS[0], "label": route_name(traj), **artist}
+        times, values, **{"color": colours(1)[0], "label": route_name(traj), **artist}
     )
     if limit is not None or 0 < 20 * np.min(values) < np.max(values):
         axes.set_yscale("log")
     axes.set_ylabel(label)
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     return finish(axes, len(axes.lines))

@@ -31,6 +31,8 @@ def modes(
     traj: Trajectory,
     theory: Solution | None = None,
     ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
     **artist: Any,
 ) -> Axes:
     """Draw the singular values of W(t), and those of a closed form dashed on top.
@@ -43,6 +45,8 @@ def modes(
         A closed form of the same trajectory, as from `solve`.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot` for the measured curves.
 
@@ -72,7 +76,7 @@ def modes(
     _draw(axes, times, measured, {"linewidth": 3.0, **_shade(theory), **artist})
     if theory is not None:
         _draw_theory(axes, theory, times, measured.shape[1])
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     axes.set_ylabel("singular values $s_i$ of $W(t)$")
     return finish(axes, len([line for line in axes.lines if _is_labelled(line)]))
 

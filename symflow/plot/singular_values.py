@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def singular_values(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
+def singular_values(
+    traj: Trajectory,
+    ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
+    **artist: Any,
+) -> Axes:
     """Draw the singular values of every layer, one line style per layer.
 
     The layers of a balanced start keep the same nonzero singular values; an imbalance
@@ -39,6 +45,8 @@ def singular_values(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> 
         At any precision, of a network that is a product of layers.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -74,10 +82,10 @@ def singular_values(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> 
             axes.plot(times, values[:, index], **{"label": label, **options})
             count += 1
     if count > LISTED:
-        _name_layers_alone(axes, layers)
+        _name_colours_and_styles(axes, layers, line_styles(len(layers)))
     axes.set_ylabel(r"singular values $s_i(W_\ell)$ of the layers")
-    time_axis(axes, times)
-    return finish(axes, min(count, LISTED))
+    time_axis(axes, times, xscale)
+    return finish(axes, min(count, LISTED), ncols=1 if count <= LISTED else 2)
 
 
 def layer_values(traj: Trajectory) -> list[Floats]:
@@ -106,12 +114,14 @@ def layer_values(traj: Trajectory) -> list[Floats]:
     return [np.asarray(np.linalg.svd(m, compute_uv=False)) for m in matrices]
 
 
-def _name_layers_alone(axes: Axes, layers: list[Floats]) -> None:
-    """List one curve per layer where a list of all would be too long."""
-    firsts = {0}
-    for values in layers[:-1]:
-        firsts.add(max(firsts) + values.shape[1])
-    drawn = axes.lines[-sum(values.shape[1] for values in layers) :]
-    for place, line in enumerate(drawn):
-        if place not in firsts:
-            line.set_label("_hidden")
+def _name_colours_and_styles(axes: Axes, layers: list[Floats], styles: Any) -> None:
+    """Name every colour and every style once, where a list of all would be too long."""
+    for line in axes.lines[-sum(values.shape[1] for values in layers) :]:
+        line.set_label("_hidden")
+    most = max(values.shape[1] for values in layers)
+    for index, colour in enumerate(dict.fromkeys(colours(most))):
+        rest = ", …" if most > index + len(set(colours(most))) else ""
+        axes.plot([], [], color=colour, label=f"$s_{{{index + 1}}}${rest}")
+    grey = axes.yaxis.label.get_color()
+    for number, style in enumerate(styles, start=1):
+        axes.plot([], [], color=grey, linestyle=style, label=f"$W_{{{number}}}$")

@@ -32,6 +32,7 @@ def sweep(
     *,
     of: Literal["loss", "singular_values"] = "loss",
     level: float = 0.9,
+    xscale: str | None = None,
     **artist: Any,
 ) -> Axes:
     """Draw the median over many runs, with bands for the runs and for the median.
@@ -48,6 +49,8 @@ def sweep(
         The light band holds this part of the runs.  The dark one contains the true
         median with at least this probability, by order statistics; below about five
         runs there is none.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot` for the median.
 
@@ -86,7 +89,7 @@ def sweep(
     if of == "loss" and 0 < 20 * stacked.min() < stacked.max():
         axes.set_yscale("log")
     axes.set_ylabel(_LABELS[of])
-    time_axis(axes, runs.t)
+    time_axis(axes, runs.t, xscale)
     return finish(axes, min(count, LISTED))
 
 

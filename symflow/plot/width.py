@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.errors import InvalidArgument
-from symflow.plot.canvas import COLOURS, axes_or_new, finish
+from symflow.plot.canvas import axes_or_new, colours, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,18 +50,19 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
         msg = f"plot.width(experiment): needs a width_experiment; got {experiment!r}"
         raise InvalidArgument(msg)
     axes = axes_or_new(ax)
+    first, second, third = colours(3)
     sizes, medians = experiment.widths, np.median(experiment.distances, axis=1)
-    options = {"color": COLOURS[0], "marker": "o", "linestyle": "", "markersize": 4}
+    options = {"color": first, "marker": "o", "linestyle": "", "markersize": 4}
     for number, distances in enumerate(experiment.distances.T):
         label = None if number else "measured"
         axes.plot(sizes, distances, **{**options, "label": label, **artist})
     slope = rf"median $\propto h^{{{experiment.slope:.2f}}}$"
-    axes.plot(sizes, medians, color=COLOURS[0], linewidth=1.5, label=slope)
+    axes.plot(sizes, medians, color=first, linewidth=1.5, label=slope)
     bound = np.median(experiment.bounds, axis=1)
     label = "bound for the start, median"
-    axes.plot(sizes, bound, color=COLOURS[1], linestyle="--", label=label)
+    axes.plot(sizes, bound, color=second, linestyle="--", label=label)
     label = "asymptotic theorem"
-    axes.plot(sizes, experiment.theorem, color=COLOURS[2], linestyle=":", label=label)
+    axes.plot(sizes, experiment.theorem, color=third, linestyle=":", label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("hidden width $h$")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from textwrap import wrap
 from typing import Any, Literal, overload
 
-from symflow.claims import Refusal
-from symflow.claims.catalogue import answers
+from symflow.algebra.display import aligned
+from symflow.claims import Hypothesis, Refusal
+from symflow.claims.catalogue import answers, nearest_misses
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow import GradientFlow
+from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.layer_order import layered
 from symflow.flow.problem import bind
 from symflow.inits.seeds import seed_of
@@ -24,6 +27,11 @@ from symflow.solutions.rank_one.balanced import RankOne
 from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
 from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
+
+#: Near misses that a refusal lists; the others are named.
+MOST_MISSES = 6
+
+_INDENT: Any = {"initial_indent": "  ", "subsequent_indent": "    "}
 
 #: Defects within this factor are alike: rounding of one kind.
 ALIKE = 1e3
@@ -105,11 +113,10 @@ def solve(
     asked = attempts(flow, data, init, rng=rng)
     found = tuple(answer for answer in asked if isinstance(answer, Solution))
     if not found:
-        refusals = [_line(answer) for answer in asked if isinstance(answer, Refusal)]
         msg = "\n".join(
             [
                 "solve(flow, data, init): no catalogued solution applies.",
-                *refusals,
+                *_misses(nearest_misses(asked)),
                 "  Use simulate(...) or precise(...), or an initialization that "
                 "satisfies one of these.",
             ]
@@ -157,8 +164,7 @@ def attempts(
     ('LinearRegression', 1)
     """
     if not isinstance(flow, GradientFlow):
-        msg = f"solve(flow, …): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
+        raise InvalidArgument(flow_expected("solve(flow, …)", flow))
     if flow.learning_rates:
         msg = (
             "solve(flow, …): closed forms are for one learning rate; the layers of "
@@ -171,7 +177,35 @@ def attempts(
     return answers("solutions", SOLUTIONS, problem)
 
 
-def _line(refusal: Refusal) -> str:
-    """Say what keeps an entry from applying; what holds needs no words."""
-    failed = [str(h) for h in refusal.hypotheses if not h.holds]
-    return f"  {refusal.name:<16} {refusal.reference!s:<20} {' · '.join(failed)}"
+def _misses(refusals: list[Refusal]) -> list[str]:
+    """Say what keeps entries from applying, with those of other networks in one list.
+
+    What holds needs no words.
+    """
+    ordered = sorted(refusals, key=lambda miss: (_elsewhere(miss), len(_failed(miss))))
+    near = [miss for miss in ordered if not _elsewhere(miss)][:MOST_MISSES]
+    rows = [
+        (miss.name, str(miss.reference), " · ".join(map(str, _failed(miss))))
+        for miss in near
+    ]
+    far: dict[str, list[str]] = {}
+    for miss in ordered[len(near) :]:
+        far.setdefault(str(_failed(miss)[0]), []).append(miss.name)
+    if not far:
+        return aligned(rows)
+    # what is asked of one entry alone says enough without what came instead
+    named = [
+        f"{', '.join(names)} ({why if names[1:] else why.partition(': fails')[0]})"
+        for why, names in far.items()
+    ]
+    folded = f"For another model or loss: {'; '.join(named)}."
+    return [*(aligned(rows) if rows else ()), *wrap(folded, 96, **_INDENT)]
+
+
+def _failed(refusal: Refusal) -> list[Hypothesis]:
+    return [hypothesis for hypothesis in refusal.hypotheses if not hypothesis.holds]
+
+
+def _elsewhere(refusal: Refusal) -> bool:
+    """Say whether an entry is about other flows than this one, whatever the start."""
+    return any(hypothesis.structural for hypothesis in _failed(refusal))

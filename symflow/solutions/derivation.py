@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.display import Marked, escaped
 from symflow.algebra.text import inline
 from symflow.algebra.threads import evaluated
 from symflow.algebra.typeset import latex
@@ -68,15 +69,20 @@ class Step:
 
     __repr__ = __str__
 
+    @property
+    def _line(self) -> Marked:
+        mark = self._mark or " ✓"
+        equation = rf"$\displaystyle {self.latex}$"
+        return Marked(
+            f"{self.words}: {inline(self.equation)}{mark}",
+            f"{escaped(self.words)}: {equation}{mark}",
+        )
+
     def _repr_latex_(self) -> str:
         return rf"{self.words}: $\displaystyle {self.latex}${self._mark}"
 
-
-class Derivation(tuple[Step, ...]):
-    """The steps of a derivation, one a line."""
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self))
+    def _repr_markdown_(self) -> str:
+        return self._line.markdown
 
 
 def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:

@@ -10,6 +10,7 @@ import sympy
 from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.display import Listed
 from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
 from symflow.claims import (
@@ -29,7 +30,7 @@ from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import check_time, float_times
 from symflow.solutions.any_precision import STEP, spare_of
-from symflow.solutions.derivation import Derivation, Step
+from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import spare_digits
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.sensitivity import (
@@ -132,7 +133,7 @@ class Solution(Theorem):
             Step("and" if number else "the flow is", equation, definition=True)
             for number, equation in enumerate(self.problem.flow.equations)
         ]
-        return Derivation((*given, *self._derived()))
+        return Listed((*given, *self._derived()))
 
     @abstractmethod
     def _derived(self) -> tuple[Step, ...]:

@@ -103,7 +103,7 @@ def certify(
     'refuted'
     """
     if not isinstance(claim, Claim):
-        msg = f"certify(claim, …): {claim!r} is not a claim"
+        msg = f"certify(claim, …): what is given is not a claim; got {claim!r}"
         raise InvalidArgument(msg)
     if isinstance(flow, Enclosure):
         if (data, init, t) != (None, None, None):

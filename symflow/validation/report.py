@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from html import escape
 from math import isfinite
 from typing import Any
 
-from symflow.algebra.display import aligned
-from symflow.algebra.page import html_table
+from symflow.algebra.display import Sheet, aligned
 from symflow.algebra.text import scientific
 from symflow.errors import ValidationFailed
 
@@ -158,17 +156,12 @@ class Report:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        rows = [
-            [*map(escape, (row.claim, row.route, *row.numbers, *_last(row)))]
+    def _repr_markdown_(self) -> str:
+        rows = tuple(
+            (row.claim, row.route, *row.numbers, row.verdict, row.status, row.reference)
             for row in self.rows
-        ]
-        return f"<p><b>{escape(self.verdict)}</b></p>{html_table(COLUMNS, rows)}"
-
-
-def _last(row: Row) -> tuple[str, str, str]:
-    verdict = "holds" if row.verdict == "ok" else row.verdict
-    return verdict, row.status, row.reference
+        )
+        return Sheet(self.verdict, rows=rows, header=COLUMNS, most=200).markdown()
 
 
 def _plain(size: Any) -> float | str | None:

@@ -112,7 +112,8 @@ def _listed(claims: Any) -> list[Any]:
 def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
     for claim in claims:
         if not isinstance(claim, Claim):
-            msg = f"validate(claims, …): {claim!r} is not a claim"
+            call = "validate(claims, …)"
+            msg = f"{call}: needs claims, as from conserved(flow); got {claim!r}"
             raise InvalidArgument(msg)
     if not routes:
         msg = (

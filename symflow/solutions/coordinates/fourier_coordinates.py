@@ -9,7 +9,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.rational import height_of
-from symflow.claims import Hypothesis
+from symflow.claims import Hypothesis, structural
 from symflow.flow.problem import Problem
 from symflow.networks import Circulant, Network, Readout
 from symflow.solutions.any_precision import context_of
@@ -30,7 +30,7 @@ def full_filters(problem: Problem, least: int, most: int | None) -> Hypothesis:
     full = full and isinstance(layers[-1], Readout)
     full = full and all(getattr(layer, "support", 0) is None for layer in layers)
     count = "two" if most == 2 else "three or more"
-    return Hypothesis(f"{count} convolutions with full filters", full, repr(network))
+    return structural(f"{count} convolutions with full filters", full, repr(network))
 
 
 def circulant_design(problem: Problem) -> Hypothesis:

@@ -42,7 +42,8 @@ def separable_network(problem: Problem, least: int, most: int | None) -> Hypothe
     fits = found is not None and least <= found.depth <= (most or found.depth)
     defect = found.defect if fits and found is not None else 0.0
     network = repr(problem.flow.network)
-    return Hypothesis(words, fits and defect <= TOLERANCE, network, defect)
+    holds = fits and defect <= TOLERANCE
+    return Hypothesis(words, holds, network, defect, structural=True)
 
 
 def orthogonal_design(problem: Problem) -> Hypothesis:

@@ -17,7 +17,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis
+from symflow.claims import Hypothesis, structural
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.flow.problem import Problem
 from symflow.networks import SymmetricFactorization
@@ -30,7 +30,7 @@ def symmetric_factorization(problem: Problem) -> Hypothesis:
     """Require the model W = UUᵀ."""
     network = problem.flow.network
     fits = isinstance(network, SymmetricFactorization)
-    return Hypothesis("the model UUᵀ", fits, repr(network))
+    return structural("the model UUᵀ", fits, repr(network))
 
 
 @final

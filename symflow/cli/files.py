@@ -1,0 +1,94 @@
+"""Verbs that write files: write, checker, notebooks and docs."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from symflow.errors import NotInstalled
+
+#: What to do with notebooks that were copied.
+_OPENING = """\
+Open them with: jupyter lab {folder}
+Jupyter comes with the extra: pip install 'symflow[notebook]'"""
+
+
+def write(options: argparse.Namespace) -> int:
+    """Write the exported simulator and print its path."""
+    from symflow.analysis.record import derivation_record
+    from symflow.cli.model import flow_of
+    from symflow.cli.output import put
+    from symflow.codegen import module_source, write_module
+
+    flow = flow_of(options)
+
+    def record(file: str) -> dict[str, Any]:
+        return {"file": str(write_module(flow, file)), **derivation_record(flow)}
+
+    return put(options, module_source(flow), record)
+
+
+def checker(options: argparse.Namespace) -> int:
+    """Write the checker of certificates and print its path."""
+    from symflow.certificate import write_checker
+    from symflow.cli.output import put
+
+    source = files("symflow.certificate").joinpath("checker.py").read_text("utf-8")
+    return put(options, source, lambda file: {"file": str(write_checker(file))})
+
+
+def notebooks(options: argparse.Namespace) -> int:
+    """Copy the notebooks into a directory, and say how they are opened."""
+    from symflow.analysis import prepare_folder
+    from symflow.analysis.record import to_json
+    from symflow.cli.output import check_free
+    from symflow.files import write_text
+
+    folder = prepare_folder(options.folder)
+    pages = sorted(_notebooks().glob("*.ipynb"))
+    copies = [folder / page.name for page in pages]
+    for copy in copies:
+        check_free(str(copy), options)
+    for page, copy in zip(pages, copies, strict=True):
+        write_text(copy, page.read_text("utf-8"), f"notebooks {options.folder!r}")
+    if options.json:
+        print(to_json({"files": [str(copy) for copy in copies]}))
+        return 0
+    print("\n".join(map(str, copies)))
+    print(_OPENING.format(folder=shlex.quote(str(folder))))
+    return 0
+
+
+def docs(options: argparse.Namespace) -> int:
+    """Write the reference of the public names, from their docstrings, as web pages."""
+    from symflow.analysis import prepare_folder
+    from symflow.analysis.record import to_json
+    from symflow.cli.output import check_free
+
+    try:
+        import pdoc
+        import pdoc.render
+    except ImportError:
+        msg = "docs: pdoc makes the pages; get it with pip install 'symflow[docs]'"
+        raise NotInstalled(msg) from None
+    page = prepare_folder(options.folder) / "index.html"
+    check_free(str(page), options)
+    pdoc.render.configure(docformat="numpy", show_source=False)
+    # The contents page has every public name; of the rooms, it names the pictures.
+    pdoc.pdoc("symflow", r"!symflow\.(?!plot$)", output_directory=page.parent)
+    print(to_json({"file": str(page)}) if options.json else page)
+    return 0
+
+
+def _notebooks() -> Path:
+    """Return the folder of the notebooks, in a wheel or beside the source."""
+    room = Path(str(files("symflow")))
+    places = [room / "notebooks", room.parent / "notebooks"]
+    for place in places:
+        if (place / "01_first_flow.ipynb").is_file():
+            return place
+    msg = "notebooks: this copy of symflow has none; the source distribution does"
+    raise NotInstalled(msg)

@@ -1,0 +1,88 @@
+"""Where a verb writes: a new file, a file that may be replaced, or standard output."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symflow.errors import InvalidArgument, OutputError
+
+if TYPE_CHECKING:
+    from symflow.cli.progress import Progress
+
+#: Stands for standard input or output in place of the name of a file.
+PIPE = "-"
+
+
+def put(
+    options: argparse.Namespace, source: str, record: Callable[[str], dict[str, Any]]
+) -> int:
+    """Write a text to the file that was asked for, and print its path.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        With `file`, `force` and `json`.
+    source : str
+        The text, which is printed where the file is ``-``.
+    record : callable
+        Writes the text to a path, and returns what JSON says of it.
+
+    Raises
+    ------
+    OutputError
+        If a file stands there, and nothing says that it may be replaced.
+    """
+    from symflow.analysis.record import to_json
+
+    if options.file == PIPE:
+        print(source, end="")
+        return 0
+    check_free(options.file, options)
+    content = record(options.file)
+    print(to_json(content) if options.json else content["file"])
+    return 0
+
+
+def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
+    """Refuse, before any work, a file that cannot or may not be written.
+
+    Parameters
+    ----------
+    file : str
+        Where to write.
+    options : argparse.Namespace
+        With `force`.
+    *endings : str
+        What its name may end with.
+
+    Raises
+    ------
+    InvalidArgument
+        If it has another ending.
+    OutputError
+        If something stands there, and no `force` is given.
+    """
+    if endings and not file.endswith(endings):
+        msg = f"{file!r}: needs a name that ends with {' or '.join(endings)}"
+        raise InvalidArgument(msg)
+    if not options.force and Path(file).exists():
+        msg = f"{file!r} is there already; --force replaces it"
+        raise OutputError(msg)
+
+
+def reporter(options: argparse.Namespace) -> Progress:
+    """Return what shows progress on standard error, or says nothing.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        With `quiet`.
+    """
+    from symflow.cli.progress import Progress
+
+    return Progress(io.StringIO() if options.quiet else sys.stderr)
