@@ -166,6 +166,7 @@ from symflow.validation import (
     Certificate as Certificate,
     Report as Report,
     certify as certify,
+    claim as claim,
     validate as validate,
 )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -38,6 +38,9 @@ LARGEST_RADICAND = 2_048
 
 #: Largest argument of exp, gamma and the like; exp(710) is beyond the floats.
 LARGEST_ARGUMENT = 10_000
+
+#: Largest power of a matrix that is written with the names of a problem.
+LARGEST_DEGREE = 32
 
 #: Largest decimal exponent of a number that is written out.
 LARGEST_EXPONENT = 5_000
@@ -71,16 +74,21 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Div: lambda left, right: left / right,
     ast.Pow: lambda left, right: power(left, right),
 }
-_TROUBLE = (SyntaxError, ValueError, TypeError, AttributeError, ArithmeticError)
+_TROUBLE = (
+    *(SyntaxError, ValueError, TypeError, AttributeError, ArithmeticError),
+    *(IndexError, NotImplementedError),
+)
 
 
-def read_expression(text: str) -> Any:
+def read_expression(text: str, names: Mapping[str, Any] | None = None) -> Any:
     """Return the SymPy expression that a text stands for, without running it.
 
     Parameters
     ----------
     text : str
         Arithmetic as people write it, or what `sympy.srepr` writes.
+    names : mapping of str to SymPy expression, optional
+        What names in the text stand for; then ``W1.T`` and ``W1[0, 1]`` are read too.
 
     Raises
     ------
@@ -91,6 +99,9 @@ def read_expression(text: str) -> Any:
     --------
     >>> read_expression("2*sqrt(3)/0.1"), read_expression("Pow(Symbol('x'), 2)")
     (20*sqrt(3), x**2)
+    >>> W = sympy.MatrixSymbol("W", 2, 2)
+    >>> read_expression("Trace(W.T*W) - W[0, 1]", {"W": W})
+    -W[0, 1] + Trace(W.T*W)
     >>> read_expression("9**9**9")
     Traceback (most recent call last):
         ...
@@ -99,7 +110,7 @@ def read_expression(text: str) -> Any:
     """
     source = text.strip().replace("^", "**")
     try:
-        return _built(ast.parse(source, mode="eval").body, source)
+        return _Reader(source, names or {}).built(ast.parse(source, mode="eval").body)
     except (*_TROUBLE, RecursionError, MemoryError) as problem:
         shown = text if len(text) < 80 else f"{text[:77]}…"
         msg = f"{shown!r} is not arithmetic that can be read: {problem}"
@@ -117,6 +128,8 @@ def power(base: Any, exponent: Any) -> Any:
     bits = _bits(base)
     radical = exponent.is_integer is False and bits > LARGEST_RADICAND
     large = exponent.is_number and _exceeds(exponent, LARGEST_BITS / max(1, bits))
+    matrix = getattr(base, "is_Matrix", False)
+    large = large or (matrix and _exceeds(exponent, LARGEST_DEGREE))
     if radical or large:
         msg = f"({base})**({exponent}) is too large"
         raise ValueError(msg)
@@ -203,38 +216,52 @@ _NAMED: dict[str, Callable[..., Any]] = {
 }
 
 
-def _built(node: ast.AST, source: str) -> Any:
-    match node:
-        case ast.Constant(value=value) if type(value) is int:
-            return sympy.Integer(value)
-        case ast.Constant(value=value) if type(value) is float:
-            return _decimal(ast.get_source_segment(source, node) or "")
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return getattr(sympy, name)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_built(operand, source)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return +_built(operand, source)
-        case ast.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_built(left, source), _built(right, source))
-        case ast.List(elts=parts):
-            return [_built(part, source) for part in parts]
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            return _called(name, args, keywords, source)
-    msg = f"{type(node).__name__} is no expression"
-    raise ValueError(msg)
+class _Reader:
+    """Builds the tree of one text."""
 
+    def __init__(self, source: str, names: Mapping[str, Any]) -> None:
+        self._source, self._names = source, names
 
-def _called(name: str, args: Any, keywords: Any, source: str) -> Any:
-    if name in _HEADS and not keywords:
-        return _HEADS[name](*(_built(arg, source) for arg in args))
-    options = {key.arg: getattr(key.value, "value", None) for key in keywords}
-    plain = all(key and type(v) in (bool, int) for key, v in options.items())
-    texts = [getattr(arg, "value", None) for arg in args]
-    if name not in _NAMED or not plain or [type(text) for text in texts] != [str]:
-        msg = f"{name} is no expression, or may not be made of this"
+    def built(self, node: ast.AST) -> Any:
+        match node:
+            case ast.Constant(value=value) if type(value) is int:
+                return sympy.Integer(value)
+            case ast.Constant(value=value) if type(value) is float:
+                return _decimal(ast.get_source_segment(self._source, node) or "")
+            case ast.Name(id=name) if name in self._names:
+                return self._names[name]
+            case ast.Name(id=name) if name in _CONSTANTS:
+                return getattr(sympy, name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.built(operand)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return +self.built(operand)
+            case ast.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.built(left), self.built(right))
+            case ast.List(elts=parts):
+                return [self.built(part) for part in parts]
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+                return self._called(name, args, keywords)
+            case ast.Attribute(value=value, attr="T") if self._names:
+                return self.built(value).T
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=places)):
+                return self.built(value)[tuple(map(self.built, places))]
+        msg = f"{type(node).__name__} is no expression"
+        if isinstance(node, ast.Name):
+            known = f" (known are {', '.join(self._names)})" if self._names else ""
+            msg = f"the name {node.id[:40]!r} is not known{known}"
         raise ValueError(msg)
-    return _NAMED[name](*texts, **options)
+
+    def _called(self, name: str, args: Any, keywords: Any) -> Any:
+        if name in _HEADS and not keywords:
+            return _HEADS[name](*map(self.built, args))
+        options = {key.arg: getattr(key.value, "value", None) for key in keywords}
+        plain = all(key and type(v) in (bool, int) for key, v in options.items())
+        texts = [getattr(arg, "value", None) for arg in args]
+        if name not in _NAMED or not plain or [type(text) for text in texts] != [str]:
+            msg = f"{name} is no expression, or may not be made of this"
+            raise ValueError(msg)
+        return _NAMED[name](*texts, **options)
 
 
 def _decimal(written: str) -> Any:

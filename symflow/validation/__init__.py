@@ -1,16 +1,20 @@
 """Validation of claims on trajectories."""
 
+from symflow.validation.asserted import AssertedLaw, Counterexample, claim
 from symflow.validation.certificate import Certificate
 from symflow.validation.certify import certify
 from symflow.validation.report import Report, Row
 from symflow.validation.validate import agreement, digits_of, validate
 
 __all__ = [
+    "AssertedLaw",
     "Certificate",
+    "Counterexample",
     "Report",
     "Row",
     "agreement",
     "certify",
+    "claim",
     "digits_of",
     "validate",
 ]
