@@ -1,7 +1,7 @@
 """`claim`: somebody's assertion about a flow, in one line, decided exactly.
 
 Along the flow Q changes at the rate ∇Q · θ̇.  Where the words of that rate cancel for an
-an arbitrary force F = −∂ℓ/∂W, Q is conserved for every width, loss and data; where they
+arbitrary force F = −∂ℓ/∂W, Q is conserved for every width, loss and data; where they
 do with the force of the loss at hand, for every data set.  Models of integer widths are
 multiplied out where words do not suffice.  Else small whole numbers are tried: weights
 at which the rate is not zero refute the claim, in exact numbers.
