@@ -170,6 +170,7 @@ from symflow.validation import (
     CrossCheck as CrossCheck,
     Report as Report,
     certify as certify,
+    claim as claim,
     crosscheck as crosscheck,
     validate as validate,
 )

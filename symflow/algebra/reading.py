@@ -13,7 +13,6 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -40,6 +39,9 @@ LARGEST_RADICAND = 2_048
 
 #: Largest argument of exp, gamma and the like; exp(710) is beyond the floats.
 LARGEST_ARGUMENT = 10_000
+
+#: Largest power of a matrix.
+LARGEST_DEGREE = 32
 
 #: Largest decimal exponent of a number that is written out.
 LARGEST_EXPONENT = 5_000
@@ -77,7 +79,7 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 _NO_SYMBOLS: Mapping[str, Any] = MappingProxyType({})
 _TROUBLE = (
     *(SyntaxError, ValueError, TypeError, AttributeError, ArithmeticError),
-    NotImplementedError,
+    *(IndexError, NotImplementedError),
 )
 
 
@@ -88,8 +90,9 @@ def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     ----------
     text : str
         Arithmetic as people write it, or what `sympy.srepr` writes.
-    symbols : mapping of str to sympy.MatrixSymbol
-        What names in the text stand for; ``A.T`` and ``A @ B`` are read as well.
+    symbols : mapping of str to SymPy expression
+        What names in the text stand for; then ``A.T``, ``A @ B`` and ``A[0, 1]`` are
+        read as well.
 
     Raises
     ------
@@ -100,8 +103,9 @@ def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     --------
     >>> read_expression("2*sqrt(3)/0.1"), read_expression("Pow(Symbol('x'), 2)")
     (20*sqrt(3), x**2)
-    >>> read_expression("A.T @ A", {"A": sympy.MatrixSymbol("A", 2, 3)})
-    A.T*A
+    >>> A = sympy.MatrixSymbol("A", 2, 2)
+    >>> read_expression("Trace(A.T @ A) - A[0, 1]", {"A": A})
+    -A[0, 1] + Trace(A.T*A)
     >>> read_expression("9**9**9")
     Traceback (most recent call last):
         ...
@@ -110,7 +114,7 @@ def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     """
     source = text.strip().replace("^", "**")
     try:
-        return _built(ast.parse(source, mode="eval").body, source, symbols)
+        return _Reader(source, symbols).built(ast.parse(source, mode="eval").body)
     except (*_TROUBLE, RecursionError, MemoryError) as problem:
         shown = text if len(text) < 80 else f"{text[:77]}…"
         reason = str(problem.args[0] if problem.args else problem)
@@ -167,8 +171,11 @@ def _root(base: Any, degree: Any = None) -> Any:
 
 
 def _matrix_power(base: Any, exponent: Any) -> Any:
-    if exponent.is_number and _exceeds(exponent, LARGEST_ARGUMENT):
-        msg = f"a matrix to the power {exponent} is too large"
+    whole = isinstance(exponent, sympy.Integer)
+    if not whole or _exceeds(exponent, LARGEST_DEGREE):
+        msg = (
+            f"a matrix to the power {exponent}: needs an integer up to {LARGEST_DEGREE}"
+        )
         raise ValueError(msg)
     return sympy.MatPow(base, exponent)
 
@@ -217,46 +224,52 @@ _NAMED: dict[str, Callable[..., Any]] = {
 }
 
 
-def _built(node: ast.AST, source: str, symbols: Mapping[str, Any]) -> Any:
-    read = partial(_built, source=source, symbols=symbols)
-    match node:
-        case ast.Constant(value=value) if type(value) is int:
-            return sympy.Integer(value)
-        case ast.Constant(value=value) if type(value) is float:
-            return _decimal(ast.get_source_segment(source, node) or "")
-        case ast.Name(id=name) if name in symbols:
-            return symbols[name]
-        case ast.Attribute(value=matrix, attr="T") if symbols:
-            return sympy.Transpose(read(matrix)).doit(deep=False)
-        case ast.Name(id=name) if name in _CONSTANTS:
-            return getattr(sympy, name)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -read(operand)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return +read(operand)
-        case ast.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](read(left), read(right))
-        case ast.List(elts=parts):
-            return [read(part) for part in parts]
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-            return _called(name, args, keywords, read)
-    if isinstance(node, ast.Name) and symbols:
-        msg = f"{node.id} is none of {', '.join(symbols)}"
-    else:
+class _Reader:
+    """Builds the tree of one text."""
+
+    def __init__(self, source: str, symbols: Mapping[str, Any]) -> None:
+        self._source, self._symbols = source, symbols
+
+    def built(self, node: ast.AST) -> Any:
+        match node:
+            case ast.Constant(value=value) if type(value) is int:
+                return sympy.Integer(value)
+            case ast.Constant(value=value) if type(value) is float:
+                return _decimal(ast.get_source_segment(self._source, node) or "")
+            case ast.Name(id=name) if name in self._symbols:
+                return self._symbols[name]
+            case ast.Name(id=name) if name in _CONSTANTS:
+                return getattr(sympy, name)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.built(operand)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return +self.built(operand)
+            case ast.BinOp(op=op, left=left, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](self.built(left), self.built(right))
+            case ast.List(elts=parts):
+                return [self.built(part) for part in parts]
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+                return self._called(name, args, keywords)
+            case ast.Attribute(value=value, attr="T") if self._symbols:
+                return sympy.Transpose(self.built(value)).doit(deep=False)
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=places)):
+                return self.built(value)[tuple(map(self.built, places))]
         msg = f"{type(node).__name__} is no expression"
-    raise ValueError(msg)
-
-
-def _called(name: str, args: Any, keywords: Any, read: Callable[..., Any]) -> Any:
-    if name in _HEADS and not keywords:
-        return _HEADS[name](*map(read, args))
-    options = {key.arg: getattr(key.value, "value", None) for key in keywords}
-    plain = all(key and type(v) in (bool, int) for key, v in options.items())
-    texts = [getattr(arg, "value", None) for arg in args]
-    if name not in _NAMED or not plain or [type(text) for text in texts] != [str]:
-        msg = f"{name} is no expression, or may not be made of this"
+        if isinstance(node, ast.Name):
+            known = f" (known are {', '.join(self._symbols)})" if self._symbols else ""
+            msg = f"the name {node.id[:40]!r} is not known{known}"
         raise ValueError(msg)
-    return _NAMED[name](*texts, **options)
+
+    def _called(self, name: str, args: Any, keywords: Any) -> Any:
+        if name in _HEADS and not keywords:
+            return _HEADS[name](*map(self.built, args))
+        options = {key.arg: getattr(key.value, "value", None) for key in keywords}
+        plain = all(key and type(v) in (bool, int) for key, v in options.items())
+        texts = [getattr(arg, "value", None) for arg in args]
+        if name not in _NAMED or not plain or [type(text) for text in texts] != [str]:
+            msg = f"{name} is no expression, or may not be made of this"
+            raise ValueError(msg)
+        return _NAMED[name](*texts, **options)
 
 
 def _decimal(written: str) -> Any:

@@ -37,7 +37,7 @@ KINDS = {
         *("Ensemble", "Sweep", "Grid"),
     ),
     "precision": ("Enclosure", "Flint", "Mpmath"),
-    "validation": ("Certificate", "Report"),
+    "validation": ("AssertedLaw", "Certificate", "Report"),
     "validation.report": ("Row",),
 }
 

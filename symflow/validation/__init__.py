@@ -1,5 +1,6 @@
 """Validation of claims on trajectories."""
 
+from symflow.validation.asserted import AssertedLaw, Counterexample, claim
 from symflow.validation.certificate import Certificate
 from symflow.validation.certify import certify
 from symflow.validation.crosscheck import CrossCheck, crosscheck
@@ -7,12 +8,15 @@ from symflow.validation.report import Report, Row
 from symflow.validation.validate import agreement, digits_of, validate
 
 __all__ = [
+    "AssertedLaw",
     "Certificate",
+    "Counterexample",
     "CrossCheck",
     "Report",
     "Row",
     "agreement",
     "certify",
+    "claim",
     "crosscheck",
     "digits_of",
     "validate",
