@@ -276,7 +276,8 @@ class InstantaneousRate(TwoLayerRate):
             End-to-end matrices W.
         """
         start = reduced_start(self.problem)
-        projector = np.array([[float(x) for x in row] for row in start.projector])
+        rows = [[int(x.p) / int(x.q) for x in row] for row in start.projector]
+        projector = np.array(rows)
         matrices = to_float_array(product) @ projector
         values = np.linalg.svd(matrices, compute_uv=False)
         least = values - FLOAT_ERROR * sum(projector.shape) * values[..., :1]
