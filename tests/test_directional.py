@@ -1,5 +1,6 @@
 """The clock of the loss: the same curves, to losses that no other clock reaches."""
 
+import shutil
 from fractions import Fraction
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_series_of_softmax_and_reciprocal():
 
 
 def test_other_targets(tmp_path):
-    """Kernels are written, for batches too; what cannot do a softmax says so."""
+    """Kernels are written, for batches and in C too; a module says why it is not."""
     flow = sf.directional_flow(sf.gradient_flow(sf.LinearNetwork(2, 2, 1), LOSSES[0]))
     start = [np.array(w, float) for w in NETWORKS[flow.network]]
     arguments = [*start, DATA.X.astype(float), DATA.Y.astype(float)]
@@ -183,8 +184,12 @@ def test_other_targets(tmp_path):
         assert found[1] == pytest.approx(value, rel=1e-12)
     with pytest.raises(sf.InvalidArgument, match="ordinary time"):
         sf.write_module(flow, tmp_path / "directional.py")
-    with pytest.raises(sf.SymflowError, match="softmax"):
+    with pytest.raises(sf.InvalidArgument, match="samples=100"):
         sf.c_source(flow)
+    if any(map(shutil.which, ("cc", "gcc", "clang"))):
+        in_c = sf.c_kernel(flow, samples=len(DATA.X))(*arguments)
+        for found, value in zip(in_c, expected, strict=True):
+            assert found == pytest.approx(value, rel=1e-12)
     assert sf.load(sf.save(flow, tmp_path / "flow.json")) == flow
 
 

@@ -110,14 +110,19 @@ print(done.final.shape)
 def start_script(folder, seconds):
     script = folder / "script.py"
     script.write_text(SCRIPT)
-    return subprocess.Popen(
-        [sys.executable, script, folder / "runs", str(seconds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")},
-    )
+    # What a shell starts in the background ignores Ctrl-C, and its children too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [sys.executable, script, folder / "runs", str(seconds)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

@@ -94,7 +94,8 @@ def _native(value: Any) -> Any:
 
 
 def _is_scalar(value: Any) -> bool:
-    return not isinstance(value, str) and not isinstance(value, Iterable)
+    # a matrix of SymPy has entries, and yet is no Iterable
+    return not isinstance(_native(value), str | Iterable)
 
 
 def _column(array: Array) -> Array:
