@@ -425,9 +425,6 @@ def test_bounds_draws_what_a_bound_on_the_speed_says_of_the_loss(ax: Axes) -> No
     assert len(ax.lines) == 1 + len(sf.rates(*problem))
     excess = path.loss - 0.0
     assert np.all(speed.get_ydata() >= (1 - 1e-9) * excess)
-    (bound,) = [b for b in sf.rates(*problem) if b.name == "InstantaneousRate"]
-    alone = plot.bounds(path, bound)
-    assert np.allclose(alone.lines[1].get_ydata(), bound.sides(path)[1])
 
 
 def test_an_enclosure_is_told_to_give_its_midpoints():
@@ -435,3 +432,15 @@ def test_an_enclosure_is_told_to_give_its_midpoints():
     ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1], digits=9)
     with pytest.raises(sf.InvalidArgument, match=r"Give its \.midpoints$"):
         sf.plot.loss(ball)
+
+
+def test_a_bound_that_holds_at_every_instant_is_drawn_on_the_excess_loss():
+    """Its two sides are speeds, which need not fall."""
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 3, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened([[3, 0, 0], [0, 1, 0]]), sf.gaussian_init(0.5, rng=1)
+    run, (claim,) = sf.simulate(*problem, np.linspace(0, 6, 13)), sf.rates(*problem)
+    measured, bound = plot.bounds(run, claim).lines[:2]
+    assert claim.name == "InstantaneousRate"
+    assert measured.get_ydata() == pytest.approx(run.loss, rel=1e-6)
+    assert (bound.get_ydata() >= measured.get_ydata()).all()
+    assert bound.get_label() == "InstantaneousRate, Min et al. 2021"

@@ -10,6 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Bound
 from symflow.convergence import InstantaneousRate, RateBound
+from symflow.convergence.bound import excess_along
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
     axes_or_new,
@@ -81,7 +82,7 @@ def bounds(
     check_trajectory(traj, "plot.bounds(traj)")
     asserted = _checked(claims)
     axes, times = axes_or_new(ax), float_times(traj)
-    sides = [_sides(claim, traj, asserted[0]) for claim in asserted]
+    sides = [_sides(claim, traj) for claim in asserted]
     measured = to_float_array(sides[0][0])
     floor = np.finfo(float).eps * float(np.max(measured))
     options = {"color": colours(1)[0], "linewidth": 2.2, "label": route_name(traj)}
@@ -95,14 +96,14 @@ def bounds(
     return finish(axes, len(axes.lines))
 
 
-def _sides(claim: Bound, traj: Trajectory, first: Bound) -> tuple[Array, Array]:
-    """Return both sides of a bound, those on the excess loss where all are drawn on it.
+def _sides(claim: Bound, traj: Trajectory) -> tuple[Array, Array]:
+    """Return both sides of a bound, as they are drawn.
 
     The sides of an instantaneous rate are speeds of the loss; what follows from it for
     the loss itself is its `bound`.
     """
-    if isinstance(claim, InstantaneousRate) and claim is not first:
-        return first.sides(traj)[0], claim.bound(float_times(traj))
+    if isinstance(claim, InstantaneousRate):
+        return excess_along(claim.problem, traj), claim.bound(float_times(traj))
     return claim.sides(traj)
 
 
@@ -110,7 +111,7 @@ def _draw_bound(
     axes: Axes, claim: Bound, times: Array, values: Array, number: int
 ) -> None:
     label = f"{claim.name}, {claim.reference}"
-    if isinstance(claim, RateBound):
+    if isinstance(claim, RateBound) and claim.rate > 0:
         rate = rf"$e^{{-{claim.rate:.3g}\,t}}$"
         label = f"{claim.name}: {rate}, {claim.reference}"
     axes.plot(
