@@ -115,6 +115,8 @@ class Guarantees(Sequence[RateBound]):
     def _count(self) -> str:
         if len(self.bounds) == 1:
             return "1 bound applies"
+        if not self.bounds:
+            return "No bound applies"
         return f"{len(self.bounds)} bounds apply, the tightest first"
 
     @property

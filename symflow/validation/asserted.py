@@ -92,7 +92,7 @@ class Counterexample:
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> first, second = flow.state
     >>> print(sf.claim(flow, conserved=second * second.T).counterexample)
-    at W1 = [[2]], W2 = [[1]], Sigma_xx = [[1]], Sigma_yx = [[0]] it moves at [['-8']]
+    at W1 = [[2]], W2 = [[1]], Sigma_xx = [[1]], Sigma_yx = [[0]] it moves at [[-8]]
     """
 
     weights: dict[sympy.MatrixSymbol, Array]
@@ -102,7 +102,7 @@ class Counterexample:
     def __str__(self) -> str:
         parts = {**self.weights, **self.data}.items()
         listed = [f"{s.name} = {_text(array)}" for s, array in parts]
-        moved = map_entries(str, np.asarray(self.rate, dtype=object)).tolist()
+        moved = _text(np.atleast_2d(np.asarray(self.rate, dtype=object)))
         return f"at {', '.join(listed)} it moves at {moved}"
 
 
@@ -127,7 +127,10 @@ class AssertedLaw(Law):
     @property
     def name(self) -> str:
         """The claim in words."""
-        return f"{inline(self.quantity)} is conserved, as claimed"
+        return f"claim: {inline(self.quantity)} is conserved"
+
+    def __str__(self) -> str:
+        return f"{self.name}; {self.verdict.value}"
 
     @property
     def reference(self) -> Reference:
@@ -153,7 +156,7 @@ class AssertedLaw(Law):
     @property
     def scope(self) -> str:
         """For what it is claimed to hold."""
-        return "as claimed"
+        return f"as somebody claims; {self.verdict.value}"
 
     @property
     def status(self) -> Status:
