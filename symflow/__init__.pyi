@@ -9,6 +9,9 @@ from symflow.algebra import (
 from symflow.answers import (
     companions as companions,
 )
+from symflow.audits import (
+    audit as audit,
+)
 from symflow.bias import (
     implicit_bias as implicit_bias,
     saddle_to_saddle as saddle_to_saddle,

@@ -304,6 +304,7 @@ LATER = (
     "rates",
     "bias",
     "certify",
+    "audit",
     "checker",
     "notebooks",
     "docs",

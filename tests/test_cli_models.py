@@ -17,7 +17,7 @@ import sympy
 
 import symflow as sf
 from symflow.cli import main, parser as parser_module, theorems
-from symflow.cli.model import model_in, network_in
+from symflow.networks.wording import model_in, network_in
 
 LABELLED = "a,b,y\n1,2,1\n-1,1,-1\n0.5,1,1\n-2,-1,-1\n"
 

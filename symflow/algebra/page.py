@@ -22,6 +22,25 @@ def page_style() -> str:
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
 
 
+def document(title: str, verdict: str, body: str, *, good: bool) -> str:
+    r"""Return a whole page of one title, a verdict on top, and HTML below.
+
+    Examples
+    --------
+    >>> document("Atlas", "all hold", "", good=True)[-48:]
+    'class="verdict good">all hold</p></body></html>\n'
+    """
+    mood = "good" if good else "bad"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)}</title><style>{page_style()}</style></head><body>"
+        f'<h1>{escape(title)}</h1><p class="verdict {mood}">{escape(verdict)}</p>'
+        f"{body}</body></html>\n"
+    )
+
+
 def html_table(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table of cells that are HTML already.
 
@@ -51,5 +70,6 @@ def pill(word: str) -> str:
     '<span class="pill bad">FAILS</span>'
     """
     bad = word.lower() in ("fails", "refuted")
-    kind = "bad" if bad else "plain" if word.startswith("does not") else "good"
+    plain = word.startswith(("does not", "undecided", "out of scope"))
+    kind = "bad" if bad else "plain" if plain else "good"
     return f'<span class="pill {kind}">{escape(word)}</span>'

@@ -7,7 +7,6 @@ import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings, simplefilter
 
 from symflow.errors import NotInstalled
 
@@ -79,10 +78,9 @@ def docs(options: argparse.Namespace) -> int:
     check_free(str(page), options)
     pdoc.render.configure(docformat="numpy", show_source=False)
     # The contents page has every public name; of the rooms, it names the pictures.
-    with catch_warnings():
-        # A folder `symflow` beside the reader is no matter: the one that runs is meant.
-        simplefilter("ignore", RuntimeWarning)
-        pdoc.pdoc("symflow", r"!symflow\.(?!plot$)", output_directory=page.parent)
+    # By its path, as the folder where this runs may have another of that name.
+    room = str(files("symflow"))
+    pdoc.pdoc(room, r"!symflow\.(?!plot$)", output_directory=page.parent)
     print(to_json({"file": str(page)}) if options.json else page)
     return 0
 

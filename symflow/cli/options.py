@@ -186,3 +186,9 @@ def add_atlas(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--markdown", action="store_true", help="the list as the README has it"
     )
+
+
+def add_claims(parser: argparse.ArgumentParser) -> None:
+    """Add the file of claims, and where the ledger goes."""
+    parser.add_argument("file", metavar="CLAIMS.toml", help="a model and its claims")
+    parser.add_argument("--out", metavar="DIR", help="write audit.html and audit.json")

@@ -54,6 +54,10 @@ _EXAMPLES = {
         "symflow validate --init spectral            exit code 1 if a check fails",
         "symflow validate houses.csv --target price --digits 30 --json",
     ),
+    "audit": (
+        "symflow audit claims.toml                   exit code 1 if one is refuted",
+        "symflow audit claims.toml --out audit       audit.html and audit.json",
+    ),
     "write": (
         "symflow write flow.py --widths d,h,m        a simulator, NumPy alone",
         "symflow write flow.py --widths 10,5,1 --force && python flow.py",
@@ -84,7 +88,7 @@ by task:
   conserve  conserved
   solve     solve, bias, rates
   simulate  simulate, sweep
-  prove     certify, validate, checker
+  prove     certify, validate, audit, checker
   export    write
   look      analyze, atlas, notebooks, docs"""
 
@@ -220,6 +224,12 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         "run the checks of analyze without a report; exit code 1 if one fails",
         options.add_data,
         options.add_precision,
+    ),
+    (
+        "audit",
+        verbs.audit,
+        "settle the claims of a file, one by one; exit code 1 if one is refuted",
+        options.add_claims,
     ),
     (
         "write",

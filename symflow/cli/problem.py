@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symflow.analysis.optimum import whitened_problem
-from symflow.cli.model import check_fits, loss_of, stated_network, widths_in
+from symflow.cli.model import check_fits, loss_of, stated_network
 from symflow.data import Dataset, Moments, load_dataset
 from symflow.data.bundled import BUNDLED
 from symflow.data.moments import counted
@@ -24,6 +24,7 @@ from symflow.inits import Init, balanced_init, gaussian_init, spectral_init
 from symflow.losses import Loss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import LinearNetwork
+from symflow.networks.wording import widths_in
 from symflow.trajectory import Trajectory
 
 #: Hidden width where none is asked for, if there are as many inputs.

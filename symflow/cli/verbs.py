@@ -164,6 +164,21 @@ def atlas(options: argparse.Namespace) -> int:
     return 0 if table.ok else 1
 
 
+def audit(options: argparse.Namespace) -> int:
+    """Print what becomes of the claims of a file; exit code 1 if one is refuted."""
+    from symflow.analysis import prepare_folder
+    from symflow.audits import audit as settle
+    from symflow.files import write_text
+
+    folder = None if options.out is None else prepare_folder(options.out)
+    ledger = settle(options.file)
+    if folder is not None:
+        write_text(folder / "audit.html", ledger.to_html(), "audit: audit.html")
+        write_text(folder / "audit.json", ledger.to_json(), "audit: audit.json")
+    print(ledger.to_json() if options.json else ledger)
+    return 0 if ledger.ok else 1
+
+
 def _list_coverage(options: argparse.Namespace) -> int:
     from symflow.analysis.record import to_json
     from symflow.gallery import coverage

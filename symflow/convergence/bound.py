@@ -150,27 +150,42 @@ class LossBound(RateBound):
 
     def finding(self, balls: Any, index: int) -> Finding | str:
         """Return e^{−ct} excess(0) − excess(t) in balls."""
-        best = exact_least_norm(balls.problem)
-        if is_endless(balls) or best is None:
-            return "needs finite times, and rational moments of a loss with a minimum"
-        time = balls.t[index]
-        if time == 0:
-            return "only the start was enclosed"
-        sigma, least = to_arb_array(balls.problem.arguments[0]), to_arb_array(best)
-
-        def excess(product: Array) -> Any:
-            off = product - least
-            return ((off @ sigma) * off).sum() / 2
-
-        start = excess(balls.start_product())
-        decay = (-to_arb(self.rate) * to_arb(time)).exp()
-        margin = decay * start - excess(balls.product_balls(index))
-        return Finding(np.array([margin], dtype=object), inequality=True)
+        return excess_finding(self.rate, balls, index)
 
     @cached_property
     def reduction(self) -> LeastSquares:
         """The least-squares problem in float64."""
         return least_squares(self.problem)
+
+
+def excess_finding(rate: Any, balls: Any, index: int) -> Finding | str:
+    """Return e^{−ct}(ℒ(0) − ℒ*) − (ℒ(t) − ℒ*) in balls, or why it is not known.
+
+    Parameters
+    ----------
+    rate : number
+        The rate c, taken exactly.
+    balls : Enclosure
+        Of a flow of the squared loss.
+    index : int
+        Which of its times.
+    """
+    best = exact_least_norm(balls.problem)
+    if is_endless(balls) or best is None:
+        return "needs finite times, and rational moments of a loss with a minimum"
+    time = balls.t[index]
+    if time == 0:
+        return "only the start was enclosed"
+    sigma, least = to_arb_array(balls.problem.arguments[0]), to_arb_array(best)
+
+    def excess(product: Array) -> Any:
+        off = product - least
+        return ((off @ sigma) * off).sum() / 2
+
+    start = excess(balls.start_product())
+    decay = (-to_arb(rate) * to_arb(time)).exp()
+    margin = decay * start - excess(balls.product_balls(index))
+    return Finding(np.array([margin], dtype=object), inequality=True)
 
 
 #: What is added to a bound where it falls below the floats.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from symflow.algebra.page import html_table, page_style, pill
+from symflow.algebra.page import document, html_table, pill
 from symflow.claims import Reference
 from symflow.gallery.entry import Line
 
@@ -27,18 +27,12 @@ def page(lines: Iterable[Line], verdict: str) -> str:
         One sentence that stands on top.
     """
     given = list(lines)
-    mood = "good" if all(line.ok for line in given) else "bad"
-    said = escape(verdict[0].upper() + verdict[1:])
+    said = verdict[0].upper() + verdict[1:]
     papers = dict.fromkeys(line.paper for line in given)
     sources = "".join(f"<li>{_source(paper)}</li>" for paper in papers)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>Atlas of claims</title><style>{page_style()}</style></head><body>"
-        f'<h1>Atlas of claims</h1><p class="verdict {mood}">{said}</p>'
-        f"{table(given)}<h2>Papers</h2><ul>{sources}</ul></body></html>\n"
-    )
+    body = f"{table(given)}<h2>Papers</h2><ul>{sources}</ul>"
+    good = all(line.ok for line in given)
+    return document("Atlas of claims", said, body, good=good)
 
 
 def table(lines: Iterable[Line]) -> str:

@@ -23,6 +23,7 @@ FLOORS = (
     ("validation", "certificate"),
     ("plot", "io", "citation", "gallery"),
     ("analysis",),
+    ("audits",),
     ("cli",),
     ("__main__",),
 )

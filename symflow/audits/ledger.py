@@ -1,0 +1,145 @@
+"""What becomes of every claim of a file: a ledger, as text, JSON and a web page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import Enum
+from html import escape
+from typing import Any
+
+from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.page import document, html_table, pill
+from symflow.analysis.environment import environment
+
+
+class Verdict(Enum):
+    """What an audit says of a claim, never more than was checked.
+
+    PROVED: by a proof whose steps were checked again.  ENCLOSED: proven in balls on the
+    instance.  VERIFIED: to as many digits as the line says.  REFUTED: by exact numbers,
+    or by balls.
+    """
+
+    PROVED = "proved"
+    ENCLOSED = "enclosed"
+    VERIFIED = "verified"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+    OUT_OF_SCOPE = "out of scope"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """One claim, as it was read, and what became of it.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of claim.
+    reading : str
+        What was understood.
+    verdict : Verdict
+        What became of it.
+    reason : str
+        Why: a proof, a counterexample, or what is missing.
+    to : str
+        How far a claim was verified: ``"4 digits"``.
+    """
+
+    kind: str
+    reading: str
+    verdict: Verdict
+    reason: str
+    to: str = ""
+
+    @property
+    def said(self) -> str:
+        """The verdict in words."""
+        return f"{self.verdict.value} to {self.to}" if self.to else self.verdict.value
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(Displayed):
+    """The ledger of a file of claims; made by `audit`.
+
+    Parameters
+    ----------
+    title : str
+        As the file has it.
+    problem : str
+        The flow that the claims speak of.
+    lines : tuple of Settled
+        One per claim, in the order of the file.
+    sha256 : str
+        Of the file.
+    """
+
+    title: str
+    problem: str
+    lines: tuple[Settled, ...]
+    sha256: str = field(default="")
+
+    @property
+    def refuted(self) -> tuple[Settled, ...]:
+        """The claims that are false."""
+        return tuple(one for one in self.lines if one.verdict is Verdict.REFUTED)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no claim is refuted; some may be undecided."""
+        return not self.refuted
+
+    @property
+    def summary(self) -> str:
+        """How many claims met which verdict, in words."""
+        met = [one.verdict for one in self.lines]
+        counts = [f"{met.count(v)} {v.value}" for v in Verdict if v in met]
+        return f"{len(met)} claims: {', '.join(counts)}"
+
+    def to_records(self) -> dict[str, Any]:
+        """Return the ledger as plain values, with versions and the file's digest."""
+        claims = [
+            {
+                "kind": one.kind,
+                "reading": one.reading,
+                "verdict": one.verdict.value,
+                "to": one.to,
+                "reason": one.reason,
+            }
+            for one in self.lines
+        ]
+        return {
+            "title": self.title,
+            "problem": self.problem,
+            "ok": self.ok,
+            "claims": claims,
+            "sha256": self.sha256,
+            "versions": environment(),
+        }
+
+    def to_json(self) -> str:
+        """Return the ledger as JSON text."""
+        return json.dumps(self.to_records(), indent=2, ensure_ascii=False)
+
+    def to_html(self) -> str:
+        """Return the ledger as one page, which needs no network and no script."""
+        rows = [
+            (
+                f"<b>{escape(one.reading)}</b> <small>{escape(one.kind)}</small>",
+                pill(one.said),
+                escape(one.reason),
+            )
+            for one in self.lines
+        ]
+        digest = f"<p><small>SHA-256 of the file: {escape(self.sha256)}</small></p>"
+        about = f"<p>{escape(self.problem)}</p>"
+        table = html_table(("claim as read", "verdict", "why"), rows)
+        return document(self.title, self.summary, about + table + digest, good=self.ok)
+
+    def _sheet(self) -> Sheet:
+        rows = tuple((one.said, one.reading, one.reason) for one in self.lines)
+        head = f"{self.title}: {self.summary}"
+        columns = ("verdict", "claim as read", "why")
+        notes = (self.problem,)
+        return Sheet(head, (), rows, columns, notes, ".to_records()")
