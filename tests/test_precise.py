@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings, strategies as st
+from scipy.integrate import solve_ivp
 
 import symflow as sf
 from symflow.codegen import evaluate, rhs_program
@@ -381,3 +382,24 @@ def test_a_weight_beyond_all_products_is_carried(verb, power):
     start = ([[1], [5 * 10**8]], [[Fraction(1, 2)], [0]], [[2], [3 * 10**8]])
     run = verb(flow, data, start, Fraction(1, 10**power), digits=20)
     assert [float(w[-1, 1, 0]) for w in run.weights] == [5e8, 0, 3e8]
+
+
+@pytest.mark.parametrize("widths", [(40, 2, 40), ("d", "h", "m")])
+def test_the_cheapest_program_of_a_wide_network_keeps_its_learning_rates(widths):
+    """Written out for SciPy: Ẇ₁ = W₂ᵀF and Ẇ₂ = 3FW₁ᵀ with F = S − W₂W₁."""
+    rng, target = np.random.default_rng(0), np.diag(np.linspace(2.0, 0.1, 40))
+    first, second = (rng.normal(scale=0.2, size=shape) for shape in ((2, 40), (40, 2)))
+
+    def field(_, state):
+        a, b = state[:80].reshape(2, 40), state[80:].reshape(40, 2)
+        force = target - b @ a
+        return np.concatenate([(b.T @ force).ravel(), (3 * force @ a.T).ravel()])
+
+    start = np.concatenate([first.ravel(), second.ravel()])
+    true = solve_ivp(field, (0, 1), start, "DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(*widths), sf.SquaredLoss(), learning_rates=(1, 3)
+    )
+    run = sf.precise(flow, sf.whitened(target), (first, second), 1, digits=15)
+    found = np.concatenate([weight[-1].ravel() for weight in run.weights])
+    assert found.astype(float) == pytest.approx(true, abs=1e-11)

@@ -8,13 +8,13 @@ dearer than (W_2ᵀW_2)(W_1Σ), where the series that meet are small.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from symflow.codegen import Program, lower, rhs_program
 from symflow.codegen.inplace import slot_shapes
 from symflow.codegen.lower import arguments
 from symflow.codegen.optimize import forms
-from symflow.flow import gradient_flow
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
@@ -53,7 +53,8 @@ def _program(flow: GradientFlow, widths: tuple[int, ...]) -> Program:
     )
     if not dense or not isinstance(flow.loss, SquaredLoss):
         return plain
-    sized = gradient_flow(LinearNetwork(*widths), flow.loss)
+    # the same flow but for its widths: learning rates and clock stay
+    sized = replace(flow, network=LinearNetwork(*widths))
     shapes = [tuple(map(int, s.shape)) for s in (*sized.state, *sized.data)]
     known, moving = series_cost(plain, shapes, len(sized.state)), len(sized.state)
     if known < WORTH * NOMINAL_ORDER / 2:
