@@ -7,6 +7,8 @@ high-precision arithmetic without ever having been rounded.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,34 @@ def refuse_masks(value: Any, what: str) -> None:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         msg = f"{what} has masked entries; a product would use what is below the mask"
         raise InvalidArgument(msg)
+
+
+def unflatten(states: Array, shapes: Iterable[tuple[int, ...]]) -> tuple[Array, ...]:
+    """Cut vectors of all entries into arrays of these shapes.
+
+    Parameters
+    ----------
+    states : array, shape (…, size)
+        The entries of all arrays, one after the other.
+    shapes : iterable of tuple of int
+        What the last dimension is cut into.
+
+    Returns
+    -------
+    tuple of arrays
+        Of shapes (…, *shape); views where NumPy can make them.
+
+    Examples
+    --------
+    >>> unflatten(np.arange(3.0), [(1, 1), (1, 2)])[1]
+    array([[1., 2.]])
+    """
+    pieces, first = [], 0
+    for shape in shapes:
+        last = first + prod(shape)
+        pieces.append(states[..., first:last].reshape(*states.shape[:-1], *shape))
+        first = last
+    return tuple(pieces)
 
 
 def _raw(value: Any, what: str) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array, unflatten
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.algebra.numbers import to_float, to_mpf
@@ -117,11 +117,7 @@ class _Hessian:
 
     def times(self, directions: Array) -> Array:
         """Return the products with the rows of an array, as rows."""
-        ends = np.cumsum([rows * columns for rows, columns in self._shapes])[:-1]
-        parts = np.split(directions, ends, axis=1)
-        pairs = zip(parts, self._shapes, strict=True)
-        moves = [part.reshape(-1, *shape) for part, shape in pairs]
-        arrays = [*self._at, *moves]
+        arrays = [*self._at, *unflatten(directions, self._shapes)]
         return _flat(self._program, arrays, len(directions), self._context)
 
     def largest_by_products(self) -> float:

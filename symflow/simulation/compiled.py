@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.arrays import unflatten
 from symflow.codegen.inplace import Shape
 from symflow.codegen.loading import load
 from symflow.codegen.lower import rhs_program
@@ -274,6 +275,4 @@ class PythonIntegrator:
         numbers = tuple(a if a.ndim else float(a) for a in data)
         with np.errstate(all="ignore"):
             states, stats = self.function(starts, numbers, times, rtol, atol, most)
-        parts = np.split(states, np.cumsum(sizes)[:-1], axis=2)
-        shaped = zip(parts, self.shapes, strict=True)
-        return tuple(p.reshape(*p.shape[:2], *shape) for p, shape in shaped), stats
+        return unflatten(states, self.shapes), stats

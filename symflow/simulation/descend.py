@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, unflatten
 from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
 from symflow.codegen.inplace import inplace_function
@@ -157,10 +157,7 @@ class _State:
 
     def layers(self, flat: Array) -> list[Array]:
         """Return the layers in vectors, as views."""
-        ends = np.cumsum([rows * columns for rows, columns in self._shapes])
-        parts = np.split(flat, ends[:-1], axis=-1)
-        pairs = zip(parts, self._shapes, strict=True)
-        return [part.reshape(*part.shape[:-1], *shape) for part, shape in pairs]
+        return [*unflatten(flat, self._shapes)]
 
     def through(self, done: int, end: int, kept: list[int], found: Array) -> None:
         """Take the steps from `done` to `end`, and keep some of the iterates."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import unflatten
 from symflow.algebra.threads import cached_property
 from symflow.codegen.inplace import inplace_function
 from symflow.codegen.program import Program
@@ -79,7 +79,7 @@ class System:
         return first, *rest
 
     def _views(self, states: Floats) -> tuple[Floats, ...]:
-        return unflatten(states, self.problem.weights)
+        return unflatten(states, self.shapes)
 
     def bind(self, state: Floats, out: Floats) -> Callable[[], None]:
         """Return a function that writes f(state) into `out`, both fixed memory.
@@ -159,21 +159,3 @@ class System:
             shapes = [array.shape for array in arrays]
             self._functions[batch] = inplace_function(self.program, shapes, batch)
         return self._functions[batch]
-
-
-def unflatten(states: Floats, like: tuple[Array, ...]) -> tuple[Floats, ...]:
-    """Cut state vectors into matrices shaped like the given ones.
-
-    States have shape (…, size); the results are views where NumPy can make them.
-
-    Examples
-    --------
-    >>> unflatten(np.arange(3.0), (np.eye(1), np.zeros((1, 2))))[1]
-    array([[1., 2.]])
-    """
-    pieces, first = [], 0
-    for array in like:
-        piece = states[..., first : first + array.size]
-        pieces.append(piece.reshape(*states.shape[:-1], *array.shape))
-        first += array.size
-    return tuple(pieces)

@@ -14,7 +14,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries
+from symflow.algebra.arrays import Array, map_entries, unflatten
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.numbers import exact, to_float, to_mpf, whole
@@ -147,10 +147,11 @@ def crosscheck(
     context.dps = sharp
     first = _by_odefun(entries, rates, run, context)
     second = _by_scipy(entries, rates, run)
+    shapes = [weight.shape[1:] for weight in run.weights]
     return CrossCheck(
         run,
-        _shaped(first, run),
-        _shaped(second, run),
+        unflatten(np.array(first), shapes),
+        unflatten(np.array(second), shapes),
         _gaps(first, run),
         np.array([float(gap) for gap in _gaps(second, run)]),
     )
@@ -276,12 +277,3 @@ def _gaps(rows: Any, run: Trajectory) -> Array:
         size = max(map(abs, own))
         found[k] = gap / size if size else gap
     return found
-
-
-def _shaped(rows: Any, run: Trajectory) -> tuple[Array, ...]:
-    table, first, parts = np.array(rows), 0, []
-    for weight in run.weights:
-        size = weight[0].size
-        parts.append(table[:, first : first + size].reshape(weight.shape))
-        first += size
-    return tuple(parts)
