@@ -8,9 +8,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from symflow.errors import OutputError
+from symflow.errors import InvalidArgument, OutputError
+
+
+def as_path(path: Any, call: str) -> Path:
+    """Return the path of a file, or refuse what is none.
+
+    Parameters
+    ----------
+    path : str or path
+        What was given.
+    call : str
+        Call to name in an error message.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is neither.
+
+    Examples
+    --------
+    >>> as_path("flow.py", "f(path)").suffix
+    '.py'
+    """
+    if not isinstance(path, str | os.PathLike):
+        msg = f"{call}: needs the path of a file; got {path!r}"
+        raise InvalidArgument(msg)
+    return Path(path)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 from symflow.certificate.enclosure import Document, canonical, enclosure_document
 from symflow.certificate.law import law_document
 from symflow.conservation import Law
-from symflow.errors import InvalidArgument, InvalidData
-from symflow.files import whole_file
+from symflow.errors import InvalidData
+from symflow.files import as_path, write_text
 from symflow.precision import Enclosure
 
 #: Version of the format.
@@ -104,10 +103,11 @@ def write_checker(path: str | Path) -> Path:
     >>> len(file.read_text(encoding="utf-8").splitlines()) <= 500
     True
     """
-    if not isinstance(path, (str, os.PathLike)):
-        msg = f"write_checker(path): needs the path of a file; got {path!r}"
-        raise InvalidArgument(msg)
-    source = files("symflow.certificate").joinpath("checker.py").read_bytes()
-    with whole_file(path, f"write_checker(path={str(path)!r})") as file:
-        file.write(source)
-    return Path(path)
+    target = as_path(path, "write_checker(path)")
+    return write_text(target, checker_source(), f"write_checker(path={str(path)!r})")
+
+
+def checker_source() -> str:
+    """Return the text of the program that `write_checker` writes."""
+    place = files("symflow.certificate").joinpath("checker.py")
+    return place.read_text(encoding="utf-8")

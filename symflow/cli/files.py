@@ -28,16 +28,15 @@ def write(options: argparse.Namespace) -> int:
     def record(file: str) -> dict[str, Any]:
         return {"file": str(write_module(flow, file)), **derivation_record(flow)}
 
-    return put(options, module_source(flow), record)
+    return put(options, lambda: module_source(flow), record)
 
 
 def checker(options: argparse.Namespace) -> int:
     """Write the checker of certificates and print its path."""
-    from symflow.certificate import write_checker
+    from symflow.certificate import checker_source, write_checker
     from symflow.cli.output import put
 
-    source = files("symflow.certificate").joinpath("checker.py").read_text("utf-8")
-    return put(options, source, lambda file: {"file": str(write_checker(file))})
+    return put(options, checker_source, lambda file: {"file": str(write_checker(file))})
 
 
 def notebooks(options: argparse.Namespace) -> int:

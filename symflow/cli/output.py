@@ -19,7 +19,9 @@ PIPE = "-"
 
 
 def put(
-    options: argparse.Namespace, source: str, record: Callable[[str], dict[str, Any]]
+    options: argparse.Namespace,
+    source: Callable[[], str],
+    record: Callable[[str], dict[str, Any]],
 ) -> int:
     """Write a text to the file that was asked for, and print its path.
 
@@ -27,8 +29,8 @@ def put(
     ----------
     options : argparse.Namespace
         With `file`, `force` and `json`.
-    source : str
-        The text, which is printed where the file is ``-``.
+    source : callable
+        Makes the text, which is printed where the file is ``-``.
     record : callable
         Writes the text to a path, and returns what JSON says of it.
 
@@ -40,7 +42,7 @@ def put(
     from symflow.analysis.record import to_json
 
     if options.file == PIPE:
-        print(source, end="")
+        print(source(), end="")
         return 0
     check_free(options.file, options)
     content = record(options.file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +27,7 @@ from symflow.codegen.lower import (
 from symflow.codegen.program import Program, python_name, quoted
 from symflow.conservation import Law, conserved
 from symflow.errors import InvalidArgument
-from symflow.files import write_text
+from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
 
 #: A module computes with plain matrices, and is read more often than it is run.
@@ -78,10 +77,8 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     >>> sf.write_module(flow, folder / "two_layer_flow.py").name
     'two_layer_flow.py'
     """
-    if not isinstance(path, (str, os.PathLike)):
-        msg = f"write_module(flow, path): needs the path of a file; got {path!r}"
-        raise InvalidArgument(msg)
-    source = module_source(flow, Path(path).name)
+    name = as_path(path, "write_module(flow, path)").name
+    source = module_source(flow, name)
     return write_text(path, source, f"write_module(path={str(path)!r})")
 
 

@@ -12,13 +12,13 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symflow.errors import InvalidArgument, InvalidData
+from symflow.files import as_path
 
 #: Columns that a message or a display lists.
 SHOWN_COLUMNS = 12
@@ -56,6 +56,7 @@ def read_table(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "table.csv")
     ...     _ = path.write_text("a,b\n1,2\n3,4\n")
@@ -63,10 +64,7 @@ def read_table(
     >>> names, values.sum()
     (('a', 'b'), np.float64(10.0))
     """
-    if not isinstance(path, str | os.PathLike):
-        msg = f"{call}: needs the name of a file; got {path!r}"
-        raise InvalidArgument(msg)
-    where = f"{call}: {Path(path).name!r}"
+    where = f"{call}: {as_path(path, call).name!r}"
     try:
         with _open(path) as stream:
             rows = list(_numbered(stream))

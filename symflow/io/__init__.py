@@ -13,7 +13,6 @@ import json
 from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ import sympy
 from symflow.algebra.reading import read_expression
 from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
-from symflow.files import whole_file
+from symflow.files import as_path, whole_file
 from symflow.io.kinds import classes
 from symflow.io.reader import Reader, arrays_of
 
@@ -69,7 +68,7 @@ def save(obj: Any, path: str | Path) -> Path:
     >>> sf.load(path) == flow, sf.load(path).loss.l2
     (True, 1/10)
     """
-    target = _as_path(path, "save(obj, path=…)")
+    target = as_path(path, "save(obj, path=…)")
     if target.suffix not in (".npz", ".json"):
         msg = (
             f"save(obj, path={str(path)!r}): needs a name that ends with .npz or .json"
@@ -123,7 +122,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     >>> round(sf.load(path).end_to_end[1].item(), 6)
     0.430588
     """
-    source = _as_path(path, "load(path=…)")
+    source = as_path(path, "load(path=…)")
     call = f"load(path={str(path)!r})"
     if isinstance(limit, bool) or not isinstance(limit, int):
         msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
@@ -141,13 +140,6 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
     return found
-
-
-def _as_path(path: Any, call: str) -> Path:
-    if not isinstance(path, str | PathLike):
-        msg = f"{call}: needs the name of a file; got {path!r}"
-        raise InvalidArgument(msg)
-    return Path(path)
 
 
 def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:

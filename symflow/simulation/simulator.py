@@ -7,7 +7,6 @@ compiled file as well: the same tableau, the same control of the steps.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from symflow.errors import (
     InvalidData,
     ShapeMismatch,
 )
-from symflow.files import write_text
+from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
 from symflow.simulation.compiled import CALL, CIntegrator, integrator_of, source_of
 from symflow.simulation.dop853 import DOP853
@@ -236,10 +235,8 @@ class Simulator:
         InvalidArgument
             If `path` is not a path, or no shapes are given.
         """
-        if not isinstance(path, (str, os.PathLike)):
-            msg = f"simulator.write(path): needs the path of a file; got {path!r}"
-            raise InvalidArgument(msg)
-        return write_text(path, self.source, f"simulator.write(path={str(path)!r})")
+        target = as_path(path, "simulator.write(path)")
+        return write_text(target, self.source, f"simulator.write(path={str(path)!r})")
 
     def __repr__(self) -> str:
         count, names = len(self.flow.state), self.arguments
