@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import symflow as sf
-from symflow.audits import Verdict
 from symflow.cli import main
 
 AUDITS = Path(__file__).parent / "audits"
 TRUE = sorted(p for p in AUDITS.glob("*.toml") if not p.stem.endswith("_false"))
-GOOD = {Verdict.PROVED, Verdict.ENCLOSED, Verdict.VERIFIED}
+GOOD = {sf.Status.PROVED, sf.Status.ENCLOSED, sf.Status.VERIFIED}
 
 
 @pytest.mark.parametrize("file", TRUE, ids=lambda file: file.stem)
@@ -22,7 +22,7 @@ def test_true_claims_are_settled_and_every_seeded_error_is_refuted(file: Path) -
     assert true.ok
     assert {line.verdict for line in true.lines} <= GOOD, true
     false = sf.audit(file.with_stem(f"{file.stem}_false"))
-    assert {line.verdict for line in false.lines} == {Verdict.REFUTED}, false
+    assert {line.verdict for line in false.lines} == {sf.Status.REFUTED}, false
 
 
 def test_the_verb_writes_a_page_and_a_ledger(
@@ -81,7 +81,7 @@ def test_a_bad_file_is_one_clear_line_and_never_runs(
     assert not Path("pwned").exists()
 
 
-@pytest.mark.parametrize("name", ["none.toml", ".", "\0"])
-def test_what_is_no_file_is_refused(name: str) -> None:
+@pytest.mark.parametrize("name", ["none.toml", ".", "\0", 3, None])
+def test_what_is_no_file_is_refused(name: Any) -> None:
     with pytest.raises(sf.InvalidArgument, match="audit"):
         sf.audit(name)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from symflow.audits.case import Case, Table, read_case, text_of
 from symflow.audits.general import count, law
-from symflow.audits.ledger import Audit, Settled, Verdict
+from symflow.audits.ledger import Audit, Settled
 from symflow.errors import InvalidArgument
+from symflow.files import as_path
 
 #: What settles each kind of claim.
 KINDS: dict[str, Callable[[Case, Table], Settled]] = {
@@ -54,16 +55,17 @@ def audit(path: str | os.PathLike[str]) -> Audit:
     >>> [line.verdict.value for line in ledger.lines], ledger.ok
     (['proved', 'refuted'], False)
     """
-    case = read_case(path)
+    call = f"audit({str(as_path(path, 'audit(path)'))!r})"
+    case = read_case(path, call)
     problem = f"gradient flow of {case.flow.loss!r} on {case.flow.network!r}"
-    lines = [_settled(case, k, one, path) for k, one in enumerate(case.claims, 1)]
+    lines = [
+        _settled(case, one, f"{call}: claim {k}")
+        for k, one in enumerate(case.claims, 1)
+    ]
     return Audit(case.title, problem, tuple(lines), case.sha256)
 
 
-def _settled(
-    case: Case, number: int, table: Table, path: str | os.PathLike[str]
-) -> Settled:
-    where = f"audit({os.fspath(path)!r}): claim {number}"
+def _settled(case: Case, table: Table, where: str) -> Settled:
     try:
         kind = text_of(table, "kind", "it")
         if kind not in KINDS:
@@ -75,4 +77,4 @@ def _settled(
         raise InvalidArgument(msg) from None
 
 
-__all__ = ["Audit", "Settled", "Verdict", "audit"]
+__all__ = ["Audit", "Settled", "audit"]

@@ -65,36 +65,22 @@ class Case:
     claims: tuple[Table, ...]
     sha256: str
 
-    @property
-    def instance(self) -> tuple[Any, Any, Any]:
-        """Flow, data and start.
 
-        Raises
-        ------
-        InvalidArgument
-            If the file has no data or no start.
-        """
-        for name, value in (("[data]", self.data), ("start", self.start)):
-            if value is None:
-                msg = f"needs {name}, which the file does not have"
-                raise InvalidArgument(msg)
-        return self.flow, self.data, self.start
-
-
-def read_case(path: str | os.PathLike[str]) -> Case:
+def read_case(path: str | os.PathLike[str], call: str) -> Case:
     """Return what a file states.
 
     Parameters
     ----------
     path : str or path
         A file of TOML.
+    call : str
+        Call to name in an error message.
 
     Raises
     ------
     InvalidArgument
         If it cannot be read, or something in it makes no sense.
     """
-    call = f"audit({os.fspath(path)!r})"
     raw = _bytes(path, call)
     try:
         # A decimal keeps its digits, and is the fraction that it writes.

@@ -5,17 +5,11 @@ from __future__ import annotations
 from symflow.algebra.reading import read_expression
 from symflow.algebra.text import inline
 from symflow.audits.case import Case, Table, check_keys, number_in, text_of
-from symflow.audits.ledger import Settled, Verdict
+from symflow.audits.ledger import Settled
 from symflow.claims import Status
 from symflow.conservation import count_conserved
 from symflow.errors import InvalidArgument
 from symflow.validation import claim as asserted
-
-_VERDICTS = {
-    Status.PROVED: Verdict.PROVED,
-    Status.REFUTED: Verdict.REFUTED,
-    Status.UNDECIDED: Verdict.UNDECIDED,
-}
 
 
 def law(case: Case, table: Table) -> Settled:
@@ -32,10 +26,10 @@ def law(case: Case, table: Table) -> Settled:
     names = {symbol.name: symbol for symbol in case.flow.state}
     read = read_expression(text_of(table, "text", "law"), names)
     said = asserted(case.flow, conserved=read)
-    verdict = _VERDICTS[said.verdict]
-    if verdict is Verdict.PROVED:
+    verdict = said.verdict
+    if verdict is Status.PROVED:
         reason = "; ".join(map(str, said.proof()))
-    elif verdict is Verdict.REFUTED:
+    elif verdict is Status.REFUTED:
         reason = str(said.counterexample)
     else:
         reason = "missing: neither a proof in words nor weights at which it moves"
@@ -64,9 +58,9 @@ def count(case: Case, table: Table) -> Settled:
     if not least <= number <= most:
         between = f"{least}" if least == most else f"between {least} and {most}"
         reason = f"proven by ranks modulo a prime: there are {between}"
-        return Settled("count", reading, Verdict.REFUTED, reason)
+        return Settled("count", reading, Status.REFUTED, reason)
     if found.complete:
         reason = f"{least} laws are known, and the Lie algebra leaves no room for more"
-        return Settled("count", reading, Verdict.PROVED, reason)
+        return Settled("count", reading, Status.PROVED, reason)
     reason = f"missing: {least} laws are known, and at most {most} are possible"
-    return Settled("count", reading, Verdict.UNDECIDED, reason)
+    return Settled("count", reading, Status.UNDECIDED, reason)

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from enum import Enum
 from html import escape
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.page import document, html_table, pill
 from symflow.analysis.environment import environment
-
-
-class Verdict(Enum):
-    """What an audit says of a claim, never more than was checked.
-
-    PROVED: by a proof whose steps were checked again.  ENCLOSED: proven in balls on the
-    instance.  VERIFIED: to as many digits as the line says.  REFUTED: by exact numbers,
-    or by balls.
-    """
-
-    PROVED = "proved"
-    ENCLOSED = "enclosed"
-    VERIFIED = "verified"
-    REFUTED = "refuted"
-    UNDECIDED = "undecided"
-    OUT_OF_SCOPE = "out of scope"
+from symflow.claims import Status
 
 
 @dataclass(frozen=True)
@@ -39,24 +23,16 @@ class Settled:
         The kind of claim.
     reading : str
         What was understood.
-    verdict : Verdict
-        What became of it.
+    verdict : Status
+        What became of it, never more than was checked.
     reason : str
         Why: a proof, a counterexample, or what is missing.
-    to : str
-        How far a claim was verified: ``"4 digits"``.
     """
 
     kind: str
     reading: str
-    verdict: Verdict
+    verdict: Status
     reason: str
-    to: str = ""
-
-    @property
-    def said(self) -> str:
-        """The verdict in words."""
-        return f"{self.verdict.value} to {self.to}" if self.to else self.verdict.value
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,7 +59,7 @@ class Audit(Displayed):
     @property
     def refuted(self) -> tuple[Settled, ...]:
         """The claims that are false."""
-        return tuple(one for one in self.lines if one.verdict is Verdict.REFUTED)
+        return tuple(one for one in self.lines if one.verdict is Status.REFUTED)
 
     @property
     def ok(self) -> bool:
@@ -94,7 +70,7 @@ class Audit(Displayed):
     def summary(self) -> str:
         """How many claims met which verdict, in words."""
         met = [one.verdict for one in self.lines]
-        counts = [f"{met.count(v)} {v.value}" for v in Verdict if v in met]
+        counts = [f"{met.count(v)} {v.value}" for v in Status if v in met]
         return f"{len(met)} claims: {', '.join(counts)}"
 
     def to_records(self) -> dict[str, Any]:
@@ -104,7 +80,6 @@ class Audit(Displayed):
                 "kind": one.kind,
                 "reading": one.reading,
                 "verdict": one.verdict.value,
-                "to": one.to,
                 "reason": one.reason,
             }
             for one in self.lines
@@ -127,7 +102,7 @@ class Audit(Displayed):
         rows = [
             (
                 f"<b>{escape(one.reading)}</b> <small>{escape(one.kind)}</small>",
-                pill(one.said),
+                pill(one.verdict.value),
                 escape(one.reason),
             )
             for one in self.lines
@@ -138,7 +113,7 @@ class Audit(Displayed):
         return document(self.title, self.summary, about + table + digest, good=self.ok)
 
     def _sheet(self) -> Sheet:
-        rows = tuple((one.said, one.reading, one.reason) for one in self.lines)
+        rows = tuple((one.verdict.value, one.reading, one.reason) for one in self.lines)
         head = f"{self.title}: {self.summary}"
         columns = ("verdict", "claim as read", "why")
         notes = (self.problem,)
