@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.data.table import SHOWN_COLUMNS
+from symflow.data.table import SHOWN_COLUMNS, listed
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
 
 MISSING = ("refuse", "drop", "mean")
@@ -40,7 +40,7 @@ def read_frame(
     for name in (*chosen, *drop):
         if name not in names:
             msg = (
-                f"{call}: there is no column {name!r}; the columns are {_listed(names)}"
+                f"{call}: there is no column {name!r}; the columns are {listed(names)}"
             )
             raise InvalidData(msg)
     left = (name for name in names if name not in {*targets, *drop})
@@ -49,14 +49,14 @@ def read_frame(
         name for name in dict.fromkeys((*taken, *targets)) if names.count(name) > 1
     ]
     if twice:
-        msg = f"{call}: there are two columns {_listed(twice)}. Give each its own name"
+        msg = f"{call}: there are two columns {listed(twice)}. Give each its own name"
         raise InvalidData(msg)
     wrong = [name for name in taken if name in {*targets, *drop}]
     if wrong or not taken:
         what = (
-            f"{_listed(wrong)} is a target or dropped, too" if wrong else "none is left"
+            f"{listed(wrong)} is a target or dropped, too" if wrong else "none is left"
         )
-        msg = f"{call}: inputs: {what}; the columns are {_listed(names)}"
+        msg = f"{call}: inputs: {what}; the columns are {listed(names)}"
         raise InvalidData(msg)
     used = (*taken, *targets)
     places = dict(zip(names, labels, strict=True))
@@ -82,9 +82,9 @@ def numeric(columns: dict[str, Array], call: str) -> dict[str, Array]:
             wrong.append(f"{name!r} ({bad[0]})")
         found[name] = array.astype(int) if array.dtype.kind == "b" else array
     if wrong:
-        listed = ", ".join(wrong[:SHOWN_COLUMNS])
+        first = ", ".join(wrong[:SHOWN_COLUMNS])
         msg = (
-            f"{call}: no finite numbers in column {listed}. Drop such columns, or "
+            f"{call}: no finite numbers in column {first}. Drop such columns, or "
             "write numbers for what they say"
         )
         raise InvalidData(msg)
@@ -215,11 +215,6 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, str | bytes | complex) or not hasattr(value, "__float__"):
         return False
     return abs(float(value)) != np.inf
-
-
-def _listed(names: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, names[:SHOWN_COLUMNS]))
-    return f"{listed}, …" if len(names) > SHOWN_COLUMNS else listed
 
 
 def _counted(holes: dict[str, int]) -> str:

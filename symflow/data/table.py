@@ -11,7 +11,7 @@ import gzip
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -78,6 +78,18 @@ def read_table(
     return names, _numbers(names, rows[1:], where)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return the names of columns for a message, the first of them where many.
+
+    Examples
+    --------
+    >>> listed(["dose", "age"])
+    "'dose', 'age'"
+    """
+    first = ", ".join(map(repr, names[:SHOWN_COLUMNS]))
+    return f"{first}, …" if len(names) > SHOWN_COLUMNS else first
+
+
 def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     """Return the names of target columns, each once; one name may stand alone.
 
@@ -114,17 +126,16 @@ def input_names(
     >>> input_names(("dose", "age", "effect"), ("effect",), "f")
     ('dose', 'age')
     """
-    listed = ", ".join(repr(name) for name in names[:SHOWN_COLUMNS])
-    listed += ", …" if len(names) > SHOWN_COLUMNS else ""
+    known = listed(names)
     for name in targets:
         if name not in names:
-            msg = f"{call}: there is no column {name!r}; the columns are {listed}"
+            msg = f"{call}: there is no column {name!r}; the columns are {known}"
             raise InvalidData(msg)
     chosen = frozenset(targets)
     inputs = tuple(name for name in names if name not in chosen)
     if not inputs:
         msg = (
-            f"{call}: all columns ({listed}) are targets and none is left as an "
+            f"{call}: all columns ({known}) are targets and none is left as an "
             "input. Name fewer targets"
         )
         raise InvalidData(msg)

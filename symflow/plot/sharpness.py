@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from symflow.algebra.numbers import to_float
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
-    COLOURS,
     axes_or_new,
     check_trajectory,
+    colours,
     finish,
     float_times,
     route_name,
@@ -66,14 +66,15 @@ def sharpness(
     bound = _bound(run, step_size)
     values = [to_float(run.sharpness(time)) for time in run.t]
     axes, times = axes_or_new(ax), float_times(run)
-    options = {"color": COLOURS[0], "label": route_name(run), **artist}
+    first, second = colours(2)
+    options = {"color": first, "label": route_name(run), **artist}
     axes.plot(times, values, **options)
     if bound is not None:
         name = (
             "2" if step_size is not None or not run.stats["momentum"] else r"2(1+\beta)"
         )
         label = rf"${name}/\eta$ = {bound:.4g}"
-        axes.axhline(bound, color=COLOURS[1], linestyle="--", label=label)
+        axes.axhline(bound, color=second, linestyle="--", label=label)
     axes.set_ylabel(r"sharpness $\lambda_{\max}(\nabla^2\mathcal{L})$")
     time_axis(axes, times)
     return finish(axes, len(axes.lines))
