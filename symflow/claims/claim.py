@@ -218,10 +218,6 @@ class Bound(Claim):
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the smaller and the larger side at every time of `path`."""
 
-    def magnification(self, path: Path) -> Array:
-        """Return by how much factors that cancel magnify rounding in W."""
-        return magnified(path, getattr(path.flow.network, "depth", 1))
-
     def margin(self, path: Path) -> Array:
         """Return larger/smaller at every time: at least 1 where the bound holds.
 
@@ -273,27 +269,6 @@ def thinned(path: Path) -> str:
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:
         return ""
     return f"it speaks of every iterate, and {len(path.t)} were kept"
-
-
-def magnified(path: Path, degree: int) -> Array:
-    """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
-
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    degree : int
-        The number of factors of W.
-
-    Returns
-    -------
-    array, shape (times,)
-        At least 1, also beside W = 0, where errors are relative to the numerator.
-    """
-    sizes = [to_float(abs(product).max()) for product in path.end_to_end]
-    whole = product_sizes(path, degree)
-    pairs = zip(whole, sizes, strict=True)
-    return np.array([max(1.0, top / (size or top or 1.0)) for top, size in pairs])
 
 
 def product_sizes(path: Path, degree: int) -> list[float]:

@@ -28,6 +28,7 @@ from symflow.claims import (
     all_hold,
     positive,
 )
+from symflow.claims.claim import product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
@@ -140,8 +141,29 @@ class LossBound(RateBound):
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the excess loss and its bound from the first time of `path`."""
+        return self.fall(path)
+
+    def fall(self, path: Path) -> tuple[Array, Array]:
+        """Return what falls and the bound on it, also where a speed is compared.
+
+        Parameters
+        ----------
+        path : Path
+            A trajectory; the bound is from its first time on.
+        """
         excess = excess_along(self.problem, path)
         return excess, excess[0] * decay_along(path, self.rate)
+
+    def magnification(self, path: Path) -> Array:
+        """Return by how much factors that cancel magnify rounding in W.
+
+        An error of a weight relative to the largest is one of W relative to
+        max|θ|^L, beside the root of `rounding_scale` if both are in units of Y.
+        """
+        sizes = product_sizes(path, getattr(path.flow.network, "depth", 1))
+        largest = float(self.reduction.eigenvalues[0]) if self.reduction.rank else 0.0
+        unit = (2 * rounding_scale(self.problem) / largest) ** 0.5 if largest else 0.0
+        return np.array([max(1.0, size / unit if unit else 1.0) for size in sizes])
 
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of what the excess loss is the difference of."""

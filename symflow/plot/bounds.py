@@ -10,7 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Bound
 from symflow.convergence import InstantaneousRate, RateBound
-from symflow.convergence.bound import excess_along
+from symflow.convergence.bound import LossBound
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import (
     axes_or_new,
@@ -97,14 +97,8 @@ def bounds(
 
 
 def _sides(claim: Bound, traj: Trajectory) -> tuple[Array, Array]:
-    """Return both sides of a bound, as they are drawn.
-
-    The sides of an instantaneous rate are speeds of the loss; what follows from it for
-    the loss itself is its `bound`.
-    """
-    if isinstance(claim, InstantaneousRate):
-        return excess_along(claim.problem, traj), claim.bound(float_times(traj))
-    return claim.sides(traj)
+    """Return both sides of a bound, for the loss itself where they are its speeds."""
+    return claim.fall(traj) if isinstance(claim, LossBound) else claim.sides(traj)
 
 
 def _draw_bound(
@@ -140,7 +134,7 @@ def _checked(claims: Any) -> list[Bound]:
                 f"rates(flow, data, init) returns those that apply; got {claim!r}"
             )
             raise InvalidArgument(msg)
-    # a bound on the loss itself comes first, and says what is drawn
+    # what is said of the speed at every instant comes last
     asserted.sort(key=lambda claim: isinstance(claim, InstantaneousRate))
     quantities = sorted({_quantity(claim) for claim in asserted})
     if len(quantities) != 1:

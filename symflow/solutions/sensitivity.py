@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import to_float
 from symflow.claims import Path, relative_size
 from symflow.claims.claim import product_sizes
 
@@ -167,6 +168,27 @@ def _grid(times: Array) -> Array:
         return np.unique(times)
     spread = np.geomspace(end * 1e-12, end, GRID)
     return np.unique(np.concatenate([[0.0], np.linspace(0, end, GRID), spread, times]))
+
+
+def magnified(path: Path, degree: int) -> Array:
+    """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
+
+    Parameters
+    ----------
+    path : Path
+        A trajectory.
+    degree : int
+        The number of factors of W.
+
+    Returns
+    -------
+    array, shape (times,)
+        At least 1, also beside W = 0, where errors are relative to the numerator.
+    """
+    sizes = [to_float(abs(product).max()) for product in path.end_to_end]
+    whole = product_sizes(path, degree)
+    pairs = zip(whole, sizes, strict=True)
+    return np.array([max(1.0, top / (size or top or 1.0)) for top, size in pairs])
 
 
 def relative_gaps(path: Path, predicted: Array, degree: int) -> Array:

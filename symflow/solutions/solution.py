@@ -23,7 +23,6 @@ from symflow.claims import (
     all_hold,
     relative_size,
 )
-from symflow.claims.claim import magnified
 from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import HypothesisFailed, NoClosedForm
 from symflow.flow.layer_order import in_given_order
@@ -39,6 +38,7 @@ from symflow.solutions.sensitivity import (
     bent,
     horizon,
     last_time,
+    magnified,
     relative_gaps,
 )
 from symflow.solutions.time.learning_rate import Scheduled, scheduled

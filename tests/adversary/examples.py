@@ -57,6 +57,17 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "validate",
         _white([[F(0)]], [[F(0)], [F(1)]], [[F(1)], [F(2)]], F(0)),
     ),
+    "weights of 1e7 whose product is of size one": (
+        "validate",
+        _white(
+            [[F(10, 13), F(120000000, 13)], [F(-24, 13), F(50000000, 13)]],
+            [[F(25, 338), F(-30, 169)], [F(-30, 169), F(72, 169)]],
+            [[F(5, 13), F(0)], [F(-12, 13), F(0)]],
+            F(1, 20 * 10**12),
+            F(1, 10**13),
+            F(1, 5 * 10**12),
+        ),
+    ),
     "a second mode of 1e-20": (
         "solve",
         _white(
