@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 from itertools import pairwise
 
 import mpmath
@@ -160,12 +161,41 @@ def test_the_estimate_travels_with_what_it_needs():
     assert pickle.loads(pickle.dumps(companion))() == run.error
 
 
-def test_noise_that_leaves_a_saddle_is_an_error_though_all_runs_end_alike():
-    """The exact flow ends at the saddle; every float64 run goes on to a minimum."""
-    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    frame = np.array([[0.6, -0.8], [0.8, 0.6]])
-    data = sf.whitened(frame @ np.diag([3.0, 2.0]) @ frame.T)
-    start = [frame @ np.diag([1.0, 1.0]) @ frame.T, frame @ np.diag([1, -1]) @ frame.T]
-    run = sf.simulate(flow, data, start, [0, 60])
-    assert np.linalg.svd(run.end_to_end[-1])[1][1] == pytest.approx(2)
-    assert run.error > 0.1
+def rotation(first):
+    """An orthogonal matrix of fractions, from Pythagorean triples."""
+    triples = [(3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25)]
+    whole = np.array([[Fraction(int(i == j)) for j in range(3)] for i in range(3)])
+    for number, (i, j) in enumerate([(0, 1), (1, 2), (0, 2)]):
+        a, b, c = triples[(first + number) % 4]
+        turned = np.array([[Fraction(int(k == m)) for m in range(3)] for k in range(3)])
+        turned[i, i] = turned[j, j] = Fraction(a, c)
+        turned[i, j], turned[j, i] = Fraction(-b, c), Fraction(b, c)
+        whole = whole @ turned
+    return whole
+
+
+@pytest.mark.blas
+@pytest.mark.parametrize(
+    ("frames", "small"), [((1, 2, 3), 5), ((2, 3, 0), 3), ((0, 2, 1), 3)]
+)
+def test_noise_that_leaves_a_saddle_is_an_error_though_all_runs_end_alike(
+    frames, small
+):
+    """The third mode dies in the exact flow; in float64 its rounding grows to one.
+
+    All runs then end at one minimizer, and only on the way there do they differ.
+    """
+    left, right, inner = map(rotation, frames)
+    goal = np.array([2, Fraction(1, 2), 1])
+    sizes = np.array([Fraction(1, 3), Fraction(1, 3), Fraction(1, 10**small)])
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(3, 3, 3),
+        sf.SquaredLoss(l2=Fraction(1, 10**6)),
+        learning_rates=[3, 3],
+    )
+    start = (inner * sizes) @ right.T, (left * sizes * [1, 1, -1]) @ inner.T
+    asked = flow, sf.whitened((left * goal) @ right.T), start, [20]
+    run, exact = sf.simulate(*asked), sf.precise(*asked, digits=15)
+    largest, _ = true_errors(run, exact)
+    assert largest > 0.9
+    assert run.error > 0.9

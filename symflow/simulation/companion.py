@@ -4,10 +4,11 @@ A method keeps the error of each step below its tolerance.  What becomes of thes
 is up to the flow: at a minimum they die out, and where a saddle is left they grow like
 the mode that leaves it.  The difference to a more accurate run contains all of this.
 
-Rounding is an error of its own, of which both runs make about the same: on the way into
-a saddle what should vanish becomes noise, and leaves it again as if it had been a mode.
-So a third run starts one rounding away from the second.  It may end where that does and
-yet leave the saddle at another time: they are compared at all steps.
+On the way into a saddle what should vanish becomes noise, of rounding or of the steps,
+and leaves it again as if it had been a mode; both runs make about the same noise.  So a
+third one starts as far from the second as that may err in a step.  It may end where the
+second does, and yet leave the saddle at another time: they are compared at all steps,
+and where they part by more than `LOST`, that is the error.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ SAFETY = 2.0
 
 #: The least relative error that is claimed for a run in float64.
 ROUNDING = 2e-15
+
+#: Part of the weights by which noise has to move them to be more than the difference.
+LOST = 1e-3
 
 #: At how many times at most two runs are compared.
 LOOKS = 500
@@ -59,7 +63,7 @@ class Companion:
         problem, finer = self.problem.floats, self.method.refined()
         system, shaken = (
             System(start, is_tuned=finer.is_general)
-            for start in (problem, _one_rounding_away(problem))
+            for start in (problem, _nudged(problem, max(ROUNDING, finer.rtol)))
         )
         method = fitted(finer, system.start)
         try:
@@ -70,16 +74,16 @@ class Companion:
             msg = f"the error is not known, for a more accurate run fails: {failure}"
             raise IntegrationFailed(msg) from None
         same = system.matrices(np.stack([better.interpolant(time) for time in at]))
-        return max(
-            error_of(self.weights, system.matrices(better.states)),
-            error_of(shaken.matrices(other.states), same),
-        )
+        known = error_of(self.weights, system.matrices(better.states))
+        parted = error_of(shaken.matrices(other.states), same)
+        size = max(float(np.max(np.abs(weight))) for weight in same)
+        return max(known, parted) if parted > LOST * size else known
 
 
-def _one_rounding_away(problem: Problem) -> Problem:
-    """Return a problem whose weights are one rounding larger or smaller, at random."""
-    rng, step = np.random.default_rng(0), np.finfo(float).eps
-    signs = (rng.choice((-step, step), weight.shape) for weight in problem.weights)
+def _nudged(problem: Problem, part: float) -> Problem:
+    """Return a problem whose weights are larger or smaller by a part, at random."""
+    rng = np.random.default_rng(0)
+    signs = (rng.choice((-part, part), weight.shape) for weight in problem.weights)
     pairs = zip(problem.weights, signs, strict=True)
     return replace(problem, weights=tuple(w * (1 + sign) for w, sign in pairs))
 
