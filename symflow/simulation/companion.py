@@ -97,8 +97,7 @@ class Companion:
         inside = (starts < self.times) & (self.times < ends[after])
         for place in _thinned(np.flatnonzero(inside), LANDINGS):
             begin = float(starts[place])
-            here = system.problem.started_at(system.matrices(dense(begin)))
-            start = replace(system, problem=here)
+            start = system.started_at(dense(begin))
             walk = follow(method, start, np.array([self.times[place] - begin]))
             states[place] = walk.states[-1]
         return states
