@@ -152,6 +152,20 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "companions",
         _white([[F(4463432, 3)]], [[F(0)]], [[F(0)]], F(1)),
     ),
+    "the hidden direction of a tiny mode": (
+        "solve",
+        replace(
+            from_modes(
+                (
+                    ((F(1, 10**13),) * 3, F(0)),
+                    ((F(1),) * 3, F(1)),
+                    ((F(1, 10**5),) * 3, F(0)),
+                ),
+                [rotation(Random(seed), 3, 3) for seed in (1, 2, 3, 4)],
+            ),
+            times=(F(1),),
+        ),
+    ),
     "a tiny mode, opposite to its target": (
         "solve",
         replace(
