@@ -55,19 +55,8 @@ class Paths(Protocol):
 def frame(paths: Paths, number: str | None = None, **columns: Any) -> Any:
     """Return a pandas table with a row per time, and per trajectory if there are many.
 
-    Parameters
-    ----------
-    paths : Paths
-        What to tabulate; numbers of any precision become float64.
-    number : str, optional
-        The column that counts the trajectories, where there are many.
-    **columns : sequence
-        Further columns, one value per trajectory.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `number`, ``t``, ``loss``, ``mode_1`` …, and the further ones.
+    Its columns are `number` (where there are many), ``t``, ``loss``, ``mode_1`` … in
+    float64, and the further ones, which have one value per trajectory.
 
     Raises
     ------
@@ -92,19 +81,9 @@ def frame(paths: Paths, number: str | None = None, **columns: Any) -> Any:
 def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
     """Return labelled arrays over the times, and the trajectories if there are many.
 
-    Parameters
-    ----------
-    paths : Paths
-        What to label; numbers of any precision become float64.
-    number : str, optional
-        The dimension of the trajectories, where there are many.
-    **attributes : object
-        Facts for ``.attrs``.
-
-    Returns
-    -------
-    xarray.Dataset
-        The weights, ``end_to_end``, ``loss`` and ``singular_values``.
+    It has the weights, ``end_to_end``, ``loss`` and ``singular_values`` in float64;
+    `number` is the dimension of the trajectories, and the `attributes` are its
+    ``.attrs``.
 
     Raises
     ------
@@ -129,14 +108,7 @@ def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
 
 
 def imported(name: str, call: str) -> Any:
-    """Return an optional library.
-
-    Parameters
-    ----------
-    name : str
-        The library.
-    call : str
-        What needs it.
+    """Return the optional library `name` that `call` needs.
 
     Raises
     ------

@@ -50,13 +50,7 @@ class Deferred:
         instance.__dict__[self._place] = value
 
     def peek(self, instance: Any) -> Any:
-        """Return the value if it is known, else None.
-
-        Parameters
-        ----------
-        instance : object
-            Whose field it is.
-        """
+        """Return the value if it is known, else None."""
         value = instance.__dict__[self._place]
         return None if callable(value) else value
 

@@ -139,19 +139,9 @@ def refuse_masks(value: Any, what: str) -> None:
 
 
 def unflatten(states: Array, shapes: Iterable[tuple[int, ...]]) -> tuple[Array, ...]:
-    """Cut vectors of all entries into arrays of these shapes.
+    """Cut vectors of all entries, shape (…, size), into arrays of shapes (…, *shape).
 
-    Parameters
-    ----------
-    states : array, shape (…, size)
-        The entries of all arrays, one after the other.
-    shapes : iterable of tuple of int
-        What the last dimension is cut into.
-
-    Returns
-    -------
-    tuple of arrays
-        Of shapes (…, *shape); views where NumPy can make them.
+    They are views where NumPy can make them.
 
     Examples
     --------

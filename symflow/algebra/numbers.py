@@ -79,12 +79,7 @@ def exact(value: Any) -> sympy.Expr:
 def formula(value: Any, call: str) -> sympy.Expr:
     """Return an expression that a user gave as one; a text is refused, not parsed.
 
-    Parameters
-    ----------
-    value : sympy.Expr or number
-        A float is read as the decimal that it prints.
-    call : str
-        Call and argument to name in an error message.
+    A float is read as the decimal that it prints; an error names `call`.
 
     Raises
     ------
@@ -110,14 +105,8 @@ def formula(value: Any, call: str) -> sympy.Expr:
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
     """Return an integer in a range.
 
-    Parameters
-    ----------
-    value : int or sympy.Integer
-        Truth values and spans of time, which are integers to Python or NumPy, are none.
-    call : str
-        Call and argument to name in an error message.
-    least, most : int
-        The range.
+    Truth values and spans of time, integers to Python or NumPy, are none; an error
+    names `call`.
 
     Raises
     ------

@@ -139,10 +139,7 @@ def unicode_name(name: str) -> str:
     SymPy's `pretty_symbol` answers in ASCII where the standard output is not Unicode,
     and generated files must not depend on that.
 
-    Parameters
-    ----------
-    name : str
-        A stem with optional digits, and after an underscore an index.
+    It is a stem with optional digits, and after an underscore an index.
 
     Examples
     --------

@@ -57,18 +57,8 @@ class Widest:
 def least_euclidean(rows: Array, context: Any = None) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1.
 
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i: floats, fractions or mpf, which are all taken as the fractions that
-        they are.
-    context : mpmath.MPContext, optional
-        Round the answer to this arithmetic instead of to float64.
-
-    Returns
-    -------
-    Widest
-        The minimizer, unique, with multipliers.
+    The rows y_i x_i, shape (n, d), are taken as the fractions that they are.  The
+    minimizer is unique, and rounded to the arithmetic of `context`, else to float64.
 
     Raises
     ------
@@ -123,15 +113,8 @@ def _in_floats(rows: Array) -> Widest | None:
 def widest_slab(rows: Array) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1 in fractions.
 
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i, of any kind of rational number.
-
-    Returns
-    -------
-    Widest
-        With entries of kind `Fraction`.
+    The rows y_i x_i, shape (n, d), are of any kind of rational number, and the answer
+    is of `Fraction`s.
 
     Raises
     ------

@@ -118,15 +118,7 @@ def as_given(problem: Problem, matrix: Array) -> Array:
 
 
 def imbalance_level(problem: Problem, found: Minimizers) -> float:
-    """Return a lower bound on Δ = [λ_r(D)]₊ + [λ_m(−D)]₊, D = W_1PW_1ᵀ − W_2ᵀW_2.
-
-    Parameters
-    ----------
-    problem : Problem
-        With two layers.
-    found : Minimizers
-        Of it, with P.
-    """
+    """Return a lower bound on Δ = [λ_r(D)]₊ + [λ_m(−D)]₊, D = W_1PW_1ᵀ − W_2ᵀW_2."""
     first, second = start_weights(problem, found)
     seen = first - found.off(first)
     inner, outer = times(seen, seen.T), times(second.T, second)
@@ -139,13 +131,7 @@ def imbalance_level(problem: Problem, found: Minimizers) -> float:
 
 
 def eigenvalues(matrix: Array) -> tuple[Array, float]:
-    """Return the falling eigenvalues of a symmetric matrix, and their error.
-
-    Parameters
-    ----------
-    matrix : array, shape (n, n)
-        Fractions or floats.
-    """
+    """Return the falling eigenvalues of a symmetric matrix, and their error."""
     rough = to_float_array(matrix)
     if matrix.dtype != object or len(matrix) > MOST_ROWS:
         noise = NOISE * len(matrix) * float(np.linalg.norm(rough))

@@ -143,16 +143,7 @@ class LeastNorm(Prediction):
 def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:
     """Return max|GP⊥| at every time, relative to W(0) and the minimizer.
 
-    Parameters
-    ----------
-    problem : Problem
-        For the scale.
-    best : Minimizers
-        Of it.
-    path : Path
-        Whose arithmetic is used.
-    gaps : array, shape (times, m, d)
-        G.
+    G are the `gaps`, shape (times, m, d), in the arithmetic of `path`.
     """
     start, least = product(problem.floats.weights), to_float_array(best.least_norm)
     scale = path.lift(np.vstack([start, least]))
@@ -162,12 +153,7 @@ def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Ar
 def allowance(problem: Problem, best: Minimizers) -> float:
     """Return how far off the row space rounded data alone may lead, relative.
 
-    Parameters
-    ----------
-    problem : Problem
-        Exact data have no such excuse.
-    best : Minimizers
-        Of it.
+    Exact data have no such excuse.
     """
     exact = all(map(is_exact_array, problem.arguments))
     return 0.0 if exact or best.rank.value == len(best.seen) else ALLOWED_OFF
@@ -176,12 +162,7 @@ def allowance(problem: Problem, best: Minimizers) -> float:
 def off_parts(problem: Problem, best: Minimizers) -> tuple[Array, Array, Array]:
     """Return W_1P, W_2W_1P⊥ and ΦᵀW_1ᵀW_1P⊥ (times Φ) of a two-layer start.
 
-    Parameters
-    ----------
-    problem : Problem
-        With two layers.
-    best : Minimizers
-        In fractions, the parts are too.
+    They are in fractions where `best` is.
     """
     first, second = start_weights(problem, best)
     rest = best.off(first)

@@ -148,17 +148,7 @@ class Direction(Prediction):
 
 
 def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
-    """Return u/‖θ‖^L at every time of a path, computed in its arithmetic.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the data.
-    path : Path
-        A trajectory.
-    degree : int
-        L.
-    """
+    """Return u/‖θ‖^L at every time of a path, computed in its arithmetic."""
     half = path.number(degree) / 2
     soft = soft_margins(problem, path)
     squares: Any = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
@@ -179,14 +169,7 @@ def balanced_ceiling(margin: float, degree: int) -> float:
 def only_limit(found: Widest, beta: Array, depth: int) -> Array:
     """Return a direction of largest margin in moduli, if it is the only candidate.
 
-    Parameters
-    ----------
-    found : Widest
-        The solution, which says whether it is unique.
-    beta : ndarray, shape (d,)
-        Its β.
-    depth : int
-        L.
+    Its `beta` has shape (d,).
 
     Raises
     ------
@@ -225,15 +208,8 @@ def euclidean_norm(vector: Array) -> float:
 def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> Array:
     """Return (√smaller − √larger)₊ relative to the larger side, or to the start.
 
-    Parameters
-    ----------
-    smaller, larger : arrays, shape (times,)
-        What is bounded, and the bound, which is a constant.
-    sizes : array, shape (times,)
-        What the smaller side is made of: it cannot be seen more sharply than its
-        rounding, to which `BLIND` of it belongs.
-    start : number, optional
-        What to be relative to, instead of the bound.
+    The larger side is a constant.  The `sizes` are what the smaller one is made of: it
+    cannot be seen more sharply than its rounding, to which `BLIND` of it belongs.
     """
     base = larger[0] if start is None else start
     pairs = zip(smaller, larger, base + BLIND * sizes, strict=True)
@@ -246,10 +222,7 @@ def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> 
 def least_lead(amplitudes: Any) -> Any:
     """Return the least (|η_l|² − |η_L|²)/(|η_l|² + |η_L|²) over modes and l < L.
 
-    Parameters
-    ----------
-    amplitudes : sequence of arrays, shape (p,) each
-        η_1, …, η_L.
+    The `amplitudes` are η_1, …, η_L, shape (p,) each.
 
     Examples
     --------
@@ -267,13 +240,7 @@ def least_lead(amplitudes: Any) -> Any:
 
 
 def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
-    """Return why two layers that are stationary have the least Σ|ρ_j|.
-
-    Parameters
-    ----------
-    *symbols : sympy.Symbol
-        Four names.
-    """
+    """Return why two layers that are stationary have the least Σ|ρ_j|."""
     a, b, p, q = symbols
     r, s = sympy.symbols("r s", real=True)
     return (
@@ -299,15 +266,7 @@ def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
 
 
 def soft_margins(problem: Problem, path: Path) -> Array:
-    """Return u at every time of a path, in its arithmetic.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the data.
-    path : Path
-        A trajectory.
-    """
+    """Return u at every time of a path, in its arithmetic."""
     rows = signed_samples(problem, path.context)
     margins = path.end_to_end[:, 0, :] @ rows.T
     return soft_margin(problem.flow.loss, margins, path.context)

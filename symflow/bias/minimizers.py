@@ -65,12 +65,7 @@ class Minimizers:
     def off(self, matrix: Array, path: Any = None) -> Array:
         """Return M(I − P), the part of M that no sample sees.
 
-        Parameters
-        ----------
-        matrix : array, shape (…, d)
-            M.
-        path : Path, optional
-            Whose arithmetic M has; fractions stay fractions without it.
+        M has shape (…, d), in the arithmetic of `path`; fractions stay so without it.
         """
         seen = self.seen if path is None else path.lift(self.seen)
         if matrix.dtype != object:
@@ -113,11 +108,6 @@ class Minimizers:
 def minimizers(problem: Problem) -> Minimizers:
     """Return the minimizers of the squared loss of a problem.
 
-    Parameters
-    ----------
-    problem : Problem
-        As bound, with the squared loss.
-
     Examples
     --------
     >>> import symflow as sf
@@ -147,14 +137,8 @@ def _minimizers(problem: Problem, data: Any) -> Minimizers:
 def minimizers_of(X: Array, Y: Array, count: int | None, *, rank: Rank) -> Minimizers:
     """Return the minimizers of ‖Y − XWᵀ‖², or for moments X = Σ_xx and Y = Σ_xy.
 
-    Parameters
-    ----------
-    X, Y : arrays, shapes (n, d) and (n, m)
-        Samples, or moments with n = d.
-    count : int or None
-        What the sums over samples are divided by; None for moments.
-    rank : Rank, keyword-only
-        That of X.
+    Samples have shapes (n, d) and (n, m), and their sums are divided by `count`, which
+    is None for moments; `rank` is that of X.
     """
     small = X.size <= MOST_ENTRIES and X.shape[1] <= MOST_INPUTS
     inputs, targets = (to_flint(X), to_flint(Y)) if small else (None, None)

@@ -59,10 +59,7 @@ class MirrorStart:
 def mirror_start(found: Coordinates) -> MirrorStart:
     """Return sizes and coefficients of a start, in the arithmetic of its numbers.
 
-    Parameters
-    ----------
-    found : Coordinates
-        Of a start that `mirrored` accepts.
+    It is one that `mirrored` accepts.
 
     Examples
     --------
@@ -92,13 +89,8 @@ def mirror_start(found: Coordinates) -> MirrorStart:
 def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, Any]:
     """Return coordinates, start and arithmetic with the digits that a potential needs.
 
-    Parameters
-    ----------
-    problem : Problem
-        Whose start `mirrored` accepts.
-    size : number
-        That of the coefficients to come; a force near the end of its range needs digits
-        for the ratio of it to c^L.
+    The `size` is that of the coefficients to come; a force near the end of its range
+    needs digits for the ratio of it to c^L.
     """
     digits = LEAST_DIGITS
     for _ in range(2):
@@ -118,12 +110,7 @@ def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, A
 def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
     """Say whether a start has one of the forms of the module, at every coordinate.
 
-    Parameters
-    ----------
-    problem : Problem
-        As bound.
-    found : Coordinates
-        Of it in float64, for the kind and the depth.
+    `found` has its coordinates in float64, for the kind and the depth.
     """
     amplitudes, given_exactly = _amplitudes(problem, found)
     columns = zip(*amplitudes, strict=True)

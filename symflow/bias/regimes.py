@@ -74,10 +74,7 @@ class Regime:
 def rich_regime(bias: Any) -> Regime:
     """Return the limit α → 0 of a potential from β(0) = 0.
 
-    Parameters
-    ----------
-    bias : DiagonalPotential
-        The prediction.
+    That is a `DiagonalPotential`.
 
     Raises
     ------
@@ -98,10 +95,7 @@ def rich_regime(bias: Any) -> Regime:
 def lazy_regime(bias: Any) -> Regime:
     """Return the limit α → ∞ of a potential from β(0) = 0.
 
-    Parameters
-    ----------
-    bias : DiagonalPotential
-        The prediction.
+    That is a `DiagonalPotential`.
 
     Raises
     ------

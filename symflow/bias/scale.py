@@ -30,14 +30,7 @@ ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
 def rich_excess(alpha: float, least: float, size: int) -> float:
     """Return the bound on ‖β‖₁/S, infinite where it says nothing.
 
-    Parameters
-    ----------
-    alpha : float
-        α.
-    least : float
-        S, the least ℓ₁ norm of an interpolant.
-    size : int
-        d, the number of inputs.
+    `least` is S, and `size` the number d of inputs.
 
     Raises
     ------
@@ -59,12 +52,7 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
 def lazy_excess(alpha: float, least: float) -> float:
     """Return the bound on ‖β‖₂²/‖β°‖₂².
 
-    Parameters
-    ----------
-    alpha : float
-        α.
-    least : float
-        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
+    `least` is ‖β°‖₂.
 
     Raises
     ------
@@ -85,19 +73,7 @@ def lazy_excess(alpha: float, least: float) -> float:
 def rich_scale(least: float, size: int, excess: float) -> float:
     """Return a scale α from which ‖β‖₁ ≤ (1 + ε)S.
 
-    Parameters
-    ----------
-    least : float
-        S, the least ℓ₁ norm of an interpolant.
-    size : int
-        d, the number of inputs.
-    excess : float
-        ε, positive.
-
-    Returns
-    -------
-    float
-        Every smaller scale will do as well.
+    `least` is S, `size` is d, and `excess` is ε; every smaller scale will do as well.
 
     Raises
     ------
@@ -129,17 +105,7 @@ def rich_scale(least: float, size: int, excess: float) -> float:
 def lazy_scale(least: float, excess: float) -> float:
     """Return the scale α from which ‖β‖₂² ≤ (1 + ε)‖β°‖₂².
 
-    Parameters
-    ----------
-    least : float
-        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-    excess : float
-        ε, positive.
-
-    Returns
-    -------
-    float
-        Every larger scale will do as well.
+    `least` is ‖β°‖₂, and `excess` is ε; every larger scale will do as well.
 
     Raises
     ------

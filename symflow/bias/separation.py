@@ -111,19 +111,7 @@ def degree_of(network: Any) -> int:
 
 
 def signed_samples(problem: Problem, context: Any = None) -> Array:
-    """Return the rows y_i x_i, in float64 or in the arithmetic of `context`.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a margin loss and one output.
-    context : mpmath.MPContext, optional
-        For high precision.
-
-    Returns
-    -------
-    array, shape (n, d)
-    """
+    """Return the rows y_i x_i, shape (n, d), in float64 or as mpf of `context`."""
     if context is None:
         data = problem.floats.data
         return np.asarray(data["Y"] * data["X"])
@@ -134,17 +122,8 @@ def signed_samples(problem: Problem, context: Any = None) -> Array:
 def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
     """Return the rows y_i x_i as fractions.
 
-    Parameters
-    ----------
-    problem : Problem
-        With a margin loss and one output.
-    digits : int
-        To how many digits irrational inputs are rounded.
-
-    Returns
-    -------
-    array, shape (n, d)
-        Floats as they are, which are fractions; otherwise of kind `Fraction`.
+    They have shape (n, d).  Floats stay as they are, which are fractions; irrational
+    inputs are rounded to `digits`.
     """
     labels, inputs = problem.data["Y"], problem.data["X"]
     if inputs.dtype != object:
@@ -192,18 +171,7 @@ def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:
 
     For the exponential loss u = −log Σe^{−z_i}; always u ≤ min z_i.
 
-    Parameters
-    ----------
-    loss : MarginLoss
-        φ.
-    margins : array, shape (times, n)
-        z.
-    context : mpmath.MPContext, optional
-        The arithmetic of the margins; float64 without it.
-
-    Returns
-    -------
-    array, shape (times,)
+    The margins have shape (times, n), in the arithmetic of `context`.
 
     Examples
     --------

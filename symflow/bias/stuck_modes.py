@@ -28,13 +28,6 @@ DIGITS, MOST_INPUTS, SEEN = 60, 16, 1e-25
 def stuck_modes(problem: Problem, found: Minimizers) -> int:
     """Return how many modes of a dense regression move alone and end at zero.
 
-    Parameters
-    ----------
-    problem : Problem
-        With dense layers and the squared loss.
-    found : Minimizers
-        Of it.
-
     Examples
     --------
     >>> import symflow as sf

@@ -168,14 +168,7 @@ class Setting:
     ) -> Hypothesis:
         """Require value > 0, of a number of size one, beyond what may be off.
 
-        Parameters
-        ----------
-        words, detail : str
-            The condition, and what was measured.
-        value : mpf
-            The number.
-        found : iterable of Hypothesis
-            Other conditions, some of which may hold only up to rounding.
+        Of the other conditions that were `found` some may hold only up to rounding.
         """
         floor = self.error + 10 * sum(other.defect for other in found) ** 0.5
         if 0 < value <= floor:
@@ -327,16 +320,7 @@ def angle_falls() -> Identity:
 def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
     """Return a start near the first mode of diag(2, z_2), with layers in between.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    *sizes : number
-        Of the layers in between.
-    second : number, keyword-only
-        z_2.
-    **more
-        As of `Example`.
+    The `sizes` are those of the layers in between, and `more` is as of `Example`.
     """
     first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
     middle = [[[size]] for size in sizes]

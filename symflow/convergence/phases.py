@@ -276,12 +276,7 @@ def sharp_modes(problem: Problem) -> Modes:
 def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
     """Return the modes of Σ_yx that have σ_i > 0, with λ_i and w_i(0) on them.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    digits : int, optional
-        Decimal digits; without it the result is float64.
+    Without `digits` they are in float64.
     """
     at = problem.floats if digits is None else problem.at(digits)
     frames = singular_frames(at.arguments[1], digits, metric=at.arguments[0])

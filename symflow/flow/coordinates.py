@@ -104,18 +104,8 @@ class Coordinates:
 def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | None:
     """Return the coordinates of a problem, or None for any other network.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    digits : int, optional
-        Digits of the numbers; float64 without it.
-
-    Returns
-    -------
-    Coordinates or None
-        None where the network is neither diagonal nor an orthogonally decomposable
-        tensor with real factors.
+    That is None where the network is neither diagonal nor an orthogonally decomposable
+    tensor with real factors; without `digits` the numbers are in float64.
 
     Examples
     --------

@@ -85,17 +85,8 @@ class ImbalanceLevels:
 def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     """Return spreads and level of D = AᵀA − BBᵀ.
 
-    Parameters
-    ----------
-    difference : ndarray, shape (h, h)
-        D, symmetric.
-    r, m : int
-        Rows of A and columns of B.
-
-    Returns
-    -------
-    ImbalanceLevels
-        Δ₊, Δ₋, rounded up, and Δ, rounded down.
+    D is symmetric, A has r rows and B m columns.  Spreads are rounded up, and the level
+    is rounded down.
 
     Examples
     --------

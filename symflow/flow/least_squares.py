@@ -112,17 +112,7 @@ class LeastSquares:
 def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     """Reduce the squared loss of a problem to its nonzero input directions.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    context : mpmath.MPContext, optional
-        Arithmetic of the result; float64 without it.
-
-    Returns
-    -------
-    LeastSquares
-        Eigenvalues, frame and target.
+    It is in float64 without a `context`.
 
     Examples
     --------
@@ -174,13 +164,7 @@ def _reduce(moments: Iterable[Array], rank: int, context: Any = None) -> LeastSq
 
 
 def input_rank(problem: Problem) -> Rank:
-    """Return the rank of Σ_xx, of the numbers as they were given where that is clear.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    """
+    """Return the rank of Σ_xx, of the numbers as given where that is clear."""
     return problem.remembered("input rank", lambda: _input_rank(problem))
 
 
@@ -217,15 +201,7 @@ def exact_least_norm(problem: Problem) -> Array | None:
 
     With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xxCᵀ)⁻¹C.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-
-    Returns
-    -------
-    array of Fraction or None
-        Shape (m, d); None if the moments are irrational, or the loss has no minimum.
+    It has shape (m, d); None if the moments are irrational, or the loss has no minimum.
 
     Examples
     --------

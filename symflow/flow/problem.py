@@ -84,13 +84,7 @@ class Problem:
         return self.mapped(to_float_array)
 
     def mapped(self, convert: Callable[[Array], Array]) -> Problem:
-        """Return the same problem with all of its arrays converted.
-
-        Parameters
-        ----------
-        convert : callable
-            From an array to one of the same shape.
-        """
+        """Return the same problem with all of its arrays converted."""
         weights = tuple(map(convert, self.weights))
         data = {name: convert(array) for name, array in self.data.items()}
         return replace(self, weights=weights, data=data)
@@ -193,12 +187,7 @@ class Problem:
     def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """Return what `make` made when it was first asked for under this key.
 
-        Parameters
-        ----------
-        key : hashable
-            What is asked for, with all that it depends on beside the problem.
-        make : callable
-            Makes it.
+        The key holds all that it depends on beside the problem.
         """
         if key not in self._made:
             self._made[key] = make()
@@ -324,12 +313,7 @@ def bind_gradient(
 ) -> Problem:
     """Bind a flow as `bind` does, for theorems about plain gradient flow.
 
-    Parameters
-    ----------
-    flow, data, init, rng
-        As for `bind`.
-    call : str
-        For the message of an error.
+    The arguments are those of `bind`; an error names `call`.
 
     Raises
     ------

@@ -23,12 +23,7 @@ CALL = "flow.at(…)"
 def specialized(flow: Flow, values: Mapping[Any, Any]) -> Flow:
     """Return a flow with other values for its symbols; see `GradientFlow.at`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Whose symbols are replaced.
-    values : mapping
-        From a symbol or its name.
+    The `values` are by symbol or name.
 
     Raises
     ------

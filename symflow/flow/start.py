@@ -24,16 +24,10 @@ from symflow.networks.layers import Layer
 
 
 def start_matrix(problem: Problem) -> Array:
-    """Return the end-to-end matrix at the start in float64.
+    """Return the end-to-end matrix at the start in float64, shape (m, d).
 
-    Parameters
-    ----------
-    problem : Problem
-        Of a product of layers, a tensor network, or a difference of diagonal ones.
-
-    Returns
-    -------
-    ndarray, shape (m, d)
+    It is that of a product of layers, a tensor network, or a difference of diagonal
+    ones.
 
     Raises
     ------

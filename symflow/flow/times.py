@@ -93,11 +93,6 @@ def time_points(t: Any) -> list[Any]:
 def float_times(t: Any) -> NDArray[np.float64]:
     """Return the times of a closed form in float64, in the shape that they came in.
 
-    Parameters
-    ----------
-    t : float or array_like
-        Times.
-
     Raises
     ------
     InvalidArgument

@@ -132,11 +132,6 @@ class Coverage(Displayed):
 def tabulated(entries: Iterable[Entry]) -> Coverage:
     """Return every result of the catalogues and of the experiments in the atlas.
 
-    Parameters
-    ----------
-    entries : iterable of Entry
-        Those of the atlas.
-
     Examples
     --------
     >>> table = tabulated(())

@@ -91,14 +91,7 @@ def claims_on(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield the claim of every start to which it applies, with its trajectory.
 
-    Parameters
-    ----------
-    kind : type
-        The theorem.
-    batch : Batch
-        Data and starts.
-    step : callable, optional
-        For gradient descent: from a problem to its step; 0 skips it.
+    For gradient descent, `step` returns the step for a problem; 0 skips it.
     """
     if step is None:
         paths = ensemble(batch.flow, batch.data, batch.starts, batch.t)

@@ -161,30 +161,14 @@ class PathEntry(Entry):
 
 
 def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
-    """Return the claim of a theorem on an instance to which it applies.
-
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    given : Instance or Example
-        The instance.
-    """
+    """Return the claim of a theorem on an instance to which it applies."""
     answer = theorem.attempt(bind(given.flow, given.data, given.init))
     assert isinstance(answer, Claim), answer
     return answer
 
 
 def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
-    """Return the entry of a theorem on one of its examples.
-
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    example : Example
-        As it carries it.
-    """
+    """Return the entry of a theorem on one of its examples."""
 
     def instance(given: Example = example) -> Instance:
         return Instance(given.flow, given.data, given.init, given.t)

@@ -62,12 +62,7 @@ def _regressions() -> Iterator[tuple[Array, Array]]:
 def least_l1(X: Array, y: Array) -> float:
     """Return the least ℓ₁ norm of an interpolant, by linear programming.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, d)
-        Samples.
-    y : ndarray, shape (n,)
-        Targets.
+    The samples X have shape (n, d), the targets y (n,).
 
     Examples
     --------

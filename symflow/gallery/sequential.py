@@ -106,10 +106,7 @@ def _trap() -> float:
 def digit_classes(directions: int = 6) -> Dataset:
     """Return the leading directions of the digits, and their centred classes.
 
-    Parameters
-    ----------
-    directions : int
-        Leading principal directions of the images.
+    They are principal `directions` of the images.
 
     Examples
     --------

@@ -47,12 +47,7 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
 def arrays_of(source: Path, limit: int) -> dict[str, Any]:
     """Return the arrays of an archive, none of which is larger than the file says.
 
-    Parameters
-    ----------
-    source : Path
-        An ``.npz`` file.
-    limit : int
-        Bytes that all arrays together may take.
+    The `limit` is in bytes, of all arrays together.
 
     Raises
     ------

@@ -105,12 +105,8 @@ class Loss(ABC):
 def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
     """Return a weight decay as an exact number or a symbol, or a tuple of these.
 
-    Parameters
-    ----------
-    value : number, str, sympy.Symbol, or a sequence of these
-        A float is read as the decimal that it prints; a name becomes a symbol.
-    loss : str
-        Name of the loss, for the error message.
+    A float is read as the decimal that it prints; a name becomes a symbol.  An error
+    names the `loss`.
 
     Raises
     ------

@@ -43,12 +43,7 @@ _POLYNOMIAL = (Product, Transposed, Hadamard, IdentityNode, LinearMap)
 def polynomial(expr: sympy.MatrixExpr, known: Mapping[Any, Any]) -> Node:
     """Return a polynomial in matrices as a node.
 
-    Parameters
-    ----------
-    expr : sympy.MatrixExpr
-        The formula.
-    known : mapping
-        The numbers of some matrix symbols.
+    The numbers of some matrix symbols are `known`.
 
     Raises
     ------

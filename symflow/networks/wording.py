@@ -28,12 +28,7 @@ _SHAPE = re.compile(r"(\w+)=(\w+?)[x×,](\w+)")
 def network_in(words: str, option: str = "--network") -> Any:
     """Return the network that a few words name.
 
-    Parameters
-    ----------
-    words : str
-        A kind of network and its numbers.
-    option : str
-        What to name in an error message.
+    An error names the `option`.
 
     Raises
     ------
@@ -72,14 +67,9 @@ def model_in(
 ) -> Network | MatrixModel:
     """Return the model of a formula, whose letters are its parameters.
 
-    Parameters
-    ----------
-    formula : str
-        Sums, products, powers and transposes (``.T``) of letters.
-    shapes : str
-        A shape for every letter, in the order in which weights are given and returned.
-    options : tuple of str
-        What to name in an error message.
+    It has sums, products, powers and transposes (``.T``) of letters; `shapes` has one
+    for every letter, in the order in which weights are given and returned.  An error
+    names the `options`.
 
     Raises
     ------
@@ -128,14 +118,8 @@ def _factors(expr: Any) -> int:
 def widths_in(text: str, option: str = "--widths", least: int = 2) -> list[int | str]:
     """Return numbers as integers, and leave names for the network to judge.
 
-    Parameters
-    ----------
-    text : str
-        With commas or blanks between them.
-    option : str
-        What to name in an error message.
-    least : int
-        How many there have to be.
+    There are commas or blanks between them, and at least `least`; an error names the
+    `option`.
 
     Raises
     ------

@@ -51,12 +51,8 @@ def spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array
     A transform of d fractions is an algebraic number of degree below d: if it is not
     zero, d times the digits of the fractions show that.
 
-    Parameters
-    ----------
-    problem : Problem
-        With circulant Σ_xx and full filters.
-    digits : int
-        Digits of the arithmetic, beside those that tell zero from small.
+    Σ_xx is circulant and the filters are full; `digits` are those of the arithmetic,
+    beside those that tell zero from small.
     """
     return problem.remembered(
         ("spectra", digits), lambda: _spectra(problem, digits + SPARE)
@@ -122,12 +118,7 @@ class CircularSolution(Solution):
 def turned_back(basis: Array, values: list[Any]) -> Array:
     """Return the real row, shape (1, d), with a given transform.
 
-    Parameters
-    ----------
-    basis : array, shape (d, d)
-        The transform, as from `spectra`.
-    values : list of mpc
-        The transformed row.
+    The `basis` is the transform, shape (d, d), as from `spectra`.
     """
     context = basis.flat[0].context
     back = np.array([[context.conj(x) for x in row] for row in basis])

@@ -60,14 +60,8 @@ def spread_of(problem: Problem, digits: int, *, fine: bool = True) -> Spread:
 def oja_turned(tau: Array, rates: Array, parts: Array, lead: float) -> Any:
     """Return e^{(H − lead)τ}x₀ divided by its length, and that length.
 
-    Parameters
-    ----------
-    tau : array, shape (…)
-        Internal times.
-    rates, parts : arrays, shape (r,)
-        Eigenvalues of H, and x₀ along their vectors.
-    lead : float
-        What is taken off the rates.
+    The `rates` are the eigenvalues of H, the `parts` x₀ along their vectors, shape
+    (r,), and τ has any shape.
     """
     # by the largest rate first: a length that underflows has no direction
     turned = parts * np.exp((rates - rates[0]) * tau[..., None])

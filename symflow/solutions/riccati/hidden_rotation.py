@@ -24,14 +24,7 @@ RELATIVE, ABSOLUTE = 1e-12, 1e-13
 def rotations(start: GradedStart, kappa: float, times: Array) -> Array:
     """Return O at float64 times, shape (times, r, r).
 
-    Parameters
-    ----------
-    start : GradedStart
-        In float64.
-    kappa : float
-        Variance of the whitened input.
-    times : array, shape (n,)
-        Times in any order.
+    `kappa` is the variance of the whitened input; the times are in any order.
 
     Raises
     ------

@@ -91,14 +91,7 @@ def enclosed_gram(
 ) -> Array:
     """Return P(t) = e^{Ft}Q₀(I + κQ₀ᵀ(∫e^{2Fs})Q₀)⁻¹Q₀ᵀe^{Ft} in balls.
 
-    Parameters
-    ----------
-    force, start : arrays of exact numbers
-        F and Q₀.
-    kappa, time : exact numbers
-        κ and t.
-    digits : int
-        Radii are at most 10^−digits of the largest entry.
+    F and Q₀ are exact numbers; radii are at most 10^−digits of the largest entry.
 
     Raises
     ------

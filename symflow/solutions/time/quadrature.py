@@ -40,13 +40,6 @@ Density = Callable[[Any, Any], Callable[[Any], Any]]
 def gauss_legendre(count: int, digits: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return nodes and weights of Gauss–Legendre quadrature on [−1, 1].
 
-    Parameters
-    ----------
-    count : int
-        Number of nodes.
-    digits : int
-        Digits of the numbers.
-
     Examples
     --------
     >>> nodes, weights = gauss_legendre(2, 20)
@@ -186,13 +179,7 @@ class Clock:
         return float(self._table[0][-1]), float(self._table[2][-1])
 
     def floats(self, times: Array) -> Array:
-        """Return y(t) in float64 for times of any shape; infinite where it is far.
-
-        Parameters
-        ----------
-        times : array
-            Not negative.
-        """
+        """Return y(t) in float64 for times of any shape; infinite where it is far."""
         edges, widths, first, rest, fitted = self._table
         place = np.maximum(np.searchsorted(first, times, side="right") - 1, 0)
         remaining = (times - first[place]) - rest[place]
