@@ -29,6 +29,7 @@ from symflow.errors import ShapeMismatch
 
 Shape = tuple[Any, Any]
 Result = TypeVar("Result")
+Maker = TypeVar("Maker", bound=Callable[..., Any])
 
 
 class Interned(ABCMeta):
@@ -69,9 +70,11 @@ class Node(metaclass=Interned):
     def children(self) -> tuple[Node, ...]:
         """The nodes this one is made of."""
 
-    @abstractmethod
     def rebuild(self, *children: Node) -> Node:
         """Return the same operation applied to other nodes."""
+        given = iter(children)
+        parts = (next(given) if isinstance(p, Node) else p for p in self.parts)
+        return _MAKERS.get(type(self), type(self))(*parts)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -88,6 +91,20 @@ class Node(metaclass=Interned):
     def times_after(self, left: Node) -> Node | None:
         """Return left·self in a simpler form than a product, or None."""
         return None
+
+
+#: The functions that make nodes of a kind, where they know simpler forms.
+_MAKERS: dict[type[Node], Callable[..., Node]] = {}
+
+
+def makes(kind: type[Node]) -> Callable[[Maker], Maker]:
+    """Declare that a function of the parts of a node is what makes nodes of a kind."""
+
+    def registered(function: Maker) -> Maker:
+        _MAKERS[kind] = function
+        return function
+
+    return registered
 
 
 class Atom(Node):
@@ -109,6 +126,22 @@ class Unary(Node):
     @property
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
+
+
+class Alike(Unary):
+    """An operation that keeps shape and symmetry of its `body`."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return self.body.shape
+
+    @cached_property
+    def is_scalar(self) -> bool:
+        return self.body.is_scalar
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        return self.body.is_symmetric
 
 
 class Binary(Node):
@@ -159,9 +192,6 @@ class Product(Binary):
     def shape(self) -> Shape:
         return self.left.shape[0], self.right.shape[1]
 
-    def rebuild(self, *children: Node) -> Node:
-        return product(*children)
-
 
 @dataclass(frozen=True, eq=False)
 class Sum(Node):
@@ -186,22 +216,12 @@ class Sum(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled(Unary):
+class Scaled(Alike):
     """A node times a commutative SymPy coefficient."""
 
     coefficient: sympy.Expr
     body: Node
-
-    @cached_property
-    def shape(self) -> Shape:
-        return self.body.shape
-
-    @cached_property
-    def is_scalar(self) -> bool:
-        return self.body.is_scalar
-
-    def rebuild(self, *children: Node) -> Node:
-        return scale(self.coefficient, *children)
+    is_symmetric = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,9 +235,6 @@ class Transposed(Unary):
         rows, columns = self.body.shape
         return columns, rows
 
-    def rebuild(self, *children: Node) -> Node:
-        return transpose(*children)
-
 
 @dataclass(frozen=True, eq=False)
 class Traced(Scalar, Unary):
@@ -225,10 +242,8 @@ class Traced(Scalar, Unary):
 
     body: Node
 
-    def rebuild(self, *children: Node) -> Node:
-        return trace(*children)
 
-
+@makes(Product)
 def product(*factors: Node) -> Node:
     """Return the product of `factors`, associated from the left.
 
@@ -274,6 +289,7 @@ def add(*terms: Node) -> Node:
     return flat[0] if len(flat) == 1 else Sum(tuple(flat))
 
 
+@makes(Scaled)
 def scale(coefficient: Any, body: Node) -> Node:
     """Return `coefficient` times `body`."""
     factor = sympy.sympify(coefficient, strict=True)  # a text would be run as code
@@ -287,6 +303,7 @@ def subtract(left: Node, right: Node) -> Node:
     return add(left, scale(-1, right))
 
 
+@makes(Transposed)
 def transpose(body: Node) -> Node:
     """Return the transpose; twice transposed and symmetric symbols come back bare."""
     if isinstance(body, Transposed):
@@ -298,6 +315,7 @@ def transpose(body: Node) -> Node:
     return Transposed(body)
 
 
+@makes(Traced)
 def trace(body: Node) -> Node:
     """Return the trace of a square node."""
     if body.shape[0] != body.shape[1]:
