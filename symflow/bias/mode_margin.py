@@ -29,13 +29,7 @@ from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
-from symflow.bias.max_margin import (
-    Direction,
-    balanced_ceiling,
-    least_lead,
-    moduli_optimality,
-    only_limit,
-)
+from symflow.bias.max_margin import ModuliDirection, least_lead
 from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
     CLASSIFICATION,
@@ -44,7 +38,7 @@ from symflow.bias.separation import (
     is_rational,
     signed_samples,
 )
-from symflow.claims import Hypothesis, Identity, Refusal, all_hold, positive
+from symflow.claims import Hypothesis, Refusal, all_hold, positive
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.example import Examples
 from symflow.claims.hypothesis import ROUNDING
@@ -61,7 +55,7 @@ VISIBLE = 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ModeMaxMargin(Direction):
+class ModeMaxMargin(ModuliDirection):
     """A direction that is stationary for the ℓ_{2/L} margin; made by `implicit_bias`.
 
     Parameters
@@ -106,35 +100,8 @@ class ModeMaxMargin(Direction):
         return (two_points("yun-modes-margin", DiagonalNetwork(2, 2), *start),)
 
     @property
-    def is_determined(self) -> bool:
-        """Only for two layers is the problem convex."""
-        return self.degree == 2
-
-    @classmethod
-    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
-        return moduli_optimality(*symbols)
-
-    @property
-    def limit(self) -> Array:
-        """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
-
-        Raises
-        ------
-        HypothesisFailed
-            For L ≥ 3, or if several directions have the largest margin.
-        """
-        beta = (self.modes.S.T @ self.widest.point).real
-        return only_limit(self.widest, beta, self.degree)
-
-    @property
-    def margin(self) -> float:
-        """The largest margin at Σ|ρ_j| = 1, no less than that at ‖ρ‖_{2/L} = 1."""
-        return float(1 / np.sum(np.abs(self.widest.point)))
-
-    @property
-    def ceiling(self) -> float:
-        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2}."""
-        return balanced_ceiling(self.margin, self.degree)
+    def _beta(self) -> Array:
+        return np.asarray((self.modes.S.T @ self.widest.point).real)
 
     @property
     def potential(self) -> sympy.Expr:
