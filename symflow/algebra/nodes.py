@@ -60,6 +60,9 @@ class Node(metaclass=Interned):
     #: Whether the node is known to equal its transpose.
     is_symmetric: bool = False
 
+    #: What makes such a node, where it is not the class.
+    made: ClassVar[Callable[..., Any] | None] = None
+
     @property
     @abstractmethod
     def shape(self) -> Shape:
@@ -74,7 +77,7 @@ class Node(metaclass=Interned):
         """Return the same operation applied to other nodes."""
         given = iter(children)
         parts = (next(given) if isinstance(p, Node) else p for p in self.parts)
-        return _MAKERS.get(type(self), type(self))(*parts)
+        return (type(self).made or type(self))(*parts)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -93,18 +96,14 @@ class Node(metaclass=Interned):
         return None
 
 
-#: The functions that make nodes of a kind, where they know simpler forms.
-_MAKERS: dict[type[Node], Callable[..., Node]] = {}
-
-
 def makes(kind: type[Node]) -> Callable[[Maker], Maker]:
-    """Declare that a function of the parts of a node is what makes nodes of a kind."""
+    """Declare that a function of the parts makes nodes of a kind, in simpler forms."""
 
-    def registered(function: Maker) -> Maker:
-        _MAKERS[kind] = function
+    def declared(function: Maker) -> Maker:
+        kind.made = function
         return function
 
-    return registered
+    return declared
 
 
 class Atom(Node):
@@ -173,8 +172,7 @@ class Leaf(Atom):
 
     @cached_property
     def shape(self) -> Shape:
-        rows, columns = self.symbol.shape
-        return rows, columns
+        return self.symbol.shape  # type: ignore[no-any-return]
 
     @cached_property
     def is_symmetric(self) -> bool:
@@ -232,8 +230,7 @@ class Transposed(Unary):
 
     @cached_property
     def shape(self) -> Shape:
-        rows, columns = self.body.shape
-        return columns, rows
+        return self.body.shape[1], self.body.shape[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,10 +263,7 @@ def _times(left: Node, right: Node) -> Node:
         return scale(left.coefficient, _times(left.body, right))
     if isinstance(right, Scaled):
         return scale(right.coefficient, _times(left, right.body))
-    simpler = left.times(right)
-    if simpler is None:
-        simpler = right.times_after(left)
-    return Product(left, right) if simpler is None else simpler
+    return left.times(right) or right.times_after(left) or Product(left, right)
 
 
 def add(*terms: Node) -> Node:

@@ -31,7 +31,7 @@ from symflow.bias.least_norm import ALLOWED_OFF, allowance
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import MirrorMap, mirror_proof
 from symflow.bias.mirror_start import MirrorStart, fine_start, mirror_start, mirrored
-from symflow.bias.prediction import Prediction
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import rotated_tensor, unseen
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
 from symflow.claims import (
@@ -63,7 +63,7 @@ def _separable(problem: Problem) -> Hypothesis:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DiagonalPotential(Prediction):
+class DiagonalPotential(RegressionLimit):
     """The limit is the minimizer of Q; made by `implicit_bias`.
 
     Parameters
@@ -139,11 +139,6 @@ class DiagonalPotential(Prediction):
         beta, c, s, A, nu = map(sympy.IndexedBase, names)
         total = sympy.Sum(A[k, j] * nu[k], (k, 1, self.minimizers.rank.value))
         return self.mirror.relation(beta[j] / c[j] ** L, s[j] + c[j] ** (L - 2) * total)
-
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
 
     @cached_property
     def separation(self) -> Coordinates:

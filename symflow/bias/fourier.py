@@ -34,12 +34,11 @@ from flint import fmpq, fmpq_poly, fmpz_poly
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import WIDE, as_fraction
 from symflow.algebra.threads import cached_property
-from symflow.bias.exact_start import is_drawn
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF
-from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
+from symflow.bias.minimizers import is_drawn, minimizers, orthonormal
 from symflow.bias.mirror import ProductMap, mirror_proof
-from symflow.bias.prediction import Prediction
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import few_samples, unseen
 from symflow.claims import (
     Hypothesis,
@@ -113,7 +112,7 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FourierPotential(Prediction):
+class FourierPotential(RegressionLimit):
     """The limit of a convolution of full filters; made by `implicit_bias`.
 
     Parameters
@@ -193,11 +192,6 @@ class FourierPotential(Prediction):
         law = self.mirror.relation(abs(beta[k]) / c[k] ** L, c[k] ** (L - 2) * size)
         turned = sympy.Eq(beta[k] * size, abs(beta[k]) * zeta[k], evaluate=False)
         return sympy.And(law, turned, evaluate=False)
-
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
 
     @cached_property
     def frame(self) -> Array:

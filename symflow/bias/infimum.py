@@ -31,8 +31,7 @@ from symflow.algebra.arrays import (
 )
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
-from symflow.bias.exact_start import is_drawn, product, start_weights
-from symflow.bias.minimizers import Minimizers, times
+from symflow.bias.minimizers import Minimizers, is_drawn, product, start_weights, times
 from symflow.bias.stuck_modes import stuck_modes
 from symflow.claims import Hypothesis, Identity
 from symflow.claims.hypothesis import ROUNDING, UNSEEN

@@ -33,10 +33,16 @@ import sympy
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
-from symflow.bias.exact_start import is_drawn, product, start_weights
 from symflow.bias.infimum import as_given, ends_at_a_minimum, infimum_proof, moves
-from symflow.bias.minimizers import Minimizers, minimizers, times
-from symflow.bias.prediction import Prediction
+from symflow.bias.minimizers import (
+    Minimizers,
+    is_drawn,
+    minimizers,
+    product,
+    start_weights,
+    times,
+)
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     TOLERANCE,
@@ -59,7 +65,7 @@ ALLOWED_OFF = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeastNorm(Prediction):
+class LeastNorm(RegressionLimit):
     """The limit is Σ_yxΣ_xx⁺; made by `implicit_bias`."""
 
     source = MIN_2021
@@ -133,11 +139,6 @@ class LeastNorm(Prediction):
     def slack(self, path: Path) -> Array:
         """Return what a rounded start, or rounded data, may put off the row space."""
         return super().slack(path) + allowance(self.problem, self.minimizers)
-
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
 
 
 def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:

@@ -29,7 +29,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, as_fraction, to_float
-from symflow.bias.exact_start import is_drawn
+from symflow.bias.minimizers import is_drawn
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
 from symflow.claims import Hypothesis, positive, vanishing
 from symflow.flow.coordinates import Coordinates, coordinates

@@ -16,8 +16,7 @@ import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.bias.exact_start import is_drawn, start_weights
-from symflow.bias.minimizers import Minimizers
+from symflow.bias.minimizers import Minimizers, is_drawn, start_weights
 from symflow.claims import TOLERANCE
 from symflow.flow.problem import Problem
 

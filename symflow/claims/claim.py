@@ -236,7 +236,6 @@ class Bound(Claim):
         return np.array(ratios)
 
     def residuals(self, path: Path) -> Array:
-        """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         # neither side is negative but by rounding
         low, high = (np.maximum(side, 0 * side) ** 0.5 for side in (smaller, larger))

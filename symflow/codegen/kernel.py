@@ -109,7 +109,6 @@ class Kernel(ProgramFunction):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Names of the arguments, in order."""
         return tuple(argument.name for argument in self.program.inputs)
 
     def __repr__(self) -> str:

@@ -78,7 +78,6 @@ class InducedFlow(Theorem):
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the claim."""
         return cls(problem, tuple(found), problem.flow.network.depth)
 
     @classmethod

@@ -172,7 +172,6 @@ class UniformDescent(DescentBound):
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
-        """Return the bound for steps of this size, or the hypotheses that fail."""
         answer = super().attempt(problem, step)
         if isinstance(answer, Refusal):
             return answer

@@ -133,7 +133,6 @@ class PathEntry(Entry):
     elsewhere: Callable[[], Instance] | None = None
 
     def run(self, digits: int) -> Line:
-        """Hold the claim against the trajectory."""
         instance = self.instance()
         claim = self.claim(instance)
         path = instance.sharp(digits) if self.exact else instance.run
@@ -153,7 +152,6 @@ class PathEntry(Entry):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the mutated claim contradicts the float64 trajectory."""
         instance = self.instance()
         path = (instance if self.elsewhere is None else self.elsewhere()).run
         residual = max(to_float(r) for r in self.mutant(instance).residuals(path))
@@ -233,7 +231,6 @@ class NumberEntry(Experiment):
     tolerance: float
 
     def run(self, digits: int) -> Line:
-        """Compare the prediction with the measurement."""
         predicted, measured = self.both()
         gap = _gap(predicted, measured)
         return self.line(
@@ -245,7 +242,6 @@ class NumberEntry(Experiment):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the false prediction is outside the tolerance."""
         predicted, measured = self.both()
         return _gap(np.asarray(self.mutant(predicted)), measured) > self.tolerance
 
@@ -263,7 +259,6 @@ class CeilingEntry(Experiment):
     factor: float
 
     def run(self, digits: int) -> Line:
-        """Compare the bound with the measurement."""
         bound, measured = self.both()
         return self.line(
             predicted=f"at most {_text(bound)}",
@@ -274,7 +269,6 @@ class CeilingEntry(Experiment):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the smaller bound is violated."""
         bound, measured = self.both()
         return bool(np.any(measured > self.factor * bound))
 

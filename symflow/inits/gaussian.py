@@ -19,14 +19,10 @@ class GaussianInit(DrawnInit):
     """Independent Gaussian weights; made by `gaussian_init`."""
 
     call = "gaussian_init(…)"
+    tags = frozenset()
     scale: Any
     width_exponent: Any
     seed: int
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Nothing holds for every draw."""
-        return frozenset()
 
     def _sizes(self, network: HasWidths, data: Any) -> Any:
         """Return the widths and the shapes of the parameters, of any architecture."""

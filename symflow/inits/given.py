@@ -43,6 +43,7 @@ class GivenInit(Init):
     """
 
     weights: tuple[Array, ...]
+    tags = frozenset()  # nothing is declared of them; it is checked where it matters
 
     def __init__(self, weights: Any) -> None:
         if not isinstance(weights, (list, tuple)) or not weights:
@@ -58,11 +59,6 @@ class GivenInit(Init):
         for array in arrays:
             array.flags.writeable = False
         object.__setattr__(self, "weights", arrays)
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Nothing is declared of given weights; it is checked where it matters."""
-        return frozenset()
 
     def draw(
         self,

@@ -31,11 +31,9 @@ class PythonLoops(Language):
         return f"{name}[{row}, {column}]"
 
     def number(self, name: str) -> str:
-        """Return the name itself."""
         return name
 
     def loop(self, index: str, count: int, body: list[str]) -> list[str]:
-        """Return the lines of a for loop."""
         return [
             f"for {index} in range({count}):",
             *(f"    {line}" for line in body),

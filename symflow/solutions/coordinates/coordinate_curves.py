@@ -230,7 +230,6 @@ class Pivot(Course):
         return pivot * prod(others)
 
     def rise(self, v: Any) -> Any:
-        """Return the derivative of the height."""
         pivot, others = self._sizes(v, self.ops)
         parts = 1 + sum(pivot * pivot / (w * w) for w in others)
         return self._units[0] * self.ops.cosh(v) * prod(others) * parts
@@ -333,7 +332,6 @@ class Difference(Course):
         return 2 * unit**self.depth * (2 * ops.cosh(v)) ** power * ops.sinh(power * v)
 
     def rise(self, v: Any) -> Any:
-        """Return the derivative of the height."""
         ops, power = self.ops, self._power(self.ops)
         inner = ops.cosh(power * v) + ops.tanh(v) * ops.sinh(power * v)
         outer = 2 * self._unit**self.depth * (2 * ops.cosh(v)) ** power
