@@ -16,12 +16,7 @@ from symflow.errors import InvalidArgument, OutputError
 def as_path(path: Any, call: str) -> Path:
     """Return the path of a file, or refuse what is none.
 
-    An error names `call`.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Raises InvalidArgument, which names `call`, if it is neither text nor a path.
 
     Examples
     --------
@@ -40,12 +35,8 @@ def whole_file(path: str | os.PathLike[str], call: str) -> Iterator[BinaryIO]:
 
     Whatever ends the writing, a full disk or SIGKILL, leaves the old file as it was.
 
-    A link is followed; an error names `call`.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or something else than a file stands there.
+    A link is followed; an error names `call`.  Raises OutputError if it cannot be
+    written, or something else than a file stands there.
 
     Examples
     --------
@@ -86,12 +77,8 @@ def regular(path: str | os.PathLike[str], call: str) -> Path:
 
     A device has no end, and a pipe no second reading.
 
-    An error names `call`.
-
-    Raises
-    ------
-    OutputError
-        If a directory, a device or a pipe stands there.
+    An error names `call`.  Raises OutputError if a directory, a device or a pipe stands
+    there.
 
     Examples
     --------

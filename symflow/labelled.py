@@ -56,12 +56,8 @@ def frame(paths: Paths, number: str | None = None, **columns: Any) -> Any:
     """Return a pandas table with a row per time, and per trajectory if there are many.
 
     Its columns are `number` (where there are many), ``t``, ``loss``, ``mode_1`` … in
-    float64, and the further ones, which have one value per trajectory.
-
-    Raises
-    ------
-    NotInstalled
-        Without pandas.
+    float64, and the further ones, which have one value per trajectory.  Raises
+    NotInstalled without pandas.
     """
     pandas = imported("pandas", "to_frame()")
     loss, times = to_float_array(paths.loss), to_float_array(paths.t)
@@ -83,12 +79,7 @@ def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
 
     It has the weights, ``end_to_end``, ``loss`` and ``singular_values`` in float64;
     `number` is the dimension of the trajectories, and the `attributes` are its
-    ``.attrs``.
-
-    Raises
-    ------
-    NotInstalled
-        Without xarray.
+    ``.attrs``.  Raises NotInstalled without xarray.
     """
     xarray = imported("xarray", "to_xarray()")
     lead = ("t",) if number is None else (number, "t")
@@ -110,10 +101,7 @@ def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
 def imported(name: str, call: str) -> Any:
     """Return the optional library `name` that `call` needs.
 
-    Raises
-    ------
-    NotInstalled
-        Without it, with the command that installs it.
+    Raises NotInstalled without it, with the command that installs it.
     """
     try:
         return import_module(name)

@@ -57,12 +57,8 @@ def pull_back(
     """Return the adjoint of d(node)/d(symbol) applied to `force`, for every symbol.
 
     The `force` has the shape of `node`, and is ``Number(1)`` for the gradient of a
-    scalar.  The adjoint is None where the node does not depend on the symbol.
-
-    Raises
-    ------
-    NotDifferentiable
-        If a function has no derivative in closed form.
+    scalar.  The adjoint is None where the node does not depend on the symbol.  Raises
+    NotDifferentiable if a function has no derivative in closed form.
 
     Examples
     --------

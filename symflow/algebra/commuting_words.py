@@ -54,12 +54,8 @@ def expand_commuting(node: Node) -> Chains:
     """Expand a matrix expression into words in their normal form.
 
     The node is polynomial in its symbols, and no number.  The coefficients of its words
-    are kept on it: do not change them.
-
-    Raises
-    ------
-    TypeError
-        If an operation is not linear in each of its operands.
+    are kept on it: do not change them.  Raises TypeError if an operation is not linear
+    in each of its operands.
     """
     match node:
         case Leaf() | Constant() | Ones():

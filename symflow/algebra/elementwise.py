@@ -115,10 +115,7 @@ class Weighted(Node):
 def hadamard(left: Node, right: Node) -> Node:
     """Return the entrywise product.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the shapes differ.
+    Raises ShapeMismatch if the shapes differ.
     """
     if left.shape != right.shape or left.is_scalar != right.is_scalar:
         msg = f"hadamard(left, right): shapes {left.shape} and {right.shape} differ"

@@ -244,10 +244,8 @@ class Traced(Scalar, Unary):
 def product(*factors: Node) -> Node:
     """Return the product of `factors`, associated from the left.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the columns of a factor differ from the rows of the next one.
+    Raises ShapeMismatch if the columns of a factor differ from the rows of the next
+    one.
     """
     return reduce(_times, factors)
 

@@ -79,12 +79,8 @@ def exact(value: Any) -> sympy.Expr:
 def formula(value: Any, call: str) -> sympy.Expr:
     """Return an expression that a user gave as one; a text is refused, not parsed.
 
-    A float is read as the decimal that it prints; an error names `call`.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    A float is read as the decimal that it prints; an error names `call`.  Raises
+    InvalidArgument if it is something else.
 
     Examples
     --------
@@ -106,12 +102,7 @@ def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
     """Return an integer in a range.
 
     Truth values and spans of time, integers to Python or NumPy, are none; an error
-    names `call`.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    names `call`.  Raises InvalidArgument if it is something else.
 
     Examples
     --------

@@ -90,12 +90,7 @@ def checked_name(name: Any, call: str) -> str:
     """Return a name that may stand in formulas and in generated code.
 
     That is a Python identifier; those that begin with ``_`` belong to generated code.
-    An error names `call`.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    An error names `call`.  Raises InvalidArgument if it is something else.
 
     Examples
     --------
@@ -117,12 +112,8 @@ def parameter(value: Any, call: str, **assumptions: bool) -> sympy.Symbol | None
     """Return the symbol that a name or a symbol stands for, None for a number.
 
     A text counts as a name if it is an identifier.  The `assumptions` are those of a
-    symbol that is made here; an error names `call`.
-
-    Raises
-    ------
-    InvalidArgument
-        If the name may not stand in generated code.
+    symbol that is made here; an error names `call`.  Raises InvalidArgument if the name
+    may not stand in generated code.
 
     Examples
     --------

@@ -59,11 +59,7 @@ def least_euclidean(rows: Array, context: Any = None) -> Widest:
 
     The rows y_i x_i, shape (n, d), are taken as the fractions that they are.  The
     minimizer is unique, and rounded to the arithmetic of `context`, else to float64.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no β separates the samples.
+    Raises HypothesisFailed if no β separates the samples.
 
     Examples
     --------
@@ -114,12 +110,7 @@ def widest_slab(rows: Array) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1 in fractions.
 
     The rows y_i x_i, shape (n, d), are of any kind of rational number, and the answer
-    is of `Fraction`s.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no β separates the samples.
+    is of `Fraction`s.  Raises HypothesisFailed if no β separates the samples.
 
     Examples
     --------

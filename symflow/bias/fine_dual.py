@@ -35,11 +35,7 @@ def fine_potential(
 
     The `sizes` are c_j > 0, the `shift` is h⁻¹(β₀_j/c_j^L), shape (p,), the `matrix` A
     of rank r, shape (r, p), and the `values` b, all in a context with enough digits.
-
-    Raises
-    ------
-    PrecisionLost
-        If Newton's method does not reach the constraints.
+    Raises PrecisionLost if Newton's method does not reach the constraints.
 
     Examples
     --------

@@ -44,14 +44,8 @@ def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
     The rows y_i x_i have shape (n, d), the basis (d, p), of rational numbers of any
     kind or complex.  With `rounded` it has its numbers only up to rounding: then all is
     decided in float64, by visible gaps.  ρ is in float64, of the kind of `basis`, with
-    multipliers and whether it is known to be the only one.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no ρ separates the samples.
-    PrecisionLost
-        If the solution cannot be polished.
+    multipliers and whether it is known to be the only one.  Raises HypothesisFailed if
+    no ρ separates the samples, and PrecisionLost if the solution cannot be polished.
 
     Examples
     --------

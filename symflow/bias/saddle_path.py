@@ -216,12 +216,8 @@ def follow_saddles(
 ) -> SaddlePath:
     """Run the jump algorithm, in fractions where the data are exact.
 
-    With `positive` only the barrier +1 counts; `pace` is κ of the clock.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the minimizer at a jump is not unique.
+    With `positive` only the barrier +1 counts; `pace` is κ of the clock.  Raises
+    HypothesisFailed if the minimizer at a jump is not unique.
 
     Examples
     --------

@@ -30,12 +30,8 @@ ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
 def rich_excess(alpha: float, least: float, size: int) -> float:
     """Return the bound on ‖β‖₁/S, infinite where it says nothing.
 
-    `least` is S, and `size` the number d of inputs.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive: with S = 0 nothing is to be learned.
+    `least` is S, and `size` the number d of inputs.  Raises InvalidArgument if a number
+    is not positive: with S = 0 nothing is to be learned.
 
     Examples
     --------
@@ -52,12 +48,7 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
 def lazy_excess(alpha: float, least: float) -> float:
     """Return the bound on ‖β‖₂²/‖β°‖₂².
 
-    `least` is ‖β°‖₂.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive.
+    `least` is ‖β°‖₂.  Raises InvalidArgument if a number is not positive.
 
     Examples
     --------
@@ -74,11 +65,8 @@ def rich_scale(least: float, size: int, excess: float) -> float:
     """Return a scale α from which ‖β‖₁ ≤ (1 + ε)S.
 
     `least` is S, `size` is d, and `excess` is ε; every smaller scale will do as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive, or ε so small that the scale leaves the floats.
+    Raises InvalidArgument if a number is not positive, or ε so small that the scale
+    leaves the floats.
 
     Examples
     --------
@@ -105,12 +93,8 @@ def rich_scale(least: float, size: int, excess: float) -> float:
 def lazy_scale(least: float, excess: float) -> float:
     """Return the scale α from which ‖β‖₂² ≤ (1 + ε)‖β°‖₂².
 
-    `least` is ‖β°‖₂, and `excess` is ε; every larger scale will do as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive.
+    `least` is ‖β°‖₂, and `excess` is ε; every larger scale will do as well.  Raises
+    InvalidArgument if a number is not positive.
 
     Examples
     --------

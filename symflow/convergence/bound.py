@@ -280,12 +280,7 @@ def positive_rate(problem: Problem, rate: float) -> Hypothesis:
 def refuse_zero_inputs(problem: Problem, call: str) -> None:
     """Raise where Σ_xx = 0: such a flow stands still, and no rate means anything.
 
-    An error names `call`.
-
-    Raises
-    ------
-    InvalidData
-        If all inputs are zero.
+    An error names `call`.  Raises InvalidData if all inputs are zero.
     """
     squared = isinstance(problem.flow.loss, SquaredLoss)
     if squared and not np.any(to_float_array(problem.arguments[0])):

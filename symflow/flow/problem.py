@@ -313,12 +313,8 @@ def bind_gradient(
 ) -> Problem:
     """Bind a flow as `bind` does, for theorems about plain gradient flow.
 
-    The arguments are those of `bind`; an error names `call`.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the layers have learning rates of their own.
+    The arguments are those of `bind`; an error names `call`.  Raises HypothesisFailed
+    if the layers have learning rates of their own.
     """
     flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)

@@ -93,10 +93,7 @@ def time_points(t: Any) -> list[Any]:
 def float_times(t: Any) -> NDArray[np.float64]:
     """Return the times of a closed form in float64, in the shape that they came in.
 
-    Raises
-    ------
-    InvalidArgument
-        If a time is not a finite real number.
+    Raises InvalidArgument if a time is not a finite real number.
 
     Examples
     --------

@@ -83,10 +83,8 @@ class Init(ABC):
 def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
     """Return the widths of a network of dense layers, which have to be integers.
 
-    Raises
-    ------
-    InvalidArgument
-        That names the `call`, if a width is a symbol or a parameter no dense matrix.
+    Raises InvalidArgument that names the `call`, if a width is a symbol or a parameter
+    no dense matrix.
     """
     widths = tuple(network.widths)
     if not all(isinstance(width, Integral) for width in widths):

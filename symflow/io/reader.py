@@ -47,12 +47,8 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
 def arrays_of(source: Path, limit: int) -> dict[str, Any]:
     """Return the arrays of an archive, none of which is larger than the file says.
 
-    The `limit` is in bytes, of all arrays together.
-
-    Raises
-    ------
-    InvalidData
-        If they take more, or one claims a shape that the file does not fill.
+    The `limit` is in bytes, of all arrays together.  Raises InvalidData if they take
+    more, or one claims a shape that the file does not fill.
     """
     with zipfile.ZipFile(source) as archive:
         parts = archive.infolist()

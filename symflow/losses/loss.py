@@ -127,12 +127,7 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
     """Return a weight decay as an exact number or a symbol, or a tuple of these.
 
     A float is read as the decimal that it prints; a name becomes a symbol.  An error
-    names the `loss`.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is negative or no number.
+    names the `loss`.  Raises InvalidArgument if it is negative or no number.
 
     Examples
     --------

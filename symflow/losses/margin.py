@@ -81,12 +81,8 @@ class MarginLoss(AveragedLoss):
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the samples of a `Dataset` by symbol name.
 
-        Raises
-        ------
-        InvalidArgument
-            If there are only moments.
-        InvalidData
-            If a label is not ±1.
+        Raises InvalidArgument if there are only moments, and InvalidData if a label is
+        not ±1.
         """
         call = f"{type(self).__name__}()"
         if not hasattr(data, "X"):

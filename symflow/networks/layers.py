@@ -271,10 +271,7 @@ class Readout(Tapped):
 def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """Return the support of a filter, None where it is all of the input.
 
-    Raises
-    ------
-    InvalidArgument
-        If it is not between 1 and the number of inputs.
+    Raises InvalidArgument if it is not between 1 and the number of inputs.
 
     Examples
     --------

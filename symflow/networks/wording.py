@@ -28,12 +28,7 @@ _SHAPE = re.compile(r"(\w+)=(\w+?)[x×,](\w+)")
 def network_in(words: str, option: str = "--network") -> Any:
     """Return the network that a few words name.
 
-    An error names the `option`.
-
-    Raises
-    ------
-    InvalidArgument
-        If they name none.
+    An error names the `option`.  Raises InvalidArgument if they name none.
 
     Examples
     --------
@@ -69,12 +64,8 @@ def model_in(
 
     It has sums, products, powers and transposes (``.T``) of letters; `shapes` has one
     for every letter, in the order in which weights are given and returned.  An error
-    names the `options`.
-
-    Raises
-    ------
-    InvalidArgument
-        If either cannot be read, or they do not fit together.
+    names the `options`.  Raises InvalidArgument if either cannot be read, or they do
+    not fit together.
 
     Examples
     --------
@@ -119,12 +110,8 @@ def widths_in(text: str, option: str = "--widths", least: int = 2) -> list[int |
     """Return numbers as integers, and leave names for the network to judge.
 
     There are commas or blanks between them, and at least `least`; an error names the
-    `option`.
-
-    Raises
-    ------
-    InvalidArgument
-        If there are too few or too many, or one is too large.
+    `option`.  Raises InvalidArgument if there are too few or too many, or one is too
+    large.
     """
     words = text.replace(",", " ").split()
     if len(words) < least:

@@ -24,12 +24,8 @@ RELATIVE, ABSOLUTE = 1e-12, 1e-13
 def rotations(start: GradedStart, kappa: float, times: Array) -> Array:
     """Return O at float64 times, shape (times, r, r).
 
-    `kappa` is the variance of the whitened input; the times are in any order.
-
-    Raises
-    ------
-    IntegrationFailed
-        If the integrator gives up.
+    `kappa` is the variance of the whitened input; the times are in any order.  Raises
+    IntegrationFailed if the integrator gives up.
     """
     size = start.rows.shape[1]
     eye = np.eye(size)

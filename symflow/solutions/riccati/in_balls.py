@@ -92,11 +92,7 @@ def enclosed_gram(
     """Return P(t) = e^{Ft}Q₀(I + κQ₀ᵀ(∫e^{2Fs})Q₀)⁻¹Q₀ᵀe^{Ft} in balls.
 
     F and Q₀ are exact numbers; radii are at most 10^−digits of the largest entry.
-
-    Raises
-    ------
-    PrecisionLost
-        If that takes more than `MOST_BITS` bits.
+    Raises PrecisionLost if that takes more than `MOST_BITS` bits.
     """
     size = float(np.linalg.norm(map_entries(to_float, force).astype(float), 2))
     bits = int(3.33 * digits + 64 + 6 * size * abs(to_float(time)))
