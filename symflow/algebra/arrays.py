@@ -222,3 +222,17 @@ def _is_number(entry: Any) -> bool:
     if isinstance(entry, sympy.Expr):
         return bool(entry.is_number)
     return hasattr(entry, "__float__")
+
+
+def waves(size: int, context: Any) -> Array:
+    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform.
+
+    Examples
+    --------
+    >>> import mpmath
+    >>> [int(entry.real) for entry in waves(2, mpmath.mp).flat]
+    [1, 1, 1, -1]
+    """
+    roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
+    table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
+    return np.array(table, dtype=object)

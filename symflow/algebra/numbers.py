@@ -25,6 +25,14 @@ from symflow.errors import InvalidArgument
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
 
+
+def context_of(digits: int) -> Any:
+    """Return a local mpmath context of `digits` decimal digits."""
+    context = mpmath.MPContext()
+    context.dps = digits
+    return context
+
+
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
 

@@ -125,10 +125,8 @@ class DiagonalPotential(RegressionLimit):
     @property
     def potential(self) -> sympy.Expr:
         """Σ c_j² H(ρ_j/c_j^L), H written as the integral of h⁻¹."""
-        j, p = sympy.Symbol("j", integer=True), len(self.sizes)
-        rho, c = sympy.IndexedBase("beta"), sympy.IndexedBase("c")
-        term = sympy.Function("H")(rho[j] / c[j] ** self.mirror.depth)
-        return sympy.Sum(c[j] ** 2 * term, (j, 1, p))
+        j, rho = sympy.Symbol("j", integer=True), sympy.IndexedBase("beta")
+        return self.mirror.total(rho[j], (j, 1, len(self.sizes)))
 
     @property
     def statement(self) -> sympy.Basic:

@@ -19,7 +19,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
@@ -29,7 +28,7 @@ from symflow.algebra.arrays import (
     to_float_array,
     to_mpf_array,
 )
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import context_of, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import Minimizers, is_drawn, product, start_weights, times
 from symflow.bias.stuck_modes import stuck_modes
@@ -135,8 +134,7 @@ def eigenvalues(matrix: Array) -> tuple[Array, float]:
     if matrix.dtype != object or len(matrix) > MOST_ROWS:
         noise = NOISE * len(matrix) * float(np.linalg.norm(rough))
         return np.linalg.eigvalsh(rough)[::-1], noise
-    context = mpmath.MPContext()
-    context.dps = DIGITS
+    context = context_of(DIGITS)
     fine = context.matrix(to_mpf_array(matrix, context).tolist())
     found = sorted(context.eigsy(fine, eigvals_only=True), reverse=True)
     small = DOUBT * max(abs(found[0]), abs(found[-1]))

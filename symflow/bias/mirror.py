@@ -78,6 +78,12 @@ class MirrorMap(ABC):
     def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
         """Return τ = h(t) as SymPy, written out."""
 
+    def total(self, part: sympy.Expr, span: tuple[Any, ...]) -> sympy.Expr:
+        """Return Σ_j c_j² H(part_j/c_j^L) over a span (j, first, last) as SymPy."""
+        c = sympy.IndexedBase("c")[span[0]]
+        term = sympy.Function("H")(part / c**self.depth)
+        return sympy.Sum(c**2 * term, span)
+
     def potential(self, tau: Array) -> Array:
         """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
 

@@ -50,9 +50,6 @@ from symflow.networks import (
     orthogonal_decomposition,
 )
 
-#: Part of its norm up to which a tensor of floats counts as decomposable.
-VISIBLE = 1e-12
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModeMaxMargin(ModuliDirection):
@@ -126,13 +123,8 @@ def _modes(problem: Problem) -> OrthogonalDecomposition | None:
         return None
     modes = _aligned(tensor)
     if modes is None:
-        if not _may_decompose(tensor):
-            return None
-        try:
-            modes = orthogonal_decomposition(to_float_array(tensor))
-        except HypothesisFailed:
-            return None
-        if modes.residual > VISIBLE:
+        modes = _decomposed(tensor)
+        if modes is None:
             return None
         # zero would say that nothing was rounded
         modes = replace(modes, residual=max(modes.residual, ROUNDING))
@@ -160,32 +152,15 @@ def _aligned(tensor: Array) -> OrthogonalDecomposition | None:
     return OrthogonalDecomposition(to_float_array(rows), tuple(factors), rounded)
 
 
-def _may_decompose(tensor: Array) -> bool:
-    """Say whether exact numbers meet what orthogonal factors imply.
-
-    Contracted in all modes but two, M is U diag(c)Vᵀ; so the products PQᵀ of two such
-    matrices commute with each other, and the PᵀQ too.  Integers drawn at random find
-    where that fails; what floats can hold may be rounded: there the residual decides.
-    """
-    rng, whole = np.random.default_rng(0), map_entries(as_fraction, tensor)
+def _decomposed(tensor: Array) -> OrthogonalDecomposition | None:
+    """Return a visible decomposition; what floats can hold counts as rounded."""
+    whole = map_entries(as_fraction, tensor)
     known = all(entry is not None for entry in whole.flat)
-    if not known or all(entry == float(entry) for entry in whole.flat):
-        return True
-
-    def matrix(mode: int) -> Array:
-        part = np.moveaxis(whole, (mode, mode + 1), (-2, -1))
-        while part.ndim > 2:
-            part = np.tensordot(
-                rng.integers(1, 10**6, len(part)).astype(object), part, 1
-            )
-        return np.asarray(part)
-
-    for mode in range(1, tensor.ndim - 1):
-        p, q, r, s = (matrix(mode) for _ in range(4))
-        for one, other in ((p @ q.T, r @ s.T), (p.T @ q, r.T @ s)):
-            if np.any(one @ other != other @ one):
-                return False
-    return True
+    rounded = not known or all(entry == float(entry) for entry in whole.flat)
+    try:
+        return orthogonal_decomposition(to_float_array(tensor) if rounded else whole)
+    except HypothesisFailed:
+        return None
 
 
 def _exact_rows(problem: Problem, modes: OrthogonalDecomposition) -> Array:

@@ -12,11 +12,10 @@ from math import log
 from typing import Any
 
 import numpy as np
-from mpmath import MPContext
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction, to_mpf
-from symflow.claims import Hypothesis, Path, positive, structural
+from symflow.algebra.numbers import as_fraction, context_of, to_mpf
+from symflow.claims import Hypothesis, positive, structural
 from symflow.flow.problem import CHECK_DIGITS, GUARD_DIGITS, Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
@@ -128,8 +127,7 @@ def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
     labels, inputs = problem.data["Y"], problem.data["X"]
     if inputs.dtype != object:
         return np.asarray(to_float_array(labels) * inputs)
-    context = MPContext()
-    context.dps = digits + GUARD_DIGITS
+    context = context_of(digits + GUARD_DIGITS)
 
     def rational(entry: Any) -> Any:
         known = as_fraction(entry)
@@ -148,12 +146,6 @@ def is_rational(array: Array) -> bool:
     (True, False)
     """
     return array.dtype != object or all(as_fraction(e) is not None for e in array.flat)
-
-
-def lifted_start(problem: Problem, path: Path) -> tuple[Array, ...]:
-    """Return the weights at the start in the arithmetic of a path."""
-    drawn = problem if path.context is None else problem.at(path.digits)
-    return tuple(path.lift(weight) for weight in drawn.weights)
 
 
 def given_tensor(problem: Problem) -> Array | None:

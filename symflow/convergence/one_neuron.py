@@ -22,13 +22,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
-from symflow.algebra.numbers import WIDE, to_float
+from symflow.algebra.numbers import WIDE, context_of, to_float
 from symflow.algebra.products import matmul
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
@@ -195,8 +194,7 @@ def unit_pair(matrix: Array) -> tuple[Array, Array]:
 @lru_cache(maxsize=16)
 def setting(problem: Problem) -> Setting:
     """Decompose the target and multiply out the start, as sharply as is affordable."""
-    context = mpmath.MPContext()
-    context.dps = 2 * DIGITS
+    context = context_of(2 * DIGITS)
     shape = problem.arguments[1].shape
     small = min(shape) <= MOST_MODES and max(shape) <= MOST_SIZE and problem.is_small
     at = problem.sharp if small else problem.floats

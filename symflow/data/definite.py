@@ -9,11 +9,11 @@ in integers.
 from __future__ import annotations
 
 import flint
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import context_of
 from symflow.algebra.rational import to_flint
 
 #: How far the entries of a float matrix may be from symmetric, relative to the largest.
@@ -97,8 +97,7 @@ def _rational(matrix: flint.fmpq_mat) -> bool:
 
 
 def _irrational(matrix: Array) -> bool:
-    context = mpmath.MPContext()
-    context.dps = IRRATIONAL_DIGITS
+    context = context_of(IRRATIONAL_DIGITS)
     entries = to_mpf_array(matrix, context)
     eigenvalues = context.eigsy(context.matrix(entries.tolist()), eigvals_only=True)
     largest = max(abs(value) for value in eigenvalues)

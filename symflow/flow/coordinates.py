@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import context_of, to_float
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
 from symflow.networks import (
@@ -236,11 +235,7 @@ def _matrix(matrix: Any) -> Array:
 
 
 def _context(digits: int | None) -> Any:
-    if digits is None:
-        return None
-    context = mpmath.MPContext()
-    context.dps = digits
-    return context
+    return None if digits is None else context_of(digits)
 
 
 def _lifted(array: Array, context: Any) -> Array:

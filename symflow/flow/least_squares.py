@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 from flint import fmpq_mat
@@ -29,6 +28,7 @@ from symflow.algebra.arrays import (
     to_mpf_array,
 )
 from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
@@ -147,8 +147,7 @@ def _smallest(sigma_xx: Array, rank: int) -> float:
 
 def finely(problem: Problem) -> LeastSquares:
     """Return the reduced problem to `FINE_DIGITS` digits, of the numbers as given."""
-    context = mpmath.MPContext()
-    context.dps = FINE_DIGITS
+    context = context_of(FINE_DIGITS)
     return _reduce(problem.sharp.arguments, input_rank(problem).value, context)
 
 

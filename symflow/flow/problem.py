@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.entries import at_sizes
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
@@ -155,8 +154,7 @@ class Problem:
         arrays = [*fine.weights, *fine.data.values()]
         if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
             return replace(fine.mapped(partial(map_entries, as_fraction)), given=None)
-        context = mpmath.MPContext()
-        context.dps = CHECK_DIGITS + GUARD_DIGITS
+        context = context_of(CHECK_DIGITS + GUARD_DIGITS)
         lifted = fine.mapped(partial(to_mpf_array, context=context))
         return replace(lifted, given=None)
 

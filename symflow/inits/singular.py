@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.inits.init import lifted
 from symflow.inits.orthonormal import nearest_frame
@@ -155,9 +155,8 @@ def _signs(frame: Array) -> Array:
 def _refined(
     matrix: Array, reference: _Reference, metric: Array | None, digits: int
 ) -> SingularFrames:
-    context = mpmath.MPContext()
     # the singular values come out of a Gram matrix, which squares their ratios
-    context.dps = 2 * digits + 30
+    context = context_of(2 * digits + 30)
     rank = reference.rank
     left, values, right = _nonzero(to_mpf_array(matrix, context), rank, context)
     columns = [

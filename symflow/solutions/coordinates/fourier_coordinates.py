@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.arrays import Array, to_mpf_array, waves
 from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis, structural
 from symflow.flow.problem import Problem
@@ -65,8 +65,7 @@ def _spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Arra
         digits += d * height_of((*known.weights, *known.arguments))
     problem = known or problem.at(digits)
     context = context_of(digits)
-    turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
-    basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
+    basis = waves(d, context)
     sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
     filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
     noise = context.mpf(10) ** (SPARE - context.dps)
