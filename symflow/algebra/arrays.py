@@ -224,6 +224,11 @@ def _is_number(entry: Any) -> bool:
     return hasattr(entry, "__float__")
 
 
+def lifted(array: Array, context: Any) -> Array:
+    """Return an array in the arithmetic of `context`; in float64 where that is None."""
+    return to_float_array(array) if context is None else to_mpf_array(array, context)
+
+
 def waves(size: int, context: Any) -> Array:
     """Return the matrix e^{−2πijk/d} of the discrete Fourier transform.
 

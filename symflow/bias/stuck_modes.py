@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, lifted
 from symflow.algebra.numbers import context_of
 from symflow.bias.minimizers import Minimizers, is_drawn, start_weights
 from symflow.claims import TOLERANCE
@@ -43,7 +43,7 @@ def stuck_modes(problem: Problem, found: Minimizers) -> int:
     fine = fine and len(found.seen) <= MOST_INPUTS
     context = context_of(DIGITS) if fine else None
     arrays = [
-        to_float_array(array) if context is None else to_mpf_array(array, context)
+        lifted(array, context)
         for array in (found.least_norm, found.moments[0], *weights)
     ]
     exact = fine and problem.given_exactly and not is_drawn(problem)
