@@ -35,12 +35,7 @@ _SPECIAL = re.compile(r"([\\|*_`<>$\[\]])")
 class Marked(str):
     """A text for a terminal that has mathematics where Markdown is shown.
 
-    Parameters
-    ----------
-    text : str
-        For a terminal.
-    markdown : str
-        The same for a notebook, escaped where that is needed.
+    The `markdown` is the text for a notebook, escaped where that is needed.
 
     Examples
     --------

@@ -36,16 +36,9 @@ MOST_ACTIVE, WELL = 40, 1e6
 class Widest:
     """A solution of min ‖ρ‖ under margins of at least 1.
 
-    Parameters
-    ----------
-    point : array
-        ρ.
-    multipliers : array, shape (n,)
-        μ ≥ 0, one for each sample.
-    unique : bool
-        Whether it is known that no other point is as good.
-    exact : bool
-        Whether all was decided in fractions, about the numbers as they were given.
+    The `multipliers` are μ ≥ 0, one for each sample.  It is `unique` where it is known
+    that no other point is as good, and `exact` where all was decided in fractions,
+    about the numbers as they were given.
     """
 
     point: Array

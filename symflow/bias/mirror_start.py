@@ -43,12 +43,7 @@ LEAST_DIGITS, PER_DECADE = 50, 2
 class MirrorStart:
     """The sizes c_j and the coefficients ρ_j(0) of a start.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes, first : arrays, shape (p,)
-        c_j and ρ_j(0).
+    They are the `sizes` and `first`, shape (p,); `mirror` is h, with the depth L.
     """
 
     mirror: MirrorMap

@@ -54,14 +54,7 @@ MOST_MODES, MOST_SIZE = 12, 64
 class FirstMode:
     """The first mode of the target, in one arithmetic; made by `one_neuron`.
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    first, second : float or mpf
-        z_1 and z_2.
-    left, right : ndarray
-        p_1 and q_1.
+    `first` and `second` are z_1 and z_2, float or mpf, `left` and `right` p_1 and q_1.
     """
 
     depth: int

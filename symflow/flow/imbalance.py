@@ -38,12 +38,8 @@ from symflow.algebra.spectra import (
 class ImbalanceLevels:
     """Spreads and level of the imbalance of two layers.
 
-    Parameters
-    ----------
-    plus, minus : float or arb
-        The spreads Δ₊ and Δ₋ of its positive and of its negative part.
-    level : float or arb
-        The level Δ.
+    `plus` and `minus` are the spreads Δ₊ and Δ₋ of its positive and of its negative
+    part, `level` is Δ; floats or balls.
     """
 
     plus: Any

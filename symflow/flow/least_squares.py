@@ -47,14 +47,9 @@ ALLOWED_OFF = 1e-8
 class LeastSquares:
     """The reduced least-squares problem; made by `least_squares`.
 
-    Parameters
-    ----------
-    eigenvalues : ndarray, shape (r,)
-        The positive eigenvalues of Σ_xx, largest first.
-    frame : ndarray, shape (d, r)
-        Φ, their eigenvectors.
-    target : ndarray, shape (m, r)
-        Ŷ = Σ_yxΦΛ^{−1/2}.
+    The `eigenvalues` are the positive ones of Σ_xx, largest first, shape (r,), the
+    `frame` Φ has their eigenvectors, shape (d, r), and the `target` is Ŷ =
+    Σ_yxΦΛ^{−1/2}, shape (m, r).
     """
 
     eigenvalues: Array

@@ -186,16 +186,8 @@ def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
 class Experiment(Entry):
     """Numbers of a theorem beside those that an experiment measures.
 
-    Parameters
-    ----------
-    key, claim : str
-        Short name and what is asserted.
-    paper : Reference
-        Where it comes from.
-    hypotheses : tuple of str
-        The conditions, which the instance meets by construction.
-    predicted, measured : callable
-        Make both arrays.
+    The instance meets the `hypotheses` by construction; `predicted` and `measured` make
+    both arrays.
     """
 
     key: str
@@ -250,10 +242,7 @@ class NumberEntry(Experiment):
 class CeilingEntry(Experiment):
     """Numbers that a theorem bounds from above, and an experiment measures.
 
-    Parameters
-    ----------
-    factor : float
-        The mutant: the bound times this is violated.
+    The mutant is the bound times `factor`, which is violated.
     """
 
     factor: float

@@ -78,10 +78,7 @@ def _declared(file: Any) -> int:
 class Reader:
     """Turns the values of a header into objects again.
 
-    Parameters
-    ----------
-    arrays : dict
-        The arrays that stand beside the header.
+    The `arrays` are those that stand beside the header.
     """
 
     def __init__(self, arrays: dict[str, Any]) -> None:

@@ -42,14 +42,8 @@ LONG = 600.0
 class Course(ABC):
     """One coordinate: its data, its weights at the start, and its time.
 
-    Parameters
-    ----------
-    sigma, lam : mpf
-        σ and λ > 0.
-    start : tuple of mpf
-        The weights at t = 0, in the order that the course asks for.
-    depth : int
-        L, at least 3.
+    `sigma` and `lam` are σ and λ > 0, the `start` has the weights at t = 0 in the order
+    that the course asks for, and the depth L is at least 3.
     """
 
     sigma: Any

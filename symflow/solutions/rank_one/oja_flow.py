@@ -20,14 +20,9 @@ from symflow.solutions.modes.eigenvectors import symmetric_eigen
 class Spread:
     """The start in the eigenvectors of H, at one precision.
 
-    Parameters
-    ----------
-    rates, parts : arrays, shape (r,)
-        Eigenvalues f_j, falling, and components c_j ≠ 0 of x₀ along their vectors.
-    vectors : array, shape (inputs + outputs, r)
-        The eigenvectors.
-    strength, kappa : numbers
-        s₀ and κ.
+    The `rates` are the eigenvalues f_j, falling, the `parts` the components c_j ≠ 0 of
+    x₀ along their vectors, shape (r,), which are the columns of `vectors`; `strength`
+    is s₀ and `kappa` κ.
     """
 
     rates: Array

@@ -70,16 +70,9 @@ def _quadrature(context: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 class Clock:
     """The map from times to y; y counts from zero at t = 0.
 
-    Parameters
-    ----------
-    density : callable
-        Returns g for an mpmath context.
-    width : float
-        Width of the panels, below the distance of the singularities of g.
-    settled : float
-        The y from which g is nearly constant, and its singularities are far.
-    rate : number
-        The limit of 1/g.
+    `density` returns g for an mpmath context, `width` is that of the panels, below the
+    distance of the singularities of g, `settled` the y from which g is nearly constant,
+    and its singularities are far, and `rate` the limit of 1/g.
     """
 
     def __init__(
