@@ -34,21 +34,11 @@ MOST_DENSE = 100_000_000
 def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     """Return `value` as a 2-d float64 array, or an object array of exact numbers.
 
-    Parameters
-    ----------
-    value : array_like, sympy.Matrix or pandas.DataFrame
-        Rows of finite real numbers; one dimension is read as a column.
-    what : str
-        Call and argument for the error message, ``"Dataset(X=…)"``.
-    integers_exact : bool, keyword-only
-        Whether an array of integers alone counts as exact.
-
-    Raises
-    ------
-    InvalidData
-        If an entry is not a finite real number.
-    ShapeMismatch
-        If the value is not one- or two-dimensional, or is empty.
+    The `value` is an array, a SymPy matrix or a data frame of finite real numbers; one
+    dimension is read as a column.  An array of integers alone counts as exact unless
+    `integers_exact` says no.  An error names `what`, a call and its argument:
+    InvalidData for what is no finite real number, ShapeMismatch for what is empty, or
+    neither one- nor two-dimensional.
 
     Examples
     --------

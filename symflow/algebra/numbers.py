@@ -49,17 +49,9 @@ SMALLEST_EXPONENT = -1100
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
 
-    Parameters
-    ----------
-    value : int, Fraction, float, mpf, str or SymPy number
-        A binary float stands for the rational number that it is; a string is
-        read as arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and
-        nothing in it is run.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number.
+    A binary float stands for the rational number that it is; a string is read as
+    arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and nothing in it is run.
+    Raises InvalidArgument if the value is not a finite real number.
 
     Examples
     --------
@@ -178,10 +170,8 @@ def exceeds_float(value: Any) -> bool:
 def to_float(value: Any) -> float:
     """Return the nearest float.
 
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number, or beyond the range of floats.
+    Raises InvalidArgument if the value is not a finite real number, or beyond the range
+    of floats.
 
     Examples
     --------

@@ -175,10 +175,7 @@ def _greek(word: str) -> str:
 def scientific(value: Any) -> str:
     """Return a size in scientific notation, however small.
 
-    Parameters
-    ----------
-    value : float or mpf
-        The size; an mpf may be far below the smallest float.
+    It is a float or an mpf, which may be far below the smallest float.
 
     Examples
     --------
@@ -193,10 +190,7 @@ def scientific(value: Any) -> str:
 def inline(expression: Any) -> str:
     """Return a SymPy expression as one readable line of Unicode.
 
-    Parameters
-    ----------
-    expression : sympy.Basic
-        Matrix expressions, equations, traces and scalars.
+    That is a matrix expression, an equation, a trace or a scalar.
 
     Examples
     --------

@@ -154,20 +154,7 @@ class Theorem(Claim):
 
 
 def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]:
-    """Measure conditions in order, up to the first structural one that fails.
-
-    Parameters
-    ----------
-    conditions : iterable of callable
-        From a problem to a hypothesis.
-    problem : Problem
-        What is measured.
-
-    Returns
-    -------
-    list of Hypothesis
-        What was found.
-    """
+    """Measure conditions in order, up to the first structural one that fails."""
     found: list[Hypothesis] = []
     for condition in conditions:
         found.append(condition(problem))

@@ -30,19 +30,8 @@ def evaluate(
 ) -> tuple[Array, ...]:
     """Run `program` on arrays, batched over leading dimensions.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    arrays : sequence of arrays
-        One per input.
-    number : callable
-        Turns an exact constant into a number of the arrays' arithmetic.
-
-    Returns
-    -------
-    tuple of arrays
-        One per output.
+    There is one array for every input, and for every output; `number` turns an exact
+    constant into a number of their arithmetic.
 
     Examples
     --------

@@ -30,19 +30,9 @@ LATEST_TIME = 10**100
 def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     """Return time points as exact rationals.
 
-    Parameters
-    ----------
-    t : number or sequence of numbers
-        A float stands for the binary rational that it is.
-    call : str
-        The call to name in an error message.
-    name : str
-        What the call calls its times.
-
-    Raises
-    ------
-    InvalidArgument
-        If a time is not a finite rational, is negative, or does not increase.
+    A float stands for the binary rational that it is.  Raises InvalidArgument, which
+    names `call` and its argument, if a time is not a finite rational, is negative, or
+    does not increase.
 
     Examples
     --------

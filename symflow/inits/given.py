@@ -103,20 +103,7 @@ class GivenInit(Init):
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
-    Parameters
-    ----------
-    init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L).
-
-    Returns
-    -------
-    Init
-        The rule.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Raises InvalidArgument if it is neither.
 
     Examples
     --------

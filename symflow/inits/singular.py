@@ -72,19 +72,9 @@ def singular_frames(
 ) -> SingularFrames:
     """Return the singular value decomposition in one definite form.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (m, d)
-        Floats or exact numbers.
-    digits : int, optional
-        Decimal digits; without it the result is float64.
-    metric : ndarray, shape (d, d), keyword-only, optional
-        Symmetric; right vectors of equal singular value diagonalize it too.
-
-    Returns
-    -------
-    SingularFrames
-        Float64, or mpmath numbers near the float64 ones.
+    The matrix, shape (m, d), has floats or exact numbers.  The answer is in float64, or
+    with `digits` in mpmath numbers near the float64 ones.  Right vectors of equal
+    singular value also diagonalize the symmetric `metric`, shape (d, d).
 
     Examples
     --------
