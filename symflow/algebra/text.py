@@ -139,7 +139,7 @@ def unicode_name(name: str) -> str:
     SymPy's `pretty_symbol` answers in ASCII where the standard output is not Unicode,
     and generated files must not depend on that.
 
-    It is a stem with optional digits, and after an underscore an index.
+    A name is a stem with optional digits, and after an underscore an index.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def _greek(word: str) -> str:
 def scientific(value: Any) -> str:
     """Return a size in scientific notation, however small.
 
-    It is a float or an mpf, which may be far below the smallest float.
+    The size is a float or an mpf, which may be far below the smallest float.
 
     Examples
     --------

@@ -21,8 +21,8 @@ LARGEST_WIDTH, MOST_LAYERS = 10**9, 150
 def as_width(value: Any, call: str) -> Width:
     """Return a width as an `int` or as a positive integer symbol.
 
-    It is a positive integer, or a name.  Raises InvalidArgument, which names `call`, if
-    the value is neither.
+    That is a positive integer, or a name.  Raises InvalidArgument, which names `call`,
+    if the value is neither.
 
     Examples
     --------

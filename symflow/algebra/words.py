@@ -44,8 +44,8 @@ Words = dict[Word, sympy.Expr]
 def expand(node: Node) -> Words:
     """Expand a matrix expression into its words and their coefficients.
 
-    It has no trace inside.  Words with coefficient zero are absent; the answer is kept
-    on the node: do not change it.
+    The node has no trace inside.  Words with coefficient zero are absent; the answer is
+    kept on the node: do not change it.
     """
     match node:
         case Leaf(symbol):

@@ -277,7 +277,7 @@ def stationarity(
     of mode j.  Stationary is r_j = s_j r_j^{L−1}, s = columnsᴴμ turned by the phase of
     ρ_j, with μ ≥ 0 and μ_i = 0 where the margin exceeds 1.
 
-    The margins are Re(columns·ρ), shape of columns (n, p), for ρ at any scale.  With
+    The margins are Re(columns·ρ), with columns (n, p) and ρ at any scale.  With
     `off_support`, for L = 2, |s_j| ≤ 1 is asked of all j: then ρ is a global minimizer.
     The answer is the least residual over all μ, relative; 1 or more where a sample is
     misclassified.

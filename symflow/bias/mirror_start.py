@@ -54,7 +54,7 @@ class MirrorStart:
 def mirror_start(found: Coordinates) -> MirrorStart:
     """Return sizes and coefficients of a start, in the arithmetic of its numbers.
 
-    It is one that `mirrored` accepts.
+    The start is one that `mirrored` accepts.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def read_table(
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     r"""Return the column names and the numbers of a comma separated file.
 
-    It is read through gzip where its name ends with ``.gz``, and blank lines are
+    The file is read through gzip where its name ends with ``.gz``, and blank lines are
     skipped; the numbers have shape (rows, columns).  An error names `call`.
 
     Raises
