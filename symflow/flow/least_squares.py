@@ -23,7 +23,6 @@ from flint import fmpq_mat
 
 from symflow.algebra.arrays import (
     Array,
-    is_exact_array,
     to_float_array,
     to_mpf_array,
 )
@@ -39,8 +38,6 @@ from symflow.flow.problem import Problem
 COARSE = 1e-6
 #: Digits for them.
 FINE_DIGITS = 50
-#: What rounding may put off the row space, relative.
-ALLOWED_OFF = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +80,6 @@ class LeastSquares:
     def off(self, matrix: Array) -> Array:
         """Return M(I − ΦΦᵀ), the part of M that the inputs do not see."""
         return np.asarray(matrix - matmul(matmul(matrix, self.frame), self.frame.T))
-
-    def allowance(self, problem: Problem) -> float:
-        """Return how far off the row space rounded data alone may lead, relative.
-
-        The null space of a rounded Σ_xx is one up to rounding only; exact data have no
-        such excuse.
-        """
-        exact = all(map(is_exact_array, problem.arguments))
-        return 0.0 if exact or self.rank == len(self.frame) else ALLOWED_OFF
 
     @property
     def rounded(self) -> LeastSquares:

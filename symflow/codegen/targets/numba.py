@@ -55,14 +55,8 @@ def numba_source(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    widths : sequence of int, optional
-        Integers for its widths, needed where they are symbols.
-    samples : int, keyword-only, optional
-        Number of samples, needed where the loss reads them.
-    outputs : str, keyword-only
-        ``"rhs"``, or ``"loss"`` for the objective, with the arguments of its kernel.
+    flow, widths, samples, outputs
+        As for `c_source`.
 
     Returns
     -------
@@ -123,7 +117,7 @@ def numba_kernel(
     Parameters
     ----------
     flow, widths, samples, outputs
-        As for `numba_source`.
+        As for `c_source`.
 
     Returns
     -------
