@@ -20,7 +20,7 @@ from symflow.errors import InvalidArgument, UnknownName
 from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
-from symflow.labelled import SeveralArrays, dataset, frame
+from symflow.labelled import Tabulated
 
 
 class Deferred:
@@ -50,19 +50,13 @@ class Deferred:
         instance.__dict__[self._place] = value
 
     def peek(self, instance: Any) -> Any:
-        """Return the value if it is known, else None.
-
-        Parameters
-        ----------
-        instance : object
-            Whose field it is.
-        """
+        """Return the value if it is known, else None."""
         value = instance.__dict__[self._place]
         return None if callable(value) else value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(SeveralArrays, Displayed):
+class Trajectory(Tabulated, Displayed):
     """The weights of a flow at a sequence of times.
 
     Entries are float64, or `mpf` numbers of the precision that was asked for; both
@@ -277,35 +271,9 @@ class Trajectory(SeveralArrays, Displayed):
                 return tuple(weight[index] for weight in self.weights)
         return self.at(t)
 
-    def to_frame(self) -> Any:
-        """Return a pandas table with a row per time, in float64.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``t``, ``loss`` and ``mode_1`` …, the singular values of W.
-
-        Raises
-        ------
-        NotInstalled
-            Without pandas.
-        """
-        return frame(self)
-
-    def to_xarray(self) -> Any:
-        """Return labelled arrays over the dimension t, in float64.
-
-        Returns
-        -------
-        xarray.Dataset
-            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
-
-        Raises
-        ------
-        NotInstalled
-            Without xarray.
-        """
-        return dataset(self, route=self.route)
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return {"route": self.route}
 
     def _sheet(self) -> Sheet:
         first, last = to_float(self.t[0]), to_float(self.t[-1])

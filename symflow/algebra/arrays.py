@@ -34,21 +34,11 @@ MOST_DENSE = 100_000_000
 def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     """Return `value` as a 2-d float64 array, or an object array of exact numbers.
 
-    Parameters
-    ----------
-    value : array_like, sympy.Matrix or pandas.DataFrame
-        Rows of finite real numbers; one dimension is read as a column.
-    what : str
-        Call and argument for the error message, ``"Dataset(X=…)"``.
-    integers_exact : bool, keyword-only
-        Whether an array of integers alone counts as exact.
-
-    Raises
-    ------
-    InvalidData
-        If an entry is not a finite real number.
-    ShapeMismatch
-        If the value is not one- or two-dimensional, or is empty.
+    The `value` is an array, a SymPy matrix or a data frame of finite real numbers; one
+    dimension is read as a column.  An array of integers alone counts as exact unless
+    `integers_exact` says no.  An error names `what`, a call and its argument:
+    InvalidData for what is no finite real number, ShapeMismatch for what is empty, or
+    neither one- nor two-dimensional.
 
     Examples
     --------
@@ -139,19 +129,9 @@ def refuse_masks(value: Any, what: str) -> None:
 
 
 def unflatten(states: Array, shapes: Iterable[tuple[int, ...]]) -> tuple[Array, ...]:
-    """Cut vectors of all entries into arrays of these shapes.
+    """Cut vectors of all entries, shape (…, size), into arrays of shapes (…, *shape).
 
-    Parameters
-    ----------
-    states : array, shape (…, size)
-        The entries of all arrays, one after the other.
-    shapes : iterable of tuple of int
-        What the last dimension is cut into.
-
-    Returns
-    -------
-    tuple of arrays
-        Of shapes (…, *shape); views where NumPy can make them.
+    They are views where NumPy can make them.
 
     Examples
     --------
@@ -232,3 +212,22 @@ def _is_number(entry: Any) -> bool:
     if isinstance(entry, sympy.Expr):
         return bool(entry.is_number)
     return hasattr(entry, "__float__")
+
+
+def lifted(array: Array, context: Any) -> Array:
+    """Return an array in the arithmetic of `context`; in float64 where that is None."""
+    return to_float_array(array) if context is None else to_mpf_array(array, context)
+
+
+def waves(size: int, context: Any) -> Array:
+    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform.
+
+    Examples
+    --------
+    >>> import mpmath
+    >>> [int(entry.real) for entry in waves(2, mpmath.mp).flat]
+    [1, 1, 1, -1]
+    """
+    roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
+    table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
+    return np.array(table, dtype=object)

@@ -29,12 +29,7 @@ def explicit(symbol: sympy.MatrixSymbol) -> sympy.ImmutableDenseMatrix:
 def at_sizes(expression: Any, sizes: dict[sympy.Symbol, int]) -> Any:
     """Return `expression` with every symbolic width replaced by an integer.
 
-    Parameters
-    ----------
-    expression : sympy.Basic
-        A matrix or scalar expression.
-    sizes : dict
-        The integer (or another symbol) for every symbol that stands for a width.
+    The `sizes` are integers, or other symbols, by symbol.
     """
     return expression.xreplace({name: sympy.sympify(n) for name, n in sizes.items()})
 
@@ -42,19 +37,10 @@ def at_sizes(expression: Any, sizes: dict[sympy.Symbol, int]) -> Any:
 def entrywise(expression: Any) -> Any:
     """Return a matrix expression of integer shape as an explicit matrix.
 
-    The entries of every matrix symbol are the plain scalars of `entry_symbol`; a
-    trace becomes a scalar.  This is plain substitution and multiplication, kept apart
-    from the derivation engine so that it can check it.
-
-    Parameters
-    ----------
-    expression : sympy.MatrixExpr or sympy.Expr
-        Built from symbols, sums, products, transposes and traces.
-
-    Returns
-    -------
-    sympy.ImmutableDenseMatrix or sympy.Expr
-        Not expanded.
+    The entries of every matrix symbol are the plain scalars of `entry_symbol`; a trace
+    becomes a scalar.  This is plain substitution and multiplication, kept apart from
+    the derivation engine so that it can check it.  The expression is built from
+    symbols, sums, products, transposes and traces, and the answer is not expanded.
 
     Examples
     --------

@@ -72,12 +72,8 @@ def gradient(expr: Any, W: sympy.MatrixSymbol, *, check: bool = True) -> Any:
 def scalar_node(expr: Any) -> Node:
     """Return a scalar expression as a node; a 1×1 matrix becomes its trace.
 
-    Raises
-    ------
-    NotDifferentiable
-        If the expression is outside the grammar.
-    ShapeMismatch
-        If it is not a scalar.
+    Raises NotDifferentiable if the expression is outside the grammar, and ShapeMismatch
+    if it is not a scalar.
     """
     node = from_sympy(expr)
     if node.is_scalar:

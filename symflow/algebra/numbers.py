@@ -25,6 +25,14 @@ from symflow.errors import InvalidArgument
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
 
+
+def context_of(digits: int) -> Any:
+    """Return a local mpmath context of `digits` decimal digits."""
+    context = mpmath.MPContext()
+    context.dps = digits
+    return context
+
+
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
 
@@ -41,17 +49,9 @@ SMALLEST_EXPONENT = -1100
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
 
-    Parameters
-    ----------
-    value : int, Fraction, float, mpf, str or SymPy number
-        A binary float stands for the rational number that it is; a string is
-        read as arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and
-        nothing in it is run.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number.
+    A binary float stands for the rational number that it is; a string is read as
+    arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and nothing in it is run.
+    Raises InvalidArgument if the value is not a finite real number.
 
     Examples
     --------
@@ -79,17 +79,8 @@ def exact(value: Any) -> sympy.Expr:
 def formula(value: Any, call: str) -> sympy.Expr:
     """Return an expression that a user gave as one; a text is refused, not parsed.
 
-    Parameters
-    ----------
-    value : sympy.Expr or number
-        A float is read as the decimal that it prints.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    A float is read as the decimal that it prints; an error names `call`.  Raises
+    InvalidArgument if it is something else.
 
     Examples
     --------
@@ -110,19 +101,8 @@ def formula(value: Any, call: str) -> sympy.Expr:
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
     """Return an integer in a range.
 
-    Parameters
-    ----------
-    value : int or sympy.Integer
-        Truth values and spans of time, which are integers to Python or NumPy, are none.
-    call : str
-        Call and argument to name in an error message.
-    least, most : int
-        The range.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    Truth values and spans of time, integers to Python or NumPy, are none; an error
+    names `call`.  Raises InvalidArgument if it is something else.
 
     Examples
     --------
@@ -190,10 +170,8 @@ def exceeds_float(value: Any) -> bool:
 def to_float(value: Any) -> float:
     """Return the nearest float.
 
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number, or beyond the range of floats.
+    Raises InvalidArgument if the value is not a finite real number, or beyond the range
+    of floats.
 
     Examples
     --------

@@ -51,10 +51,7 @@ BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
 class Values:
     """Evaluates nodes; the base class does so for floats, mpf and Python integers.
 
-    Parameters
-    ----------
-    leaves : mapping
-        The array of every matrix symbol that occurs.
+    The `leaves` are the arrays of all matrix symbols that occur.
 
     Examples
     --------

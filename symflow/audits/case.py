@@ -69,17 +69,8 @@ class Case:
 def read_case(path: str | os.PathLike[str], call: str) -> Case:
     """Return what a file states.
 
-    Parameters
-    ----------
-    path : str or path
-        A file of TOML.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it cannot be read, or something in it makes no sense.
+    It is TOML; an error names `call`.  Raises InvalidArgument if it cannot be read, or
+    something in it makes no sense.
     """
     raw = _bytes(path, call)
     try:
@@ -189,19 +180,7 @@ def _start(value: Any) -> tuple[Array, ...]:
 def check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
     """Refuse what a table has besides the keys that are known.
 
-    Parameters
-    ----------
-    table : mapping
-        Of a file.
-    known : tuple of str
-        What it may have.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is another key.
+    An error says `where`.  Raises InvalidArgument if there is another key.
     """
     strange = [key for key in table if key not in known]
     if strange:
@@ -212,21 +191,8 @@ def check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
 def text_of(table: Table, key: str, where: str, default: str | None = None) -> str:
     """Return a text of a table.
 
-    Parameters
-    ----------
-    table : mapping
-        Of a file.
-    key : str
-        What is asked for.
-    where : str
-        For the message.
-    default : str, optional
-        What stands for a missing text.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is none, or something else.
+    A missing text is the `default`; an error says `where`.  Raises InvalidArgument if
+    there is none, or something else.
     """
     value = table.get(key, default)
     if not isinstance(value, str):
@@ -238,17 +204,8 @@ def text_of(table: Table, key: str, where: str, default: str | None = None) -> s
 def number_in(value: Any, where: str) -> Fraction:
     """Return a number exactly as it is written.
 
-    Parameters
-    ----------
-    value : int or str
-        An integer, or arithmetic in rational numbers; decimals come as texts.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is none.
+    That is an integer, or a text with arithmetic in rational numbers or a decimal.  An
+    error says `where`.  Raises InvalidArgument if it is none.
 
     Examples
     --------
@@ -272,17 +229,8 @@ def number_in(value: Any, where: str) -> Fraction:
 def array_in(value: Any, where: str) -> Array:
     """Return a list of rows as a matrix of fractions.
 
-    Parameters
-    ----------
-    value : list of lists of numbers
-        All of one length; a list of numbers is one row.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is none.
+    Rows are of one length, and a list of numbers is one row; an error says `where`.
+    Raises InvalidArgument if it is none.
     """
     rows = value if isinstance(value, list) else []
     if rows and not any(isinstance(row, list) for row in rows):

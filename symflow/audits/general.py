@@ -15,12 +15,7 @@ from symflow.validation import claim as asserted
 def law(case: Case, table: Table) -> Settled:
     """Settle that an expression in the weights is conserved, whatever the data.
 
-    Parameters
-    ----------
-    case : Case
-        The problem.
-    table : mapping
-        With `text`.
+    The table has a `text`.
     """
     check_keys(table, ("kind", "text"), "law")
     names = {symbol.name: symbol for symbol in case.flow.state}
@@ -40,12 +35,7 @@ def law(case: Case, table: Table) -> Settled:
 def count(case: Case, table: Table) -> Settled:
     """Settle how many independent laws hold for every loss and data set.
 
-    Parameters
-    ----------
-    case : Case
-        The problem, of integer widths.
-    table : mapping
-        With `number`.
+    The widths are integers, and the table has a `number`.
     """
     check_keys(table, ("kind", "number"), "count")
     number = number_in(table.get("number"), "count, number")

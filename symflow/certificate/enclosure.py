@@ -124,10 +124,7 @@ def _check_kind(ball: Enclosure) -> None:
 def problem_document(problem: Problem) -> Document:
     """Return model, data and start in exact numbers.
 
-    Parameters
-    ----------
-    problem : Problem
-        As `enclose` has bound it, with all digits.
+    It is as `enclose` has bound it, with all digits.
     """
     flow = problem.flow
     weights = [matrix_text(weight) for weight in problem.weights]

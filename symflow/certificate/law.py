@@ -20,15 +20,12 @@ Document = dict[str, Any]
 def law_document(law: Law) -> Document:
     """Return statement and problem of a law; the checker needs no evidence.
 
+    Raises InvalidArgument if model or law are of another kind.
+
     Parameters
     ----------
     law : Law
         Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
-
-    Raises
-    ------
-    InvalidArgument
-        If model or law are of another kind.
 
     Examples
     --------

@@ -236,7 +236,6 @@ class Bound(Claim):
         return np.array(ratios)
 
     def residuals(self, path: Path) -> Array:
-        """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         # neither side is negative but by rounding
         low, high = (np.maximum(side, 0 * side) ** 0.5 for side in (smaller, larger))
@@ -260,10 +259,7 @@ class Bound(Claim):
 def thinned(path: Path) -> str:
     """Say that a run of gradient descent does not hold every iterate, if so.
 
-    Parameters
-    ----------
-    path : Path
-        From `descend`, or any other, of which nothing is said.
+    Of any other path nothing is said.
     """
     taken = getattr(path, "stats", {})
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:
@@ -274,12 +270,7 @@ def thinned(path: Path) -> str:
 def product_sizes(path: Path, degree: int) -> list[float]:
     """Return max|θ|^degree at every time of a path, the size that W could have.
 
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    degree : int
-        The number of factors of W.
+    `degree` is the number of factors of W.
     """
     tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
     return [to_float(top**degree) for top in tops]

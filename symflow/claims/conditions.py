@@ -127,14 +127,8 @@ def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
 def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypothesis:
     """Require that a relative defect vanishes, measured as sharply as is needed.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is measured.
-    words, said : str
-        The condition, and the quantity that has to vanish.
-    measure : callable
-        From a problem to its defect, in the arithmetic of the problem.
+    The condition is in `words`, and what has to vanish is `said`; `measure` returns it
+    in the arithmetic of the problem that it is given.
     """
     size: Any = to_float(measure(problem.floats))
     if size <= 1e3 * TOLERANCE and problem.is_small:
@@ -158,16 +152,8 @@ def imbalance_defect(before: Array, after: Array) -> float:
 
     In float64 rounding hides the small modes, and what is returned is max|Δ| / max|G|.
 
-    Parameters
-    ----------
-    before, after : array, shapes (h, d) and (m, h)
-        Two adjacent layers: floats, or objects of any arithmetic.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of the
-        layers.
+    The layers have shapes (h, d) and (m, h), in any arithmetic.  The answer is between
+    0 and 1, and exactly 0 only where Δ = 0 was found in that arithmetic.
 
     Examples
     --------

@@ -25,19 +25,9 @@ def put(
 ) -> int:
     """Write a text to the file that was asked for, and print its path.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `file`, `force` and `json`.
-    source : callable
-        Makes the text, which is printed where the file is ``-``.
-    record : callable
-        Writes the text to a path, and returns what JSON says of it.
-
-    Raises
-    ------
-    OutputError
-        If a file stands there, and nothing says that it may be replaced.
+    It is made by `source`, and printed where the file is ``-``; `record` writes it to a
+    path, and returns what JSON says of it.  The options are `file`, `force` and `json`.
+    Raises OutputError if a file stands there, and nothing says that it may be replaced.
     """
     from symflow.analysis.record import to_json
 
@@ -53,21 +43,8 @@ def put(
 def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
     """Refuse, before any work, a file that cannot or may not be written.
 
-    Parameters
-    ----------
-    file : str
-        Where to write.
-    options : argparse.Namespace
-        With `force`.
-    *endings : str
-        What its name may end with.
-
-    Raises
-    ------
-    InvalidArgument
-        If it has another ending.
-    OutputError
-        If something stands there, and no `force` is given.
+    Its name may end with `endings`.  Raises InvalidArgument if it has another ending,
+    and OutputError if something stands there, and no `force` is given.
     """
     if endings and not file.endswith(endings):
         msg = f"{file!r}: needs a name that ends with {' or '.join(endings)}"
@@ -78,13 +55,7 @@ def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
 
 
 def reporter(options: argparse.Namespace) -> Progress:
-    """Return what shows progress on standard error, or says nothing.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `quiet`.
-    """
+    """Return what shows progress on standard error, or says nothing."""
     from symflow.cli.progress import Progress
 
     return Progress(io.StringIO() if options.quiet else sys.stderr)

@@ -71,7 +71,6 @@ class FloatArithmetic(ArrayArithmetic):
     """Float64 matrices."""
 
     def constant(self, array: Array) -> Any:
-        """Return the array rounded to float64."""
         return np.vectorize(to_float, otypes=[float])(array)
 
     def scalar(self, value: Any) -> Any:
@@ -79,7 +78,6 @@ class FloatArithmetic(ArrayArithmetic):
         return to_float(value)
 
     def trace(self, matrix: Any) -> Any:
-        """Return the trace as a 1 × 1 matrix."""
         return np.trace(matrix).reshape(1, 1)
 
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
@@ -89,7 +87,6 @@ class FloatArithmetic(ArrayArithmetic):
         return FloatEntrywise(shape, order)
 
     def rearrange(self, matrix: Any, places: Array) -> Any:
-        """Return the entries at these places, zero where negative."""
         return np.where(places < 0, 0.0, matrix.ravel()[places])
 
     def integrate(self, matrix: Any, order: int, unit: Fraction) -> Any:

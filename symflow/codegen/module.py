@@ -85,12 +85,7 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
 def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     """Return the text that `write_module` writes.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    filename : str
-        How the module's docstring calls its file.
+    Its docstring calls the file by `filename`.
     """
     if not isinstance(flow, GradientFlow):
         msg = f"write_module(flow, path): needs a gradient flow; got {flow!r}"

@@ -183,14 +183,7 @@ class LossBound(RateBound):
 def excess_finding(rate: Any, balls: Any, index: int) -> Finding | str:
     """Return e^{−ct}(ℒ(0) − ℒ*) − (ℒ(t) − ℒ*) in balls, or why it is not known.
 
-    Parameters
-    ----------
-    rate : number
-        The rate c, taken exactly.
-    balls : Enclosure
-        Of a flow of the squared loss.
-    index : int
-        Which of its times.
+    The rate c is taken exactly; the balls are of a flow of the squared loss.
     """
     best = exact_least_norm(balls.problem)
     if is_endless(balls) or best is None:
@@ -287,17 +280,7 @@ def positive_rate(problem: Problem, rate: float) -> Hypothesis:
 def refuse_zero_inputs(problem: Problem, call: str) -> None:
     """Raise where Σ_xx = 0: such a flow stands still, and no rate means anything.
 
-    Parameters
-    ----------
-    problem : Problem
-        With any loss.
-    call : str
-        For the message of the error.
-
-    Raises
-    ------
-    InvalidData
-        If all inputs are zero.
+    An error names `call`.  Raises InvalidData if all inputs are zero.
     """
     squared = isinstance(problem.flow.loss, SquaredLoss)
     if squared and not np.any(to_float_array(problem.arguments[0])):

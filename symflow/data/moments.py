@@ -185,12 +185,7 @@ def whitened(sigma_yx: Any) -> Moments:
 def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
     """Return moments that were formed from data, and need no check.
 
-    Parameters
-    ----------
-    parts : dict
-        The arrays sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
-    n : int or None
-        The number of samples.
+    The `parts` are sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
     """
     moments = object.__new__(Moments)
     _fill(moments, parts, n)
@@ -199,13 +194,6 @@ def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, ``"1 input"`` or ``"2 inputs"``.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    noun : str
-        What, in the singular.
 
     Examples
     --------

@@ -152,10 +152,7 @@ class EndToEndFlow:
 def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     """Return the weight decay of every weight.
 
-    Raises
-    ------
-    InvalidArgument
-        If the loss has them for another number of weights.
+    Raises InvalidArgument if the loss has them for another number of weights.
     """
     if not isinstance(loss.l2, sympy.Tuple):
         return (loss.l2,) * network.depth

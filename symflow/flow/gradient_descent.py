@@ -83,15 +83,7 @@ class GradientDescent:
 
 
 def flow_expected(call: str, given: object) -> str:
-    """Return the message on what is no gradient flow, and say what answers for descent.
-
-    Parameters
-    ----------
-    call : str
-        Call and argument to name.
-    given : object
-        What came instead.
-    """
+    """Return the message on what is no gradient flow, and what answers for descent."""
     advice = ""
     if isinstance(given, GradientDescent):
         advice = (

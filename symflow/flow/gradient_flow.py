@@ -281,15 +281,7 @@ class GradientFlow:
 
 
 def latex_lines(equations: Sequence[sympy.Eq], of: str) -> str:
-    """Return equations below each other in LaTeX, or where to see very long ones.
-
-    Parameters
-    ----------
-    equations : sequence of sympy.Eq
-        One per line.
-    of : str
-        What they belong to.
-    """
+    """Return equations below each other in LaTeX, or where to see very long ones."""
     lines: list[str] = []
     for equation in equations:
         lines.append(latex(equation).replace("=", "&=", 1))

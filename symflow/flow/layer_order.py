@@ -19,12 +19,7 @@ from symflow.networks import AbstractNetwork
 def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
     """Return what belongs to the weights of a model, first layer first.
 
-    Parameters
-    ----------
-    parts : tuple
-        One per weight, in the order of the model's parameters.
-    network : AbstractNetwork
-        The model.
+    The `parts` are in the order of the model's parameters.
 
     Examples
     --------
@@ -42,12 +37,7 @@ def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[An
 def in_given_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
     """Return what belongs to the layers of a product in the order of the parameters.
 
-    Parameters
-    ----------
-    parts : tuple
-        One per layer, first layer first.
-    network : AbstractNetwork
-        The model.
+    The `parts` have the first layer first.
     """
     if network.product is None:
         return parts
@@ -58,12 +48,8 @@ def in_given_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[An
 def layered(flow: GradientFlow, init: Any = None) -> tuple[GradientFlow, Any]:
     """Return the flow of the network of layers, and the start that belongs to it.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Any flow; one of another model comes back as it is.
-    init : Init or sequence of array_like
-        A rule, or the weights in the order of the parameters.
+    The start is a rule, or the weights in the order of the parameters; the flow of
+    another model comes back as it is.
     """
     network = getattr(flow, "network", None)
     product = getattr(network, "product", None)

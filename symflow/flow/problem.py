@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.entries import at_sizes
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import HypothesisFailed, InvalidArgument
@@ -84,13 +83,7 @@ class Problem:
         return self.mapped(to_float_array)
 
     def mapped(self, convert: Callable[[Array], Array]) -> Problem:
-        """Return the same problem with all of its arrays converted.
-
-        Parameters
-        ----------
-        convert : callable
-            From an array to one of the same shape.
-        """
+        """Return the same problem with all of its arrays converted."""
         weights = tuple(map(convert, self.weights))
         data = {name: convert(array) for name, array in self.data.items()}
         return replace(self, weights=weights, data=data)
@@ -161,8 +154,7 @@ class Problem:
         arrays = [*fine.weights, *fine.data.values()]
         if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
             return replace(fine.mapped(partial(map_entries, as_fraction)), given=None)
-        context = mpmath.MPContext()
-        context.dps = CHECK_DIGITS + GUARD_DIGITS
+        context = context_of(CHECK_DIGITS + GUARD_DIGITS)
         lifted = fine.mapped(partial(to_mpf_array, context=context))
         return replace(lifted, given=None)
 
@@ -193,12 +185,7 @@ class Problem:
     def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """Return what `make` made when it was first asked for under this key.
 
-        Parameters
-        ----------
-        key : hashable
-            What is asked for, with all that it depends on beside the problem.
-        make : callable
-            Makes it.
+        The key holds all that it depends on beside the problem.
         """
         if key not in self._made:
             self._made[key] = make()
@@ -324,17 +311,8 @@ def bind_gradient(
 ) -> Problem:
     """Bind a flow as `bind` does, for theorems about plain gradient flow.
 
-    Parameters
-    ----------
-    flow, data, init, rng
-        As for `bind`.
-    call : str
-        For the message of an error.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the layers have learning rates of their own.
+    The arguments are those of `bind`; an error names `call`.  Raises HypothesisFailed
+    if the layers have learning rates of their own.
     """
     flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)

@@ -37,11 +37,6 @@ from symflow.gallery.width import WidthExperiment, width_experiment
 def entries_of(theorem: type[Theorem]) -> list[Entry]:
     """Return the lines of one theorem: one for each of its examples.
 
-    Parameters
-    ----------
-    theorem : subclass of Theorem
-        With `examples`.
-
     Examples
     --------
     >>> from symflow.convergence import MarginRate

@@ -43,6 +43,7 @@ class GivenInit(Init):
     """
 
     weights: tuple[Array, ...]
+    tags = frozenset()  # nothing is declared of them; it is checked where it matters
 
     def __init__(self, weights: Any) -> None:
         if not isinstance(weights, (list, tuple)) or not weights:
@@ -58,11 +59,6 @@ class GivenInit(Init):
         for array in arrays:
             array.flags.writeable = False
         object.__setattr__(self, "weights", arrays)
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Nothing is declared of given weights; it is checked where it matters."""
-        return frozenset()
 
     def draw(
         self,
@@ -107,20 +103,7 @@ class GivenInit(Init):
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
-    Parameters
-    ----------
-    init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L).
-
-    Returns
-    -------
-    Init
-        The rule.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Raises InvalidArgument if it is neither.
 
     Examples
     --------

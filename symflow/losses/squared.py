@@ -29,11 +29,11 @@ from symflow.algebra.nodes import (
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument
-from symflow.losses.loss import Loss, as_decay, check_reduction
+from symflow.losses.loss import AveragedLoss
 
 
-@dataclass(frozen=True)
-class SquaredLoss(Loss):
+@dataclass(frozen=True, repr=False)
+class SquaredLoss(AveragedLoss):
     """Half the mean (or summed) squared error, optionally with weight decay.
 
     Parameters
@@ -55,13 +55,6 @@ class SquaredLoss(Loss):
     >>> SquaredLoss(l2="lambda").l2
     lambda
     """
-
-    reduction: str = "mean"
-    l2: Any = 0
-
-    def __post_init__(self) -> None:
-        check_reduction(self.reduction, "SquaredLoss")
-        object.__setattr__(self, "l2", as_decay(self.l2, "SquaredLoss"))
 
     @property
     def prefix(self) -> str:
@@ -125,11 +118,6 @@ class SquaredLoss(Loss):
                 raise InvalidArgument(msg)
             given = {name: _times(part, moments.n) for name, part in given.items()}
         return {f"{self.prefix}_{name}": part for name, part in given.items()}
-
-    def __repr__(self) -> str:
-        options = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
-        options += [] if self.l2 == 0 else [f"l2={self.l2}"]
-        return f"SquaredLoss({', '.join(options)})"
 
     def _sigma_xx(self, inputs: Width) -> sympy.MatrixSymbol:
         return SymmetricMatrixSymbol(f"{self.prefix}_xx", inputs, inputs)

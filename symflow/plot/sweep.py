@@ -112,17 +112,8 @@ def median_rank(count: int, level: float) -> int | None:
     Of n independent draws in order, counted from 0, the interval misses the median of
     their distribution with probability 2·P(Bin(n, ½) ≤ k), whatever it is.
 
-    Parameters
-    ----------
-    count : int
-        The number of draws n.
-    level : float
-        The probability that is wanted.
-
-    Returns
-    -------
-    int or None
-        The largest such k; None where even the whole range is not enough.
+    It is the largest such k; None where even the whole range of `count` draws is not
+    enough.
 
     Examples
     --------

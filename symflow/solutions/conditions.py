@@ -125,16 +125,8 @@ def verdict(
 ) -> Hypothesis:
     """Return what a measured gap says: numbers that are exact leave no room.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is asked.
-    words, said : str
-        The condition, and what is measured.
-    size : float
-        The gap that decides.
-    shown : float, optional
-        What is printed instead, where people look for another number.
+    The `size` is the gap that decides; `shown` is printed instead, where people look
+    for another number.
     """
     room = 0.0 if is_exact(problem) and not problem.is_large else TOLERANCE
     detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
@@ -203,15 +195,9 @@ def measured(
 ) -> Hypothesis:
     """Decide exactly whether gaps vanish; measure floats by the distance of weights.
 
-    Parameters
-    ----------
-    problem, words, said
-        As for `verdict`.
-    gaps : callable
-        The arrays that have to vanish, each with the one to whose size it is compared.
-    distance : callable, optional
-        How far float weights are from weights without gaps, relative; by default the
-        size of the gaps.
+    `gaps` returns the arrays that have to vanish, each with the one to whose size it is
+    compared; `distance` how far float weights are from weights without gaps, relative,
+    by default the size of the gaps.
     """
 
     def size_of(problem: Problem) -> float:

@@ -25,12 +25,7 @@ def letters(names: str) -> tuple[sympy.Symbol, ...]:
 def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -> Any:
     """Return a sum of words in which every FᵀF is dropped.
 
-    Parameters
-    ----------
-    word : sympy.Expr
-        In noncommuting symbols.
-    frames : list of pairs
-        F and Fᵀ, of orthonormal columns.
+    The symbols do not commute, and the `frames` are pairs F and Fᵀ.
 
     Examples
     --------
@@ -113,12 +108,7 @@ def eigenvector_steps() -> tuple[Step, ...]:
 def coordinate_step(depth: int, factors: int) -> Step:
     """Return the flow of one coordinate of products, where Σ_xx is diagonal.
 
-    Parameters
-    ----------
-    depth : int
-        Vectors in a product.
-    factors : int
-        1 for w_1∘⋯∘w_L, 2 for u_1∘⋯∘u_L − v_1∘⋯∘v_L.
+    The `factors` are 1 for w_1∘⋯∘w_L, and 2 for u_1∘⋯∘u_L − v_1∘⋯∘v_L.
     """
     sides = [
         [sympy.Matrix(sympy.symbols(f"{side}{k}_1:3")) for k in range(1, depth + 1)]

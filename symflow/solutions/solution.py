@@ -73,7 +73,6 @@ class Solution(Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the solution, or the hypotheses that fail."""
         checked: list[Hypothesis] = []
         for number, condition in enumerate(cls.conditions):
             if number == cls.structural and not all_hold(checked):

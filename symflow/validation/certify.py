@@ -120,15 +120,7 @@ def certify(
 
 
 def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
-    """Hold a claim against an enclosure.
-
-    Parameters
-    ----------
-    claim : Claim
-        What is asserted.
-    ball : Enclosure
-        What is proven.
-    """
+    """Hold a claim against an enclosure."""
     with ALONE, workbits(ball.context.prec + 64):
         findings, times, trusted = _findings(claim, ball)
         if not findings:

@@ -223,17 +223,8 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
 def settled_rows(claim: Any, route: Route) -> list[Row]:
     """Compare a predicted limit with a run that has come to a minimizer.
 
-    Parameters
-    ----------
-    claim : Claim
-        A theorem with a `limit`; of other claims nothing is said.
-    route : Trajectory or Enclosure
-        Of finite times.
-
-    Returns
-    -------
-    list of Row
-        At most one; not checked where the run has not settled.
+    Of claims without a `limit` nothing is said; it is one row at most, and not checked
+    where a run of finite times has not settled.
     """
     found = _settled(claim, route) if _has_limit_row(claim) else None
     if found is None:
@@ -337,10 +328,7 @@ def _gap(first: Route, index: int, second: Route, other: int, context: Any) -> A
 def route_bound(route: Route) -> Any:
     """Return the largest relative residual that a route's own error explains.
 
-    Parameters
-    ----------
-    route : Trajectory or Enclosure
-        Its error is the estimated or proven one, not what a tolerance hopes for.
+    Its error is the estimated or proven one, not what a tolerance hopes for.
     """
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)

@@ -140,15 +140,8 @@ def graded_limits(start: GradedStart) -> Iterator[tuple[Any, Array]]:
     Equal rates grow together: along what the start has there, less what a greater
     rate has taken of the hidden space.
 
-    Parameters
-    ----------
-    start : GradedStart
-        In more digits than float64, unless it is large.
-
-    Yields
-    ------
-    tuple of number and array, shape (n, k)
-        f and orthonormal columns.
+    Columns are orthonormal, shape (n, k); the start has more digits than float64,
+    unless it is large.
     """
     rates, rows = start.rates, start.rows
     context = getattr(rates[0], "context", None)
