@@ -56,7 +56,9 @@ def _row(tokens: Iterator[str], end: str) -> str:
             power = _group(tokens)
             row += ".T" if power in ("top", "T", "intercal") else f"**({power})"
         elif token == "_":
-            index = _group(tokens)
+            index = next(tokens)
+            if index == "{":
+                index = "".join(iter(lambda: next(tokens), "}"))
             row += index if index.isdigit() else f"_{index}"
         else:
             part = _part(token, tokens)

@@ -42,7 +42,7 @@ class AssertedRate(Assertion, Bound):
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1)
-    >>> claims = [sf.claim(flow, rate=rate) for rate in (4, 5)]
+    >>> claims = [sf.claim(flow, rate=rate) for rate in (4, 9)]
     >>> [sf.certify(claim, ball).status.value for claim in claims]
     ['enclosed', 'refuted']
     """
