@@ -241,6 +241,7 @@ def _mode(flow: GradientFlow, equation: Any, source: Reference) -> AssertedMode:
     if apart:
         msg = f"claim(flow, mode_ode=…): {apart}; got {flow!r}"
         raise InvalidArgument(msg)
+    known |= {number: exact(number) for number in equation.atoms(sympy.Float)}
     return AssertedMode(flow, equation.xreplace(known), source)
 
 

@@ -144,6 +144,8 @@ class AssertedMode(Assertion):
         """Return why the modes of a path are not those that the claim speaks of."""
         problem = path.problem
         balanced = balanced_start(problem)
+        if self.claimed.atoms(sympy.Function):
+            return "there is no arithmetic for the functions in f"
         if not (self.is_balanced and balanced.holds and balanced.defect == 0):
             return "runs are compared where equation and start are balanced exactly"
         weights = dict(zip(self.flow.state, problem.weights, strict=True))

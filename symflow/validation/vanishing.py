@@ -87,7 +87,7 @@ def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
     """
     if expression in known:
         return known[expression]
-    if expression.is_Rational:
+    if expression.is_number and not expression.args:
         return number(expression)
     parts = [scalar_value(part, known, number) for part in expression.args]
     if expression.is_Add:
