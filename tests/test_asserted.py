@@ -291,6 +291,12 @@ def test_claims_that_make_no_sense_are_refused(wrong):
         sf.claim(flow, **wrong)
 
 
+def test_no_counterexample_stands_where_the_quantity_has_no_value():
+    root = sympy.HadamardPower(FIRST, sympy.Rational(1, 2))
+    found = sf.claim(DEEP, conserved=root).counterexample
+    assert found is None or all(entry > 0 for entry in found.weights[FIRST].flat)
+
+
 def test_a_letter_that_names_a_derivative_is_refused():
     first, second = (sympy.MatrixSymbol(name, 2, 2) for name in ("W1", "Wdot1"))
     model = sf.Model(second * first, parameters=(first, second))

@@ -73,10 +73,13 @@ def test_what_cannot_be_settled_says_why_and_stops_nothing(tmp_path: Path) -> No
     direction, jumps, rate = settled(tmp_path, GIVEN, *words)
     assert direction.verdict is jumps.verdict is sf.Status.OUT_OF_SCOPE
     assert rate.verdict is sf.Status.ENCLOSED
-    symbols = '[model]\nwidths = ["d", "h", "m"]\n'
-    (count,) = settled(tmp_path, symbols, 'kind = "count"\nnumber = 3')
-    assert count.verdict is sf.Status.OUT_OF_SCOPE
-    assert "\n" not in count.reason
+    symbols = GIVEN.replace("[2, 1, 1]", '["d", "h", "m"]')
+    number = "kind = 'numbers'\ntext = '{}'\ntime = 1\nprinted = '1'"
+    texts = ("W[0, 5]", "(W*W.T)[0, 0]", "Determinant(W1*W1.T)", "sin(W[0, 0])")
+    claims = ('kind = "count"\nnumber = 3', *map(number.format, texts))
+    for line in settled(tmp_path, symbols, *claims):
+        assert line.verdict is sf.Status.OUT_OF_SCOPE, line
+        assert "\n" not in line.reason
 
 
 def test_a_limit_without_an_enclosure_is_held_against_a_theorem(tmp_path: Path) -> None:
@@ -165,6 +168,17 @@ BAD = {
     "text with attributes": LAW.format('"W1.__class__"'),
     "endless power": LAW.format('"W1*9**9**9"'),
     "strange letter": LAW.format('"V*V.T"'),
+    "list of a mode": LAW.replace("law", "equation").format('"wdot = [w]"'),
+    "infinite mode": LAW.replace("law", "equation").format('"wdot = w/(w - w)"'),
+    "printed in powers": LAW.replace("law", "numbers").format(
+        '"W[0, 0]"\ntime = 1\nprinted = "1e-3"'
+    ),
+    "support of text": LAW.replace("law", "jumps").replace(
+        "text = {}", 'supports = [["1"]]'
+    ),
+    "zero direction": LAW.replace("law", "direction").replace(
+        "text = {}", "value = [[0, 0]]"
+    ),
     "two equalities": LAW.replace("law", "equation").format('"W1 = W1 = W1"'),
     "no equality": LAW.replace("law", "equation").format('"W1"'),
     "LaTeX that runs": LAW.format(r"'\\input{/etc/passwd}'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -38,6 +39,9 @@ from symflow.validation.vanishing import ExactValues, scalar_value
 
 #: Digits of enclosures, times at which a rate is certified, and up to which c·t.
 DIGITS, TIMES, LONG = 20, 8, 4
+
+#: Decimals as they are printed, of at most a hundred digits.
+_DECIMAL = re.compile(r"[+-]?\d{1,50}(?:\.(\d{1,50}))?")
 
 #: By how much what is known in float64 has to differ to be false for certain.
 CERTAINLY = 1e-6
@@ -81,6 +85,10 @@ def direction(case: Case, table: Table) -> Asked:
     """
     check_keys(table, ("kind", "value"), "direction")
     value = array_in(table.get("value"), "direction, value")
+    asserted(case.flow, limit=value)  # refuses another shape
+    if not np.any(value != 0):
+        msg = "direction, value: needs a direction, and not zero"
+        raise InvalidArgument(msg)
 
     def settled() -> Outcome:
         found = implicit_bias(*_instance(case))
@@ -157,12 +165,19 @@ def jumps(case: Case, table: Table) -> Asked:
     if not said or not all(isinstance(value, list) for value in said.values()):
         msg = "jumps: needs times such as [1, 2], or supports such as [[1], [1, 2]]"
         raise InvalidArgument(msg)
+    positive, sets = table.get("positive", False), said.get("supports", [])
+    whole = all(isinstance(s, list) and all(type(j) is int for j in s) for s in sets)
+    if not whole or not isinstance(positive, bool):
+        msg = "jumps: needs lists of whole numbers as supports, and positive as a truth"
+        raise InvalidArgument(msg)
+    if "supports" in said:
+        said["supports"] = [sorted({*support}) for support in sets]
     if "times" in said:
         said["times"] = [number_in(time, "jumps, times") for time in said["times"]]
 
     def settled() -> Outcome:
-        sides = {"positive": table.get("positive") is True}
-        path = saddle_to_saddle(*case.given("data"), **sides)
+        flow, data = case.given("data")
+        path = saddle_to_saddle(flow, data, positive=positive)
         if not is_exact_array(path.sigma_xx):
             msg = "jumps are compared exactly: give rational data"
             raise HypothesisFailed(msg)
@@ -186,8 +201,11 @@ def numbers(case: Case, table: Table) -> Asked:
     """
     check_keys(table, ("kind", "text", "time", "printed"), "numbers")
     printed, when = text_of(table, "printed", "numbers"), table.get("time")
-    value = number_in(printed, "numbers, printed")
-    half = Fraction(1, 2 * 10 ** len(printed.partition(".")[2]))
+    match = _DECIMAL.fullmatch(printed)
+    if match is None:
+        msg = f'numbers, printed: needs a decimal such as "0.250"; got {printed[:60]!r}'
+        raise InvalidArgument(msg)
+    value, half = Fraction(printed), Fraction(1, 2 * 10 ** len(match[1] or ""))
     time: Any = sympy.oo if when == "oo" else number_in(when, "numbers, time")
     flow = case.flow
     whole = sympy.MatrixSymbol("W", *flow.network.end_to_end_node.shape)
@@ -205,14 +223,7 @@ def numbers(case: Case, table: Table) -> Asked:
             leaves = {whole: ball.product_balls(-1)}
             leaves |= dict(zip(flow.state, ball.weight_balls(-1), strict=True))
             leaves |= dict(zip(flow.data, data, strict=True))
-            values = ExactValues(leaves, to_arb)
-            known: dict[Any, Any] = {
-                entry: leaves[entry.parent][int(entry.i), int(entry.j)]
-                for entry in read.atoms(MatrixElement)
-            }
-            for trace in read.atoms(sympy.Trace):
-                known[trace] = values.of(from_sympy(trace)).item()
-            found = scalar_value(read, known, to_arb)
+            found = _value(read, ExactValues(leaves, to_arb))
             off = abs(found - to_arb(value))
             shown = f"it is {found.str(12, radius=False)}"
             if off <= to_arb(half):
@@ -222,6 +233,21 @@ def numbers(case: Case, table: Table) -> Asked:
         return Status.UNDECIDED, f"missing: digits; {shown}"
 
     return f"{inline(read)} rounds to {printed} at t = {time}", settled
+
+
+def _value(read: sympy.Expr, values: ExactValues) -> Any:
+    """Return a scalar of entries and traces of matrices in balls."""
+    try:
+        known = {
+            entry: values.of(from_sympy(entry.parent))[int(entry.i), int(entry.j)]
+            for entry in read.atoms(MatrixElement)
+        }
+    except (IndexError, TypeError):
+        msg = f"{inline(read)} has an entry that is not there"
+        raise InvalidArgument(msg) from None
+    for trace in read.atoms(sympy.Trace):
+        known[trace] = values.of(from_sympy(trace)).item()
+    return scalar_value(read, known, to_arb)
 
 
 def _shown(value: Any) -> str:

@@ -34,7 +34,7 @@ def from_latex(text: str) -> str:
     >>> from_latex(r"\sqrt{\delta^2 + 4 w^2} \frac{\sigma}{2}")
     'sqrt(delta**(2)+4*w**(2))*((sigma)/(2))'
     """
-    if "\\" not in text:
+    if not {*text} & {*"\\{"}:
         return text
     for command in _TRACE:
         text = text.replace(command, r"\Trace")

@@ -40,6 +40,8 @@ from symflow.validation.asserted_rate import AssertedRate
 from symflow.validation.assertion import READER, Assertion
 from symflow.validation.vanishing import Counterexample, ExactValues, Vanishing
 
+_INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AssertedLaw(Law):
@@ -232,9 +234,10 @@ def _law(flow: GradientFlow, conserved: Any, source: Reference) -> AssertedLaw:
 def _mode(flow: GradientFlow, equation: Any, source: Reference) -> AssertedMode:
     named = {symbol.name: symbol for symbol in SYMBOLS} | {"lam": LAM}
     named |= {symbol.name: symbol for symbol in flow.parameters}
-    letters = getattr(equation, "free_symbols", {equation})
+    fine = isinstance(equation, sympy.Expr) and not equation.has(*_INFINITE)
+    letters = equation.free_symbols if fine else ()
     known = {s: named.get(getattr(s, "name", "")) for s in letters}
-    if not isinstance(equation, sympy.Expr) or None in known.values():
+    if not fine or None in known.values():
         msg = f"claim(flow, mode_ode=…): needs f in {', '.join(named)}; got {equation}"
         raise InvalidArgument(msg)
     apart = no_modes(flow, DELTA in known.values())

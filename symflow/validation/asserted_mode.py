@@ -24,7 +24,6 @@ from symflow.algebra.threads import cached_property
 from symflow.algebra.values import Values
 from symflow.algebra.words import expand
 from symflow.claims import Finding, Identity, Path, Reference, Status
-from symflow.claims.conditions import balanced_start
 from symflow.claims.finding import Balls, is_endless
 from symflow.conservation.proof import slope
 from symflow.errors import InvalidArgument
@@ -142,18 +141,14 @@ class AssertedMode(Assertion):
 
     def mismatch(self, path: Any) -> str:
         """Return why the modes of a path are not those that the claim speaks of."""
-        problem = path.problem
-        balanced = balanced_start(problem)
-        if self.claimed.atoms(sympy.Function):
-            return "there is no arithmetic for the functions in f"
-        if not (self.is_balanced and balanced.holds and balanced.defect == 0):
-            return "runs are compared where equation and start are balanced exactly"
-        weights = dict(zip(self.flow.state, problem.weights, strict=True))
-        start = Values(weights).of(self.flow.network.end_to_end_node)
-        arrays = (start, *problem.arguments)
-        off = (entry for a in arrays for (i, j), entry in np.ndenumerate(a) if i != j)
-        apart = any(entry != 0 for entry in off) or not np.all(np.diagonal(start) > 0)
-        return "data and start are not diagonal, with W(0) > 0 there" if apart else ""
+        if not self.is_balanced or self.claimed.atoms(sympy.Function):
+            return "runs are compared where f is algebraic, and for balanced starts"
+        weights, arrays = path.problem.weights, path.problem.arguments
+        own = np.diagonal(weights[0])[: min(arrays[1].shape)]
+        alike = all(_is_diagonal(weight, own) for weight in weights)
+        alike = alike and all(_is_diagonal(a, np.diagonal(a)) for a in arrays)
+        good = alike and all(entry > 0 for entry in own)
+        return "" if good else "needs diagonal data, and equal diagonal layers > 0"
 
     def residuals(self, path: Path) -> Array:
         """Return |f − ẇ| of the worst mode, relative to the terms of f."""
@@ -190,6 +185,13 @@ class AssertedMode(Assertion):
             parts = [scalar_value(term, at, number) for term in terms]
             found.append((sum(parts), moved[i, i], sum(map(abs, parts))))
         return found
+
+
+def _is_diagonal(matrix: Array, entries: Array) -> bool:
+    """Say whether these are the entries of a diagonal, and all others are zero."""
+    expected = np.zeros(matrix.shape, dtype=object)
+    np.fill_diagonal(expected[: len(entries), : len(entries)], entries)
+    return min(matrix.shape) >= len(entries) and bool(np.all(matrix == expected))
 
 
 def no_modes(flow: GradientFlow, imbalanced: bool) -> str:

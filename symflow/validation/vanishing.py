@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import FINE_BITS, in_bits, to_arb
@@ -87,6 +88,9 @@ def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
     """
     if expression in known:
         return known[expression]
+    msg = f"{expression} has no value in this arithmetic"
+    if not isinstance(expression, sympy.Expr) or expression.is_Matrix:
+        raise InvalidArgument(msg)
     if expression.is_number and not expression.args:
         return number(expression)
     parts = [scalar_value(part, known, number) for part in expression.args]
@@ -101,7 +105,6 @@ def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
         return parts[0] ** parts[1]
     if isinstance(expression, sympy.exp) and hasattr(parts[0], "exp"):
         return parts[0].exp()
-    msg = f"{expression} has no value in this arithmetic"
     raise InvalidArgument(msg)
 
 
@@ -264,7 +267,8 @@ class Vanishing:
                 rate = np.asarray(ExactValues(leaves, number).of(moved), dtype=object)
             except (ValueError, KeyError, TypeError, ArithmeticError):
                 continue  # not in this arithmetic
-            if not any(entry != 0 for entry in rate.flat):
+            known = all(not isinstance(e, arb) or e.is_finite() for e in rate.flat)
+            if not known or not any(entry != 0 for entry in rate.flat):
                 return None
             return Counterexample(weights, data, rate, self.words)
         return None
