@@ -292,9 +292,10 @@ def test_claims_that_make_no_sense_are_refused(wrong):
 
 
 def test_no_counterexample_stands_where_the_quantity_has_no_value():
-    root = sympy.HadamardPower(FIRST, sympy.Rational(1, 2))
-    found = sf.claim(DEEP, conserved=root).counterexample
-    assert found is None or all(entry > 0 for entry in found.weights[FIRST].flat)
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    root = sympy.HadamardPower(flow.state[0], sympy.Rational(1, 2))
+    found = sf.claim(flow, conserved=root).counterexample
+    assert found is None or all(e > 0 for e in found.weights[flow.state[0]].flat)
 
 
 def test_a_letter_that_names_a_derivative_is_refused():
