@@ -241,6 +241,10 @@ def test_runs_and_balls_settle_equations_limits_and_rates():
         assert sf.validate([good], run).ok
         assert sf.validate([bad], ball).failures
     assert sf.validate([sf.claim(flow, limit=[[1, 0], [0, 1]])], run).failures
+    short = sf.simulate(flow, data, init, [0, 1])
+    unsettled = sf.validate([sf.claim(flow, limit=[[1, 0], [0, 1]])], short)
+    assert not unsettled.ok
+    assert not unsettled.failures
     turned = sf.enclose(*PROBLEM, 1, digits=20)
     claim = sf.claim(flow, mode_ode=W * FORCE)  # false, but not of this start
     assert sf.certify(claim, turned).status is sf.Status.UNDECIDED

@@ -67,6 +67,10 @@ class AssertedLimit(Assertion):
         """Return claimed minus enclosed limit in balls."""
         return limit_finding(self, balls)
 
+    def mismatch(self, path: Path) -> str:
+        """Return that no time is t = ∞: the end of a settled run has its own row."""
+        return "it speaks of t = ∞ alone"
+
     def residuals(self, path: Path) -> Array:
-        """Return zeros: what is compared is the end of a run that has settled."""
+        """Return zeros: nothing is said of finite times."""
         return np.zeros(len(path.t))
