@@ -15,7 +15,7 @@ from symflow.audits.case import Case, Table, check_keys, number_in, text_of
 from symflow.audits.latex import from_latex
 from symflow.audits.ledger import Asked, Outcome
 from symflow.claims import Status
-from symflow.conservation import count_conserved
+from symflow.conservation import Law, count_conserved
 from symflow.conservation.proof import slope
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow, dotted
@@ -99,7 +99,7 @@ def _meaning(flow: GradientFlow) -> dict[sympy.MatrixSymbol, Node]:
 def _decided(said: Any) -> Outcome:
     verdict = said.verdict
     if verdict is Status.PROVED:
-        evidence = None if isinstance(said, Vanishing) else said
+        evidence = said if isinstance(said, Law) else None
         return (verdict, "; ".join(map(str, said.proof())), evidence)
     if verdict is Status.REFUTED:
         return (verdict, str(said.counterexample))
