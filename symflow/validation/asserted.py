@@ -228,7 +228,9 @@ def _law(flow: GradientFlow, conserved: Any, source: Reference) -> AssertedLaw:
             f"{flow.state}; got {conserved} with {strange or 'none of them'}"
         )
         raise InvalidArgument(msg)
-    return AssertedLaw(flow, conserved, source)
+    made = AssertedLaw(flow, conserved, source)
+    _ = made.moved  # refuses letters that mean something else
+    return made
 
 
 def _mode(flow: GradientFlow, equation: Any, source: Reference) -> AssertedMode:

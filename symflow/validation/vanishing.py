@@ -44,9 +44,13 @@ FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
 class ExactValues(Values):
     """Values in fractions or balls, where constants must not become floats."""
 
-    def __init__(self, leaves: Mapping[sympy.MatrixSymbol, Array], number: Any) -> None:
+    def __init__(self, leaves: Any, number: Any, sizes: Any = None) -> None:
         super().__init__(leaves)
-        self._number = number
+        self._kind, self._sizes = number, sizes
+
+    def _number(self, value: Any) -> Any:
+        symbolic = self._sizes and isinstance(value, sympy.Basic)
+        return self._kind(value.xreplace(self._sizes) if symbolic else value)
 
     def constant(self, matrix: sympy.ImmutableDenseMatrix) -> Array:
         return map_entries(self._number, np.array(matrix.tolist(), dtype=object))
@@ -154,15 +158,6 @@ class Vanishing:
         In its weights, their time derivatives (Wdot1, …) and the data.
     words : str
         How a counterexample says what the expression is.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.algebra.nodes import Leaf, add, product
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> (a, b), (da, db) = map(Leaf, flow.state), map(Leaf, map(dotted, flow.state))
-    >>> Vanishing(flow, add(product(a, da), scale(-1, product(b, db)))).verdict.value
-    'proved'
     """
 
     flow: GradientFlow
@@ -170,10 +165,12 @@ class Vanishing:
     words: str = "it moves at"
 
     def __post_init__(self) -> None:
-        moving = {dotted(symbol).name for symbol in self.flow.state}
-        clash = moving & {s.name for s in symbols_of(*self.flow.directions)}
+        used = {"F", *(dotted(symbol).name for symbol in self.flow.state)}
+        clash = used & {s.name for s in symbols_of(*self.flow.directions)}
         if clash:
-            msg = f"{sorted(clash)} names a time derivative; rename that letter"
+            msg = (
+                f"{min(clash)} means a time derivative or the force: rename the letter"
+            )
             raise InvalidArgument(msg)
 
     def under(self, velocities: Mapping[sympy.MatrixSymbol, Node]) -> Node:
@@ -224,6 +221,22 @@ class Vanishing:
                 return self._shrunk(moved, min(found, key=_height))
         return None
 
+    def _tried(self, moved: Node, width: int, rng: Random) -> Counterexample | None:
+        if self._entries(width) > MOST_ENTRIES:
+            return None
+        ends = (_size(self.flow.network.widths[k], width) for k in (0, -1))
+        samples = [_drawn((SAMPLES, size), rng) for size in ends]
+        try:
+            known = self.flow.loss.arrays(Dataset(*samples))
+            data = {s: map_entries(fraction_of, known[s.name]) for s in self.flow.data}
+        except (ValueError, KeyError):
+            return None  # no data of this kind
+        weights = {
+            s: _drawn(tuple(_size(n, width) for n in s.shape), rng)
+            for s in self.flow.state
+        }
+        return self._at(moved, weights, data)
+
     def _shrunk(self, moved: Node, found: Counterexample) -> Counterexample:
         """Put weights to zero one by one, as long as something is left."""
         for symbol, array in found.weights.items():
@@ -234,37 +247,18 @@ class Vanishing:
                 found = self._at(moved, weights, found.data) or found
         return found
 
-    def _tried(self, moved: Node, width: int, rng: Random) -> Counterexample | None:
-        shapes = [tuple(_size(n, width) for n in s.shape) for s in self.flow.state]
-        if self._entries(width) > MOST_ENTRIES:
-            return None
-        ends = (_size(self.flow.network.widths[k], width) for k in (0, -1))
-        try:
-            known = self.flow.loss.arrays(
-                Dataset(*(_drawn((SAMPLES, n), rng) for n in ends))
-            )
-            data = {s: map_entries(fraction_of, known[s.name]) for s in self.flow.data}
-        except (ValueError, KeyError):
-            return None  # no data of this kind
-        pairs = zip(self.flow.state, shapes, strict=True)
-        return self._at(moved, {s: _drawn(shape, rng) for s, shape in pairs}, data)
-
     @in_bits(FINE_BITS)
     def _at(
         self, moved: Node, weights: dict[Any, Array], data: dict[Any, Array]
     ) -> Counterexample | None:
         """Return these numbers if it is not zero there: in fractions, or in balls."""
         count = {sample_count(self.flow.data): sympy.Integer(SAMPLES)}
+        given = {**weights, **data}.items()
         for kind in (fraction_of, to_arb):
-
-            def number(value: Any, kind: Any = kind) -> Any:
-                known = isinstance(value, sympy.Basic)
-                return kind(value.xreplace(count) if known else value)
-
-            given = {**weights, **data}.items()
-            leaves = {symbol: map_entries(number, array) for symbol, array in given}
+            leaves = {symbol: map_entries(kind, array) for symbol, array in given}
+            values = ExactValues(leaves, kind, count)
             try:
-                rate = np.asarray(ExactValues(leaves, number).of(moved), dtype=object)
+                rate = np.asarray(values.of(moved), dtype=object)
             except (ValueError, KeyError, TypeError, ArithmeticError):
                 continue  # not in this arithmetic
             known = all(not isinstance(e, arb) or e.is_finite() for e in rate.flat)
