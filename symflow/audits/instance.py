@@ -15,6 +15,7 @@ from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.reading import read_expression
 from symflow.algebra.text import inline
+from symflow.algebra.values import Values, scalar_value
 from symflow.audits.case import (
     Case,
     Table,
@@ -35,7 +36,6 @@ from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
 from symflow.precision import Enclosure, enclose
 from symflow.validation import certify, claim as asserted
-from symflow.validation.vanishing import ExactValues, scalar_value
 
 #: Digits of enclosures, times at which a rate is certified, and up to which c·t.
 DIGITS, TIMES, LONG = 20, 8, 4
@@ -223,7 +223,7 @@ def numbers(case: Case, table: Table) -> Asked:
             leaves = {whole: ball.product_balls(-1)}
             leaves |= dict(zip(flow.state, ball.weight_balls(-1), strict=True))
             leaves |= dict(zip(flow.data, data, strict=True))
-            found = _value(read, ExactValues(leaves, to_arb))
+            found = _value(read, Values(leaves))
             off = abs(found - to_arb(value))
             shown = f"it is {found.str(12, radius=False)}"
             if off <= to_arb(half):
@@ -235,7 +235,7 @@ def numbers(case: Case, table: Table) -> Asked:
     return f"{inline(read)} rounds to {printed} at t = {time}", settled
 
 
-def _value(read: sympy.Expr, values: ExactValues) -> Any:
+def _value(read: sympy.Expr, values: Values) -> Any:
     """Return a scalar of entries and traces of matrices in balls."""
     try:
         known = {

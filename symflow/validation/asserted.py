@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb
 
 from symflow.algebra.arrays import Array, as_array
-from symflow.algebra.balls import to_arb
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Leaf, Node, Sum, symbols_of
 from symflow.algebra.numbers import as_fraction, exact
@@ -38,7 +36,7 @@ from symflow.validation.asserted_mode import (
 )
 from symflow.validation.asserted_rate import AssertedRate
 from symflow.validation.assertion import READER, Assertion
-from symflow.validation.vanishing import Counterexample, ExactValues, Vanishing
+from symflow.validation.vanishing import Counterexample, Vanishing
 
 _INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
@@ -120,10 +118,6 @@ class AssertedLaw(Law):
         """The smallest exact weights and data found at which it moves, if any."""
         return self.moved.counterexample
 
-    def value(self, weights: Any) -> Array:
-        """Return the quantity at given weights."""
-        return self._at(self.node, weights)
-
     def finding(self, balls: Any, index: int) -> Finding | str:  # type: ignore[override]
         """Return Q(t) − Q(0) in balls, or why there is no ball arithmetic for Q."""
         try:
@@ -134,16 +128,9 @@ class AssertedLaw(Law):
     def size(self, path: Path) -> Array:
         """Return the largest entry of the terms of Q along a path."""
         terms = self.node.terms if isinstance(self.node, Sum) else (self.node,)
-        values = [self._at(term, path.weights) for term in terms]
-        return np.asarray([max(abs(entry) for v in values for entry in v.flat)])
-
-    def _at(self, node: Node, weights: Any) -> Array:
-        leaves = dict(zip(self.flow.state, map(np.asarray, weights), strict=True))
-        first = next(array.flat[0] for array in leaves.values())
-        values = (
-            ExactValues(leaves, to_arb) if isinstance(first, arb) else Values(leaves)
-        )
-        return np.asarray(values.of(node))
+        values = Values(dict(zip(self.flow.state, path.weights, strict=True)))
+        flat = (abs(entry) for term in terms for entry in values.of(term).flat)
+        return np.asarray([max(flat)])
 
 
 def claim(

@@ -21,7 +21,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Node
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
-from symflow.algebra.values import Values
+from symflow.algebra.values import Values, scalar_value
 from symflow.algebra.words import expand
 from symflow.claims import Finding, Identity, Path, Reference, Status
 from symflow.claims.finding import Balls, is_endless
@@ -30,7 +30,6 @@ from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.losses import SquaredLoss
 from symflow.validation.assertion import Assertion
-from symflow.validation.vanishing import ExactValues, scalar_value
 
 #: What f may depend on.
 W, SIGMA, LAM, DELTA = SYMBOLS = (
@@ -100,7 +99,7 @@ class AssertedMode(Assertion):
         numbers = dict(zip(self.flow.state, amplitudes, strict=True))
         numbers |= dict(zip(self.flow.data, (LAM, SIGMA), strict=True))
         leaves = {symbol: np.array([[number]]) for symbol, number in numbers.items()}
-        values = ExactValues(leaves, sympy.sympify)
+        values = Values(leaves, sympy.sympify)
         rates = [values.of(node).item() for node in self.flow.directions]
         if self.is_balanced and any(sympy.expand(r - rates[0]) != 0 for r in rates):
             msg = f"claim(flow, mode_ode=…): no start of {self.flow!r} stays balanced"
@@ -170,7 +169,7 @@ class AssertedMode(Assertion):
         leaves = dict(zip(self.flow.state, balls.weight_balls(index), strict=True))
         data = map(to_arb_array, balls.problem.arguments)
         leaves |= dict(zip(self.flow.data, data, strict=True))
-        found = self._modes(ExactValues(leaves, to_arb), to_arb)
+        found = self._modes(Values(leaves), to_arb)
         return Finding(np.array([said - moved for said, moved, _ in found], object))
 
     def _modes(self, values: Values, number: Any) -> list[tuple[Any, ...]]:

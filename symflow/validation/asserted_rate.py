@@ -14,6 +14,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.values import Values
 from symflow.claims import Bound, Finding, Path, Reference
 from symflow.claims.finding import Balls
 from symflow.convergence.bound import LossBound, excess_finding
@@ -21,7 +22,7 @@ from symflow.flow import GradientFlow
 from symflow.flow.least_squares import exact_least_norm
 from symflow.flow.problem import Problem
 from symflow.validation.assertion import Assertion
-from symflow.validation.vanishing import Counterexample, ExactValues, fraction_of
+from symflow.validation.vanishing import Counterexample, fraction_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +97,7 @@ class AssertedRate(Assertion, Bound):
             return None
         weights = dict(zip(self.flow.state, exactly.weights, strict=True))
         data = {symbol: exactly.data[symbol.name] for symbol in self.flow.data}
-        values = ExactValues({**weights, **data}, fraction_of)
+        values = Values({**weights, **data}, fraction_of)
         moved = map(values.of, self.flow.directions)
         speed = sum(entry**2 for array in moved for entry in array.flat)
         off = values.of(self.flow.network.end_to_end_node) - best

@@ -8,7 +8,6 @@ Else small whole numbers are tried: where it is not zero, that is a counterexamp
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +20,6 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import FINE_BITS, in_bits, to_arb
-from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, scale, substitute, symbols_of
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.symbols import sample_count
@@ -39,77 +37,6 @@ WIDTHS, DRAWS, SAMPLES = (1, 2, 3), 20, 2
 
 #: Entries of all weights up to which a rate is multiplied out, and numbers are tried.
 FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
-
-
-class ExactValues(Values):
-    """Values in fractions or balls, where constants must not become floats."""
-
-    def __init__(self, leaves: Any, number: Any, sizes: Any = None) -> None:
-        super().__init__(leaves)
-        self._kind, self._sizes = number, sizes
-
-    def _number(self, value: Any) -> Any:
-        symbolic = self._sizes and isinstance(value, sympy.Basic)
-        return self._kind(value.xreplace(self._sizes) if symbolic else value)
-
-    def constant(self, matrix: sympy.ImmutableDenseMatrix) -> Array:
-        return map_entries(self._number, np.array(matrix.tolist(), dtype=object))
-
-    def scale(self, coefficient: sympy.Expr, array: Array) -> Array:
-        return np.asarray(self._number(coefficient) * array)
-
-    def inverse(self, array: Array) -> Array:
-        msg = "an inverse is not polynomial"
-        raise InvalidArgument(msg)
-
-    def elementwise(self, function: sympy.Expr, array: Array) -> Array:
-        return map_entries(
-            lambda entry: scalar_value(function, {Z: entry}, self._number), array
-        )
-
-
-def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
-    """Return the value of sums, products, powers and exponentials in any arithmetic.
-
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Of rational numbers and symbols.
-    known : mapping of Symbol to number
-        In the arithmetic.
-    number : callable
-        From an exact number to one of the arithmetic.
-
-    Raises
-    ------
-    InvalidArgument
-        If something else occurs, or is not in the arithmetic.
-
-    Examples
-    --------
-    >>> scalar_value((1 + 4 * Z**2) / 2, {Z: Fraction(1, 3)}, fraction_of)
-    Fraction(13, 18)
-    """
-    if expression in known:
-        return known[expression]
-    msg = f"{expression} has no value in this arithmetic"
-    if not isinstance(expression, sympy.Expr) or expression.is_Matrix:
-        raise InvalidArgument(msg)
-    if expression.is_number and not expression.args:
-        return number(expression)
-    parts = [scalar_value(part, known, number) for part in expression.args]
-    if expression.is_Add:
-        return sum(parts[1:], parts[0])
-    if expression.is_Mul:
-        return math.prod(parts[1:], start=parts[0])
-    if expression.is_Pow and expression.exp.is_Integer:
-        return parts[0] ** int(expression.exp)
-    rational = any(isinstance(part, Fraction) for part in parts)
-    if expression.is_Pow and not rational:
-        return parts[0] ** parts[1]
-    if isinstance(expression, sympy.exp) and hasattr(parts[0], "exp"):
-        return parts[0].exp()
-    raise InvalidArgument(msg)
 
 
 @dataclass(frozen=True)
@@ -255,10 +182,13 @@ class Vanishing:
         count = {sample_count(self.flow.data): sympy.Integer(SAMPLES)}
         given = {**weights, **data}.items()
         for kind in (fraction_of, to_arb):
+
+            def number(value: sympy.Expr, kind: Any = kind) -> Any:
+                return kind(value.xreplace(count))
+
             leaves = {symbol: map_entries(kind, array) for symbol, array in given}
-            values = ExactValues(leaves, kind, count)
             try:
-                rate = np.asarray(values.of(moved), dtype=object)
+                rate = np.asarray(Values(leaves, number).of(moved), dtype=object)
             except (ValueError, KeyError, TypeError, ArithmeticError):
                 continue  # not in this arithmetic
             known = all(not isinstance(e, arb) or e.is_finite() for e in rate.flat)
