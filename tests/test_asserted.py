@@ -5,12 +5,17 @@ import sys
 from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 import sympy
+from flint import arb, fmpq
 
 import symflow as sf
+from symflow.algebra.balls import workbits
 from symflow.algebra.entries import explicit
+from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.reading import read_expression
+from symflow.algebra.values import Values
 from symflow.flow.problem import bind
 
 DEEP = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
@@ -300,6 +305,16 @@ def test_no_counterexample_stands_where_the_quantity_has_no_value():
     root = sympy.HadamardPower(flow.state[0], sympy.Rational(1, 2))
     found = sf.claim(flow, conserved=root).counterexample
     assert found is None or all(e > 0 for e in found.weights[flow.state[0]].flat)
+
+
+def test_constants_stay_exact_in_balls():
+    A = sympy.MatrixSymbol("A", 1, 1)
+    third = sympy.ImmutableDenseMatrix([[sympy.Rational(1, 3)]])
+    node = from_sympy(sympy.Trace(A * third + third.T * A / 7))
+    with workbits(200):
+        value = Values({A: np.array([[arb(1)]])}).of(node).item()
+        assert value.contains(fmpq(8, 21))
+        assert value.rad() < 1e-50
 
 
 @pytest.mark.parametrize("name", ["Wdot1", "F"])

@@ -182,6 +182,7 @@ BAD = {
     "two equalities": LAW.replace("law", "equation").format('"W1 = W1 = W1"'),
     "no equality": LAW.replace("law", "equation").format('"W1"'),
     "LaTeX that runs": LAW.format(r"'\\input{/etc/passwd}'"),
+    "deep LaTeX": LAW.format("'" + "{" * 50_000 + "W" + "}" * 50_000 + "'"),
     "open LaTeX": LAW.format(r"'\\frac{W_1}{'"),
     "matrix of numbers": LAW.replace("law", "numbers").format(
         '"W"\ntime = 1\nprinted = "1"'

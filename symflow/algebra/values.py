@@ -44,6 +44,9 @@ from symflow.algebra.products import matmul
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 from symflow.errors import InvalidArgument
 
+#: Powers of fractions beyond this are not formed.
+LARGEST_POWER = 1_000
+
 #: The bilinear operations of a node.
 BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
     Product: matmul,
@@ -235,9 +238,10 @@ def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
         return sum(parts[1:], parts[0])
     if expression.is_Mul:
         return math.prod(parts[1:], start=parts[0])
-    if expression.is_Pow and expression.exp.is_Integer:
-        return parts[0] ** int(expression.exp)
     rational = any(isinstance(part, Fraction) for part in parts)
+    whole = expression.is_Pow and expression.exp.is_Integer
+    if whole and not (rational and abs(expression.exp) > LARGEST_POWER):
+        return parts[0] ** int(expression.exp)
     if expression.is_Pow and not rational:
         return parts[0] ** parts[1]
     if isinstance(expression, sympy.exp) and hasattr(parts[0], "exp"):

@@ -141,7 +141,8 @@ def rate(case: Case, table: Table) -> Asked:
                 words = f"{bound.name} ({bound.reference}) gives the rate {bound.rate}"
                 return bound.status, words
         times = [late * Fraction(k, TIMES) for k in range(1, TIMES + 1)]
-        return _certified(said, enclose(*problem, times, digits=DIGITS))
+        status, words, ball = _certified(said, enclose(*problem, times, digits=DIGITS))
+        return status, f"{words}; at other times nothing is proven", ball
 
     return f"ℒ(t) − ℒ* ≤ (ℒ(0) − ℒ*)e^(−{number}·t)", settled
 

@@ -41,8 +41,8 @@ def from_latex(text: str) -> str:
     try:
         tokens = iter([t for t in _TOKEN.findall(text) if t not in _SILENT])
         return _row(tokens, "")
-    except StopIteration:
-        msg = f"{text[:60]!r} is no LaTeX that can be read: a group is not closed"
+    except (StopIteration, RecursionError):
+        msg = f"{text[:60]!r} is no LaTeX that can be read: its groups are not closed"
         raise InvalidArgument(msg) from None
 
 
