@@ -95,6 +95,9 @@ def direction(case: Case, table: Table) -> Asked:
         if not isinstance(found, Direction):
             msg = "W(t) has a limit, not only a direction: claim that"
             raise HypothesisFailed(msg)
+        if not found.is_determined:
+            msg = "missing: a theorem that says which stationary direction it is"
+            raise HypothesisFailed(msg)
         return _predicted(found, found.angle(value))
 
     return f"W(t)/‖W(t)‖ goes along {_shown(value.tolist())}", settled
@@ -111,7 +114,7 @@ def _predicted(found: Any, gap: float) -> Outcome:
     why = f"{found.name} ({found.reference}), {found.status.value}: {goal}"
     if gap <= FLOAT_LIMIT:
         return Status.VERIFIED, f"to 9 digits, by {why}"
-    if gap > CERTAINLY and found.status in _FIRM:
+    if gap > CERTAINLY and found.status is Status.PROVED:
         return Status.REFUTED, f"off by {gap:.2g}, by {why}"
     return Status.UNDECIDED, f"missing: a firmer prediction than {why}"
 
@@ -139,7 +142,8 @@ def rate(case: Case, table: Table) -> Asked:
             firm = isinstance(bound, LossBound) and bound.status in _FIRM
             if firm and bound.rate >= number:
                 words = f"{bound.name} ({bound.reference}) gives the rate {bound.rate}"
-                return bound.status, words
+                rounded = bound.status is Status.VERIFIED
+                return bound.status, words + ", up to rounding" * rounded
         times = [late * Fraction(k, TIMES) for k in range(1, TIMES + 1)]
         status, words, ball = _certified(said, enclose(*problem, times, digits=DIGITS))
         return status, f"{words}; at other times nothing is proven", ball
