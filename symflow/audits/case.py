@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.reading import read_expression
 from symflow.data import Dataset, Moments, load_dataset
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow import GradientFlow, gradient_flow
 from symflow.losses import LOSSES
 from symflow.networks import LinearNetwork
@@ -33,7 +33,7 @@ LARGEST_FILE, LONGEST_NUMBER, MOST_CLAIMS = 1_000_000, 1_000, 1_000
 
 _TOP = ("title", "loss", "l2", "start", "model", "data", "claim")
 _MODEL = ("widths", "network", "formula", "shapes")
-_DATA = ("name", "inputs", "targets", "sigma_xx", "sigma_yx")
+_DATA = ("name", "file", "target", "inputs", "targets", "sigma_xx", "sigma_yx")
 
 Table = Mapping[str, Any]
 
@@ -65,6 +65,21 @@ class Case:
     claims: tuple[Table, ...]
     sha256: str
 
+    def given(self, *parts: str) -> tuple[Any, ...]:
+        """Return the flow with what a claim needs besides; HypothesisFailed without it.
+
+        Parameters
+        ----------
+        *parts : {"data", "start"}
+            What is needed.
+        """
+        values = {part: getattr(self, part) for part in parts}
+        missing = [part for part, value in values.items() if value is None]
+        if missing:
+            msg = f"missing: {' and '.join(missing)}"
+            raise HypothesisFailed(msg)
+        return (self.flow, *values.values())
+
 
 def read_case(path: str | os.PathLike[str], call: str) -> Case:
     """Return what a file states.
@@ -81,7 +96,7 @@ def read_case(path: str | os.PathLike[str], call: str) -> Case:
         msg = f"{call}: is no TOML; {reason}"
         raise InvalidArgument(msg) from None
     try:
-        return _case(content, hashlib.sha256(raw).hexdigest())
+        return _case(content, hashlib.sha256(raw).hexdigest(), Path(path).parent)
     except InvalidArgument as problem:
         msg = f"{call}: {problem}"
         raise InvalidArgument(msg) from None
@@ -106,7 +121,7 @@ def _bytes(path: str | os.PathLike[str], call: str) -> bytes:
     return raw
 
 
-def _case(content: Table, sha256: str) -> Case:
+def _case(content: Table, sha256: str, folder: Path) -> Case:
     check_keys(content, _TOP, "the file")
     words = text_of(content, "loss", "the file", "squared")
     if words not in LOSSES:
@@ -120,7 +135,7 @@ def _case(content: Table, sha256: str) -> Case:
         msg = f"needs between one and {MOST_CLAIMS} entries [[claim]]"
         raise InvalidArgument(msg)
     title = text_of(content, "title", "the file", "Claims")
-    data = _data(content["data"]) if "data" in content else None
+    data = _data(content["data"], folder) if "data" in content else None
     start = _start(content["start"]) if "start" in content else None
     return Case(title, flow, data, start, tuple(claims), sha256)
 
@@ -152,7 +167,7 @@ def _network(table: Table) -> Any:
     raise InvalidArgument(msg)
 
 
-def _data(table: Any) -> Any:
+def _data(table: Any, folder: Path) -> Any:
     if not isinstance(table, dict):
         msg = "data: needs a table [data]"
         raise InvalidArgument(msg)
@@ -160,13 +175,19 @@ def _data(table: Any) -> Any:
     kinds = sorted(table)
     if kinds == ["name"]:
         return load_dataset(text_of(table, "name", "[data]")).standardized()
+    if kinds == ["file", "target"]:
+        file = folder / text_of(table, "file", "[data]")
+        return Dataset.from_csv(file, text_of(table, "target", "[data]").split(","))
     if kinds == ["inputs", "targets"]:
         inputs, targets = (array_in(table[key], key) for key in kinds)
         return Dataset(inputs, targets)
     if kinds == ["sigma_xx", "sigma_yx"]:
         gram, cross = (array_in(table[key], key) for key in kinds)
         return Moments(gram, cross)
-    msg = "[data]: needs name, or inputs and targets, or sigma_xx and sigma_yx"
+    msg = (
+        "[data]: needs name, or file and target, or inputs and targets, or sigma_xx "
+        "and sigma_yx"
+    )
     raise InvalidArgument(msg)
 
 

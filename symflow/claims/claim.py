@@ -37,6 +37,7 @@ class Status(Enum):
     REFUTED = "refuted"
     UNDECIDED = "undecided"
     ASSERTED = "asserted"
+    OUT_OF_SCOPE = "out of scope"
 
 
 class Path(Protocol):

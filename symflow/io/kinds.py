@@ -37,7 +37,10 @@ KINDS = {
         *("Ensemble", "Sweep", "Grid"),
     ),
     "precision": ("Enclosure", "Flint", "Mpmath"),
-    "validation": ("AssertedLaw", "Certificate", "Report"),
+    "validation": (
+        *("AssertedLaw", "AssertedLimit", "AssertedMode", "AssertedRate"),
+        *("Certificate", "Report"),
+    ),
     "validation.report": ("Row",),
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
-from symflow.claims import Bound, Claim, Status, Theorem, relative_size
+from symflow.claims import Bound, Claim, Status, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.least_squares import least_squares
@@ -237,7 +237,7 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
 
 def _has_limit_row(claim: Any) -> bool:
     """Say whether the limit is an assertion by itself; a path has it as a part."""
-    return isinstance(claim, Theorem) and claim.question != "solutions"
+    return getattr(claim, "question", "limits") != "solutions"
 
 
 def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
