@@ -3,11 +3,13 @@
 import ast
 import shutil
 import subprocess
+from inspect import isfunction
 
 import numpy as np
 import pytest
 import sympy
 from adversary.fuzz import hunt
+from adversary.fuzzed import VERBS
 from adversary.security import NAMES, faults
 
 import symflow as sf
@@ -101,6 +103,15 @@ A = sympy.MatrixSymbol("A", 2, 2)
 )
 def test_what_sympy_writes_is_read_back(expr):
     assert read_expression(sympy.srepr(expr)) == expr
+
+
+def test_every_public_function_is_fuzzed():
+    """`gradient_flow` as well as `write_checker`; classes that are results are not."""
+    names = {verb.name.partition(".")[0] for verb in VERBS}
+    functions = {name for name in sf.__all__ if isfunction(getattr(sf, name))}
+    assert functions <= names
+    pictures = {f"plot.{name}" for name in sf.plot.__all__}
+    assert pictures <= {verb.name for verb in VERBS}
 
 
 @pytest.mark.filterwarnings("ignore")

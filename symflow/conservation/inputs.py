@@ -45,7 +45,7 @@ from symflow.conservation.tensor import (
     rational_tensor,
     tensor_laws,
 )
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 from symflow.flow import GradientFlow
 from symflow.losses import CustomLoss
 from symflow.networks import (
@@ -276,9 +276,7 @@ def spanned_inputs(network: AbstractNetwork, data: Any, call: str) -> Array:
     ShapeMismatch
         If the inputs do not fit the network.
     """
-    if not hasattr(data, "moments"):
-        msg = f"{call}: needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(data, "moments", call, "a Dataset or Moments")
     if hasattr(data, "X"):
         samples = as_fractions(data.X)
     else:

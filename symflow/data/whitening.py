@@ -136,7 +136,14 @@ def unwhitened(W: Any, T: Array | None) -> Array:
             f"{call}: these samples were not made by whitened(), here. Keep its result"
         )
         raise InvalidArgument(msg)
-    array = np.asarray(W.tolist() if hasattr(W, "tolist") else W)
+    try:
+        array = np.asarray(W.tolist() if hasattr(W, "tolist") else W)
+    except ValueError as problem:
+        msg = f"{call}: needs rows of equal length; {problem}"
+        raise ShapeMismatch(msg) from None
+    if array.dtype.kind not in "fiuO":
+        msg = f"{call}: needs real numbers; got {array.dtype.name}"
+        raise InvalidArgument(msg)
     if array.ndim < 2 or array.shape[-1] != len(T):
         msg = f"{call}: needs {len(T)} columns, one per input; got shape {array.shape}"
         raise ShapeMismatch(msg)

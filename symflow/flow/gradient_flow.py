@@ -32,7 +32,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.end_to_end import EndToEndFlow, decays_of
 from symflow.flow.entries import Entries, entries
 from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
@@ -209,7 +209,9 @@ class GradientFlow:
         Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − 2·W₁
         Ẇ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − 2·W₂
         """
-        return specialized(self, {**(values or {}), **named})
+        needs = "a mapping from symbols to values"
+        own = expect(values, Mapping | None, "flow.at(values)", needs) or {}
+        return specialized(self, {**own, **named})
 
     def entries(
         self, widths: Sequence[int] | None = None, *, samples: int | None = None

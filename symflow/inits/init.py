@@ -16,7 +16,7 @@ import mpmath
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, to_mpf, whole
 from symflow.algebra.products import matmul
-from symflow.errors import InvalidArgument, SymflowError
+from symflow.errors import InvalidArgument, SymflowError, expect
 
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
@@ -88,6 +88,7 @@ def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
     InvalidArgument
         That names the `call`, if a width is a symbol or a parameter no dense matrix.
     """
+    expect(network, "widths", call, "a network")
     widths = tuple(network.widths)
     if not all(isinstance(width, Integral) for width in widths):
         listed = ", ".join(str(width) for width in widths)
