@@ -3,6 +3,8 @@
 import ast
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from inspect import isfunction
 
 import numpy as np
@@ -14,9 +16,11 @@ from adversary.security import NAMES, faults
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
+from symflow.simulation import batch
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
 DATA = sf.whitened([[2.0]])
+START, RULE = [[[0.5]], [[0.5]]], sf.gaussian_init(0.1, rng=0)
 
 #: Names with a meaning of their own in Python, in C, or in the code around them.
 TAKEN = ("type", "numpy", "xp", "lambda", "double", "restrict", "i", "out0", "v9t", "F")
@@ -156,8 +160,35 @@ def test_what_is_no_time_is_refused_by_every_route(t):
         lambda: sf.LinearNetwork(*[2] * 300),
         lambda: sf.simulate(FLOW, DATA, [[[1.0]], [[1.0]]], 1e300),
         lambda: sf.gaussian_init(1.0, rng=0).draw(sf.LinearNetwork(10**6, 10**6)),
+        lambda: sf.Dataset.from_csv("/dev/zero", "y"),
+        # one of a kind: flags, callables, mappings, names, runs, states, scales
+        lambda: sf.gradient_flow(FLOW.network, FLOW.loss).at([1]),
+        lambda: sf.simulate(FLOW, DATA, START, 1, steady_state="no"),
+        lambda: sf.enclose(FLOW, DATA, START, 1, progress=3),
+        lambda: sf.sweep(FLOW, DATA, RULE, 1, executor=ThreadPoolExecutor),
+        lambda: sf.Network(sf.Dense(1, 1), names=1j),
+        lambda: sf.conserved(FLOW)[0].value([1.0]),
+        lambda: sf.conserved(FLOW)[0].residuals(DATA),
+        lambda: sf.to_scipy(FLOW, DATA).fun(0.0, [1.0]),
+        lambda: sf.to_scipy(FLOW, DATA).unpack([[object()]]),
+        lambda: sf.plot.loss(sf.simulate(FLOW, DATA, START, [0, 1]), xscale="cubic"),
+        lambda: sf.save(FLOW, "/dev/null/flow.json"),
     ],
 )
 def test_what_was_silent_or_endless_is_refused(make):
     with pytest.raises(sf.SymflowError):
         make()
+
+
+@pytest.mark.parametrize("verb", [sf.simulate, partial(sf.precise, digits=8)])
+def test_a_time_out_of_reach_is_said_long_before_it(verb):
+    """The force is zero to the last bit, and yet steps do not get longer."""
+    with pytest.raises(sf.IntegrationFailed, match=r"10000 steps|steps away"):
+        verb(FLOW, DATA, START, 2**63)
+
+
+def test_an_ensemble_out_of_reach_ends_early(monkeypatch):
+    monkeypatch.setattr(batch, "TELLING", 500)
+    starts = [np.full((1, 1, 1), 0.5)] * 2
+    with pytest.raises(sf.IntegrationFailed):
+        sf.ensemble(FLOW, DATA, starts, 2**63)

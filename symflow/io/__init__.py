@@ -10,6 +10,7 @@ the constructors of the classes in `kinds.py` and of the expressions in
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
@@ -82,11 +83,16 @@ def save(obj: Any, path: str | Path) -> Path:
         "object": writer.encode(obj),
     }
     text = json.dumps(header) if writer.binary else json_text(obj, header)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as problem:
+        msg = f"save(obj, path): the object holds half a character; {problem}"
+        raise InvalidArgument(msg) from None
     with whole_file(target, f"save(obj, path={str(path)!r})") as file:
         if writer.binary:
             np.savez_compressed(file, header=np.array(text), **writer.arrays)
         else:
-            file.write(text.encode())
+            file.write(content)
     return target
 
 
@@ -127,7 +133,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     if isinstance(limit, bool) or not isinstance(limit, int):
         msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
         raise InvalidArgument(msg)
-    if not source.is_file():
+    if not os.path.isfile(source):
         msg = f"{call}: there is no such file"
         raise InvalidArgument(msg)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +126,7 @@ def _keep_to(axes: Axes, measured: Array) -> None:
 
 
 def _checked(claims: Any) -> list[Bound]:
-    expect(claims, Bound | Iterable, "plot.bounds(traj, claims)", "bounds, as of rates")
+    expect(claims, Bound | Sequence, "plot.bounds(traj, claims)", "bounds, as of rates")
     asserted = [claims] if isinstance(claims, Bound) else list(claims)
     for claim in asserted:
         if not isinstance(claim, Bound):

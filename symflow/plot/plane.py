@@ -74,13 +74,14 @@ def plane(
     >>> len(axes.lines) >= 2
     True
     """
-    if not isinstance(traj, Trajectory):
-        expect(traj, Iterable, "plot.plane(traj)", "one trajectory or several")
     expect(labels, list | tuple, "plot.plane(labels=…)", "a list of names")
-    runs = [traj] if isinstance(traj, Trajectory) else list(traj)
+    try:
+        runs = [traj] if isinstance(traj, Trajectory) else list(traj)
+    except TypeError:  # a 0-d array looks as if it had entries
+        runs = []
     paths = [_path(run) for run in runs]
     if not paths:
-        msg = "plot.plane(traj): needs at least one trajectory"
+        msg = f"plot.plane(traj): needs one trajectory or several; got {traj!r}"
         raise InvalidArgument(msg)
     axes = axes_or_new(ax)
     limits = [None if item is None else _limit(item) for item in _listed(theory)]

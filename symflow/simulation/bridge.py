@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def to_scipy(
     2.0
     """
     expect(flow, GradientFlow, "to_scipy(flow, data)", "a gradient flow")
-    expect(widths, Iterable | None, "to_scipy(widths=…)", "a list of integers")
+    expect(widths, list | tuple | None, "to_scipy(widths=…)", "a list of integers")
     given = tuple(flow.network.widths if widths is None else widths)
     sizes = dict(zip(flow.network.widths, given, strict=False))
     shapes = [tuple(sizes.get(w, w) for w in symbol.shape) for symbol in flow.state]

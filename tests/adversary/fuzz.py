@@ -115,23 +115,27 @@ def refused(words: list[str]) -> str | None:
     return None if code in {0, 1, 2} else f"exit code {code}"
 
 
-def fault(number: int, random: Random) -> tuple[str, str] | None:
-    """Make the call of that number; return the kind of its fault, and the call."""
+Call = tuple[str, str, Callable[[], Any]]
+
+
+def drawn(number: int, random: Random) -> Call:
+    """Return the call of that number: its verb, what is wrong with it, and itself."""
     if number % LINE:
         verb = VERBS[number % len(VERBS)]
-        name, (detail, call) = verb.name, spoiled(verb, random)
-    else:
-        words = misspelt(random)
-        name, detail, call = (
-            f"symflow {words[:1]}",
-            " ".join(words),
-            partial(refused, words),
-        )
+        return verb.name, *spoiled(verb, random)
+    words = misspelt(random)
+    return f"symflow {words[:1]}", " ".join(words), partial(refused, words)
+
+
+def fault(call: Call) -> tuple[str, str] | None:
+    """Make a call; return the kind of its fault, and what it was."""
+    name, detail, work = call
     try:
         with warnings.catch_warnings(), alarm(PATIENCE), bounded():
             warnings.simplefilter("ignore")
-            wrong = call()
-        return None if number % LINE or not wrong else (f"{name}: {wrong}", detail)
+            wrong = work()
+        line = name.startswith("symflow ")
+        return (f"{name}: {wrong}", detail) if line and wrong else None
     except sf.SymflowError:
         return None
     except (Exception, Hangs) as problem:  # noqa: BLE001 - a crash is what is looked for
@@ -147,10 +151,10 @@ def hunt(calls: int, seed: int, slow: float = PATIENCE) -> Counter[str]:
     random, found = Random(seed), Counter[str]()
     with elsewhere():
         for number in range(calls):
-            begin = process_time()
-            seen = fault(number, random)
+            begin, call = process_time(), drawn(number, random)
+            seen = fault(call)
             if process_time() - begin > slow:
-                print(f"{process_time() - begin:.0f} s: call {number}", flush=True)
+                print(f"{process_time() - begin:.0f} s:", *call[:2], flush=True)
             if seen and seen[0] not in found:
                 print(*seen, flush=True)
             found.update([seen[0]] if seen else [])
