@@ -138,12 +138,10 @@ def unwhitened(W: Any, T: Array | None) -> Array:
         raise InvalidArgument(msg)
     try:
         array = np.asarray(W.tolist() if hasattr(W, "tolist") else W)
-    except ValueError as problem:
-        msg = f"{call}: needs rows of equal length; {problem}"
-        raise ShapeMismatch(msg) from None
-    if array.dtype.kind not in "fiuO":
-        msg = f"{call}: needs real numbers; got {array.dtype.name}"
-        raise InvalidArgument(msg)
+        array = np.asarray(array + 0)  # fails where the entries are no numbers
+    except (TypeError, ValueError) as problem:
+        msg = f"{call}: needs an array of real numbers; {problem}"
+        raise InvalidArgument(msg) from None
     if array.ndim < 2 or array.shape[-1] != len(T):
         msg = f"{call}: needs {len(T)} columns, one per input; got shape {array.shape}"
         raise ShapeMismatch(msg)

@@ -310,7 +310,7 @@ def compile_simulator(
     [0.01, 0.430588, 2.0]
     """
     expect(flow, GradientFlow, CALL, "a gradient flow")
-    if target not in TARGETS:
+    if not isinstance(target, str) or target not in TARGETS:
         msg = f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {target!r}"
         raise InvalidArgument(msg)
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)

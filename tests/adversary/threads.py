@@ -186,9 +186,10 @@ def main() -> int:
     parser.add_argument("--interrupts", type=int, default=60)
     parser.add_argument("--imports", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--digits", type=int, nargs="+", default=DIGITS)
     given = parser.parse_args()
     asked, found = questions(Shared.make()), []
-    known = serial(asked, DIGITS)
+    known = serial(asked, tuple(given.digits))
     end, rounds = monotonic() + 60 * given.minutes, 0
     while monotonic() < end or rounds == 0:
         found += faults(asked, known, given.seed + rounds)
