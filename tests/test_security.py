@@ -1,8 +1,10 @@
 """Nothing that comes from outside is run, and nothing small takes all memory."""
 
 import ast
+import json
 import shutil
 import subprocess
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from inspect import isfunction
@@ -12,7 +14,7 @@ import pytest
 import sympy
 from adversary.fuzz import hunt
 from adversary.fuzzed import VERBS
-from adversary.security import NAMES, faults
+from adversary.security import NAMES, expanding, faults
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
@@ -31,6 +33,26 @@ def test_no_payload_runs_or_takes_long():
     total, found = faults()
     assert total > 400
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("name", "value"), list(expanding()))
+@pytest.mark.parametrize("limit", [1 << 18, 1 << 22, 1 << 24])
+def test_a_file_takes_no_more_memory_than_the_limit(name, value, limit, tmp_path):
+    """Objects are larger than their text; a traced peak is all that Python takes."""
+    path = sf.save(sf.SquaredLoss(l2="1/10"), tmp_path / f"{name}.json")
+    text = path.read_text(encoding="utf-8")
+    hostile = json.loads(text)
+    hostile["object"]["fields"]["l2"] = "@"
+    path.write_text(json.dumps(hostile).replace('"@"', value), encoding="utf-8")
+    tracemalloc.start()
+    try:
+        sf.load(path, limit=limit)
+    except sf.SymflowError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < limit
 
 
 @pytest.mark.parametrize("name", TAKEN)

@@ -26,7 +26,7 @@ from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.files import as_path, whole_file
 from symflow.io.kinds import classes
-from symflow.io.reader import Reader, arrays_of
+from symflow.io.reader import Reader, arrays_of, parsed
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
@@ -141,7 +141,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
         if header["symflow file"] > FORMAT:
             msg = "the file is of a later format; update symflow to read it"
             raise InvalidData(msg)
-        found = Reader(arrays).decode(header["object"])
+        found = Reader(arrays, limit).decode(header["object"])
     except Exception as problem:  # noqa: BLE001 - whatever a damaged file leads to
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
@@ -153,9 +153,10 @@ def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
         if source.stat().st_size > limit:
             msg = f"the file is larger than the limit of {limit} bytes"
             raise InvalidData(msg)
-        return stored_object(json.loads(source.read_text(encoding="utf-8"))), {}
+        text = source.read_text(encoding="utf-8")
+        return stored_object(parsed(text, limit)), {}
     arrays = arrays_of(source, limit)
-    return json.loads(str(arrays.pop("header"))), arrays
+    return parsed(str(arrays.pop("header")), limit), arrays
 
 
 def _versions() -> dict[str, str]:
