@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import numpy as np
+
 Value = TypeVar("Value")
+
+#: What `expect` takes for a truth value.
+FLAG = bool | np.bool_
 
 
 class SymflowError(Exception):
@@ -128,27 +133,3 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
         shown = f"{type(value).__name__} without a repr"
     msg = f"{call}: needs {needs}; got {shown}"
     raise InvalidArgument(msg)
-
-
-def flag(value: Any, call: str) -> bool:
-    """Return a truth value; whatever else has one is refused.
-
-    Parameters
-    ----------
-    value : bool
-        Of Python or of NumPy.
-    call : str
-        Call and argument to name.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
-
-    Examples
-    --------
-    >>> flag(True, "f(all=…)")
-    True
-    """
-    known = type(value).__name__ in ("bool", "bool_")
-    return bool(value if known else expect(value, bool, call, "True or False"))

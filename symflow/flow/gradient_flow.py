@@ -337,18 +337,9 @@ def gradient_flow(
     >>> print(sf.conserved(flow)[0])
     1/2·W₂ᵀW₂ − 1/α·W₁W₁ᵀ is conserved, for every width, loss and data set
     """
-    if not isinstance(network, AbstractNetwork):
-        msg = (
-            "gradient_flow(network, loss): network has to be a network such as "
-            f"LinearNetwork(10, 5, 1); got {network!r}"
-        )
-        raise InvalidArgument(msg)
-    if not isinstance(loss, Loss):
-        msg = (
-            "gradient_flow(network, loss): loss has to be a loss such as "
-            f"SquaredLoss(); got {loss!r}"
-        )
-        raise InvalidArgument(msg)
+    call = "gradient_flow(network, loss)"
+    expect(network, AbstractNetwork, call, "a network such as LinearNetwork(10, 5, 1)")
+    expect(loss, Loss, call, "a loss such as SquaredLoss()")
     if isinstance(loss.l2, sympy.Tuple):
         decays = decays_of(loss, network)
         if len(set(decays)) == 1:  # what is known of one weight decay holds

@@ -12,7 +12,7 @@ from typing import Any
 
 from symflow.algebra.numbers import whole
 from symflow.algebra.widths import MOST_LAYERS
-from symflow.errors import InvalidArgument, flag
+from symflow.errors import FLAG, InvalidArgument, expect
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
 from symflow.networks.parametrizations import SignedDiagonalNetwork
@@ -51,7 +51,7 @@ def DiagonalNetwork(
     ẇ₂ = w₁∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
     """
     depth = whole(depth, "DiagonalNetwork(d, depth)", most=MOST_LAYERS)
-    flag(signed, "DiagonalNetwork(d, signed=…)")
+    expect(signed, FLAG, "DiagonalNetwork(d, signed=…)", "True or False")
     if signed:
         return SignedDiagonalNetwork(d, int(depth))
     return Network(*(Diagonal(d) for _ in range(int(depth) - 1)), Readout(d))

@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.numbers import whole
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument, flag
+from symflow.errors import FLAG, InvalidArgument, expect
 from symflow.flow.problem import Problem
 
 #: Gives an event's function at (time, weights) for one problem.
@@ -211,7 +211,7 @@ def _short(level: float) -> str:
 
 
 def _check(call: str, level: Any, terminal: Any) -> None:
-    flag(terminal, f"{call}(terminal=…)")
+    expect(terminal, FLAG, f"{call}(terminal=…)", "True or False")
     number = isinstance(level, Real) and not isinstance(level, bool | np.timedelta64)
     if not number or not abs(level) <= float(np.finfo(float).max):
         msg = f"{call}(level=…): needs a finite number; got {level!r}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.errors import ShapeMismatch, expect, flag
+from symflow.errors import FLAG, ShapeMismatch, expect
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
@@ -102,7 +102,7 @@ def simulate(
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     expect(progress, Callable | None, "simulate(progress=…)", "a function of a number")
-    settles = flag(steady_state, "simulate(steady_state=…)")
+    expect(steady_state, FLAG, "simulate(steady_state=…)", "True or False")
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
     finest = _fine_enough(watched) if method is None and rtol is None else rtol
@@ -114,7 +114,7 @@ def simulate(
         system,
         times,
         events=watched,
-        steady=SteadyState(system, 10 * chosen.rtol) if settles else None,
+        steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
         progress=progress,
     )
     if isinstance(chosen, DOP853):
