@@ -7,7 +7,14 @@ included) can tell bad input from a bug.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+
+Value = TypeVar("Value")
+
+#: What `expect` takes for a truth value.
+FLAG = bool | np.bool_
 
 
 class SymflowError(Exception):
@@ -88,3 +95,41 @@ class NotInstalled(SymflowError, ImportError):
 
 class ValidationFailed(SymflowError, AssertionError):
     """At least one row of a validation report is out of its bound."""
+
+
+def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
+    """Return an argument that is of a kind; the one gate for those that are no numbers.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    kinds : type, union of types, or str
+        What `isinstance` takes, or the name of what an instance has to have.
+    call : str
+        Call and argument to name.
+    needs : str
+        What has to come, in words.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is of no such kind.
+
+    Examples
+    --------
+    >>> expect("sum", str, "f(name=…)", "a name")
+    'sum'
+    """
+    if isinstance(kinds, str):
+        fits = hasattr(value, kinds) and not isinstance(value, type)
+    else:
+        fits = isinstance(value, kinds)
+    if fits:
+        return value
+    try:
+        shown = f"{value!r:.200}"
+    except Exception:  # noqa: BLE001 - an integer of many digits, or whatever it is
+        shown = f"{type(value).__name__} without a repr"
+    msg = f"{call}: needs {needs}; got {shown}"
+    raise InvalidArgument(msg)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any, BinaryIO
 
-from symflow.errors import InvalidArgument, OutputError
+from symflow.errors import OutputError, expect
 
 
 def as_path(path: Any, call: str) -> Path:
@@ -23,9 +23,7 @@ def as_path(path: Any, call: str) -> Path:
     >>> as_path("flow.py", "f(path)").suffix
     '.py'
     """
-    if not isinstance(path, str | os.PathLike):
-        msg = f"{call}: needs the path of a file; got {path!r}"
-        raise InvalidArgument(msg)
+    expect(path, str | os.PathLike, call, "the path of a file")
     return Path(path)
 
 
@@ -62,7 +60,8 @@ def whole_file(path: str | os.PathLike[str], call: str) -> Iterator[BinaryIO]:
     except OSError as problem:
         raise unwritable(problem, call) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str, call: str) -> Path:
@@ -88,7 +87,7 @@ def regular(path: str | os.PathLike[str], call: str) -> Path:
     symflow.errors.OutputError: f(path='/dev/null'): cannot write there: it is no file
     """
     try:
-        target = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(as_path(path, call)))
         if not target.exists() or target.is_file():
             return target
     except (OSError, ValueError) as problem:

@@ -20,6 +20,7 @@ from symflow.errors import InvalidArgument, UnknownName
 from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
+from symflow.flow.times import check_time
 from symflow.labelled import Tabulated
 
 
@@ -186,6 +187,7 @@ class Trajectory(Tabulated, Displayed):
         if self.interpolant is None:
             msg = f"trajectory.at(t): the route {self.route!r} keeps no dense output"
             raise InvalidArgument(msg)
+        check_time(t, "trajectory.at(t)", 1)
         first, last = to_float(self.t[0]), to_float(self.t[-1])
         if not first <= to_float(t) <= last:
             msg = f"trajectory.at({t!r}): needs a time from {first:g} to {last:g}"

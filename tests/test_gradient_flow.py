@@ -331,12 +331,12 @@ def test_impossible_widths_are_refused(width):
         (
             lambda: sf.gradient_flow((3, 2), sf.SquaredLoss()),
             InvalidArgument,
-            "network has to be a network",
+            "needs a network such as",
         ),
         (
             lambda: sf.gradient_flow(sf.LinearNetwork(3, 2), sf.SquaredLoss),
             InvalidArgument,
-            "loss has to be a loss",
+            "needs a loss such as",
         ),
         (lambda: sf.SquaredLoss(reduction="max"), InvalidArgument, "'mean' or 'sum'"),
         (lambda: sf.SquaredLoss(l2=-0.1), InvalidArgument, "cannot be negative"),

@@ -1,20 +1,28 @@
 """Nothing that comes from outside is run, and nothing small takes all memory."""
 
 import ast
+import json
 import shutil
 import subprocess
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from inspect import isfunction
 
 import numpy as np
 import pytest
 import sympy
 from adversary.fuzz import hunt
-from adversary.security import NAMES, faults
+from adversary.fuzzed import VERBS
+from adversary.security import NAMES, expanding, faults
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
+from symflow.simulation import batch
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
 DATA = sf.whitened([[2.0]])
+START, RULE = [[[0.5]], [[0.5]]], sf.gaussian_init(0.1, rng=0)
 
 #: Names with a meaning of their own in Python, in C, or in the code around them.
 TAKEN = ("type", "numpy", "xp", "lambda", "double", "restrict", "i", "out0", "v9t", "F")
@@ -25,6 +33,26 @@ def test_no_payload_runs_or_takes_long():
     total, found = faults()
     assert total > 400
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("name", "value"), list(expanding()))
+@pytest.mark.parametrize("limit", [1 << 18, 1 << 22, 1 << 24])
+def test_a_file_takes_no_more_memory_than_the_limit(name, value, limit, tmp_path):
+    """Objects are larger than their text; a traced peak is all that Python takes."""
+    path = sf.save(sf.SquaredLoss(l2="1/10"), tmp_path / f"{name}.json")
+    text = path.read_text(encoding="utf-8")
+    hostile = json.loads(text)
+    hostile["object"]["fields"]["l2"] = "@"
+    path.write_text(json.dumps(hostile).replace('"@"', value), encoding="utf-8")
+    tracemalloc.start()
+    try:
+        sf.load(path, limit=limit)
+    except sf.SymflowError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < limit
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -103,6 +131,15 @@ def test_what_sympy_writes_is_read_back(expr):
     assert read_expression(sympy.srepr(expr)) == expr
 
 
+def test_every_public_function_is_fuzzed():
+    """`gradient_flow` as well as `write_checker`; classes that are results are not."""
+    names = {verb.name.partition(".")[0] for verb in VERBS}
+    functions = {name for name in sf.__all__ if isfunction(getattr(sf, name))}
+    assert functions <= names
+    pictures = {f"plot.{name}" for name in sf.plot.__all__}
+    assert pictures <= {verb.name for verb in VERBS}
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_arguments_of_wrong_kinds_are_refused_in_words():
     found = hunt(calls=300, seed=1)
@@ -145,8 +182,35 @@ def test_what_is_no_time_is_refused_by_every_route(t):
         lambda: sf.LinearNetwork(*[2] * 300),
         lambda: sf.simulate(FLOW, DATA, [[[1.0]], [[1.0]]], 1e300),
         lambda: sf.gaussian_init(1.0, rng=0).draw(sf.LinearNetwork(10**6, 10**6)),
+        lambda: sf.Dataset.from_csv("/dev/zero", "y"),
+        # one of a kind: flags, callables, mappings, names, runs, states, scales
+        lambda: sf.gradient_flow(FLOW.network, FLOW.loss).at([1]),
+        lambda: sf.simulate(FLOW, DATA, START, 1, steady_state="no"),
+        lambda: sf.enclose(FLOW, DATA, START, 1, progress=3),
+        lambda: sf.sweep(FLOW, DATA, RULE, 1, executor=ThreadPoolExecutor),
+        lambda: sf.Network(sf.Dense(1, 1), names=1j),
+        lambda: sf.conserved(FLOW)[0].value([1.0]),
+        lambda: sf.conserved(FLOW)[0].residuals(DATA),
+        lambda: sf.to_scipy(FLOW, DATA).fun(0.0, [1.0]),
+        lambda: sf.to_scipy(FLOW, DATA).unpack([[object()]]),
+        lambda: sf.plot.loss(sf.simulate(FLOW, DATA, START, [0, 1]), xscale="cubic"),
+        lambda: sf.save(FLOW, "/dev/null/flow.json"),
     ],
 )
 def test_what_was_silent_or_endless_is_refused(make):
     with pytest.raises(sf.SymflowError):
         make()
+
+
+@pytest.mark.parametrize("verb", [sf.simulate, partial(sf.precise, digits=8)])
+def test_a_time_out_of_reach_is_said_long_before_it(verb):
+    """The force is zero to the last bit, and yet steps do not get longer."""
+    with pytest.raises(sf.IntegrationFailed, match=r"10000 steps|steps away"):
+        verb(FLOW, DATA, START, 2**63)
+
+
+def test_an_ensemble_out_of_reach_ends_early(monkeypatch):
+    monkeypatch.setattr(batch, "TELLING", 500)
+    starts = [np.full((1, 1, 1), 0.5)] * 2
+    with pytest.raises(sf.IntegrationFailed):
+        sf.ensemble(FLOW, DATA, starts, 2**63)

@@ -121,7 +121,7 @@ def test_a_table_has_a_column_per_axis():
     [
         ((FLOWS[1], DATA["one"], RULES[0.1]), "needs a mapping"),
         ((FLOWS[1], DATA["one"], {}), "needs a mapping"),
-        ((FLOWS[1], {"a": 3}, RULES[0.1]), "needs a Dataset or Moments; got int"),
+        ((FLOWS[1], {"a": 3}, RULES[0.1]), "needs a Dataset or Moments; got 3"),
     ],
 )
 def test_arguments_of_a_grid_are_checked(problem, message):

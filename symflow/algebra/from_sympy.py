@@ -71,7 +71,7 @@ def from_sympy(expression: Any) -> Node:
         return _matrix(expression)
     try:
         scalar = sympy.sympify(expression, strict=True)
-    except sympy.SympifyError:
+    except (sympy.SympifyError, TypeError):
         scalar = None
     if not isinstance(scalar, sympy.Expr):
         msg = f"gradient: needs a SymPy expression; got {expression!r}"

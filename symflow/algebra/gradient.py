@@ -17,7 +17,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Node, trace
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.threads import evaluated
-from symflow.errors import NotDifferentiable, ShapeMismatch
+from symflow.errors import FLAG, NotDifferentiable, ShapeMismatch, expect
 
 #: Digits at which the entrywise check compares, and those that have to agree.
 _DIGITS, _AGREE = 40, 25
@@ -63,7 +63,7 @@ def gradient(expr: Any, W: sympy.MatrixSymbol, *, check: bool = True) -> Any:
     node = scalar_node(expr)
     (derivative,) = pull_back(node, Number(sympy.S.One), [W])
     result = sympy.ZeroMatrix(*W.shape) if derivative is None else to_sympy(derivative)
-    if check:
+    if expect(check, FLAG, "gradient(expr, W, check=…)", "True or False"):
         for seed in (1, 2):
             _check_entrywise(to_sympy(node), result, W, Random(seed))
     return result

@@ -250,8 +250,8 @@ def as_fraction(value: Any) -> Fraction | None:
 
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
-    # integers to Python and NumPy, and slips to everyone else
-    if isinstance(value, (bool, np.timedelta64)):
+    # integers to Python and NumPy, classes of numbers, and slips to everyone else
+    if isinstance(value, (bool, np.timedelta64, type)):
         return None
     if isinstance(value, (Integral, Rational)):
         return int(value.numerator), int(value.denominator)

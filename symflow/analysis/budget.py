@@ -110,7 +110,8 @@ class _Clock:
             yield
             return
         handler = signal.signal(signal.SIGALRM, self.stop)
-        others = signal.setitimer(signal.ITIMER_REAL, self.seconds + PATIENCE)
+        seconds = min(self.seconds + PATIENCE, 1e8)  # what timers can count
+        others = signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             yield
         finally:

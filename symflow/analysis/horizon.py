@@ -36,7 +36,7 @@ from symflow.analysis.optimum import (
     inverse_root,
     least_loss,
 )
-from symflow.errors import InvalidArgument
+from symflow.errors import expect
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 
@@ -126,9 +126,7 @@ def horizon(problem: Problem) -> Horizon:
     >>> round(found.escape, 3), round(found.end, 1)
     (2.303, 17.2)
     """
-    if not isinstance(problem.flow.loss, SquaredLoss):
-        msg = f"horizon(problem): needs the squared loss; got {problem.flow.loss!r}"
-        raise InvalidArgument(msg)
+    expect(problem.flow.loss, SquaredLoss, "horizon(problem)", "the squared loss")
     floats, decay = problem.floats, float(min(problem.flow.decays))
     limit, start = least_loss(floats), start_size(floats)
     # Where the data can be fitted exactly the limit is zero and cannot be the scale.

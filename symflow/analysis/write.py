@@ -98,8 +98,8 @@ def prepare_folder(folder: str | Path) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=target):
             pass
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
         msg = f"cannot write into the directory {str(folder)!r}: {reason}"
         raise OutputError(msg) from None
     return target

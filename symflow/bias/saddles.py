@@ -32,7 +32,7 @@ from symflow.claims.bibliography import PESME_2023
 from symflow.claims.conditions import squared_loss
 from symflow.claims.example import Example, Examples
 from symflow.data import Moments
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import FLAG, HypothesisFailed, expect
 from symflow.flow import GradientFlow
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import Problem
@@ -89,15 +89,10 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
     ((Fraction(1, 3), Fraction(1, 1)), [[Fraction(3, 2), Fraction(0, 1)], \
 [Fraction(3, 2), Fraction(-1, 1)]])
     """
-    if not isinstance(flow, GradientFlow):
-        msg = f"saddle_to_saddle(flow, data): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
-    if not hasattr(data, "moments"):
-        msg = (
-            "saddle_to_saddle(flow, data): needs a Dataset or Moments; got "
-            f"{type(data).__name__}"
-        )
-        raise InvalidArgument(msg)
+    call = "saddle_to_saddle(flow, data)"
+    expect(flow, GradientFlow, call, "a gradient flow")
+    expect(data, "moments", call, "a Dataset or Moments")
+    expect(positive, FLAG, "saddle_to_saddle(positive=…)", "True or False")
     pace = _pace(flow)
     rates = structural("one learning rate", not flow.learning_rates, repr(flow))
     failed = [h for h in (squared_loss(flow), _kind(flow), rates) if not h.holds]

@@ -24,6 +24,7 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
+from symflow.errors import expect
 
 
 class Status(Enum):
@@ -72,6 +73,7 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
+        expect(path, "t", f"{method.__name__}(run)", "a trajectory")
         network = getattr(getattr(path, "flow", None), "network", None)
         product = getattr(network, "product", None)
         if product is not None:

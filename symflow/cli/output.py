@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symflow.errors import InvalidArgument, OutputError
@@ -49,7 +49,7 @@ def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
     if endings and not file.endswith(endings):
         msg = f"{file!r}: needs a name that ends with {' or '.join(endings)}"
         raise InvalidArgument(msg)
-    if not options.force and Path(file).exists():
+    if not options.force and os.path.exists(file):
         msg = f"{file!r} is there already; --force replaces it"
         raise OutputError(msg)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -154,7 +155,7 @@ def _load(word: str, target: list[str] | None) -> tuple[str, Dataset]:
             raise InvalidArgument(msg)
         return word, load_dataset(word)
     path = Path(word)
-    if word != "-" and not path.suffix and not path.exists():
+    if word != "-" and not path.suffix and not os.path.exists(path):
         known = ", ".join(BUNDLED)
         msg = f"there is no data set and no file {word!r}; the data sets are {known}"
         raise InvalidArgument(msg)

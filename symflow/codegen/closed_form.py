@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from inspect import getsource
 from textwrap import indent
@@ -142,9 +142,7 @@ def output_names(outputs: Any) -> tuple[Any, ...]:
     >>> output_names("rhs"), output_names(["rhs", "loss"])
     (('rhs',), ('rhs', 'loss'))
     """
-    if isinstance(outputs, str) or not isinstance(outputs, Iterable):
-        return (outputs,)
-    return tuple(outputs)
+    return tuple(map(str, outputs if isinstance(outputs, list | tuple) else [outputs]))
 
 
 def _result(routine: Routine, output: str) -> str:

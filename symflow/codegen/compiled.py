@@ -26,7 +26,7 @@ from symflow.codegen.lower import (
 from symflow.codegen.optimize import best_program, folded, forms
 from symflow.codegen.program import python_name
 from symflow.conservation import conserved
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 
@@ -101,9 +101,7 @@ def compile(
             msg = "compile(solution): a solution has its data; give no others"
             raise InvalidArgument(msg)
         return solution_kernel(flow, "end_to_end" if outputs is None else outputs)
-    if not isinstance(flow, GradientFlow):
-        msg = f"compile(flow): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
+    expect(flow, GradientFlow, "compile(flow)", "a gradient flow")
     outputs = "rhs" if outputs is None else outputs
     names = _checked(outputs)
     if data is not None:
@@ -188,9 +186,7 @@ def _docstring(flow: GradientFlow, names: tuple[str, ...], bound: str = "") -> s
 def _bound(
     flow: GradientFlow, data: Any, names: tuple[str, ...], *, bare: bool
 ) -> BoundKernel:
-    if not hasattr(data, "moments"):
-        msg = f"compile(data=…): needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(data, "moments", "compile(data=…)", "a Dataset or Moments")
     inputs = _inputs(flow, names)
     constants = _constants(flow, data, inputs)
     nodes = _nodes(flow, names)

@@ -26,7 +26,7 @@ from symflow.codegen.lower import (
 )
 from symflow.codegen.program import Program, python_name, quoted
 from symflow.conservation import Law, conserved
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
 
@@ -87,9 +87,7 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
 
     Its docstring calls the file by `filename`.
     """
-    if not isinstance(flow, GradientFlow):
-        msg = f"write_module(flow, path): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
+    expect(flow, GradientFlow, "write_module(flow, path)", "a gradient flow")
     if not flow.is_gradient:
         msg = (
             "write_module(flow, path): a module tests itself by the gradient of the "

@@ -44,10 +44,10 @@ class Writer:
             self._compute(out, arrays)
 
     def _compute(self, out: Sequence[Array], arrays: Sequence[Array]) -> None:
-        given = (*out, *arrays)
         try:
+            given = (*out, *arrays)
             shapes = [array.shape for array in given]
-        except AttributeError:
+        except (AttributeError, TypeError):
             msg = f"{self.call}: needs NumPy arrays throughout"
             raise InvalidArgument(msg) from None
         known = len(given) == len(self._given) and all(map(_is, given, self._given))

@@ -22,7 +22,7 @@ from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.rows import RowSpace
 from symflow.conservation.tensor import ComponentLaw
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 
 
@@ -101,9 +101,7 @@ def conserved(
         return Laws(tuple(momentum_laws(flow)), flow)
     if isinstance(flow, GradientDescent) and search is None:
         return Laws(tuple(step_laws(flow, laws_of(flow.flow, data))))
-    if not isinstance(flow, GradientFlow):
-        msg = f"conserved(flow): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
+    expect(flow, GradientFlow, "conserved(flow)", "a gradient flow")
     if search is not None and not isinstance(search, PolynomialSearch):
         msg = (
             "conserved(flow, search=…): needs PolynomialSearch(degree=…), which finds "

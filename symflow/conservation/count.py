@@ -38,7 +38,7 @@ from symflow.conservation.narrow import with_narrow_ends, with_narrow_hidden_lay
 from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.tensor import as_matrix
 from symflow.conservation.units import COPIES, Units, arrangements
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import HeavyBall, gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import AbstractNetwork, Dense, Network
@@ -346,9 +346,7 @@ def _bracket_ranks(
 
 
 def _parameters(network: Any) -> int:
-    if not isinstance(network, AbstractNetwork):
-        msg = f"count_conserved(network): needs a network; got {network!r}"
-        raise InvalidArgument(msg)
+    expect(network, AbstractNetwork, "count_conserved(network)", "a network")
     if not all(isinstance(width, int) for width in network.widths):
         msg = (
             f"count_conserved({network!r}): needs integer widths, because the number "

@@ -45,7 +45,7 @@ from symflow.conservation.tensor import (
     rational_tensor,
     tensor_laws,
 )
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 from symflow.flow import GradientFlow
 from symflow.losses import CustomLoss
 from symflow.networks import (
@@ -272,9 +272,7 @@ def spanned_inputs(network: AbstractNetwork, data: Any, call: str) -> Array:
     Raises InvalidArgument if `data` are not data, or all inputs are zero, and
     ShapeMismatch if the inputs do not fit the network.
     """
-    if not hasattr(data, "moments"):
-        msg = f"{call}: needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(data, "moments", call, "a Dataset or Moments")
     if hasattr(data, "X"):
         samples = as_fractions(data.X)
     else:

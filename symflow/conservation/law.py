@@ -121,9 +121,6 @@ class Quantity(Claim):
 
     def residuals(self, path: Path) -> Array:
         """Return |Q(t) − e^{−rt}Q(0)| relative to the size of the terms of Q."""
-        if not hasattr(path, "weights"):
-            msg = f"law.residuals(run): needs a trajectory; got {path!r}"
-            raise InvalidArgument(msg)
         values, size = self._along(path), self.size(path)
         factors = [self._factor(path, time) for time in path.t]
         drifts = [
@@ -244,8 +241,14 @@ class Law(Quantity):
 
     def value(self, weights: Any) -> Array:
         """Return the quantity at given weights."""
-        arrays = map(np.asarray, weights)
-        return Values(dict(zip(self.flow.state, arrays, strict=True))).of(self.node)
+        try:
+            arrays = map(np.asarray, weights)
+            known = dict(zip(self.flow.state, arrays, strict=True))
+            return Values(known).of(self.node)
+        except (TypeError, ValueError) as problem:
+            names = ", ".join(symbol.name for symbol in self.flow.state)
+            msg = f"law.value(weights): needs the arrays ({names}); {problem}"
+            raise InvalidArgument(msg) from None
 
     def size(self, path: Path) -> Array:
         """Return the largest weights to the degree, squares over the learning rate."""

@@ -95,7 +95,7 @@ def completed(
     columns: dict[str, Array], inputs: Sequence[str], missing: str, call: str
 ) -> dict[str, Array]:
     """Return columns without gaps: refused, or rows left out, or means of inputs."""
-    if missing not in MISSING:
+    if not isinstance(missing, str) or missing not in MISSING:
         msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {missing!r}"
         raise InvalidArgument(msg)
     gaps = {name: np.array([x != x for x in c]) for name, c in columns.items()}
@@ -165,7 +165,7 @@ def column_names(
         return tuple(
             f"{'x' if kind == 'inputs' else 'y'}{i + 1}" for i in range(array.shape[1])
         )
-    result = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+    result = _listed(names, f"Dataset({kind}=…)", "names of columns")
     if len(result) != array.shape[1]:
         msg = (
             f"Dataset({kind}=…): needs one name per column; got {len(result)} names "
@@ -192,15 +192,21 @@ def as_names(given: Any, what: str, call: str) -> tuple[str, ...]:
     >>> as_names("a", "drop", "f"), as_names([1, 2], "drop", "f")
     (('a',), ('1', '2'))
     """
-    alone = isinstance(given, str | int)
-    if not alone and not isinstance(given, Iterable):
-        msg = f"{call}: {what} needs names of columns; got {given!r}"
-        raise InvalidArgument(msg)
-    names = (str(given),) if alone else tuple(map(str, given))
+    names = _listed(given, call, f"names of columns as {what}")
     if len(set(names)) < len(names):
         msg = f"{call}: {what} needs each column once; got {list(names)}"
         raise InvalidArgument(msg)
     return names
+
+
+def _listed(given: Any, call: str, needs: str) -> tuple[str, ...]:
+    if isinstance(given, str | int):
+        return (str(given),)
+    try:
+        return tuple(map(str, given))
+    except TypeError:  # np.ma.masked and 0-d arrays only look as if they had entries
+        msg = f"{call}: needs {needs}; got {given!r}"
+        raise InvalidArgument(msg) from None
 
 
 def _cell(value: Any) -> Any:

@@ -25,7 +25,7 @@ SHOWN_COLUMNS = 12
 
 NumberedRow = tuple[int, list[str]]
 
-_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, csv.Error)
 
 
 def read_table(
@@ -53,16 +53,20 @@ def read_table(
     >>> names, values.sum()
     (('a', 'b'), np.float64(10.0))
     """
-    where = f"{call}: {as_path(path, call).name!r}"
+    source = as_path(path, call)
+    where = f"{call}: {source.name!r}"
     try:
-        with _open(path) as stream:
-            rows = list(_numbered(stream))
+        endless = source.is_char_device()
+        rows = [] if endless else _rows(path)
     except FileNotFoundError:
         msg = f"{call}: there is no file {os.fspath(path)!r}"
         raise InvalidData(msg) from None
     except _UNREADABLE as problem:
         msg = f"{where} cannot be read as comma separated text: {problem}"
         raise InvalidData(msg.replace("\n", " ")) from None
+    if endless:
+        msg = f"{where} is a device, which may have no end"
+        raise InvalidData(msg)
     names = _header(rows, where)
     return names, _numbers(names, rows[1:], where)
 
@@ -129,6 +133,11 @@ def input_names(
         )
         raise InvalidData(msg)
     return inputs
+
+
+def _rows(path: str | os.PathLike[str]) -> list[NumberedRow]:
+    with _open(path) as stream:
+        return list(_numbered(stream))
 
 
 def _open(path: str | os.PathLike[str]) -> IO[str]:

@@ -136,7 +136,12 @@ def unwhitened(W: Any, T: Array | None) -> Array:
             f"{call}: these samples were not made by whitened(), here. Keep its result"
         )
         raise InvalidArgument(msg)
-    array = np.asarray(W.tolist() if hasattr(W, "tolist") else W)
+    try:
+        array = np.asarray(W.tolist() if hasattr(W, "tolist") else W)
+        array = np.asarray(array + 0)  # fails where the entries are no numbers
+    except (TypeError, ValueError) as problem:
+        msg = f"{call}: needs an array of real numbers; {problem}"
+        raise InvalidArgument(msg) from None
     if array.ndim < 2 or array.shape[-1] != len(T):
         msg = f"{call}: needs {len(T)} columns, one per input; got shape {array.shape}"
         raise ShapeMismatch(msg)

@@ -32,7 +32,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.end_to_end import EndToEndFlow, decays_of
 from symflow.flow.entries import Entries, entries
 from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
@@ -209,7 +209,9 @@ class GradientFlow:
         Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − 2·W₁
         Ẇ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − 2·W₂
         """
-        return specialized(self, {**(values or {}), **named})
+        needs = "a mapping from symbols to values"
+        own = expect(values, Mapping | None, "flow.at(values)", needs) or {}
+        return specialized(self, {**own, **named})
 
     def entries(
         self, widths: Sequence[int] | None = None, *, samples: int | None = None
@@ -327,18 +329,9 @@ def gradient_flow(
     >>> print(sf.conserved(flow)[0])
     1/2·W₂ᵀW₂ − 1/α·W₁W₁ᵀ is conserved, for every width, loss and data set
     """
-    if not isinstance(network, AbstractNetwork):
-        msg = (
-            "gradient_flow(network, loss): network has to be a network such as "
-            f"LinearNetwork(10, 5, 1); got {network!r}"
-        )
-        raise InvalidArgument(msg)
-    if not isinstance(loss, Loss):
-        msg = (
-            "gradient_flow(network, loss): loss has to be a loss such as "
-            f"SquaredLoss(); got {loss!r}"
-        )
-        raise InvalidArgument(msg)
+    call = "gradient_flow(network, loss)"
+    expect(network, AbstractNetwork, call, "a network such as LinearNetwork(10, 5, 1)")
+    expect(loss, Loss, call, "a loss such as SquaredLoss()")
     if isinstance(loss.l2, sympy.Tuple):
         decays = decays_of(loss, network)
         if len(set(decays)) == 1:  # what is known of one weight decay holds

@@ -15,7 +15,7 @@ from symflow.algebra.entries import at_sizes
 from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
@@ -261,9 +261,7 @@ def bind(
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))
-    if not hasattr(data, "moments"):
-        msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(data, "moments", "data", "a Dataset or Moments")
     if flow.parameters:
         first = flow.parameters[0]
         kind = "weight decay" if first in flow.loss.l2.free_symbols else "parameter"

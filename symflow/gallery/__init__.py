@@ -9,7 +9,7 @@ from symflow.claims import Theorem
 from symflow.claims.catalogue import registered
 from symflow.claims.example import Example
 from symflow.convergence import BOUNDS, COMPANIONS as ABOUT_SPEED, DESCENTS
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.gallery.conserved import CONSERVED
 from symflow.gallery.coverage import Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
@@ -124,6 +124,8 @@ def atlas(
     >>> table.ok, [line.measured for line in table.lines]
     (True, ['1', '1', '3/4', '8'])
     """
+    expect(only, str | None, "atlas(only=…)", "a part of a key")
+    expect(progress, Callable | None, "atlas(progress=…)", "a function of a number")
     own = (entry for theorem in registered() for entry in entries_of(theorem))
     known = (*ENTRIES, *own)
     chosen = [entry for entry in known if only is None or only in entry.key]

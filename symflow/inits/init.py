@@ -21,7 +21,7 @@ from symflow.algebra.numbers import (
     whole,
 )
 from symflow.algebra.products import matmul
-from symflow.errors import InvalidArgument, SymflowError
+from symflow.errors import InvalidArgument, SymflowError, expect
 
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
@@ -91,6 +91,7 @@ def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
     Raises InvalidArgument that names the `call`, if a width is a symbol or a parameter
     no dense matrix.
     """
+    expect(network, "widths", call, "a network")
     widths = tuple(network.widths)
     if not all(isinstance(width, Integral) for width in widths):
         listed = ", ".join(str(width) for width in widths)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symflow.algebra.arrays import Array
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import ShapeMismatch, expect
 from symflow.inits.drawn import DrawnInit, Draws
 from symflow.inits.init import (
     GUARD_DIGITS,
@@ -52,12 +52,8 @@ class SpectralInit(DrawnInit):
         return product_form(frames, draws.number(self.scale))
 
     def _check(self, data: Any, widths: tuple[int, ...]) -> None:
-        if not hasattr(data, "moments"):
-            msg = (
-                f"{self.call}: the singular vectors are those of the data; got "
-                f"data={data!r}. Give a Dataset or Moments"
-            )
-            raise InvalidArgument(msg)
+        needs = "data, whose singular vectors it takes: a Dataset or Moments"
+        expect(data, "moments", self.call, needs)
         m, d = data.moments().sigma_yx.shape
         if (d, m) != (widths[0], widths[-1]):
             msg = (

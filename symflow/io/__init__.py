@@ -10,6 +10,7 @@ the constructors of the classes in `kinds.py` and of the expressions in
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from enum import Enum
 from fractions import Fraction
@@ -25,7 +26,7 @@ from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.files import as_path, whole_file
 from symflow.io.kinds import classes
-from symflow.io.reader import Reader, arrays_of
+from symflow.io.reader import Reader, arrays_of, parsed
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
@@ -82,11 +83,16 @@ def save(obj: Any, path: str | Path) -> Path:
         "object": writer.encode(obj),
     }
     text = json.dumps(header) if writer.binary else json_text(obj, header)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as problem:
+        msg = f"save(obj, path): the object holds half a character; {problem}"
+        raise InvalidArgument(msg) from None
     with whole_file(target, f"save(obj, path={str(path)!r})") as file:
         if writer.binary:
             np.savez_compressed(file, header=np.array(text), **writer.arrays)
         else:
-            file.write(text.encode())
+            file.write(content)
     return target
 
 
@@ -127,7 +133,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     if isinstance(limit, bool) or not isinstance(limit, int):
         msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
         raise InvalidArgument(msg)
-    if not source.is_file():
+    if not os.path.isfile(source):
         msg = f"{call}: there is no such file"
         raise InvalidArgument(msg)
     try:
@@ -135,7 +141,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
         if header["symflow file"] > FORMAT:
             msg = "the file is of a later format; update symflow to read it"
             raise InvalidData(msg)
-        found = Reader(arrays).decode(header["object"])
+        found = Reader(arrays, limit).decode(header["object"])
     except Exception as problem:  # noqa: BLE001 - whatever a damaged file leads to
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
@@ -147,9 +153,10 @@ def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:
         if source.stat().st_size > limit:
             msg = f"the file is larger than the limit of {limit} bytes"
             raise InvalidData(msg)
-        return stored_object(json.loads(source.read_text(encoding="utf-8"))), {}
+        text = source.read_text(encoding="utf-8")
+        return stored_object(parsed(text, limit)), {}
     arrays = arrays_of(source, limit)
-    return json.loads(str(arrays.pop("header"))), arrays
+    return parsed(str(arrays.pop("header")), limit), arrays
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ taken.
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
@@ -43,6 +44,12 @@ _PLAIN: dict[str, Callable[[str], Any]] = {
     "b": lambda text: {"True": True, "False": False}[text],
 }
 
+#: Bytes that objects take for every such mark of JSON, as measured: a brace becomes a
+#: number of SymPy at most, and a parenthesis a part of an expression …
+COSTS = {"{": 2000, "(": 3000, "[": 80, ",": 40, '"': 40}
+#: … of which SymPy compares every pair when it puts a sum in order.
+PAIR = 20
+
 
 def arrays_of(source: Path, limit: int) -> dict[str, Any]:
     """Return the arrays of an archive, none of which is larger than the file says.
@@ -65,6 +72,33 @@ def arrays_of(source: Path, limit: int) -> dict[str, Any]:
         return {name: archive[name] for name in archive.files}
 
 
+def parsed(text: str, limit: int) -> Any:
+    """Return what JSON says, unless the objects made of it may take more memory.
+
+    Parameters
+    ----------
+    text : str
+        JSON.
+    limit : int
+        Bytes.
+
+    Raises
+    ------
+    InvalidData
+        If they may take more.
+
+    Examples
+    --------
+    >>> parsed("[1, 2]", 1000)
+    [1, 2]
+    """
+    total = 4 * len(text) + sum(cost * text.count(mark) for mark, cost in COSTS.items())
+    if total > limit:
+        msg = f"its objects may take {total} bytes, more than the limit of {limit}"
+        raise InvalidData(msg)
+    return json.loads(text)
+
+
 def _declared(file: Any) -> int:
     version = np.lib.format.read_magic(file)
     read = {
@@ -78,11 +112,11 @@ def _declared(file: Any) -> int:
 class Reader:
     """Turns the values of a header into objects again.
 
-    The `arrays` are those that stand beside the header.
+    The `arrays` are those that stand beside the header; objects may take `limit` bytes.
     """
 
-    def __init__(self, arrays: dict[str, Any]) -> None:
-        self.arrays = arrays
+    def __init__(self, arrays: dict[str, Any], limit: int) -> None:
+        self.arrays, self.limit = arrays, limit
         self._contexts: dict[int, Any] = {}
 
     def decode(self, value: Any) -> Any:
@@ -101,11 +135,19 @@ class Reader:
             "fraction": _fraction,
             "mpf": self._mpf,
             "mpmath": lambda v: self._context(v["mpmath"]),
-            "sympy": lambda v: read_expression(v["sympy"]),
+            "sympy": self._expression,
             "member": lambda v: classes()[v["of"]][v["member"]],  # type: ignore[index]
             "class": self._object,
         }
         return decoders[kind](value)
+
+    def _expression(self, value: dict[str, Any]) -> Any:
+        text = value["sympy"]
+        total = PAIR * text.count("(") ** 2
+        if total > self.limit:
+            msg = f"an expression may take {total} bytes, more than {self.limit}"
+            raise InvalidData(msg)
+        return read_expression(text)
 
     def _entries(self, value: dict[str, Any]) -> Any:
         _fills(value["entries"], value["shape"])

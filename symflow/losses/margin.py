@@ -21,7 +21,7 @@ from symflow.algebra.functions import Z, sigmoid, softplus
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.symbols import SampleCount
 from symflow.algebra.widths import Width
-from symflow.errors import InvalidArgument, InvalidData
+from symflow.errors import InvalidData, expect
 from symflow.losses.loss import AveragedLoss
 
 
@@ -85,12 +85,8 @@ class MarginLoss(AveragedLoss):
         not ±1.
         """
         call = f"{type(self).__name__}()"
-        if not hasattr(data, "X"):
-            msg = (
-                f"{call}: needs the samples, because it is no function of the "
-                f"moments; got {type(data).__name__}. Give Dataset(X, Y)"
-            )
-            raise InvalidArgument(msg)
+        needs = "samples, Dataset(X, Y), being no function of the moments"
+        expect(data, "X", call, needs)
         for label in data.Y.flat:
             if label not in (1, -1):
                 msg = (

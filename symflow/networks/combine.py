@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sympy
 
-from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch
+from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch, expect
 from symflow.networks.model import MatrixModel, Model
 from symflow.networks.network import COMBINATIONS, AbstractNetwork, Network
 
@@ -85,9 +85,7 @@ def _combined(
 def _apart(first: AbstractNetwork, second: AbstractNetwork, call: str) -> _Renamed:
     """Return `second` under names that are free; constants may be the same ones."""
     for model in (first, second):
-        if not isinstance(model, AbstractNetwork):
-            msg = f"{call}: needs two networks; got {model!r}"
-            raise InvalidArgument(msg)
+        expect(model, AbstractNetwork, call, "two networks")
     values = {s: first.constants.get(s) for s in (*first.unknown, *first.constants)}
     taken = {s.name for s in (*first.parameters, *values)}
     meaning: dict[Any, Any] = {}

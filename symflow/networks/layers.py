@@ -280,7 +280,8 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """
     if support is None:
         return None
-    number = isinstance(support, Integral) and isinstance(inputs, int)
+    span = isinstance(support, np.timedelta64)  # an integer to NumPy
+    number = isinstance(support, Integral) and isinstance(inputs, int) and not span
     if not number or not 1 <= support <= inputs:
         msg = (
             f"{call}: the support has to be an integer from 1 to the number of "

@@ -20,7 +20,7 @@ from symflow.algebra.nodes import Node, symbols_of
 from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width, solve_widths
-from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch
+from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch, expect
 from symflow.networks.formula import CALL, exact_matrix, ordered, polynomial, sizes_of
 from symflow.networks.layers import Dense
 from symflow.networks.network import Network
@@ -203,9 +203,7 @@ def _symbols(parameters: Any) -> tuple[sympy.MatrixSymbol, ...]:
 
 def _by_symbol(constants: Any, formula: Any) -> dict[Any, Any]:
     """Return the numbers of constants as exact matrices and scalars, by symbol."""
-    if not isinstance(constants, Mapping):
-        msg = f"{CALL}: constants needs a mapping such as {{A: array}}"
-        raise InvalidArgument(msg)
+    expect(constants, Mapping, f"{CALL}: constants", "a mapping such as {A: array}")
     kinds = (sympy.MatrixSymbol, sympy.Symbol)
     names = {str(symbol): symbol for symbol in formula.atoms(*kinds)}
     names |= {str(symbol): symbol for symbol in formula.atoms(sympy.MatrixSymbol)}

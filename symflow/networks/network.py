@@ -18,7 +18,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, check_depth
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 
 #: What + and @ do, told by `networks/combine.py`, which knows all kinds of models.
@@ -132,6 +132,7 @@ class Network(AbstractNetwork):
 
     def __init__(self, *layers: Layer, names: tuple[str, ...] = ()) -> None:
         _check_layers(layers)
+        expect(names, list | tuple, "Network(…, names=…)", "a list of names")
         if len(names) not in (0, len(layers)):
             msg = f"Network(…, names={names!r}): needs a name for each layer, or none"
             raise InvalidArgument(msg)

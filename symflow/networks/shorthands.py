@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from symflow.algebra.numbers import whole
 from symflow.algebra.widths import MOST_LAYERS
-from symflow.errors import InvalidArgument
+from symflow.errors import FLAG, InvalidArgument, expect
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
 from symflow.networks.parametrizations import SignedDiagonalNetwork
@@ -53,9 +51,7 @@ def DiagonalNetwork(
     ẇ₂ = w₁∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
     """
     depth = whole(depth, "DiagonalNetwork(d, depth)", most=MOST_LAYERS)
-    if not isinstance(signed, bool | np.bool_):
-        msg = f"DiagonalNetwork(d, signed=…): needs True or False; got {signed!r}"
-        raise InvalidArgument(msg)
+    expect(signed, FLAG, "DiagonalNetwork(d, signed=…)", "True or False")
     if signed:
         return SignedDiagonalNetwork(d, int(depth))
     return Network(*(Diagonal(d) for _ in range(int(depth) - 1)), Readout(d))

@@ -45,7 +45,11 @@ class TensorNetwork(Parametrization):
     tensor: sympy.ImmutableDenseNDimArray
 
     def __init__(self, M: Any) -> None:
-        entries = np.array(M.tolist() if isinstance(M, sympy.NDimArray) else M)
+        try:
+            entries = np.array(M.tolist() if isinstance(M, sympy.NDimArray) else M)
+        except ValueError as problem:
+            msg = f"TensorNetwork(M): needs an array; {problem}"
+            raise ShapeMismatch(msg) from None
         if entries.ndim < 2 or entries.size == 0:
             msg = (
                 "TensorNetwork(M): needs an array of shape (d, k_1, …, k_L); got one "

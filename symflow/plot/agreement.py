@@ -124,9 +124,8 @@ def _paired(path: Trajectory, values: Any) -> tuple[Sequence[Array], Sequence[Ar
         sides = (len(total), *(side for side in total.shape[1:] if side > 1))
         if given.shape in (total.shape, sides):
             return [total], [given.reshape(total.shape)]
-    parts = (
-        [as_objects(part) for part in values] if isinstance(values, Iterable) else []
-    )
+    several = isinstance(values, Iterable) and (given is None or given.ndim > 0)
+    parts = [as_objects(part) for part in values] if several else []
     shapes = [None if part is None else part.shape for part in parts]
     if shapes != [weight.shape for weight in path.weights]:
         got = shapes if given is None or given.ndim > total.ndim else given.shape

@@ -11,7 +11,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Bound
 from symflow.convergence import InstantaneousRate, RateBound
 from symflow.convergence.bound import LossBound
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
@@ -126,6 +126,7 @@ def _keep_to(axes: Axes, measured: Array) -> None:
 
 
 def _checked(claims: Any) -> list[Bound]:
+    expect(claims, Bound | Sequence, "plot.bounds(traj, claims)", "bounds, as of rates")
     asserted = [claims] if isinstance(claims, Bound) else list(claims)
     for claim in asserted:
         if not isinstance(claim, Bound):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.conservation import Law
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -73,12 +73,8 @@ def axes_or_new(ax: Axes | None) -> Axes:
     from matplotlib import pyplot
     from matplotlib.axes import Axes as Kind
 
-    if isinstance(ax, Kind):
-        return ax
-    if ax is not None:
-        msg = f"plot(…, ax=…): needs axes of matplotlib or None; got {ax!r}"
-        raise InvalidArgument(msg)
-
+    if expect(ax, Kind | None, "plot(…, ax=…)", "axes of matplotlib or None"):
+        return ax  # type: ignore[return-value]
     _, fresh = pyplot.subplots(layout="constrained")
     return fresh
 
@@ -109,10 +105,17 @@ def route_name(path: Trajectory) -> str:
 def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
     """Label the time axis, logarithmic where the times are spaced so.
 
-    The spacing of all times that are drawn decides, unless `xscale` does.
+    The spacing of all times that are drawn decides, unless `xscale` does.  Raises
+    InvalidArgument if there is no such scale.
     """
-    if xscale is not None:
+    from matplotlib.scale import get_scale_names
+
+    known = [n for n in get_scale_names() if not n.startswith("function")]
+    if isinstance(xscale, str) and xscale in known:
         ax.set_xscale(xscale)
+    elif xscale is not None:
+        msg = f"plot(…, xscale=…): needs one of {known}; got {xscale!r}"
+        raise InvalidArgument(msg)
     elif spaced_by_factors(times):
         ax.set_xscale("log")
     ax.set_xlabel("time $t$")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.algebra.arrays import to_float_array
+from symflow.algebra.numbers import to_float
 from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
@@ -70,7 +71,9 @@ def loss(
     values, times = to_float_array(traj.loss), float_times(traj)
     label = r"training loss $\mathcal{L}(t)$"
     if limit is not None:
-        values = without_zeros(np.maximum(values - limit, 0.0), np.finfo(float).eps)
+        values = without_zeros(
+            np.maximum(values - to_float(limit), 0.0), np.finfo(float).eps
+        )
         label = r"excess $\mathcal{L}(t)-\min\,\mathcal{L}$"
     axes.plot(
         times, values, **{"color": colours(1)[0], "label": route_name(traj), **artist}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.errors import expect
 from symflow.plot.canvas import (
     LISTED,
     Floats,
@@ -72,6 +73,7 @@ def modes(
     """
     check_trajectory(traj, "plot.modes(traj)")
     axes, times = axes_or_new(ax), float_times(traj)
+    expect(theory, Solution | None, "plot.modes(theory=…)", "a closed form of solve")
     measured = traj.singular_values
     _draw(axes, times, measured, {"linewidth": 3.0, **_shade(theory), **artist})
     if theory is not None:

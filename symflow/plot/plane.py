@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.plot.canvas import (
     Floats,
     axes_or_new,
@@ -74,8 +74,15 @@ def plane(
     >>> len(axes.lines) >= 2
     True
     """
-    runs = [traj] if isinstance(traj, Trajectory) else list(traj)
+    expect(labels, list | tuple, "plot.plane(labels=…)", "a list of names")
+    try:
+        runs = [traj] if isinstance(traj, Trajectory) else list(traj)
+    except TypeError:  # a 0-d array looks as if it had entries
+        runs = []
     paths = [_path(run) for run in runs]
+    if not paths:
+        msg = f"plot.plane(traj): needs one trajectory or several; got {traj!r}"
+        raise InvalidArgument(msg)
     axes = axes_or_new(ax)
     limits = [None if item is None else _limit(item) for item in _listed(theory)]
     window = _window([*paths, *(limit[None] for limit in limits if limit is not None)])
@@ -116,6 +123,7 @@ def _path(run: Any) -> Floats:
 
 
 def _limit(prediction: Any) -> Floats:
+    expect(prediction, "limit", "plot.plane(theory=…)", "predictions of implicit_bias")
     return to_float_array(np.asarray(prediction.limit)).ravel()
 
 
@@ -145,6 +153,7 @@ def _draw_interpolants(axes: Axes, run: Trajectory, window: Any) -> None:
 
 def _draw_levels(axes: Axes, prediction: Any, window: Any) -> None:
     """Draw level sets of a potential, evenly spaced in its square root."""
+    expect(prediction, "value", "plot.plane(levels=…)", "a prediction with a value(β)")
     (left, right), (low, high) = window
     x, y = np.linspace(left, right, GRID), np.linspace(low, high, GRID)
     values = np.array([[prediction.value([a, b]) for a in x] for b in y])

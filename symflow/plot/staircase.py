@@ -8,7 +8,7 @@ import numpy as np
 
 from symflow.algebra.arrays import to_float_array
 from symflow.data import Moments
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.plot.canvas import (
     LISTED,
     Floats,
@@ -77,7 +77,8 @@ def staircase(
         raise InvalidArgument(msg)
     for path in trajectories:
         check_trajectory(path, "plot.staircase(*trajectories)")
-    steps = _limit(trajectories[0]) if limit is None else limit
+    expect(limit, ModeStaircase | None, "plot.staircase(limit=…)", "a ModeStaircase")
+    steps = limit or _limit(trajectories[0])
     axes, end = axes_or_new(ax), 0.0
     for path, style in zip(trajectories, line_styles(len(trajectories)), strict=True):
         delta = small_start(path, steps)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from symflow.errors import InvalidArgument
+from symflow.algebra.numbers import to_float
+from symflow.errors import InvalidArgument, expect
 from symflow.plot.canvas import (
     LISTED,
     Floats,
@@ -75,6 +76,7 @@ def sweep(
     'median of 3 runs; band: 90 % of them'
     """
     _check(runs, of, level)
+    level = to_float(level)
     values = getattr(runs, of)
     stacked: Floats = values[..., None] if of == "loss" else values
     stacked = stacked[np.isfinite(stacked).all(axis=(1, 2))]
@@ -134,12 +136,10 @@ def _label(count: int, level: float) -> str:
 
 
 def _check(runs: Any, of: Any, level: Any) -> None:
-    if not isinstance(runs, Sweep | Ensemble):
-        msg = f"plot.sweep(runs): needs a Sweep or an Ensemble; got {runs!r}"
-        raise InvalidArgument(msg)
-    if of not in _LABELS:
+    expect(runs, Sweep | Ensemble, "plot.sweep(runs)", "a Sweep or an Ensemble")
+    if not isinstance(of, str) or of not in _LABELS:
         msg = f"plot.sweep(of={of!r}): there are {' and '.join(map(repr, _LABELS))}"
         raise InvalidArgument(msg)
-    if not 0 < level < 1:
+    if isinstance(level, bool) or not 0 < to_float(level) < 1:
         msg = f"plot.sweep(level={level!r}): needs a part of the runs, between 0 and 1"
         raise InvalidArgument(msg)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symflow.errors import InvalidArgument
+from symflow.errors import expect
 from symflow.plot.canvas import axes_or_new, colours, finish
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
     >>> [line.get_label() for line in axes.lines][-2:]
     ['bound for the start, median', 'asymptotic theorem']
     """
-    if not hasattr(experiment, "theorem"):
-        msg = f"plot.width(experiment): needs a width_experiment; got {experiment!r}"
-        raise InvalidArgument(msg)
+    expect(experiment, "theorem", "plot.width(experiment)", "a width_experiment")
     axes = axes_or_new(ax)
     first, second, third = colours(3)
     sizes, medians = experiment.widths, np.median(experiment.distances, axis=1)

@@ -19,6 +19,7 @@ from symflow.errors import (
     HypothesisFailed,
     IntegrationFailed,
     PrecisionLost,
+    expect,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -153,6 +154,7 @@ def enclose(
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     asked, endless = _read_times(t)
+    expect(progress, Callable | None, "enclose(progress=…)", "a function of a number")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)

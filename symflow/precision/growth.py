@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import combinations
 from math import log
 from typing import Any
@@ -43,10 +44,11 @@ from symflow.networks import Circulant, Dense, Network
 from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
+Time = float | Fraction
 #: More steps of Taylor's method than this would take hours at many digits.
 MOST_STEPS = 100_000
 #: After how many steps their size tells how many are ahead.
-_TELLING = 500
+TELLING = 500
 
 
 def force_program(flow: GradientFlow) -> Program:
@@ -218,25 +220,28 @@ def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forec
         peak = max(peak, *(size for _, size in ends))
         t.append(step.t + step.h)
         growth.append(growth[-1] + rate * step.h)
-        if len(steps) % _TELLING == 0:
-            _refuse_endless(t, end)
+        if len(steps) % TELLING == 0:
+            refuse_endless(len(steps), t[-1 - TELLING], t[-1], end)
     return Forecast(np.array(t), np.array(growth), log(peak or 1.0, 2), steps)
 
 
-def _refuse_endless(t: Sequence[float], end: float) -> None:
+def refuse_endless(count: int, before: Time, now: Time, end: Time) -> None:
     """Say it early where the steps ahead, as long as the last ones, are too many.
 
-    A flow at rest needs as many as one that moves: its series converges only so far
-    as the fastest mode allows.
+    `before` is the time `TELLING` steps ago.  A flow at rest needs as many as one that
+    moves: its series converges only so far as the fastest mode allows.  Floats may not
+    see that, where the force on them is zero to the last bit.
+
+    Raises IntegrationFailed where they are more than `MOST_STEPS`.
     """
-    step = (t[-1] - t[-1 - _TELLING]) / _TELLING
-    needed = len(t) - 1 + (end - t[-1]) / step
+    step = (now - before) / TELLING
+    needed = count + float(min((end - now) / step, 1e99))
     if needed > MOST_STEPS:
         msg = (
-            f"precise and enclose: t = {end:g} is about {needed:.2g} steps away (each "
-            f"of length {step:.2g}), more than {MOST_STEPS}. Ask for an earlier time; "
-            "enclose(…, sf.oo) encloses the limit where the flow settles, and a closed "
-            "form (solve) has values at any time"
+            f"precise and enclose: t = {float(end):g} is about {needed:.2g} steps away "
+            f"(each of length {float(step):.2g}), more than {MOST_STEPS}. Ask for an "
+            "earlier time; enclose(…, sf.oo) encloses the limit where the flow settles,"
+            " and a closed form (solve) has values at any time"
         )
         raise IntegrationFailed(msg)
 

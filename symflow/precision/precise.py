@@ -9,7 +9,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import MOST_DIGITS, whole
-from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
+from symflow.errors import Interrupted, InvalidArgument, PrecisionLost, expect
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
@@ -94,10 +94,9 @@ def precise(
     """
     times = as_times(t, "precise")
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
-    chosen = Flint() if arithmetic is None else arithmetic
-    if not isinstance(chosen, HighPrecision):
-        msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
-        raise InvalidArgument(msg)
+    kinds = HighPrecision | None
+    expect(arithmetic, kinds, "precise(arithmetic=…)", "Flint() or Mpmath()")
+    expect(progress, Callable | None, "precise(progress=…)", "a function of a number")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
@@ -106,7 +105,7 @@ def precise(
         return _checked(run, progress)
     seen = forecast(problem.floats, float(times[-1]))
     plan = make_plan(problem, times, int(digits), seen)
-    run = Run(problem, times, int(digits), chosen, plan)
+    run = Run(problem, times, int(digits), arithmetic or Flint(), plan)
     run.finish(progress)
     return _checked(run, progress)
 
@@ -131,9 +130,7 @@ def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:
 
 def _continued(resume: Any, problem: Problem, times: Any, digits: int, rng: Any) -> Run:
     """Return the interrupted run, if it was that of the same problem."""
-    if not isinstance(resume, Interrupted):
-        msg = f"precise(resume=…): needs the Interrupted exception; got {resume!r}"
-        raise InvalidArgument(msg)
+    expect(resume, Interrupted, "precise(resume=…)", "the Interrupted exception")
     run: Run = resume.checkpoint
     before = run.problem
     same = before.flow == problem.flow and run.digits == digits

@@ -16,6 +16,7 @@ from symflow.algebra.arrays import Array
 from symflow.errors import Interrupted
 from symflow.flow.problem import Problem
 from symflow.precision.arithmetics import HighPrecision, Need
+from symflow.precision.growth import TELLING, refuse_endless
 from symflow.precision.plan import Plan
 from symflow.precision.steps import SeriesSystem, State, TaylorStep
 from symflow.trajectory import Trajectory
@@ -36,6 +37,7 @@ class Run:
     state: State = field(init=False)
     error: float = -inf
     steps: int = 0
+    told: Fraction = Fraction(0)  # the time of a multiple of `TELLING` steps
     found: list[tuple[Fraction, tuple[Any, ...], float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,9 @@ class Run:
         ]
         self.found += [(t, weights, error) for t, weights in found]
         self.error, self.steps, self.state = error, self.steps + 1, step.after
+        if self.steps % TELLING == 0:
+            refuse_endless(self.steps, self.told, step.after.t, self.times[-1])
+            self.told = step.after.t
 
     def _error_after(self, step: TaylorStep) -> float:
         """Return log2 of the error: what was there grows, the step adds its own."""

@@ -6,6 +6,8 @@ import sys
 from time import monotonic
 from typing import TextIO
 
+from symflow.errors import expect
+
 #: Characters of the bar, and seconds between two updates of its line.
 WIDTH, INTERVAL = 24, 0.1
 
@@ -32,6 +34,9 @@ class ProgressBar:
     """
 
     def __init__(self, title: str = "", stream: TextIO | None = None) -> None:
+        expect(title, str, "ProgressBar(title)", "a text")
+        if stream is not None:
+            expect(stream, "write", "ProgressBar(stream=…)", "an open file")
         self._title = f"{title} " if title else ""
         self._stream = sys.stderr if stream is None else stream
         self._begun = self._shown = monotonic()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symflow.simulation.dop853 import DOP853, GROW, SAFETY, SHRINK, STAGES, interpolated
-from symflow.simulation.methods import MOST_STEPS, WHOLE, absolute
+from symflow.simulation.methods import ENDLESS, MOST_STEPS, TELLING, WHOLE, absolute
 from symflow.simulation.system import Floats, System
 from symflow.simulation.tableau import tableau
 
@@ -132,6 +132,7 @@ class Block:
         self.steps += fine
         stuck = ~(self.size > 10 * np.spacing(self.time))
         stuck |= self.steps >= MOST_STEPS
+        stuck |= (self.steps >= TELLING) & (end - self.time > ENDLESS * self.size)
         self.owner[(fine & last) | stuck] = -1
 
     def _stages(self, step: Floats) -> Floats:

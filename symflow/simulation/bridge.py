@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.algebra.arrays import as_array, to_float_array
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
 from symflow.simulation.system import Floats, System
@@ -28,11 +29,11 @@ class ScipyFlow:
 
     def fun(self, t: float, y: Floats) -> Floats:
         """Return the derivative of a state y, shape (size,), at any time t."""
-        return self.system.rhs(t, y)
+        return self.system.rhs(t, self._states(y, "fun(t, y)").ravel())
 
     def jac(self, t: float, y: Floats) -> Floats:
         """Return the Jacobian at a state y, minus the Hessian of the loss, at any t."""
-        return self.system.jacobian(y)
+        return self.system.jacobian(self._states(y, "jac(t, y)").ravel())
 
     def pack(self, weights: Sequence[Any]) -> Floats:
         """Return weights W_1, …, W_L as one state vector.
@@ -42,10 +43,12 @@ class ScipyFlow:
         ShapeMismatch
             If a shape does not fit.
         """
-        arrays = [np.asarray(weight, dtype=np.float64) for weight in weights]
+        call = "to_scipy(…).pack(weights)"
+        given = expect(weights, list | tuple, call, "one array per weight")
+        arrays = [to_float_array(as_array(weight, call)) for weight in given]
         if tuple(array.shape for array in arrays) != self.system.shapes:
             msg = (
-                f"to_scipy(…).pack(weights): needs the shapes {self.system.shapes}; "
+                f"{call}: needs the shapes {self.system.shapes}; "
                 f"got {tuple(array.shape for array in arrays)}"
             )
             raise ShapeMismatch(msg)
@@ -53,7 +56,18 @@ class ScipyFlow:
 
     def unpack(self, y: Floats) -> tuple[Floats, ...]:
         """Return the weights of a state y, or of ``solution.y``, (size, times)."""
-        return self.system.matrices(np.asarray(y).T)
+        states = self._states(y, "unpack(y)")
+        return self.system.matrices(states.T if np.ndim(y) == 2 else states.ravel())
+
+    def _states(self, y: Any, call: str) -> Floats:
+        """Return states as they are, where they are as `solve_ivp` gives them."""
+        size, plain = self.system.size, isinstance(y, np.ndarray) and y.dtype == float
+        states = y if plain else to_float_array(as_array(y, f"to_scipy(…).{call}"))
+        several = "unpack" in call and states.ndim == 2
+        if states.ndim and len(states) == size and (several or states.size == size):
+            return states
+        msg = f"to_scipy(…).{call}: needs {size} numbers; got shape {np.shape(y)}"
+        raise ShapeMismatch(msg)
 
 
 def to_scipy(
@@ -94,6 +108,8 @@ def to_scipy(
     >>> round((W2 @ W1).item(), 4)
     2.0
     """
+    expect(flow, GradientFlow, "to_scipy(flow, data)", "a gradient flow")
+    expect(widths, list | tuple | None, "to_scipy(widths=…)", "a list of integers")
     given = tuple(flow.network.widths if widths is None else widths)
     sizes = dict(zip(flow.network.widths, given, strict=False))
     shapes = [tuple(sizes.get(w, w) for w in symbol.shape) for symbol in flow.state]

@@ -13,7 +13,7 @@ from symflow.algebra.arrays import Array, unflatten
 from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
 from symflow.codegen.inplace import inplace_function
-from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.errors import IntegrationFailed, InvalidArgument, expect
 from symflow.flow import GradientDescent
 from symflow.flow.given import DataLike, InitLike, Number, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
@@ -233,9 +233,7 @@ def _kept(rule: _Rule, times: Any, every: Any) -> Array:
 
 
 def _rule(descent: Any, steps: Any, step_size: Any, momentum: Any) -> _Rule:
-    if not isinstance(descent, GradientDescent):
-        msg = f"descend(descent, …): needs a gradient_descent(…); got {descent!r}"
-        raise InvalidArgument(msg)
+    expect(descent, GradientDescent, "descend(descent, …)", "a gradient_descent(…)")
     steps = whole(steps, "descend(steps=…)")
     eta = to_float(step_size)
     if eta <= 0:

@@ -249,7 +249,7 @@ def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
     Raises InvalidArgument if there is no such engine, or C has no code for the flow;
     NotInstalled if C is asked for and there is no compiler.
     """
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         msg = f"ensemble(engine=…): needs one of {', '.join(ENGINES)}; got {engine!r}"
         raise InvalidArgument(msg)
     is_worth = system.size <= SMALL and starts * system.size >= WORTH

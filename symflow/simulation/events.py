@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.numbers import whole
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument
+from symflow.errors import FLAG, InvalidArgument, expect
 from symflow.flow.problem import Problem
 
 #: Gives an event's function at (time, weights) for one problem.
@@ -75,7 +75,7 @@ class LossBelow(Event):
     terminal: bool = False
 
     def __post_init__(self) -> None:
-        _check_level("LossBelow", self.level)
+        _check("LossBelow", self.level, self.terminal)
 
     @property
     def name(self) -> str:
@@ -133,7 +133,7 @@ class ModeCrosses(Event):
     terminal: bool = False
 
     def __post_init__(self) -> None:
-        _check_level("ModeCrosses", self.level)
+        _check("ModeCrosses", self.level, self.terminal)
         whole(self.mode, "ModeCrosses(mode=…)")
 
     @property
@@ -210,7 +210,8 @@ def _short(level: float) -> str:
     return text if float(text) == level else repr(float(level))
 
 
-def _check_level(call: str, level: Any) -> None:
+def _check(call: str, level: Any, terminal: Any) -> None:
+    expect(terminal, FLAG, f"{call}(terminal=…)", "True or False")
     number = isinstance(level, Real) and not isinstance(level, bool | np.timedelta64)
     if not number or not abs(level) <= float(np.finfo(float).max):
         msg = f"{call}(level=…): needs a finite number; got {level!r}"

@@ -12,7 +12,13 @@ import numpy as np
 from symflow.errors import IntegrationFailed
 from symflow.simulation.crossings import crossings
 from symflow.simulation.events import Event, distinct_names
-from symflow.simulation.methods import MOST_STEPS, IntegratorStep, Method
+from symflow.simulation.methods import (
+    ENDLESS,
+    MOST_STEPS,
+    TELLING,
+    IntegratorStep,
+    Method,
+)
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.system import Floats, System
 
@@ -82,8 +88,10 @@ def follow(
                 progress(step.end / float(times[-1]))
             if stop is not None:
                 break
-            if len(run.dense.ends) >= MOST_STEPS and step.end < end:
-                raise IntegrationFailed(_crawling(step.end, end))
+            count, left = len(run.dense.ends), end - step.end
+            hopeless = count >= TELLING and left > ENDLESS * (step.end - step.t)
+            if left > 0 and (hopeless or count >= MOST_STEPS):
+                raise IntegrationFailed(_crawling(count, step.end, end))
         if len(run.dense.ends) and system.explodes(run.times[-1], run.states[-1]):
             msg = (
                 f"simulate: the weights grow without bound near t = {run.times[-1]:g}, "
@@ -96,9 +104,9 @@ def follow(
     return run.path()
 
 
-def _crawling(time: float, end: float) -> str:
+def _crawling(count: int, time: float, end: float) -> str:
     return (
-        f"simulate: after {MOST_STEPS} steps the flow was followed to t = {time:g} of "
+        f"simulate: after {count} steps the flow was followed to t = {time:g} of "
         f"{end:g} only: it is stiff for this method and tolerance. Use Radau() or a "
         "larger rtol, ask for an earlier time, or stop with steady_state=True"
     )

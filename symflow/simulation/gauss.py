@@ -70,7 +70,9 @@ class GaussLegendre(Method):
     atol: float | None = None
 
     def __post_init__(self) -> None:
-        if self.order not in range(2, 21, 2):
+        if not isinstance(self.order, int | np.integer) or self.order not in range(
+            2, 21, 2
+        ):
             msg = (
                 "GaussLegendre(order=…): needs an even order from 2 to 20, twice the "
                 f"number of stages; got {self.order!r}"

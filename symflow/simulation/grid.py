@@ -56,9 +56,12 @@ class Grid(Displayed):
     def __getitem__(self, labels: Any) -> Sweep:
         """Return the sweep of a label, or of a tuple with one label per axis."""
         key = labels if isinstance(labels, tuple) else (labels,)
-        if key in self.sweeps:
-            return self.sweeps[key]
-        reason = self.failures.get(key, f"the grid has {list(self.sweeps)}")
+        try:
+            if key in self.sweeps:
+                return self.sweeps[key]
+            reason = self.failures.get(key, f"the grid has {list(self.sweeps)}")
+        except TypeError:  # a label that cannot be one, such as a list
+            reason = f"the grid has {list(self.sweeps)}"
         msg = f"grid[{', '.join(map(repr, key))}]: no such sweep; {reason}"
         raise UnknownName(msg)
 

@@ -23,6 +23,9 @@ PART = 1e-3
 #: A flow that takes more steps is stiff, or rests where it should be left alone.
 MOST_STEPS = 300_000
 
+#: That it does is said after so many, where what is left is out of all proportion.
+TELLING, ENDLESS = 10_000, 100 * MOST_STEPS
+
 #: How much smaller the tolerances of a run are that measures the error of another.
 FINER = 1e-2
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import FLAG, ShapeMismatch, expect
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
@@ -101,9 +101,8 @@ def simulate(
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
-    if progress is not None and not callable(progress):
-        msg = f"simulate(progress=…): needs a function of a number; got {progress!r}"
-        raise InvalidArgument(msg)
+    expect(progress, Callable | None, "simulate(progress=…)", "a function of a number")
+    expect(steady_state, FLAG, "simulate(steady_state=…)", "True or False")
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
     finest = _fine_enough(watched) if method is None and rtol is None else rtol

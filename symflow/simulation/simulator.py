@@ -23,6 +23,7 @@ from symflow.errors import (
     InvalidArgument,
     InvalidData,
     ShapeMismatch,
+    expect,
 )
 from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
@@ -308,10 +309,8 @@ def compile_simulator(
     >>> [round(w, 6) for w in (W2 @ W1).ravel().tolist()]
     [0.01, 0.430588, 2.0]
     """
-    if not isinstance(flow, GradientFlow):
-        msg = f"{CALL}: needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
-    if target not in TARGETS:
+    expect(flow, GradientFlow, CALL, "a gradient flow")
+    if not isinstance(target, str) or target not in TARGETS:
         msg = f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {target!r}"
         raise InvalidArgument(msg)
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)

@@ -22,6 +22,7 @@ from symflow.errors import (
     InvalidArgument,
     OutputError,
     SymflowError,
+    expect,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, RandomLike, TimesLike
@@ -132,6 +133,12 @@ class Running:
     executor: Executor | None
     path: str | Path | None
     progress: Callable[[float], None] | None
+
+    def __post_init__(self) -> None:
+        if self.executor is not None:
+            expect(self.executor, "submit", "sweep(executor=…)", "an Executor")
+        needs = "a function of a number"
+        expect(self.progress, Callable | None, "sweep(progress=…)", needs)
 
 
 def records_of(
@@ -292,12 +299,8 @@ def _as_read(task: Task) -> Any:
 
 
 def _check_kinds(flow: Any, data: Any) -> None:
-    if not isinstance(flow, GradientFlow):
-        msg = f"sweep(flow, …): needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
-    if not hasattr(data, "moments"):
-        msg = f"sweep(data=…): needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(flow, GradientFlow, "sweep(flow, …)", "a gradient flow")
+    expect(data, "moments", "sweep(data=…)", "a Dataset or Moments")
 
 
 def _report(progress: Callable[[float], None] | None, done: int, runs: int) -> None:

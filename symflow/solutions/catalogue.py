@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 from symflow.algebra.display import aligned
 from symflow.claims import Hypothesis, Refusal
 from symflow.claims.catalogue import answers, nearest_misses
-from symflow.errors import InvalidArgument, NoClosedForm
+from symflow.errors import FLAG, InvalidArgument, NoClosedForm, expect
 from symflow.flow import GradientFlow
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.layer_order import layered
@@ -110,6 +110,7 @@ def solve(
     >>> sol.verify(), round(sol.end_to_end(1.0)[0, 0].item(), 6)
     (0, 1.723002)
     """
+    expect(all, FLAG, "solve(all=…)", "True or False")
     asked = attempts(flow, data, init, rng=rng)
     found = tuple(answer for answer in asked if isinstance(answer, Solution))
     if not found:

@@ -17,7 +17,7 @@ from symflow.algebra.balls import ALONE, workbits
 from symflow.algebra.text import scientific
 from symflow.claims import Claim, Finding, Status
 from symflow.claims.finding import is_endless
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.precision import Enclosure, enclose
@@ -102,9 +102,7 @@ def certify(
     >>> certify(wrong, *problem, 3, digits=30).status.value
     'refuted'
     """
-    if not isinstance(claim, Claim):
-        msg = f"certify(claim, …): what is given is not a claim; got {claim!r}"
-        raise InvalidArgument(msg)
+    expect(claim, Claim, "certify(claim, …)", "a claim")
     if isinstance(flow, Enclosure):
         if (data, init, t) != (None, None, None):
             msg = "certify(claim, enclosure): takes no data, start or times besides"

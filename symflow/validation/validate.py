@@ -15,7 +15,7 @@ from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.least_squares import least_squares
 from symflow.losses import SquaredLoss
 from symflow.precision.enclosure import Enclosure
@@ -121,9 +121,7 @@ def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
         )
         raise InvalidArgument(msg)
     for route in routes:
-        if not isinstance(route, Trajectory | Enclosure):
-            msg = f"validate(…, *routes): {type(route).__name__} is not a trajectory"
-            raise InvalidArgument(msg)
+        expect(route, Trajectory | Enclosure, "validate(…, *routes)", "trajectories")
 
 
 def _claim_row(claim: Claim, route: Route) -> Row:

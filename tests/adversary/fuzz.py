@@ -1,165 +1,165 @@
-"""Public verbs called with arguments of wrong kinds: each is refused in words.
+"""Public verbs and command lines with arguments of wrong kinds: refused in words.
 
-One argument of a call that works is replaced by something from a table of bad values.
-What comes back may be a result or a `SymflowError`; any other exception is a fault.
+One argument of a call that works is replaced by something from a table of bad values,
+or one word of a command line by a bad one.  What comes back may be a result or a
+`SymflowError`, and exit code 2 with one line; any other exception is a fault, and so
+is a call that computes for longer than `PATIENCE` or takes more than `MEMORY`.
 `python tests/adversary/fuzz.py --calls 20000` counts the faults by the place that
-raised them.
+raised them; it takes about half an hour.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
+import faulthandler
+import os
 import sys
+import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
+from io import StringIO
+from pathlib import Path
 from random import Random
+from time import process_time
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import matplotlib as mpl
-import numpy as np
-import sympy
 
 import symflow as sf
+from adversary.fuzzed import BAD, FLOW, LINES, VERBS, WORDS, Verb
+from adversary.hunt import Hangs, alarm
+from symflow.cli.main import main
 
 mpl.use("Agg")
 
-FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-DATA, INIT = sf.whitened([[1.0, 0.5]]), sf.balanced_init(0.5, rng=0)
-SOLUTION = sf.solve(FLOW, DATA, sf.spectral_init(0.5))
-RUN = sf.simulate(FLOW, DATA, INIT, [0, 1])
-(LAW,) = sf.conserved(FLOW)
-BALL = sf.enclose(FLOW, DATA, INIT, [1], digits=15)
-DESCENT = sf.gradient_descent(FLOW.network, FLOW.loss)
-STACKED = tuple(np.stack([W, W]) for W in INIT.draw(FLOW.network))
-W, X = sympy.MatrixSymbol("W", 1, 2), sympy.Symbol("x")
-CLOCK = np.datetime64("2020-01-01")
-
-#: Values of wrong kinds; none is meant where a number, an array or a flow belongs.
-BAD: tuple[Any, ...] = (
-    *(None, True, False, -1, 0, 2**63, -(2**63), 10**400, 1.5, -0.0, 1e300, 5e-324),
-    *(float("nan"), float("inf"), 1j, "", "text", "1/0", "__import__('os')", b"12"),
-    *([], (), {}, set(), {1, 2}, [None], [[]], ["a"], [True], [1, [2, 3]], [[1j]]),
-    *({"a": 1}, object(), object, len, range(3), lambda: 1, Ellipsis, NotImplemented),
-    *(CLOCK, np.array([CLOCK]), np.timedelta64(1, "s"), datetime.date(2020, 1, 1)),
-    *(np.array(1.0), np.array([]), np.array([[]]), np.zeros((2, 2, 2)), np.array("a")),
-    *(np.array([object()]), np.array([[None]]), np.array([1 + 1j]), np.array([b"a"])),
-    *(np.ma.masked_array([1.0, 2.0], [0, 1]), np.ma.masked, np.array([[np.nan]])),
-    *(np.array([(1, 2)], dtype=[("a", int), ("b", int)]), np.bool_(True)),
-    *(Fraction(1, 3), Decimal("NaN"), Decimal("1e9999"), sympy.nan, sympy.oo, sympy.I),
-    *(sympy.Symbol("x"), sympy.Symbol("a b"), sympy.Matrix([[sympy.Symbol("q")]])),
-    *(sympy.Matrix(0, 0, []), sympy.MatrixSymbol("A", 2, 2), sympy.true, FLOW, DATA),
-    *(RUN, INIT, sf.SquaredLoss(), sf, Exception("x"), memoryview(b"ab"), slice(1, 2)),
-)
+#: Seconds of computing after which a call hangs: most take milliseconds.
+PATIENCE = 60
+#: Bytes that the process may have: a refusal takes none.
+MEMORY = 8 << 30
+#: Every so many calls one is a command line.
+LINE = 10
 
 
-@dataclass(frozen=True)
-class Verb:
-    """A call that works, and the names of its arguments."""
+@contextmanager
+def bounded() -> Iterator[None]:
+    """Let no call take all memory; where one cannot be stopped, say where."""
+    import resource
 
-    name: str
-    function: Callable[..., Any]
-    given: tuple[Any, ...]
-    options: tuple[tuple[str, Any], ...] = ()
-
-
-VERBS = (
-    Verb("LinearNetwork", sf.LinearNetwork, (2, 2, 1)),
-    Verb("DiagonalNetwork", sf.DiagonalNetwork, (2, 2), (("signed", False),)),
-    Verb("ConvolutionalNetwork", sf.ConvolutionalNetwork, (4, [2, 2])),
-    Verb("SquaredLoss", sf.SquaredLoss, (), (("l2", 0), ("reduction", "sum"))),
-    Verb("gradient_flow", sf.gradient_flow, (FLOW.network, FLOW.loss)),
-    Verb("heavy_ball", sf.heavy_ball, (FLOW.network, FLOW.loss, 1)),
-    Verb("Dataset", sf.Dataset, ([[1.0], [2.0]], [1.0, 2.0])),
-    Verb("Moments", sf.Moments, ([[1.0]], [[0.5]]), (("sigma_yy", None), ("n", 3))),
-    Verb("whitened", sf.whitened, ([[1.0]],)),
-    Verb("load_dataset", sf.load_dataset, ("diabetes",)),
-    Verb("gaussian_init", sf.gaussian_init, (1.0,), (("rng", 0),)),
-    Verb("spectral_init", sf.spectral_init, (1.0,)),
-    Verb("balanced_init", sf.balanced_init, (1.0,), (("rng", 0),)),
-    Verb("lambda_balanced_init", sf.lambda_balanced_init, (1.0,), (("rng", 0),)),
-    Verb("precise", sf.precise, (FLOW, DATA, INIT, [0, 1]), (("digits", 20),)),
-    Verb("enclose", sf.enclose, (FLOW, DATA, INIT, [1]), (("digits", 15),)),
-    Verb("certify", sf.certify, (LAW, FLOW, DATA, INIT, [1]), (("digits", 15),)),
-    Verb("ensemble", sf.ensemble, (FLOW, DATA, STACKED, [0, 1])),
-    Verb("descend", sf.descend, (DESCENT, DATA, INIT, 5), (("step_size", 0.1),)),
-    Verb("c_source", sf.c_source, (FLOW, (2, 2, 1))),
-    Verb("write_module", sf.write_module, (FLOW, "/dev/null/x.py")),
-    Verb("lambdify", sf.lambdify, (X + 1, [X])),
-    Verb("gradient", sf.gradient, (sympy.Trace(W.T * W), W)),
-    Verb("CustomLoss", sf.CustomLoss, (sympy.Trace(W.T * W),), (("l2", 0),)),
-    Verb("from_csv", sf.Dataset.from_csv, ("/dev/null", "y")),
-    Verb("at", RUN.at, (0.5,)),
-    Verb("residuals", LAW.residuals, (RUN,)),
-    Verb("contains", BALL.contains, (np.eye(1, 2),), (("index", -1),)),
-    Verb("excludes", BALL.excludes, (np.eye(1, 2),), (("index", -1),)),
-    Verb("regime", sf.regime, (FLOW, DATA, INIT)),
-    Verb("companions", sf.companions, (FLOW, DATA, INIT)),
-    Verb("precise of a solution", SOLUTION.precise, (1,), (("digits", 20),)),
-    Verb("LossBelow", sf.LossBelow, (0.1,), (("terminal", True),)),
-    Verb("Radau", sf.Radau, (), (("rtol", 1e-9),)),
-    Verb("simulate", sf.simulate, (FLOW, DATA, INIT, [0, 1])),
-    Verb("conserved", sf.conserved, (FLOW,)),
-    Verb("count_conserved", sf.count_conserved, (FLOW.network,)),
-    Verb("solve", sf.solve, (FLOW, DATA, sf.spectral_init(0.5))),
-    Verb("implicit_bias", sf.implicit_bias, (FLOW, DATA, INIT)),
-    Verb("rates", sf.rates, (FLOW, DATA, INIT)),
-    Verb("validate", sf.validate, (sf.conserved(FLOW), RUN)),
-    Verb("compile", sf.compile, (FLOW,)),
-    Verb("cite", sf.cite, (SOLUTION,)),
-    Verb("save", sf.save, (FLOW, "/dev/null/x.json")),
-    Verb("load", sf.load, ("/dev/null/x.json",), (("limit", 100),)),
-    Verb("scheduled", SOLUTION.scheduled, (1,)),
-    Verb("end_to_end", SOLUTION.end_to_end, ([0, 1],)),
-    Verb("plot.loss", sf.plot.loss, (RUN,), (("ax", None),)),
-    Verb("plot.modes", sf.plot.modes, (RUN,), (("ax", None),)),
-    Verb("Taylor", sf.Taylor, (), (("rtol", 1e-9), ("order", 20))),
-    Verb("DOP853", sf.DOP853, (), (("rtol", 1e-9), ("atol", 1e-9))),
-    Verb(
-        "kernel", sf.compile(FLOW), (*RUN.problem.weights, np.eye(2), np.ones((1, 2)))
-    ),
-)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, before[1]))
+    faulthandler.dump_traceback_later(20 * PATIENCE, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def spoiled(verb: Verb, random: Random) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a verb with one of them replaced."""
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Work in a folder of its own, as some bad values are good names of files."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        Path("table.csv").write_text("a,y\n1,2\n2,3\n", encoding="utf-8")
+        Path("claims.toml").write_text(
+            '[model]\nwidths = [2, 2, 1]\n[[claim]]\nkind = "count"\nnumber = 3\n',
+            encoding="utf-8",
+        )
+        sf.save(FLOW, "flow.npz")
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def spoiled(verb: Verb, random: Random) -> tuple[str, Callable[[], Any]]:
+    """Return a call with one argument replaced, and which by what."""
     given, options = [*verb.given], dict(verb.options)
     place, bad = random.randrange(len(given) + len(options)), random.choice(BAD)
     if place < len(given):
-        given[place] = bad
+        given[place], name = bad, f"argument {place}"
     else:
-        options[[*options][place - len(given)]] = bad
-    return tuple(given), options
+        name = [*options][place - len(given)]
+        options[name] = bad
+    shown = " ".join(repr(bad).split())
+    return f"{name} = {shown:.60}", lambda: verb.function(*given, **options)
 
 
-def fault(verb: Verb, random: Random) -> str | None:
-    """Call a verb with a bad argument; return where it failed in an untyped way."""
-    given, options = spoiled(verb, random)
+def misspelt(random: Random) -> list[str]:
+    """Return a command line of which one word is replaced, dropped or doubled."""
+    words = [*random.choice(LINES)]
+    place = random.randrange(len(words))
+    if words[0] == "atlas" and place in (1, 2):
+        place = 0  # without its choice it is the whole atlas, which takes minutes
+    words[place : place + 1] = random.choice([[random.choice(WORDS)]] * 8 + [[], ["1"]])
+    return words
+
+
+def refused(words: list[str]) -> str | None:
+    """Run a command line, and return what is wrong with how it ends."""
+    said = StringIO()
     try:
-        with warnings.catch_warnings():
+        with redirect_stderr(said), redirect_stdout(StringIO()):
+            code = main(words)
+    except SystemExit as end:
+        code = end.code  # of --help and --version
+    if code == 2 and said.getvalue().count("\n") != 1:
+        return f"exit code 2 with {said.getvalue()!r}"
+    return None if code in {0, 1, 2} else f"exit code {code}"
+
+
+Call = tuple[str, str, Callable[[], Any]]
+
+
+def drawn(number: int, random: Random) -> Call:
+    """Return the call of that number: its verb, what is wrong with it, and itself."""
+    if number % LINE:
+        verb = VERBS[number % len(VERBS)]
+        return verb.name, *spoiled(verb, random)
+    words = misspelt(random)
+    return f"symflow {words[:1]}", " ".join(words), partial(refused, words)
+
+
+def fault(call: Call) -> tuple[str, str] | None:
+    """Make a call; return the kind of its fault, and what it was."""
+    name, detail, work = call
+    try:
+        with warnings.catch_warnings(), alarm(PATIENCE), bounded():
             warnings.simplefilter("ignore")
-            verb.function(*given, **options)
+            wrong = work()
+        line = name.startswith("symflow ")
+        return (f"{name}: {wrong}", detail) if line and wrong else None
     except sf.SymflowError:
         return None
-    except Exception as problem:  # noqa: BLE001 - a crash is what is looked for
+    except (Exception, Hangs) as problem:  # noqa: BLE001 - a crash is what is looked for
         frames = list(traceback.extract_tb(problem.__traceback__))
         own = [f for f in frames if "/symflow/" in f.filename] or frames
         where = f"{own[-1].filename.rpartition('/symflow/')[2]}:{own[-1].lineno}"
-        return f"{verb.name}: {type(problem).__name__} at {where}: {problem}"[:200]
-    return None
+        kind = f"{name}: {type(problem).__name__} at {where}"
+        return kind, f"{problem} ({detail})"[:160]
 
 
-def hunt(calls: int, seed: int) -> Counter[str]:
-    """Return the faults of that many calls, over all verbs in turn."""
+def hunt(calls: int, seed: int, slow: float = PATIENCE) -> Counter[str]:
+    """Return how often each kind of fault came; show the first, and what is slow."""
     random, found = Random(seed), Counter[str]()
-    for number in range(calls):
-        line = fault(VERBS[number % len(VERBS)], random)
-        found.update([line] if line else [])
+    with elsewhere():
+        for number in range(calls):
+            begin, call = process_time(), drawn(number, random)
+            seen = fault(call)
+            if process_time() - begin > slow:
+                print(f"{process_time() - begin:.0f} s:", *call[:2], flush=True)
+            if seen and seen[0] not in found:
+                print(*seen, flush=True)
+            found.update([seen[0]] if seen else [])
+            if number % 1000 == 999:
+                print(f"{number + 1} calls, {sum(found.values())} faults", flush=True)
     return found
 
 
@@ -167,9 +167,12 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--calls", type=int, default=2000)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--slow", type=float, default=10.0, help="seconds to tell of")
     asked = options.parse_args()
-    faults = hunt(asked.calls, asked.seed)
+    faults = hunt(asked.calls, asked.seed, asked.slow)
     for text, times in faults.most_common():
         print(f"{times:5} {text}")
-    print(f"{asked.calls} calls, {sum(faults.values())} untyped errors")
+    hangs = sum(times for text, times in faults.items() if ": Hangs at" in text)
+    errors = sum(faults.values()) - hangs
+    print(f"{asked.calls} calls, {errors} untyped errors, {hangs} hangs")
     sys.exit(bool(faults))

@@ -116,6 +116,25 @@ def files() -> Iterator[Path]:
     yield bomb(FOLDER / "shape.npz", size=100, claimed=1 << 50)
 
 
+def expanding(size: int = 10_000) -> Iterator[tuple[str, str]]:
+    """Yield values of so many characters that are larger in memory, with a name."""
+    parts = {
+        "lists": ("[{}]", "[]"),
+        "mappings": ("[{}]", '{"a":1}'),
+        "fractions": ('{"tuple":[{}]}', '{"fraction":"1/%d"}'),
+        "symbols": ('{"tuple":[{}]}', '{"sympy":"Symbol(\'x%d\')"}'),
+        "sum": ('{"sympy":"Add({})"}', "Symbol('x%d')"),
+        "integers": ('{"sympy":"Tuple({})"}', "Integer(7)"),
+        "powers": ('{"sympy":"Add({})"}', "Pow(Symbol('x'),Integer(%d))"),
+        "texts": ('{"numbers":[{}],"shape":[1],"type":"<f8"}', '"1"'),
+        "entries": ('{"entries":[{}],"shape":[1]}', "1"),
+        "mpf": ('{"tuple":[{}]}', '{"mpf":[0,"1",1,1],"bits":53}'),
+    }
+    for name, (whole, part) in parts.items():
+        many = [part.replace("%d", str(k)) for k in range(3, 3 + size // len(part))]
+        yield name, whole.replace("{}", ",".join(many))
+
+
 def bomb(path: Path, *, size: int, claimed: int | None = None) -> Path:
     """Write a small archive of a large array, or of one that claims to be large."""
     head = BytesIO()

@@ -12,25 +12,24 @@ import argparse
 import ctypes
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction as F
 from functools import partial
 from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import flint
 import mpmath
 import numpy as np
-import sympy
 
 import symflow as sf
+from adversary.asked import Question, Shared, questions
 from symflow.algebra.threads import ALONE
 
 THREADS = 8
@@ -40,126 +39,6 @@ DIGITS = (8, 11, 25, 40)
 SWITCH = 1e-4
 #: Precisions of the caller that nothing may notice: bits of Arb, its coefficients, mpf.
 CALLER = (37, 7, 71)
-
-Question = Callable[[int], Any]
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Objects that all threads use."""
-
-    flow: Any
-    data: Any
-    start: Any
-    deep: tuple[Any, ...]
-
-    @classmethod
-    def make(cls) -> Shared:
-        """Return a small flow in fractions, and one of three layers and rank one."""
-        flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-        sigma_xx = [[F(2), F(1, 3)], [F(1, 3), F(1)]]
-        data = sf.Moments(sigma_xx, [[F(1), F(1, 2)]], [[F(2)]])
-        start = ([[F(1), F(1, 2)], [F(0), F(1)]], [[F(1), F(-1, 3)]])
-        net = sf.LinearNetwork(2, 2, 2, 2)
-        target = sf.whitened([[2, 1], [0, 1]])
-        deep = (sf.gradient_flow(net, sf.SquaredLoss()), target)
-        return cls(flow, data, start, (*deep, sf.rank_one_init(0.5, rng=1)))
-
-    @property
-    def problem(self) -> tuple[Any, ...]:
-        return self.flow, self.data, self.start
-
-
-def questions(shared: Shared) -> dict[str, Question]:
-    """Return the verbs, as functions of digits whose answers can be compared."""
-    problem, flow = shared.problem, shared.flow
-    run = sf.simulate(*problem, t=[0, 1])
-    sharp, ball = sf.precise(*problem, [0, 1], digits=12), sf.enclose(*problem, 1)
-    kern, solution = sf.compile(flow, shared.data), sf.solve(*shared.deep)
-    bound = sf.rates(*problem)[0]
-    weights = [np.array(w, dtype=float) for w in shared.start]
-
-    def into(digits: int) -> Any:
-        out = [np.empty_like(w) for w in weights]
-        for _ in range(20):
-            kern.into(out, *(digits * w for w in weights))
-        return out
-
-    def displayed(digits: int) -> Any:
-        made = sf.gradient_flow(sf.LinearNetwork("d", "h", digits), sf.SquaredLoss())
-        return str(made), made._repr_latex_(), made.directions
-
-    def stored(digits: int) -> Any:
-        with tempfile.TemporaryDirectory() as place:
-            path = sf.save(sharp, Path(place) / "run.json")
-            return sf.load(path).weights
-
-    def fresh(digits: int) -> Any:
-        made = Shared.make()
-        best = sf.solve(*made.deep)
-        return best.precise(F(1, 2), digits=digits), sf.rates(*made.problem)
-
-    def certified(digits: int) -> Any:
-        other = sf.enclose(*problem, F(1, 2), digits=digits)
-        claims = (*sf.conserved(flow), bound)
-        found = [sf.certify(claim, other) for claim in claims]
-        return [(c.status, c.radius, c.proof) for c in found], other.weight_balls(0)
-
-    def solved(digits: int) -> Any:
-        again = sf.solve(*shared.deep)
-        return solution.precise(2, digits=digits), again.end_to_end([1.0, 2.5])
-
-    def evaluated(digits: int) -> Any:
-        start = [[[sympy.tanh(1)]], [[sympy.gamma(sympy.Rational(1, 3))]]]
-        one = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-        return sf.precise(one, sf.whitened([[2]]), start, F(1, 4), digits=digits)
-
-    def bias(digits: int) -> Any:
-        found = sf.implicit_bias(*problem)
-        return str(found), found.limit
-
-    def ensemble(digits: int) -> Any:
-        starts = tuple(np.stack([w, w / digits, -w]) for w in weights)
-        return sf.ensemble(flow, shared.data, starts, [0, 1]).end_to_end
-
-    def descended(digits: int) -> Any:
-        steps = sf.gradient_descent(flow.network, flow.loss)
-        return sf.descend(steps, shared.data, shared.start, digits, step_size=0.1)
-
-    return {
-        "simulate": lambda digits: sf.simulate(*problem, t=[0, digits]),
-        "precise": lambda digits: sf.precise(*problem, [F(1, 2), 1], digits=digits),
-        "precise, irrational": evaluated,
-        "enclose": lambda digits: sf.enclose(*problem, [F(1, 2)], digits=digits),
-        "enclose, limit": lambda digits: sf.enclose(
-            *problem, sf.oo, digits=digits // 4
-        ),
-        "contains": lambda digits: ball.contains(ball.end_to_end[-1]),
-        "certify": certified,
-        "validate": lambda digits: str(sf.validate(sf.conserved(flow), run, sharp)),
-        "solve": solved,
-        "at": lambda digits: (run.at(0.01 * digits), sharp.at(F(1, digits))),
-        "implicit_bias": bias,
-        "rates": lambda digits: (str(sf.rates(*problem)), bound.bound(0.1 * digits)),
-        "regime": lambda digits: str(sf.regime(*problem)),
-        "companions": lambda digits: str(sf.companions(*problem)),
-        "conserved": lambda digits: sf.conserved(flow),
-        "count_conserved": lambda digits: sf.count_conserved(flow.network, rng=digits),
-        "compile": lambda digits: sf.compile(flow)(*weights, *shared_moments(shared)),
-        "into": into,
-        "gradient_flow": displayed,
-        "descend": descended,
-        "ensemble": ensemble,
-        "atlas": lambda digits: str(sf.atlas("linear-relaxation", digits=digits)),
-        "save": stored,
-        "fresh objects": fresh,
-    }
-
-
-def shared_moments(shared: Shared) -> list[Any]:
-    """Return the moments as floats."""
-    arrays = (shared.data.sigma_xx, shared.data.sigma_yx)
-    return [np.array(array, dtype=float) for array in arrays]
 
 
 def bits(value: Any) -> Any:
@@ -307,9 +186,10 @@ def main() -> int:
     parser.add_argument("--interrupts", type=int, default=60)
     parser.add_argument("--imports", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--digits", type=int, nargs="+", default=DIGITS)
     given = parser.parse_args()
     asked, found = questions(Shared.make()), []
-    known = serial(asked, DIGITS)
+    known = serial(asked, tuple(given.digits))
     end, rounds = monotonic() + 60 * given.minutes, 0
     while monotonic() < end or rounds == 0:
         found += faults(asked, known, given.seed + rounds)

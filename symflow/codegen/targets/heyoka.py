@@ -14,7 +14,7 @@ from symflow.algebra.widths import solve_widths
 from symflow.codegen.evaluate import evaluate
 from symflow.codegen.targets.peers import peer
 from symflow.codegen.targets.sizes import sized
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 
 #: Integers below this are float64 numbers.
@@ -68,7 +68,9 @@ def to_heyoka(
     2
     """
     call = "to_heyoka(flow)"
+    expect(flow, GradientFlow, call, "a gradient flow")
     if data is not None:
+        expect(data, "moments", call, "a Dataset or Moments")
         arrays, own = flow.loss.arrays(data), flow.network.widths
         counted = (s for s in flow.data if s.shape[0] not in own)
         samples = next((len(arrays[symbol.name]) for symbol in counted), None)

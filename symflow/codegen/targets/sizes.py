@@ -13,7 +13,7 @@ from symflow.codegen.inplace import Shape
 from symflow.codegen.lower import loss_program, rhs_program
 from symflow.codegen.program import Input, Program
 from symflow.codegen.targets.loops import LOOPS, SizedProgram
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 
 #: Samples that a number of them may be.
@@ -47,9 +47,7 @@ def sized(
     >>> sized(flow, (3, 2, 1), "f").shapes
     ((2, 3), (1, 2), (3, 3), (1, 3))
     """
-    if not isinstance(flow, GradientFlow):
-        msg = f"{call}: needs a gradient flow; got {flow!r}"
-        raise InvalidArgument(msg)
+    expect(flow, GradientFlow, call, "a gradient flow")
     if not isinstance(outputs, str) or outputs not in PROGRAMS:
         msg = f'{call}: outputs has to be "rhs" or "loss"; got {outputs!r}'
         raise InvalidArgument(msg)

@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.threads import cached_property
 from symflow.claims import TOLERANCE, Reference
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, expect
 from symflow.solutions.modes.joint_modes import joint_modes
 from symflow.solutions.modes.spectral import LAM, SIGMA
 
@@ -184,9 +184,7 @@ def staircase(data: Any) -> ModeStaircase:
     >>> steps.jumps.tolist(), steps.is_reduced_rank_path
     ([0.5, 2.0], True)
     """
-    if not hasattr(data, "moments"):
-        msg = f"staircase(data): needs a Dataset or Moments; got {type(data).__name__}"
-        raise InvalidArgument(msg)
+    expect(data, "moments", "staircase(data)", "a Dataset or Moments")
     moments = data.moments()
     modes = joint_modes(moments.sigma_xx, moments.sigma_yx, moments.sigma_yx)
     if modes.defect > TOLERANCE:
