@@ -5,6 +5,7 @@ from sympy import oo as oo
 from symflow import plot as plot
 from symflow.algebra import (
     gradient as gradient,
+    interval as interval,
 )
 from symflow.answers import (
     companions as companions,

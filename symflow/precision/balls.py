@@ -41,12 +41,7 @@ def as_matrix(array: Array) -> Any:
     [2.00000000000000]
     """
     rows, columns = array.shape
-    return arb_mat(rows, columns, [to_ball(entry) for entry in array.flat])
-
-
-def to_ball(value: Any) -> Any:
-    """Return a ball as it is, and a ball around any other number."""
-    return value if isinstance(value, arb) else to_arb(value)
+    return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
 
 
 def filled(shape: Any, entries: Iterable[Any]) -> Array:

@@ -17,17 +17,16 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb, arb_mat
+from flint import arb_mat
 
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.codegen import Program, lower
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
-from symflow.precision.balls import as_matrix, size_of, spectral, to_arb, to_arb_array
+from symflow.precision.balls import as_matrix, size_of, spectral, to_arb
 from symflow.precision.growth import force_program
-from symflow.precision.hessian import indefiniteness
+from symflow.precision.hessian import indefinite_part
 from symflow.precision.regions import Regions
 
 
@@ -70,33 +69,39 @@ class CurvatureBound:
         self._data = [as_matrix(array) for array in problem.arguments]
         self._directions = _units([weight.shape for weight in problem.weights])
         self.decay = to_arb(min(problem.flow.decays))
-        self.indefinite = arb(0)
-        if isinstance(problem.flow.loss, SquaredLoss):
-            self.indefinite = indefiniteness(to_arb_array(problem.arguments[0]))
+        self.indefinite = indefinite_part(problem)
 
-    def around(self, weights: Sequence[Any]) -> CurvatureSurroundings:
-        """Prepare bounds for regions around weights."""
+    def around(
+        self, weights: Sequence[Any], widths: Sequence[Any]
+    ) -> CurvatureSurroundings:
+        """Return μ for all θ̃ within Frobenius distances of weights."""
         force = Regions(self._force, [*weights, *self._data])
         columns = [
             Regions(self._program, [*weights, *force.centres, *unit])
             for unit in self._directions
         ]
-        return CurvatureSurroundings(self, force, columns)
+        return CurvatureSurroundings(self, force, columns, widths)
 
 
 class CurvatureSurroundings:
     """μ on regions around one point, where C is computed once."""
 
     def __init__(
-        self, bound: CurvatureBound, force: Regions, columns: list[Regions]
+        self,
+        bound: CurvatureBound,
+        force: Regions,
+        columns: list[Regions],
+        widths: Sequence[Any],
     ) -> None:
+        self._widths = widths
         self._bound, self._force, self._columns = bound, force, columns
         rows = [_flat(column.centres[:-1]) for column in columns]
         self._norm = spectral(arb_mat(rows))
         self._slope = size_of([column.centres[-1] for column in columns])
 
-    def bound(self, spreads: Sequence[Any]) -> Any:
-        """Return an upper bound of μ for weights within Frobenius distances."""
+    def rate(self, distance: Any) -> Any:
+        """Return an upper bound of μ within a distance of any such θ̃."""
+        spreads = [width + distance for width in self._widths]
         moves = [*spreads, *self._force.spreads(spreads)]
         columns = [column.spreads(moves) for column in self._columns]
         moved = [move for column in columns for move in column[:-1]]

@@ -1,0 +1,33 @@
+"""Sets of numbers as entries: an interval stands for every number between its ends.
+
+An interval has no arithmetic and no float: SymPy would take the midpoint of a ball for
+the number.  It stays one until ball arithmetic is known (`algebra/balls.py`), and every
+other way to numbers refuses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Every real number from `low` to `high`; made by `interval`.
+
+    Parameters
+    ----------
+    low, high : Fraction
+        Its ends, low < high.
+    """
+
+    low: Fraction
+    high: Fraction
+
+    @property
+    def middle(self) -> Fraction:
+        """The number half way."""
+        return (self.low + self.high) / 2
+
+    def __repr__(self) -> str:
+        return f"interval({self.low}, {self.high})"
