@@ -32,6 +32,7 @@ from symflow.precision.balls import (
     upward,
     workbits,
 )
+from symflow.precision.contraction import ContractedGrowth, Contraction
 from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
@@ -40,7 +41,7 @@ from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series, exact_
 from symflow.precision.steps import SeriesSystem, TaylorStep
 
 #: What bounds μ on a piece of a step.
-Piece = ProductGrowth | CurvatureSurroundings
+Piece = ProductGrowth | ContractedGrowth | CurvatureSurroundings
 #: The radius ρ in units of the error that it starts with, …
 FIRST = 1.25
 #: … of the error that was found with one too small, …
@@ -83,7 +84,8 @@ class Comparison:
         with ALONE, workbits(2 * NORM_BITS):
             product = isinstance(problem.flow.network, Network)
             kind = HessianBound if product else CurvatureBound
-            self._hessian: HessianBound | CurvatureBound = kind(problem)
+            kind = Contraction if Contraction.covers(problem) else kind
+            self._hessian = kind(problem)
 
     def start(self, weights: tuple[Any, ...]) -> Any:
         """Return how far a start can be from its first approximation."""

@@ -31,13 +31,13 @@ from symflow.precision.regions import Regions
 
 
 def second_derivative_program(flow: GradientFlow) -> Program:
-    """Return the program of C E and of DW E, from θ, F and a direction E.
+    """Return the program of C E, DW E and DF E, from θ, F and a direction E.
 
     Examples
     --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, signed=True), sf.SquaredLoss())
-    >>> [argument.name for argument in second_derivative_program(flow).inputs][-5:]
+    >>> [argument.name for argument in second_derivative_program(flow).inputs][4:-2]
     ['Force', 'Eu1', 'Eu2', 'Ev1', 'Ev2']
     """
     network = flow.network
@@ -55,9 +55,11 @@ def second_derivative_program(flow: GradientFlow) -> Program:
         moved = push_forward(pulled, velocities)
         parts[f"C{symbol.name}"] = scale(0, Leaf(symbol)) if moved is None else moved
     slope = push_forward(network.end_to_end_node, velocities)
+    pull = push_forward(flow.force, velocities)
     assert slope is not None
-    inputs = [*network.parameters, force, *moves]
-    return lower("second_derivative", inputs, {**parts, "DW": slope})
+    assert pull is not None
+    inputs = [*network.parameters, force, *moves, *flow.data]
+    return lower("second_derivative", inputs, {**parts, "DW": slope, "DF": pull})
 
 
 class CurvatureBound:
@@ -67,7 +69,7 @@ class CurvatureBound:
         self._program = second_derivative_program(problem.flow)
         self._force = force_program(problem.flow)
         self._data = [as_matrix(array) for array in problem.arguments]
-        self._directions = _units([weight.shape for weight in problem.weights])
+        self._directions = unit_directions([w.shape for w in problem.weights])
         self.decay = to_arb(min(problem.flow.decays))
         self.indefinite = indefinite_part(problem)
 
@@ -77,7 +79,7 @@ class CurvatureBound:
         """Return μ for all θ̃ within Frobenius distances of weights."""
         force = Regions(self._force, [*weights, *self._data])
         columns = [
-            Regions(self._program, [*weights, *force.centres, *unit])
+            Regions(self._program, [*weights, *force.centres, *unit, *self._data])
             for unit in self._directions
         ]
         return CurvatureSurroundings(self, force, columns, widths)
@@ -95,19 +97,19 @@ class CurvatureSurroundings:
     ) -> None:
         self._widths = widths
         self._bound, self._force, self._columns = bound, force, columns
-        rows = [_flat(column.centres[:-1]) for column in columns]
+        rows = [_flat(column.centres[:-2]) for column in columns]
         self._norm = spectral(arb_mat(rows))
-        self._slope = size_of([column.centres[-1] for column in columns])
+        self._slope = size_of([column.centres[-2] for column in columns])
 
     def rate(self, distance: Any) -> Any:
         """Return an upper bound of μ within a distance of any such θ̃."""
         spreads = [width + distance for width in self._widths]
         moves = [*spreads, *self._force.spreads(spreads)]
         columns = [column.spreads(moves) for column in self._columns]
-        moved = [move for column in columns for move in column[:-1]]
+        moved = [move for column in columns for move in column[:-2]]
         total = self._norm + size_of([arb_mat([moved])]) - self._bound.decay
         if self._bound.indefinite > 0:
-            moved = [column[-1] for column in columns]
+            moved = [column[-2] for column in columns]
             slope = self._slope + size_of([arb_mat([moved])])
             total += self._bound.indefinite * slope * slope
         return total.upper()
@@ -117,7 +119,7 @@ def _flat(matrices: Sequence[Any]) -> list[Any]:
     return [entry for matrix in matrices for entry in matrix.entries()]
 
 
-def _units(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
+def unit_directions(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
     """Return the unit directions in the space of all weights."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum(sizes)[:-1]

@@ -28,7 +28,7 @@ All norms are at θ̃: between it and the other point nothing is assumed.  For o
 For the squared loss S is Σ_xx, and for measurements ΦᵀΦ.  A margin has S ⪯ w‖X‖₂² times
 the largest φ'', which is ¼ for the logistic loss, and max exp(−M) exp(max|x| ‖R‖_F) for
 the exponential one.  Where rounded or interval moments make Σ_xx ⪰ 0 fail, or make it
-unprovable, by at most δ, μ is larger by δ Σ N_k e^{k−1} Σ k N_k e^{k−1}.
+unprovable, by at most δ, σ is larger by δ and μ by δ Σ N_k e^{k−1} Σ k N_k e^{k−1}.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class HessianBound:
         self._decay = to_arb(min(flow.decays))
         self._data = [as_matrix(array) for array in problem.arguments]
         self._squares = embedding_squares(network, problem.widths)
-        self._smoothness = Smoothness(problem, self._data)
         self._indefinite = indefinite_part(problem)
+        self._smoothness = Smoothness(problem, self._data, self._indefinite)
 
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ProductGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""
@@ -156,10 +156,10 @@ class HessianBound:
 class Smoothness:
     """Bounds σ of a convex loss, the largest second derivative in W."""
 
-    def __init__(self, problem: Problem, data: Sequence[Any]) -> None:
+    def __init__(self, problem: Problem, data: Sequence[Any], spare: Any) -> None:
         flow, loss = problem.flow, problem.flow.loss
         self._data, self._margins, self._reach = data, None, arb(0)
-        self._top = spectral(data[0])
+        self._top = spectral(data[0]) + spare
         if not isinstance(loss, SquaredLoss):
             self._top *= self._top
         if isinstance(loss, MarginLoss):
@@ -194,14 +194,24 @@ class ProductGrowth:
 
     def rate(self, distance: Any) -> Any:
         """Return an upper bound of μ(e) for all e up to a distance."""
+        first = 2 * self.force * self.sizes[1] if len(self.sizes) > 1 else arb(0)
+        return (first + self.beyond(distance)).upper()
+
+    def beyond(self, distance: Any) -> Any:
+        """Return the bound of μ(e) without 2⟨F, A_2⟩."""
         pull = sum(
-            (k * n * distance ** (k - 2) for k, n in self._numbered if k > 1), arb(0)
+            (k * n * distance ** (k - 2) for k, n in self._numbered if k > 2), arb(0)
         )
         reach, bend = self._sum(distance, 0), self._sum(distance, 1)
         top, rise = self.smoothness
         top *= (rise * reach * distance).exp()
         total = self.force * pull + top * bend * bend / 4 - self.decay
         return (total + self.indefinite * reach * (reach + bend)).upper()
+
+    def middle(self, distance: Any) -> Any:
+        """Return a bound of ‖Σ_{k≥2} ½(k + 1)A_k‖_F / e up to a distance."""
+        reach, bend = self._sum(distance, 0), self._sum(distance, 1)
+        return reach - self.sizes[0] + bend / 2
 
     def reach(self, distance: Any) -> Any:
         """Return a bound of ‖R‖_F up to a distance."""
