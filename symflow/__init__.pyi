@@ -134,9 +134,11 @@ from symflow.networks import (
     orthogonal_decomposition as orthogonal_decomposition,
 )
 from symflow.precision import (
+    BasinMap as BasinMap,
     Enclosure as Enclosure,
     Flint as Flint,
     Mpmath as Mpmath,
+    basin as basin,
     enclose as enclose,
     precise as precise,
 )

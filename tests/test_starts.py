@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -214,3 +215,41 @@ def test_an_enclosure_of_sets_is_not_saved_as_one_of_a_point(tmp_path):
     for name in ("ball.json", "ball.npz"):
         with pytest.raises(sf.SymflowError):
             sf.save(ball, tmp_path / name)
+
+
+@pytest.mark.parametrize("square", [False, True])
+def test_a_basin_map_agrees_with_sampled_runs(square):
+    """The long form is `python tests/adversary/boxes.py --map 10000`."""
+    thin = Fraction(1, 2), Fraction(51, 100)
+    if square:
+        found = boxes.mapped("2×2", 2, ((1, Fraction(5, 4)), (0, Fraction(1, 100))))
+    else:
+        found = boxes.mapped("1-1", 8, ((Fraction(-3, 2), Fraction(1, 2)), thin))
+    assert sum(found.shares.values()) == pytest.approx(1)
+    decided = [ending for ending in found.shares if ending is not None]
+    assert len(decided) == (1 if square else 2)
+    assert 1 - found.shares.get(None, 0) > 0.1
+    assert boxes.disagreements(found, 40, seed=1) == []
+    wrong = replace(found, cells=tuple(map(flipped, found.cells)))
+    assert boxes.disagreements(wrong, 40, seed=1)
+
+
+def flipped(cell):
+    return cell if cell.ending is None else replace(cell, ending=(*cell.ending, 9))
+
+
+def test_a_basin_map_needs_two_intervals_in_its_box():
+    for box in ([[[1]], [[near(1, 1)]]], [[[1]], [[1]]]):
+        with pytest.raises(sf.InvalidArgument, match="exactly two"):
+            sf.basin(SCALAR, TWO, box)
+    start = [[[near(1, 1)]], [[near(1, 1)]]]
+    with pytest.raises(sf.InvalidArgument, match="exactly two"):
+        sf.basin(SCALAR, sf.whitened([[near(1, 1)]]), start)
+    decay = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=1))
+    with pytest.raises(sf.HypothesisFailed):
+        sf.basin(decay, TWO, start)
+    small = [[[near(1, "1/100")]], [[near(1, "1/100")]]]
+    found = sf.basin(SCALAR, TWO, small, 1)
+    assert found.ending(1, 1) == (1, 1)
+    with pytest.raises(sf.InvalidArgument, match="in the box"):
+        found.ending(2, 1)

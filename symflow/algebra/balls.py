@@ -96,8 +96,9 @@ def gram_of_sets(left: Array, right: Array, count: int) -> Array:
     --------
     >>> from symflow.algebra.numbers import interval
     >>> row = np.array([[interval(1, 2)]], dtype=object)
-    >>> gram_of_sets(row, row, 2)[0, 0]
-    interval(1/2, 2)
+    >>> ends = gram_of_sets(row, row, 2)[0, 0]
+    >>> round(float(ends.low), 6), round(float(ends.high), 6)
+    (0.25, 2.0)
     """
     product = to_arb_array(left).T @ to_arb_array(right)
     return map_entries(exact_entry, np.asarray(product / count))

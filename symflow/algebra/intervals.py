@@ -29,5 +29,15 @@ class Interval:
         """The number half way."""
         return (self.low + self.high) / 2
 
+    @property
+    def length(self) -> float:
+        """From end to end, in float64."""
+        return float(self.high - self.low)
+
+    @property
+    def halves(self) -> tuple[Interval, Interval]:
+        """The part below the middle, and that above."""
+        return Interval(self.low, self.middle), Interval(self.middle, self.high)
+
     def __repr__(self) -> str:
         return f"interval({self.low}, {self.high})"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symflow.algebra.display import Displayed as Displayed
+from symflow.algebra.intervals import Interval
 from symflow.errors import InvalidArgument
 from symflow.plot.canvas import axes_or_new, colours, finish
-from symflow.precision.basin import BasinMap, ending_text
+from symflow.precision import BasinMap
+from symflow.precision.basin import ending_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +28,7 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     **artist : Any
-        Passed to the `PatchCollection` of every colour.
+        Passed to the `PolyCollection` of every colour.
 
     Returns
     -------
@@ -42,37 +44,30 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
     --------
     >>> import symflow as sf
     >>> from symflow import plot
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> box = [[[sf.interval(0, 1)]], [[sf.interval(0, 1)]]]
+    >>> box = [[[sf.interval(0.75, 1.25)]], [[sf.interval(1, 1.125)]]]
     >>> axes = plot.basin(sf.basin(flow, sf.whitened([[1]]), box, 4))
     >>> len(axes.collections)
-    2
+    1
     """
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Patch, Rectangle
+    from matplotlib.collections import PolyCollection
 
     if not isinstance(found, BasinMap):
         msg = f"plot.basin(found): needs a map, as from sf.basin; got {found!r}"
         raise InvalidArgument(msg)
     axes = axes_or_new(ax)
     endings = sorted(found.shares, key=lambda k: (k is None, k))
-    handles = []
     for ending, colour in zip(endings, colours(len(endings)), strict=True):
         shade = UNDECIDED if ending is None else colour
-        patches = [
-            Rectangle(
-                (float(cell.x.low), float(cell.y.low)),
-                float(cell.x.high - cell.x.low),
-                float(cell.y.high - cell.y.low),
-            )
-            for cell in found.cells
-            if cell.ending == ending
-        ]
+        sides = [(c.x, c.y) for c in found.cells if c.ending == ending]
+        corners = [[(float(a), float(b)) for a, b in _corners(x, y)] for x, y in sides]
         look = {"facecolor": shade, "edgecolor": "white", "linewidth": 0.3, **artist}
-        axes.add_collection(PatchCollection(patches, **look))
-        handles.append(Patch(color=shade, label=ending_text(ending)))
+        label = ending_text(ending)
+        axes.add_collection(PolyCollection(corners, label=label, **look))
     axes.autoscale_view()
     axes.set(xlabel=found.names[0], ylabel=found.names[1], aspect="equal")
-    axes.legend(handles=handles, loc="upper right")
-    return finish(axes, 0)
+    return finish(axes, len(endings))
+
+
+def _corners(x: Interval, y: Interval) -> list[tuple[Fraction, Fraction]]:
+    return [(x.low, y.low), (x.high, y.low), (x.high, y.high), (x.low, y.high)]

@@ -109,7 +109,7 @@ def smallest_ratio(matrix: Array, metric: Array, guess: float) -> Any:
     Both are symmetric arrays of balls, `metric` positive definite; `guess` is the
     generalized smallest eigenvalue, from float64.
     """
-    for slack in (1e-6, 1e-3, 1e-1, 0.5):
+    for slack in (1e-6, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95):
         candidate = arb(max(guess, 0.0) * (1 - slack))
         if candidate > 0 and positive_definite(matrix - candidate * metric):
             return candidate

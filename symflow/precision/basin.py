@@ -1,6 +1,7 @@
 """`basin`: which starts of a rectangle are proven to end where.
 
-A rectangle of starts is enclosed to t = ∞ (`enclose`), or cut in four.  The minimizers
+The middle of a rectangle is followed until all of its starts are seen to converge
+(`comparison`, `limit`); one of which that is not seen is halved.  The minimizers
 W_L⋯W_1 = W* of a product of square layers with regular W* have 2^(L−1) components, told
 apart by the signs of det W_l: a flow that ends within a ball on which these have one
 sign ends in that component.
@@ -9,26 +10,43 @@ sign ends in that component.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil, log2
 from typing import Any
 
+import mpmath
 import numpy as np
-from flint import arb_mat
+import sympy
+from flint import arb, arb_mat
 
-from symflow.algebra.arrays import Array, has_sets
+from symflow.algebra.arrays import has_sets, to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.intervals import Interval
 from symflow.algebra.numbers import as_fraction, whole
+from symflow.algebra.threads import cached_property
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
+from symflow.flow.least_squares import exact_least_norm
 from symflow.flow.problem import Problem, bind
-from symflow.precision.enclose import enclose
-from symflow.precision.enclosure import Enclosure
+from symflow.losses import SquaredLoss
+from symflow.precision.arithmetics import Flint
+from symflow.precision.balls import ALONE, to_arb_array, workbits
+from symflow.precision.comparison import Comparison
+from symflow.precision.enclose import check_covered
+from symflow.precision.growth import Forecast
+from symflow.precision.limit import Remainder, range_basis
+from symflow.precision.plan import Plan
+from symflow.precision.run import Run
+from symflow.precision.steps import best_order
 
 #: Cells of a side.
 MOST_CELLS = 4096
+#: Digits of exact starts, those of a run, and log2 of the errors of its steps.
+GUARD_DIGITS, DIGITS, TOLERANCE = 30, 3, 30
+#: Steps and time after which a rectangle is undecided.
+MOST_STEPS, LATEST = 64, Fraction(10**9)
 
 #: The signs of det W_1, …, det W_L; empty where the minimizers are not told apart.
 Signs = tuple[int, ...]
@@ -54,7 +72,7 @@ class Cell:
     @property
     def area(self) -> float:
         """Its area."""
-        return float((self.x.high - self.x.low) * (self.y.high - self.y.low))
+        return self.x.length * self.y.length
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -145,8 +163,6 @@ def basin(
     data: DataLike,
     box: InitLike,
     pieces: int = 16,
-    *,
-    digits: int = 6,
 ) -> BasinMap:
     """Map a box of starts by where each of them is proven to end.
 
@@ -159,9 +175,8 @@ def basin(
     box : sequence of array_like
         The weights (W_1, …, W_L), two of whose entries are intervals.
     pieces : int
-        Sides of undecided cells are halved until they are so many times smaller.
-    digits : int, keyword-only
-        Digits of the flow of a middle.
+        The longer side of an undecided cell is halved, unless it is so many times
+        smaller than that of the box.
 
     Returns
     -------
@@ -179,13 +194,14 @@ def basin(
     --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> box = [[[sf.interval(-1, 1)]], [[sf.interval(-1, 1)]]]
+    >>> box = [[[sf.interval(0.75, 1.25)]], [[sf.interval(1, 1.125)]]]
     >>> found = basin(flow, sf.whitened([[1]]), box, 4)
-    >>> found.ending(0.9, 0.9), found.ending(-0.9, -0.8), found.ending(0.5, -0.5)
-    ((1, 1), (-1, -1), None)
+    >>> found.ending(0.8, 1.1), found.shares
+    ((1, 1), {(1, 1): 1.0})
     """
     count = whole(pieces, "basin(pieces=…)", most=MOST_CELLS)
-    problem = bind(flow, data, box, digits=digits, exact=True)
+    problem = bind(flow, data, box, digits=GUARD_DIGITS, exact=True)
+    check_covered(problem, endless=True)
     places = [
         (layer, place)
         for layer, weight in enumerate(problem.weights)
@@ -198,57 +214,102 @@ def basin(
             f"and data with none; the weights have {len(places)}. Give sf.interval(…)"
         )
         raise InvalidArgument(msg)
-    sides = [problem.weights[layer][place] for layer, place in places]
-    prove = partial(_ending, problem, places, digits)
-    names = (
+    x, y = (_entry(problem, *place) for place in places)
+    first, second = (
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
     )
-    cells = tuple(_cells(prove, *sides, count))
-    first, second = names
+    prover = _Prover(problem, places, Remainder(problem), _are_apart(problem))
+    least = max(x.length, y.length) / count
+    cells = tuple(_cells(prover, (x, y), least))
     return BasinMap(problem, (first, second), cells)
 
 
-def _cells(prove: Any, x: Interval, y: Interval, count: int) -> Iterator[Cell]:
-    """Yield the cells of a rectangle, cut in four where nothing is proven."""
-    ending = prove(x, y)
-    if ending is not None or count <= 1:
+def _entry(problem: Problem, layer: int, place: tuple[int, ...]) -> Any:
+    return problem.weights[layer][place]
+
+
+def _cells(
+    prover: _Prover, sides: tuple[Interval, Interval], least: float
+) -> Iterator[Cell]:
+    """Yield the cells of a rectangle, halved where nothing is proven."""
+    ending = prover.ending(sides)
+    x, y = sides
+    if ending is not None or max(x.length, y.length) <= least:
         yield Cell(x, y, ending)
         return
-    for left in _halves(x):
-        for low in _halves(y):
-            yield from _cells(prove, left, low, (count + 1) // 2)
+    parts = [(half, y) for half in x.halves]
+    if y.length > x.length:
+        parts = [(x, half) for half in y.halves]
+    for part in parts:
+        yield from _cells(prover, part, least)
 
 
-def _halves(side: Interval) -> tuple[Interval, Interval]:
-    return Interval(side.low, side.middle), Interval(side.middle, side.high)
+def _are_apart(problem: Problem) -> bool:
+    """Say whether the layers are square and the only minimizer is regular."""
+    if len(set(problem.widths)) > 1 or not isinstance(problem.flow.loss, SquaredLoss):
+        return False
+    best = exact_least_norm(problem)
+    full = range_basis(*problem.arguments[:2]).shape[1] == problem.widths[0]
+    return full and best is not None and sympy.Matrix(best).det() != 0
 
 
-def _ending(
-    problem: Problem, places: Any, digits: int, *sides: Interval
-) -> Signs | None:
-    """Return where all starts of a rectangle end, or None."""
-    weights = [weight.copy() for weight in problem.weights]
-    for (layer, place), side in zip(places, sides, strict=True):
-        weights[layer][place] = side
-    try:
-        ball = enclose(problem.flow, problem.source, weights, np.inf, digits=digits)
-    except PrecisionLost:
+@dataclass(frozen=True)
+class _Prover:
+    """Follows the middle of a rectangle until its starts are seen to converge."""
+
+    problem: Problem
+    places: list[tuple[int, Any]]
+    remainder: Remainder
+    apart: bool
+
+    def ending(self, sides: tuple[Interval, Interval]) -> Signs | None:
+        """Return where all starts of a rectangle end, or None."""
+        weights = [weight.copy() for weight in self.problem.weights]
+        for (layer, place), side in zip(self.places, sides, strict=True):
+            weights[layer][place] = side
+        problem = replace(self.problem, weights=tuple(weights))
+        run = Run(problem.centre, [LATEST], DIGITS, Flint(), self._plan)
+        comparison = Comparison(run.system, problem)
+        error = comparison.start(run.state.weights)
+        for _ in range(MOST_STEPS):
+            try:
+                return self._seen(run, error)
+            except PrecisionLost:
+                step = run.system.step(run.state)
+            try:
+                error = comparison.step(step, error).after
+            except PrecisionLost:
+                return None
+            run.take(step)
         return None
-    return _signs(ball)
 
+    def _seen(self, run: Run, error: Any) -> Signs | None:
+        """Return where flows within an error of the last weights end.
 
-def _signs(ball: Enclosure) -> Signs | None:
-    """Return the signs of the determinants; None where one should be known and is not.
+        Raises PrecisionLost if that cannot be seen from there.
+        """
+        context = mpmath.MPContext()
+        context.prec = run.plan.bits
+        engine = run.system.engine
+        with ALONE, workbits(run.plan.bits):
+            matrices = [engine.export(w, context) for w in run.state.weights]
+            weights = [to_arb_array(matrix) for matrix in matrices]
+            around = arb(0, self.remainder.distance(weights, error))
+            if not self.apart:
+                return ()
+            ends = (arb_mat((weight + around).tolist()).det() for weight in weights)
+            signs = tuple(int(end > 0) - int(end < 0) for end in ends)
+        if not all(signs):
+            msg = "basin: the components of the minimizers are not told apart"
+            raise PrecisionLost(msg)
+        return signs
 
-    They tell minimizers apart where all layers are square and W* is regular.
-    """
-    if len(set(ball.problem.widths)) > 1 or _sign(ball.product_balls(-1)) == 0:
-        return ()
-    signs = tuple(map(_sign, ball.weight_balls(-1)))
-    return signs if all(signs) else None
-
-
-def _sign(balls: Array) -> int:
-    determinant = arb_mat(balls.tolist()).det()
-    return int(determinant > 0) - int(determinant < 0)
+    @cached_property
+    def _plan(self) -> Plan:
+        """Bits and order for a few digits, however the flow goes."""
+        arrays = (*self.problem.centre.weights, *self.problem.arguments)
+        top = max(float(np.max(np.abs(to_float_array(a)))) for a in arrays)
+        seen = Forecast(np.zeros(1), np.zeros(1), max(0.0, log2(top or 1.0)), [])
+        bits = TOLERANCE + ceil(4 * seen.magnitude) + TOLERANCE
+        return Plan(TOLERANCE, bits, best_order(TOLERANCE), -3.0, seen)

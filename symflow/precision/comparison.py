@@ -82,10 +82,7 @@ class Comparison:
             0, (Fraction(1),), system.order, engine.bits + POWER_BITS
         )
         with ALONE, workbits(2 * NORM_BITS):
-            product = isinstance(problem.flow.network, Network)
-            kind = HessianBound if product else CurvatureBound
-            kind = Contraction if Contraction.covers(problem) else kind
-            self._hessian = kind(problem)
+            self._hessian = _growth(problem)
 
     def start(self, weights: tuple[Any, ...]) -> Any:
         """Return how far a start can be from its first approximation."""
@@ -142,6 +139,13 @@ class Comparison:
             self._hessian.around([matrix * 1 for matrix in middle], widths)
             for middle in middles
         ]
+
+
+def _growth(problem: Problem) -> Contraction | HessianBound | CurvatureBound:
+    if not isinstance(problem.flow.network, Network):
+        return CurvatureBound(problem)
+    close = Contraction.covers(problem)
+    return Contraction(problem) if close else HessianBound(problem)
 
 
 def _solve(

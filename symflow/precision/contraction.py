@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat
 
-from symflow.algebra.arrays import Array
 from symflow.flow.problem import Problem
 from symflow.losses import MeasurementLoss, SquaredLoss
 from symflow.networks import Network
@@ -59,7 +58,9 @@ class Contraction:
         plain = self._hessian.around(weights, widths)
         force = Regions(self._force, [*weights, *self._data])
         moves = [*widths, *force.spreads(widths)]
-        bends, slopes, pulls, moved = [], [], [], ([], [])
+        bends, slopes, pulls = [], [], []
+        bent: list[Any] = []
+        turned: list[Any] = []
         for unit in self._directions:
             inputs = [*weights, *force.centres, *unit, *self._data]
             column = Regions(self._program, inputs)
@@ -68,14 +69,14 @@ class Contraction:
             slopes.append(slope.entries())
             pulls.append(pull.entries())
             spread = column.spreads(moves)
-            moved[0].extend(spread[:-2])
-            moved[1].append(spread[-2])
+            bent += spread[:-2]
+            turned.append(spread[-2])
         square = arb_mat(slopes) * arb_mat(pulls).transpose()
         tops = [
             (share, _top(arb_mat(bends) + square * (1 - share))) for share in SHARES
         ]
-        sizes = [size_of([arb_mat([move])]) for move in moved]
-        return ContractedGrowth(plain, tops, sizes[0], sizes[1])
+        sizes = (size_of([arb_mat([moved])]) for moved in (bent, turned))
+        return ContractedGrowth(plain, tops, *sizes)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ class ContractedGrowth:
 
 def _top(matrix: Any) -> Any:
     """Return an upper bound of the largest eigenvalue of the symmetric part."""
-    entries: Array = np.array(matrix.tolist(), dtype=object)
-    entries = (entries + entries.T) / 2
+    both: Any = np.array(matrix.tolist(), dtype=object)
+    entries: Any = (both + both.T) / 2
     middle = np.vectorize(lambda x: float(x.mid()), otypes=[float])(entries)
     guess, one = float(np.linalg.eigvalsh(middle)[-1]), np.eye(len(entries), dtype=int)
     scale = float(np.max(np.abs(middle))) or 1.0

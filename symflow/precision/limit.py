@@ -66,7 +66,7 @@ LATEST = 1e9
 #: Digits to spare, for the constants in the bound of the path that is left.
 SPARE_DIGITS = 3
 #: The radius ρ in units of the distance that is expected, and how often it is enlarged.
-FIRST, ENLARGEMENTS = 1.125, 6
+FIRST, ENLARGEMENTS = 1.125, 10
 #: Relative residuals between which the rate of convergence is read off.
 RATE_WINDOW = (1e-6, 1e-9)
 

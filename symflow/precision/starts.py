@@ -91,10 +91,7 @@ def _halves(problem: Problem) -> list[Problem]:
     )
     entry: Any = arrays[key][place]
     halves = []
-    for half in (
-        Interval(entry.low, entry.middle),
-        Interval(entry.middle, entry.high),
-    ):
+    for half in entry.halves:
         array = arrays[key].copy()
         array[place] = half
         changed = {**arrays, key: array}

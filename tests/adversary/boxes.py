@@ -184,13 +184,82 @@ def ends_inside(box: Box, ball: Any, data: Any, weights: Any) -> bool:
     return bool(off <= ball.radius[-1] + 1e-6 and inside)
 
 
+#: Widths, target and box of basin maps, where two entries vary.
+MAPS: dict[str, tuple[Any, Any, Any]] = {
+    "1-1": ((1, 1, 1), [[1]], ([["x"]], [["y"]])),
+    "1-1, imbalanced": ((1, 1, 1), [[-2]], ([["x"]], [["y"]])),
+    "1-1-1": ((1, 1, 1, 1), [[1]], ([["x"]], [["y"]], [[1]])),
+    "2×2": (
+        (2, 2, 2),
+        [[2, 0], [0, 1]],
+        ([["x", 0], [0, 1]], [[1, "y"], [0, 1]]),
+    ),
+}
+
+
+#: Ranges of the two.
+BROAD = (Fraction(-3, 2), Fraction(3, 2)), (Fraction(-3, 2), Fraction(3, 2))
+
+
+def mapped(name: str, pieces: int, ranges: Any = BROAD) -> Any:
+    """Return a basin map."""
+    widths, target, rows = MAPS[name]
+    names = dict(zip("xy", (sf.interval(*ends) for ends in ranges), strict=True))
+    box = [[[names.get(str(e), e) for e in row] for row in part] for part in rows]
+    flow = sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss())
+    return sf.basin(flow, sf.whitened(target), box, pieces)
+
+
+def disagreements(found: Any, count: int, seed: int) -> list[Any]:
+    """Return sampled starts that float64 runs take elsewhere than the map says."""
+    rng, problem = np.random.default_rng(seed), found.problem
+    sides = [c.x for c in found.cells], [c.y for c in found.cells]
+    low = [float(min(s.low for s in side)) for side in sides]
+    high = [float(max(s.high for s in side)) for side in sides]
+    points = rng.uniform(low, high, (count, 2))
+    said = [found.ending(*map(float, point)) for point in points]
+    known = [(p, e) for p, e in zip(points, said, strict=True) if e is not None]
+    starts = [placed(problem.weights, point) for point, _ in known]
+    stacked = tuple(np.stack(layer) for layer in zip(*starts, strict=True))
+    runs = sf.ensemble(problem.flow, problem.source, stacked, [0, 80])
+    target = np.array(problem.source.sigma_yx, dtype=float)
+    wrong = []
+    for k, (point, ending) in enumerate(known):
+        last = [weight[k, -1] for weight in runs.weights]
+        product = last[0]
+        for weight in last[1:]:
+            product = weight @ product
+        signs = tuple(int(np.sign(np.linalg.det(weight))) for weight in last)
+        if np.abs(product - target).max() > 1e-6 or signs != (ending or signs):
+            wrong.append((point, ending, signs))
+    return wrong
+
+
+def placed(weights: Any, point: Any) -> list[Any]:
+    """Return the start with two numbers in place of the two intervals."""
+    rest = list(map(float, point))
+    return [
+        np.array(
+            [rest.pop(0) if hasattr(x, "low") else float(x) for x in weight.flat]
+        ).reshape(weight.shape)
+        for weight in weights
+    ]
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--boxes", type=int, default=200)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--map", type=int, default=0)
     options = parser.parse_args()
+    if options.map:
+        for name in MAPS:
+            found = mapped(name, 32)
+            wrong = disagreements(found, options.map // len(MAPS), seed=0)
+            print(found, f"{len(found.cells)} cells, {len(wrong)} wrong", flush=True)
+        return
     seen: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.boxes):
         said = check(seed, options.runs)
