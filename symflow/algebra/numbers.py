@@ -117,8 +117,8 @@ def as_set(value: Any) -> Interval | None:
     Examples
     --------
     >>> from flint import arb
-    >>> as_set(arb(1, 0.5)), as_set(arb(1)), as_set(1)
-    (interval(1/2, 3/2), None, None)
+    >>> as_set(interval(0, 1)), as_set(arb(1)), as_set(1)
+    (interval(0, 1), None, None)
     """
     if isinstance(value, Interval) or not is_ball(value):
         return value if isinstance(value, Interval) else None

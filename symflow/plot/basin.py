@@ -66,7 +66,8 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
         axes.add_collection(PolyCollection(corners, label=label, **look))
     axes.autoscale_view()
     axes.set(xlabel=found.names[0], ylabel=found.names[1], aspect="equal")
-    return finish(axes, len(endings))
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    return finish(axes, len(endings), **above)
 
 
 def _corners(x: Interval, y: Interval) -> list[tuple[Fraction, Fraction]]:
