@@ -32,7 +32,7 @@ from symflow.precision.balls import (
     upward,
     workbits,
 )
-from symflow.precision.contraction import ContractedGrowth, Contraction
+from symflow.precision.contraction import ContractedGrowth, ContractionBound
 from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
@@ -141,11 +141,11 @@ class Comparison:
         ]
 
 
-def _growth(problem: Problem) -> Contraction | HessianBound | CurvatureBound:
+def _growth(problem: Problem) -> ContractionBound | HessianBound | CurvatureBound:
     if not isinstance(problem.flow.network, Network):
         return CurvatureBound(problem)
-    close = Contraction.covers(problem)
-    return Contraction(problem) if close else HessianBound(problem)
+    close = ContractionBound.covers(problem)
+    return ContractionBound(problem) if close else HessianBound(problem)
 
 
 def _solve(

@@ -35,7 +35,7 @@ MOST_WEIGHTS = 40
 SHARES = (arb(2) ** -5, arb(2) ** -3, arb(2) ** -1)
 
 
-class Contraction:
+class ContractionBound:
     """Bounds μ around given weights, as `HessianBound` does, and closer."""
 
     def __init__(self, problem: Problem) -> None:

@@ -238,9 +238,10 @@ def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
-    reduced, rank = _reduce(arrays[0])
+    known = not has_sets(arrays[0])
+    reduced, rank = _reduce(arrays[0]) if known else (None, 0)
     if reduced is None:
-        msg = "enclose(t=oo): needs measurements in rational numbers or floats"
+        msg = "enclose(t=oo): needs matrices A_k in rational numbers or floats"
         raise HypothesisFailed(msg)
     span = _rows(reduced, rank).T
     seen = to_arb_array(arrays[0]) @ span

@@ -264,8 +264,8 @@ def main() -> None:
     for seed in range(options.first, options.first + options.boxes):
         said = check(seed, options.runs)
         seen[said] += 1
-        if said.startswith("OUTSIDE"):
-            print(said, flush=True)
+        if said.startswith("OUTSIDE") or seed % 20 == 19:
+            print(seed + 1 - options.first, "boxes;", said, flush=True)
     for said, count in seen.most_common():
         print(count, said)
 
