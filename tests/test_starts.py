@@ -31,7 +31,7 @@ def near(value, radius):
     return sf.interval(value - radius, value + radius)
 
 
-@pytest.mark.parametrize("seed", [3, 7, 13, 25, 39, 56])
+@pytest.mark.parametrize("seed", [3, 7, 25, 39, 56])
 def test_runs_from_inside_random_sets_are_contained(seed):
     """The long form is `python tests/adversary/boxes.py`."""
     assert boxes.check(seed, runs=2).startswith("enclosed")
