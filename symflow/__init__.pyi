@@ -5,6 +5,7 @@ from sympy import oo as oo
 from symflow import plot as plot
 from symflow.algebra import (
     gradient as gradient,
+    interval as interval,
 )
 from symflow.answers import (
     companions as companions,
@@ -133,9 +134,11 @@ from symflow.networks import (
     orthogonal_decomposition as orthogonal_decomposition,
 )
 from symflow.precision import (
+    BasinMap as BasinMap,
     Enclosure as Enclosure,
     Flint as Flint,
     Mpmath as Mpmath,
+    basin as basin,
     enclose as enclose,
     precise as precise,
 )

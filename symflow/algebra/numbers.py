@@ -18,6 +18,7 @@ import numpy as np
 import sympy
 from mpmath.libmp import from_rational, mpf_pos
 
+from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import read_expression
 from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
@@ -74,6 +75,69 @@ def exact(value: Any) -> sympy.Expr:
         msg = f"exact(value): needs a finite real number; got {value!r}"
         raise InvalidArgument(msg)
     return number
+
+
+def interval(low: Any, high: Any) -> Any:
+    """Return the set of all real numbers between two ends, as an entry of weights.
+
+    `enclose` then encloses the flow from every start in the box, or for all such data.
+
+    Parameters
+    ----------
+    low, high : number
+        Rational numbers or floats, taken exactly; equal ones are that number.
+
+    Returns
+    -------
+    Interval or Fraction
+
+    Raises
+    ------
+    InvalidArgument
+        If an end is not rational, or `low` is above `high`.
+
+    Examples
+    --------
+    >>> interval(0.5, 1), interval(2, 2)
+    (interval(1/2, 1), Fraction(2, 1))
+    """
+    first, last = as_fraction(low), as_fraction(high)
+    if first is None or last is None or first > last:
+        msg = (
+            "interval(low, high): needs rational numbers or floats, low ≤ high; got "
+            f"{shown(low)} and {shown(high)}"
+        )
+        raise InvalidArgument(msg)
+    return Interval(first, last) if first < last else first
+
+
+def as_set(value: Any) -> Interval | None:
+    """Return an interval or a ball of positive radius as an interval; else None.
+
+    Examples
+    --------
+    >>> from flint import arb
+    >>> as_set(interval(0, 1)), as_set(arb(1)), as_set(1)
+    (interval(0, 1), None, None)
+    """
+    if isinstance(value, Interval) or not is_ball(value):
+        return value if isinstance(value, Interval) else None
+    if not value.is_finite() or value.rad() == 0:
+        return None
+    middle, radius = Fraction(*_center(value.mid())), Fraction(*_center(value.rad()))
+    return Interval(middle - radius, middle + radius)
+
+
+def exact_entry(value: Any) -> Any:
+    """Return `value` as a SymPy number without rounding it, or as the set that it is.
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is neither a finite real number nor a set of such.
+    """
+    known = as_set(value)
+    return exact(value) if known is None else known
 
 
 def formula(value: Any, call: str) -> sympy.Expr:
@@ -135,7 +199,7 @@ def is_exact(value: Any) -> bool:
     """
     if isinstance(value, sympy.Expr):
         return not value.has(sympy.Float)
-    return isinstance(value, (Integral, Rational)) or is_ball(value)
+    return isinstance(value, (Integral, Rational, Interval)) or is_ball(value)
 
 
 def is_ball(value: Any) -> bool:
@@ -259,6 +323,8 @@ def _ratio(value: Any) -> tuple[int, int] | None:
         return int(value.p), int(value.q)
     if isinstance(value, sympy.Float):
         return _dyadic(value._mpf_)
+    if isinstance(value, Interval):
+        raise InvalidArgument(_of_many(value))
     if is_ball(value):  # whose `_mpf_` is the midpoint
         return _center(value)
     if hasattr(value, "_mpf_"):
@@ -291,13 +357,16 @@ def _dyadic(raw: Any) -> tuple[int, int]:
 def _center(ball: Any) -> tuple[int, int]:
     """Return the number that a ball of radius zero is."""
     if not ball.is_finite() or ball.rad() != 0:
-        msg = (
-            f"the ball {ball} stands for many numbers, and one is needed. Give its "
-            "midpoint, or several numbers one after the other"
-        )
-        raise InvalidArgument(msg)
+        raise InvalidArgument(_of_many(ball))
     mantissa, exponent = map(int, ball.man_exp())
     return (mantissa << max(exponent, 0), 1 << max(-exponent, 0))
+
+
+def _of_many(value: Any) -> str:
+    return (
+        f"the entry {value} stands for many numbers, and one is needed. Give one of "
+        "them; enclose, certify and basin take sets where a start is given by weights"
+    )
 
 
 def _evaluate(value: Any, bits: int) -> Any:

@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import (
+    Array,
+    centred,
+    has_sets,
+    map_entries,
+    refuse_sets,
+    to_float_array,
+    to_mpf_array,
+)
 from symflow.algebra.entries import at_sizes
 from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
@@ -87,6 +95,18 @@ class Problem:
         weights = tuple(map(convert, self.weights))
         data = {name: convert(array) for name, array in self.data.items()}
         return replace(self, weights=weights, data=data)
+
+    @cached_property
+    def centre(self) -> Problem:
+        """The problem with the middle of every set among its numbers; else itself."""
+        if not self.is_set:
+            return self
+        return replace(self.mapped(centred), given=None)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether an entry of start or data stands for many numbers."""
+        return any(map(has_sets, (*self.weights, *self.data.values())))
 
     @property
     def source(self) -> Any:
@@ -245,7 +265,8 @@ def bind(
     digits : int, keyword-only, optional
         Draw the start correct to this many digits instead of in float64.
     exact : bool, keyword-only
-        Keep a start that is given by weights as it was given, not rounded to `digits`.
+        Keep a start that is given by weights as it was given, not rounded to `digits`;
+        it and the data may then have sets as entries.
 
     Returns
     -------
@@ -289,11 +310,14 @@ def bind(
     given_order = flow.network.product is None or isinstance(rule, GivenInit)
     drawn = flow.network if given_order else flow.network.product
     network = _Sized(drawn, solve_widths(declared))
-    weights = rule.draw(network, numbers, rng, digits=digits)
+    if exact and isinstance(rule, GivenInit):
+        rule.check_network(network)
+        weights = rule.weights
+    else:
+        refuse_sets(arrays.values())
+        weights = rule.draw(network, numbers, rng, digits=digits)
     if not given_order:
         weights = in_given_order(weights, flow.network)
-    if exact and isinstance(rule, GivenInit):
-        weights = rule.weights
     given = Given(data, rule, rng)
     if isinstance(rng, np.random.Generator):
         # it gives its numbers once: what was drawn is the start from here on

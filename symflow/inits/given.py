@@ -69,7 +69,7 @@ class GivenInit(Init):
         digits: int | None = None,
     ) -> tuple[Array, ...]:
         """Return the weights; symbolic widths of the network take any size."""
-        self._check_network(network)
+        self.check_network(network)
         context = context_for(digits, _CALL)
         if context is None:
             return tuple(to_float_array(weight).copy() for weight in self.weights)
@@ -79,7 +79,16 @@ class GivenInit(Init):
         sizes = ", ".join("×".join(map(str, weight.shape)) for weight in self.weights)
         return f"GivenInit({sizes})"
 
-    def _check_network(self, network: HasWidths) -> None:
+    def check_network(self, network: HasWidths) -> None:
+        """Refuse a network that these weights do not fit.
+
+        Raises
+        ------
+        InvalidArgument
+            If the network has another number of layers.
+        ShapeMismatch
+            If shapes do not fit it, or each other.
+        """
         widths = tuple(network.widths)
         if len(self.weights) != network.depth:
             msg = (

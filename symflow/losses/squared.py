@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, is_exact_array
+from symflow.algebra.arrays import Array, has_sets, is_exact_array
+from symflow.algebra.balls import gram_of_sets
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -128,4 +129,6 @@ class SquaredLoss(AveragedLoss):
 
 def _times(part: Array, count: int) -> Array:
     factor: Any = sympy.Integer(count) if is_exact_array(part) else float(count)
+    if has_sets(part):
+        return gram_of_sets(part.T, np.eye(part.shape[1]) * count, 1)
     return np.asarray(part * factor)

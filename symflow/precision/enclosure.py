@@ -42,17 +42,21 @@ class Enclosure(SeveralArrays, Displayed):
         The same for the end-to-end matrix W.
     proof : tuple of str
         What is proven, and what it rests on.
+    sets : Problem, optional
+        The flow with sets among the numbers of data and start, where all flows of their
+        members are enclosed.
     """
 
     midpoints: Trajectory
     radius: Array
     end_to_end_radius: Array
     proof: tuple[str, ...]
+    sets: Problem | None = None
 
     @property
     def problem(self) -> Problem:
-        """The flow with its data and start, all exact numbers."""
-        return self.midpoints.problem
+        """The flow with its data and start, exact numbers and sets of them."""
+        return self.midpoints.problem if self.sets is None else self.sets
 
     @property
     def flow(self) -> GradientFlow:
@@ -68,7 +72,10 @@ class Enclosure(SeveralArrays, Displayed):
     def layered(self) -> Enclosure:
         """The same balls with the weights first layer first."""
         middle = self.midpoints.layered
-        return self if middle is self.midpoints else replace(self, midpoints=middle)
+        if middle is self.midpoints:
+            return self
+        sets = None if self.sets is None else self.sets.layered
+        return replace(self, midpoints=middle, sets=sets)
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -121,7 +128,7 @@ class Enclosure(SeveralArrays, Displayed):
         weights = tuple(one[rows] for one in self.weights)
         middle = replace(self.midpoints, t=self.t[rows], weights=weights)
         radii = self.radius[rows], self.end_to_end_radius[rows]
-        return Enclosure(middle, *radii, self.proof)
+        return Enclosure(middle, *radii, self.proof, self.sets)
 
     @property
     def limit(self) -> Array:
@@ -162,7 +169,7 @@ class Enclosure(SeveralArrays, Displayed):
             return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
     def start_balls(self) -> tuple[Array, ...]:
-        """Return the weights at t = 0 as balls; they are known exactly."""
+        """Return the weights at t = 0 as balls that contain them."""
         with ALONE, workbits(self._bits):
             return tuple(map(to_arb_array, self.problem.weights))
 
@@ -248,7 +255,8 @@ class Enclosure(SeveralArrays, Displayed):
                 "that both have. Leave index out"
             )
             raise InvalidArgument(msg)
-        own = {exact(time): place for place, time in enumerate(self.t)}
+        finite = (pair for pair in enumerate(self.t) if pair[1] != inf)
+        own = {exact(time): place for place, time in finite}
         found = [
             ([weight[k] for weight in run.weights], own[exact(time)])
             for k, time in enumerate(run.t)

@@ -7,17 +7,24 @@ loss above its minimum and F = Ẽ Σ^{1/2}.  With P = W_L⋯W_2 and Q = W_{L−
 
 where c² = λ_min(PPᵀ) + λ_min(QᵀQ on the range of Σ_xx) and λ_r is the smallest nonzero
 eigenvalue of Σ_xx (the first step of the rate theorem of Min et al. 2021).  Therefore
-|θ′| ≤ −‖Ẽ‖′ / (c √λ_r), and the path that is left is at most
+r = ‖Ẽ‖ falls like e^{−κ(t − T)}, κ = c²λ_r, and the flow converges to a point with zero
+residual, as long as c is bounded below where it passes.
 
-.. math:: ℓ = ‖Ẽ(T)‖ / (c √λ_r) ≤ ‖F(T)‖ / (c λ_r),
+How far it can go: let m be a point, E = θ − m, e = |E|, and R, B and σ as in `hessian`,
+between m and θ.  With r_m = ‖Ẽ(m)‖ and RΣ^{1/2} = Ẽ(m) − Ẽ,
 
-as long as c is bounded below within ℓ of θ(T), which is checked in balls.  The flow
-then converges to a point with zero residual.
+.. math:: e e′ = ⟨F, R + B⟩ = ⟨Ẽ, Ẽ(m) − Ẽ⟩ + ⟨Ẽ, BΣ^{1/2}⟩ ≤ r (r_m + \sqrt σ‖B‖),
+
+so that e² ≤ e(T)² + 2 (r(T)/κ) (r_m + √σ b), where b bounds ‖B‖ for e ≤ ρ and κ holds
+within ρ of m.  If this is below ρ², then e never reached ρ.  Here r(T) ≤ r_m + √σ‖R‖
+and r_m ≤ ‖F(m)‖/√λ_r: only e(T), which may be that of many starts, is of first order.
+
+In the end WΣ_xx = Σ_yx, and the part W_1(1 − Π) of the first layer outside the range of
+Σ_xx, with projector Π, never moved: W(∞) = W*Π + W_L⋯W_2(∞) W_1(0)(1 − Π).
 
 For linear measurements, ½‖y − Φ vec(W)‖², the part of the residual outside the range of
-Φ is a constant, and the part e inside it has ‖F‖ ≥ σ‖e‖ with the smallest nonzero
-singular value σ of Φ.  The same steps give ℓ = ‖F(T)‖ / (c σ²), with c² = λ_min(PPᵀ) +
-λ_min(QᵀQ).
+Φ is a constant; with the part inside it for Ẽ the same holds, with the smallest
+nonzero eigenvalue of ΦᵀΦ for λ_r, and c² = λ_min(PPᵀ) + λ_min(QᵀQ).
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, has_sets, to_float_array
 from symflow.algebra.rational import to_flint
 from symflow.codegen import evaluate
 from symflow.codegen.float_series import float_steps
@@ -39,14 +46,18 @@ from symflow.losses import MeasurementLoss
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
+    as_matrix,
     frobenius,
     map_arrays,
+    root,
+    size_of,
     smallest_ratio,
     to_arb,
     to_arb_array,
     workbits,
 )
 from symflow.precision.growth import force_program, matrices_program
+from symflow.precision.hessian import HessianBound
 
 #: Float64 steps after which a flow counts as not converging.
 MOST_STEPS = 20_000
@@ -54,6 +65,8 @@ MOST_STEPS = 20_000
 LATEST = 1e9
 #: Digits to spare, for the constants in the bound of the path that is left.
 SPARE_DIGITS = 3
+#: The radius ρ in units of the distance that is expected, and how often it is enlarged.
+FIRST, ENLARGEMENTS = 1.125, 10
 #: Relative residuals between which the rate of convergence is read off.
 RATE_WINDOW = (1e-6, 1e-9)
 
@@ -91,9 +104,7 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
 
 
 class Remainder:
-    """The bound ℓ of the module's docstring.
-
-    The data are exact numbers.
+    """The bounds of the module's docstring, for all members of sets among the numbers.
 
     Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
     and not given exactly.
@@ -122,6 +133,8 @@ class Remainder:
                 raise HypothesisFailed(msg)
             self._metric = self._basis.T @ self._basis
             self._decay = self._least(inner, span.T @ span)
+            self._inner = None if measured else inner
+            self._hessian = HessianBound(problem)
         if not self._decay > 0:
             msg = (
                 "enclose(t=oo): Σ_xx or Φ is not proven to be regular on its range. "
@@ -129,30 +142,54 @@ class Remainder:
             )
             raise HypothesisFailed(msg)
 
-    def length(self, weights: list[Array], error: Any) -> Any:
-        """Return ℓ for all starts within `error` of given weights.
+    def distance(self, weights: list[Array], error: Any) -> Any:
+        """Return how far from m, given weights, flows stay that come within `error`.
 
         Raises PrecisionLost if convergence cannot be proven from there.
         """
+        data = self._exact_data()
         with ALONE, workbits(self._problem_precision(weights)):
-            near = _inflated(weights, error)
-            (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
+            (force,) = evaluate(self._force, [*weights, *data], to_arb)
+            matrices = [as_matrix(weight) for weight in weights]
             size = frobenius([force])
         with ALONE, workbits(NORM_BITS):
-            radius = arb(0)
-            for _ in range(4):
-                speed = self._speed(_inflated(weights, error + radius))
+            growth = self._hessian.around(matrices, [arb(0)] * len(matrices))
+            top = root(growth.smoothness[0])
+            rest = size / self._decay.sqrt().lower()
+            loss = rest + top * growth.reach(error)
+            radius = (FIRST * error + rest).upper()
+            for _ in range(ENLARGEMENTS):
+                speed = self._speed(_inflated(weights, radius))
                 if not speed > 0:
                     break
-                length = (size / (speed * self._decay)).upper()
-                if length <= radius:
-                    return length
-                radius = (2 * length).upper()
+                rate = speed * speed * self._decay
+                work = 2 * loss / rate * (rest + top * growth.bend(radius))
+                moved = root(error * error + work)
+                if moved < radius or moved == 0:
+                    return moved
+                radius = (FIRST * moved).upper()
         msg = (
-            f"enclose(t=oo): with a residual of {float(size):.1e} convergence cannot "
-            "be proven from the last time. Ask for more digits"
+            f"enclose(t=oo): within {float(error):.1e} of the last weights, where the "
+            f"residual is {float(size):.1e}, convergence cannot be proven. Ask for "
+            "more digits; of a set of starts, for a smaller one or pieces="
         )
         raise PrecisionLost(msg)
+
+    def gap(self, weights: list[Array], error: Any, product: Array) -> Any:
+        """Return how far W(∞) can be from a matrix, if weights end within `error`."""
+        if self._inner is None:
+            return arb.pos_inf()
+        data = self._exact_data()
+        basis = as_matrix(self._basis)
+        first = as_matrix(data[1]) * basis
+        least = as_matrix(self._inner).transpose().solve(first.transpose()).transpose()
+        inverse = as_matrix(self._metric).inv()
+        start = as_matrix(self._problem.weights[0])
+        within = basis * inverse * basis.transpose()
+        off = start * (as_matrix(_identity(within.nrows())) - within)
+        for weight in _inflated(weights[1:], error):
+            off = as_matrix(weight) * off
+        return size_of([least * basis.transpose() + off - as_matrix(product)])
 
     def _problem_precision(self, weights: list[Array]) -> int:
         return max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
@@ -185,6 +222,8 @@ class Remainder:
 def _of_moments(arrays: tuple[Array, ...], inputs: int) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of what decays, and Σ_xx in the second."""
     sigma_xx = arrays[0]
+    if has_sets(sigma_xx) or has_sets(arrays[1]):  # regular, or refused
+        return _identity(inputs), _identity(inputs), to_arb_array(sigma_xx)
     if not bool(np.all(sigma_xx == sigma_xx.T)):
         msg = (
             "enclose(t=oo): Σ_xx has to be exactly symmetric; its entries differ "
@@ -199,9 +238,10 @@ def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
-    reduced, rank = _reduce(arrays[0])
+    known = not has_sets(arrays[0])
+    reduced, rank = _reduce(arrays[0]) if known else (None, 0)
     if reduced is None:
-        msg = "enclose(t=oo): needs measurements in rational numbers or floats"
+        msg = "enclose(t=oo): needs matrices A_k in rational numbers or floats"
         raise HypothesisFailed(msg)
     span = _rows(reduced, rank).T
     seen = to_arb_array(arrays[0]) @ span
