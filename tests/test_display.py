@@ -253,6 +253,9 @@ def test_latex_has_the_order_of_the_terminal_and_weights_after_a_step() -> None:
     descent = sf.gradient_descent(NET, sf.SquaredLoss())
     assert "W_{2}^{+} &= W_{2} + \\eta" in descent._repr_latex_()
     assert "next" not in descent._repr_latex_() + repr(descent.equations)
+    for shown in (descent, decaying, decaying.end_to_end, *sf.conserved(decaying)):
+        body = sympy.latex(shown)
+        assert shown._repr_latex_() == rf"$\displaystyle {body}$"
 
 
 def test_entries_are_a_table_at_the_networks_own_widths() -> None:
@@ -265,6 +268,18 @@ def test_entries_are_a_table_at_the_networks_own_widths() -> None:
     with pytest.raises(sf.InvalidArgument, match=r"flow\.at\(d=3, h=2, m=1\)"):
         symbolic.entries()
     assert symbolic.at(d=3).entries() == symbolic.entries((3, 2, 1))
+    with pytest.raises(sf.UnknownName, match=r"entries\[0\]: no such entry; they are"):
+        table[0]
+
+
+def test_a_claim_that_is_settled_is_not_headed_asserted() -> None:
+    first, second = FLOW.state
+    true = sf.claim(FLOW, conserved=second.T * second - first * first.T)
+    false = sf.claim(FLOW, conserved=second.T * second + first * first.T)
+    for claim, said in ((true, "proved"), (false, "refuted")):
+        title = claim._repr_markdown_().splitlines()[0]
+        assert said in title
+        assert "asserted" not in title
 
 
 def test_a_semidefinite_matrix_shows_no_negative_eigenvalue() -> None:

@@ -116,6 +116,36 @@ def test_a_table_has_a_column_per_axis():
     assert last.mode_1.max() < 2.001
 
 
+def test_a_grid_is_a_mapping_from_labels_to_sweeps():
+    found = grid(FLOWS, DATA["one"], RULES)
+    assert dict(found.items()) == found.sweeps
+    assert list(found.values())[3] is found[2, 0.5]
+    assert (2, 0.1) in found
+    assert (3, 0.1) not in found
+    assert found.get((3, 0.1)) is None
+
+
+@pytest.mark.optional
+def test_labelled_arrays_of_a_grid_have_a_dimension_per_axis():
+    pytest.importorskip("xarray")
+    found = grid(FLOWS, {"bad": sf.whitened(np.zeros((9, 9))), **DATA}, RULES[0.1])
+    labelled = found.to_xarray()
+    loss = labelled["loss"]
+    assert loss.sizes == {"flow": 2, "data": 2, "run": 3, "t": 3}
+    for labels, sweep in found.items():
+        place = dict(zip(found.axes, labels, strict=True))
+        assert np.array_equal(loss.sel(place), sweep.loss)
+        assert np.array_equal(labelled["end_to_end"].sel(place), sweep.end_to_end)
+    wide = sf.gradient_flow(sf.LinearNetwork(4, 1, 2), sf.SquaredLoss())
+    other = grid({1: FLOWS[1]}, DATA["one"], RULES).sweeps
+    mixed = sf.Grid(
+        ("flow", "init"),
+        {**other, (4, 1): grid({4: wide}, sf.whitened(np.eye(2, 4)), RULES)[4, 0.1]},
+    )
+    with pytest.raises(InvalidArgument, match="shapes of W differ"):
+        mixed.to_xarray()
+
+
 @pytest.mark.parametrize(
     ("problem", "message"),
     [

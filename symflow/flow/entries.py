@@ -11,7 +11,7 @@ import sympy
 from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.widths import as_width, solve_widths
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,7 +30,11 @@ class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
     rhs: tuple[sympy.Expr, ...]
 
     def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:
-        return dict(zip(self.state, self.rhs, strict=True))[symbol]
+        found = dict(zip(self.state, self.rhs, strict=True))
+        if symbol not in found:
+            msg = f"entries[{symbol!r}]: no such entry; they are {self.state}"
+            raise UnknownName(msg)
+        return found[symbol]
 
     def __iter__(self) -> Iterator[sympy.Symbol]:
         return iter(self.state)

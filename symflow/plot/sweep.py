@@ -15,7 +15,7 @@ from symflow.plot.canvas import (
     finish,
     time_axis,
 )
-from symflow.simulation import Ensemble, Sweep
+from symflow.simulation import Ensemble, Grid, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ _LABELS = {
 
 
 def sweep(
-    runs: Sweep | Ensemble,
+    runs: Sweep | Ensemble | Grid,
     ax: Axes | None = None,
     *,
     of: Literal["loss", "singular_values"] = "loss",
@@ -39,8 +39,8 @@ def sweep(
 
     Parameters
     ----------
-    runs : Sweep or Ensemble
-        Runs that failed are left out.
+    runs : Sweep, Ensemble or Grid
+        Runs that failed are left out.  Of a grid there is a curve for each combination.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     of : {"loss", "singular_values"}, keyword-only
@@ -57,12 +57,14 @@ def sweep(
     Returns
     -------
     matplotlib Axes
-        One curve for the loss, one per mode for singular values.
+        One curve for the loss, one per mode for singular values.  Those of a grid say
+        at which labels they are.
 
     Raises
     ------
     InvalidArgument
-        If the argument is not a sweep, or `of` or `level` makes no sense.
+        If the argument is not a sweep, or `of` or `level` makes no sense: of a grid the
+        loss alone is drawn.
 
     Examples
     --------
@@ -75,22 +77,33 @@ def sweep(
     'median of 3 runs; band: 90 % of them'
     """
     _check(runs, of, level)
-    values = getattr(runs, of)
-    stacked: Floats = values[..., None] if of == "loss" else values
-    stacked = stacked[np.isfinite(stacked).all(axis=(1, 2))]
-    axes = axes_or_new(ax)
-    count = stacked.shape[-1]
-    for mode, colour in enumerate(colours(count)):
-        about = _label(len(stacked), level) if mode == 0 else ""
-        name = f"$s_{{{mode + 1}}}$" if 1 < count <= LISTED else ""
+    parts = dict(runs.items()) if isinstance(runs, Grid) else {(): runs}
+    curves = [
+        (labels, values)
+        for labels, part in parts.items()
+        for values in np.moveaxis(_finite(getattr(part, of)), -1, 0)
+    ]
+    times = next(iter(parts.values())).t
+    axes, count = axes_or_new(ax), len(curves)
+    for place, (labels, values) in enumerate(curves):
+        about = _label(len(values), level) if place == 0 else ""
+        mode = f"$s_{{{place + 1}}}$" if 1 < count <= LISTED else ""
+        name = ", ".join(map(str, labels)) or mode
         label = ", ".join(filter(None, (name, about))) or "_hidden"
-        options = {"color": colour, "linewidth": 1.8, "label": label, **artist}
-        _draw(axes, runs.t, stacked[..., mode], level, options)
-    if of == "loss" and 0 < 20 * stacked.min() < stacked.max():
+        style: dict[str, Any] = {"color": colours(count)[place], "linewidth": 1.8}
+        _draw(axes, times, values, level, {**style, "label": label, **artist})
+    sizes = np.concatenate([values.ravel() for _, values in curves])
+    if of == "loss" and 0 < 20 * sizes.min() < sizes.max():
         axes.set_yscale("log")
     axes.set_ylabel(_LABELS[of])
-    time_axis(axes, runs.t, xscale)
-    return finish(axes, min(count, LISTED))
+    time_axis(axes, times, xscale)
+    return finish(axes, count if len(parts) > 1 else min(count, LISTED))
+
+
+def _finite(values: Floats) -> Floats:
+    """Return the runs that did not fail, one curve for each entry of the last axis."""
+    stacked = values[..., None] if values.ndim == 2 else values
+    return stacked[np.isfinite(stacked).all(axis=(1, 2))]
 
 
 def _draw(
@@ -143,8 +156,11 @@ def _label(count: int, level: float) -> str:
 
 
 def _check(runs: Any, of: Any, level: Any) -> None:
-    if not isinstance(runs, Sweep | Ensemble):
-        msg = f"plot.sweep(runs): needs a Sweep or an Ensemble; got {runs!r}"
+    if not isinstance(runs, Sweep | Ensemble | Grid):
+        msg = f"plot.sweep(runs): needs a Sweep, an Ensemble or a Grid; got {runs!r}"
+        raise InvalidArgument(msg)
+    if isinstance(runs, Grid) and of != "loss":
+        msg = f"plot.sweep(grid, of={of!r}): needs one of its sweeps, as grid[labels]"
         raise InvalidArgument(msg)
     if of not in _LABELS:
         msg = f"plot.sweep(of={of!r}): there are {' and '.join(map(repr, _LABELS))}"

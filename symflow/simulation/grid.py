@@ -29,8 +29,8 @@ AXES = ("flow", "data", "init")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Grid(Displayed):
-    """Sweeps by the labels of their choices; made by `sweep_grid`.
+class Grid(Displayed, Mapping[Any, Sweep]):
+    """Sweeps by the labels of their choices, as a mapping; made by `sweep_grid`.
 
     Parameters
     ----------
@@ -84,6 +84,34 @@ class Grid(Displayed):
                 table.insert(place, axis, [label] * len(table))
             tables.append(table)
         return pandas.concat(tables, ignore_index=True)
+
+    def to_xarray(self) -> Any:
+        """Return labelled arrays over the axes, run and t.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``end_to_end``, ``loss`` and ``singular_values``; NaN where all runs failed.
+            The weights, whose shapes may differ, are in the `to_xarray` of a sweep.
+
+        Raises
+        ------
+        NotInstalled
+            Without xarray.
+        InvalidArgument
+            If the networks differ in their inputs or outputs.
+        """
+        xarray = imported("xarray", "to_xarray()")
+        if len({sweep.end_to_end.shape[2:] for sweep in self.values()}) > 1:
+            msg = "grid.to_xarray(): the shapes of W differ. Write grid[…].to_xarray()"
+            raise InvalidArgument(msg)
+        names = ["end_to_end", "loss", "singular_values"]
+        parts = []
+        for labels, sweep in self.items():
+            place = {axis: [x] for axis, x in zip(self.axes, labels, strict=True)}
+            parts.append(sweep.to_xarray()[names].expand_dims(place))
+        options = {"join": "outer", "compat": "no_conflicts", "combine_attrs": "drop"}
+        return xarray.merge(parts, **options)
 
     def _sheet(self) -> Sheet:
         rows = {

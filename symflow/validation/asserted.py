@@ -10,7 +10,7 @@ at which the rate is not zero refute the claim, in exact numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import to_arb
+from symflow.algebra.display import Sheet
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, Sum, scale, symbols_of
@@ -170,6 +171,9 @@ class AssertedLaw(Law):
             return Status.PROVED
         known = self.counterexample is not None
         return Status.REFUTED if known else Status.UNDECIDED
+
+    def _sheet(self) -> Sheet:
+        return replace(super()._sheet(), title=f"{self} ({self.source})", notes=())
 
     def proof(self) -> list[ProofStep]:
         """Return Q̇ = 0 in words, for every force or that of the loss; or nothing."""
