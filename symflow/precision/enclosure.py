@@ -180,7 +180,7 @@ class Enclosure(SeveralArrays, Displayed):
         >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
         >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=20)
         >>> ball.known()[0][0, 0][:22]
-        '1.40121190402091424370'
+        '1.40143768326523062848'
         """
         digits = self.digits + 5
         with ALONE, workbits(self._bits):
