@@ -261,6 +261,15 @@ def test_latex_has_the_order_of_the_terminal_and_weights_after_a_step() -> None:
 def test_entries_are_a_table_at_the_networks_own_widths() -> None:
     table = FLOW.entries()
     assert table == FLOW.entries((2, 3, 2))
+    first, second, sigma_xx, sigma_yx = table.matrices.values()
+    assert table.state == (*first, *second)
+    assert sigma_xx == sigma_xx.T
+    total = second * first
+    loss = (total * sigma_xx * total.T / 2 - total * sigma_yx.T).trace()
+    assert all(
+        sympy.expand(sympy.diff(loss, entry) + rate) == 0
+        for entry, rate in table.items()
+    )
     shown = table._repr_markdown_()
     assert shown.startswith("**12 scalar equations**")
     assert len(shown.splitlines()) == 4 + 12

@@ -358,8 +358,9 @@ def test_a_grid_has_a_curve_for_each_of_its_labels(ax: Axes) -> None:
     first, second = ax.lines
     for line, part in zip((first, second), parts.values(), strict=True):
         assert np.allclose(line.get_ydata(), np.median(part.loss, axis=0))
-    assert first.get_label().startswith("1, a, median of 3 runs")
-    assert second.get_label() == "2, b"
+    assert first.get_label() == "flow 1, init a"
+    assert second.get_label() == "flow 2, init b"
+    assert ax.get_legend().get_title().get_text().startswith("median of 3 runs")
     assert first.get_color() != second.get_color()
     with pytest.raises(sf.InvalidArgument, match="one of its sweeps"):
         plot.sweep(grid, of="singular_values")

@@ -96,7 +96,8 @@ def agreement(
     options = {"color": colours(1)[0], "marker": ".", "markersize": 4, "label": label}
     axes.plot(times, digits, **{**options, **artist})
     axes.set_yscale("linear")
-    axes.set_ylim(bottom=min(0.0, float(np.nanmin(digits))))
+    top = max(axes.get_ylim()[1], 1.05 * float(np.nanmax(digits)))
+    axes.set_ylim(min(0.0, float(np.nanmin(digits))), top)
     axes.set_ylabel("digits of agreement")
     time_axis(axes, times, xscale)
     # The curve starts at zero digits only where the two disagree altogether.

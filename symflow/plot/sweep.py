@@ -77,19 +77,19 @@ def sweep(
     'median of 3 runs; band: 90 % of them'
     """
     _check(runs, of, level)
-    parts = dict(runs.items()) if isinstance(runs, Grid) else {(): runs}
+    parts = _named(runs) if isinstance(runs, Grid) else {"": runs}
     curves = [
-        (labels, values)
-        for labels, part in parts.items()
+        (name, values)
+        for name, part in parts.items()
         for values in np.moveaxis(_finite(getattr(part, of)), -1, 0)
     ]
     times = next(iter(parts.values())).t
     axes, count = axes_or_new(ax), len(curves)
-    for place, (labels, values) in enumerate(curves):
-        about = _label(len(values), level) if place == 0 else ""
+    about = _label(len(curves[0][1]), level)
+    for place, (name, values) in enumerate(curves):
         mode = f"$s_{{{place + 1}}}$" if 1 < count <= LISTED else ""
-        name = ", ".join(map(str, labels)) or mode
-        label = ", ".join(filter(None, (name, about))) or "_hidden"
+        first = about if place == 0 else ""
+        label = name or ", ".join(filter(None, (mode, first))) or "_hidden"
         style: dict[str, Any] = {"color": colours(count)[place], "linewidth": 1.8}
         _draw(axes, times, values, level, {**style, "label": label, **artist})
     sizes = np.concatenate([values.ravel() for _, values in curves])
@@ -97,7 +97,15 @@ def sweep(
         axes.set_yscale("log")
     axes.set_ylabel(_LABELS[of])
     time_axis(axes, times, xscale)
-    return finish(axes, count if len(parts) > 1 else min(count, LISTED))
+    if isinstance(runs, Grid):
+        return finish(axes, count, title=about, title_fontsize="small")
+    return finish(axes, min(count, LISTED))
+
+
+def _named(grid: Grid) -> dict[str, Sweep]:
+    """Return the sweeps of a grid by words for their labels."""
+    pairs = ((zip(grid.axes, key, strict=True), part) for key, part in grid.items())
+    return {", ".join(f"{a} {x}" for a, x in key): part for key, part in pairs}
 
 
 def _finite(values: Floats) -> Floats:
