@@ -132,6 +132,10 @@ from symflow.networks import (
     TensorNetwork as TensorNetwork,
     orthogonal_decomposition as orthogonal_decomposition,
 )
+from symflow.plot import (
+    Explorer as Explorer,
+    explore as explore,
+)
 from symflow.precision import (
     Enclosure as Enclosure,
     Flint as Flint,

@@ -128,7 +128,7 @@ def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
     return xarray.Dataset(arrays, coords=coordinates, attrs=facts)
 
 
-def imported(name: str, call: str) -> Any:
+def imported(name: str, call: str, extra: str = "") -> Any:
     """Return an optional library.
 
     Parameters
@@ -137,6 +137,8 @@ def imported(name: str, call: str) -> Any:
         The library.
     call : str
         What needs it.
+    extra : str
+        The extra of symflow that brings it.
 
     Raises
     ------
@@ -146,5 +148,6 @@ def imported(name: str, call: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        msg = f"{call}: needs {name}, which is not installed. Do pip install {name}"
+        source = f"'symflow[{extra}]'" if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
         raise NotInstalled(msg) from None

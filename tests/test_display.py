@@ -97,6 +97,7 @@ EXAMPLES: dict[str, Any] = {
     "Mpmath": sf.Mpmath,
     "Network": lambda: sf.Network(sf.Diagonal(3), sf.Dense(3, 1)),
     "PolynomialSearch": lambda: sf.PolynomialSearch(2),
+    "Explorer": lambda: sf.explore(FLOW, DATA),
     "ProgressBar": lambda: sf.ProgressBar("flow"),
     "Program": lambda: sf.compile(FLOW).program,
     "Radau": sf.Radau,
