@@ -29,7 +29,7 @@ def page(lines: Iterable[Line], verdict: str) -> str:
     given = list(lines)
     said = verdict[0].upper() + verdict[1:]
     papers = dict.fromkeys(line.paper for line in given)
-    sources = "".join(f"<li>{_source(paper)}</li>" for paper in papers)
+    sources = "".join(f"<li>{source(paper)}</li>" for paper in papers)
     body = f"{table(given)}<h2>Papers</h2><ul>{sources}</ul>"
     good = all(line.ok for line in given)
     return document("Atlas of claims", said, body, good=good)
@@ -57,7 +57,14 @@ def _row(line: Line) -> list[str]:
     return [claim, *map(escape, texts), pill("holds" if line.ok else "FAILS")]
 
 
-def _source(paper: Reference) -> str:
+def source(paper: Reference) -> str:
+    """Return a paper as HTML, with a link where it has one.
+
+    Parameters
+    ----------
+    paper : Reference
+        The paper.
+    """
     said = f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}"
     if not paper.arxiv:
         return escape(said)
