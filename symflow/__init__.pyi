@@ -143,6 +143,9 @@ from symflow.precision import (
     enclose as enclose,
     precise as precise,
 )
+from symflow.progress import (
+    ProgressBar as ProgressBar,
+)
 from symflow.simulation import (
     DOP853 as DOP853,
     Ensemble as Ensemble,
@@ -151,7 +154,6 @@ from symflow.simulation import (
     Grid as Grid,
     LossBelow as LossBelow,
     ModeCrosses as ModeCrosses,
-    ProgressBar as ProgressBar,
     Radau as Radau,
     ScipyFlow as ScipyFlow,
     Simulator as Simulator,

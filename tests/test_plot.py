@@ -182,6 +182,8 @@ def test_even_times_keep_a_linear_axis_unless_another_is_asked_for(ax: Axes) -> 
     for draw in (plot.loss, plot.modes, plot.singular_values, plot.drift):
         assert draw(run).get_xscale() == "linear"
     assert plot.loss(run, ax, xscale="log").get_xscale() == "log"
+    few = sf.simulate(*PROBLEM, [0, 1])
+    assert plot.sharpness(few, xscale="symlog").get_xscale() == "symlog"
 
 
 def test_the_style_of_the_user_is_kept(run: sf.Trajectory) -> None:

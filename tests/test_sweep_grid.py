@@ -164,13 +164,22 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_bar_fills_up_on_one_line(monkeypatch):
-    clock = iter(np.arange(0.0, 99.0, 1.0))
-    monkeypatch.setattr("symflow.simulation.bar.monotonic", lambda: next(clock))
+def test_a_bar_fills_up_on_one_line():
     stream = Terminal()
     bar = sf.ProgressBar("sweep", stream)
     for fraction in (0.0, 0.25, 1.0):
         bar(fraction)
-    shown = stream.getvalue().split("\r\x1b[K")
-    assert shown[2] == "sweep [######" + " " * 18 + "]  25% 6 s left"
-    assert shown[3] == "sweep [" + "#" * 24 + "] 100%\n"
+    lines = stream.getvalue().split("\r")
+    assert lines[-1].startswith("sweep 100% |########################|")
+    assert "\n" not in stream.getvalue().rstrip("\n")
+
+
+@pytest.mark.parametrize("verb", ["simulate", "precise", "enclose"])
+def test_true_shows_a_bar_and_another_thing_is_refused(verb, capsys):
+    problem = FLOWS[1], DATA["one"], RULES[0.5], [1, 2]
+    getattr(sf, verb)(*problem, progress=True)
+    assert f"{verb} 100%" in capsys.readouterr().err
+    getattr(sf, verb)(*problem, progress=False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InvalidArgument, match=rf"{verb}\(progress=…\): needs True"):
+        getattr(sf, verb)(*problem, progress="yes")

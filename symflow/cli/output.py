@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symflow.errors import InvalidArgument, OutputError
-
-if TYPE_CHECKING:
-    from symflow.cli.progress import Progress
+from symflow.progress import ProgressBar
 
 #: Stands for standard input or output in place of the name of a file.
 PIPE = "-"
@@ -77,14 +75,29 @@ def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
         raise OutputError(msg)
 
 
-def reporter(options: argparse.Namespace) -> Progress:
-    """Return what shows progress on standard error, or says nothing.
+@contextmanager
+def reporter(options: argparse.Namespace) -> Iterator[Callable[[str, float], None]]:
+    """Give what shows a stage and how much of it is done, on standard error.
+
+    A terminal gets a line that is rewritten, a file one line per stage.
 
     Parameters
     ----------
     options : argparse.Namespace
         With `quiet`.
     """
-    from symflow.cli.progress import Progress
+    bar, alive = ProgressBar(), sys.stderr.isatty()
 
-    return Progress(io.StringIO() if options.quiet else sys.stderr)
+    def told(stage: str, fraction: float) -> None:
+        nonlocal bar
+        if stage != bar.title:
+            bar.close()
+            bar = ProgressBar(stage, leave=False)
+            print(end="" if alive else f"{stage} …\n", file=sys.stderr, flush=True)
+        if alive:
+            bar(fraction)
+
+    try:
+        yield (lambda *_: None) if options.quiet else told
+    finally:
+        bar.close()

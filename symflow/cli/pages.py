@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symflow import plot
-from symflow.algebra.page import document, html_table
+from symflow.algebra.page import document, html_table, powers
 from symflow.analysis.figures import Drawing, canvas, drawn
 from symflow.analysis.mathml import mathml
 from symflow.claims import Bound, Claim
@@ -128,7 +128,8 @@ def _beginning(results: list[CataloguedResult]) -> str:
 
 
 def _theorem(results: list[CataloguedResult], claim: Claim, path: Trajectory) -> str:
-    checked = "".join(f"<li>{escape(str(one))}</li>" for one in claim.hypotheses)
+    said = [powers(escape(str(one))) for one in claim.hypotheses]
+    checked = "".join(f"<li>{line}</li>" for line in said)
     with drawn():
         figure, axes = canvas()
         if isinstance(claim, Bound):
@@ -151,6 +152,5 @@ def _theorem(results: list[CataloguedResult], claim: Claim, path: Trajectory) ->
 
 
 def _write(file: Path, title: str, said: str, body: str) -> None:
-    inner = file.parent.name == "theorems"
-    home = _HOME.format(up="../" if inner else "")
+    home = _HOME.format(up="../" if file.parent.name == "theorems" else "")
     write_text(file, document(title, said, home + body, good=True), "docs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from symflow.bias import COMPANIONS as ABOUT_LIMITS, PREDICTIONS
 from symflow.claims import Theorem
 from symflow.claims.catalogue import registered
@@ -32,6 +30,7 @@ from symflow.gallery.table import Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL
 from symflow.gallery.trajectories import TRAJECTORIES, solution_table
 from symflow.gallery.width import WidthExperiment, width_experiment
+from symflow.progress import Told, reporter
 
 
 def entries_of(theorem: type[Theorem]) -> list[Entry]:
@@ -100,7 +99,7 @@ def atlas(
     only: str | None = None,
     *,
     digits: int = 50,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Atlas:
     """Hold every claim against its reference instance.
 
@@ -110,8 +109,8 @@ def atlas(
         Keep the entries whose key contains this: ``"min"``, ``"gidel"``, ``"erratum"``.
     digits : int, keyword-only
         Digits for the instances that are exact.
-    progress : callable, keyword-only, optional
-        Called with the fraction of entries that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of entries that is done.
 
     Returns
     -------
@@ -136,11 +135,11 @@ def atlas(
         families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in known))
         msg = f"atlas(only={only!r}): no such entry; their keys begin with {families}"
         raise InvalidArgument(msg)
-    lines = []
+    lines, told = [], reporter(progress, "atlas")
     for number, entry in enumerate(chosen, start=1):
         lines.append(entry.run(digits))
-        if progress is not None:
-            progress(number / len(chosen))
+        if told is not None:
+            told(number / len(chosen))
     return Atlas(tuple(lines))
 
 

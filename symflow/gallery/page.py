@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from symflow.algebra.page import document, html_table, pill
+from symflow.algebra.page import document, html_table, pill, powers
 from symflow.claims import Reference
 from symflow.gallery.entry import Line
 
@@ -54,7 +54,8 @@ def _row(line: Line) -> list[str]:
     )
     claim = f"<b>{escape(line.claim)}</b> <small>{escape(line.key)}</small>{more}"
     texts = (str(line.paper), line.measured, line.agreement, line.status)
-    return [claim, *map(escape, texts), pill("holds" if line.ok else "FAILS")]
+    cells = [powers(escape(text)) for text in texts]
+    return [powers(claim), *cells, pill("holds" if line.ok else "FAILS")]
 
 
 def source(paper: Reference) -> str:

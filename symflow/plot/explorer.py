@@ -1,7 +1,4 @@
-"""Sliders for the start and the model: theory against simulation, live.
-
-`Explorer.update` draws for given values and needs no notebook; the sliders call it.
-"""
+"""Sliders for the start and the model: theory against simulation, live."""
 
 from __future__ import annotations
 
@@ -41,12 +38,8 @@ class Explorer:
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow as it was given.
-    data : Dataset or Moments
-        What is learned.
-    t : sequence of numbers
-        The times that are drawn.
+    flow, data, t : GradientFlow, Dataset or Moments, tuple of numbers
+        As they were given; all times that are drawn.
     """
 
     flow: GradientFlow
@@ -74,25 +67,18 @@ class Explorer:
 
         Parameters
         ----------
-        scale : float
-            Of the start: spectral for dense layers, else Gaussian.
-        imbalance : float
-            The first weight is e^imbalance times larger, the last one smaller.
-        depth : int, optional
-            One of `depths`; hidden layers are as wide as the first.
-        decay : float, optional
-            Weight decay; by default that of the flow.
+        scale, imbalance : float
+            Of the start, spectral for dense layers, else Gaussian; the first weight is
+            e^imbalance times larger, the last one smaller.
+        depth, decay : number, optional
+            One of `depths`, with hidden layers as wide as the first, and weight decay;
+            by default those of the flow.
 
         Returns
         -------
         matplotlib Figure
             Left the singular values, dashed the closed form if there is one; right the
             loss, under the bounds that are guaranteed.
-
-        Raises
-        ------
-        InvalidArgument
-            If there is no such depth, or as `simulate` and the start raise it.
         """
         from matplotlib.figure import Figure
 
@@ -129,13 +115,7 @@ class Explorer:
         return gradient_flow(network, objective)
 
     def widget(self) -> Any:
-        """Return the sliders (ipywidgets) with the picture that follows them.
-
-        Raises
-        ------
-        NotInstalled
-            Without ipywidgets, which the extra ``notebook`` brings.
-        """
+        """Return sliders with the picture, or raise NotInstalled without ipywidgets."""
         widgets = imported("ipywidgets", "explore(flow, data)", "notebook")
         own, decay = len(self.flow.state), float(self.flow.loss.l2)
         sliders = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import inf, log, log2
@@ -47,6 +47,7 @@ from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
 from symflow.precision.regions import Regions
 from symflow.precision.run import Run
+from symflow.progress import Told, reporter
 
 #: How often the integration is repeated with more bits.
 ATTEMPTS = 3
@@ -87,7 +88,7 @@ def enclose(
     *,
     digits: int = 50,
     rng: RandomLike = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Enclosure:
     r"""Enclose a gradient flow in balls of proven radius.
 
@@ -119,8 +120,8 @@ def enclose(
         below 5e-324.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
 
     Returns
     -------
@@ -153,6 +154,7 @@ def enclose(
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     asked, endless = _read_times(t)
+    progress = reporter(progress, "enclose")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)

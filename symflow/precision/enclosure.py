@@ -162,17 +162,9 @@ class Enclosure(SeveralArrays, Displayed):
             return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
     def known(self, index: int = -1) -> tuple[Array, ...]:
-        """Return the weights as text: the digits that are proven, of every entry.
+        """Return the weights at the time of an `index` as text, digits that are proven.
 
-        Parameters
-        ----------
-        index : int
-            Which of the times.
-
-        Returns
-        -------
-        tuple of arrays of str
-            Decimals that are off by at most one in the last place.
+        They are off by at most one in the last place.
 
         Examples
         --------

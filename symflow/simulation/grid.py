@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -19,6 +19,7 @@ from symflow.errors import (
 )
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
+from symflow.progress import Told, reporter
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record
 from symflow.simulation.runs import Sweep
@@ -86,20 +87,10 @@ class Grid(Displayed, Mapping[Any, Sweep]):
         return pandas.concat(tables, ignore_index=True)
 
     def to_xarray(self) -> Any:
-        """Return labelled arrays over the axes, run and t.
+        """Return end_to_end, loss and singular_values over the axes, run and t.
 
-        Returns
-        -------
-        xarray.Dataset
-            ``end_to_end``, ``loss`` and ``singular_values``; NaN where all runs failed.
-            The weights, whose shapes may differ, are in the `to_xarray` of a sweep.
-
-        Raises
-        ------
-        NotInstalled
-            Without xarray.
-        InvalidArgument
-            If the networks differ in their inputs or outputs.
+        They are NaN where all runs failed.  Raises NotInstalled without xarray, and
+        InvalidArgument if the networks differ in their inputs or outputs.
         """
         xarray = imported("xarray", "to_xarray()")
         if len({sweep.end_to_end.shape[2:] for sweep in self.values()}) > 1:
@@ -134,7 +125,7 @@ def sweep_grid(
     rng: RandomLike = 0,
     executor: Executor | None = None,
     path: str | Path | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
     method: Method | str | None = None,
 ) -> Grid:
     """Sweep every combination of several flows, data sets and initialization rules.
@@ -210,7 +201,8 @@ def sweep_grid(
         "labels": [list(map(str, labels)) for labels in points],
         "points": headers,
     }
-    every, running = GridTask(tuple(tasks), runs), Running(executor, path, progress)
+    running = Running(executor, path, reporter(progress, "sweep_grid"))
+    every = GridTask(tuple(tasks), runs)
     records, remade = records_of(every, header, len(tasks) * runs, running)
     return _gathered(axes, points, tasks, records, remade)
 

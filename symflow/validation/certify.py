@@ -137,30 +137,21 @@ def certify(
         got = repr(strange[0]) if strange else "none"
         msg = f"certify(claim, …): needs a claim, or several; got {got}"
         raise InvalidArgument(msg)
-    ball = _enclosed(flow, data, init, t, digits=digits, rng=rng)
-    found = Listed(certify_on(one, ball) for one in claims)
-    return found if several else found[0]
-
-
-def _enclosed(
-    flow: GradientFlow | Enclosure,
-    data: DataLike | None,
-    init: InitLike | None,
-    t: TimesLike | None,
-    **options: Any,
-) -> Enclosure:
     if isinstance(flow, Enclosure):
         if (data, init, t) != (None, None, None):
             msg = "certify(claim, enclosure): takes no data, start or times besides"
             raise InvalidArgument(msg)
-        return flow
-    if t is None or data is None or init is None:
+        ball = flow
+    elif t is None or data is None or init is None:
         msg = (
             "certify(claim, flow, data, init, t): needs the times t, with data and "
             "start, or an enclosure"
         )
         raise InvalidArgument(msg)
-    return enclose(flow, data, init, t, **options)
+    else:
+        ball = enclose(flow, data, init, t, digits=digits, rng=rng)
+    found = Listed(certify_on(one, ball) for one in claims)
+    return found if several else found[0]
 
 
 def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
