@@ -275,7 +275,9 @@ def bind(
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))
     if not hasattr(data, "moments"):
-        msg = f"data: needs a Dataset or Moments; got {type(data).__name__}"
+        advice = ". Write Dataset(X, Y)" if isinstance(data, tuple | list) else ""
+        got = type(data).__name__
+        msg = f"data: needs a Dataset or Moments; got {got}{advice}"
         raise InvalidArgument(msg)
     if flow.parameters:
         first = flow.parameters[0]

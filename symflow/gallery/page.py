@@ -13,7 +13,10 @@ from symflow.claims import Reference
 from symflow.gallery.entry import Line
 
 #: Names of the columns.
-COLUMNS = ("claim", "paper", "measured", "agreement", "status", "verdict")
+COLUMNS = ("claim", "paper", "predicted", "measured", "agreement", "status", "verdict")
+
+#: Characters of a prediction that stands beside what was measured; others open.
+WIDEST = 60
 
 
 def page(lines: Iterable[Line], verdict: str) -> str:
@@ -48,12 +51,20 @@ def table(lines: Iterable[Line]) -> str:
 
 def _row(line: Line) -> list[str]:
     conditions = "".join(f"<li>{escape(text)}</li>" for text in line.hypotheses)
+    is_long = len(line.predicted) > WIDEST
+    formula = f"<p>{escape(line.predicted)}</p>" if is_long else ""
     more = (
-        "<details><summary>prediction and hypotheses</summary>"
-        f"<p>{escape(line.predicted)}</p><ul>{conditions}</ul></details>"
+        f"<details><summary>{'prediction and ' * is_long}hypotheses</summary>"
+        f"{formula}<ul>{conditions}</ul></details>"
     )
     claim = f"<b>{escape(line.claim)}</b> <small>{escape(line.key)}</small>{more}"
-    texts = (str(line.paper), line.measured, line.agreement, line.status)
+    texts = (
+        str(line.paper),
+        "" if is_long else line.predicted,
+        line.measured,
+        line.agreement,
+        line.status,
+    )
     cells = [powers(escape(text)) for text in texts]
     return [powers(claim), *cells, pill("holds" if line.ok else "FAILS")]
 
