@@ -132,7 +132,7 @@ from symflow.networks import (
     TensorNetwork as TensorNetwork,
     orthogonal_decomposition as orthogonal_decomposition,
 )
-from symflow.plot import (
+from symflow.plot.explorer import (
     Explorer as Explorer,
     explore as explore,
 )

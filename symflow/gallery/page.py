@@ -20,7 +20,7 @@ WIDEST = 60
 
 
 def page(lines: Iterable[Line], verdict: str) -> str:
-    """Return the whole document.
+    """Return the whole document, the claims that fail first.
 
     Parameters
     ----------
@@ -33,20 +33,10 @@ def page(lines: Iterable[Line], verdict: str) -> str:
     said = verdict[0].upper() + verdict[1:]
     papers = dict.fromkeys(line.paper for line in given)
     sources = "".join(f"<li>{source(paper)}</li>" for paper in papers)
-    body = f"{table(given)}<h2>Papers</h2><ul>{sources}</ul>"
+    rows = html_table(COLUMNS, map(_row, sorted(given, key=lambda line: line.ok)))
+    body = f"{rows}<h2>Papers</h2><ul>{sources}</ul>"
     good = all(line.ok for line in given)
     return document("Atlas of claims", said, body, good=good)
-
-
-def table(lines: Iterable[Line]) -> str:
-    """Return the rows as an HTML table, those that fail first.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-        One per claim.
-    """
-    return html_table(COLUMNS, map(_row, sorted(lines, key=lambda line: line.ok)))
 
 
 def _row(line: Line) -> list[str]:

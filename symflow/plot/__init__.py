@@ -7,7 +7,6 @@ draws.
 from symflow.plot.agreement import agreement
 from symflow.plot.bounds import bounds
 from symflow.plot.drift import drift
-from symflow.plot.explorer import Explorer, explore
 from symflow.plot.imbalance import imbalance
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
@@ -19,11 +18,9 @@ from symflow.plot.sweep import sweep
 from symflow.plot.width import width
 
 __all__ = [
-    "Explorer",
     "agreement",
     "bounds",
     "drift",
-    "explore",
     "imbalance",
     "loss",
     "modes",
