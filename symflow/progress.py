@@ -23,8 +23,6 @@ class ProgressBar:
         Written before the bar.
     stream : file, optional
         Where to; standard error by default, or the page of a notebook.
-    leave : bool
-        Whether the line stays when all is done.
 
     Examples
     --------
@@ -35,10 +33,8 @@ class ProgressBar:
     (None, None, 'flow 100% ')
     """
 
-    def __init__(
-        self, title: str = "", stream: TextIO | None = None, leave: bool = True
-    ) -> None:
-        self.title, self._stream, self._leave = title, stream, leave
+    def __init__(self, title: str = "", stream: TextIO | None = None) -> None:
+        self.title, self._stream = title, stream
         self._line: Any = None
 
     def __repr__(self) -> str:
@@ -49,8 +45,8 @@ class ProgressBar:
         if self._line is None:
             from tqdm.auto import tqdm
 
-            options = {"bar_format": _FORMAT, "leave": self._leave}
-            self._line = tqdm(total=1, desc=self.title, file=self._stream, **options)
+            about = {"desc": self.title, "bar_format": _FORMAT}
+            self._line = tqdm(total=1, file=self._stream, **about)
         self._line.update(min(fraction, 1) - self._line.n)
         if fraction >= 1:
             self.close()

@@ -92,7 +92,7 @@ def reporter(options: argparse.Namespace) -> Iterator[Callable[[str, float], Non
         nonlocal bar
         if stage != bar.title:
             bar.close()
-            bar = ProgressBar(stage, leave=False)
+            bar = ProgressBar(stage)
             print(end="" if alive else f"{stage} …\n", file=sys.stderr, flush=True)
         if alive:
             bar(fraction)

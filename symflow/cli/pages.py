@@ -31,11 +31,6 @@ from symflow.trajectory import Trajectory
 #: Times on which the picture of a theorem is drawn.
 POINTS = 81
 
-_HOME = (
-    '<p><a href="{up}index.html">symflow</a> · '
-    '<a href="{up}theorems.html">all theorems</a></p>'
-)
-
 
 def write_front(folder: Path) -> None:
     """Write index.html: the names by task, from the docstring of the package."""
@@ -152,5 +147,7 @@ def _theorem(results: list[CataloguedResult], claim: Claim, path: Trajectory) ->
 
 
 def _write(file: Path, title: str, said: str, body: str) -> None:
-    home = _HOME.format(up="../" if file.parent.name == "theorems" else "")
-    write_text(file, document(title, said, home + body, good=True), "docs")
+    up = "../" if file.parent.name == "theorems" else ""
+    links = {"index": "symflow", "theorems": "all theorems"}.items()
+    home = " · ".join(f'<a href="{up}{page}.html">{name}</a>' for page, name in links)
+    write_text(file, document(title, said, f"<p>{home}</p>{body}", good=True), "docs")
