@@ -30,9 +30,7 @@ class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
 
     state: tuple[sympy.Symbol, ...]
     rhs: tuple[sympy.Expr, ...]
-    matrices: dict[sympy.MatrixSymbol, sympy.ImmutableDenseMatrix] = field(
-        default_factory=dict, compare=False
-    )
+    matrices: dict[sympy.MatrixSymbol, sympy.Matrix] = field(compare=False)
 
     def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:
         found = dict(zip(self.state, self.rhs, strict=True))

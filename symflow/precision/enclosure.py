@@ -174,12 +174,10 @@ class Enclosure(SeveralArrays, Displayed):
         >>> ball.known()[0][0, 0][:22]
         '1.40143768326523062848'
         """
-        digits = self.digits + 5
-        with ALONE, workbits(self._bits):
-            balls = self.weight_balls(index)
-            return tuple(
-                map_entries(lambda b: b.str(digits, radius=False), w) for w in balls
-            )
+        digits, balls = self.digits + 5, self.weight_balls(index)
+        return tuple(
+            map_entries(lambda b: b.str(digits, radius=False), w) for w in balls
+        )
 
     def start_balls(self) -> tuple[Array, ...]:
         """Return the weights at t = 0 as balls; they are known exactly."""
