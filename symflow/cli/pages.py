@@ -28,9 +28,6 @@ from symflow.simulation import simulate
 from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
 
-#: Times on which the picture of a theorem is drawn.
-POINTS = 81
-
 
 def write_front(folder: Path) -> None:
     """Write index.html: the names by task, from the docstring of the package."""
@@ -107,7 +104,7 @@ def _seen(entry: Entry) -> tuple[str, Any]:
     elif isinstance(entry, PathEntry):
         given = entry.instance()
         claim = entry.claim(given)
-        times = np.linspace(0, float(given.t[-1]), POINTS)
+        times = np.linspace(0, float(given.t[-1]), 81)
         path = simulate(given.flow, given.data, given.init, times)
     else:
         return entry.key, None

@@ -28,9 +28,6 @@ from symflow.solutions import solve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Layers that the slider goes up to.
-DEEPEST = 6
-
 
 @dataclass(frozen=True, repr=False)
 class Explorer:
@@ -54,7 +51,7 @@ class Explorer:
         """The numbers of layers to choose from: its own alone unless all are dense."""
         own = len(self.flow.state)
         deep = _is_dense(self.flow) and own > 1
-        return tuple(range(2, max(own, DEEPEST) + 1)) if deep else (own,)
+        return tuple(range(2, max(own, 6) + 1)) if deep else (own,)
 
     def update(
         self,

@@ -77,7 +77,11 @@ def sweep(
     'median of 3 runs; band: 90 % of them'
     """
     _check(runs, of, level)
-    parts = _named(runs) if isinstance(runs, Grid) else {"": runs}
+    parts: dict[str, Any] = {"": runs}
+    if isinstance(runs, Grid):
+        keys = [zip(runs.axes, key, strict=True) for key in runs]
+        names = [", ".join(f"{axis} {x}" for axis, x in key) for key in keys]
+        parts = dict(zip(names, runs.values(), strict=True))
     curves = [
         (name, values)
         for name, part in parts.items()
@@ -100,12 +104,6 @@ def sweep(
     if isinstance(runs, Grid):
         return finish(axes, count, title=about, title_fontsize="small")
     return finish(axes, min(count, LISTED))
-
-
-def _named(grid: Grid) -> dict[str, Sweep]:
-    """Return the sweeps of a grid by words for their labels."""
-    pairs = ((zip(grid.axes, key, strict=True), part) for key, part in grid.items())
-    return {", ".join(f"{a} {x}" for a, x in key): part for key, part in pairs}
 
 
 def _finite(values: Floats) -> Floats:
