@@ -133,6 +133,10 @@ from symflow.networks import (
     TensorNetwork as TensorNetwork,
     orthogonal_decomposition as orthogonal_decomposition,
 )
+from symflow.plot.explorer import (
+    Explorer as Explorer,
+    explore as explore,
+)
 from symflow.precision import (
     BasinMap as BasinMap,
     Enclosure as Enclosure,
@@ -142,6 +146,9 @@ from symflow.precision import (
     enclose as enclose,
     precise as precise,
 )
+from symflow.progress import (
+    ProgressBar as ProgressBar,
+)
 from symflow.simulation import (
     DOP853 as DOP853,
     Ensemble as Ensemble,
@@ -150,7 +157,6 @@ from symflow.simulation import (
     Grid as Grid,
     LossBelow as LossBelow,
     ModeCrosses as ModeCrosses,
-    ProgressBar as ProgressBar,
     Radau as Radau,
     ScipyFlow as ScipyFlow,
     Simulator as Simulator,

@@ -99,13 +99,15 @@ class Tabulated(SeveralArrays):
         return xarray.Dataset(arrays, coords=coordinates, attrs=facts)
 
 
-def imported(name: str, call: str) -> Any:
+def imported(name: str, call: str, extra: str = "") -> Any:
     """Return the optional library `name` that `call` needs.
 
-    Raises NotInstalled without it, with the command that installs it.
+    Raises NotInstalled without it, with the command that installs it, or the `extra`
+    of symflow that brings it.
     """
     try:
         return import_module(name)
     except ImportError:
-        msg = f"{call}: needs {name}, which is not installed. Do pip install {name}"
+        source = f"'symflow[{extra}]'" if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
         raise NotInstalled(msg) from None

@@ -299,4 +299,6 @@ class Trajectory(Tabulated, Displayed):
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, tuple | list):  # the times of an event
+        return ", ".join(map(_short, value)) or "never"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -531,10 +531,28 @@ def test_plain_numbers_are_a_row_a_column_or_weights_of_one_entry():
     for value in ([row[0]], [*row, 0], [[row, row]], [columns[0], [1]], "12"):
         with pytest.raises(sf.InvalidArgument, match=r"enclosure\.contains\(value\)"):
             ball.contains(value)
+    flat = [*columns[0], *columns[1]]
+    assert ball.contains(flat)
+    assert ball.contains([mpmath.nstr(entry, 40) for entry in flat])
+    assert ball.excludes([flat[0] + Fraction(1, 10**12), *flat[1:]])
     one = sf.enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[0.5]]], 0, digits=9)
     assert one.contains([1, 0.5])
     assert one.contains([0.5])
     assert one.excludes([0.5, 1])
+
+
+def test_only_the_digits_that_are_proven_are_shown():
+    data, start = sf.whitened([[2]]), [[[1]], [[0.5]]]
+    ball = sf.enclose(SCALAR, data, start, [0, 1, 2], digits=20)
+    fine = sf.precise(SCALAR, data, start, [0, 1, 2], digits=60)
+    for index in (0, 1, -1):
+        for texts, weight in zip(ball.known(index), fine.weights, strict=True):
+            shown = texts[0, 0]
+            last = Fraction(1, 10 ** len(shown.partition(".")[2]))
+            assert abs(Fraction(shown) - Fraction(str(weight[index, 0, 0]))) <= last
+            assert float(last) < 1e-18 or index == 0
+    loose = replace(ball, radius=np.array([0, 0.25, 1e9]))
+    assert loose.known()[0][0, 0] == "0e+10"
 
 
 def test_enclosures_are_routes_of_a_validation():

@@ -158,7 +158,7 @@ def refuse_masks(value: Any, what: str) -> None:
     >>> refuse_masks(np.ones(2), "f: W1")
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        msg = f"{what} has masked entries; a product would use what is below the mask"
+        msg = f"{what} has masked entries, which a product would use; fill or drop them"
         raise InvalidArgument(msg)
 
 

@@ -182,6 +182,14 @@ class Sheet:
         return f"{text[:LONGEST_TEXT]} … ({hidden} more characters{self._see})"
 
 
+class Typeset:
+    """What `sympy.latex` prints as a notebook shows it."""
+
+    def _latex(self, printer: Any) -> str:
+        shown: str = self._repr_latex_()  # type: ignore[attr-defined]
+        return shown.strip("$").removeprefix(r"\displaystyle ")
+
+
 class Displayed(ABC):
     """What shows itself by a `Sheet`, in a terminal and in a notebook."""
 

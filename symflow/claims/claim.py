@@ -19,7 +19,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Displayed, Listed, Sheet
+from symflow.algebra.display import Displayed, Listed, Sheet, Typeset
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
@@ -95,7 +95,7 @@ def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
     return listed
 
 
-class Claim(Displayed):
+class Claim(Displayed, Typeset):
     """An assertion about a flow, with everything needed to doubt it."""
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from symflow.errors import InvalidArgument, OutputError
-
-if TYPE_CHECKING:
-    from symflow.cli.progress import Progress
+from symflow.progress import ProgressBar
 
 #: Stands for standard input or output in place of the name of a file.
 PIPE = "-"
@@ -54,8 +52,25 @@ def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
         raise OutputError(msg)
 
 
-def reporter(options: argparse.Namespace) -> Progress:
-    """Return what shows progress on standard error, or says nothing."""
-    from symflow.cli.progress import Progress
+@contextmanager
+def reporter(options: argparse.Namespace) -> Iterator[Callable[[str, float], None]]:
+    """Give what shows a stage and how much of it is done, on standard error.
 
-    return Progress(io.StringIO() if options.quiet else sys.stderr)
+    A terminal gets a line that is rewritten, a file one line per stage; the option
+    `quiet` says nothing.
+    """
+    bar, alive = ProgressBar(), sys.stderr.isatty()
+
+    def told(stage: str, fraction: float) -> None:
+        nonlocal bar
+        if stage != bar.title:
+            bar.close()
+            bar = ProgressBar(stage)
+            print(end="" if alive else f"{stage} …\n", file=sys.stderr, flush=True)
+        if alive:
+            bar(fraction)
+
+    try:
+        yield (lambda *_: None) if options.quiet else told
+    finally:
+        bar.close()

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Marked, Sheet
+from symflow.algebra.display import Marked, Sheet, escaped
 from symflow.algebra.outward import said_down
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
@@ -94,12 +94,9 @@ class Guarantees(Sequence[RateBound]):
             (bound.name, str(bound.reference), _what(bound), _falling(bound))
             for bound in self.bounds
         ]
-        return Sheet(
-            self._count,
-            header=("bound", "paper", "what falls", "at least as"),
-            rows=tuple(rows),
-            notes=tuple(self._reasons),
-        ).markdown()
+        header = ("bound", "paper", "what falls", "at least as")
+        sheet = Sheet(self._count, header=header, rows=tuple(rows)).markdown()
+        return "\n".join([sheet, "", *(f"* {escaped(why)}" for why in self._reasons)])
 
     def __repr__(self) -> str:
         lines = [f"{self._count}:"]
@@ -122,11 +119,11 @@ class Guarantees(Sequence[RateBound]):
     @property
     def _reasons(self) -> list[str]:
         """What keeps each of the others from applying; what holds needs no words."""
-        reasons = []
+        names: dict[str, list[str]] = {}
         for refusal in self.refusals:
-            failed = [str(h) for h in refusal.hypotheses if not h.holds]
-            reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
-        return reasons
+            failed = " · ".join(str(h) for h in refusal.hypotheses if not h.holds)
+            names.setdefault(failed, []).append(refusal.name)
+        return [f"{', '.join(those)} not: {why}" for why, those in names.items()]
 
 
 def _falling(bound: RateBound) -> Marked:

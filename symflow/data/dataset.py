@@ -391,7 +391,9 @@ def _column_rows(
     shown = names[:SHOWN_COLUMNS]
     rows = []
     for name, column in zip(shown, array.T, strict=False):
-        numbers = (column.mean(), column.std(), column.min(), column.max())
+        mean, spread = column.mean(), column.std()
+        rounded = mean if abs(mean) > 1e-13 * spread else 0.0  # it was subtracted
+        numbers = (rounded, spread, column.min(), column.max())
         rows.append((letter, name, *(f"{number:.4g}" for number in numbers)))
     hidden = len(names) - len(shown)
     more = (letter, f"… and {hidden} more columns", "", "", "", "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from symflow.algebra.display import Listed
+from symflow.algebra.display import Listed, Typeset
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -17,7 +17,7 @@ from symflow.networks import AbstractNetwork
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Typeset):
     """Gradient descent with a constant step size η; made by `gradient_descent`.
 
     Parameters

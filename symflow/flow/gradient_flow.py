@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import sympy
 
-from symflow.algebra.display import Listed
+from symflow.algebra.display import Listed, Typeset
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -45,7 +45,7 @@ LATEX_LIMIT = 5_000
 
 
 @dataclass(frozen=True)
-class GradientFlow:
+class GradientFlow(Typeset):
     """The gradient flow of `loss` on the parameters of `network`.
 
     Made by `gradient_flow`.  It is immutable, compares by its network and its loss,

@@ -282,7 +282,9 @@ def bind(
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))
-    expect(data, "moments", "data", "a Dataset or Moments")
+    pair = isinstance(data, tuple | list)
+    needs = "a Dataset or Moments" + ", as Dataset(X, Y)" * pair
+    expect(data, "moments", "data", needs)
     if flow.parameters:
         first = flow.parameters[0]
         kind = "weight decay" if first in flow.loss.l2.free_symbols else "parameter"

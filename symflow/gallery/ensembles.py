@@ -50,7 +50,7 @@ class EnsembleEntry(Entry):
     def run(self, digits: int) -> Line:
         margins: list[float] = []
         worst, count, claim = 0.0, 0, None
-        for claim, path in self._instances():
+        for claim, path in self.instances():
             allowed = float(route_bound(path)) + claim.slack(path)
             worst = max(worst, _largest(claim.residuals(path) / allowed))
             count += 1
@@ -73,10 +73,10 @@ class EnsembleEntry(Entry):
     def mutant_fails(self) -> bool:
         return any(
             _largest(self.given.false(claim).residuals(path)) > 100 * route_bound(path)
-            for claim, path in self._instances()
+            for claim, path in self.instances()
         )
 
-    def _instances(self) -> Iterator[tuple[Any, Any]]:
+    def instances(self) -> Iterator[tuple[Any, Any]]:
         generator = np.random.default_rng(len(self.key))
         for _ in range(DATA_SETS):
             batch = self.given.draw(generator)

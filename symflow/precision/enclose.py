@@ -21,7 +21,6 @@ from symflow.errors import (
     HypothesisFailed,
     IntegrationFailed,
     PrecisionLost,
-    expect,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -52,6 +51,7 @@ from symflow.precision.plan import Plan, make_plan
 from symflow.precision.regions import Regions
 from symflow.precision.run import Run
 from symflow.precision.starts import hull, pieces_of
+from symflow.progress import Told, reporter
 
 #: More pieces of a set of starts than this would take hours.
 MOST_PIECES = 100_000
@@ -102,7 +102,7 @@ def enclose(
     digits: int = 50,
     pieces: int = 1,
     rng: RandomLike = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Enclosure:
     r"""Enclose a gradient flow in balls of proven radius.
 
@@ -138,8 +138,8 @@ def enclose(
         Into how many smaller ones a set of starts and data is cut.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def enclose(
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     asked, endless = _read_times(t)
-    expect(progress, Callable | None, "enclose(progress=…)", "a function of a number")
+    progress = reporter(progress, "enclose")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import exact
@@ -168,6 +168,24 @@ class Enclosure(SeveralArrays, Displayed):
             spread = arb(0, float(self.end_to_end_radius[index]))
             return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
+    def known(self, index: int = -1) -> tuple[Array, ...]:
+        """Return the weights at the time of an `index` as text, digits that are proven.
+
+        They are off by at most one in the last place.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=20)
+        >>> ball.known()[0][0, 0][:22]
+        '1.40143768326523062848'
+        """
+        digits, balls = self.digits + 5, self.weight_balls(index)
+        return tuple(
+            map_entries(lambda b: b.str(digits, radius=False), w) for w in balls
+        )
+
     def start_balls(self) -> tuple[Array, ...]:
         """Return the weights at t = 0 as balls that contain them."""
         with ALONE, workbits(self._bits):
@@ -197,8 +215,8 @@ class Enclosure(SeveralArrays, Displayed):
         ----------
         value : array_like, sequence of array_like or Trajectory
             An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.  Plain
-            numbers are a W of one row or one column, or weights of one entry each.  A
-            run lies in the balls if it does at every time that both have.
+            numbers are a W of one row or one column, or all entries of all weights, row
+            by row.  A run lies in the balls if it does at every time that both have.
         index : int
             Which of the times; a run has its own.
 

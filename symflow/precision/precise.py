@@ -17,6 +17,7 @@ from symflow.precision.arithmetics import Flint, HighPrecision
 from symflow.precision.growth import forecast
 from symflow.precision.plan import make_plan
 from symflow.precision.run import Run
+from symflow.progress import Told, reporter
 from symflow.trajectory import Trajectory
 
 #: A drawn start is correct to this many digits more than the trajectory.
@@ -34,7 +35,7 @@ def precise(
     digits: int = 50,
     rng: RandomLike = None,
     arithmetic: HighPrecision | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
     resume: Interrupted | None = None,
 ) -> Trajectory:
     r"""Integrate a gradient flow to a given number of digits.
@@ -60,8 +61,8 @@ def precise(
         Overrides the random state of the initialization rule.
     arithmetic : HighPrecision, keyword-only
         `Flint()` by default; `Mpmath()` is slow and independent.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
     resume : Interrupted, keyword-only, optional
         The exception of an interrupted call; goes on from its last step.
 
@@ -92,7 +93,7 @@ def precise(
     >>> print(run.context.nstr(run.end_to_end[-1, 0, 0], 30))
     1.99531452581973520123457415149
     """
-    times = as_times(t, "precise")
+    times, progress = as_times(t, "precise"), reporter(progress, "precise")
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
     kinds = HighPrecision | None
     expect(arithmetic, kinds, "precise(arithmetic=…)", "Flint() or Mpmath()")

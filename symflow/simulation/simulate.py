@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -14,6 +14,7 @@ from symflow.errors import FLAG, ShapeMismatch, expect
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import bind
+from symflow.progress import Told, reporter
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
@@ -43,7 +44,7 @@ def simulate(
     events: Sequence[Any] = (),
     steady_state: bool = False,
     rng: RandomLike = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Trajectory:
     """Integrate a gradient flow in float64.
 
@@ -72,8 +73,8 @@ def simulate(
         of the stop is the last.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def simulate(
     """
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
-    expect(progress, Callable | None, "simulate(progress=…)", "a function of a number")
+    told = reporter(progress, "simulate")
     expect(steady_state, FLAG, "simulate(steady_state=…)", "True or False")
     problem = bind(flow, data, init, rng=rng)
     watched = as_events(events)
@@ -115,7 +116,7 @@ def simulate(
         times,
         events=watched,
         steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
-        progress=progress,
+        progress=told,
     )
     if isinstance(chosen, DOP853):
         stiff = advice(system, path.interpolant.steps)

@@ -6,13 +6,14 @@ start or refuted by one; limits, rates and modes are in files of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, as_array
+from symflow.algebra.display import Sheet
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Leaf, Node, Sum, symbols_of
 from symflow.algebra.numbers import as_fraction, exact
@@ -108,6 +109,9 @@ class AssertedLaw(Law):
     def verdict(self) -> Status:
         """Proved, refuted by a counterexample in exact numbers, or undecided."""
         return self.moved.verdict
+
+    def _sheet(self) -> Sheet:
+        return replace(super()._sheet(), title=f"{self} ({self.source})", notes=())
 
     def proof(self) -> list[ProofStep]:
         """Return Q̇ = 0 in words, for every force or that of the loss; or nothing."""

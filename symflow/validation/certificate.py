@@ -58,10 +58,15 @@ class Certificate:
             raise ValidationFailed(str(self))
         return self
 
-    def __repr__(self) -> str:
+    @property
+    def _line(self) -> str:
+        """The verdict without its reasons."""
         head = f"{self.claim.name} ({self.claim.reference}): {self.status.value}"
         if self.status is Status.ENCLOSED and self.radius:
             head += f" within {scientific(self.radius)}"
         if self.status is Status.REFUTED:
             head += f", off by more than {scientific(self.gap)}"
-        return "\n".join([head, *(f"  {line}" for line in self.proof)])
+        return head
+
+    def __repr__(self) -> str:
+        return "\n".join([self._line, *(f"  {line}" for line in self.proof)])
