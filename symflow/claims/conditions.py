@@ -34,10 +34,17 @@ FLOOR = 1e-12
 Measure = Callable[[Problem], Any]
 
 
-def squared_loss(flow: GradientFlow) -> Hypothesis:
-    """Say whether the loss is the squared loss without weight decay."""
-    plain = isinstance(flow.loss, SquaredLoss) and flow.loss.l2 == 0
-    return structural("squared loss without weight decay", plain, repr(flow.loss))
+def squared_loss(flow: GradientFlow, *, decay: bool = False) -> Hypothesis:
+    """Say whether the loss is the squared loss without weight decay.
+
+    With `decay`, one rational weight decay of all layers is allowed.
+    """
+    squared, l2 = isinstance(flow.loss, SquaredLoss), flow.loss.l2
+    if decay:
+        words = "squared loss, one rational weight decay at most"
+        return structural(words, squared and bool(l2.is_Rational), repr(flow.loss))
+    words = "squared loss without weight decay"
+    return structural(words, squared and l2 == 0, repr(flow.loss))
 
 
 def dense_layers(

@@ -33,8 +33,8 @@ HALF = sympy.Rational(1, 2)
 TIMES = (0, HALF, 2)
 
 
-def _instance(network: Any, data: Any, init: Any) -> Instance:
-    return Instance(gradient_flow(network, SquaredLoss()), data, init, TIMES)
+def _instance(network: Any, data: Any, init: Any, l2: Any = 0) -> Instance:
+    return Instance(gradient_flow(network, SquaredLoss(l2=l2)), data, init, TIMES)
 
 
 def _regression() -> Instance:
@@ -56,6 +56,13 @@ def _hyperbolic() -> Instance:
 def _deep() -> Instance:
     data = Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]])
     return _instance(LinearNetwork(2, 2, 2, 2), data, ([[HALF, 0], [0, HALF]],) * 3)
+
+
+def _decaying() -> Instance:
+    """Return a mode that is learned, and one that dies from the same amplitude."""
+    data = Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]])
+    start = ([[HALF, 0], [0, HALF]],) * 3
+    return _instance(LinearNetwork(2, 2, 2, 2), data, start, HALF)
 
 
 def _rank_one() -> Instance:
@@ -106,6 +113,7 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
     "LogisticMode": _logistic,
     "HyperbolicMode": _hyperbolic,
     "DeepMode": _deep,
+    "DecayingMode": _decaying,
     "RankOne": _rank_one,
     "Riccati": _riccati,
     "SymmetricRiccati": _symmetric,
@@ -184,6 +192,13 @@ TRAJECTORIES = (
         _deep,
         _claimed("DeepMode"),
         _elsewhere("DeepMode", data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]])),
+        exact=True,
+    ),
+    PathEntry(
+        "decaying-modes",
+        _decaying,
+        _claimed("DecayingMode"),
+        _elsewhere("DecayingMode", data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]])),
         exact=True,
     ),
     PathEntry(
