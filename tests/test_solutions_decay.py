@@ -8,8 +8,11 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from flint import arb
 
 import symflow as sf
+from symflow.flow.problem import bind
+from symflow.precision.fading import FadingRemainder, _turns
 from symflow.solutions import DecayingMode, LinearRegression, LogisticMode
 
 DECAYS = Fraction(1, 10), Fraction(1, 3), Fraction(1)
@@ -211,3 +214,59 @@ def test_what_weight_decay_spoils_is_refused():
     plain = sf.gradient_flow(sf.LinearNetwork(1, 1, 1, 1), sf.SquaredLoss())
     found = sf.solve(plain, data, [[[1]]] * 3, all=True)
     assert "DecayingMode" not in [sol.name for sol in found]
+
+
+def test_the_enclosed_limit_is_the_ridge_solution_from_any_start():
+    X, Y = [[1, 2, 3], [2, 0, 1]], [[1, 2], [0, 1]]
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 2), sf.SquaredLoss(l2="1/3"))
+    ball = sf.enclose(flow, sf.Dataset(X, Y), [[[1, 2, 3], [0, 1, 0]]], sf.oo, digits=9)
+    x, y = sympy.Matrix(X), sympy.Matrix(Y)
+    ridge = y.T * x * (x.T * x + sympy.Rational(2, 3) * sympy.eye(3)).inv()
+    assert ball.contains(ridge.tolist())
+    assert ball.excludes((ridge + sympy.ones(2, 3) / 10**7).tolist())
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_enclosed_limit_is_that_of_the_modes(depth):
+    """Where a second mode dies, minimizers form a manifold of rotated hidden units."""
+    flow = sf.gradient_flow(sf.LinearNetwork(*[2] * (depth + 1)), sf.SquaredLoss(l2=1))
+    data = sf.whitened(diagonal(3, Fraction(1, 4)))
+    start = [diagonal(Fraction(3, 4), Fraction(1, 3))] * depth
+    ball = sf.enclose(flow, data, start, [1, sf.oo], digits=10)
+    limit = sf.solve(flow, data, start).limit
+    assert ball.contains(limit)
+    assert ball.excludes(limit + 1e-6)
+    assert "second derivative" in ball.proof[-1]
+
+
+def test_a_generic_start_ends_where_singular_values_are_cut():
+    """σ − l2 of the target with singular values 2 and 1/4: the rest dies."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss(l2="1/2"))
+    data = sf.whitened(TURN @ diagonal(2, Fraction(1, 4)))
+    start = [[[1, Fraction(1, 2)], [0, 1]], [[1, 0], [1, 2]]]
+    ball = sf.enclose(flow, data, start, sf.oo, digits=10)
+    assert ball.contains(TURN @ diagonal(Fraction(3, 2), 0))
+    assert ball.excludes(TURN @ diagonal(2, 0))
+
+
+def test_velocities_are_orthogonal_to_rotations_of_hidden_units():
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=shape) for shape in [(3, 2), (4, 3), (2, 4)]]
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 4, 2), sf.SquaredLoss(l2=0.5))
+    kernel = sf.compile(flow)
+    moved = kernel(*weights, np.eye(2), rng.normal(size=(2, 2)))
+    velocity = np.concatenate([part.ravel() for part in moved])
+    turns = [part.astype(float) for part in _turns(weights)]
+    assert len(turns) == 3 + 6
+    for turn in turns:
+        assert np.linalg.norm(turn) > 0.1
+        assert abs(turn @ velocity) < 1e-12
+
+
+def test_a_mode_that_dies_as_a_power_of_t_has_no_enclosed_limit():
+    """σ = l2: the second derivative at the limit is singular, by no rotation."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=2))
+    remainder = FadingRemainder(bind(flow, sf.whitened([[2]]), [[[1]], [[1]]]))
+    near = [np.array([[arb(1) / 1000]], dtype=object)] * 2
+    with pytest.raises(sf.PrecisionLost, match="dying as a power of t"):
+        remainder.length(near, arb(0))

@@ -42,6 +42,7 @@ from symflow.precision.balls import (
 )
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
+from symflow.precision.fading import FadingRemainder
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
@@ -73,10 +74,6 @@ OF_MOMENTS = (
     "proven for these moments: their flow from the given start, both taken as exact "
     f"numbers, {WITHIN}"
 )
-LIMIT_PROOF = (
-    "limit: the loss above its minimum decays at a rate that is bounded below near the "
-    "last time, which bounds the path that is left (Polyak–Łojasiewicz)"
-)
 
 
 def enclose(
@@ -101,7 +98,7 @@ def enclose(
     and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
     follows from norms, for other models, which should be small, from the second
     derivative.  The limit: dense layers and the squared loss, of samples or of
-    measurements.
+    measurements, and for few weights and the former also with weight decay.
 
     Parameters
     ----------
@@ -157,7 +154,8 @@ def enclose(
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
     if endless:
-        remainder = Remainder(problem)
+        fades = problem.flow.loss.l2 != 0 and isinstance(flow.loss, SquaredLoss)
+        remainder = (FadingRemainder if fades else Remainder)(problem)
     times = _settled(problem, asked, int(digits)) if endless else asked
     plan = planned(problem, times, int(digits))
     for _ in range(ATTEMPTS):
@@ -307,5 +305,5 @@ def _to_limit(finite: Enclosure, remainder: Any, kept: int) -> Enclosure:
         middle,
         np.array([*finite.radius[:kept], total]),
         np.array([*finite.end_to_end_radius[:kept], end]),
-        (*finite.proof, LIMIT_PROOF),
+        (*finite.proof, remainder.proof),
     )

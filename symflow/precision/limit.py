@@ -24,14 +24,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil, inf, log
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from flint import arb
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rational import to_flint
-from symflow.codegen import evaluate
+from symflow.codegen import evaluate, rhs_program
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
@@ -65,12 +65,14 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
     allowed.
     """
     floats = problem.floats
-    force = force_program(problem.flow)
+    # with weight decay it is not the force that vanishes
+    slow = problem.flow.loss.l2 != 0
+    program = (rhs_program if slow else force_program)(problem.flow)
     peak = 0.0
     seen: list[tuple[float, float]] = []
     for count, step in enumerate(float_steps(floats, inf)):
-        (residual,) = evaluate(force, [*step.at(step.t), *floats.arguments])
-        size = float(np.linalg.norm(residual))
+        residuals = evaluate(program, [*step.at(step.t), *floats.arguments])
+        size = float(np.linalg.norm([np.linalg.norm(part) for part in residuals]))
         peak = max(peak, size)
         if size <= RATE_WINDOW[len(seen)] * peak:
             seen.append((step.t, max(size, 1e-16 * peak)))
@@ -98,6 +100,11 @@ class Remainder:
     Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
     and not given exactly.
     """
+
+    proof: ClassVar[str] = (
+        "limit: the loss above its minimum decays at a rate that is bounded below near "
+        "the last time, which bounds the path that is left (Polyak–Łojasiewicz)"
+    )
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -135,13 +142,13 @@ class Remainder:
         Raises PrecisionLost if convergence cannot be proven from there.
         """
         with ALONE, workbits(self._problem_precision(weights)):
-            near = _inflated(weights, error)
+            near = inflated(weights, error)
             (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
             size = frobenius([force])
         with ALONE, workbits(NORM_BITS):
             radius = arb(0)
             for _ in range(4):
-                speed = self._speed(_inflated(weights, error + radius))
+                speed = self._speed(inflated(weights, error + radius))
                 if not speed > 0:
                     break
                 length = (size / (speed * self._decay)).upper()
@@ -176,7 +183,7 @@ class Remainder:
         return (left + right).lower().max(arb(0)).sqrt().lower()
 
     def _least(self, matrix: Array, metric: Array) -> Any:
-        middle = np.linalg.solve(_middle(metric), _middle(matrix))
+        middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
         guess = float(np.min(np.linalg.eigvals(middle).real))
         symmetric = (matrix + matrix.T) / 2
         return smallest_ratio(symmetric, metric, guess)
@@ -246,7 +253,8 @@ def _reduce(matrix: Array) -> tuple[Any, int]:
     return reduced, int(rank)
 
 
-def _inflated(weights: list[Array], radius: Any) -> list[Array]:
+def inflated(weights: list[Array], radius: Any) -> list[Array]:
+    """Return balls around all entries of weights within a Frobenius distance."""
     spread = arb(0, radius.upper())
     return map_arrays(lambda x: x + spread, weights)
 
@@ -255,7 +263,7 @@ def _identity(size: int) -> Array:
     return to_arb_array(np.eye(size))
 
 
-def _middle(matrix: Array) -> Array:
+def middle_of(matrix: Array) -> Array:
     """Return float64 midpoints."""
     return to_float_array(
         np.vectorize(lambda x: float(x.mid()), otypes=[float])(matrix)
