@@ -56,6 +56,7 @@ from symflow.convergence.two_layers import (
     InstantaneousRate,
     MarginRate,
 )
+from symflow.convergence.vanishing_loss import VanishingLoss
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind_gradient
 
@@ -168,6 +169,7 @@ __all__ = [
     "ThreeLayerRate",
     "UniformDescent",
     "UnimodalRate",
+    "VanishingLoss",
     "alignment_defect",
     "attempts",
     "closest_approach",

@@ -91,6 +91,11 @@ class RateBound(Bound, Theorem):
         """The exponential rate of the quantity, rounded down."""
         return self.constant * (1 - ROUNDED_DOWN)
 
+    @property
+    def falls(self) -> str:
+        """How the quantity falls, where that is no exponential."""
+        return ""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LossBound(RateBound):
