@@ -11,6 +11,8 @@ import sympy
 from flint import arb
 
 import symflow as sf
+from symflow.bias import RidgeLimit
+from symflow.convergence import regime
 from symflow.flow.problem import bind
 from symflow.precision.fading import FadingRemainder, _turns
 from symflow.solutions import DecayingMode, LinearRegression, LogisticMode
@@ -270,3 +272,42 @@ def test_a_mode_that_dies_as_a_power_of_t_has_no_enclosed_limit():
     near = [np.array([[arb(1) / 1000]], dtype=object)] * 2
     with pytest.raises(sf.PrecisionLost, match="dying as a power of t"):
         remainder.length(near, arb(0))
+
+
+def test_one_layer_is_predicted_to_end_at_the_ridge_solution():
+    flow = sf.gradient_flow(sf.LinearNetwork(3, 2), sf.SquaredLoss(l2="1/3"))
+    X, Y, start = [[1, 2, 3], [2, 0, 1]], [[1, 2], [0, 1]], [[[1, 2, 3], [0, 1, 0]]]
+    bias = sf.implicit_bias(flow, sf.Dataset(X, Y), start)
+    x, y = sympy.Matrix(X), sympy.Matrix(Y)
+    ridge = y.T * x * (x.T * x + sympy.Rational(2, 3) * sympy.eye(3)).inv()
+    assert bias.exact_limit.tolist() == ridge.tolist()
+    assert bias.status is sf.Status.PROVED
+    assert bias.kkt_residual(bias.limit) == 0 < bias.kkt_residual(bias.limit + 0.1)
+    floats = np.array(X, float), np.array(Y, float)
+    rounded = sf.implicit_bias(flow, sf.Dataset(*floats), start).limit
+    assert rounded == pytest.approx(bias.limit, rel=1e-14)
+    run = sf.precise(flow, sf.Dataset(X, Y), start, [0, 1, 20], digits=30)
+    assert max(bias.residuals(run)) < 1e-28
+    other = sf.gradient_flow(flow.network, sf.SquaredLoss(l2="1/2"))
+    wrong = sf.implicit_bias(other, sf.Dataset(X, Y), start)
+    assert max(wrong.residuals(run)) > 1e-4
+    plain = sf.gradient_flow(flow.network, sf.SquaredLoss())
+    assert not isinstance(
+        sf.implicit_bias(plain, sf.whitened(ridge), start), RidgeLimit
+    )
+
+
+def test_no_start_is_lazy_under_weight_decay():
+    data, start = (
+        sf.whitened(np.diag([1.0, 0.5])),
+        sf.lambda_balanced_init(100, 0.1, rng=0),
+    )
+    verdicts = {
+        l2: regime(
+            sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss(l2=l2)),
+            data,
+            start,
+        ).verdict
+        for l2 in (0, "1/10")
+    }
+    assert verdicts == {0: "lazy", "1/10": "between"}
