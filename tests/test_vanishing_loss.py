@@ -140,3 +140,21 @@ def test_the_widest_margin_is_that_of_the_nearest_point():
         best = np.max(np.min(rows @ ways, axis=0))
         found = widest_margin(rows)
         assert found == pytest.approx(max(best, 0), abs=3e-4) or best < 1e-6
+
+
+def test_the_time_to_an_accuracy_is_that_of_the_bound():
+    flow = sf.gradient_flow(sf.DiagonalNetwork(1, 2), sf.ExponentialLoss())
+    case = flow, sf.Dataset([[1]], [1]), ([[2]], [[-1]])
+    (bound,) = sf.rates(*case)
+    time = bound.time_to(0.01)
+    assert time == pytest.approx((100 - np.exp(-2)) / 3, rel=1e-6)  # c = λ = 3, γ = 1
+    assert -sf.simulate(*case, [time]).end_to_end[-1].item() < np.log(0.01)
+    squared = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    for rate in sf.rates(squared, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]]):
+        if rate.rate > 0 and rate.name != "InstantaneousRate":
+            found = rate.time_to(1e-6)
+            expected = np.log(float(rate.bound(0.0)) / 1e-6) / rate.rate
+            assert found == pytest.approx(expected, rel=1e-9)
+            assert rate.time_to(1e3) == 0
+    with pytest.raises(sf.InvalidArgument, match="needs a positive number; got 0"):
+        bound.time_to(0)
