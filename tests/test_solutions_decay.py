@@ -309,3 +309,20 @@ def test_no_start_is_lazy_under_weight_decay():
         for l2 in (0, "1/10")
     }
     assert verdicts == {0: "lazy", "1/10": "between"}
+
+
+@pytest.mark.parametrize("hidden", [1, 2])
+def test_the_second_derivative_at_a_limit_by_hand(hidden):
+    """[[2, 1], [1, 2]] of the unit in use; [[1/2, −1/2], …] of one that died.
+
+    The zero of the second is the rotation of both units, and is lifted to 4.
+    """
+    net = sf.LinearNetwork(1, hidden, 1)
+    flow = sf.gradient_flow(net, sf.SquaredLoss(l2="1/2"))
+    start = [np.eye(hidden, 1), np.eye(1, hidden)]
+    problem = bind(flow, sf.whitened([[2]]), start)
+    root = arb(3) / 2
+    near = [np.array(w * root.sqrt(), dtype=object) for w in start]
+    data = [np.array([[arb(x)]], dtype=object) for x in (1, 2)]
+    slope = FadingRemainder(problem)._slope([w + arb(0) for w in near], data)
+    assert 0.999 < float(slope) <= 1
