@@ -63,7 +63,7 @@ POINT = {SIGMA: 5, LAM: 2, L2: sympy.Rational(3, 7), A: sympy.Rational(4, 3)}
 def fading(problem: Problem) -> Hypothesis:
     """Require the squared loss with weight decay, the same for all layers."""
     found, l2 = decaying_loss(problem), problem.flow.loss.l2
-    words = "squared loss with one rational weight decay"
+    words = "one rational weight decay above zero"
     return replace(found, words=words, holds=found.holds and l2 != 0)
 
 
