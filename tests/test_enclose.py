@@ -374,13 +374,13 @@ def test_start_and_global_state():
         ),
         (
             lambda: enclose(
-                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2="1/2")),
+                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=(0, 1))),
                 sf.whitened([[2]]),
                 [[[1]], [[1]]],
                 sympy.oo,
             ),
             sf.HypothesisFailed,
-            r"enclose\(t=oo\): the limit is enclosed without weight decay",
+            r"enclose\(t=oo\): with weight decay the limit is enclosed for the squared",
         ),
         (
             lambda: enclose(

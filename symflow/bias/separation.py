@@ -15,11 +15,11 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction, context_of, to_mpf
-from symflow.claims import Hypothesis, positive, structural
+from symflow.claims import Hypothesis, conditions, positive, structural
+from symflow.claims.conditions import on_flow
 from symflow.flow.problem import CHECK_DIGITS, GUARD_DIGITS, Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
-from symflow.losses.margin import MarginLoss
 from symflow.networks import (
     HadamardDifference,
     Network,
@@ -35,12 +35,8 @@ LARGEST_TENSOR = 300_000
 LAYERED = (Network, TensorNetwork)
 
 
-def margin_loss(problem: Problem) -> Hypothesis:
-    """Say whether the loss is the exponential or the logistic one, alone."""
-    loss = problem.flow.loss
-    plain = isinstance(loss, MarginLoss) and loss.l2 == 0
-    words = "exponential or logistic loss without weight decay"
-    return structural(words, plain, repr(loss))
+#: The exponential or the logistic loss, alone, as a condition on a problem.
+margin_loss = on_flow(conditions.margin_loss)
 
 
 def one_output(problem: Problem) -> Hypothesis:

@@ -24,6 +24,7 @@ from symflow.flow import GradientFlow
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.networks import Network
 
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
@@ -34,10 +35,24 @@ FLOOR = 1e-12
 Measure = Callable[[Problem], Any]
 
 
-def squared_loss(flow: GradientFlow) -> Hypothesis:
-    """Say whether the loss is the squared loss without weight decay."""
-    plain = isinstance(flow.loss, SquaredLoss) and flow.loss.l2 == 0
-    return structural("squared loss without weight decay", plain, repr(flow.loss))
+def squared_loss(flow: GradientFlow, *, decay: bool = False) -> Hypothesis:
+    """Say whether the loss is the squared loss without weight decay.
+
+    With `decay`, one rational weight decay of all layers is allowed.
+    """
+    squared, l2 = isinstance(flow.loss, SquaredLoss), flow.loss.l2
+    if decay:
+        words = "squared loss, one rational weight decay at most"
+        return structural(words, squared and bool(l2.is_Rational), repr(flow.loss))
+    words = "squared loss without weight decay"
+    return structural(words, squared and l2 == 0, repr(flow.loss))
+
+
+def margin_loss(flow: GradientFlow) -> Hypothesis:
+    """Say whether the loss is the exponential or the logistic one, alone."""
+    plain = isinstance(flow.loss, MarginLoss) and flow.loss.l2 == 0
+    words = "exponential or logistic loss without weight decay"
+    return structural(words, plain, repr(flow.loss))
 
 
 def dense_layers(

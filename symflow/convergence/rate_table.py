@@ -102,9 +102,11 @@ class Guarantees(Sequence[RateBound]):
         lines = [f"{self._count}:"]
         for bound in self.bounds:
             part = bound.rate / self.rate if self.rate > 0 else 1.0
+            pace = f"at rate {said_down(bound.rate)} ({part:.0%} of the fastest)"
+            pace = f"as {bound.falls}" if bound.falls else pace
             lines.append(
-                f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} falls at "
-                f"rate {said_down(bound.rate)} ({part:.0%} of the fastest)"
+                f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} "
+                f"falls {pace}"
             )
         return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
 
@@ -128,6 +130,8 @@ class Guarantees(Sequence[RateBound]):
 
 def _falling(bound: RateBound) -> Marked:
     rate = said_down(bound.rate)
+    if bound.falls:
+        return Marked(bound.falls, bound.falls)
     return Marked(f"e^(−{rate} t)", f"$e^{{-{rate}\\,t}}$")
 
 

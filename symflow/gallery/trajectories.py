@@ -36,8 +36,8 @@ HALF = sympy.Rational(1, 2)
 TIMES = (0, HALF, 2)
 
 
-def _instance(network: AbstractNetwork, data: Any, init: Any) -> Instance:
-    return Instance(gradient_flow(network, SquaredLoss()), data, init, TIMES)
+def _instance(network: AbstractNetwork, data: Any, init: Any, l2: Any = 0) -> Instance:
+    return Instance(gradient_flow(network, SquaredLoss(l2=l2)), data, init, TIMES)
 
 
 def _columns(*weights: Any) -> tuple[Any, ...]:
@@ -67,6 +67,12 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
         LinearNetwork(2, 2, 2, 2),
         Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]]),
         ([[HALF, 0], [0, HALF]],) * 3,
+    ),
+    "DecayingMode": lambda: _instance(  # one mode is learned, the other dies
+        LinearNetwork(2, 2, 2, 2),
+        Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]]),
+        ([[HALF, 0], [0, HALF]],) * 3,
+        HALF,
     ),
     "RankOne": lambda: _instance(
         LinearNetwork(2, 1, 2, 2),
@@ -182,6 +188,11 @@ TRAJECTORIES = (
         init=([[HALF, 0], [0, 1]], [[2, 0], [0, 1]]),
     ),
     _line("saxe-deep", "DeepMode", data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]])),
+    _line(
+        "decaying-modes",
+        "DecayingMode",
+        data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]]),
+    ),
     _line("eftekhari-trajectory", "RankOne", data=whitened([[2, 0], [0, HALF]])),
     _line("fukumizu-riccati", "Riccati", data=whitened([[2, 1, 0], [HALF, -1, 2]])),
     _line(

@@ -45,6 +45,7 @@ from symflow.precision.balls import (
 )
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
+from symflow.precision.fading import FadingRemainder
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
@@ -87,10 +88,6 @@ OF_SETS = (
     "proven for all starts and data in the given sets, whose middles have the "
     f"midpoints: each flow {WITHIN}"
 )
-LIMIT_PROOF = (
-    "limit: the loss above its minimum decays at a rate that is bounded below near the "
-    "last time, which bounds the path that is left (Polyak–Łojasiewicz)"
-)
 
 
 def enclose(
@@ -118,7 +115,7 @@ def enclose(
     and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
     follows from norms, for other models, which should be small, from the second
     derivative.  The limit: dense layers and the squared loss, of samples or of
-    measurements.
+    measurements, and for few weights and the former also with weight decay.
 
     Parameters
     ----------
@@ -199,7 +196,9 @@ def _enclosed(
     """Enclose all flows of a problem at once."""
     centre, asked = problem.centre, times
     if endless:
-        remainder = Remainder(problem)
+        squared = isinstance(problem.flow.loss, SquaredLoss)
+        fades = squared and problem.flow.loss.l2 != 0
+        remainder = (FadingRemainder if fades else Remainder)(problem)
         times = _settled(centre, asked, digits, sets=problem.is_set)
     plan = planned(centre, times, digits)
     for _ in range(ATTEMPTS):
@@ -352,7 +351,9 @@ def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
 
 
 def _to_limit(
-    finite: Enclosure, remainder: Remainder, asked: tuple[Fraction, ...]
+    finite: Enclosure,
+    remainder: Remainder | FadingRemainder,
+    asked: tuple[Fraction, ...],
 ) -> Enclosure:
     """Add what is left after the time from which most is proven; keep those asked."""
     total, start = min(_ends(finite, remainder))
@@ -375,11 +376,13 @@ def _to_limit(
         midpoints=middle,
         radius=np.array([*finite.radius[kept[:-1]], total]),
         end_to_end_radius=np.array([*finite.end_to_end_radius[kept[:-1]], end]),
-        proof=(*finite.proof, LIMIT_PROOF),
+        proof=(*finite.proof, remainder.proof),
     )
 
 
-def _ends(finite: Enclosure, remainder: Remainder) -> list[tuple[float, float]]:
+def _ends(
+    finite: Enclosure, remainder: Remainder | FadingRemainder
+) -> list[tuple[float, float]]:
     """Return how far the limit can be from the last midpoints, as seen from a time."""
     found, bits = [], finite.context.prec + 64
     last = [weight[-1] for weight in finite.weights]

@@ -31,14 +31,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil, inf, log
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from flint import arb
 
 from symflow.algebra.arrays import Array, has_sets, to_float_array
 from symflow.algebra.rational import to_flint
-from symflow.codegen import evaluate
+from symflow.codegen import evaluate, rhs_program
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
@@ -78,12 +78,14 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
     allowed.
     """
     floats = problem.floats
-    force = force_program(problem.flow)
+    # with weight decay it is not the force that vanishes
+    slow = problem.flow.loss.l2 != 0
+    program = (rhs_program if slow else force_program)(problem.flow)
     peak = 0.0
     seen: list[tuple[float, float]] = []
     for count, step in enumerate(float_steps(floats, inf)):
-        (residual,) = evaluate(force, [*step.at(step.t), *floats.arguments])
-        size = float(np.linalg.norm(residual))
+        residuals = evaluate(program, [*step.at(step.t), *floats.arguments])
+        size = float(np.linalg.norm([np.linalg.norm(part) for part in residuals]))
         peak = max(peak, size)
         if size <= RATE_WINDOW[len(seen)] * peak:
             seen.append((step.t, max(size, 1e-16 * peak)))
@@ -109,6 +111,11 @@ class Remainder:
     Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
     and not given exactly.
     """
+
+    proof: ClassVar[str] = (
+        "limit: the loss above its minimum decays at a rate that is bounded below near "
+        "the last time, which bounds the path that is left (Polyak–Łojasiewicz)"
+    )
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -159,7 +166,7 @@ class Remainder:
             loss = rest + top * growth.reach(error)
             radius = (FIRST * error + rest).upper()
             for _ in range(ENLARGEMENTS):
-                speed = self._speed(_inflated(weights, radius))
+                speed = self._speed(inflated(weights, radius))
                 if not speed > 0:
                     break
                 rate = speed * speed * self._decay
@@ -187,7 +194,7 @@ class Remainder:
         start = as_matrix(self._problem.weights[0])
         within = basis * inverse * basis.transpose()
         off = start * (as_matrix(_identity(within.nrows())) - within)
-        for weight in _inflated(weights[1:], error):
+        for weight in inflated(weights[1:], error):
             off = as_matrix(weight) * off
         return size_of([least * basis.transpose() + off - as_matrix(product)])
 
@@ -213,7 +220,7 @@ class Remainder:
         return (left + right).lower().max(arb(0)).sqrt().lower()
 
     def _least(self, matrix: Array, metric: Array) -> Any:
-        middle = np.linalg.solve(_middle(metric), _middle(matrix))
+        middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
         guess = float(np.min(np.linalg.eigvals(middle).real))
         symmetric = (matrix + matrix.T) / 2
         return smallest_ratio(symmetric, metric, guess)
@@ -286,7 +293,8 @@ def _reduce(matrix: Array) -> tuple[Any, int]:
     return reduced, int(rank)
 
 
-def _inflated(weights: list[Array], radius: Any) -> list[Array]:
+def inflated(weights: list[Array], radius: Any) -> list[Array]:
+    """Return balls around all entries of weights within a Frobenius distance."""
     spread = arb(0, radius.upper())
     return map_arrays(lambda x: x + spread, weights)
 
@@ -295,7 +303,7 @@ def _identity(size: int) -> Array:
     return to_arb_array(np.eye(size))
 
 
-def _middle(matrix: Array) -> Array:
+def middle_of(matrix: Array) -> Array:
     """Return float64 midpoints."""
     return to_float_array(
         np.vectorize(lambda x: float(x.mid()), otypes=[float])(matrix)

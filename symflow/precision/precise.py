@@ -97,7 +97,6 @@ def precise(
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
     kinds = HighPrecision | None
     expect(arithmetic, kinds, "precise(arithmetic=…)", "Flint() or Mpmath()")
-    expect(progress, Callable | None, "precise(progress=…)", "a function of a number")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import as_fraction, to_float, to_mpf
 from symflow.algebra.products import matmul
 from symflow.algebra.rational import product_of
 from symflow.claims import Hypothesis, conditions, relative_size
@@ -34,6 +34,18 @@ TINY = 1e-300
 
 #: The squared loss without weight decay, as a condition on a problem.
 squared_loss = on_flow(conditions.squared_loss)
+
+#: The squared loss, where closed forms know what one weight decay changes.
+decaying_loss = on_flow(conditions.squared_loss, decay=True)
+
+
+def weight_decay(problem: Problem) -> Any:
+    """Return the weight decay as a number of the arithmetic of the data."""
+    like = problem.arguments[0].flat[0]
+    if hasattr(like, "context"):
+        return to_mpf(problem.flow.loss.l2, like.context)
+    l2 = as_fraction(problem.flow.loss.l2)
+    return to_float(l2) if isinstance(like, float) else l2
 
 
 def balanced(problem: Problem) -> Hypothesis:

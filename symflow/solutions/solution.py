@@ -302,8 +302,7 @@ class Solution(Theorem):
                 raise HypothesisFailed(msg)
         return found
 
-    # The closed form as it stands: its values at any float64 times, at one time in as
-    # many digits as are asked for, and at the end.
+    # The closed form as it stands: at float64 times, to any digits, and at the end.
 
     @abstractmethod
     def _end_to_end(self, t: Any) -> Array: ...
@@ -312,7 +311,8 @@ class Solution(Theorem):
     def _weights(self, t: Any) -> tuple[Array, ...]: ...
 
     def _precise(self, t: Any, digits: int) -> Array:
-        asked = digits + spare_digits(t, self.problem.arguments) + self._lost
+        rates = (*self.problem.arguments, np.array([self.problem.flow.decays]))
+        asked = digits + spare_digits(t, rates) + self._lost
         return self._at(t, -(-asked // STEP) * STEP)
 
     @abstractmethod

@@ -33,7 +33,7 @@ from symflow.solutions.numpy_form import Routine
 from symflow.solutions.solution import Solution
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
-LAM, START = sympy.symbols("lambda w0", positive=True)
+LAM, START, L2 = sympy.symbols("lambda w0 l2", positive=True)
 
 
 #: W = Σ w_i u_i v_iᵀ as code.
@@ -44,6 +44,11 @@ class SpectralSolution(Solution):
     """A solution by modes."""
 
     unknown: ClassVar = sympy.Function("w")(T)
+
+    @property
+    def decay(self) -> sympy.Expr:
+        """The weight decay as derivations write it: l2, or zero without."""
+        return L2 if self.problem.flow.loss.l2 else sympy.S.Zero
 
     @cached_property
     def modes(self) -> JointModes:

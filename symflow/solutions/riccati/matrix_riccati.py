@@ -299,7 +299,7 @@ class GramSolution(Solution):
         What the start has along rates f > 0, and not along greater ones, grows to 2f/κ.
         """
         start, kappa = self._sharp
-        if not kappa:  # no input: F = 0 for data, and nothing moves
+        if not kappa and not start.rates[0] < 0:  # no input: nothing moves, or dies
             still = not any(start.rates)
             return self.end_to_end(0.0) if still else self._end_to_end(0.0) * np.nan
         sides = [

@@ -43,6 +43,8 @@ def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
 
     values = solution.progress
     scanned = values(grid)
+    if not scanned.shape[1]:  # every mode dies
+        return [np.zeros(0) for _ in parts]
     return [_firsts(values, grid, scanned, part) for part in parts]
 
 
