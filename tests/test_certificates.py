@@ -126,7 +126,7 @@ def test_a_start_in_time_zero_and_times_inside_of_steps_are_carried(tmp_path):
     _, file = certificate(tmp_path, t=times)
     code, said = checker.main([str(file)])
     assert code == 0
-    assert said.count("within") == 1 + len(times)
+    assert said.count("within") == len(times)
 
 
 def test_every_weight_may_have_a_decay_of_its_own(tmp_path):
@@ -367,24 +367,10 @@ def test_no_file_is_unreadable(tmp_path):
 # what a certificate does not carry
 
 
-@pytest.mark.parametrize(
-    ("flow", "data", "start", "t", "why"),
-    [
-        (DENSE, WHITENED, [sympy.eye(2) * sympy.sqrt(2)] * 2, 1, "rational"),
-        (DENSE, WHITENED, [np.eye(2, dtype=int)] * 2, sf.oo, "limit"),
-        (
-            sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.LogisticLoss()),
-            sf.Dataset([[1], [2]], [[1], [-1]]),
-            [[[1]], [[1]]],
-            1,
-            "LogisticLoss",
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_not_carried_is_refused(tmp_path, flow, data, start, t, why):
-    start = [np.array(sympy.Matrix(w).tolist(), dtype=object) for w in start]
-    ball = sf.enclose(flow, data, start, t, digits=10)
-    with pytest.raises(InvalidArgument, match=why):
+def test_what_is_not_carried_is_refused(tmp_path):
+    start = [np.array((sympy.eye(2) * sympy.sqrt(2)).tolist(), dtype=object)] * 2
+    ball = sf.enclose(DENSE, WHITENED, start, 1, digits=10)
+    with pytest.raises(InvalidArgument, match="rational"):
         sf.save(ball, tmp_path / "c.json")
     assert sf.load(sf.save(ball, tmp_path / "c.npz")).error == ball.error
 
@@ -467,17 +453,8 @@ def test_bounds_of_numbers_are_above_and_close():
     assert checker.exp(Fraction(0)) >= 1
 
 
-def test_spectral_norms_are_above_and_close():
-    generator = random.Random(5)
-    for rows, columns in ((1, 1), (2, 3), (4, 2), (3, 3)):
-        for scale in (10, 10**40):
-            entries = [generator.randint(-scale, scale) for _ in range(rows * columns)]
-            true = np.linalg.norm(
-                np.array(entries, dtype=float).reshape(rows, columns), 2
-            )
-            bound = float(checker.spectral(entries, rows, columns))
-            assert true * (1 - 1e-12) <= bound <= true * 1.05
-    assert checker.spectral([0, 0], 1, 2) < 1
+def semidefinite(matrix):
+    return checker.exceeds(matrix, Fraction(0), matrix)
 
 
 def test_semidefinite_matrices_are_told_from_others():
@@ -486,17 +463,13 @@ def test_semidefinite_matrices_are_told_from_others():
         for rank in range(1, size + 1):
             root = drawn(generator, rank, size)
             gram = (root.T @ root).tolist()
-            assert checker.is_semidefinite(gram)
+            assert semidefinite(gram)
             if rank < size:
                 gram[0][0] -= Fraction(1, 10**12)
-                assert not checker.is_semidefinite(gram)
-    assert checker.is_semidefinite([[Fraction(0)]])
-    assert not checker.is_semidefinite(
-        [[Fraction(0), Fraction(1)], [Fraction(1), Fraction(1)]]
-    )
-    assert not checker.is_semidefinite(
-        [[Fraction(1), Fraction(1)], [Fraction(0), Fraction(1)]]
-    )
+                assert not semidefinite(gram)
+    assert semidefinite([[Fraction(0)]])
+    assert not semidefinite([[Fraction(0), Fraction(1)], [Fraction(1), Fraction(1)]])
+    assert not semidefinite([[Fraction(1), Fraction(1)], [Fraction(0), Fraction(1)]])
 
 
 BITS, ORDER = 24, 4
@@ -507,7 +480,8 @@ def curve(generator, rows, columns, terms, top=2**26):
         [generator.randint(-top, top) for _ in range(generator.randint(1, terms))]
         for _ in range(rows * columns)
     ]
-    return checker.Curve((rows, columns), entries, generator.randint(0, 3))
+    error = generator.randint(0, 3)
+    return checker.Curve((BITS, ORDER), (rows, columns), entries, error)
 
 
 def at(entry, s):
@@ -515,13 +489,11 @@ def at(entry, s):
 
 
 def test_products_and_sums_of_curves_are_off_by_no_more_than_they_say():
-    generator, grid = random.Random(7), (BITS, ORDER)
+    generator = random.Random(7)
     for _ in range(60):
         a, b = curve(generator, 2, 3, ORDER + 1), curve(generator, 3, 2, ORDER + 1)
         c, d = curve(generator, 2, 2, 2), Fraction(generator.randint(-9, 9), 7)
-        table = checker.table_of(2, 3, 2)
-        product = checker.times(a, b, (2, 2), table, grid)
-        result = checker.plus(product, checker.scaled(d, c, grid))
+        result = a @ b + c * d
         for s in (Fraction(0), Fraction(1, 3), Fraction(1)):
             # anything that a, b and c may stand for, at the ends of their bounds
             x, y, z = (
@@ -546,11 +518,11 @@ def test_norms_on_pieces_hold_everywhere_on_them():
     for _ in range(10):
         a = curve(generator, 2, 3, 5)
         for piece in range(checker.PIECES):
-            bound = float(a.norm(piece, BITS))
+            bound = float(a.norm(piece))
             for part in (0, 0.3, 1):
                 s = Fraction((piece + part) / checker.PIECES)
                 matrix = np.array([float(at(e, s)) for e in a.terms]).reshape(2, 3)
-                assert np.linalg.norm(matrix, 2) <= bound * (1 + 1e-12)
+                assert np.linalg.norm(matrix) <= bound * (1 + 1e-12)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -559,12 +531,9 @@ def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
     given = checker.GivenProblem(problem_document(bound))
     grid, model = (200, 1), given.model
     weights = [checker.constant(w, grid) for w in given.start]
-    values = model.values(weights, grid)
-    table = checker.table_of(len(given.yx), *checker.shape_of(given.xx))
-    xx, yx = checker.constant(given.xx, grid), checker.constant(given.yx, grid)
-    moved = checker.times(values[-1], xx, values[-1].shape, table, grid)
-    force = checker.plus(yx, checker.scaled(Fraction(-1), moved, grid))
-    found = model.pull_back(values, force, grid)
+    values = model.values(weights)
+    force, _, _ = given.force(values[-1])
+    found = model.pull_back(values, force)
     flow = bound.flow
     arrays = [np.array(w, dtype=object) for w in given.start]
     arguments = [*arrays, *bound.arguments]
@@ -576,7 +545,7 @@ def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
             assert abs(Fraction(entry[0], 2**200) - exact) < Fraction(1, 2**190)
     # the bounds m and c, against moves and second differences in float64
     rng, radius = np.random.default_rng(1), 0.25
-    norms = [value.norm(0, 200) for value in values]
+    norms = [value.norm(0) for value in values]
     m, c = model.bounds(norms, Fraction(radius))
     program = sf.codegen.end_to_end_program(flow)
 
@@ -594,10 +563,10 @@ def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
         second = (
             W(shift, middle + step) - 2 * W(shift, middle) + W(shift, middle - step)
         )
-        nuclear = np.linalg.norm(second / step**2, "nuc")
+        size = np.linalg.norm(second / step**2)
         most = sum(
             float(c[k][q]) * a * b
             for k, a in enumerate(sizes)
             for q, b in enumerate(sizes)
         )
-        assert nuclear <= most * (1 + 1e-3) + 1e-6
+        assert size <= most * (1 + 1e-3) + 1e-6
