@@ -9,12 +9,15 @@ import random
 import subprocess
 import sys
 from base64 import b85decode, b85encode
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
+from adversary.certificates import KINDS, certificate as certificate_of, faults
 
 import symflow as sf
 from symflow.certificate import checker
@@ -570,3 +573,193 @@ def test_fields_and_second_derivatives_agree_with_the_derived_flow(name):
             for q, b in enumerate(sizes)
         )
         assert size <= most * (1 + 1e-3) + 1e-6
+
+
+@pytest.mark.parametrize("top", [2**24, 2**27])
+def test_exponentials_and_the_logistic_function_are_off_by_no_more_than_they_say(top):
+    generator = random.Random(9)
+    for _ in range(8):
+        z = curve(generator, 1, 3, 3, top)
+        for made, function in (
+            (checker.exponential(z), mpmath.exp),
+            (checker.logistic(z), lambda x: 1 / (1 + mpmath.exp(x))),
+        ):
+            for s in (Fraction(0), Fraction(1, 3), Fraction(1)):
+                for k, entry in enumerate(z.terms):
+                    off = generator.choice((-1, 0, 1)) * Fraction(z.error, 2**BITS)
+                    exact = at(entry, s) + off
+                    with mpmath.workdps(40):
+                        true = function(mpmath.mpf(exact.numerator) / exact.denominator)
+                        found = at(made.terms[k], s)
+                        gap = abs(
+                            mpmath.mpf(found.numerator) / found.denominator - true
+                        )
+                        assert gap <= mpmath.mpf(made.error) / 2**BITS
+
+
+@pytest.mark.parametrize("name", ["squared", "exponential", "logistic"])
+def test_forces_and_how_they_change_agree_with_differences_of_the_loss(name):
+    generator, rng = random.Random(10), np.random.default_rng(10)
+    x, y = drawn(generator, 4, 2), np.array([[1, -1], [-1, -1], [1, 1], [-1, 1]])
+    texts = [[[str(v) for v in row] for row in m] for m in (x, y)]
+    given = {
+        "weights": ["W"],
+        "start": [[["1/3", "-1"], ["2", "1/7"]]],
+        "constants": [[["1"]]],
+        "model": [["scale", 0, 2]],
+        "weight decay": ["0"],
+        "loss": name,
+        "data": {"X": texts[0], "Y": texts[1], "divisor": "4"},
+    }
+    known = checker.GivenProblem(given)
+    W = np.array(known.start[0], dtype=float)
+    force, steep, reach = known.force(checker.constant(known.start[0], (120, 1)))
+
+    def loss(W):
+        z = x.astype(float) @ W.T
+        if name == "squared":
+            return np.sum((z - y) ** 2) / 8
+        return (
+            np.sum(
+                np.exp(-y * z) if name == "exponential" else np.log1p(np.exp(-y * z))
+            )
+            / 4
+        )
+
+    def slope(W):
+        steps = [1e-6 * e.reshape(2, 2) for e in np.eye(4)]
+        return np.array([(loss(W - h) - loss(W + h)) / 2e-6 for h in steps])
+
+    found = [float(v) for v in checker.at([force], Fraction(1))]
+    assert np.allclose(found, slope(W), atol=1e-7)
+    for size in (0.1, 3):
+        for _ in range(20):
+            move = rng.standard_normal((2, 2))
+            move *= size / np.linalg.norm(move)
+            change = np.linalg.norm(slope(W + move) - slope(W))
+            assert change <= float(steep) * size * np.exp(float(reach) * size) + 1e-7
+
+
+def test_the_path_that_is_left_is_longer_than_it_is():
+    # w' = 2 − 3w, from the polynomial 1 on: the limit 2/3 is 1/3 away
+    given = {
+        "weights": ["w"],
+        "start": [[["1"]]],
+        "constants": [[["1"]]],
+        "model": [["scale", 0, 2]],
+        "weight decay": ["0"],
+        "data": {"sigma_xx": [["3"]], "sigma_yx": [["2"]]},
+    }
+    known = checker.GivenProblem(given, [["2/9"]])
+    assert known.best == [[Fraction(2, 3)]]
+    one = b85encode((2**40).to_bytes(6, "little")).decode()
+    part = {"length": "1/1000", "widths": [6], "terms": [[one]]}
+    step = checker.Stretch(known, (40, 0), part)
+    left = step.path(["1", "3"], Fraction(1, 2**30))
+    assert 0 < left - Fraction(1, 3) < Fraction(1, 2**20)
+    for constants in (["1.001", "3"], ["1", "3.001"], ["0", "3"], ["-1", "-3"]):
+        with pytest.raises(checker.Refuted, match="too large"):
+            step.path(constants, Fraction(1, 2**30))
+    with pytest.raises(checker.Refuted, match="W\\*"):
+        checker.GivenProblem(given, [["1/9"]])
+    given["weight decay"] = ["1"]
+    with pytest.raises(checker.Refuted, match="no limit"):
+        checker.Stretch(checker.GivenProblem(given, [["2/9"]]), (40, 0), part).path(
+            ["1", "3"], Fraction(0)
+        )
+
+
+# claims of every kind, and what becomes of them
+
+
+IN_TIME = ("weights", "logistic", "rate", "least norm", "law")
+EACH = [
+    kind if kind in IN_TIME else pytest.param(kind, marks=pytest.mark.slow)
+    for kind in KINDS
+]
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_true_claims_of_every_kind_are_accepted_and_changed_ones_are_not(
+    tmp_path, kind
+):
+    seen = Counter()
+    assert list(faults(kind, 0, 4, tmp_path, seen)) == []
+    assert seen["true: 0"] == 1
+    assert seen["changed: 1"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda d: d["statement"]["bound"].__setitem__(1, "40"), "no proof"),
+        (lambda d: d["statement"]["bound"].__setitem__(0, "-1"), "no proof"),
+        (lambda d: d["evidence"]["root of best"][0].__setitem__(0, "1"), "W* Σ_xx"),
+    ],
+)
+def test_bounds_of_the_loss_are_refuted(tmp_path, change, why):
+    document = certificate_of("rate", 1, tmp_path)
+    change(document)
+    code, said = verdict(tmp_path, document)
+    assert (code, why in said) == (1, True)
+
+
+def test_moments_of_many_samples_are_named_by_their_digest(tmp_path):
+    _, file = certificate(tmp_path, t=1, digits=10)
+    document = json.loads(file.read_text())
+    known = checker.GivenProblem(document["problem"])
+    texts = [[[str(x) for x in row] for row in m] for m in (known.xx, known.yx)]
+    data = dict(zip(("sigma_xx", "sigma_yx"), texts, strict=True))
+    document["problem"]["data"] = {**data, "sha256 of the samples": "ab" * 32}
+    code, said = verdict(tmp_path, document)
+    assert (code, "ab" * 32 in said) == (0, True)
+
+
+def test_what_certify_has_not_proven_has_no_certificate(tmp_path):
+    near = WHITENED.sigma_yx + Fraction(1, 10**6)
+    start = [np.eye(2, dtype=int)] * 2
+    wrong = sf.solve(DENSE, sf.whitened(near + near.T), start)
+    refuted = sf.certify(wrong, DENSE, WHITENED, start, 1, digits=10)
+    assert refuted.status is sf.Status.REFUTED
+    with pytest.raises(InvalidArgument, match="refuted"):
+        sf.save(refuted, tmp_path / "c.json")
+
+
+def test_certificates_of_laws_are_those_of_every_width(tmp_path):
+    law = sf.conserved(DENSE)[0]
+    proven = sf.certify(law, DENSE, WHITENED, [np.eye(2, dtype=int)] * 2, 1, digits=10)
+    file = sf.save(proven, tmp_path / "c.json")
+    assert sf.load(file) == law
+    assert "every loss" in checker.main([str(file)])[1]
+
+
+TRACE = {
+    "shapes": {"A": ["m", "h"], "B": ["h", "d"]},
+    "learning rates": {"A": "1", "B": "1"},
+    "model": [["1", ["A", "B"]]],
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "accepted"),
+    [
+        ([["1", ["A", "A'"]], ["-1", ["B'", "B"]]], True),
+        ([["1", ["A'", "A"]], ["-1", ["B", "B'"]]], True),
+        ([["1", ["A'", "A"]], ["1", ["B", "B'"]]], False),
+        ([["1", ["A'", "A"]], ["-2", ["B", "B'"]]], False),
+        ([["1", ["A'", "A"]]], False),
+    ],
+)
+def test_traces_are_those_of_turned_words(words, accepted):
+    statement = {"kind": "law", "trace": True, "quantity": words}
+    if accepted:
+        assert "tr " in checker.check_law(TRACE, statement, {})[1]
+    else:
+        with pytest.raises(checker.Refuted):
+            checker.check_law(TRACE, statement, {})
+
+
+def test_traces_of_matrices_that_are_not_square_are_unreadable():
+    statement = {"kind": "law", "trace": True, "quantity": [["1", ["A", "B"]]]}
+    with pytest.raises(ValueError, match="sizes"):
+        checker.check_law(TRACE, statement, {})

@@ -48,7 +48,7 @@ h it is p = Σ_k c_k s^k, where s = (time in the step) / h runs from 0 to 1.
 
 LAWS FOR EVERY WIDTH.  If W is a sum of products of matrices ("words"), θ_l' = −λ θ_l +
 η_l Σ aᵀFbᵀ, summed over all W = … + a θ_l b + …, where F depends on loss and data.  A
-sum Q of words with k weights each obeys Q' = −kλQ if the words with F cancel.
+sum Q of words with k weights each, or of their traces, has Q' = −kλQ if words with F cancel.
 """
 
 import base64, hashlib, json, re, sys
@@ -382,7 +382,7 @@ class Stretch:
 
     def path(self, constants: Any, error: Fraction) -> Fraction:
         """Bound the path that is left after this step; see 4. above."""
-        need(bool(self.problem.best) and not any(self.problem.decay), "no limit is known")
+        need(bool(self.problem.best) and not any(self.problem.decay), "no limit is known", Refuted)
         (kappa, sigma), xx, w, last = map(number, constants), self.problem.xx, self.values[-1], PIECES - 1
         rows, off = list[list[Fraction]](), ZERO
         for k in range(len(w.terms)):  # the rows of J, rounded
@@ -452,12 +452,12 @@ def check_law(given: Any, statement: Any, _: Any) -> list[str]:
     rates = {name: number(rate) for name, rate in given["learning rates"].items()}
     need(all(x.isidentifier() and x != "F" for x in shapes), "a name is no name")
     model, law = ([(number(q), list(w)) for q, w in words] for words in (given["model"], statement["quantity"]))
+    trace = bool(statement.get("trace"))
     for words in (model, law):
         sizes = [[shapes[x.rstrip("'")][:: -1 if x[-1] == "'" else 1] for x in w] for _, w in words]
-        need(all(a[1] == b[0] for s in sizes for a, b in pairwise(s)), "sizes do not fit")
-        need(len({(s[0][0], s[-1][1]) for s in sizes}) == 1, "the words differ in size")
-    trace = bool(statement.get("trace"))
-    need(not trace or sizes[0][0][0] == sizes[0][-1][1], "a trace is that of a square matrix")
+        ends, square = {(s[0][0], s[-1][1]) for s in sizes}, trace and words is law
+        fits = all(a == b for a, b in ends) if square else len(ends) == 1
+        need(fits and all(a[1] == b[0] for s in sizes for a, b in pairwise(s)), "sizes do not fit")
     check_work(len([*chain(*(w for _, w in law))]) * len([*chain(*(w for _, w in model))]), 10**5)
     left = Counter[tuple[str, ...]]()
     degrees = {sum(x.rstrip("'") in rates for x in word) for _, word in law}
@@ -470,10 +470,10 @@ def check_law(given: Any, statement: Any, _: Any) -> list[str]:
                     new = min(w[n:] + w[:n] for w in (new, tuple(turned(new))) for n in range(len(w)))
                 left[new] += p * q * rates[x.rstrip("'")]  # type: ignore[assignment]
     need(not any(left.values()), "the words of Q' with F in them do not cancel", Refuted)
-    need(len(degrees) == 1 and min(degrees) > 0, "the words differ in degree", Refuted)
+    rate = f"−{min(degrees)}λ Q" if len(degrees) == 1 else "0 if λ = 0"
     texts = [" + ".join(f"({p})·{'·'.join(w)}" for p, w in words) for words in (model, law)]
     return [f"Along every gradient flow of W = {texts[0]}, for every loss and all data, with weight",
-            f"decay λ, Q = {'tr ' * trace}{texts[1]} obeys Q' = −{min(degrees)}λ Q.",
+            f"decay λ, Q = {'tr ' * trace}{texts[1]} obeys Q' = {rate}.",
             f"Sizes: {given['shapes']}; learning rates: {given['learning rates']}"]
 
 def check(text: bytes) -> list[str]:  # what is proven, in words

@@ -161,10 +161,16 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
 
 def _proof(obj: Any) -> tuple[dict[str, Any] | None, Any]:
     """Return a certificate, if there is one, and what is stored with it."""
-    if isinstance(obj, Certificate) and obj.ok:
-        if isinstance(obj.claim, CARRIED) and obj.ball is not None:
-            return claim_document(obj.claim, obj.ball, obj.radius), obj.ball
-        obj = obj.claim if isinstance(obj.claim, Law) else obj
+    if isinstance(obj, Certificate) and isinstance(obj.claim, CARRIED):
+        if obj.ball is None or not obj.ok:
+            msg = (
+                f"save(certificate, 'name.json'): {obj.claim.name} is "
+                f"{obj.status.value} here, and only what is proven has a certificate"
+            )
+            raise InvalidArgument(msg)
+        return claim_document(obj.claim, obj.ball, obj.radius), obj.ball
+    if isinstance(obj, Certificate) and obj.ok and isinstance(obj.claim, Law):
+        obj = obj.claim
     return proof_document(obj), obj
 
 
