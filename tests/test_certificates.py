@@ -337,6 +337,13 @@ HOSTILE = [
     _set("problem", "weight decay", value=[]),
     _set("problem", "data", "X", value=[["1"]]),
     _set("problem", "data", "divisor", value="0"),
+    _set("problem", "loss", value="hinge"),
+    _set("evidence", "root of best", value=[["1"]]),
+    _set("statement", "at", 0, value={"t": "1", "radius": "1", "W": "best"}),
+    _set("statement", "at", 0, value={"t": "oo", "radius": "1", "W": [["1"]]}),
+    _set("statement", "at", 0, value={"t": "1", "radius": "1", "W": [["1"]]}),
+    _set("statement", "at", 0, value={"t": "1", "loss": "best"}),
+    _set("statement", "at", 0, value={"t": "1", "radius": "1"}),
     _set("statement", "kind", value="theorem"),
     _set("statement", "at", value=[]),
     _set("statement", "at", 0, "t", value="١"),
@@ -352,6 +359,24 @@ def test_nonsense_is_unreadable(tmp_path, document, change):
     assert code == 2, said
     assert said.startswith("UNREADABLE")
     assert len(said) < 300
+
+
+def test_models_that_would_fill_the_memory_are_unreadable(tmp_path, document):
+    changed = json.loads(json.dumps(document))
+    given = changed["problem"]
+    given["constants"] = [[["1"]] * 2000, [["1"] * 2000]]
+    given["model"] = [["matmul", 3, 4], *[["matmul", k, k] for k in range(5, 9)]]
+    code, said = verdict(tmp_path, changed)
+    assert (code, "too large" in said) == (2, True)
+
+
+def test_margins_beyond_all_measure_are_refused(tmp_path):
+    document = certificate_of("logistic", 0, tmp_path)
+    document["problem"]["data"]["X"][0][0] = "1e300"
+    assert verdict(tmp_path, document)[0] == 1
+    document["evidence"]["order"] = 1000
+    document["problem"]["data"]["X"][0][0] = "900"
+    assert verdict(tmp_path, document)[0] == 1
 
 
 def test_a_large_problem_is_not_begun(tmp_path, document):
@@ -640,33 +665,101 @@ def test_forces_and_how_they_change_agree_with_differences_of_the_loss(name):
             assert change <= float(steep) * size * np.exp(float(reach) * size) + 1e-7
 
 
-def test_the_path_that_is_left_is_longer_than_it_is():
-    # w' = 2 − 3w, from the polynomial 1 on: the limit 2/3 is 1/3 away
+def test_exponentials_have_terms_enough_for_their_bits():
+    for bits in (20, 60, 200):
+        value = checker.exponential(
+            checker.constant([[Fraction(999, 1000)]], (bits, 0))
+        )
+        with mpmath.workdps(90):
+            found = mpmath.mpf(value.terms[0][0]) / 2**bits
+            gap = abs(found - mpmath.exp(mpmath.mpf(999) / 1000))
+            assert gap <= mpmath.mpf(value.error) / 2**bits
+        assert value.error < 4 * bits
+
+
+def test_changes_of_the_force_are_bounded_closely_for_one_sample():
     given = {
-        "weights": ["w"],
-        "start": [[["1"]]],
-        "constants": [[["1"]]],
-        "model": [["scale", 0, 2]],
-        "weight decay": ["0"],
-        "data": {"sigma_xx": [["3"]], "sigma_yx": [["2"]]},
+        **SCALAR,
+        "start": [[["1", "1/2"]]],
+        "loss": "exponential",
+        "data": {"X": [["3", "-4"]], "Y": [["1"]], "divisor": "1"},
     }
-    known = checker.GivenProblem(given, [["2/9"]])
+    known = checker.GivenProblem(given)
+    _, steep, reach = known.force(checker.constant(known.start[0], (120, 1)))
+    assert 25 * np.exp(-1) <= float(steep) <= 25 * np.exp(-1) * (1 + 1e-9)
+    assert 5 <= reach < 5 + 1e-9
+
+
+#: The flow w' = 2 − 3w from 1, and the polynomial 1, which is near it for a while.
+SCALAR = {
+    "weights": ["w"],
+    "start": [[["1"]]],
+    "constants": [[["1"]]],
+    "model": [["scale", 0, 2]],
+    "weight decay": ["0"],
+    "data": {"sigma_xx": [["3"]], "sigma_yx": [["2"]]},
+}
+ONE = {
+    "length": "1/1000",
+    "widths": [6],
+    "terms": [[b85encode((2**40).to_bytes(6, "little")).decode()]],
+}
+
+
+def test_what_is_proven_of_a_claim_is_above_what_is_true_and_close():
+    known = checker.GivenProblem(SCALAR, [["2/9"]])
+    step = checker.Stretch(known, (40, 0), ONE)
+    _, after = step.bound(Fraction(0))
+    gap = (1 - np.exp(-0.003)) / 3  # 1 − w(1/1000)
+    for claim, true in (
+        ({"weights": [[["1"]]], "radius": "1"}, gap),
+        ({"W": [["1"]], "radius": "1"}, gap),
+        ({"W": "best", "radius": "1"}, 1 / 3),
+        ({"loss": "best"}, 1.5 / 9),
+    ):
+        said = {"bound": ["1", "1"]}
+        claim["t"] = "1/1000"
+        proven, *_ = step.judge(claim, said, Fraction(1), after)
+        assert true <= proven <= true * 1.01 + 1e-4
+    # any weight within 1/10 of the polynomial
+    loss, *_ = step.judge(
+        {"t": "1", "loss": "best"}, said, Fraction(1), Fraction(1, 10)
+    )
+    assert 0 <= loss - Fraction(3, 2) * Fraction(13, 30) ** 2 < Fraction(1, 2**20)
+
+
+def test_the_path_that_is_left_is_longer_than_it_is():
+    known = checker.GivenProblem(SCALAR, [["2/9"]])
     assert known.best == [[Fraction(2, 3)]]
-    one = b85encode((2**40).to_bytes(6, "little")).decode()
-    part = {"length": "1/1000", "widths": [6], "terms": [[one]]}
-    step = checker.Stretch(known, (40, 0), part)
+    step = checker.Stretch(known, (40, 0), ONE)
     left = step.path(["1", "3"], Fraction(1, 2**30))
     assert 0 < left - Fraction(1, 3) < Fraction(1, 2**20)
     for constants in (["1.001", "3"], ["1", "3.001"], ["0", "3"], ["-1", "-3"]):
         with pytest.raises(checker.Refuted, match="too large"):
             step.path(constants, Fraction(1, 2**30))
     with pytest.raises(checker.Refuted, match="W\\*"):
-        checker.GivenProblem(given, [["1/9"]])
-    given["weight decay"] = ["1"]
+        checker.GivenProblem(SCALAR, [["1/9"]])
+    decaying = checker.GivenProblem({**SCALAR, "weight decay": ["1"]}, [["2/9"]])
     with pytest.raises(checker.Refuted, match="no limit"):
-        checker.Stretch(checker.GivenProblem(given, [["2/9"]]), (40, 0), part).path(
-            ["1", "3"], Fraction(0)
-        )
+        checker.Stretch(decaying, (40, 0), ONE).path(["1", "3"], Fraction(0))
+
+
+def test_limits_need_a_radius_within_which_the_flow_cannot_stop():
+    # W = uv from the polynomial u = v = 1/16: J changes by more than it is
+    given = {
+        **SCALAR,
+        "weights": ["u", "v"],
+        "start": [[["1/16"]], [["1/16"]]],
+        "constants": [],
+        "model": [["matmul", 0, 1]],
+        "weight decay": ["0", "0"],
+    }
+    small = [b85encode((2**36).to_bytes(6, "little")).decode()]
+    step = checker.Stretch(
+        checker.GivenProblem(given, [["2/9"]]), (40, 0), {**ONE, "terms": [small] * 2}
+    )
+    with pytest.raises(checker.Refuted, match="leave"):
+        step.path(["1/16", "3"], Fraction(1, 2**30))
 
 
 # claims of every kind, and what becomes of them

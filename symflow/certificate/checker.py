@@ -60,7 +60,7 @@ from math import ceil, factorial, isqrt
 from operator import add, mul, sub
 from typing import Any
 
-PIECES, ATTEMPTS, MOST_WORK = 8, 12, 3e13  # of a step; at choosing ρ; about half an hour
+PIECES, ATTEMPTS, MOST_WORK, MOST_PAIRS = 8, 12, 3e13, 2 * 10**6  # work: about half an hour
 NUMBER = re.compile(r"-?\d{1,4000}(/\d{1,4000}|(\.\d{1,40})?(e[+-]?\d{1,4})?)", re.ASCII)
 ZERO, ONE, SHORT, UNIT = Fraction(0), Fraction(1), 1 << 48, (128, 0)  # of J; of numbers
 Matrix = list[list[Fraction]]
@@ -134,9 +134,8 @@ def table_of(rows: int, inner: int, columns: int) -> list[list[tuple[int, int]]]
     return [[(i + k, k * columns + j) for k in range(inner)] for i, j in places]
 
 def times(a: Curve, b: Curve, shape: Any, table: Any) -> Curve:
-    """Return the matrix whose entries are sums of the products listed in the table.
-
-    A polynomial becomes one large integer, with a slot of `width` bytes per coefficient."""
+    """Return the matrix whose entries are sums of the products listed in the table."""
+    # a polynomial becomes one large integer, with a slot of `width` bytes per coefficient
     (bits, order), most, terms, dropped = a.grid, max(map(len, table)), list[list[int]](), 0
     left, right = (max(map(len, x.terms)) for x in (a, b))
     width = (a.top.bit_length() + b.top.bit_length() + (most * left).bit_length() + 1) // 8 + 1
@@ -153,15 +152,13 @@ def times(a: Curve, b: Curve, shape: Any, table: Any) -> Curve:
     return Curve(a.grid, shape, terms, error)
 
 def exponential(y: Curve) -> Curve:
-    """Return e^y: the Taylor series of e^(y / 2^k), |y| ≤ 2^k, is squared k times.
-
-    What is left of it after `count` terms, at most 2 / (count + 1)!, is one unit."""
+    """Return e^y: the Taylor series of e^(y / 2^k), |y| ≤ 2^k, is squared k times."""
     halvings, value = ((max(y.sums) + y.error) >> y.bits).bit_length(), ones(y)
     need(halvings < 14, "something may grow beyond all measure", Refuted)
     count = next(k for k in range(1, y.bits + 9) if factorial(k + 1) >> y.bits + 1)
     for k in range(count, 0, -1):
         value = ones(y) + value * (y * Fraction(1, k << halvings))
-    value = Curve(y.grid, y.shape, value.terms, value.error + 1)
+    value = Curve(y.grid, y.shape, value.terms, value.error + 1)  # what is left: 2 / (count + 1)!
     return reduce(lambda x, _: x * x, range(halvings), value)
 def exp(x: Fraction) -> Fraction:  # an upper bound of e^x
     value = exponential(constant([[min(abs(x), max(x, Fraction(4000)))]], UNIT))
@@ -174,6 +171,7 @@ def logistic(z: Curve) -> Curve:
     q = Curve(z.grid, z.shape, [[(1 << 2 * z.bits) // entry[0]] for entry in v.terms])
     for _ in range(z.grid[1].bit_length() + 2):
         last, rest = q, ones(z) + q * v * -1
+        need(max(rest.sums).bit_length() < 9 * z.bits, "a step is too long for its bits", Refuted)
         q = Curve(z.grid, z.shape, (q + q * rest).terms)
     return Curve(z.grid, z.shape, last.terms, max(rest.sums) + rest.error)
 
@@ -210,7 +208,7 @@ class Operations:
         need(self.count == len(self.names) > 0, "every weight needs a name")
         self.names += [str(m[0][0]) if len(m) == 1 else "C" for m in self.constants]
         self.shapes, self.repeats = [*map(shape_of, [*start, *self.constants])], dict[int, Fraction]()
-        self.first, self.steps = len(self.shapes), list[tuple[list[int], Any]]()
+        self.first, self.pairs, self.steps = len(self.shapes), 0, list[tuple[list[int], Any]]()
         for step in given["model"]:
             self._read(*step)
 
@@ -218,7 +216,10 @@ class Operations:
         two = 2 if name in ("matmul", "hadamard", "add", "scale") else 1
         reads, table = [*rest[:two], *[self.count] * (2 - two)], None
         need(all(k in range(len(self.shapes)) for k in reads), "an operand is not there")
-        match name, [self.shapes[k] for k in reads], rest[two:]:
+        (high, across), (_, columns) = shapes = [self.shapes[k] for k in reads]
+        self.pairs += high * across * columns
+        need(self.pairs < MOST_PAIRS, "the model is too large")
+        match name, shapes, rest[two:]:
             case "add", [shape, other], () if shape == other:
                 pass
             case "hadamard" | "scale", [shape, other], () if other in (shape, (1, 1)):
@@ -365,8 +366,8 @@ class Stretch:
         if about != "weights":
             curves = self.values[-1:]
             moved = self.near(min(int(s * PIECES), PIECES - 1), error)[0] + curves[0].off
-        values = claim["weights"] if about == "weights" else [claim.get("W", "best")]
-        values = [self.problem.best if value == "best" else matrix_of(value) for value in values]
+        values = [self.problem.best if value == "best" else matrix_of(value)
+                  for value in (claim["weights"] if about == "weights" else [claim.get("W", "best")])]
         need([*map(shape_of, values)] == [c.shape for c in curves], "a value has a wrong shape")
         gaps = list(map(sub, at(curves, s), chain(*chain(*values))))
         when = "in the limit" if claim["t"] == "oo" else f"at t = {claim['t']}"
@@ -413,10 +414,9 @@ def follow(problem: GivenProblem, evidence: Any, statement: Any) -> list[tuple[A
     work += PIECES * sum(m * n for m, n in model.shapes)
     work += len(problem.yx) * (len(problem.xx) ** 2 + samples * (1 + len(problem.xx)))
     check_work(len(evidence["steps"]) * work, max(700, 2 * grid[0] * (grid[1] + 1)))
-    before, error, found = ZERO, ZERO, dict[int, tuple[Any, Any, str]]()
+    before, error, found, end = ZERO, ZERO, dict[int, Any](), list(chain(*chain(*problem.start)))
     times = [None if claim["t"] == "oo" else number(claim["t"]) for claim in claims]
     need(all(t is None or t.denominator < 1 << 999 for t in times), "a time has too many digits")
-    end = list(chain(*chain(*problem.start)))
     for part in evidence["steps"]:
         step = Stretch(problem, grid, part)
         error = up(error + size(map(sub, at(step.weights, ZERO), end)))
@@ -479,8 +479,8 @@ def check_law(given: Any, statement: Any, _: Any) -> list[str]:
 def check(text: bytes) -> list[str]:  # what is proven, in words
     file = json.loads(text.decode(), parse_float=str, parse_constant=str)
     digest = file.pop("sha256")
-    content = json.dumps(file, sort_keys=True, separators=(",", ":")).encode()
-    need(hashlib.sha256(content).hexdigest() == digest, "it was changed: its digest differs")
+    seal = hashlib.sha256(json.dumps(file, sort_keys=True, separators=(",", ":")).encode())
+    need(seal.hexdigest() == digest, "it was changed: its digest differs")
     need(file["symflow certificate"] == 1, "it is of a later version")
     kind = {"enclosure": check_enclosure, "law": check_law}[file["statement"]["kind"]]
     return kind(file["problem"], file["statement"], file["evidence"])

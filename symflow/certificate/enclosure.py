@@ -96,12 +96,12 @@ def enclosure_document(
     >>> document["problem"]["model"], document["statement"]["horizon"]
     ([['matmul', 1, 0]], '1')
     """
-    given, times = problem_document(ball.problem), _finite(ball)
-    statement: Document = {"kind": "enclosure", "horizon": time_text(ball.t[-1])}
-    statement["at"] = [dict(claim) for claim in stated or _claims(ball)]
-    statement |= {"bound": bound} if bound else {}
-    known, root, endless = _known(given), None, ball.t[-1] == sympy.oo
-    if endless or any("weights" not in claim for claim in statement["at"]):
+    given, claims = problem_document(ball.problem), stated or _claims(ball)
+    endless, times = claims[-1]["t"] == "oo", _finite(ball, claims)
+    statement: Document = {"kind": "enclosure", "horizon": claims[-1]["t"]}
+    statement |= {"at": claims} | ({"bound": bound} if bound else {})
+    known, root = _known(given), None
+    if endless or any("best" in claim.values() for claim in claims):
         root = root_of_best(known)
         known = _known(given, root)
     plan = planned(ball.problem, times, ball.digits).tightened(0)
@@ -115,7 +115,7 @@ def enclosure_document(
             continue
         missing = max(_log2(proven) - _log2(claimed) for proven, claimed, _ in found)
         if missing <= 0:
-            for claim, (proven, *_) in zip(statement["at"], found, strict=True):
+            for claim, (proven, *_) in zip(claims, found, strict=True):
                 claim |= {"radius": _rounded_up(proven)} if "radius" in claim else {}
             return {"statement": statement, "problem": given, "evidence": evidence}
         plan = plan.tightened(missing)
@@ -146,13 +146,11 @@ def _followed(
         raise InvalidArgument(not_carried("enclosure", str(reason))) from None
 
 
-def _finite(ball: Enclosure) -> list[Fraction]:
+def _finite(ball: Enclosure, claims: Sequence[Document]) -> list[Fraction]:
     """Return the times to follow: for the limit, one from which it is seen."""
-    times = [Fraction(rational_text(t)) for t in ball.t if t != sympy.oo]
-    if len(times) < len(ball):
-        late = ball.stats["from_t"]
-        times += [Fraction(late)] if not times or late > times[-1] else []
-    return times
+    times = [Fraction(claim["t"]) for claim in claims if claim["t"] != "oo"]
+    late = Fraction(ball.stats["from_t"]) if len(times) < len(claims) else Fraction(0)
+    return times if times and late <= times[-1] else [*times, late]
 
 
 def _claims(ball: Enclosure) -> list[Document]:
