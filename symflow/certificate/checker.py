@@ -123,11 +123,12 @@ def constant(matrix: Any, grid: Any) -> Curve:  # rounded down
     error = int(any(a % b for a, b in values))
     return Curve(grid, shape_of(matrix), [[a // b] for a, b in values], error)
 def ones(like: Curve) -> Curve:
-    return Curve(like.grid, like.shape, [[1 << like.bits] for _ in like.terms])
+    return Curve(like.grid, like.shape, [[1 << like.bits]] * len(like.terms))
 def at(curves: list[Curve], s: Fraction) -> list[Fraction]:  # all entries, exactly
     entries = [entry for curve in curves for entry in curve.terms]
-    powers = [s**k / 2 ** curves[0].bits for k in range(max(map(len, entries)))]
-    return [sum(map(mul, powers, entry), ZERO) for entry in entries]
+    (a, b), n, unit = s.as_integer_ratio(), max(map(len, entries)) - 1, 1 << curves[0].bits
+    powers = [a**k * b ** (n - k) for k in range(n + 1)]
+    return [Fraction(sum(map(mul, powers, entry)), unit * b**n) for entry in entries]
 
 def table_of(rows: int, inner: int, columns: int) -> list[list[tuple[int, int]]]:  # of a matrix product, see times
     places = ((i * inner, j) for i in range(rows) for j in range(columns))
@@ -355,8 +356,7 @@ class Stretch:
             worst = exp(sum((max(mu, ZERO) for mu in rates), ZERO) * self.h / PIECES)
             inside = up(source * worst)
             if inside < radius:
-                growth = exp(sum(rates, ZERO) * self.h / PIECES)
-                return inside, up(error * growth + self.defect * worst)
+                return inside, up(error * exp(sum(rates) * self.h / PIECES) + self.defect * worst)
             radius = up(8 * inside)
         raise Refuted("the error is not bounded: it may grow too much within a step")
 
@@ -413,10 +413,10 @@ def follow(problem: GivenProblem, evidence: Any, statement: Any) -> list[tuple[A
     work = 3 * sum(map(len, chain(*(table or [] for _, table in model.steps))))
     work += PIECES * sum(m * n for m, n in model.shapes)
     work += len(problem.yx) * (len(problem.xx) ** 2 + samples * (1 + len(problem.xx)))
-    check_work(len(evidence["steps"]) * work, max(700, 2 * grid[0] * (grid[1] + 1)))
+    check_work((len(evidence["steps"]) + len(claims)) * work, max(700, 2 * grid[0] * (grid[1] + 1)))
     before, error, found, end = ZERO, ZERO, dict[int, Any](), list(chain(*chain(*problem.start)))
     times = [None if claim["t"] == "oo" else number(claim["t"]) for claim in claims]
-    need(all(t is None or t.denominator < 1 << 999 for t in times), "a time has too many digits")
+    need(all(t is None or t.denominator < 1 << 299 for t in times), "a time has too many digits")
     for part in evidence["steps"]:
         step = Stretch(problem, grid, part)
         error = up(error + size(map(sub, at(step.weights, ZERO), end)))
