@@ -856,3 +856,9 @@ def test_traces_of_matrices_that_are_not_square_are_unreadable():
     statement = {"kind": "law", "trace": True, "quantity": [["1", ["A", "B"]]]}
     with pytest.raises(ValueError, match="sizes"):
         checker.check_law(TRACE, statement, {})
+
+
+def test_letters_that_are_turned_twice_are_unreadable():
+    words = [["1", ["A''", "A'"]], ["-1", ["B", "B'"]]]
+    with pytest.raises(KeyError):
+        checker.check_law(TRACE, {"kind": "law", "quantity": words}, {})

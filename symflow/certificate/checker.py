@@ -454,21 +454,21 @@ def check_law(given: Any, statement: Any, _: Any) -> list[str]:
     model, law = ([(number(q), list(w)) for q, w in words] for words in (given["model"], statement["quantity"]))
     trace = bool(statement.get("trace"))
     for words in (model, law):
-        sizes = [[shapes[x.rstrip("'")][:: -1 if x[-1] == "'" else 1] for x in w] for _, w in words]
+        sizes = [[shapes[x.removesuffix("'")][:: -1 if x[-1] == "'" else 1] for x in w] for _, w in words]
         ends, square = {(s[0][0], s[-1][1]) for s in sizes}, trace and words is law
         fits = all(a == b for a, b in ends) if square else len(ends) == 1
         need(fits and all(a[1] == b[0] for s in sizes for a, b in pairwise(s)), "sizes do not fit")
     check_work(len([*chain(*(w for _, w in law))]) * len([*chain(*(w for _, w in model))]), 10**5)
     left = Counter[tuple[str, ...]]()
-    degrees = {sum(x.rstrip("'") in rates for x in word) for _, word in law}
+    degrees = {sum(x.removesuffix("'") in rates for x in word) for _, word in law}
     for (q, word), (p, part) in product(law, model):
         for (i, x), (k, y) in product(enumerate(word), enumerate(part)):
-            if x.rstrip("'") == y.rstrip("'") in rates:  # for a y b we get aᵀ F bᵀ
+            if x.removesuffix("'") == y.removesuffix("'") in rates:  # for a y b we get aᵀ F bᵀ
                 piece = [*turned(part[:k]), "F", *turned(part[k + 1 :])]
                 new = (*word[:i], *(piece if x == y else turned(piece)), *word[i + 1 :])
                 if trace:  # which is that of a turned word, and of a transpose
                     new = min(w[n:] + w[:n] for w in (new, tuple(turned(new))) for n in range(len(w)))
-                left[new] += p * q * rates[x.rstrip("'")]  # type: ignore[assignment]
+                left[new] += p * q * rates[x.removesuffix("'")]  # type: ignore[assignment]
     need(not any(left.values()), "the words of Q' with F in them do not cancel", Refuted)
     rate = f"−{min(degrees)}λ Q" if len(degrees) == 1 else "0 if λ = 0"
     texts = [" + ".join(f"({p})·{'·'.join(w)}" for p, w in words) for words in (model, law)]
