@@ -172,6 +172,7 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
         gap if status is Status.REFUTED else 0.0,
         times,
         (said, *ball.proof, *besides),
+        ball,
     )
 
 
