@@ -7,7 +7,7 @@ from symflow.claims import Claim
 from symflow.claims.catalogue import answers, holding
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
 
 
 def companions(

@@ -24,6 +24,8 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
+from symflow.errors import InvalidArgument
+from symflow.flow import GradientFlow, HeavyBall
 
 
 class Status(Enum):
@@ -71,6 +73,12 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
+        amiss = _other_motion(claim, path)
+        if amiss and method.__name__ == "mismatch":
+            return amiss
+        if amiss:
+            msg = f"{claim.name}: {method.__name__}(run) is not known; {amiss}"
+            raise InvalidArgument(msg)
         network = getattr(getattr(path, "flow", None), "network", None)
         product = getattr(network, "product", None)
         if product is not None:
@@ -80,6 +88,18 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(claim, path, *arguments, **named)
 
     return read
+
+
+def _other_motion(claim: Any, path: Any) -> str:
+    """Say why a path does not move as a claim assumes: with momentum, or without."""
+    ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
+    if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
+        return ""
+    if isinstance(ran, HeavyBall) == hasattr(claim, "ball"):
+        return ""
+    kinds = ("a heavy ball", "a gradient flow")
+    mine, other = kinds if hasattr(claim, "ball") else kinds[::-1]
+    return f"the claim is about {mine}, the run is of {other}"
 
 
 def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,7 +199,7 @@ class Claim(Displayed):
         path : Path
             A trajectory.
         """
-        return ""
+        return _other_motion(self, path)
 
     def magnification(self, path: Path) -> Array:
         """Return by how much residuals magnify the relative error of the weights.

@@ -28,6 +28,7 @@ KINDS = {
         *("RankOneFlow", "Entries"),
     ),
     "flow.problem": ("Problem", "Given"),
+    "flow.phase": ("PhaseFlow",),
     "claims": ("Hypothesis", "Finding", "Identity", "Reference", "Refusal", "Status"),
     "conservation": ("NoetherLaw",),
     "conservation.generators": ("Generators", "Term"),

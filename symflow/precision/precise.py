@@ -10,9 +10,9 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost
-from symflow.flow import GradientFlow, as_times
+from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import Problem, bind_moving
 from symflow.precision.arithmetics import Flint, HighPrecision
 from symflow.precision.growth import forecast
 from symflow.precision.plan import make_plan
@@ -26,7 +26,7 @@ ATTEMPTS = 3
 
 
 def precise(
-    flow: GradientFlow,
+    flow: GradientFlow | HeavyBall,
     data: DataLike,
     init: InitLike,
     t: TimesLike,
@@ -46,12 +46,13 @@ def precise(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
+    flow : GradientFlow or HeavyBall
+        The flow, or with momentum.
     data : Dataset or Moments
         What is learned; a float stands for the binary rational that it is.
     init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) at t = 0.
+        A rule, or the weights (W_1, …, W_L) at t = 0; of a heavy ball
+        velocities may follow, which are zero without.
     t : number or sequence of numbers
         Increasing times, taken exactly.
     digits : int, keyword-only
@@ -99,7 +100,7 @@ def precise(
         msg = f"precise(arithmetic=…): needs Flint() or Mpmath(); got {arithmetic!r}"
         raise InvalidArgument(msg)
     sharp = digits + GUARD_DIGITS
-    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
+    problem = bind_moving(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
         run = _continued(resume, problem, times, int(digits), rng)
         run.finish(progress)

@@ -11,9 +11,9 @@ import numpy as np
 
 from symflow.conservation import drifts
 from symflow.errors import InvalidArgument, ShapeMismatch
-from symflow.flow import GradientFlow, as_times
+from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
-from symflow.flow.problem import bind
+from symflow.flow.problem import Problem, bind_moving
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
@@ -23,6 +23,7 @@ from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.stiffness import advice
 from symflow.simulation.system import Floats, System
+from symflow.simulation.taylor import Taylor
 from symflow.trajectory import Trajectory
 
 #: Tolerance relative to the square root of the loss at which an event is sought, …
@@ -32,7 +33,7 @@ FINEST = 1e-14
 
 
 def simulate(
-    flow: GradientFlow,
+    flow: GradientFlow | HeavyBall,
     data: DataLike,
     init: InitLike,
     t: TimesLike,
@@ -49,18 +50,19 @@ def simulate(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
+    flow : GradientFlow or HeavyBall
+        The flow, or with momentum.
     data : Dataset or Moments
         What is learned.
     init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) at t = 0; `ensemble` takes many starts.
+        A rule, or the weights (W_1, …, W_L) at t = 0; of a heavy ball
+        velocities may follow, which are zero without.  `ensemble` takes many starts.
     t : number or sequence of numbers
         Increasing times at which the weights are returned.
     method : Method or str, keyword-only
         `DOP853()` by default, with a relative tolerance of 1e-10; `Radau()` for stiff
         flows, `GaussLegendre()` to keep the quadratic invariants, `Taylor()` for
-        rounding error.  A name such as ``"Radau"`` will do.
+        rounding error and for the friction c/t.  A name such as ``"Radau"`` will do.
     rtol, atol : float, keyword-only, optional
         Tolerances of the method, where it is named or the default.
     events : sequence of Event or callable, keyword-only
@@ -104,10 +106,13 @@ def simulate(
     if progress is not None and not callable(progress):
         msg = f"simulate(progress=…): needs a function of a number; got {progress!r}"
         raise InvalidArgument(msg)
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_moving(flow, data, init, rng=rng)
     watched = as_events(events)
     finest = _fine_enough(watched) if method is None and rtol is None else rtol
+    if problem.flow.fading and method is None:
+        method, finest = "Taylor", rtol
     chosen = as_method(method, "simulate", rtol=finest, atol=atol)
+    _refuse_for_balls(problem, chosen, steady_state=steady_state)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
@@ -162,6 +167,21 @@ def _refuse_stacks(init: Any) -> None:
             "ensemble(flow, data, init, t) for many starts in one call"
         )
         raise ShapeMismatch(msg)
+
+
+def _refuse_for_balls(problem: Problem, method: Method, *, steady_state: bool) -> None:
+    if problem.flow.fading and not isinstance(method, Taylor):
+        msg = (
+            f"simulate(method=…): the friction {problem.flow.friction} is infinite at "  # type: ignore[attr-defined]
+            f"t = 0, which only Taylor() starts from; got {method!r}"
+        )
+        raise InvalidArgument(msg)
+    if steady_state and problem.at_rest is not problem:
+        msg = (
+            "simulate(steady_state=True): is for gradient flows, which come to rest "
+            "where the loss is flat; a heavy ball passes there. Give a last time"
+        )
+        raise InvalidArgument(msg)
 
 
 @dataclass(frozen=True)
