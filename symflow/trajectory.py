@@ -328,7 +328,7 @@ class Trajectory(SeveralArrays, Displayed):
         return Sheet(title, rows=tuple(rows.items()), whole=".stats")
 
     def _error_text(self) -> str:
-        known = vars(type(self))["error"].peek(self)
+        known = vars(Trajectory)["error"].peek(self)
         if known is None:
             return "estimated when .error is read"
         return f"{scientific(known)} (estimated)"

@@ -93,6 +93,8 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
 def _other_motion(claim: Any, path: Any) -> str:
     """Say why a path does not move as a claim assumes: with momentum, or without."""
     ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
+    if getattr(path, "pieces", ()) and own is not claim:
+        return "the claim is about one data set, the run changes its data"
     if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
         return ""
     if isinstance(ran, HeavyBall) == hasattr(claim, "ball"):

@@ -33,6 +33,7 @@ KINDS = {
     "conservation": ("NoetherLaw",),
     "conservation.generators": ("Generators", "Term"),
     "trajectory": ("Trajectory",),
+    "curriculum": ("ChainedRun",),
     "simulation": (
         *("DOP853", "GaussLegendre", "Radau", "Taylor", "LossBelow", "ModeCrosses"),
         *("Ensemble", "Sweep", "Grid"),

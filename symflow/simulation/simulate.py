@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from symflow.conservation import drifts
+from symflow.curriculum import Curriculum
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -34,7 +36,7 @@ FINEST = 1e-14
 
 def simulate(
     flow: GradientFlow | HeavyBall,
-    data: DataLike,
+    data: DataLike | Curriculum,
     init: InitLike,
     t: TimesLike,
     *,
@@ -52,7 +54,7 @@ def simulate(
     ----------
     flow : GradientFlow or HeavyBall
         The flow, or with momentum.
-    data : Dataset or Moments
+    data : Dataset, Moments or Curriculum
         What is learned.
     init : Init or sequence of array_like
         A rule, or the weights (W_1, …, W_L) at t = 0; of a heavy ball
@@ -101,6 +103,12 @@ def simulate(
     >>> [round(w, 6) for w in run.end_to_end.ravel().tolist()]
     [0.01, 0.430588, 2.0]
     """
+    if isinstance(data, Curriculum):
+        if events or steady_state or progress is not None:
+            msg = "simulate(flow, Curriculum(…)): has no events, steady state, progress"
+            raise InvalidArgument(msg)
+        alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
+        return data.run(init, t, "simulate", partial(_after, alike))
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     if progress is not None and not callable(progress):
@@ -140,6 +148,15 @@ def simulate(
     )
     trajectory.stats.update(drifts(_from_start(trajectory)))
     return trajectory
+
+
+def _after(alike: Any, data: Any, start: Any, t: Any, runs: list[Any]) -> Trajectory:
+    """Integrate a piece whose error starts with that of the runs before."""
+    run: Trajectory = alike(data, start, t)
+    if not runs:
+        return run
+    measured, known = (vars(path)["_error"] for path in (run, runs[-1]))
+    return replace(run, error=replace(measured, before=known))
 
 
 def _from_start(path: Trajectory) -> Trajectory:

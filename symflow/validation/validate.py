@@ -235,7 +235,8 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     list of Row
         At most one; not checked where the run has not settled.
     """
-    found = _settled(claim, route) if _has_limit_row(claim) else None
+    compared = _has_limit_row(claim) and not claim.mismatch(route)
+    found = _settled(claim, route) if compared else None
     if found is None:
         return []
     residual, bound = found
