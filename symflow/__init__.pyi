@@ -61,6 +61,7 @@ from symflow.convergence import (
     rates as rates,
     regime as regime,
 )
+from symflow.curriculum import Curriculum as Curriculum
 from symflow.data import (
     Dataset as Dataset,
     Measurements as Measurements,

@@ -12,7 +12,8 @@ from symflow.convergence import DescentComplexity
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
-from symflow.flow.problem import bind, bind_gradient
+from symflow.flow.plain import bind_gradient
+from symflow.flow.problem import bind
 
 
 def companions(

@@ -99,8 +99,10 @@ class Trajectory(Tabulated, Displayed):
 
     @property
     def flow(self) -> GradientFlow:
-        """The flow that was integrated."""
-        return self.problem.flow
+        """What was integrated: a flow, or a `HeavyBall`."""
+        flow: Any = self.problem.flow
+        shown: GradientFlow = flow.ball if flow.at_rest is not flow else flow
+        return shown
 
     @cached_property
     def layered(self) -> Trajectory:
@@ -228,7 +230,8 @@ class Trajectory(Tabulated, Displayed):
         [[13.0]]
         """
         weights = self._weights_at(t, "tangent_kernel")
-        return linearized.tangent_kernel(self.flow, weights, self.context)
+        flow = self.problem.at_rest.flow
+        return linearized.tangent_kernel(flow, weights, self.context)
 
     def sharpness(self, t: Any) -> Any:
         """Return the largest eigenvalue of the Hessian of the loss in the weights.
@@ -260,7 +263,7 @@ class Trajectory(Tabulated, Displayed):
         5.0
         """
         weights = self._weights_at(t, "sharpness")
-        return linearized.sharpness(self.problem, weights, self.context)
+        return linearized.sharpness(self.problem.at_rest, weights, self.context)
 
     def _weights_at(self, t: Any, name: str) -> tuple[Array, ...]:
         """Return the weights at one of the times as they are, or by dense output."""
@@ -270,8 +273,11 @@ class Trajectory(Tabulated, Displayed):
             raise InvalidArgument(msg)
         for index, time in enumerate(self.t):
             if time == wanted[0]:
-                return tuple(weight[index] for weight in self.weights)
-        return self.at(t)
+                found = tuple(weight[index] for weight in self.weights)
+                break
+        else:
+            found = self.at(t)
+        return found[: len(self.problem.at_rest.weights)]
 
     @property
     def _attributes(self) -> dict[str, Any]:
@@ -292,7 +298,7 @@ class Trajectory(Tabulated, Displayed):
         return Sheet(title, rows=tuple(rows.items()), whole=".stats")
 
     def _error_text(self) -> str:
-        known = vars(type(self))["error"].peek(self)
+        known = vars(Trajectory)["error"].peek(self)
         if known is None:
             return "estimated when .error is read"
         return f"{scientific(known)} (estimated)"

@@ -34,7 +34,7 @@ from symflow.claims.catalogue import (
 )
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
 
 #: The predictions, tried in order, and the claims that go with them.
 PREDICTIONS: tuple[Any, ...] = theorems_of(__name__, "limits")

@@ -24,7 +24,8 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
-from symflow.errors import expect
+from symflow.errors import InvalidArgument, expect
+from symflow.flow import GradientFlow, HeavyBall
 
 
 class Status(Enum):
@@ -74,6 +75,12 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         expect(path, "t", f"{method.__name__}(run)", "a trajectory")
+        amiss = _other_motion(claim, path)
+        if amiss and method.__name__ == "mismatch":
+            return amiss
+        if amiss:
+            msg = f"{claim.name}: {method.__name__}(run) is not known; {amiss}"
+            raise InvalidArgument(msg)
         network = getattr(getattr(path, "flow", None), "network", None)
         product = getattr(network, "product", None)
         if product is not None:
@@ -83,6 +90,20 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(claim, path, *arguments, **named)
 
     return read
+
+
+def _other_motion(claim: Any, path: Any) -> str:
+    """Say why a path does not move as a claim assumes: with momentum, or without."""
+    ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
+    if getattr(path, "pieces", ()) and own is not claim:
+        return "the claim is about one data set, the run changes its data"
+    if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
+        return ""
+    if isinstance(ran, HeavyBall) == hasattr(claim, "ball"):
+        return ""
+    kinds = ("a heavy ball", "a gradient flow")
+    mine, other = kinds if hasattr(claim, "ball") else kinds[::-1]
+    return f"the claim is about {mine}, the run is of {other}"
 
 
 def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,7 +203,7 @@ class Claim(Displayed, Typeset):
         path : Path
             A trajectory.
         """
-        return ""
+        return _other_motion(self, path)
 
     def magnification(self, path: Path) -> Array:
         """Return by how much residuals magnify the relative error of the weights.

@@ -187,6 +187,9 @@ class Builder:
         if size is not None and not size.is_Integer:
             if node.operation == "unvec":
                 return self._emit("unvec", self.visit(node.body), self._scalar(size))
+            if node.operation == "pad":
+                msg = f"lower: an entry of a matrix needs its size as a number: {size}"
+                raise NoClosedForm(msg)
             size = None
         return self._emit(node.operation, self.visit(node.body), constant=size)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.codegen.lower import rhs_program
-from symflow.codegen.series import Convolution, Recurrence, Shape
+from symflow.codegen.series import Convolution, Fading, Recurrence, Shape
 from symflow.codegen.series_arithmetic import ArrayArithmetic
 from symflow.errors import IntegrationFailed
 from symflow.flow.problem import Problem
@@ -128,10 +128,11 @@ def float_steps(
     constants = [arithmetic.constant(array) for array in problem.arguments]
     state = [arithmetic.constant(weight) for weight in problem.weights]
     shapes = [array.shape for array in [*state, *constants]]
-    t, unit = 0.0, _first_unit(problem, state)
+    c, t, unit = problem.flow.fading, 0.0, _first_unit(problem, state)
     while True:
         recurrence = Recurrence(program, arithmetic, shapes, constants, order)
-        terms = recurrence.run(state, Fraction(unit))
+        fading = Fading(c, Fraction(t)) if c else None
+        terms = recurrence.run(state, Fraction(unit), fading)
         series = tuple(_stack(column, order) for column in terms)
         h = unit * _ratio(series, rtol)
         if not all(np.isfinite(column).all() for column in series):

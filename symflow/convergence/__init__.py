@@ -58,7 +58,7 @@ from symflow.convergence.two_layers import (
 )
 from symflow.convergence.vanishing_loss import VanishingLoss
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
 
 #: The bounds; further claims about speed; those about descent, whose `attempt` also
 #: takes a step or an accuracy.

@@ -38,7 +38,8 @@ from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.imbalance import ImbalanceLevels
 from symflow.flow.least_squares import LeastSquares, least_squares
-from symflow.flow.problem import Problem, bind_gradient
+from symflow.flow.plain import bind_gradient
+from symflow.flow.problem import Problem
 
 #: A start this small against the target is rich, a kernel that moves less is lazy.
 SMALL, STILL = 0.05, 0.5

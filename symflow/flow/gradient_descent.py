@@ -12,6 +12,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
+from symflow.flow.heavy_ball import HeavyBall
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -90,6 +91,11 @@ def flow_expected(call: str, given: object) -> str:
             ". Its flow is gd.flow, for which this answers; descend(gd, data, init, "
             "steps, step_size=…) runs the steps, and companions(gd.flow, data, init) "
             "has what is known of them"
+        )
+    if isinstance(given, HeavyBall):
+        advice = (
+            ". Its gradient flow is ball.flow, for which this answers; simulate, "
+            "precise, conserved and count_conserved take the heavy ball itself"
         )
     msg = f"{call}: needs a gradient flow, as from gradient_flow(network, loss); "
     return f"{msg}got {given!r}{advice}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Self
 
 import sympy
@@ -117,6 +118,16 @@ class GradientFlow(Typeset):
     def is_gradient(self) -> bool:
         """Whether this is θ̇ = −∇ℒ itself: ordinary time, one rate for all weights."""
         return self.clock == "time" and not self.learning_rates
+
+    @property
+    def fading(self) -> Fraction:
+        """The number c of a friction c/t, which only a heavy ball has."""
+        return Fraction(0)
+
+    @property
+    def at_rest(self) -> GradientFlow:
+        """The gradient flow of the model and the loss: this, but for a heavy ball."""
+        return self
 
     def speed(self, weight: int) -> sympy.Expr:
         """Return the learning rate of one of the weights.

@@ -23,10 +23,12 @@ from symflow.algebra.entries import at_sizes
 from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
-from symflow.errors import HypothesisFailed, InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
+from symflow.flow.heavy_ball import HeavyBall
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
+from symflow.flow.phase import PhaseFlow, phase_of
 from symflow.inits import GivenInit, Init, as_init
 from symflow.networks import AbstractNetwork
 
@@ -108,6 +110,15 @@ class Problem:
         """Whether an entry of start or data stands for many numbers."""
         return any(map(has_sets, (*self.weights, *self.data.values())))
 
+    @cached_property
+    def at_rest(self) -> Problem:
+        """The problem of the gradient flow: without the velocities of a heavy ball."""
+        flow = self.flow.at_rest
+        if flow is self.flow:
+            return self
+        weights = self.weights[: len(flow.state)]
+        return replace(self, flow=flow, weights=weights, given=None)
+
     @property
     def source(self) -> Any:
         """The dataset or the moments that the arrays were made of, or None."""
@@ -140,7 +151,7 @@ class Problem:
         drawn = self.given.drawn
         if digits not in drawn:
             data, init, rng = self.given.data, self.given.init, self.given.rng
-            drawn[digits] = bind(self.flow, data, init, rng=rng, digits=digits)
+            drawn[digits] = bind_moving(self.flow, data, init, rng=rng, digits=digits)
         return drawn[digits]
 
     @cached_property
@@ -330,23 +341,32 @@ def bind(
     return Problem(flow, widths, tuple(weights), arrays, given)
 
 
-def bind_gradient(
-    flow: GradientFlow, data: Any, init: Any, rng: Any, call: str
+def bind_moving(
+    flow: Any, data: Any, init: Any, *, rng: Any = None, **how: Any
 ) -> Problem:
-    """Bind a flow as `bind` does, for theorems about plain gradient flow.
+    """Bind a gradient flow, or a heavy ball, which starts from rest by default.
 
-    The arguments are those of `bind`; an error names `call`.  Raises HypothesisFailed
-    if the layers have learning rates of their own.
+    The arguments are those of `bind`; velocities may follow the weights.  Of a heavy
+    ball it is the problem of its `PhaseFlow`.  Raises also InvalidArgument if the
+    friction is no number, or begins as c/t in motion, and ShapeMismatch if a velocity
+    has not the shape of its weight.
     """
-    flow, init = layered(flow, init)
-    problem = bind(flow, data, init, rng=rng)
-    if flow.learning_rates:
-        msg = (
-            f"{call}: the theorems are for one learning rate; the layers of this flow "
-            f"have {flow.learning_rates}. Use simulate(…) or precise(…)"
-        )
-        raise HypothesisFailed(msg)
-    return problem
+    if not isinstance(flow, HeavyBall | PhaseFlow):
+        return bind(flow, data, init, rng=rng, **how)
+    phase, rule = phase_of(flow), as_init(init)
+    halves: tuple[Init, ...] = (rule,)
+    if isinstance(rule, GivenInit) and len(rule.weights) == len(phase.state):
+        half = len(rule.weights) // 2
+        halves = GivenInit(rule.weights[:half]), GivenInit(rule.weights[half:])
+    placed, *moved = (bind(phase.at_rest, data, h, rng=rng, **how) for h in halves)
+    still = tuple(0 * abs(weight) for weight in placed.weights)
+    weights = (*placed.weights, *(moved[0].weights if moved else still))
+    phase.check_start(weights)
+    given = placed.given
+    if given is not None and isinstance(given.init, GivenInit):
+        kept = rule if moved else GivenInit((*given.init.weights, *still))
+        given = Given(data, kept)
+    return replace(placed, flow=phase, weights=weights, given=given)
 
 
 def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:

@@ -28,10 +28,12 @@ KINDS = {
         *("RankOneFlow", "Entries"),
     ),
     "flow.problem": ("Problem", "Given"),
+    "flow.phase": ("PhaseFlow",),
     "claims": ("Hypothesis", "Finding", "Identity", "Reference", "Refusal", "Status"),
     "conservation": ("NoetherLaw",),
     "conservation.generators": ("Generators", "Term"),
     "trajectory": ("Trajectory",),
+    "curriculum": ("ChainedRun",),
     "simulation": (
         *("DOP853", "GaussLegendre", "Radau", "Taylor", "LossBelow", "ModeCrosses"),
         *("Ensemble", "Sweep", "Grid"),

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
 from symflow.errors import IntegrationFailed
 from symflow.flow.problem import Problem
 from symflow.simulation.follow import Integrated, follow
@@ -61,17 +62,30 @@ class Companion:
     method: Method  # by which method
     times: Floats  # when the weights were kept
     weights: tuple[Floats, ...]  # these weights
+    before: Companion | None = None  # of the run that ended where this one starts
 
     def __call__(self) -> float:
         """Return the estimated largest error of a weight.
 
         Raises IntegrationFailed if the more accurate run ends early.
         """
+        better, same, other = self._others
+        known, parted = error_of(self.weights, better), error_of(other, same)
+        size = max(float(np.max(np.abs(weight))) for weight in same)
+        return max(known, parted) if parted > LOST * size else known
+
+    @cached_property
+    def _others(self) -> tuple[tuple[Floats, ...], ...]:
+        """Weights of the more accurate run, and of it and the shaken one at its steps.
+
+        After other runs, both start where those ended, with all errors up to there.
+        """
         problem, finer = self.problem.floats, self.method.refined()
-        system, shaken = (
-            System(start, is_tuned=finer.is_general)
-            for start in (problem, _nudged(problem, max(ROUNDING, finer.rtol)))
-        )
+        starts = [problem, _nudged(problem, max(ROUNDING, finer.rtol))]
+        if self.before is not None:
+            last = ([w[-1] for w in part] for part in self.before._others[1:])
+            starts = [replace(problem, weights=tuple(weights)) for weights in last]
+        system, shaken = (System(p, is_tuned=finer.is_general) for p in starts)
         method = fitted(finer, system.start)
         try:
             better = follow(method, system, self.times)
@@ -82,15 +96,15 @@ class Companion:
         except IntegrationFailed as failure:
             msg = f"the error is not known, for a more accurate run fails: {failure}"
             raise IntegrationFailed(msg) from None
-        same = system.matrices(np.stack([better.interpolant(time) for time in at]))
-        known = error_of(self.weights, system.matrices(walked))
-        parted = error_of(shaken.matrices(other.states), same)
-        size = max(float(np.max(np.abs(weight))) for weight in same)
-        return max(known, parted) if parted > LOST * size else known
+        same = np.stack([better.interpolant(time) for time in at])
+        states = (system, walked), (system, same), (shaken, other.states)
+        return tuple(kind.matrices(found) for kind, found in states)
 
     def _walked(self, method: Method, system: System, better: Integrated) -> Floats:
         """Return the states of the more accurate run, some of them walked to."""
         states, dense = better.states.copy(), better.interpolant
+        if system.problem.flow.fading:  # another start would be another friction
+            return states
         ends = np.array([0.0, *dense.ends])
         after = np.minimum(np.searchsorted(ends, self.times), len(ends) - 1)
         starts = ends[np.maximum(after - 1, 0)]

@@ -224,7 +224,8 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     Of claims without a `limit` nothing is said; it is one row at most, and not checked
     where a run of finite times has not settled.
     """
-    found = _settled(claim, route) if _has_limit_row(claim) else None
+    compared = _has_limit_row(claim) and not claim.mismatch(route)
+    found = _settled(claim, route) if compared else None
     if found is None:
         return []
     residual, bound = found
