@@ -359,6 +359,7 @@ def bind_moving(
         half = len(rule.weights) // 2
         halves = GivenInit(rule.weights[:half]), GivenInit(rule.weights[half:])
     placed, *moved = (bind(phase.at_rest, data, h, rng=rng, **how) for h in halves)
+    refuse_sets((*placed.weights, *placed.data.values()))
     still = tuple(0 * abs(weight) for weight in placed.weights)
     weights = (*placed.weights, *(moved[0].weights if moved else still))
     phase.check_start(weights)
