@@ -107,10 +107,10 @@ def _largest_first(rates: Array, rows: Array, noise: Any) -> list[int]:
 
 def _ties(rates: Array, noise: Any) -> Iterator[range]:
     """Yield where falling rates are equal."""
-    first = 0
+    first, near = 0, noise * max(map(abs, rates), default=0)
     while first < len(rates):
         last = first
-        while last < len(rates) and rates[first] - rates[last] <= noise * rates[0]:
+        while last < len(rates) and rates[first] - rates[last] <= near:
             last += 1
         yield range(first, last)
         first = last
