@@ -104,8 +104,8 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     path : str or Path
         The file.
     limit : int, keyword-only
-        Bytes that its content may take in memory, 1 GiB if not given: a small file
-        can be packed from a huge one.
+        Bytes that it may take in memory, 1 GiB if not given: a small file can be
+        packed from a huge one, and a number is larger than its text.
 
     Returns
     -------
