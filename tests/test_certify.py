@@ -221,7 +221,7 @@ def test_validate_shows_certificates(ball):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sf.certify("claim", FLOW), "is not a claim"),
+        (lambda: sf.certify("claim", FLOW), "needs a claim"),
         (lambda: sf.certify(sf.conserved(FLOW)[0], FLOW, DATA, INIT), "needs the time"),
         (
             lambda: sf.certify(
