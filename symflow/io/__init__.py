@@ -21,6 +21,7 @@ import mpmath
 import numpy as np
 import sympy
 
+from symflow.algebra.numbers import whole
 from symflow.algebra.reading import read_expression
 from symflow.certificate import json_text, stored_object
 from symflow.errors import InvalidArgument, InvalidData
@@ -130,9 +131,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     """
     source = as_path(path, "load(path=…)")
     call = f"load(path={str(path)!r})"
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
-        raise InvalidArgument(msg)
+    limit = whole(limit, "load(path, limit=…)", least=0, most=1 << 60)
     if not os.path.isfile(source):
         msg = f"{call}: there is no such file"
         raise InvalidArgument(msg)

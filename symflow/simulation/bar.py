@@ -35,10 +35,9 @@ class ProgressBar:
 
     def __init__(self, title: str = "", stream: TextIO | None = None) -> None:
         expect(title, str, "ProgressBar(title)", "a text")
-        if stream is not None:
-            expect(stream, "write", "ProgressBar(stream=…)", "an open file")
         self._title = f"{title} " if title else ""
-        self._stream = sys.stderr if stream is None else stream
+        chosen = sys.stderr if stream is None else stream
+        self._stream = expect(chosen, "write", "ProgressBar(stream=…)", "an open file")
         self._begun = self._shown = monotonic()
         self._tenths = -1
 
