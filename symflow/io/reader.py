@@ -223,6 +223,8 @@ def _fraction(value: dict[str, Any]) -> Fraction:
 def _fits(value: Any, hint: Any) -> bool:
     """Say whether a value has the type that a field declares."""
     kind, inner = get_origin(hint) or hint, get_args(hint)
+    if hasattr(kind, "__value__"):  # an alias, as NDArray is since NumPy 2.5
+        return _fits(value, kind.__value__)
     if kind in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in inner)
     if kind is Any or not isinstance(kind, type):
