@@ -5,6 +5,7 @@ from sympy import oo as oo
 from symflow import plot as plot
 from symflow.algebra import (
     gradient as gradient,
+    interval as interval,
 )
 from symflow.answers import (
     companions as companions,
@@ -60,6 +61,7 @@ from symflow.convergence import (
     rates as rates,
     regime as regime,
 )
+from symflow.curriculum import Curriculum as Curriculum
 from symflow.data import (
     Dataset as Dataset,
     Measurements as Measurements,
@@ -132,12 +134,21 @@ from symflow.networks import (
     TensorNetwork as TensorNetwork,
     orthogonal_decomposition as orthogonal_decomposition,
 )
+from symflow.plot.explorer import (
+    Explorer as Explorer,
+    explore as explore,
+)
 from symflow.precision import (
+    BasinMap as BasinMap,
     Enclosure as Enclosure,
     Flint as Flint,
     Mpmath as Mpmath,
+    basin as basin,
     enclose as enclose,
     precise as precise,
+)
+from symflow.progress import (
+    ProgressBar as ProgressBar,
 )
 from symflow.simulation import (
     DOP853 as DOP853,
@@ -147,7 +158,6 @@ from symflow.simulation import (
     Grid as Grid,
     LossBelow as LossBelow,
     ModeCrosses as ModeCrosses,
-    ProgressBar as ProgressBar,
     Radau as Radau,
     ScipyFlow as ScipyFlow,
     Simulator as Simulator,

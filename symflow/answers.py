@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from math import inf
+from typing import Any
+
 from symflow import bias, convergence
 from symflow.claims import Claim
 from symflow.claims.catalogue import answers, holding
-from symflow.flow import GradientFlow
+from symflow.convergence import DescentComplexity
+from symflow.errors import InvalidArgument
+from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
+from symflow.flow.problem import bind
 
 
 def companions(
-    flow: GradientFlow, data: DataLike, init: InitLike, *, rng: RandomLike = None
+    flow: GradientFlow | GradientDescent,
+    data: DataLike,
+    init: InitLike,
+    *,
+    step_size: float | None = None,
+    rng: RandomLike = None,
 ) -> list[Claim]:
     """Return all claims about a flow but its rates and its limit.
 
+    Of gradient descent, all claims about its iterates.
+
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
+    flow : GradientFlow or GradientDescent
+        The flow, or the dynamics in steps.
     data : Dataset or Moments
         What is learned.
     init : Init or sequence of array_like
         Where the flow starts.
+    step_size : float, keyword-only, optional
+        η, for gradient descent alone.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
 
@@ -36,7 +51,7 @@ def companions(
     Raises
     ------
     InvalidArgument
-        If an argument is of the wrong kind.
+        If an argument is of the wrong kind, or gradient descent has no step.
 
     Examples
     --------
@@ -46,7 +61,35 @@ def companions(
     >>> found = sf.companions(flow, sf.whitened([[2, 0], [0, 1]]), start)
     >>> [claim.name for claim in found][:3]
     ['Alignment', 'InducedFlow', 'RankOneLimit']
+
+    >>> gd = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> small = [[[0.1]]] * 2
+    >>> found = sf.companions(gd, sf.whitened([[2]]), small, step_size=0.1)
+    >>> found[0].name, found[0].phase_times.round(3).tolist()
+    ('DescentCorridor', [0.548])
     """
+    if isinstance(flow, GradientDescent):
+        return _of_descent(flow, data, init, step_size, rng)
+    if step_size is not None:
+        msg = (
+            "companions(step_size=…): a step is for gradient_descent(…), not for a flow"
+        )
+        raise InvalidArgument(msg)
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
     catalogue = (*convergence.COMPANIONS, *bias.COMPANIONS)
     return holding(answers("companions", catalogue, problem))
+
+
+def _of_descent(
+    descent: GradientDescent, data: Any, init: Any, step: float | None, rng: Any
+) -> list[Claim]:
+    """Return the claims about iterates with this step."""
+    if step is None or not 0 < step < inf:
+        msg = (
+            f"companions(descent, …, step_size=η): needs a positive step; got {step!r}"
+        )
+        raise InvalidArgument(msg)
+    problem = bind(descent.flow, data, init, rng=rng)
+    # the number of steps is asked for an accuracy, not for a step
+    kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
+    return holding([kind.attempt(problem, float(step)) for kind in kinds])

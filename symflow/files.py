@@ -16,17 +16,7 @@ from symflow.errors import OutputError, expect
 def as_path(path: Any, call: str) -> Path:
     """Return the path of a file, or refuse what is none.
 
-    Parameters
-    ----------
-    path : str or path
-        What was given.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Raises InvalidArgument, which names `call`, if it is neither text nor a path.
 
     Examples
     --------
@@ -43,17 +33,8 @@ def whole_file(path: str | os.PathLike[str], call: str) -> Iterator[BinaryIO]:
 
     Whatever ends the writing, a full disk or SIGKILL, leaves the old file as it was.
 
-    Parameters
-    ----------
-    path : str or path
-        Where the file is to be; a link is followed.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or something else than a file stands there.
+    A link is followed; an error names `call`.  Raises OutputError if it cannot be
+    written, or something else than a file stands there.
 
     Examples
     --------
@@ -84,22 +65,7 @@ def whole_file(path: str | os.PathLike[str], call: str) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | os.PathLike[str], text: str, call: str) -> Path:
-    """Write a text in one piece, and return its path.
-
-    Parameters
-    ----------
-    path : str or path
-        Where.
-    text : str
-        What.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    OutputError
-        As `whole_file`.
-    """
+    """Write a text in one piece, and return its path; raise what `whole_file` does."""
     with whole_file(path, call) as file:
         file.write(text.encode())
     return Path(path)
@@ -110,17 +76,8 @@ def regular(path: str | os.PathLike[str], call: str) -> Path:
 
     A device has no end, and a pipe no second reading.
 
-    Parameters
-    ----------
-    path : str or path
-        A file, or where there is nothing yet.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    OutputError
-        If a directory, a device or a pipe stands there.
+    An error names `call`.  Raises OutputError if a directory, a device or a pipe stands
+    there.
 
     Examples
     --------
@@ -140,15 +97,7 @@ def regular(path: str | os.PathLike[str], call: str) -> Path:
 
 
 def unwritable(problem: Exception, call: str) -> OutputError:
-    """Return the error that says why a file cannot be written.
-
-    Parameters
-    ----------
-    problem : Exception
-        What the system says.
-    call : str
-        Call and argument to name in an error message.
-    """
+    """Return the error of `call` that says why a file cannot be written."""
     reason = getattr(problem, "strerror", None) or problem
     return OutputError(f"{call}: cannot write there: {reason}")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.errors import InvalidArgument, NotInstalled
-from symflow.flow import GradientFlow
 
 
 class SeveralArrays:
@@ -24,127 +23,91 @@ class SeveralArrays:
         raise InvalidArgument(msg)
 
 
-class Paths(Protocol):
-    """One trajectory, or many of one flow at the same times."""
+class Tabulated(SeveralArrays):
+    """One trajectory, or many, as a table and as labelled arrays."""
+
+    #: What counts the trajectories, where there are many.
+    _number: ClassVar[str | None] = None
 
     @property
-    def flow(self) -> GradientFlow:
-        """The flow."""
+    def _columns(self) -> dict[str, Any]:
+        """Further columns, one value per trajectory."""
+        return {}
 
     @property
-    def t(self) -> Array:
-        """The times."""
+    def _attributes(self) -> dict[str, Any]:
+        """Facts for ``.attrs``."""
+        return {}
 
-    @property
-    def weights(self) -> tuple[Array, ...]:
-        """For each layer, shape (…, times, rows, columns)."""
+    def to_frame(self) -> Any:
+        """Return a pandas table with a row per time, and per start or run.
 
-    @property
-    def end_to_end(self) -> Array:
-        """W(t), shape (…, times, outputs, inputs)."""
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``start`` or ``run`` where there are many, ``t``, ``loss`` and
+            ``mode_1`` …, the singular values of W, in float64; of a sweep ``error``.
 
-    @property
-    def loss(self) -> Array:
-        """The objective, shape (…, times)."""
+        Raises
+        ------
+        NotInstalled
+            Without pandas.
+        """
+        pandas = imported("pandas", "to_frame()")
+        paths: Any = self
+        loss, times = to_float_array(paths.loss), to_float_array(paths.t)
+        count = loss.size // len(times)
+        found: dict[str, Any] = {}
+        if self._number is not None:
+            found[self._number] = np.repeat(np.arange(count), len(times))
+        found |= {"t": np.tile(times, count), "loss": loss.ravel()}
+        modes = paths.singular_values.reshape(loss.size, -1)
+        for mode, values in enumerate(modes.T, start=1):
+            found[f"mode_{mode}"] = values
+        for name, values in self._columns.items():
+            found[name] = np.repeat(np.asarray(values), len(times))
+        return pandas.DataFrame(found)
 
-    @property
-    def singular_values(self) -> Array:
-        """Singular values of W(t), shape (…, times, modes)."""
+    def to_xarray(self) -> Any:
+        """Return labelled arrays over t, and start or run, in float64.
 
+        Returns
+        -------
+        xarray.Dataset
+            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
 
-def frame(paths: Paths, number: str | None = None, **columns: Any) -> Any:
-    """Return a pandas table with a row per time, and per trajectory if there are many.
-
-    Parameters
-    ----------
-    paths : Paths
-        What to tabulate; numbers of any precision become float64.
-    number : str, optional
-        The column that counts the trajectories, where there are many.
-    **columns : sequence
-        Further columns, one value per trajectory.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `number`, ``t``, ``loss``, ``mode_1`` …, and the further ones.
-
-    Raises
-    ------
-    NotInstalled
-        Without pandas.
-    """
-    pandas = imported("pandas", "to_frame()")
-    loss, times = to_float_array(paths.loss), to_float_array(paths.t)
-    count = loss.size // len(times)
-    found: dict[str, Any] = {}
-    if number is not None:
-        found[number] = np.repeat(np.arange(count), len(times))
-    found |= {"t": np.tile(times, count), "loss": loss.ravel()}
-    modes = paths.singular_values.reshape(loss.size, -1)
-    for mode, values in enumerate(modes.T, start=1):
-        found[f"mode_{mode}"] = values
-    for name, values in columns.items():
-        found[name] = np.repeat(np.asarray(values), len(times))
-    return pandas.DataFrame(found)
-
-
-def dataset(paths: Paths, number: str | None = None, **attributes: Any) -> Any:
-    """Return labelled arrays over the times, and the trajectories if there are many.
-
-    Parameters
-    ----------
-    paths : Paths
-        What to label; numbers of any precision become float64.
-    number : str, optional
-        The dimension of the trajectories, where there are many.
-    **attributes : object
-        Facts for ``.attrs``.
-
-    Returns
-    -------
-    xarray.Dataset
-        The weights, ``end_to_end``, ``loss`` and ``singular_values``.
-
-    Raises
-    ------
-    NotInstalled
-        Without xarray.
-    """
-    xarray = imported("xarray", "to_xarray()")
-    lead = ("t",) if number is None else (number, "t")
-    arrays: dict[str, Any] = {}
-    for symbol, weight in zip(paths.flow.state, paths.weights, strict=True):
-        sides = (f"{symbol.name}_row", f"{symbol.name}_column")
-        arrays[symbol.name] = ((*lead, *sides), to_float_array(weight))
-    total = to_float_array(paths.end_to_end)
-    arrays["end_to_end"] = ((*lead, "output", "input"), total)
-    arrays["loss"] = (lead, to_float_array(paths.loss))
-    arrays["singular_values"] = ((*lead, "mode"), paths.singular_values)
-    coordinates: dict[str, Any] = {"t": to_float_array(paths.t)}
-    if number is not None:
-        coordinates[number] = np.arange(len(total))
-    facts = {"flow": repr(paths.flow).splitlines()[0], **attributes}
-    return xarray.Dataset(arrays, coords=coordinates, attrs=facts)
+        Raises
+        ------
+        NotInstalled
+            Without xarray.
+        """
+        xarray = imported("xarray", "to_xarray()")
+        paths: Any = self
+        many = () if self._number is None else (self._number,)
+        lead, arrays = (*many, "t"), {}
+        for symbol, weight in zip(paths.flow.state, paths.weights, strict=True):
+            sides = (f"{symbol.name}_row", f"{symbol.name}_column")
+            arrays[symbol.name] = ((*lead, *sides), to_float_array(weight))
+        total = to_float_array(paths.end_to_end)
+        arrays["end_to_end"] = ((*lead, "output", "input"), total)
+        arrays["loss"] = (lead, to_float_array(paths.loss))
+        arrays["singular_values"] = ((*lead, "mode"), paths.singular_values)
+        coordinates: dict[str, Any] = {"t": to_float_array(paths.t)}
+        for number in many:
+            coordinates[number] = np.arange(len(total))
+        facts = {"flow": repr(paths.flow).splitlines()[0], **self._attributes}
+        return xarray.Dataset(arrays, coords=coordinates, attrs=facts)
 
 
-def imported(name: str, call: str) -> Any:
-    """Return an optional library.
+def imported(name: str, call: str, extra: str = "") -> Any:
+    """Return the optional library `name` that `call` needs.
 
-    Parameters
-    ----------
-    name : str
-        The library.
-    call : str
-        What needs it.
-
-    Raises
-    ------
-    NotInstalled
-        Without it, with the command that installs it.
+    Raises NotInstalled without it, with the command that installs it, or the `extra`
+    of symflow that brings it.
     """
     try:
         return import_module(name)
     except ImportError:
-        msg = f"{call}: needs {name}, which is not installed. Do pip install {name}"
+        source = f"'symflow[{extra}]'" if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
         raise NotInstalled(msg) from None

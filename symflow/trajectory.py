@@ -21,7 +21,7 @@ from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import check_time
-from symflow.labelled import SeveralArrays, dataset, frame
+from symflow.labelled import Tabulated
 
 
 class Deferred:
@@ -51,19 +51,13 @@ class Deferred:
         instance.__dict__[self._place] = value
 
     def peek(self, instance: Any) -> Any:
-        """Return the value if it is known, else None.
-
-        Parameters
-        ----------
-        instance : object
-            Whose field it is.
-        """
+        """Return the value if it is known, else None."""
         value = instance.__dict__[self._place]
         return None if callable(value) else value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(SeveralArrays, Displayed):
+class Trajectory(Tabulated, Displayed):
     """The weights of a flow at a sequence of times.
 
     Entries are float64, or `mpf` numbers of the precision that was asked for; both
@@ -105,8 +99,10 @@ class Trajectory(SeveralArrays, Displayed):
 
     @property
     def flow(self) -> GradientFlow:
-        """The flow that was integrated."""
-        return self.problem.flow
+        """What was integrated: a flow, or a `HeavyBall`."""
+        flow: Any = self.problem.flow
+        shown: GradientFlow = flow.ball if flow.at_rest is not flow else flow
+        return shown
 
     @cached_property
     def layered(self) -> Trajectory:
@@ -234,7 +230,8 @@ class Trajectory(SeveralArrays, Displayed):
         [[13.0]]
         """
         weights = self._weights_at(t, "tangent_kernel")
-        return linearized.tangent_kernel(self.flow, weights, self.context)
+        flow = self.problem.at_rest.flow
+        return linearized.tangent_kernel(flow, weights, self.context)
 
     def sharpness(self, t: Any) -> Any:
         """Return the largest eigenvalue of the Hessian of the loss in the weights.
@@ -266,7 +263,7 @@ class Trajectory(SeveralArrays, Displayed):
         5.0
         """
         weights = self._weights_at(t, "sharpness")
-        return linearized.sharpness(self.problem, weights, self.context)
+        return linearized.sharpness(self.problem.at_rest, weights, self.context)
 
     def _weights_at(self, t: Any, name: str) -> tuple[Array, ...]:
         """Return the weights at one of the times as they are, or by dense output."""
@@ -276,38 +273,15 @@ class Trajectory(SeveralArrays, Displayed):
             raise InvalidArgument(msg)
         for index, time in enumerate(self.t):
             if time == wanted[0]:
-                return tuple(weight[index] for weight in self.weights)
-        return self.at(t)
+                found = tuple(weight[index] for weight in self.weights)
+                break
+        else:
+            found = self.at(t)
+        return found[: len(self.problem.at_rest.weights)]
 
-    def to_frame(self) -> Any:
-        """Return a pandas table with a row per time, in float64.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``t``, ``loss`` and ``mode_1`` …, the singular values of W.
-
-        Raises
-        ------
-        NotInstalled
-            Without pandas.
-        """
-        return frame(self)
-
-    def to_xarray(self) -> Any:
-        """Return labelled arrays over the dimension t, in float64.
-
-        Returns
-        -------
-        xarray.Dataset
-            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
-
-        Raises
-        ------
-        NotInstalled
-            Without xarray.
-        """
-        return dataset(self, route=self.route)
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return {"route": self.route}
 
     def _sheet(self) -> Sheet:
         first, last = to_float(self.t[0]), to_float(self.t[-1])
@@ -324,11 +298,13 @@ class Trajectory(SeveralArrays, Displayed):
         return Sheet(title, rows=tuple(rows.items()), whole=".stats")
 
     def _error_text(self) -> str:
-        known = vars(type(self))["error"].peek(self)
+        known = vars(Trajectory)["error"].peek(self)
         if known is None:
             return "estimated when .error is read"
         return f"{scientific(known)} (estimated)"
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, tuple | list):  # the times of an event
+        return ", ".join(map(_short, value)) or "never"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -14,6 +14,7 @@ from sympy import (
     Lambda,
     MatrixSymbol,
     OneMatrix,
+    Sum,
     Trace,
     cos,
     exp,
@@ -29,11 +30,14 @@ import symflow as sf
 from symflow.algebra import at_sizes
 from symflow.algebra.functions import sigmoid, softplus
 from symflow.algebra.matrix_maps import ElementwiseExpr
+from symflow.algebra.sympy_form import to_sympy as sympy_form
 from symflow.errors import NotDifferentiable, ShapeMismatch
 
 n, d, m = sympy.symbols("n d m", integer=True, positive=True)
 lam = sympy.Symbol("lambda", positive=True)
 z = sympy.Symbol("z")
+i, j, k = sympy.symbols("i j k", integer=True)
+over = {i: (i, 0, m - 1), j: (j, 0, d - 1), k: (k, 0, d - 1)}
 W, V = MatrixSymbol("W", m, d), MatrixSymbol("V", d, m)
 X, Y = MatrixSymbol("X", n, d), MatrixSymbol("Y", n, m)
 A, B = MatrixSymbol("A", d, d), MatrixSymbol("B", m, m)
@@ -90,6 +94,24 @@ CASES = {
     "explicit numbers": (Trace(sympy.Matrix([[1, 2], [3, 4]]) * C), C),
     "independent": (Trace(A), W),
     "coefficient with sizes": (square / (2 * n), W),
+    "entries": (C[0, 1] ** 2 * C[1, 1] + exp(C[1, 0]), C),
+    "entry of a product": ((C * C)[0, 1], C),
+    "first entry": (W[0, 0] ** 2, W),
+    "one by one with ones": (OneMatrix(1, m) * each(z**2, W) * OneMatrix(d, 1), W),
+    "ones in a function": (exp((OneMatrix(1, m) * W * OneMatrix(d, 1))[0, 0] / 9), W),
+    "index sum": (Sum(W[i, j] ** 2, over[i], over[j]), W),
+    "index sum, transposed": (Sum(W[i, j] ** 2 * V[j, i], over[j], over[i]), V),
+    "index sum of residuals": (Sum((W[i, j] - V[j, i]) ** 2, over[i], over[j]) / 2, W),
+    "index sum of functions": (Sum(exp(-lam * W[i, j]) + 3, over[i], over[j]), W),
+    "powers of numbers": (Sum(2 ** W[i, j], over[i], over[j]), W),
+    "quadratic form": (Sum(w[j, 0] * A[j, k] * w[k, 0], over[j], over[k]), w),
+    "trace as a sum": (Sum(A[j, j] ** 2, over[j]), A),
+    "trace within a sum": (Sum(A[j, j] * A[j, k], over[j], over[k]), A),
+    "one row": (Sum(W[0, j] * w[j, 0], over[j]), W),
+    "one row of a sum": (Sum(A[k, j] * W[0, k], over[j], over[k]), W),
+    "trace times a sum": (Trace(A) * Sum(w[j, 0] * Trace(A), over[j]), w),
+    "written out": (Sum(Trace(A) ** z, (z, 0, 3)), A),
+    "part of a sum": (Sum(C[j, 0] * j, (j, 0, 1)), C),
     "sum inside a product": (Trace((W + 2 * V.T) * (V - 3 * W.T)), W),
 }  # fmt: skip
 
@@ -97,6 +119,7 @@ CASES = {
 def plain(expression):
     """Expand by SymPy's own `as_explicit`, entries as its own matrix elements."""
     if isinstance(expression, sympy.Expr) and not expression.is_Matrix:
+        expression = expression.replace(Sum, lambda *args: Sum(*args).doit())
         traces = {t: plain(t.arg).trace() for t in expression.atoms(Trace)}
         traces |= {t: plain(t.arg).det() for t in expression.atoms(Determinant)}
         outermost = dict(sorted(traces.items(), key=lambda item: -len(str(item[0]))))
@@ -172,8 +195,40 @@ def test_check_finds_a_wrong_gradient(monkeypatch):
         lambda node: to_sympy(node) if node.is_scalar else 2 * to_sympy(node),
     )
     assert sf.gradient(Trace(W.T * W), W, check=False) == 4 * W
-    with pytest.raises(NotDifferentiable, match="differs from entrywise"):
+    with pytest.raises(NotDifferentiable, match="differs from the slope"):
         sf.gradient(Trace(W.T * W), W)
+
+
+@pytest.mark.parametrize("wrong", [lambda g: g.T, lambda g: (1 + lam / 10**9) * g])
+def test_check_sees_a_small_error_and_a_transposition(monkeypatch, wrong):
+    import sys
+
+    module = sys.modules["symflow.algebra.gradient"]
+    monkeypatch.setattr(module, "to_sympy", lambda node: wrong(sympy_form(node)))
+    small = Trace(A * A * A) / 10**40
+    for value in (Trace(Inverse(Identity(d) + A.T * A)), exp(Trace(A * A) / 9), small):
+        with pytest.raises(NotDifferentiable, match="differs from the slope"):
+            sf.gradient(value, A)
+
+
+def test_check_is_of_what_was_given_and_not_of_what_was_read(monkeypatch):
+    import sys
+
+    module = sys.modules["symflow.algebra.gradient"]
+    read = module.from_sympy
+    monkeypatch.setattr(module, "from_sympy", lambda expr: read(2 * expr))
+    with pytest.raises(NotDifferentiable, match="differs from the slope"):
+        sf.gradient(Sum(A[j, k] * w[j, 0] ** 2, over[j], over[k]), w)
+
+
+def test_inverses_are_checked_at_points_where_they_exist():
+    P, Q, S, M = (MatrixSymbol(name, 3, 3) for name in "PQSM")
+    value = Trace(Inverse(P + M.T * S * M) * M.T * Q * M)
+    assert sf.gradient(value, M).shape == (3, 3)
+    assert sf.gradient(log(Determinant(W.T * W)), W) == 2 * W * Inverse(W.T * W)
+    u = MatrixSymbol("u", 2, 1)
+    with pytest.raises(NotDifferentiable, match="at none of"):
+        sf.gradient(Trace(Inverse(u * u.T) * C), C)
 
 
 def test_like_terms_are_collected():
@@ -186,18 +241,24 @@ def test_like_terms_are_collected():
 
 f = sympy.Function("f")
 OUTSIDE = [
-    W[0, 0],
+    W[i, 0],
     f(Trace(W * V)),
     sympy.Abs(Trace(W * V)).diff(z)
     + sympy.Piecewise((Trace(W * V), lam > 1), (1, True)),
     Trace(W.applyfunc(f) * V),
     Trace(sympy.MatrixBase.exp(sympy.eye(2)) * sympy.Matrix([[lam, 1], [1, 2]]) * A),
-    Trace(sympy.ZeroMatrix(d, m) * W) + W[0, 1],
+    (W * V)[i, 0],
+    Sum(W[i, 0], (i, 0, m - 2)),
+    Sum(W[i, j], (j, 0, i), (i, 0, m - 1)),
+    Sum(lam ** W[i, j] * i, (i, 0, m - 1), (j, 0, d - 1)),
+    Sum(W[i, j], (i, 0, m - 1)),
+    Sum(W[i, j] * V[j, k] * B[k, i], (i, 0, m - 1), (j, 0, d - 1), (k, 0, m - 1)),
+    Sum(f(W[i, j]), (i, 0, m - 1), (j, 0, d - 1)),
+    Sum(sympy.sign(W[i, j]), (i, 0, m - 1), (j, 0, d - 1)),
     Trace(sympy.FunctionMatrix(d, m, Lambda((z, lam), z + lam)) * W),
     Trace(A ** sympy.Rational(1, 2)),
     Trace(A**m),
     sympy.Max(Trace(W * V), 1),
-    sympy.Sum(Trace(A) ** z, (z, 0, 3)),
     sympy.Integral(exp(z * Trace(A)), (z, 0, 1)),
     Trace(A) ** Trace(A),
     sympy.sign(Trace(W * V)),
@@ -237,3 +298,17 @@ def test_what_is_no_expression_is_refused(text):
     """Text named another W, so that its gradient was zero."""
     with pytest.raises(sf.NotDifferentiable):
         sf.gradient(text, sympy.MatrixSymbol("W", 2, 2))
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        Sum(W[i, 0], (i, 1, m - 1)),
+        Sum(Trace(A), (j, 0, i), (i, 0, m - 1)),
+        Sum(W[i, j], (i, 0, m), (j, 0, d - 1)),
+    ],
+    ids=str,
+)
+def test_sums_over_a_part_of_the_indices_are_not_read(expr):
+    with pytest.raises(NotDifferentiable):
+        sf.gradient(expr, A if expr.has(A) else W, check=False)

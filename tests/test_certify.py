@@ -51,7 +51,11 @@ def test_laws_are_proven_and_mutants_refuted(ball):
     assert proven.ok
     assert proven.radius < 1e-38
     found = sf.conserved(FLOW, search=PolynomialSearch(2))
-    assert all(sf.certify(each, ball).ok for each in found)
+    several = sf.certify(found, ball)
+    assert [repr(one) for one in several] == [repr(sf.certify(x, ball)) for x in found]
+    assert all(one.ok for one in several)
+    assert repr(several).splitlines()[0].startswith("  1. ")
+    assert len(repr(several).splitlines()) == len(found)
     entry = FLOW.entries((2, 2, 2)).state[0]
     # one coefficient changed by 1e-30 of the others, which stay integers
     wrong = replace(found[0], expr=found[0].expr / TINY + entry**2)
@@ -221,7 +225,7 @@ def test_validate_shows_certificates(ball):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: sf.certify("claim", FLOW), "needs a claim"),
+        (lambda: sf.certify("claim", FLOW), "several; got 'claim'"),
         (lambda: sf.certify(sf.conserved(FLOW)[0], FLOW, DATA, INIT), "needs the time"),
         (
             lambda: sf.certify(
@@ -229,6 +233,8 @@ def test_validate_shows_certificates(ball):
             ),
             "takes no data",
         ),
+        (lambda: sf.certify([], FLOW, DATA, INIT, 1), "needs a claim, or several"),
+        (lambda: sf.certify([3], FLOW, DATA, INIT, 1), "several; got 3"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -14,10 +14,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
+from oracles.web import page_faults
 
 import symflow as sf
 from symflow.cli import main, parser as parser_module, theorems
+from symflow.gallery import coverage
 from symflow.networks.wording import model_in, network_in
+
+#: Those of which the atlas has no trajectory: no gradient flow, or numbers alone.
+UNDRAWN = {
+    *("RowSpace", "PolynomialLaw", "StepLaw", "AngularMomentum"),
+    *("SingularVectors", "DescentComplexity"),
+}
+
+#: Kinds of results that have a page.
+THEOREMS = ("conserved", "closed form", "rate", "phase", "descent", "limit")
 
 LABELLED = "a,b,y\n1,2,1\n-1,1,-1\n0.5,1,1\n-2,-1,-1\n"
 
@@ -222,11 +233,29 @@ def test_the_front_pages_name_what_there_is():
         assert f"* {line.split()[0]}: " in front
 
 
+def check_theorems(folder):
+    named = {item.name for item in coverage().results if item.kind in THEOREMS}
+    pages = {path.stem: path.read_text("utf-8") for path in folder.glob("theorems/*")}
+    assert set(pages) == named
+    drawn = {name for name, page in pages.items() if "<svg " in page}
+    assert named - drawn == UNDRAWN
+    for name in drawn:
+        assert "<h2>Statement</h2>" in pages[name]
+        assert "<math" in pages[name]
+        assert "<li>" in pages[name] or name == "NoetherLaw"
+    assert "Min, Salma Tarmoun" in pages["MarginRate"]
+    assert ": ok" in pages["MarginRate"]
+    assert pages["NoetherLaw"].count("From the paper") == 2
+    notebooks = (folder / "notebooks.html").read_text("utf-8")
+    assert notebooks.count("<h2>") == len(list((folder / "notebooks").glob("*.ipynb")))
+
+
 @pytest.mark.optional
 def test_docs_have_every_public_name_and_no_link_leads_nowhere(capsys, tmp_path):
     pytest.importorskip("pdoc")
     text = printed(capsys, "docs", str(tmp_path))
     assert text == f"{tmp_path / 'index.html'}\n"
+    files = {path.resolve() for path in tmp_path.rglob("*")}
     pages = {
         path.resolve(): re.sub(r"(?s)<script.*?</script>", "", path.read_text("utf-8"))
         for path in tmp_path.rglob("*.html")
@@ -236,11 +265,16 @@ def test_docs_have_every_public_name_and_no_link_leads_nowhere(capsys, tmp_path)
     assert set(sf.__all__) - {"oo", "plot"} <= ids[front]
     assert set(sf.plot.__all__) <= ids[(tmp_path / "symflow" / "plot.html").resolve()]
     for path, page in pages.items():
-        for link in set(re.findall(r'href="([^"]+)"', page)):
+        for link in set(re.findall(r'(?:href|src)="([^"]+)"', page)):
             file, _, anchor = link.partition("#")
             target = (path.parent / file).resolve() if file else path
-            assert link.startswith("https://") or target in pages, link
+            assert link.startswith(("https://", "data:")) or target in files, link
             assert not anchor or anchor in ids[target], link
+    check_theorems(tmp_path)
+    own = [path for path in pages if b"--paper" in path.read_bytes()]
+    assert len(own) == len(list((tmp_path / "theorems").iterdir())) + 3
+    for path in own:
+        assert page_faults(path.read_text("utf-8")) == [], path
     assert main(["docs", str(tmp_path)]) == 2
 
 

@@ -50,7 +50,7 @@ def test_missing_numbers_are_refused_left_out_or_filled():
         y=[1.0, 2.0, None],
     ).drop(columns="id")
     with pytest.raises(
-        sf.InvalidData, match="missing are 1 of 'a', 2 of 'b', 1 of 'y'"
+        sf.InvalidData, match="numbers are missing, 1 of 'a', 2 of 'b', 1 of 'y'"
     ):
         take(table, "y")
     filled = take(table, "dose", inputs=["a", "b"], missing="mean")
@@ -58,11 +58,11 @@ def test_missing_numbers_are_refused_left_out_or_filled():
     left = take(table, "dose", inputs=["a"], missing="drop")
     assert left.X.tolist() == [[1], [3]]
     assert left.Y.tolist() == [[1], [4]]
-    with pytest.raises(sf.InvalidData, match="missing are 1 of 'y'"):
+    with pytest.raises(sf.InvalidData, match="numbers are missing, 1 of 'y'"):
         take(table, "y", missing="mean")
     with pytest.raises(sf.InvalidData, match="no row is complete"):
         take(table, "y", missing="drop")
-    with pytest.raises(sf.InvalidData, match="missing are 3 of 'none'"):
+    with pytest.raises(sf.InvalidData, match="numbers are missing, 3 of 'none'"):
         take(frame(none=[None] * 3), "y", drop="id", missing="mean")
 
 
@@ -93,7 +93,7 @@ def test_tables_that_cannot_be_used_are_refused(table, arguments, message):
 def test_a_plain_dataset_names_the_columns_of_a_frame_too():
     with pytest.raises(sf.InvalidData, match=r"Dataset\(X=…\): no finite.* 'id' \(a\)"):
         sf.Dataset(frame()[["dose", "id"]], [1, 2, 3])
-    with pytest.raises(sf.InvalidData, match="missing are 1 of 'gap'"):
+    with pytest.raises(sf.InvalidData, match="numbers are missing, 1 of 'gap'"):
         sf.Dataset([1, 2, 3], frame(gap=[1, None, 2])[["gap"]])
 
 
@@ -185,3 +185,14 @@ def test_inputs_that_cannot_be_whitened_are_named(rng):
         data.unwhiten(np.eye(3))
     with pytest.raises(sf.ShapeMismatch, match="needs 3 columns, one per input"):
         data.whitened().unwhiten(np.eye(2))
+
+
+def test_refusals_say_what_to_write():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    pair = [[1.0, 2.0], [0.0, 1.0]], [1.0, 2.0]
+    with pytest.raises(sf.InvalidArgument, match=r"got tuple\. Write Dataset\(X, Y\)"):
+        sf.simulate(flow, pair, ([[1, 1]],), [0, 1])
+    with pytest.raises(sf.InvalidArgument, match="fill or drop them"):
+        sf.Dataset(np.ma.masked_array(pair[0], [[1, 0], [0, 0]]), pair[1])
+    with pytest.raises(sf.InvalidArgument, match=r"claim\(flow, conserved=expr\)"):
+        sf.conserved(flow, search=flow.state[0])

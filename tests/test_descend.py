@@ -112,3 +112,22 @@ def test_claims_about_every_step_are_not_held_against_some_of_them(given):
     assert not some.ok
     assert not some.failures
     assert "every iterate" in str(some)
+
+
+def test_companions_of_descent_hold_and_say_when_modes_are_learned() -> None:
+    gd = sf.gradient_descent(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    data, step, off = sf.whitened(np.diag([2.0, 1.0])), 0.1, []
+    for delta in (10.0, 60.0):
+        start = [np.exp(-delta) * np.eye(2)] * 2
+        claims = sf.companions(gd, data, start, step_size=step)
+        corridor = next(c for c in claims if c.name == "DescentCorridor")
+        run = sf.descend(gd, data, start, int(2 * delta / step), step_size=step)
+        assert sf.validate(claims, run).ok
+        strengths = run.end_to_end[:, [0, 1], [0, 1]] / [2.0, 1.0]
+        seen = np.argmax(strengths > 0.5, axis=0) * step / delta
+        off.append(np.abs(np.sort(corridor.phase_times) - seen).max())
+    assert off[1] < 0.02 < off[0] < 0.2
+    with pytest.raises(sf.InvalidArgument, match="needs a positive step; got None"):
+        sf.companions(gd, data, start)
+    with pytest.raises(sf.InvalidArgument, match="a step is for gradient_descent"):
+        sf.companions(gd.flow, data, start, step_size=0.1)

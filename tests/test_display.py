@@ -97,6 +97,7 @@ EXAMPLES: dict[str, Any] = {
     "Mpmath": sf.Mpmath,
     "Network": lambda: sf.Network(sf.Diagonal(3), sf.Dense(3, 1)),
     "PolynomialSearch": lambda: sf.PolynomialSearch(2),
+    "Explorer": lambda: sf.explore(FLOW, DATA),
     "ProgressBar": lambda: sf.ProgressBar("flow"),
     "Program": lambda: sf.compile(FLOW).program,
     "Radau": sf.Radau,
@@ -253,11 +254,23 @@ def test_latex_has_the_order_of_the_terminal_and_weights_after_a_step() -> None:
     descent = sf.gradient_descent(NET, sf.SquaredLoss())
     assert "W_{2}^{+} &= W_{2} + \\eta" in descent._repr_latex_()
     assert "next" not in descent._repr_latex_() + repr(descent.equations)
+    for shown in (descent, decaying, decaying.end_to_end, *sf.conserved(decaying)):
+        body = sympy.latex(shown)
+        assert shown._repr_latex_() == rf"$\displaystyle {body}$"
 
 
 def test_entries_are_a_table_at_the_networks_own_widths() -> None:
     table = FLOW.entries()
     assert table == FLOW.entries((2, 3, 2))
+    first, second, sigma_xx, sigma_yx = table.matrices.values()
+    assert table.state == (*first, *second)
+    assert sigma_xx == sigma_xx.T
+    total = second * first
+    loss = (total * sigma_xx * total.T / 2 - total * sigma_yx.T).trace()
+    assert all(
+        sympy.expand(sympy.diff(loss, entry) + rate) == 0
+        for entry, rate in table.items()
+    )
     shown = table._repr_markdown_()
     assert shown.startswith("**12 scalar equations**")
     assert len(shown.splitlines()) == 4 + 12
@@ -265,6 +278,18 @@ def test_entries_are_a_table_at_the_networks_own_widths() -> None:
     with pytest.raises(sf.InvalidArgument, match=r"flow\.at\(d=3, h=2, m=1\)"):
         symbolic.entries()
     assert symbolic.at(d=3).entries() == symbolic.entries((3, 2, 1))
+    with pytest.raises(sf.UnknownName, match=r"entries\[0\]: no such entry; they are"):
+        table[0]
+
+
+def test_a_claim_that_is_settled_is_not_headed_asserted() -> None:
+    first, second = FLOW.state
+    true = sf.claim(FLOW, conserved=second.T * second - first * first.T)
+    false = sf.claim(FLOW, conserved=second.T * second + first * first.T)
+    for claim, said in ((true, "proved"), (false, "refuted")):
+        title = claim._repr_markdown_().splitlines()[0]
+        assert said in title
+        assert "asserted" not in title
 
 
 def test_a_semidefinite_matrix_shows_no_negative_eigenvalue() -> None:

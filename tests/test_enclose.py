@@ -339,13 +339,14 @@ def test_both_bounds_of_the_curvature_are_above_the_jacobian():
             true = measure._numerically(problem.weights)
             balls = [as_matrix(weight) for weight in problem.weights]
             still = [flint.arb(0)] * len(balls)
-            fine = float(CurvatureBound(problem).around(balls).bound(still))
-            crude = float(HessianBound(problem).around(balls).bound(still))
+            bounds = [kind(problem) for kind in (CurvatureBound, HessianBound)]
+            fine, crude = (
+                float(bound.around(balls, still).rate(flint.arb(0))) for bound in bounds
+            )
             assert true <= fine + 1e-6
             assert fine <= crude * 1.1 + 1e-6
             moved = [weight + 0.02 / weight.size for weight in problem.weights]
-            spread = [flint.arb(0.02)] * len(balls)
-            wide = float(CurvatureBound(problem).around(balls).bound(spread))
+            wide = float(bounds[0].around(balls, still).rate(flint.arb(0.02)))
             assert measure._numerically(tuple(moved)) <= wide + 1e-6
 
 
@@ -373,13 +374,13 @@ def test_start_and_global_state():
         ),
         (
             lambda: enclose(
-                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2="1/2")),
+                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=(0, 1))),
                 sf.whitened([[2]]),
                 [[[1]], [[1]]],
                 sympy.oo,
             ),
             sf.HypothesisFailed,
-            r"enclose\(t=oo\): the limit is enclosed without weight decay",
+            r"enclose\(t=oo\): with weight decay the limit is enclosed for the squared",
         ),
         (
             lambda: enclose(
@@ -530,10 +531,28 @@ def test_plain_numbers_are_a_row_a_column_or_weights_of_one_entry():
     for value in ([row[0]], [*row, 0], [[row, row]], [columns[0], [1]], "12"):
         with pytest.raises(sf.InvalidArgument, match=r"enclosure\.contains\(value\)"):
             ball.contains(value)
+    flat = [*columns[0], *columns[1]]
+    assert ball.contains(flat)
+    assert ball.contains([mpmath.nstr(entry, 40) for entry in flat])
+    assert ball.excludes([flat[0] + Fraction(1, 10**12), *flat[1:]])
     one = sf.enclose(SCALAR, sf.whitened([[2]]), [[[1]], [[0.5]]], 0, digits=9)
     assert one.contains([1, 0.5])
     assert one.contains([0.5])
     assert one.excludes([0.5, 1])
+
+
+def test_only_the_digits_that_are_proven_are_shown():
+    data, start = sf.whitened([[2]]), [[[1]], [[0.5]]]
+    ball = sf.enclose(SCALAR, data, start, [0, 1, 2], digits=20)
+    fine = sf.precise(SCALAR, data, start, [0, 1, 2], digits=60)
+    for index in (0, 1, -1):
+        for texts, weight in zip(ball.known(index), fine.weights, strict=True):
+            shown = texts[0, 0]
+            last = Fraction(1, 10 ** len(shown.partition(".")[2]))
+            assert abs(Fraction(shown) - Fraction(str(weight[index, 0, 0]))) <= last
+            assert float(last) < 1e-18 or index == 0
+    loose = replace(ball, radius=np.array([0, 0.25, 1e9]))
+    assert loose.known()[0][0, 0] == "0e+10"
 
 
 def test_enclosures_are_routes_of_a_validation():

@@ -175,14 +175,26 @@ def test_a_start_with_more_digits_than_floats_is_enclosed_as_it_is(number):
 
 
 CALLS = {
-    "enclose": lambda start: sf.enclose(SCALAR, THREE, start, 1, digits=10),
     "precise": lambda start: sf.precise(SCALAR, THREE, start, 1, digits=10),
     "simulate": lambda start: sf.simulate(SCALAR, THREE, start, 1),
     "solve": lambda start: sf.solve(SCALAR, sf.whitened([[2]]), start),
     "ensemble": lambda start: sf.ensemble(SCALAR, THREE, [[w] for w in start], 1),
-    "Dataset": lambda start: sf.Dataset(start[0], [1.0]),
-    "Moments": lambda start: sf.Moments(start[0], [[1.0]]),
-    "whitened": lambda start: sf.whitened(start[0]),
+    "data": lambda start: sf.simulate(
+        SCALAR, sf.Dataset(start[0], [1.0]), [[[1]], [[1]]], 1
+    ),
+    "moments": lambda start: sf.solve(
+        SCALAR, sf.Moments(start[0], [[1.0]]), [[[1]], [[1]]]
+    ),
+    "descend": lambda start: sf.descend(
+        sf.gradient_descent(SCALAR.network, SCALAR.loss), THREE, start, 3, step_size=0.1
+    ),
+    "whitened": lambda start: sf.precise(
+        SCALAR, sf.whitened(start[0]), [[[1]], [[1]]], 1
+    ),
+    "rates": lambda start: sf.rates(SCALAR, sf.whitened(start[0]), [[[1]], [[1]]]),
+    "compile": lambda start: sf.compile(SCALAR, sf.whitened(start[0])),
+    "standardized": lambda start: sf.Dataset(start[0] * 2, [1.0, 2.0]).standardized(),
+    "centered": lambda start: sf.Dataset(start[0] * 2, [1.0, 2.0]).centered(),
     "implicit_bias": lambda start: sf.implicit_bias(SCALAR, THREE, start),
 }
 

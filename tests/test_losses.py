@@ -189,9 +189,12 @@ def test_custom_loss_refuses_what_it_cannot_use(rng):
     with pytest.raises(InvalidArgument, match="needs the matrix symbol W"):
         sf.CustomLoss(sympy.Trace(A))
     with pytest.raises(NotDifferentiable):
-        sf.CustomLoss(W[0, 0])
+        sf.CustomLoss(W[sympy.Symbol("i"), 0])
     flow = sf.gradient_flow(sf.LinearNetwork(2, 2), sf.CustomLoss(sympy.Trace(A.T * W)))
     data = sf.Dataset(rng.standard_normal((3, 2)), rng.standard_normal((3, 2)))
+    some = sf.CustomLoss(sympy.MatrixSymbol("W", *sympy.symbols("m d"))[0, 0])
+    with pytest.raises(sf.NoClosedForm, match="needs its size as a number"):
+        sf.compile(sf.gradient_flow(sf.LinearNetwork("d", "m"), some))
     with pytest.raises(InvalidArgument, match="do not say what A is"):
         sf.simulate(flow, data, [np.eye(2)], [0, 1])
     with pytest.raises(sf.ShapeMismatch, match="W is 2×2"):

@@ -467,7 +467,7 @@ def test_radau_at_times_at_the_ends_of_the_range(time: float) -> None:
     [
         ({"events": 3}, "needs events such as"),
         ({"events": [lambda _t, w: w]}, "has to return a number"),
-        ({"progress": True}, "needs a function"),
+        ({"progress": 3}, "needs True or a function"),
     ],
 )
 def test_options_of_simulate_that_make_no_sense(options: Any, match: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,26 @@ symflow.gallery.ensembles.DATA_SETS = 2
 
 def test_the_first_notebook_is_there():
     assert (NOTEBOOKS / "01_first_flow.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(NOTEBOOKS.glob("1[1-3]_*.ipynb")), ids=lambda path: path.stem
+)
+def test_users_need_no_inner_module_and_reshape_nothing(path):
+    cells = nbformat.read(path, as_version=4).cells
+    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    tree = ast.parse(source)
+    modules = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    modules |= {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert "symflow" in modules
+    assert not [name for name in modules if name.startswith("symflow.")]
+    called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not called & {"reshape", "ravel", "flatten", "squeeze", "newaxis", "tolist"}
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,11 @@ def test_a_run_is_held_against_values_of_your_own(
     assert 15 < finite(ax.lines[1]).min() < 18
     plot.agreement(sharp, sharp.weights, ax)
     assert set(finite(ax.lines[2])) == {30.0}
+    rows = np.hstack([weight.reshape(len(weight), -1) for weight in sharp.weights])
+    plot.agreement(sharp, rows.tolist(), ax)
+    assert set(finite(ax.lines[3])) == {30.0}
+    plot.agreement(sharp, rows[:, ::-1], ax)
+    assert finite(ax.lines[4])[0] < 1
     for values in (weights[:1], texts[0], [[1.0], [2.0, 3.0]], 5):
         with pytest.raises(sf.InvalidArgument, match=r"plot\.agreement\(first, second"):
             plot.agreement(sharp, values, ax)
@@ -177,6 +182,8 @@ def test_even_times_keep_a_linear_axis_unless_another_is_asked_for(ax: Axes) -> 
     for draw in (plot.loss, plot.modes, plot.singular_values, plot.drift):
         assert draw(run).get_xscale() == "linear"
     assert plot.loss(run, ax, xscale="log").get_xscale() == "log"
+    few = sf.simulate(*PROBLEM, [0, 1])
+    assert plot.sharpness(few, xscale="symlog").get_xscale() == "symlog"
 
 
 def test_the_style_of_the_user_is_kept(run: sf.Trajectory) -> None:
@@ -346,6 +353,21 @@ def test_a_sweep_shows_the_median_and_its_bands(ax: Axes) -> None:
     assert np.isclose(heights, ordered[10]).any()
 
 
+def test_a_grid_has_a_curve_for_each_of_its_labels(ax: Axes) -> None:
+    parts = {(1, "a"): sf.Sweep(ensemble(3)), (2, "b"): sf.Sweep(ensemble(4))}
+    grid = sf.Grid(("flow", "init"), parts)
+    plot.sweep(grid, ax, level=0.8)
+    first, second = ax.lines
+    for line, part in zip((first, second), parts.values(), strict=True):
+        assert np.allclose(line.get_ydata(), np.median(part.loss, axis=0))
+    assert first.get_label() == "flow 1, init a"
+    assert second.get_label() == "flow 2, init b"
+    assert ax.get_legend().get_title().get_text().startswith("median of 3 runs")
+    assert first.get_color() != second.get_color()
+    with pytest.raises(sf.InvalidArgument, match="one of its sweeps"):
+        plot.sweep(grid, of="singular_values")
+
+
 def test_the_band_of_the_median_holds_it_as_often_as_it_says() -> None:
     from symflow.plot.sweep import median_rank
 
@@ -374,7 +396,7 @@ def test_runs_that_failed_are_left_out(ax: Axes) -> None:
 def test_a_sweep_refuses_options_that_make_no_sense(options: dict, ax: Axes) -> None:
     with pytest.raises(sf.InvalidArgument, match=next(iter(options))):
         plot.sweep(ensemble(2), ax, **options)
-    with pytest.raises(sf.InvalidArgument, match="Sweep or an Ensemble"):
+    with pytest.raises(sf.InvalidArgument, match="Sweep, an Ensemble or a Grid"):
         plot.sweep([1, 2], ax)
 
 

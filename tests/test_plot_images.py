@@ -91,8 +91,15 @@ def _width(ax: Axes) -> Axes:
     return plot.width(width_experiment(data, [50, 100, 200, 400], runs=1, rng=1), ax)
 
 
+def _basin(ax: Axes) -> Axes:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    box = [[[sf.interval(-0.25, 0.75)]], [[sf.interval(0.25, 0.75)]]]
+    return plot.basin(sf.basin(flow, sf.whitened([[1]]), box, 4), ax)
+
+
 PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "agreement": lambda ax: plot.agreement(gaussian(), sharp(), ax),
+    "basin": _basin,
     "bounds": _bounds,
     "drift": lambda ax: plot.drift(gaussian(), sharp(), ax=ax),
     "imbalance": lambda ax: plot.imbalance(gaussian(), ax),

@@ -71,6 +71,18 @@ def test_a_saddle_amplifies_the_error_and_the_estimate_knows():
     assert run.stats["steps"] * DOP853().rtol < largest <= run.error
 
 
+def test_fast_modes_that_die_inside_a_step_are_part_of_the_estimate():
+    """Both runs take one step, and read its inside off polynomials that err alike."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    first = [[320416 / 65, -215988 / 65], [-427188 / 65, 288009 / 65]]
+    init = first, [[157497 / 203125, 118129 / 203125]]
+    asked, times = (flow, sf.whitened([[0.096, 0.36]]), init), [0, 5e-8, 1e-7, 2e-7]
+    run = sf.simulate(*asked, times)
+    assert run.stats["steps"] == 1
+    largest, _ = true_errors(run, sf.precise(*asked, times, digits=30))
+    assert 100 * ROUNDING * 6e3 < largest <= run.error <= 4 * largest
+
+
 def test_the_estimate_is_made_when_it_is_read_and_not_for_printing():
     asked = problem((2, 2, 1), 0, 1.0)
     run = sf.simulate(*asked, TIMES)

@@ -44,6 +44,9 @@ def example(name):
         case = (_flow(2, 2, 2), data, ([[half, 0], [0, 1]], [[2, 0], [0, half]]))
     elif name == "DeepMode":
         case = (_flow(3, 2, 3, 2), white, rotated)
+    elif name == "DecayingMode":
+        flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 3, 2), sf.SquaredLoss(l2="1/8"))
+        case = (flow, white, rotated)
     elif name == "RankOne":
         case = (_flow(3, 1, 2, 2), white, sf.rank_one_init(0.7, rng=4))
     elif name == "Riccati":

@@ -139,6 +139,27 @@ def test_float_and_high_precision_agree(seed, lam, widths, time):
     assert np.abs(solution.end_to_end(time) - sharp).max() <= 1e-12 * size
 
 
+@pytest.mark.parametrize("apart", [0, 1e-9, 1e-4], ids=str)
+@pytest.mark.parametrize("tiny", [6, 13])
+def test_a_tiny_start_of_a_mode_beside_one_as_fast_keeps_all_digits(apart, tiny):
+    """Its pivot drowned in the other's, and floats were off by 6e-3."""
+    exact = Fraction(apart)
+    first = [[Fraction(1, 10**tiny), Fraction(46, 100)], [0, Fraction(1, 10)]]
+    init = first, np.transpose(first).tolist()
+    flow, data = _flow(2, 2, 2), sf.whitened([[2 + exact, 0], [0, 2]])
+    solution, times = _riccati(flow, data, init), [1, 10, 60]
+    right = sf.precise(flow, data, init, times, digits=30)
+    assert np.abs(solution.end_to_end(times) - right.end_to_end).max() < 1e-14
+    layers = zip(solution.weights(times), right.weights, strict=True)
+    assert max(np.abs(mine - theirs).max() for mine, theirs in layers) < 1e-9
+    if apart:
+        with pytest.raises(sf.PrecisionLost, match="float64 cannot tell them apart"):
+            sf.compile(solution)
+    else:
+        kernel = sf.compile(solution)
+        assert np.abs(kernel(np.array(times)) - right.end_to_end).max() < 1e-14
+
+
 def test_a_generic_imbalance_has_no_closed_form_and_says_how_far_off_it_is():
     flow, data = _flow(3, 3, 3), sf.whitened(_target((3, 3)))
     with pytest.raises(sf.NoClosedForm, match=r"λ-balanced initialization: fails, ‖"):

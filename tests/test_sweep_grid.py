@@ -116,6 +116,36 @@ def test_a_table_has_a_column_per_axis():
     assert last.mode_1.max() < 2.001
 
 
+def test_a_grid_is_a_mapping_from_labels_to_sweeps():
+    found = grid(FLOWS, DATA["one"], RULES)
+    assert dict(found.items()) == found.sweeps
+    assert list(found.values())[3] is found[2, 0.5]
+    assert (2, 0.1) in found
+    assert (3, 0.1) not in found
+    assert found.get((3, 0.1)) is None
+
+
+@pytest.mark.optional
+def test_labelled_arrays_of_a_grid_have_a_dimension_per_axis():
+    pytest.importorskip("xarray")
+    found = grid(FLOWS, {"bad": sf.whitened(np.zeros((9, 9))), **DATA}, RULES[0.1])
+    labelled = found.to_xarray()
+    loss = labelled["loss"]
+    assert loss.sizes == {"flow": 2, "data": 2, "run": 3, "t": 3}
+    for labels, sweep in found.items():
+        place = dict(zip(found.axes, labels, strict=True))
+        assert np.array_equal(loss.sel(place), sweep.loss)
+        assert np.array_equal(labelled["end_to_end"].sel(place), sweep.end_to_end)
+    wide = sf.gradient_flow(sf.LinearNetwork(4, 1, 2), sf.SquaredLoss())
+    other = grid({1: FLOWS[1]}, DATA["one"], RULES).sweeps
+    mixed = sf.Grid(
+        ("flow", "init"),
+        {**other, (4, 1): grid({4: wide}, sf.whitened(np.eye(2, 4)), RULES)[4, 0.1]},
+    )
+    with pytest.raises(InvalidArgument, match="shapes of W differ"):
+        mixed.to_xarray()
+
+
 @pytest.mark.parametrize(
     ("problem", "message"),
     [
@@ -134,13 +164,22 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_bar_fills_up_on_one_line(monkeypatch):
-    clock = iter(np.arange(0.0, 99.0, 1.0))
-    monkeypatch.setattr("symflow.simulation.bar.monotonic", lambda: next(clock))
+def test_a_bar_fills_up_on_one_line():
     stream = Terminal()
     bar = sf.ProgressBar("sweep", stream)
     for fraction in (0.0, 0.25, 1.0):
         bar(fraction)
-    shown = stream.getvalue().split("\r\x1b[K")
-    assert shown[2] == "sweep [######" + " " * 18 + "]  25% 6 s left"
-    assert shown[3] == "sweep [" + "#" * 24 + "] 100%\n"
+    lines = stream.getvalue().split("\r")
+    assert lines[-1].startswith("sweep 100% |########################|")
+    assert "\n" not in stream.getvalue().rstrip("\n")
+
+
+@pytest.mark.parametrize("verb", ["simulate", "precise", "enclose"])
+def test_true_shows_a_bar_and_another_thing_is_refused(verb, capsys):
+    problem = FLOWS[1], DATA["one"], RULES[0.5], [1, 2]
+    getattr(sf, verb)(*problem, progress=True)
+    assert f"{verb} 100%" in capsys.readouterr().err
+    getattr(sf, verb)(*problem, progress=False)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InvalidArgument, match=rf"{verb}\(progress=…\): needs True"):
+        getattr(sf, verb)(*problem, progress="yes")

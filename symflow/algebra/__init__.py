@@ -15,6 +15,7 @@ from symflow.algebra.gradient import gradient
 from symflow.algebra.numbers import (
     as_fraction,
     exact,
+    interval,
     is_exact,
     to_fixed,
     to_float,
@@ -40,6 +41,7 @@ __all__ = [
     "explicit",
     "gradient",
     "inline",
+    "interval",
     "is_exact",
     "is_exact_array",
     "latex",

@@ -15,8 +15,10 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
+from symflow.algebra.intervals import Interval
 from symflow.algebra.numbers import (
-    exact,
+    as_set,
+    exact_entry,
     exceeds_float,
     is_exact,
     to_fixed,
@@ -34,21 +36,11 @@ MOST_DENSE = 100_000_000
 def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     """Return `value` as a 2-d float64 array, or an object array of exact numbers.
 
-    Parameters
-    ----------
-    value : array_like, sympy.Matrix or pandas.DataFrame
-        Rows of finite real numbers; one dimension is read as a column.
-    what : str
-        Call and argument for the error message, ``"Dataset(X=…)"``.
-    integers_exact : bool, keyword-only
-        Whether an array of integers alone counts as exact.
-
-    Raises
-    ------
-    InvalidData
-        If an entry is not a finite real number.
-    ShapeMismatch
-        If the value is not one- or two-dimensional, or is empty.
+    The `value` is an array, a SymPy matrix or a data frame of finite real numbers; one
+    dimension is read as a column.  An array of integers alone counts as exact unless
+    `integers_exact` says no.  An error names `what`, a call and its argument:
+    InvalidData for what is no finite real number, ShapeMismatch for what is empty, or
+    neither one- nor two-dimensional.
 
     Examples
     --------
@@ -78,8 +70,8 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     )
     try:
         # binary numbers of more digits than floats are rational numbers, too
-        if counts_as_exact or any(exceeds_float(entry) for entry in raw.flat):
-            return map_entries(exact, raw)
+        if counts_as_exact or any(map(_needs_more, raw.flat)):
+            return map_entries(exact_entry, raw)
         return _as_floats(map_entries(to_float, raw), what)
     except InvalidArgument as problem:
         msg = f"{what}: {problem}"
@@ -123,7 +115,39 @@ def to_fixed_array(array: Array, bits: int) -> list[int]:
 
 def to_exact_array(array: Array) -> Array:
     """Return the array as exact numbers; a float is the rational that it is."""
-    return map_entries(exact, array)
+    return map_entries(exact_entry, array)
+
+
+def has_sets(array: Array) -> bool:
+    """Say whether an entry stands for many numbers."""
+    return array.dtype == object and any(isinstance(x, Interval) for x in array.flat)
+
+
+def refuse_sets(arrays: Iterable[Array]) -> None:
+    """Raise InvalidArgument if an entry stands for many numbers."""
+    for array in arrays:
+        if has_sets(array):
+            to_float_array(array)  # names the entry
+
+
+def centred(array: Array) -> Array:
+    """Return the array with the middle of every set in its place."""
+    if not has_sets(array):
+        return array
+    middle = (x.middle if isinstance(x, Interval) else x for x in array.flat)
+    result = np.empty(array.shape, dtype=object)
+    result.flat[:] = [exact_entry(entry) for entry in middle]
+    return result
+
+
+def one_kind(arrays: Iterable[Array]) -> list[Array]:
+    """Return all arrays exact, if all are or one has sets; else all as float64."""
+    given = list(arrays)
+    if any(map(has_sets, given)):
+        return [to_exact_array(array) for array in given]
+    if all(map(is_exact_array, given)):
+        return given
+    return [to_float_array(array) for array in given]
 
 
 def refuse_masks(value: Any, what: str) -> None:
@@ -134,24 +158,14 @@ def refuse_masks(value: Any, what: str) -> None:
     >>> refuse_masks(np.ones(2), "f: W1")
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        msg = f"{what} has masked entries; a product would use what is below the mask"
+        msg = f"{what} has masked entries, which a product would use; fill or drop them"
         raise InvalidArgument(msg)
 
 
 def unflatten(states: Array, shapes: Iterable[tuple[int, ...]]) -> tuple[Array, ...]:
-    """Cut vectors of all entries into arrays of these shapes.
+    """Cut vectors of all entries, shape (…, size), into arrays of shapes (…, *shape).
 
-    Parameters
-    ----------
-    states : array, shape (…, size)
-        The entries of all arrays, one after the other.
-    shapes : iterable of tuple of int
-        What the last dimension is cut into.
-
-    Returns
-    -------
-    tuple of arrays
-        Of shapes (…, *shape); views where NumPy can make them.
+    They are views where NumPy can make them.
 
     Examples
     --------
@@ -231,4 +245,27 @@ def _as_floats(raw: Array, what: str) -> NDArray[np.float64]:
 def _is_number(entry: Any) -> bool:
     if isinstance(entry, sympy.Expr):
         return bool(entry.is_number)
-    return hasattr(entry, "__float__")
+    return hasattr(entry, "__float__") or isinstance(entry, Interval)
+
+
+def lifted(array: Array, context: Any) -> Array:
+    """Return an array in the arithmetic of `context`; in float64 where that is None."""
+    return to_float_array(array) if context is None else to_mpf_array(array, context)
+
+
+def waves(size: int, context: Any) -> Array:
+    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform.
+
+    Examples
+    --------
+    >>> import mpmath
+    >>> [int(entry.real) for entry in waves(2, mpmath.mp).flat]
+    [1, 1, 1, -1]
+    """
+    roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
+    table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
+    return np.array(table, dtype=object)
+
+
+def _needs_more(entry: Any) -> bool:
+    return exceeds_float(entry) or as_set(entry) is not None

@@ -17,7 +17,8 @@ import numpy as np
 from flint import arb, ctx, fmpq
 
 from symflow.algebra.arrays import Array, map_entries
-from symflow.algebra.numbers import as_fraction, to_fixed
+from symflow.algebra.intervals import Interval
+from symflow.algebra.numbers import as_fraction, exact_entry, to_fixed
 from symflow.algebra.threads import ALONE as ALONE
 
 Given = ParamSpec("Given")
@@ -58,7 +59,9 @@ def present_bits() -> int:
 
 
 def to_arb(value: Any) -> Any:
-    """Return a ball that contains an exact number, at the current precision.
+    """Return a ball that contains an exact number, or all of a set of numbers.
+
+    It has the current precision; a ball stays what it is.
 
     Examples
     --------
@@ -66,6 +69,10 @@ def to_arb(value: Any) -> Any:
     >>> to_arb(Fraction(1, 4))
     0.250000000000000
     """
+    if isinstance(value, arb):
+        return value
+    if isinstance(value, Interval):
+        return to_arb(value.low).union(to_arb(value.high))
     ratio = as_fraction(value)
     if ratio is not None:
         return arb(fmpq(ratio.numerator, ratio.denominator))
@@ -77,6 +84,24 @@ def to_arb(value: Any) -> Any:
 def to_arb_array(array: Array) -> Array:
     """Return an object array of balls."""
     return map_entries(to_arb, array)
+
+
+@in_bits(FINE_BITS)
+def gram_of_sets(left: Array, right: Array, count: int) -> Array:
+    """Return leftᵀ·right / count for entries that may be sets, as intervals.
+
+    Every product of members is in the result, which is wider than their set.
+
+    Examples
+    --------
+    >>> from symflow.algebra.numbers import interval
+    >>> row = np.array([[interval(1, 2)]], dtype=object)
+    >>> ends = gram_of_sets(row, row, 2)[0, 0]
+    >>> round(float(ends.low), 6), round(float(ends.high), 6)
+    (0.25, 2.0)
+    """
+    product = to_arb_array(left).T @ to_arb_array(right)
+    return map_entries(exact_entry, np.asarray(product / count))
 
 
 def midpoint(ball: Any, context: Any) -> Any:

@@ -56,24 +56,9 @@ def pull_back(
 ) -> tuple[Node | None, ...]:
     """Return the adjoint of d(node)/d(symbol) applied to `force`, for every symbol.
 
-    Parameters
-    ----------
-    node : Node
-        What is differentiated.
-    force : Node
-        Of the shape of `node`; ``Number(1)`` for the gradient of a scalar.
-    symbols : sequence of sympy.MatrixSymbol
-        With respect to what.
-
-    Returns
-    -------
-    tuple of Node or None
-        None where the node does not depend on the symbol.
-
-    Raises
-    ------
-    NotDifferentiable
-        If a function has no derivative in closed form.
+    The `force` has the shape of `node`, and is ``Number(1)`` for the gradient of a
+    scalar.  The adjoint is None where the node does not depend on the symbol.  Raises
+    NotDifferentiable if a function has no derivative in closed form.
 
     Examples
     --------
@@ -169,17 +154,8 @@ def push_forward(
 ) -> Node | None:
     """Return the time derivative of a node whose symbols move with given velocities.
 
-    Parameters
-    ----------
-    node : Node
-        Polynomial in its symbols, up to elementwise functions.
-    velocities : mapping
-        The time derivative of every symbol that moves.
-
-    Returns
-    -------
-    Node or None
-        None where nothing below the node moves.
+    The node is polynomial in its symbols, up to elementwise functions; None where
+    nothing below it moves.
 
     Examples
     --------

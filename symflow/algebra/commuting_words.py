@@ -53,20 +53,9 @@ Chains = dict[Chain, sympy.Expr]
 def expand_commuting(node: Node) -> Chains:
     """Expand a matrix expression into words in their normal form.
 
-    Parameters
-    ----------
-    node : Node
-        Polynomial in its symbols, and no number.
-
-    Returns
-    -------
-    dict
-        Coefficient of every word; it is kept on the node: do not change it.
-
-    Raises
-    ------
-    TypeError
-        If an operation is not linear in each of its operands.
+    The node is polynomial in its symbols, and no number.  The coefficients of its words
+    are kept on it: do not change them.  Raises TypeError if an operation is not linear
+    in each of its operands.
     """
     match node:
         case Leaf() | Constant() | Ones():
@@ -244,12 +233,7 @@ def _taken_in(letters: list[Factor]) -> Chain:
 def derivative(words: Chains, velocities: Mapping[sympy.MatrixSymbol, Node]) -> Chains:
     """Return the words of a polynomial's derivative, letter by letter.
 
-    Parameters
-    ----------
-    words : dict
-        As from `expand_commuting`.
-    velocities : mapping
-        The velocity of every symbol that moves.
+    The `words` are as from `expand_commuting`.
     """
     moving: dict[Factor, Chains | None] = {}
     items = []

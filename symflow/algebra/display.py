@@ -35,12 +35,7 @@ _SPECIAL = re.compile(r"([\\|*_`<>$\[\]])")
 class Marked(str):
     """A text for a terminal that has mathematics where Markdown is shown.
 
-    Parameters
-    ----------
-    text : str
-        For a terminal.
-    markdown : str
-        The same for a notebook, escaped where that is needed.
+    The `markdown` is the text for a notebook, escaped where that is needed.
 
     Examples
     --------
@@ -61,10 +56,7 @@ class Marked(str):
 def marked(value: Any) -> str:
     r"""Return one line on a value, as `Marked` where it has mathematics.
 
-    Parameters
-    ----------
-    value : object
-        A formula, or what has a `_line` of its own; else its `str` is taken.
+    That is a formula, or what has a `_line` of its own; else its `str` is taken.
 
     Examples
     --------
@@ -190,6 +182,14 @@ class Sheet:
         return f"{text[:LONGEST_TEXT]} … ({hidden} more characters{self._see})"
 
 
+class Typeset:
+    """What `sympy.latex` prints as a notebook shows it."""
+
+    def _latex(self, printer: Any) -> str:
+        shown: str = self._repr_latex_()  # type: ignore[attr-defined]
+        return shown.strip("$").removeprefix(r"\displaystyle ")
+
+
 class Displayed(ABC):
     """What shows itself by a `Sheet`, in a terminal and in a notebook."""
 
@@ -207,11 +207,6 @@ class Displayed(ABC):
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines with columns below each other, two spaces in.
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        All of one length.
-
     Examples
     --------
     >>> aligned([("a", "1"), ("long", "2")])
@@ -224,12 +219,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     r"""Return a table in Markdown; its text is escaped.
 
-    Parameters
-    ----------
-    header : sequence of str
-        Names of the columns; empty for a table without.
-    rows : iterable of sequence of str
-        All of one length.
+    The `header` is empty for a table without.
 
     Examples
     --------
@@ -245,12 +235,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def escaped(text: Any) -> str:
-    r"""Return text that Markdown shows as it is.
-
-    Parameters
-    ----------
-    text : object
-        Its `str` is taken, or its Markdown if it is `Marked`.
+    r"""Return text that Markdown shows as it is, or the Markdown of what is `Marked`.
 
     Examples
     --------

@@ -41,19 +41,8 @@ FLOAT_BITS = 60
 def eigensystem(matrix: Array, context: Any) -> tuple[Array, Array]:
     """Return the eigenvalues and orthonormal eigenvectors of a symmetric matrix.
 
-    Parameters
-    ----------
-    matrix : array, shape (n, n)
-        Of `mpf` numbers.
-    context : mpmath.MPContext
-        The arithmetic of the result.
-
-    Returns
-    -------
-    values : array, shape (n,)
-        Rising; errors are relative to the largest one.
-    vectors : array, shape (n, n)
-        The eigenvectors in the columns.
+    Both are of `mpf` numbers.  The values rise, shape (n,), with errors relative to the
+    largest one; the vectors are the columns, shape (n, n).
 
     Examples
     --------

@@ -14,6 +14,7 @@ import sympy
 
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import (
+    Alike,
     Atom,
     Binary,
     Node,
@@ -21,8 +22,10 @@ from symflow.algebra.nodes import (
     Scaled,
     Shape,
     Unary,
+    makes,
     product,
     scale,
+    trace,
     transpose,
 )
 from symflow.algebra.threads import cached_property
@@ -48,31 +51,13 @@ class Hadamard(Binary):
     def is_symmetric(self) -> bool:
         return self.left.is_symmetric and self.right.is_symmetric
 
-    def rebuild(self, *children: Node) -> Node:
-        return hadamard(*children)
-
 
 @dataclass(frozen=True, eq=False)
-class Elementwise(Unary):
+class Elementwise(Alike):
     """A function of one variable, an expression in `Z`, applied to every entry."""
 
     function: sympy.Expr
     body: Node
-
-    @cached_property
-    def shape(self) -> Shape:
-        return self.body.shape
-
-    @cached_property
-    def is_scalar(self) -> bool:
-        return self.body.is_scalar
-
-    @cached_property
-    def is_symmetric(self) -> bool:
-        return self.body.is_symmetric
-
-    def rebuild(self, *children: Node) -> Node:
-        return elementwise(self.function, *children)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +65,6 @@ class Total(Scalar, Unary):
     """The sum of all entries."""
 
     body: Node
-
-    def rebuild(self, *children: Node) -> Node:
-        return total(*children)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +76,6 @@ class Softmax(Unary):
     @cached_property
     def shape(self) -> Shape:
         return self.body.shape
-
-    def rebuild(self, *children: Node) -> Node:
-        return Softmax(*children)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,9 +104,6 @@ class Weighted(Node):
     def is_symmetric(self) -> bool:
         return self.body.is_symmetric
 
-    def rebuild(self, *children: Node) -> Node:
-        return weighted(*children)
-
     def times(self, right: Node) -> Node | None:
         return weighted(self.weight, product(self.body, right))
 
@@ -135,13 +111,11 @@ class Weighted(Node):
         return weighted(self.weight, product(left, self.body))
 
 
+@makes(Hadamard)
 def hadamard(left: Node, right: Node) -> Node:
     """Return the entrywise product.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the shapes differ.
+    Raises ShapeMismatch if the shapes differ.
     """
     if left.shape != right.shape or left.is_scalar != right.is_scalar:
         msg = f"hadamard(left, right): shapes {left.shape} and {right.shape} differ"
@@ -158,6 +132,7 @@ def hadamard(left: Node, right: Node) -> Node:
     return Hadamard(left, right)
 
 
+@makes(Elementwise)
 def elementwise(function: Any, body: Node) -> Node:
     """Return a function, an expression in `Z`, of every entry."""
     expression = sympy.sympify(function, strict=True)
@@ -173,6 +148,7 @@ def elementwise(function: Any, body: Node) -> Node:
     return scale(number, body) if rest == Z else Elementwise(expression, body)
 
 
+@makes(Total)
 def total(body: Node) -> Node:
     """Return the sum of all entries."""
     if isinstance(body, Scaled):
@@ -180,6 +156,7 @@ def total(body: Node) -> Node:
     return Total(body)
 
 
+@makes(Weighted)
 def weighted(weight: Node, body: Node) -> Node:
     """Return a number, given as a scalar node, times a matrix or a number."""
     if not weight.is_scalar:
@@ -238,32 +215,17 @@ class Determinant(Scalar, Unary):
 
     body: Node
 
-    def rebuild(self, *children: Node) -> Node:
-        return Determinant(*children)
-
 
 @dataclass(frozen=True, eq=False)
-class Inverse(Unary):
+class Inverse(Alike):
     """The inverse of a square node."""
 
     body: Node
-
-    @cached_property
-    def shape(self) -> Shape:
-        return self.body.shape
-
-    @cached_property
-    def is_symmetric(self) -> bool:
-        return self.body.is_symmetric
-
-    def rebuild(self, *children: Node) -> Node:
-        return Inverse(*children)
+    is_scalar = False
 
 
 def inner_product(left: Node, right: Node) -> Node:
     """Return tr(leftᵀ right), for numbers their product."""
-    from symflow.algebra.nodes import trace
-
     if left.is_scalar:
         return hadamard(left, right)
     return trace(product(transpose(left), right))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sympy
 from sympy.matrices.expressions import diagonal as sympy_diagonal
@@ -24,6 +24,7 @@ from symflow.algebra.nodes import (
     Scaled,
     Shape,
     Unary,
+    makes,
     product,
     scale,
     transpose,
@@ -36,19 +37,23 @@ class LinearMap(Unary):
     """A fixed linear map applied to a node; `operation` is its name in a program."""
 
     operation: ClassVar[str]
+    #: The SymPy expression, a function of the operand and of the size.
+    expression: ClassVar[Any]
 
     @property
     def size(self) -> Width | None:
         """The size that the operation needs besides its operand."""
-        return None
+        further = self.parts[1:]
+        return further[0] if further else None
 
     @abstractmethod
     def adjoint(self, force: Node) -> Node:
         """Return the adjoint map (for the entrywise inner product) of `force`."""
 
-    @abstractmethod
     def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
         """Return the map applied to a SymPy matrix."""
+        size = () if self.size is None else (sympy.sympify(self.size),)
+        return self.expression(body, *size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +62,15 @@ class Diag(LinearMap):
 
     body: Node
     operation = "diag"
+    expression = sympy_diagonal.DiagMatrix
     is_symmetric = True
 
     @cached_property
     def shape(self) -> Shape:
         return self.body.shape[0], self.body.shape[0]
 
-    def rebuild(self, *children: Node) -> Node:
-        return diag(*children)
-
     def adjoint(self, force: Node) -> Node:
         return diagonal_of(force)
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return sympy_diagonal.DiagMatrix(body)
 
     def times(self, right: Node) -> Node | None:
         """Scale the rows of a diagonal matrix, a column or an outer product."""
@@ -97,19 +97,14 @@ class DiagonalOf(LinearMap):
 
     body: Node
     operation = "diagonal"
+    expression = sympy_diagonal.DiagonalOf
 
     @cached_property
     def shape(self) -> Shape:
         return self.body.shape[0], 1
 
-    def rebuild(self, *children: Node) -> Node:
-        return diagonal_of(*children)
-
     def adjoint(self, force: Node) -> Node:
         return diag(force)
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return sympy_diagonal.DiagonalOf(body)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,24 +114,14 @@ class CirculantNode(LinearMap):
     body: Node
     order: Width
     operation = "circulant"
+    expression = matrix_maps.CirculantExpr
 
     @cached_property
     def shape(self) -> Shape:
         return self.order, self.order
 
-    @property
-    def size(self) -> Width | None:
-        return self.order
-
-    def rebuild(self, *children: Node) -> Node:
-        (body,) = children
-        return CirculantNode(body, self.order)
-
     def adjoint(self, force: Node) -> Node:
         return circulant_sums(force, self.body.shape[0])
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.CirculantExpr(body, sympy.sympify(self.order))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,24 +131,14 @@ class CirculantSums(LinearMap):
     body: Node
     count: Width
     operation = "circulant_sums"
+    expression = matrix_maps.CirculantSumsExpr
 
     @cached_property
     def shape(self) -> Shape:
         return self.count, 1
 
-    @property
-    def size(self) -> Width | None:
-        return self.count
-
-    def rebuild(self, *children: Node) -> Node:
-        (body,) = children
-        return circulant_sums(body, self.count)
-
     def adjoint(self, force: Node) -> Node:
         return CirculantNode(force, self.body.shape[0])
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.CirculantSumsExpr(body, sympy.sympify(self.count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,24 +148,14 @@ class Padded(LinearMap):
     body: Node
     rows: Width
     operation = "pad"
+    expression = matrix_maps.PaddedExpr
 
     @cached_property
     def shape(self) -> Shape:
         return self.rows, 1
 
-    @property
-    def size(self) -> Width | None:
-        return self.rows
-
-    def rebuild(self, *children: Node) -> Node:
-        (body,) = children
-        return pad(body, self.rows)
-
     def adjoint(self, force: Node) -> Node:
         return crop(force, self.body.shape[0])
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.PaddedExpr(body, sympy.sympify(self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,24 +165,14 @@ class Cropped(LinearMap):
     body: Node
     rows: Width
     operation = "crop"
+    expression = matrix_maps.CroppedExpr
 
     @cached_property
     def shape(self) -> Shape:
         return self.rows, 1
 
-    @property
-    def size(self) -> Width | None:
-        return self.rows
-
-    def rebuild(self, *children: Node) -> Node:
-        (body,) = children
-        return crop(body, self.rows)
-
     def adjoint(self, force: Node) -> Node:
         return pad(force, self.body.shape[0])
-
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.CroppedExpr(body, sympy.sympify(self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,9 +186,6 @@ class Flattened(LinearMap):
     def shape(self) -> Shape:
         rows, columns = self.body.shape
         return rows * columns, 1
-
-    def rebuild(self, *children: Node) -> Node:
-        return flattened(*children)
 
     def adjoint(self, force: Node) -> Node:
         return folded(force, *self.body.shape)
@@ -250,26 +202,17 @@ class Folded(LinearMap):
     rows: Width
     columns: Width
     operation = "unvec"
+    expression = matrix_maps.FoldedExpr
 
     @cached_property
     def shape(self) -> Shape:
         return self.rows, self.columns
 
-    @property
-    def size(self) -> Width | None:
-        return self.rows
-
-    def rebuild(self, *children: Node) -> Node:
-        (body,) = children
-        return folded(body, self.rows, self.columns)
-
     def adjoint(self, force: Node) -> Node:
         return flattened(force)
 
-    def sympy_form(self, body: sympy.MatrixExpr) -> sympy.MatrixExpr:
-        return matrix_maps.FoldedExpr(body, sympy.sympify(self.rows))
 
-
+@makes(Flattened)
 def flattened(body: Node) -> Node:
     """Return the entries of a matrix as a column, row by row."""
     if isinstance(body, Scaled):
@@ -277,6 +220,7 @@ def flattened(body: Node) -> Node:
     return body.body if isinstance(body, Folded) else Flattened(body)
 
 
+@makes(Folded)
 def folded(body: Node, rows: Width, columns: Width) -> Node:
     """Return the matrix whose entries, row by row, are a column."""
     if isinstance(body, Scaled):
@@ -284,6 +228,7 @@ def folded(body: Node, rows: Width, columns: Width) -> Node:
     return Folded(body, rows, columns)
 
 
+@makes(Diag)
 def diag(body: Node) -> Node:
     """Return the diagonal matrix of a column."""
     if isinstance(body, Scaled):
@@ -291,6 +236,7 @@ def diag(body: Node) -> Node:
     return Diag(body)
 
 
+@makes(DiagonalOf)
 def diagonal_of(body: Node) -> Node:
     """Return the diagonal of a square matrix; that of an outer product entrywise."""
     if isinstance(body, Scaled):
@@ -302,6 +248,7 @@ def diagonal_of(body: Node) -> Node:
     return DiagonalOf(body)
 
 
+@makes(CirculantSums)
 def circulant_sums(body: Node, count: Width) -> Node:
     """Return the sums over the first `count` cyclic diagonals."""
     if isinstance(body, Scaled):
@@ -309,11 +256,13 @@ def circulant_sums(body: Node, count: Width) -> Node:
     return CirculantSums(body, count)
 
 
+@makes(Padded)
 def pad(body: Node, rows: Width) -> Node:
     """Return a column continued by zeros to `rows` entries."""
     return body if body.shape[0] == rows else Padded(body, rows)
 
 
+@makes(Cropped)
 def crop(body: Node, rows: Width) -> Node:
     """Return the first `rows` entries of a column."""
     return body if body.shape[0] == rows else Cropped(body, rows)

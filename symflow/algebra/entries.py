@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy
@@ -29,32 +30,19 @@ def explicit(symbol: sympy.MatrixSymbol) -> sympy.ImmutableDenseMatrix:
 def at_sizes(expression: Any, sizes: dict[sympy.Symbol, int]) -> Any:
     """Return `expression` with every symbolic width replaced by an integer.
 
-    Parameters
-    ----------
-    expression : sympy.Basic
-        A matrix or scalar expression.
-    sizes : dict
-        The integer (or another symbol) for every symbol that stands for a width.
+    The `sizes` are integers, or other symbols, by symbol.
     """
     return expression.xreplace({name: sympy.sympify(n) for name, n in sizes.items()})
 
 
-def entrywise(expression: Any) -> Any:
+def entrywise(expression: Any, leaf: Callable[[Any], Any] = explicit) -> Any:
     """Return a matrix expression of integer shape as an explicit matrix.
 
-    The entries of every matrix symbol are the plain scalars of `entry_symbol`; a
-    trace becomes a scalar.  This is plain substitution and multiplication, kept apart
-    from the derivation engine so that it can check it.
-
-    Parameters
-    ----------
-    expression : sympy.MatrixExpr or sympy.Expr
-        Built from symbols, sums, products, transposes and traces.
-
-    Returns
-    -------
-    sympy.ImmutableDenseMatrix or sympy.Expr
-        Not expanded.
+    The entries of every matrix symbol are the plain scalars of `entry_symbol`, or of
+    the explicit matrix that `leaf` makes; a trace becomes a scalar.  This is plain
+    substitution and multiplication, kept apart from the derivation engine so that it
+    can check it.  The expression is built from symbols, sums, products, transposes and
+    traces, and the answer is not expanded.
 
     Examples
     --------
@@ -63,22 +51,24 @@ def entrywise(expression: Any) -> Any:
     A_0_0**2 + A_0_1**2 + A_1_0**2 + A_1_1**2
     """
     if isinstance(expression, sympy.MatrixSymbol):
-        return explicit(expression)
+        return leaf(expression)
     if isinstance(expression, sympy.Transpose):
-        return entrywise(expression.arg).T
+        return entrywise(expression.arg, leaf).T
     if isinstance(expression, sympy.Trace):
-        return sympy.Add(*entrywise(expression.arg).diagonal())
+        return sympy.Add(*entrywise(expression.arg, leaf).diagonal())
+    if isinstance(expression, sympy.Sum):
+        return entrywise(expression.doit(), leaf)
     if isinstance(expression, sympy.ZeroMatrix):
         return sympy.ImmutableDenseMatrix.zeros(*expression.shape)
     if isinstance(expression, sympy.Identity):
         return sympy.ImmutableDenseMatrix.eye(expression.shape[0])
     if isinstance(expression, ElementwiseApplyFunction):
-        return entrywise(expression.expr).applyfunc(expression.function)
+        return entrywise(expression.expr, leaf).applyfunc(expression.function)
     if isinstance(expression, (sympy.MatrixBase, sympy.OneMatrix)):
         return sympy.ImmutableDenseMatrix(expression.as_explicit())
     if isinstance(expression, MatrixMap):
-        return expression.of(entrywise(expression.arg), int(expression.size))
-    parts = [entrywise(part) for part in expression.args]
+        return expression.of(entrywise(expression.arg, leaf), int(expression.size))
+    parts = [entrywise(part, leaf) for part in expression.args]
     if isinstance(expression, (sympy.MatAdd, sympy.Add)):
         return _fold(parts, lambda left, right: left + right)
     if isinstance(expression, (sympy.MatMul, sympy.Mul)):
@@ -87,6 +77,11 @@ def entrywise(expression: Any) -> Any:
         if isinstance(expression, kind):
             return function(*parts)
     return expression.func(*parts) if parts else expression
+
+
+def _method(matrix: Any) -> str:
+    """Return how a matrix is inverted: numbers exactly, symbols without a division."""
+    return "DM" if all(entry.is_Rational for entry in matrix) else "ADJ"
 
 
 def _hadamard(*parts: Any) -> Any:
@@ -101,7 +96,7 @@ _FUNCTIONS: dict[type, Any] = {
     sympy.HadamardProduct: _hadamard,
     sympy.HadamardPower: lambda base, power: base.applyfunc(lambda x: x**power),
     sympy.Determinant: lambda matrix: matrix.det(method="berkowitz"),
-    sympy.Inverse: lambda matrix, _: matrix.inv(method="ADJ"),
+    sympy.Inverse: lambda matrix, _: matrix.inv(method=_method(matrix)),
     sympy.MatPow: lambda base, power: base**power,
     sympy.KroneckerProduct: _kronecker,
     sympy_diagonal.DiagMatrix: lambda column: sympy.diag(*column),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import sympy
 from sympy.matrices.expressions import diagonal as sympy_diagonal
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
+from sympy.matrices.expressions.matexpr import MatrixElement
 
 from symflow.algebra import matrix_maps
 from symflow.algebra.elementwise import (
@@ -36,6 +37,9 @@ from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transp
 from symflow.algebra.tensors import Constant
 from symflow.errors import NotDifferentiable
 
+#: Terms up to which a sum of another form is written out.
+MOST_SUMMANDS = 400
+
 
 def from_sympy(expression: Any) -> Node:
     """Return a SymPy scalar or matrix expression as a node.
@@ -45,8 +49,8 @@ def from_sympy(expression: Any) -> Node:
     expression : sympy.Expr or sympy.MatrixExpr
         Matrix symbols, explicit matrices of numbers, sums, products, transposes,
         integer powers, inverses, Hadamard products, elementwise functions, identities
-        and diagonal matrices; traces, determinants, and sums, products, powers and
-        functions of these.
+        and diagonal matrices; traces, determinants, entries, sums of entries over all
+        values of one or two indices, and sums, products, powers and functions of these.
 
     Returns
     -------
@@ -150,34 +154,85 @@ def _power(expression: sympy.MatPow) -> Node:
     return product(*[base if exponent > 0 else Inverse(base)] * abs(int(exponent)))
 
 
-def _scalar(expression: sympy.Expr) -> Node:
+#: How many values the one or two indices of a sum have, which count from 0.
+Sizes = dict[Any, Any]
+
+
+def _scalar(expression: sympy.Expr, sizes: Sizes | None = None) -> Node:
+    """Return a scalar as a node; with indices, the matrix of its values."""
+    if sizes and not expression.free_symbols & {*sizes}:
+        rows, columns = (*sizes.values(), 1)[:2]
+        return weighted(_scalar(expression), Ones(rows, columns))
     if not expression.has(sympy.MatrixExpr, sympy.MatrixBase):
+        if sizes:
+            raise _outside(expression)
         return Number(expression)
     match expression:
+        case MatrixElement() if isinstance(expression.parent, sympy.MatrixSymbol):
+            return _values(expression, sizes or {})
+        case sympy.Sum() if not sizes:
+            return _index_sum(expression)
         case sympy.Trace():
             return _trace(expression.arg)
         case sympy.Determinant():
             return Determinant(_matrix(expression.arg))
         case sympy.Add():
-            return _scalar_sum(expression.args)
+            return add(*(scale(1, _scalar(term, sizes)) for term in expression.args))
         case sympy.Mul():
-            first, *others = map(_scalar, expression.args)
-            for other in others:
-                first = weighted(first, other)
-            return first
+            parts = [_scalar(factor, sizes) for factor in expression.args]
+            return reduce(hadamard if sizes else weighted, parts)
         case sympy.Pow():
-            if not expression.exp.has(sympy.MatrixExpr):
-                return elementwise(Z**expression.exp, _scalar(expression.base))
-            if not expression.base.has(sympy.MatrixExpr):
-                return elementwise(expression.base**Z, _scalar(expression.exp))
+            base, power = expression.args
+            moving = {*(sizes or ())}
+            if not power.has(sympy.MatrixExpr) and not power.free_symbols & moving:
+                return elementwise(Z**power, _scalar(base, sizes))
+            if not base.has(sympy.MatrixExpr) and not base.free_symbols & moving:
+                return elementwise(base**Z, _scalar(power, sizes))
         case sympy.Function():
             if len(expression.args) == 1 and _is_known(expression):
-                return elementwise(expression.func(Z), _scalar(expression.args[0]))
+                inner = _scalar(expression.args[0], sizes)
+                return elementwise(expression.func(Z), inner)
     raise _outside(expression)
 
 
-def _scalar_sum(terms: Sequence[sympy.Expr]) -> Node:
-    return add(*(scale(1, _scalar(term)) for term in terms))
+def _index_sum(expression: sympy.Sum) -> Node:
+    """Return a sum over all values of indices; others are written out, if short."""
+    sizes = {index: high + 1 for index, low, high in expression.limits if low == 0}
+    count = sympy.prod(high - low + 1 for _, low, high in expression.limits)
+    try:
+        if not len(sizes) == len(expression.limits) <= 2 or count.has(*sizes):
+            raise _outside(expression)
+        return total(_scalar(expression.function, sizes))
+    except NotDifferentiable:
+        if not count.is_Integer or count > MOST_SUMMANDS:
+            raise
+        return _scalar(expression.doit())
+
+
+def _values(element: MatrixElement, sizes: Sizes) -> Node:
+    """Return the matrix of the values of an entry, constant along indices it lacks."""
+    places, shape, units = element.indices, element.parent.shape, []
+    for place, size in zip(places, shape, strict=True):
+        if not (sizes[place] == size if place in sizes else place.is_Integer):
+            raise _outside(element)
+        fixed = place not in sizes and size != 1
+        unit = [*[0] * int(place), 1] if fixed else []
+        units.append([pad(Constant(sympy.ImmutableDenseMatrix(unit)), size)] * fixed)
+    left, right = units
+    found = product(*map(transpose, left), Leaf(element.parent), *right)
+    moving = [place for place in places if place in sizes]
+    if not moving:
+        return trace(found)
+    if len({*moving}) == 2:
+        return found if moving == [*sizes] else transpose(found)
+    column = found if places[0] in sizes else transpose(found)
+    column = diagonal_of(column) if len(moving) == 2 else column
+    first, *second = sizes
+    if not second:
+        return column
+    if moving[0] == first:
+        return product(column, Ones(1, sizes[second[0]]))
+    return product(Ones(sizes[first], 1), transpose(column))
 
 
 def _trace(argument: Any) -> Node:

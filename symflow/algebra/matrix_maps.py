@@ -91,8 +91,6 @@ class CirculantExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the circulant matrix of an explicit column."""
-
         def entry(i: Any, j: Any) -> Any:
             shift = (int(j) - int(i)) % size
             return matrix[shift, 0] if shift < matrix.rows else sympy.S.Zero
@@ -121,7 +119,6 @@ class CirculantSumsExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the sums of an explicit matrix."""
         d = matrix.rows
         sums = [sum(matrix[i, (i + j) % d] for i in range(d)) for j in range(size)]
         return sympy.ImmutableDenseMatrix(size, 1, sums)
@@ -144,7 +141,6 @@ class PaddedExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the padded column of an explicit one."""
         zeros = sympy.ImmutableDenseMatrix.zeros(size - matrix.rows, 1)
         return sympy.ImmutableDenseMatrix.vstack(matrix, zeros)
 
@@ -170,7 +166,6 @@ class FlattenedExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the entries of an explicit matrix."""
         return sympy.ImmutableDenseMatrix(size, 1, list(matrix))
 
 
@@ -193,7 +188,6 @@ class FoldedExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the matrix of an explicit column."""
         return sympy.ImmutableDenseMatrix(size, matrix.rows // size, list(matrix))
 
 
@@ -214,5 +208,4 @@ class CroppedExpr(MatrixMap):
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
-        """Return the first entries of an explicit column."""
         return matrix[:size, :]

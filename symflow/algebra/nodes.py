@@ -29,6 +29,7 @@ from symflow.errors import ShapeMismatch
 
 Shape = tuple[Any, Any]
 Result = TypeVar("Result")
+Maker = TypeVar("Maker", bound=Callable[..., Any])
 
 
 class Interned(ABCMeta):
@@ -59,6 +60,9 @@ class Node(metaclass=Interned):
     #: Whether the node is known to equal its transpose.
     is_symmetric: bool = False
 
+    #: What makes such a node, where it is not the class.
+    made: ClassVar[Callable[..., Any] | None] = None
+
     @property
     @abstractmethod
     def shape(self) -> Shape:
@@ -69,9 +73,11 @@ class Node(metaclass=Interned):
     def children(self) -> tuple[Node, ...]:
         """The nodes this one is made of."""
 
-    @abstractmethod
     def rebuild(self, *children: Node) -> Node:
         """Return the same operation applied to other nodes."""
+        given = iter(children)
+        parts = (next(given) if isinstance(p, Node) else p for p in self.parts)
+        return (type(self).made or type(self))(*parts)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -88,6 +94,16 @@ class Node(metaclass=Interned):
     def times_after(self, left: Node) -> Node | None:
         """Return left·self in a simpler form than a product, or None."""
         return None
+
+
+def makes(kind: type[Node]) -> Callable[[Maker], Maker]:
+    """Declare that a function of the parts makes nodes of a kind, in simpler forms."""
+
+    def declared(function: Maker) -> Maker:
+        kind.made = function
+        return function
+
+    return declared
 
 
 class Atom(Node):
@@ -109,6 +125,22 @@ class Unary(Node):
     @property
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
+
+
+class Alike(Unary):
+    """An operation that keeps shape and symmetry of its `body`."""
+
+    @cached_property
+    def shape(self) -> Shape:
+        return self.body.shape
+
+    @cached_property
+    def is_scalar(self) -> bool:
+        return self.body.is_scalar
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        return self.body.is_symmetric
 
 
 class Binary(Node):
@@ -140,8 +172,7 @@ class Leaf(Atom):
 
     @cached_property
     def shape(self) -> Shape:
-        rows, columns = self.symbol.shape
-        return rows, columns
+        return self.symbol.shape  # type: ignore[no-any-return]
 
     @cached_property
     def is_symmetric(self) -> bool:
@@ -158,9 +189,6 @@ class Product(Binary):
     @cached_property
     def shape(self) -> Shape:
         return self.left.shape[0], self.right.shape[1]
-
-    def rebuild(self, *children: Node) -> Node:
-        return product(*children)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,22 +214,12 @@ class Sum(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Scaled(Unary):
+class Scaled(Alike):
     """A node times a commutative SymPy coefficient."""
 
     coefficient: sympy.Expr
     body: Node
-
-    @cached_property
-    def shape(self) -> Shape:
-        return self.body.shape
-
-    @cached_property
-    def is_scalar(self) -> bool:
-        return self.body.is_scalar
-
-    def rebuild(self, *children: Node) -> Node:
-        return scale(self.coefficient, *children)
+    is_symmetric = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,11 +230,7 @@ class Transposed(Unary):
 
     @cached_property
     def shape(self) -> Shape:
-        rows, columns = self.body.shape
-        return columns, rows
-
-    def rebuild(self, *children: Node) -> Node:
-        return transpose(*children)
+        return self.body.shape[1], self.body.shape[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,17 +239,13 @@ class Traced(Scalar, Unary):
 
     body: Node
 
-    def rebuild(self, *children: Node) -> Node:
-        return trace(*children)
 
-
+@makes(Product)
 def product(*factors: Node) -> Node:
     """Return the product of `factors`, associated from the left.
 
-    Raises
-    ------
-    ShapeMismatch
-        If the columns of a factor differ from the rows of the next one.
+    Raises ShapeMismatch if the columns of a factor differ from the rows of the next
+    one.
     """
     return reduce(_times, factors)
 
@@ -251,10 +261,7 @@ def _times(left: Node, right: Node) -> Node:
         return scale(left.coefficient, _times(left.body, right))
     if isinstance(right, Scaled):
         return scale(right.coefficient, _times(left, right.body))
-    simpler = left.times(right)
-    if simpler is None:
-        simpler = right.times_after(left)
-    return Product(left, right) if simpler is None else simpler
+    return left.times(right) or right.times_after(left) or Product(left, right)
 
 
 def add(*terms: Node) -> Node:
@@ -274,6 +281,7 @@ def add(*terms: Node) -> Node:
     return flat[0] if len(flat) == 1 else Sum(tuple(flat))
 
 
+@makes(Scaled)
 def scale(coefficient: Any, body: Node) -> Node:
     """Return `coefficient` times `body`."""
     factor = sympy.sympify(coefficient, strict=True)  # a text would be run as code
@@ -287,6 +295,7 @@ def subtract(left: Node, right: Node) -> Node:
     return add(left, scale(-1, right))
 
 
+@makes(Transposed)
 def transpose(body: Node) -> Node:
     """Return the transpose; twice transposed and symmetric symbols come back bare."""
     if isinstance(body, Transposed):
@@ -298,6 +307,7 @@ def transpose(body: Node) -> Node:
     return Transposed(body)
 
 
+@makes(Traced)
 def trace(body: Node) -> Node:
     """Return the trace of a square node."""
     if body.shape[0] != body.shape[1]:

@@ -18,12 +18,21 @@ import numpy as np
 import sympy
 from mpmath.libmp import from_rational, mpf_pos
 
+from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import read_expression
 from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
 
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
+
+
+def context_of(digits: int) -> Any:
+    """Return a local mpmath context of `digits` decimal digits."""
+    context = mpmath.MPContext()
+    context.dps = digits
+    return context
+
 
 #: Bits kept beyond the asked ones when an irrational number is evaluated.
 GUARD_BITS = 16
@@ -41,17 +50,9 @@ SMALLEST_EXPONENT = -1100
 def exact(value: Any) -> sympy.Expr:
     """Return `value` as a real SymPy number without rounding it.
 
-    Parameters
-    ----------
-    value : int, Fraction, float, mpf, str or SymPy number
-        A binary float stands for the rational number that it is; a string is
-        read as arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and
-        nothing in it is run.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number.
+    A binary float stands for the rational number that it is; a string is read as
+    arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and nothing in it is run.
+    Raises InvalidArgument if the value is not a finite real number.
 
     Examples
     --------
@@ -76,20 +77,74 @@ def exact(value: Any) -> sympy.Expr:
     return number
 
 
-def formula(value: Any, call: str) -> sympy.Expr:
-    """Return an expression that a user gave as one; a text is refused, not parsed.
+def interval(low: Any, high: Any) -> Any:
+    """Return the set of all real numbers between two ends, as an entry of weights.
+
+    `enclose` then encloses the flow from every start in the box, or for all such data.
 
     Parameters
     ----------
-    value : sympy.Expr or number
-        A float is read as the decimal that it prints.
-    call : str
-        Call and argument to name in an error message.
+    low, high : number
+        Rational numbers or floats, taken exactly; equal ones are that number.
+
+    Returns
+    -------
+    Interval or Fraction
 
     Raises
     ------
     InvalidArgument
-        If it is something else.
+        If an end is not rational, or `low` is above `high`.
+
+    Examples
+    --------
+    >>> interval(0.5, 1), interval(2, 2)
+    (interval(1/2, 1), Fraction(2, 1))
+    """
+    first, last = as_fraction(low), as_fraction(high)
+    if first is None or last is None or first > last:
+        msg = (
+            "interval(low, high): needs rational numbers or floats, low ≤ high; got "
+            f"{shown(low)} and {shown(high)}"
+        )
+        raise InvalidArgument(msg)
+    return Interval(first, last) if first < last else first
+
+
+def as_set(value: Any) -> Interval | None:
+    """Return an interval or a ball of positive radius as an interval; else None.
+
+    Examples
+    --------
+    >>> from flint import arb
+    >>> as_set(interval(0, 1)), as_set(arb(1)), as_set(1)
+    (interval(0, 1), None, None)
+    """
+    if isinstance(value, Interval) or not is_ball(value):
+        return value if isinstance(value, Interval) else None
+    if not value.is_finite() or value.rad() == 0:
+        return None
+    middle, radius = Fraction(*_center(value.mid())), Fraction(*_center(value.rad()))
+    return Interval(middle - radius, middle + radius)
+
+
+def exact_entry(value: Any) -> Any:
+    """Return `value` as a SymPy number without rounding it, or as the set that it is.
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is neither a finite real number nor a set of such.
+    """
+    known = as_set(value)
+    return exact(value) if known is None else known
+
+
+def formula(value: Any, call: str) -> sympy.Expr:
+    """Return an expression that a user gave as one; a text is refused, not parsed.
+
+    A float is read as the decimal that it prints; an error names `call`.  Raises
+    InvalidArgument if it is something else.
 
     Examples
     --------
@@ -110,19 +165,8 @@ def formula(value: Any, call: str) -> sympy.Expr:
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
     """Return an integer in a range.
 
-    Parameters
-    ----------
-    value : int or sympy.Integer
-        Truth values and spans of time, which are integers to Python or NumPy, are none.
-    call : str
-        Call and argument to name in an error message.
-    least, most : int
-        The range.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    Truth values and spans of time, integers to Python or NumPy, are none; an error
+    names `call`.  Raises InvalidArgument if it is something else.
 
     Examples
     --------
@@ -155,7 +199,7 @@ def is_exact(value: Any) -> bool:
     """
     if isinstance(value, sympy.Expr):
         return not value.has(sympy.Float)
-    return isinstance(value, (Integral, Rational)) or is_ball(value)
+    return isinstance(value, (Integral, Rational, Interval)) or is_ball(value)
 
 
 def is_ball(value: Any) -> bool:
@@ -190,10 +234,8 @@ def exceeds_float(value: Any) -> bool:
 def to_float(value: Any) -> float:
     """Return the nearest float.
 
-    Raises
-    ------
-    InvalidArgument
-        If the value is not a finite real number, or beyond the range of floats.
+    Raises InvalidArgument if the value is not a finite real number, or beyond the range
+    of floats.
 
     Examples
     --------
@@ -281,6 +323,8 @@ def _ratio(value: Any) -> tuple[int, int] | None:
         return int(value.p), int(value.q)
     if isinstance(value, sympy.Float):
         return _dyadic(value._mpf_)
+    if isinstance(value, Interval):
+        raise InvalidArgument(_of_many(value))
     if is_ball(value):  # whose `_mpf_` is the midpoint
         return _center(value)
     if hasattr(value, "_mpf_"):
@@ -313,13 +357,16 @@ def _dyadic(raw: Any) -> tuple[int, int]:
 def _center(ball: Any) -> tuple[int, int]:
     """Return the number that a ball of radius zero is."""
     if not ball.is_finite() or ball.rad() != 0:
-        msg = (
-            f"the ball {ball} stands for many numbers, and one is needed. Give its "
-            "midpoint, or several numbers one after the other"
-        )
-        raise InvalidArgument(msg)
+        raise InvalidArgument(_of_many(ball))
     mantissa, exponent = map(int, ball.man_exp())
     return (mantissa << max(exponent, 0), 1 << max(-exponent, 0))
+
+
+def _of_many(value: Any) -> str:
+    return (
+        f"the entry {value} stands for many numbers, and one is needed. Give one of "
+        "them; enclose, certify and basin take sets where a start is given by weights"
+    )
 
 
 def _evaluate(value: Any, bits: int) -> Any:

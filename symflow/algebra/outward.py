@@ -44,11 +44,6 @@ def at_most(ball: Any) -> float:
 def float_down(value: Any) -> sympy.Float:
     """Return six digits that are not above a number, neither printed nor in binary.
 
-    Parameters
-    ----------
-    value : float or exact number
-        Of any size.
-
     Examples
     --------
     >>> float_down(2 / 3), float_down(0.5)

@@ -6,9 +6,13 @@ values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
+
+#: The exponent of a number.
+_POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
 
 
 def page_style() -> str:
@@ -58,6 +62,19 @@ def _labelled(cells: Sequence[str], labels: Sequence[str]) -> str:
     return "".join(
         f'<td data-label="{escape(label)}">{cell}</td>'
         for label, cell in zip(labels, cells, strict=True)
+    )
+
+
+def powers(text: str) -> str:
+    """Return HTML with 2.5e-12 as a power of ten.
+
+    Examples
+    --------
+    >>> powers("2.5e-12 of 1e+06")
+    '2.5·10<sup>−12</sup> of 1·10<sup>6</sup>'
+    """
+    return _POWER.sub(
+        lambda found: f"·10<sup>{'−' * (found[1] == '-')}{found[2]}</sup>", text
     )
 
 

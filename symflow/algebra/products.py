@@ -23,17 +23,8 @@ WIDEST = 16
 def matmul(left: Array, right: Array) -> Array:
     """Return left @ right, fast where both hold `mpf` numbers.
 
-    Parameters
-    ----------
-    left : array, shape (…, n, k)
-        Of any kind of number.
-    right : array, shape (…, k, m)
-        Of any kind of number.
-
-    Returns
-    -------
-    array, shape (…, n, m)
-        In the arithmetic of `left`; other numbers are multiplied as NumPy does.
+    Shapes are (…, n, k) and (…, k, m), and the arithmetic is that of `left`; other
+    numbers are multiplied as NumPy does.
 
     Examples
     --------

@@ -57,16 +57,8 @@ class Rank:
 def decide_rank(matrix: Array) -> Rank:
     """Return the rank of a matrix.
 
-    Parameters
-    ----------
-    matrix : array, shape (m, n)
-        Exact numbers or floats.
-
-    Returns
-    -------
-    Rank
-        Exact for rational numbers.  For floats too, where the binary fractions that
-        they are have the rank that float64 sees.
+    It is exact for rational numbers, and for floats where the binary fractions that
+    they are have the rank that float64 sees.
 
     Examples
     --------

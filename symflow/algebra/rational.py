@@ -86,18 +86,6 @@ def product_of(factors: Iterable[Array]) -> Array | None:
     return np.array(first.tolist(), dtype=object)
 
 
-def distinct_eigenvalues(symmetric: Array) -> int | None:
-    """Return how many eigenvalues a symmetric matrix has, repeated ones once.
-
-    Examples
-    --------
-    >>> distinct_eigenvalues(np.diag([1.0, 2.0, 1.0]))
-    2
-    """
-    matrix = rational(symmetric)
-    return None if matrix is None else int(matrix.minpoly().degree())
-
-
 def height_of(arrays: Iterable[Array]) -> int:
     """Return the decimal digits of the longest numerator or denominator.
 

@@ -39,17 +39,9 @@ def to_rationals(array: Array) -> Array:
 def eigenvalues(matrix: Array, error: float = 0.0) -> list[Any]:
     """Return balls that contain the eigenvalues, largest first.
 
-    Parameters
-    ----------
-    matrix : array, shape (n, n)
-        Symmetric, up to rounding; of floats, or of fractions and balls.
-    error : float
-        How far the matrix may be from the one that is meant, in the spectral norm.
-
-    Returns
-    -------
-    list of arb
-        Exact zeros for the null space of a matrix of fractions.
+    The matrix is symmetric up to rounding, of floats, or of fractions and balls, and
+    may be off by `error` in the spectral norm.  The null space of one of fractions
+    gives exact zeros.
 
     Examples
     --------

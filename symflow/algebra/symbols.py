@@ -89,17 +89,8 @@ class SampleCount(sympy.Symbol):  # type: ignore[misc]
 def checked_name(name: Any, call: str) -> str:
     """Return a name that may stand in formulas and in generated code.
 
-    Parameters
-    ----------
-    name : str
-        A Python identifier; those that begin with ``_`` belong to generated code.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is something else.
+    That is a Python identifier; those that begin with ``_`` belong to generated code.
+    An error names `call`.  Raises InvalidArgument if it is something else.
 
     Examples
     --------
@@ -120,19 +111,9 @@ def checked_name(name: Any, call: str) -> str:
 def parameter(value: Any, call: str, **assumptions: bool) -> sympy.Symbol | None:
     """Return the symbol that a name or a symbol stands for, None for a number.
 
-    Parameters
-    ----------
-    value : str, sympy.Symbol or number
-        A text counts as a name if it is an identifier.
-    call : str
-        Call and argument to name in an error message.
-    **assumptions : bool
-        Of a symbol that is made here.
-
-    Raises
-    ------
-    InvalidArgument
-        If the name may not stand in generated code.
+    A text counts as a name if it is an identifier.  The `assumptions` are those of a
+    symbol that is made here; an error names `call`.  Raises InvalidArgument if the name
+    may not stand in generated code.
 
     Examples
     --------

@@ -40,18 +40,8 @@ from symflow.algebra.tensors import Constant, Contraction, Kronecker
 def to_sympy(node: Node) -> Any:
     """Return `node` as a SymPy matrix expression, or a scalar one for a trace.
 
-    Products are written flat and transposes reach the symbols, as one writes them
-    on paper; sums inside a product stay factored.
-
-    Parameters
-    ----------
-    node : Node
-        Any matrix expression.
-
-    Returns
-    -------
-    sympy.MatrixExpr or sympy.Expr
-        The expression, not expanded.
+    Products are written flat and transposes reach the symbols, as one writes them on
+    paper; sums inside a product stay factored.  The expression is not expanded.
 
     Examples
     --------

@@ -40,9 +40,6 @@ class Kronecker(Binary):
     def shape(self) -> Shape:
         return self.left.shape[0] * self.right.shape[0], 1
 
-    def rebuild(self, *children: Node) -> Node:
-        return Kronecker(*children)
-
 
 @dataclass(frozen=True, eq=False)
 class Contraction(Node):

@@ -139,10 +139,7 @@ def unicode_name(name: str) -> str:
     SymPy's `pretty_symbol` answers in ASCII where the standard output is not Unicode,
     and generated files must not depend on that.
 
-    Parameters
-    ----------
-    name : str
-        A stem with optional digits, and after an underscore an index.
+    A name is a stem with optional digits, and after an underscore an index.
 
     Examples
     --------
@@ -178,10 +175,7 @@ def _greek(word: str) -> str:
 def scientific(value: Any) -> str:
     """Return a size in scientific notation, however small.
 
-    Parameters
-    ----------
-    value : float or mpf
-        The size; an mpf may be far below the smallest float.
+    The size is a float or an mpf, which may be far below the smallest float.
 
     Examples
     --------
@@ -196,10 +190,7 @@ def scientific(value: Any) -> str:
 def inline(expression: Any) -> str:
     """Return a SymPy expression as one readable line of Unicode.
 
-    Parameters
-    ----------
-    expression : sympy.Basic
-        Matrix expressions, equations, traces and scalars.
+    That is a matrix expression, an equation, a trace or a scalar.
 
     Examples
     --------

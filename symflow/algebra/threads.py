@@ -61,14 +61,7 @@ class cached_property(functools.cached_property[Found]):
 def evaluated(value: Any, digits: int, **options: Any) -> Any:
     """Return a number or formula in decimal digits, as `sympy.N` does.
 
-    Parameters
-    ----------
-    value : SymPy expression
-        What is evaluated.
-    digits : int
-        Decimal digits.
-    **options
-        For `sympy.N`.
+    The `options` are those of `sympy.N`.
 
     Examples
     --------

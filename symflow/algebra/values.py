@@ -6,14 +6,18 @@ walks the nodes themselves and is slower than a program.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import sympy
+from flint import arb
 
 from symflow.algebra.array_maps import PRELUDE, kron
 from symflow.algebra.arrays import Array, map_entries, to_mpf_array
+from symflow.algebra.balls import to_arb
 from symflow.algebra.elementwise import (
     Elementwise,
     Hadamard,
@@ -40,6 +44,9 @@ from symflow.algebra.products import matmul
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 from symflow.errors import InvalidArgument
 
+#: Powers of fractions beyond this are not formed.
+LARGEST_POWER = 1_000
+
 #: The bilinear operations of a node.
 BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
     Product: matmul,
@@ -51,10 +58,9 @@ BILINEAR: dict[type[Node], Callable[[Any, Any], Any]] = {
 class Values:
     """Evaluates nodes; the base class does so for floats, mpf and Python integers.
 
-    Parameters
-    ----------
-    leaves : mapping
-        The array of every matrix symbol that occurs.
+    The `leaves` are the arrays of all matrix symbols that occur.  A `number` function,
+    from an exact number to one of the arithmetic, keeps constants from becoming
+    floats; for balls it is known.
 
     Examples
     --------
@@ -64,8 +70,13 @@ class Values:
     25
     """
 
-    def __init__(self, leaves: Mapping[sympy.MatrixSymbol, Array]) -> None:
+    def __init__(
+        self, leaves: Mapping[sympy.MatrixSymbol, Array], number: Any = None
+    ) -> None:
         self._leaves = dict(leaves)
+        entries = (entry for a in leaves.values() for entry in np.asarray(a).flat)
+        balls = number is None and isinstance(next(entries, None), arb)
+        self._number = to_arb if balls else number
         self._known: dict[Node, Array] = {}
 
     def of(self, node: Node) -> Array:
@@ -84,6 +95,8 @@ class Values:
 
     def scale(self, coefficient: sympy.Expr, array: Array) -> Array:
         """Return an exact rational number times an array."""
+        if self._number is not None:
+            return np.asarray(self._number(coefficient) * array)
         ratio = as_fraction(coefficient)
         if ratio is None:
             msg = f"Values: {coefficient} is not a rational number"
@@ -93,6 +106,8 @@ class Values:
 
     def constant(self, matrix: sympy.ImmutableDenseMatrix) -> Array:
         """Return a constant matrix in the arithmetic of the leaves."""
+        if self._number is not None:
+            return map_entries(self._number, np.array(matrix.tolist(), dtype=object))
         context = next(
             (c for a in self._leaves.values() if (c := _context(a)) is not None), None
         )
@@ -106,6 +121,9 @@ class Values:
 
     def inverse(self, array: Array) -> Array:
         """Return the inverse of every matrix."""
+        if self._number is not None:
+            msg = "Values: an inverse is not polynomial"
+            raise InvalidArgument(msg)
         context = _context(array)
         if context is None:
             return np.asarray(np.linalg.inv(array))
@@ -117,6 +135,9 @@ class Values:
 
     def elementwise(self, function: sympy.Expr, array: Array) -> Array:
         """Return a function, an expression in `Z`, of every entry."""
+        number = self._number
+        if number is not None:
+            return map_entries(lambda e: scalar_value(function, {Z: e}, number), array)
         context = _context(array)
         if context is None:
             return np.asarray(sympy.lambdify(Z, function, "numpy")(array))
@@ -177,6 +198,51 @@ class Values:
         return np.asarray(
             PRELUDE[node.operation](np, array, *([int(size)] if known else []))
         )
+
+
+def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
+    """Return the value of sums, products, powers and exponentials in any arithmetic.
+
+    Parameters
+    ----------
+    expression : sympy.Expr
+        Of rational numbers and symbols.
+    known : mapping of Symbol to number
+        In the arithmetic.
+    number : callable
+        From an exact number to one of the arithmetic.
+
+    Raises
+    ------
+    InvalidArgument
+        If something else occurs, or is not in the arithmetic.
+
+    Examples
+    --------
+    >>> scalar_value((1 + 4 * Z**2) / 2, {Z: sympy.Rational(1, 3)}, sympy.sympify)
+    13/18
+    """
+    if expression in known:
+        return known[expression]
+    msg = f"{expression} has no value in this arithmetic"
+    if not isinstance(expression, sympy.Expr) or expression.is_Matrix:
+        raise InvalidArgument(msg)
+    if expression.is_number and not expression.args:
+        return number(expression)
+    parts = [scalar_value(part, known, number) for part in expression.args]
+    if expression.is_Add:
+        return sum(parts[1:], parts[0])
+    if expression.is_Mul:
+        return math.prod(parts[1:], start=parts[0])
+    rational = any(isinstance(part, Fraction) for part in parts)
+    whole = expression.is_Pow and expression.exp.is_Integer
+    if whole and not (rational and abs(expression.exp) > LARGEST_POWER):
+        return parts[0] ** int(expression.exp)
+    if expression.is_Pow and not rational:
+        return parts[0] ** parts[1]
+    if isinstance(expression, sympy.exp) and hasattr(parts[0], "exp"):
+        return parts[0].exp()
+    raise InvalidArgument(msg)
 
 
 def _integer(size: Any) -> int:

@@ -21,17 +21,8 @@ LARGEST_WIDTH, MOST_LAYERS = 10**9, 150
 def as_width(value: Any, call: str) -> Width:
     """Return a width as an `int` or as a positive integer symbol.
 
-    Parameters
-    ----------
-    value : int, str or sympy.Symbol
-        A positive integer, or a name.
-    call : str
-        The call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is neither.
+    That is a positive integer, or a name.  Raises InvalidArgument, which names `call`,
+    if the value is neither.
 
     Examples
     --------
@@ -59,16 +50,9 @@ def solve_widths(
 ) -> dict[sympy.Symbol, int]:
     """Return the integer of every symbolic width, from the shapes of actual arrays.
 
-    Parameters
-    ----------
-    declared : iterable of (str, shape, shape)
-        For each array what to call it, the shape it should have, in integers and
-        symbols, and the shape that it has.
-
-    Raises
-    ------
-    ShapeMismatch
-        If an integer differs, or a symbol would have two values.
+    Each array has what to call it, the shape it should have, in integers and symbols,
+    and the shape that it has.  Raises ShapeMismatch if an integer differs, or a symbol
+    would have two values.
 
     Examples
     --------

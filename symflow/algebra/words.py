@@ -44,16 +44,8 @@ Words = dict[Word, sympy.Expr]
 def expand(node: Node) -> Words:
     """Expand a matrix expression into its words and their coefficients.
 
-    Parameters
-    ----------
-    node : Node
-        Any expression without a trace inside.
-
-    Returns
-    -------
-    dict
-        Coefficient of every word; words with coefficient zero are absent.  It is kept
-        on the node: do not change it.
+    The node has no trace inside.  Words with coefficient zero are absent; the answer is
+    kept on the node: do not change it.
     """
     match node:
         case Leaf(symbol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO, StringIO
@@ -56,10 +57,8 @@ class Drawing:
     @cached_property
     def source(self) -> str:
         """The picture as an SVG element without background, in the colour `INK`."""
-        import matplotlib as mpl
-
         stream = StringIO()
-        with _DRAWING, mpl.rc_context(_RC):
+        with drawn():
             self.figure.savefig(
                 stream, format="svg", transparent=True, metadata={"Date": None}
             )
@@ -113,9 +112,7 @@ def drawings(analysis: Analysis) -> tuple[list[Drawing], str]:
     With them comes why there are none, or nothing.
     """
     try:
-        import matplotlib as mpl
-
-        with _DRAWING, mpl.rc_context(_RC):
+        with drawn():
             made = [made for study in analysis.studies for made in _of_study(study)]
             for drawing in made:
                 drawing.render()
@@ -135,7 +132,7 @@ def _of_study(study: Study) -> Iterator[Drawing]:
 
 
 def _loss(study: Study) -> Drawing:
-    figure, axes = _canvas()
+    figure, axes = canvas()
     limit = study.horizon.limit
     plot.loss(study.fast, axes, limit=limit)
     about = "Training loss"
@@ -155,7 +152,7 @@ def _loss(study: Study) -> Drawing:
 
 
 def _modes(study: Study) -> Drawing:
-    figure, axes = _canvas()
+    figure, axes = canvas()
     plot.modes(study.fast, study.solution, axes)
     about = "no closed form applies here"
     if study.solution is not None:
@@ -166,7 +163,7 @@ def _modes(study: Study) -> Drawing:
 
 
 def _drift(study: Study) -> Drawing:
-    figure, axes = _canvas()
+    figure, axes = canvas()
     routes = [study.fast] if study.sharp is None else [study.fast, study.sharp]
     plot.drift(*routes, ax=axes)
     caption = (
@@ -177,7 +174,7 @@ def _drift(study: Study) -> Drawing:
 
 
 def _agreement(study: Study, sharp: Any) -> Drawing:
-    figure, axes = _canvas()
+    figure, axes = canvas()
     plot.agreement(study.fast, sharp, axes)
     caption = (
         f"Digits to which float64 and {sharp.digits}-digit arithmetic agree, "
@@ -186,7 +183,17 @@ def _agreement(study: Study, sharp: Any) -> Drawing:
     return Drawing(f"{study.title}-agreement", caption, figure)
 
 
-def _canvas() -> tuple[Figure, Axes]:
+@contextmanager
+def drawn() -> Iterator[None]:
+    """Draw in the ink of pages, one thread at a time."""
+    import matplotlib as mpl
+
+    with _DRAWING, mpl.rc_context(_RC):
+        yield
+
+
+def canvas() -> tuple[Figure, Axes]:
+    """Return a figure of the size that pages have, with axes."""
     # Not through pyplot, which would keep every figure alive.
     from matplotlib.figure import Figure
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sympy
 
-from symflow.algebra.page import html_table, page_style, pill
+from symflow.algebra.page import html_table, page_style, pill, powers
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
 from symflow.analysis.figures import Drawing
@@ -25,8 +25,6 @@ from symflow.validation import Row
 
 #: Equations with more layers than this are shown for the layers alone.
 _DEEP = 4
-
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def html_report(
@@ -97,8 +95,7 @@ def _listed(names: Sequence[str], most: int = 16) -> str:
 def _text(text: str) -> str:
     """Escape a text and set its indices and exponents."""
     text = re.sub(r"Σ_(xx|yx|yy)", r"Σ<sub>\1</sub>", escape(text))
-    text = re.sub(r"(?<=\d)e-0*(\d+)", r"·10<sup>−\1</sup>", text)
-    return re.sub(r"\^\(([^)]*)\)", r"<sup>\1</sup>", text)
+    return re.sub(r"\^\(([^)]*)\)", r"<sup>\1</sup>", powers(text))
 
 
 def _definitions(entries: dict[str, str]) -> str:
@@ -246,15 +243,8 @@ def _row(row: Row, study: Study) -> list[str]:
     return [
         escape(row.claim),
         escape(study.short_route(row.route)),
-        *map(_number, row.numbers),
+        *map(powers, row.numbers),
         pill({"ok": "holds", "FAILS": "fails"}.get(row.verdict, row.verdict)),
         escape(row.status),
         escape(row.reference),
     ]
-
-
-def _number(text: str) -> str:
-    """Return 2.0e-12 as 2.0·10⁻¹²."""
-    mantissa, e, exponent = text.partition("e")
-    power = exponent.translate(_SUPERSCRIPT)
-    return f"{mantissa}·10{power}" if e else mantissa

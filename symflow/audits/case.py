@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.reading import read_expression
 from symflow.data import Dataset, Moments, load_dataset
-from symflow.errors import InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow import GradientFlow, gradient_flow
 from symflow.losses import LOSSES
 from symflow.networks import LinearNetwork
@@ -33,7 +33,7 @@ LARGEST_FILE, LONGEST_NUMBER, MOST_CLAIMS = 1_000_000, 1_000, 1_000
 
 _TOP = ("title", "loss", "l2", "start", "model", "data", "claim")
 _MODEL = ("widths", "network", "formula", "shapes")
-_DATA = ("name", "inputs", "targets", "sigma_xx", "sigma_yx")
+_DATA = ("name", "file", "target", "inputs", "targets", "sigma_xx", "sigma_yx")
 
 Table = Mapping[str, Any]
 
@@ -65,21 +65,27 @@ class Case:
     claims: tuple[Table, ...]
     sha256: str
 
+    def given(self, *parts: str) -> tuple[Any, ...]:
+        """Return the flow with what a claim needs besides; HypothesisFailed without it.
+
+        Parameters
+        ----------
+        *parts : {"data", "start"}
+            What is needed.
+        """
+        values = {part: getattr(self, part) for part in parts}
+        missing = [part for part, value in values.items() if value is None]
+        if missing:
+            msg = f"missing: {' and '.join(missing)}"
+            raise HypothesisFailed(msg)
+        return (self.flow, *values.values())
+
 
 def read_case(path: str | os.PathLike[str], call: str) -> Case:
     """Return what a file states.
 
-    Parameters
-    ----------
-    path : str or path
-        A file of TOML.
-    call : str
-        Call to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it cannot be read, or something in it makes no sense.
+    It is TOML; an error names `call`.  Raises InvalidArgument if it cannot be read, or
+    something in it makes no sense.
     """
     raw = _bytes(path, call)
     try:
@@ -90,7 +96,7 @@ def read_case(path: str | os.PathLike[str], call: str) -> Case:
         msg = f"{call}: is no TOML; {reason}"
         raise InvalidArgument(msg) from None
     try:
-        return _case(content, hashlib.sha256(raw).hexdigest())
+        return _case(content, hashlib.sha256(raw).hexdigest(), Path(path).parent)
     except InvalidArgument as problem:
         msg = f"{call}: {problem}"
         raise InvalidArgument(msg) from None
@@ -115,7 +121,7 @@ def _bytes(path: str | os.PathLike[str], call: str) -> bytes:
     return raw
 
 
-def _case(content: Table, sha256: str) -> Case:
+def _case(content: Table, sha256: str, folder: Path) -> Case:
     check_keys(content, _TOP, "the file")
     words = text_of(content, "loss", "the file", "squared")
     if words not in LOSSES:
@@ -129,7 +135,7 @@ def _case(content: Table, sha256: str) -> Case:
         msg = f"needs between one and {MOST_CLAIMS} entries [[claim]]"
         raise InvalidArgument(msg)
     title = text_of(content, "title", "the file", "Claims")
-    data = _data(content["data"]) if "data" in content else None
+    data = _data(content["data"], folder) if "data" in content else None
     start = _start(content["start"]) if "start" in content else None
     return Case(title, flow, data, start, tuple(claims), sha256)
 
@@ -161,7 +167,7 @@ def _network(table: Table) -> Any:
     raise InvalidArgument(msg)
 
 
-def _data(table: Any) -> Any:
+def _data(table: Any, folder: Path) -> Any:
     if not isinstance(table, dict):
         msg = "data: needs a table [data]"
         raise InvalidArgument(msg)
@@ -169,13 +175,19 @@ def _data(table: Any) -> Any:
     kinds = sorted(table)
     if kinds == ["name"]:
         return load_dataset(text_of(table, "name", "[data]")).standardized()
+    if kinds == ["file", "target"]:
+        file = folder / text_of(table, "file", "[data]")
+        return Dataset.from_csv(file, text_of(table, "target", "[data]").split(","))
     if kinds == ["inputs", "targets"]:
         inputs, targets = (array_in(table[key], key) for key in kinds)
         return Dataset(inputs, targets)
     if kinds == ["sigma_xx", "sigma_yx"]:
         gram, cross = (array_in(table[key], key) for key in kinds)
         return Moments(gram, cross)
-    msg = "[data]: needs name, or inputs and targets, or sigma_xx and sigma_yx"
+    msg = (
+        "[data]: needs name, or file and target, or inputs and targets, or sigma_xx "
+        "and sigma_yx"
+    )
     raise InvalidArgument(msg)
 
 
@@ -189,19 +201,7 @@ def _start(value: Any) -> tuple[Array, ...]:
 def check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
     """Refuse what a table has besides the keys that are known.
 
-    Parameters
-    ----------
-    table : mapping
-        Of a file.
-    known : tuple of str
-        What it may have.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is another key.
+    An error says `where`.  Raises InvalidArgument if there is another key.
     """
     strange = [key for key in table if key not in known]
     if strange:
@@ -212,21 +212,8 @@ def check_keys(table: Table, known: tuple[str, ...], where: str) -> None:
 def text_of(table: Table, key: str, where: str, default: str | None = None) -> str:
     """Return a text of a table.
 
-    Parameters
-    ----------
-    table : mapping
-        Of a file.
-    key : str
-        What is asked for.
-    where : str
-        For the message.
-    default : str, optional
-        What stands for a missing text.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is none, or something else.
+    A missing text is the `default`; an error says `where`.  Raises InvalidArgument if
+    there is none, or something else.
     """
     value = table.get(key, default)
     if not isinstance(value, str):
@@ -238,17 +225,8 @@ def text_of(table: Table, key: str, where: str, default: str | None = None) -> s
 def number_in(value: Any, where: str) -> Fraction:
     """Return a number exactly as it is written.
 
-    Parameters
-    ----------
-    value : int or str
-        An integer, or arithmetic in rational numbers; decimals come as texts.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is none.
+    That is an integer, or a text with arithmetic in rational numbers or a decimal.  An
+    error says `where`.  Raises InvalidArgument if it is none.
 
     Examples
     --------
@@ -272,17 +250,8 @@ def number_in(value: Any, where: str) -> Fraction:
 def array_in(value: Any, where: str) -> Array:
     """Return a list of rows as a matrix of fractions.
 
-    Parameters
-    ----------
-    value : list of lists of numbers
-        All of one length; a list of numbers is one row.
-    where : str
-        For the message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is none.
+    Rows are of one length, and a list of numbers is one row; an error says `where`.
+    Raises InvalidArgument if it is none.
     """
     rows = value if isinstance(value, list) else []
     if rows and not any(isinstance(row, list) for row in rows):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.page import document, html_table, pill
 from symflow.analysis.environment import environment
+from symflow.certificate import write_checker
 from symflow.claims import Status
+from symflow.errors import InvalidArgument, PrecisionLost
+from symflow.io import save
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,20 @@ class Settled:
         What became of it, never more than was checked.
     reason : str
         Why: a proof, a counterexample, or what is missing.
+    evidence : Law or Enclosure, optional
+        What `save` writes as a certificate, where the checker knows its kind.
     """
 
     kind: str
     reading: str
     verdict: Status
     reason: str
+    evidence: Any = None
+
+
+#: Verdict, reason, and perhaps evidence; a reading, and how to settle it.
+Outcome = tuple[Any, ...]
+Asked = tuple[str, Callable[[], Outcome]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,7 +85,8 @@ class Audit(Displayed):
         """How many claims met which verdict, in words."""
         met = [one.verdict for one in self.lines]
         counts = [f"{met.count(v)} {v.value}" for v in Status if v in met]
-        return f"{len(met)} claims: {', '.join(counts)}"
+        plural = "" if len(met) == 1 else "s"
+        return f"{len(met)} claim{plural}: {', '.join(counts)}"
 
     def to_records(self) -> dict[str, Any]:
         """Return the ledger as plain values, with versions and the file's digest."""
@@ -111,6 +126,28 @@ class Audit(Displayed):
         about = f"<p>{escape(self.problem)}</p>"
         table = html_table(("claim as read", "verdict", "why"), rows)
         return document(self.title, self.summary, about + table + digest, good=self.ok)
+
+    def certificates(self, folder: Path) -> tuple[Path, ...]:
+        """Write what is proven for the checker, and the checker beside it.
+
+        Parameters
+        ----------
+        folder : Path
+            An existing one; files are ``claim-1.json`` … and ``check.py``.
+
+        Returns
+        -------
+        tuple of Path
+            The certificates; a kind that the checker does not know has none.
+        """
+        written = []
+        for number, one in enumerate(self.lines, 1):
+            with suppress(InvalidArgument, PrecisionLost):
+                if one.evidence is not None:
+                    written.append(save(one.evidence, folder / f"claim-{number}.json"))
+        if written:
+            write_checker(folder / "check.py")
+        return tuple(written)
 
     def _sheet(self) -> Sheet:
         rows = tuple((one.verdict.value, one.reading, one.reason) for one in self.lines)

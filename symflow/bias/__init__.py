@@ -20,6 +20,7 @@ from symflow.bias.mode_margin import ModeMaxMargin
 from symflow.bias.one_neuron import OneNeuron
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime
+from symflow.bias.ridge import RidgeLimit
 from symflow.bias.row_space import RowSpaceSplit
 from symflow.bias.saddle_path import SaddlePath
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
@@ -33,7 +34,7 @@ from symflow.claims.catalogue import (
 )
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
 
 #: The predictions, tried in order, and the claims that go with them.
 PREDICTIONS: tuple[Any, ...] = theorems_of(__name__, "limits")
@@ -135,6 +136,7 @@ __all__ = [
     "Prediction",
     "ProductMap",
     "Regime",
+    "RidgeLimit",
     "RowSpaceSplit",
     "SaddlePath",
     "SaddleToSaddle",

@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.outward import float_up
 from symflow.bias.max_margin import violations
 from symflow.bias.reference_problems import two_points
-from symflow.bias.separation import CLASSIFICATION, lifted_start
+from symflow.bias.separation import CLASSIFICATION
 from symflow.claims import Bound, Identity, Path, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, imbalances, on_flow
@@ -105,12 +105,12 @@ class AlignedLayers(Bound, Theorem):
             sum(_beside(weight[k], path.context) for weight in path.weights)
             for k in range(len(path.t))
         ]
-        allowed = _allowed(lifted_start(self.problem, path), path.context)
+        allowed = _allowed(self.start_on(path), path.context)
         return np.asarray(beside), np.full(len(path.t), allowed)
 
     def residuals(self, path: Path) -> Array:
         """Return by how much √ of the bound is violated, relative to the start."""
-        start = lifted_start(self.problem, path)
+        start = self.start_on(path)
         first = sum((weight**2).sum() for weight in start)
         now = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
         beside, allowed = self.sides(path)

@@ -18,12 +18,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.margin_problems import stationarity
-from symflow.bias.max_margin import (
-    Direction,
-    balanced_ceiling,
-    euclidean_norm,
-    only_limit,
-)
+from symflow.bias.max_margin import Direction, euclidean_norm, only_limit
 from symflow.bias.reference_problems import balanced_layers
 from symflow.bias.separation import CLASSIFICATION, given_samples, signed_samples
 from symflow.claims import Identity
@@ -87,11 +82,6 @@ class DenseMaxMargin(Direction):
     def margin(self) -> float:
         """The largest min_i y_i⟨β, x_i⟩ over ‖β‖₂ = 1."""
         return float(1 / euclidean_norm(self.widest.point))
-
-    @property
-    def ceiling(self) -> float:
-        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2}."""
-        return balanced_ceiling(self.margin, self.degree)
 
     @property
     def potential(self) -> sympy.Expr:

@@ -31,7 +31,7 @@ from symflow.bias.least_norm import ALLOWED_OFF, allowance
 from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
 from symflow.bias.mirror import MirrorMap, mirror_proof
 from symflow.bias.mirror_start import MirrorStart, fine_start, mirror_start, mirrored
-from symflow.bias.prediction import Prediction
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import rotated_tensor, unseen
 from symflow.bias.regimes import Regime, lazy_regime, rich_regime
 from symflow.claims import (
@@ -63,7 +63,7 @@ def _separable(problem: Problem) -> Hypothesis:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DiagonalPotential(Prediction):
+class DiagonalPotential(RegressionLimit):
     """The limit is the minimizer of Q; made by `implicit_bias`.
 
     Parameters
@@ -125,10 +125,8 @@ class DiagonalPotential(Prediction):
     @property
     def potential(self) -> sympy.Expr:
         """Σ c_j² H(ρ_j/c_j^L), H written as the integral of h⁻¹."""
-        j, p = sympy.Symbol("j", integer=True), len(self.sizes)
-        rho, c = sympy.IndexedBase("beta"), sympy.IndexedBase("c")
-        term = sympy.Function("H")(rho[j] / c[j] ** self.mirror.depth)
-        return sympy.Sum(c[j] ** 2 * term, (j, 1, p))
+        j, rho = sympy.Symbol("j", integer=True), sympy.IndexedBase("beta")
+        return self.mirror.total(rho[j], (j, 1, len(self.sizes)))
 
     @property
     def statement(self) -> sympy.Basic:
@@ -139,11 +137,6 @@ class DiagonalPotential(Prediction):
         beta, c, s, A, nu = map(sympy.IndexedBase, names)
         total = sympy.Sum(A[k, j] * nu[k], (k, 1, self.minimizers.rank.value))
         return self.mirror.relation(beta[j] / c[j] ** L, s[j] + c[j] ** (L - 2) * total)
-
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
 
     @cached_property
     def separation(self) -> Coordinates:

@@ -41,7 +41,6 @@ from symflow.bias.reference_problems import balanced_layers
 from symflow.bias.separation import (
     CLASSIFICATION,
     given_samples,
-    lifted_start,
     signed_samples,
     soft_margin,
 )
@@ -226,7 +225,7 @@ class DirectionRate(Bound, Theorem):
         return violations(held, first, top * norms ** path.number(self.exponent))
 
     def _start(self, path: Path) -> Array:
-        return np.asarray(reduce(np.matmul, lifted_start(self.problem, path)[::-1]))
+        return np.asarray(reduce(np.matmul, self.start_on(path)[::-1]))
 
     def _held(self, matrices: Array, path: Path) -> Array:
         context = path.context

@@ -30,10 +30,9 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.bias.exact_start import product, start_weights
 from symflow.bias.infimum import eigenvalues, imbalance_level
 from symflow.bias.least_norm import off_parts, row_space_proof
-from symflow.bias.minimizers import Minimizers, minimizers
+from symflow.bias.minimizers import Minimizers, minimizers, product, start_weights
 from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     Bound,

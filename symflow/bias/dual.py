@@ -26,14 +26,8 @@ DECADE = 10.0
 class Dual:
     """The dual problem at one scale of the weights.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes, shift : ndarray, shape (d,)
-        c_j and s_j.
-    matrix, values : ndarrays, shapes (n, d) and (n,)
-        A and b.
+    The `sizes` and the `shift` are c_j and s_j, shape (d,), the `matrix` and `values` A
+    and b, shapes (n, d) and (n,).
     """
 
     mirror: MirrorMap

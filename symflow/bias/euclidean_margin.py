@@ -36,16 +36,9 @@ MOST_ACTIVE, WELL = 40, 1e6
 class Widest:
     """A solution of min ‖ρ‖ under margins of at least 1.
 
-    Parameters
-    ----------
-    point : array
-        ρ.
-    multipliers : array, shape (n,)
-        μ ≥ 0, one for each sample.
-    unique : bool
-        Whether it is known that no other point is as good.
-    exact : bool
-        Whether all was decided in fractions, about the numbers as they were given.
+    The `multipliers` are μ ≥ 0, one for each sample.  It is `unique` where it is known
+    that no other point is as good, and `exact` where all was decided in fractions,
+    about the numbers as they were given.
     """
 
     point: Array
@@ -57,23 +50,9 @@ class Widest:
 def least_euclidean(rows: Array, context: Any = None) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1.
 
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i: floats, fractions or mpf, which are all taken as the fractions that
-        they are.
-    context : mpmath.MPContext, optional
-        Round the answer to this arithmetic instead of to float64.
-
-    Returns
-    -------
-    Widest
-        The minimizer, unique, with multipliers.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no β separates the samples.
+    The rows y_i x_i, shape (n, d), are taken as the fractions that they are.  The
+    minimizer is unique, and rounded to the arithmetic of `context`, else to float64.
+    Raises HypothesisFailed if no β separates the samples.
 
     Examples
     --------
@@ -123,20 +102,8 @@ def _in_floats(rows: Array) -> Widest | None:
 def widest_slab(rows: Array) -> Widest:
     """Return argmin ½‖β‖₂² under rows·β ≥ 1 in fractions.
 
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i, of any kind of rational number.
-
-    Returns
-    -------
-    Widest
-        With entries of kind `Fraction`.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no β separates the samples.
+    The rows y_i x_i, shape (n, d), are of any kind of rational number, and the answer
+    is of `Fraction`s.  Raises HypothesisFailed if no β separates the samples.
 
     Examples
     --------

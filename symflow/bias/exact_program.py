@@ -37,10 +37,7 @@ class Corner:
 def maximize(objective: Row, rows: list[Row], sides: Row) -> Corner | None:
     """Return argmax c·x under Ax ≤ b and x ≥ 0 for b ≥ 0, or None if it is unbounded.
 
-    Parameters
-    ----------
-    objective, rows, sides : lists of fmpq
-        c, A and b.
+    The `objective` is c, the `rows` are A and the `sides` b.
 
     Examples
     --------
@@ -103,15 +100,7 @@ def _pivot(table: list[Row], gains: Row, leaving: int, entering: int) -> None:
 def least_absolute(columns: list[Row]) -> Corner | None:
     """Return ρ of least Σ|ρ_j| under Cρ ≥ 1 as `dual`, and μ as `primal`.
 
-    Parameters
-    ----------
-    columns : list of lists of fmpq, shape (n, p)
-        C.
-
-    Returns
-    -------
-    Corner or None
-        None if no ρ has all margins positive.
+    The `columns` are C, shape (n, p); None if no ρ has all margins positive.
 
     Examples
     --------
@@ -131,12 +120,7 @@ def least_absolute(columns: list[Row]) -> Corner | None:
 def corner_of(columns: list[Row], support: Array, active: Array) -> Corner | None:
     """Return the pair that float64 suggests, if it is optimal in fractions.
 
-    Parameters
-    ----------
-    columns : list of lists of fmpq
-        C.
-    support, active : arrays of int
-        Where ρ_j and μ_i seem not to vanish.
+    The `support` and the `active` rows are where ρ_j and μ_i seem not to vanish.
     """
     if not 0 < len(support) == len(active) <= MOST_UNKNOWNS:
         return None
@@ -160,13 +144,6 @@ def corner_of(columns: list[Row], support: Array, active: Array) -> Corner | Non
 
 def is_only(columns: list[Row], found: Corner) -> bool | None:
     """Say whether an optimal ρ is the only one; None where that takes too long.
-
-    Parameters
-    ----------
-    columns : list of lists of fmpq
-        C.
-    found : Corner
-        An optimal pair.
 
     Examples
     --------

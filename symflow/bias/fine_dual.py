@@ -33,21 +33,9 @@ def fine_potential(
 ) -> Array:
     """Return argmin Q(β) − ⟨Q′(β₀), β⟩ subject to Aβ = b, in mpmath's numbers.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes, shift : arrays of mpf, shape (p,)
-        c_j > 0 and h⁻¹(β₀_j/c_j^L).
-    matrix, values : arrays of mpf, shapes (r, p) and (r,)
-        A, of rank r, and b.
-    context : mpmath.MPContext
-        With enough digits.
-
-    Raises
-    ------
-    PrecisionLost
-        If Newton's method does not reach the constraints.
+    The `sizes` are c_j > 0, the `shift` is h⁻¹(β₀_j/c_j^L), shape (p,), the `matrix` A
+    of rank r, shape (r, p), and the `values` b, all in a context with enough digits.
+    Raises PrecisionLost if Newton's method does not reach the constraints.
 
     Examples
     --------

@@ -31,15 +31,20 @@ import numpy as np
 import sympy
 from flint import fmpq, fmpq_poly, fmpz_poly
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import WIDE, as_fraction
+from symflow.algebra.arrays import (
+    Array,
+    map_entries,
+    to_float_array,
+    to_mpf_array,
+    waves,
+)
+from symflow.algebra.numbers import WIDE, as_fraction, context_of
 from symflow.algebra.threads import cached_property
-from symflow.bias.exact_start import is_drawn
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF
-from symflow.bias.minimizers import Minimizers, minimizers, orthonormal
+from symflow.bias.minimizers import is_drawn, minimizers, orthonormal
 from symflow.bias.mirror import ProductMap, mirror_proof
-from symflow.bias.prediction import Prediction
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import few_samples, unseen
 from symflow.claims import (
     Hypothesis,
@@ -113,7 +118,7 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FourierPotential(Prediction):
+class FourierPotential(RegressionLimit):
     """The limit of a convolution of full filters; made by `implicit_bias`.
 
     Parameters
@@ -179,10 +184,8 @@ class FourierPotential(Prediction):
     @property
     def potential(self) -> sympy.Expr:
         """Σ_k c_k² H(|β̂(k)|/c_k^L), H written as the integral of h⁻¹."""
-        k, d = sympy.Symbol("k", integer=True), len(self.sizes)
-        beta, c = sympy.IndexedBase("betahat"), sympy.IndexedBase("c")
-        term = sympy.Function("H")(sympy.Abs(beta[k]) / c[k] ** self.mirror.depth)
-        return sympy.Sum(c[k] ** 2 * term, (k, 0, d - 1))
+        k, beta = sympy.Symbol("k", integer=True), sympy.IndexedBase("betahat")
+        return self.mirror.total(sympy.Abs(beta[k]), (k, 0, len(self.sizes) - 1))
 
     @property
     def statement(self) -> sympy.Basic:
@@ -193,11 +196,6 @@ class FourierPotential(Prediction):
         law = self.mirror.relation(abs(beta[k]) / c[k] ** L, c[k] ** (L - 2) * size)
         turned = sympy.Eq(beta[k] * size, abs(beta[k]) * zeta[k], evaluate=False)
         return sympy.And(law, turned, evaluate=False)
-
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
 
     @cached_property
     def frame(self) -> Array:
@@ -227,8 +225,8 @@ class FourierPotential(Prediction):
         context.dps = DIGITS + 2 * int(spread)
         rows = to_mpf_array(best.rows, context)
         values = rows @ to_mpf_array(best.least_norm[0], context)
-        waves = _waves(len(self.sizes), context)
-        spectrum = rows @ waves
+        turn = waves(len(self.sizes), context)
+        spectrum = rows @ turn
         if best.rank.value == 1:
             phases = np.array([_phase(entry, context) for entry in spectrum[0]])
         else:
@@ -239,7 +237,7 @@ class FourierPotential(Prediction):
         shift = np.array([context.zero for _ in lifted])
         parts = lifted, shift, real, values
         rho = fine_potential(self.mirror, *parts, context)
-        beta = (map_entries(context.conj, waves) @ (rho * phases)) / len(rho)
+        beta = (map_entries(context.conj, turn) @ (rho * phases)) / len(rho)
         return to_float_array(map_entries(context.re, beta))[None]
 
     def _turning_limit(self) -> Array:
@@ -350,19 +348,12 @@ def _newton(
 
 def _moduli(filter_: Array) -> list[float]:
     """Return the |ŵ(k)|, each correct to float64 by itself."""
-    context = mpmath.MPContext()
-    context.dps = DIGITS
+    context = context_of(DIGITS)
     entries = to_mpf_array(filter_, context)
-    spectrum = entries @ _waves(len(entries), context)
+    spectrum = entries @ waves(len(entries), context)
     floor = context.mpf(10) ** (10 - DIGITS) * sum(abs(entries))
     moduli = [abs(entry) for entry in spectrum]
     return [float(modulus) if modulus > floor else 0.0 for modulus in moduli]
-
-
-def _waves(d: int, context: Any) -> Array:
-    """Return the matrix e^{−2πijk/d}."""
-    roots = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
-    return np.array([[roots[j * k % d] for k in range(d)] for j in range(d)])
 
 
 def _phase(number: Any, context: Any) -> Any:

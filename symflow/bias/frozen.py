@@ -75,5 +75,4 @@ class FrozenPart(Theorem):
         return off_along(self.problem, best, path, path.end_to_end - carried)
 
     def slack(self, path: Path) -> Array:
-        """Return what rounded data alone may put off the row space."""
         return np.full(len(path.t), allowance(self.problem, minimizers(self.problem)))

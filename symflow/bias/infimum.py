@@ -19,7 +19,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
@@ -29,10 +28,9 @@ from symflow.algebra.arrays import (
     to_float_array,
     to_mpf_array,
 )
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import context_of, to_float
 from symflow.algebra.rank import decide_rank
-from symflow.bias.exact_start import is_drawn, product, start_weights
-from symflow.bias.minimizers import Minimizers, times
+from symflow.bias.minimizers import Minimizers, is_drawn, product, start_weights, times
 from symflow.bias.stuck_modes import stuck_modes
 from symflow.claims import Hypothesis, Identity
 from symflow.claims.hypothesis import ROUNDING, UNSEEN
@@ -118,15 +116,7 @@ def as_given(problem: Problem, matrix: Array) -> Array:
 
 
 def imbalance_level(problem: Problem, found: Minimizers) -> float:
-    """Return a lower bound on Δ = [λ_r(D)]₊ + [λ_m(−D)]₊, D = W_1PW_1ᵀ − W_2ᵀW_2.
-
-    Parameters
-    ----------
-    problem : Problem
-        With two layers.
-    found : Minimizers
-        Of it, with P.
-    """
+    """Return a lower bound on Δ = [λ_r(D)]₊ + [λ_m(−D)]₊, D = W_1PW_1ᵀ − W_2ᵀW_2."""
     first, second = start_weights(problem, found)
     seen = first - found.off(first)
     inner, outer = times(seen, seen.T), times(second.T, second)
@@ -139,19 +129,12 @@ def imbalance_level(problem: Problem, found: Minimizers) -> float:
 
 
 def eigenvalues(matrix: Array) -> tuple[Array, float]:
-    """Return the falling eigenvalues of a symmetric matrix, and their error.
-
-    Parameters
-    ----------
-    matrix : array, shape (n, n)
-        Fractions or floats.
-    """
+    """Return the falling eigenvalues of a symmetric matrix, and their error."""
     rough = to_float_array(matrix)
     if matrix.dtype != object or len(matrix) > MOST_ROWS:
         noise = NOISE * len(matrix) * float(np.linalg.norm(rough))
         return np.linalg.eigvalsh(rough)[::-1], noise
-    context = mpmath.MPContext()
-    context.dps = DIGITS
+    context = context_of(DIGITS)
     fine = context.matrix(to_mpf_array(matrix, context).tolist())
     found = sorted(context.eigsy(fine, eigvals_only=True), reverse=True)
     small = DOUBT * max(abs(found[0]), abs(found[-1]))

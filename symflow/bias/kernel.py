@@ -20,8 +20,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rank import decide_rank
-from symflow.bias.exact_start import start_weights
-from symflow.bias.minimizers import minimizers, minimizers_of, times
+from symflow.bias.minimizers import minimizers, minimizers_of, start_weights, times
 from symflow.claims import Reference
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import dense_layers, squared_loss

@@ -33,10 +33,16 @@ import sympy
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
-from symflow.bias.exact_start import is_drawn, product, start_weights
 from symflow.bias.infimum import as_given, ends_at_a_minimum, infimum_proof, moves
-from symflow.bias.minimizers import Minimizers, minimizers, times
-from symflow.bias.prediction import Prediction
+from symflow.bias.minimizers import (
+    Minimizers,
+    is_drawn,
+    minimizers,
+    product,
+    start_weights,
+    times,
+)
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     TOLERANCE,
@@ -59,7 +65,7 @@ ALLOWED_OFF = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LeastNorm(Prediction):
+class LeastNorm(RegressionLimit):
     """The limit is Σ_yxΣ_xx⁺; made by `implicit_bias`."""
 
     source = MIN_2021
@@ -134,25 +140,11 @@ class LeastNorm(Prediction):
         """Return what a rounded start, or rounded data, may put off the row space."""
         return super().slack(path) + allowance(self.problem, self.minimizers)
 
-    @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
-
 
 def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Array:
     """Return max|GP⊥| at every time, relative to W(0) and the minimizer.
 
-    Parameters
-    ----------
-    problem : Problem
-        For the scale.
-    best : Minimizers
-        Of it.
-    path : Path
-        Whose arithmetic is used.
-    gaps : array, shape (times, m, d)
-        G.
+    G are the `gaps`, shape (times, m, d), in the arithmetic of `path`.
     """
     start, least = product(problem.floats.weights), to_float_array(best.least_norm)
     scale = path.lift(np.vstack([start, least]))
@@ -162,12 +154,7 @@ def off_along(problem: Problem, best: Minimizers, path: Path, gaps: Array) -> Ar
 def allowance(problem: Problem, best: Minimizers) -> float:
     """Return how far off the row space rounded data alone may lead, relative.
 
-    Parameters
-    ----------
-    problem : Problem
-        Exact data have no such excuse.
-    best : Minimizers
-        Of it.
+    Exact data have no such excuse.
     """
     exact = all(map(is_exact_array, problem.arguments))
     return 0.0 if exact or best.rank.value == len(best.seen) else ALLOWED_OFF
@@ -176,12 +163,7 @@ def allowance(problem: Problem, best: Minimizers) -> float:
 def off_parts(problem: Problem, best: Minimizers) -> tuple[Array, Array, Array]:
     """Return W_1P, W_2W_1P⊥ and ΦᵀW_1ᵀW_1P⊥ (times Φ) of a two-layer start.
 
-    Parameters
-    ----------
-    problem : Problem
-        With two layers.
-    best : Minimizers
-        In fractions, the parts are too.
+    They are in fractions where `best` is.
     """
     first, second = start_weights(problem, best)
     rest = best.off(first)

@@ -41,28 +41,11 @@ MOST_UNTRIED, MOST_PRODUCTS = 100, 200_000
 def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
     """Return argmin Σ_j|ρ_j| under rows·β ≥ 1 for β = Re(basis·ρ).
 
-    Parameters
-    ----------
-    rows : array, shape (n, d)
-        y_i x_i, floats or fractions.
-    basis : array, shape (d, p)
-        Real, of any kind of rational numbers, or complex.
-    rounded : bool, keyword-only
-        Whether `basis` stands for numbers that it has only up to rounding: then all is
-        decided in float64, by visible gaps.
-
-    Returns
-    -------
-    Widest
-        ρ in float64 of the kind of `basis`, with multipliers and whether it is known
-        to be the only one.
-
-    Raises
-    ------
-    HypothesisFailed
-        If no ρ separates the samples.
-    PrecisionLost
-        If the solution cannot be polished.
+    The rows y_i x_i have shape (n, d), the basis (d, p), of rational numbers of any
+    kind or complex.  With `rounded` it has its numbers only up to rounding: then all is
+    decided in float64, by visible gaps.  ρ is in float64, of the kind of `basis`, with
+    multipliers and whether it is known to be the only one.  Raises HypothesisFailed if
+    no ρ separates the samples, and PrecisionLost if the solution cannot be polished.
 
     Examples
     --------
@@ -294,22 +277,10 @@ def stationarity(
     of mode j.  Stationary is r_j = s_j r_j^{L−1}, s = columnsᴴμ turned by the phase of
     ρ_j, with μ ≥ 0 and μ_i = 0 where the margin exceeds 1.
 
-    Parameters
-    ----------
-    columns : ndarray, shape (n, p)
-        The margins are Re(columns·ρ).
-    point : ndarray, shape (p,)
-        ρ, at any scale.
-    depth : int
-        L.
-    off_support : bool
-        For L = 2, ask |s_j| ≤ 1 of all j as well: then ρ is a global minimizer.
-
-    Returns
-    -------
-    float
-        The least residual over all μ, relative; 1 or more where a sample is
-        misclassified.
+    The margins are Re(columns·ρ), with columns (n, p) and ρ at any scale.  With
+    `off_support`, for L = 2, |s_j| ≤ 1 is asked of all j: then ρ is a global minimizer.
+    The answer is the least residual over all μ, relative; 1 or more where a sample is
+    misclassified.
 
     Examples
     --------

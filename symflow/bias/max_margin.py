@@ -61,9 +61,9 @@ class Direction(Prediction):
         return degree_of(self.problem.flow.network)
 
     @property
-    @abstractmethod
     def ceiling(self) -> float:
-        """What u/‖θ‖^L cannot exceed."""
+        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2} by the inequality of the means."""
+        return float(self.margin / self.degree ** (self.degree / 2))
 
     @property
     def is_determined(self) -> bool:
@@ -147,46 +147,82 @@ class Direction(Prediction):
         return super().slack(path) + ROUNDED
 
 
-def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
-    """Return u/‖θ‖^L at every time of a path, computed in its arithmetic.
+@dataclass(frozen=True, eq=False, repr=False)
+class ModuliDirection(Direction):
+    """A direction that is stationary for the ℓ_{2/L} margin of some coefficients ρ."""
 
-    Parameters
-    ----------
-    problem : Problem
-        With the data.
-    path : Path
-        A trajectory.
-    degree : int
-        L.
-    """
+    @property
+    @abstractmethod
+    def widest(self) -> Widest:
+        """The ρ of least Σ|ρ_j| with margins of at least 1; the limit for L = 2."""
+
+    @property
+    @abstractmethod
+    def _beta(self) -> Array:
+        """The β of the ρ of `widest`."""
+
+    @property
+    def is_determined(self) -> bool:
+        """Only for two layers is the problem convex."""
+        return self.degree == 2
+
+    @property
+    def limit(self) -> Array:
+        """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
+
+        Raises
+        ------
+        HypothesisFailed
+            For L ≥ 3, or if several directions have the largest margin.
+        """
+        return only_limit(self.widest, self._beta, self.degree)
+
+    @property
+    def margin(self) -> float:
+        """The largest margin at Σ|ρ_j| = 1, no less than that at ‖ρ‖_{2/L} = 1."""
+        return float(1 / np.sum(np.abs(self.widest.point)))
+
+    @classmethod
+    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
+        """Return why two layers that are stationary have the least Σ|ρ_j|."""
+        a, b, p, q = symbols
+        r, s = sympy.symbols("r s", real=True)
+        return (
+            Identity(
+                "½(a² + b²) = ab + ½(a − b)²: the weights of a mode are at least as "
+                "large as |ρ|, with equality where both layers agree",
+                (a**2 + b**2) / 2 - a * b - (a - b) ** 2 / 2,
+            ),
+            Identity(
+                "d(a + b)/dt = s(a + b) for ȧ = sb, ḃ = sa, and a + b ≠ 0 at the "
+                "start: where s_j stayed above 1 the mode would outgrow all others, "
+                "so |s_j| ≤ 1",
+                s * b + s * a - s * (a + b),
+            ),
+            Identity(
+                "⟨s, ρ′⟩ = Σμ_i z′_i ≥ Σμ_i = ⟨s, ρ⟩ = Σ|ρ_j| for s = Σμ_i y_i Sx_i: "
+                "with |s_j| ≤ 1 no ρ′ of margins ≥ 1 has a smaller sum",
+                r * (p * a + q * b)
+                + s * (p * b - q * a)
+                - p * (r * a + s * b)
+                - q * (r * b - s * a),
+            ),
+        )
+
+
+def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
+    """Return u/‖θ‖^L at every time of a path, computed in its arithmetic."""
     half = path.number(degree) / 2
-    soft = soft_margins(problem, path)
+    margins = path.end_to_end[:, 0, :] @ signed_samples(problem, path.context).T
+    soft = soft_margin(problem.flow.loss, margins, path.context)
     squares: Any = sum((weight**2).sum(axis=(1, 2)) for weight in path.weights)
     return [to_float(u / s**half) for u, s in zip(soft, squares, strict=True)]
-
-
-def balanced_ceiling(margin: float, degree: int) -> float:
-    """Return γ*/L^{L/2}, by the inequality of the means over L layers.
-
-    Examples
-    --------
-    >>> balanced_ceiling(3.0, 2)
-    1.5
-    """
-    return float(margin / degree ** (degree / 2))
 
 
 def only_limit(found: Widest, beta: Array, depth: int) -> Array:
     """Return a direction of largest margin in moduli, if it is the only candidate.
 
-    Parameters
-    ----------
-    found : Widest
-        The solution, which says whether it is unique.
-    beta : ndarray, shape (d,)
-        Its β.
-    depth : int
-        L.
+    Its `beta` has shape (d,).
 
     Raises
     ------
@@ -225,15 +261,8 @@ def euclidean_norm(vector: Array) -> float:
 def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> Array:
     """Return (√smaller − √larger)₊ relative to the larger side, or to the start.
 
-    Parameters
-    ----------
-    smaller, larger : arrays, shape (times,)
-        What is bounded, and the bound, which is a constant.
-    sizes : array, shape (times,)
-        What the smaller side is made of: it cannot be seen more sharply than its
-        rounding, to which `BLIND` of it belongs.
-    start : number, optional
-        What to be relative to, instead of the bound.
+    The larger side is a constant.  The `sizes` are what the smaller one is made of: it
+    cannot be seen more sharply than its rounding, to which `BLIND` of it belongs.
     """
     base = larger[0] if start is None else start
     pairs = zip(smaller, larger, base + BLIND * sizes, strict=True)
@@ -246,10 +275,7 @@ def violations(smaller: Array, larger: Array, sizes: Any, start: Any = None) -> 
 def least_lead(amplitudes: Any) -> Any:
     """Return the least (|η_l|² − |η_L|²)/(|η_l|² + |η_L|²) over modes and l < L.
 
-    Parameters
-    ----------
-    amplitudes : sequence of arrays, shape (p,) each
-        η_1, …, η_L.
+    The `amplitudes` are η_1, …, η_L, shape (p,) each.
 
     Examples
     --------
@@ -264,50 +290,3 @@ def least_lead(amplitudes: Any) -> Any:
         for one, other in zip(layer, last, strict=True)
     ]
     return min((a - b) / (a + b) if a + b else a - b for a, b in pairs)
-
-
-def moduli_optimality(*symbols: sympy.Symbol) -> tuple[Identity, ...]:
-    """Return why two layers that are stationary have the least Σ|ρ_j|.
-
-    Parameters
-    ----------
-    *symbols : sympy.Symbol
-        Four names.
-    """
-    a, b, p, q = symbols
-    r, s = sympy.symbols("r s", real=True)
-    return (
-        Identity(
-            "½(a² + b²) = ab + ½(a − b)²: the weights of a mode are at least as large "
-            "as |ρ|, with equality where both layers agree",
-            (a**2 + b**2) / 2 - a * b - (a - b) ** 2 / 2,
-        ),
-        Identity(
-            "d(a + b)/dt = s(a + b) for ȧ = sb, ḃ = sa, and a + b ≠ 0 at the start: "
-            "where s_j stayed above 1 the mode would outgrow all others, so |s_j| ≤ 1",
-            s * b + s * a - s * (a + b),
-        ),
-        Identity(
-            "⟨s, ρ′⟩ = Σμ_i z′_i ≥ Σμ_i = ⟨s, ρ⟩ = Σ|ρ_j| for s = Σμ_i y_i Sx_i: with "
-            "|s_j| ≤ 1 no ρ′ of margins ≥ 1 has a smaller sum",
-            r * (p * a + q * b)
-            + s * (p * b - q * a)
-            - p * (r * a + s * b)
-            - q * (r * b - s * a),
-        ),
-    )
-
-
-def soft_margins(problem: Problem, path: Path) -> Array:
-    """Return u at every time of a path, in its arithmetic.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the data.
-    path : Path
-        A trajectory.
-    """
-    rows = signed_samples(problem, path.context)
-    margins = path.end_to_end[:, 0, :] @ rows.T
-    return soft_margin(problem.flow.loss, margins, path.context)

@@ -10,18 +10,21 @@ units of the inputs do no harm, and the rank is that of `algebra/rank.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 
-from symflow.algebra.arrays import Array, is_exact_array, to_float_array
+from symflow.algebra.arrays import Array, is_exact_array, map_entries, to_float_array
+from symflow.algebra.numbers import as_fraction
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import MOST_ENTRIES, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
 from symflow.claims import Hypothesis, relative_size, vanishing
 from symflow.flow.problem import Given, Problem
+from symflow.inits import GivenInit
 
 #: Those of the problems at hand, which several theorems ask for.
 _KNOWN: WeakKeyDictionary[Given, Minimizers] = WeakKeyDictionary()
@@ -65,12 +68,7 @@ class Minimizers:
     def off(self, matrix: Array, path: Any = None) -> Array:
         """Return M(I − P), the part of M that no sample sees.
 
-        Parameters
-        ----------
-        matrix : array, shape (…, d)
-            M.
-        path : Path, optional
-            Whose arithmetic M has; fractions stay fractions without it.
+        M has shape (…, d), in the arithmetic of `path`; fractions stay so without it.
         """
         seen = self.seen if path is None else path.lift(self.seen)
         if matrix.dtype != object:
@@ -113,11 +111,6 @@ class Minimizers:
 def minimizers(problem: Problem) -> Minimizers:
     """Return the minimizers of the squared loss of a problem.
 
-    Parameters
-    ----------
-    problem : Problem
-        As bound, with the squared loss.
-
     Examples
     --------
     >>> import symflow as sf
@@ -147,14 +140,8 @@ def _minimizers(problem: Problem, data: Any) -> Minimizers:
 def minimizers_of(X: Array, Y: Array, count: int | None, *, rank: Rank) -> Minimizers:
     """Return the minimizers of ‖Y − XWᵀ‖², or for moments X = Σ_xx and Y = Σ_xy.
 
-    Parameters
-    ----------
-    X, Y : arrays, shapes (n, d) and (n, m)
-        Samples, or moments with n = d.
-    count : int or None
-        What the sums over samples are divided by; None for moments.
-    rank : Rank, keyword-only
-        That of X.
+    Samples have shapes (n, d) and (n, m), and their sums are divided by `count`, which
+    is None for moments; `rank` is that of X.
     """
     small = X.size <= MOST_ENTRIES and X.shape[1] <= MOST_INPUTS
     inputs, targets = (to_flint(X), to_flint(Y)) if small else (None, None)
@@ -178,6 +165,29 @@ def minimizers_of(X: Array, Y: Array, count: int | None, *, rank: Rank) -> Minim
     parts = (basis, seen, best.transpose(), sigma_xx, sigma_xy.transpose())
     rows, projection, least, xx, yx = map(from_flint, parts)
     return Minimizers(rank, rows, projection, least, (xx, yx), 0.0)
+
+
+def start_weights(problem: Problem, found: Minimizers) -> tuple[Array, ...]:
+    """Return the start in fractions, where `found` and it are; in floats otherwise."""
+    if not (found.exact and problem.is_small):
+        return problem.floats.weights
+    return tuple(map_entries(as_fraction, weight) for weight in problem.sharp.weights)
+
+
+def is_drawn(problem: Problem) -> bool:
+    """Say whether a rule drew the start, or irrational numbers: to some digits."""
+    rule = None if problem.given is None else problem.given.init
+    if rule is not None and not isinstance(rule, GivenInit):
+        return True
+    if not problem.is_small:
+        return False
+    entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
+    return any(hasattr(entry, "_mpf_") for entry in entries)
+
+
+def product(weights: tuple[Array, ...]) -> Array:
+    """Return W_L⋯W_1."""
+    return reduce(lambda done, weight: times(weight, done), weights)
 
 
 def times(left: Array, right: Array) -> Array:

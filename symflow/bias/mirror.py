@@ -78,6 +78,12 @@ class MirrorMap(ABC):
     def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
         """Return τ = h(t) as SymPy, written out."""
 
+    def total(self, part: sympy.Expr, span: tuple[Any, ...]) -> sympy.Expr:
+        """Return Σ_j c_j² H(part_j/c_j^L) over a span (j, first, last) as SymPy."""
+        c = sympy.IndexedBase("c")[span[0]]
+        term = sympy.Function("H")(part / c**self.depth)
+        return sympy.Sum(c**2 * term, span)
+
     def potential(self, tau: Array) -> Array:
         """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
 
@@ -127,7 +133,6 @@ class ProductMap(MirrorMap):
         return float(self.fine_end(mpmath.fp))
 
     def fine_end(self, context: Any) -> Any:
-        """Return `end` in the arithmetic of `context`."""
         if self.depth == 2:
             return context.inf
         even = self.depth % 2 == 0
@@ -147,7 +152,6 @@ class ProductMap(MirrorMap):
         return sympy.And(value, sympy.Eq(t, clock, evaluate=False), evaluate=False)
 
     def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
-        """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
         L, x = self.depth, self._fine_x(t, context)
         square = 1 + x * x
         slope = square ** (L - 2) * (1 + L * x * x)
@@ -185,7 +189,6 @@ class ProductMap(MirrorMap):
         return np.asarray(self._x(t) ** 2 / 2)
 
     def inverse(self, tau: Array, context: Any = None) -> Array:
-        """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
         size = np.abs(tau)
         x = self._solve(to_float_array(size))
         if context is None:
@@ -266,19 +269,16 @@ class DifferenceMap(MirrorMap):
         return np.inf if self.depth == 2 else 1 / (self.depth - 2)
 
     def fine_end(self, context: Any) -> Any:
-        """Return `end` in the arithmetic of `context`."""
         L = self.depth
         return context.inf if L == 2 else context.one / (L - 2)
 
     def relation(self, tau: sympy.Expr, t: sympy.Expr) -> sympy.Basic:
-        """Return τ = h(t)."""
         if self.depth == 2:
             return sympy.Eq(tau, 2 * sympy.sinh(2 * t), evaluate=False)
         z, power = (self.depth - 2) * t, -sympy.Rational(self.depth, self.depth - 2)
         return sympy.Eq(tau, (1 - z) ** power - (1 + z) ** power, evaluate=False)
 
     def fine(self, t: Any, context: Any) -> tuple[Any, Any, Any]:
-        """Return h(t), h′(t) and ∫₀ᵗ h of one number in the arithmetic of `context`."""
         L = self.depth
         if L == 2:
             sinh, cosh = context.sinh(2 * t), context.cosh(2 * t)
@@ -293,7 +293,6 @@ class DifferenceMap(MirrorMap):
         return self.depth / (self.depth - 2)
 
     def value(self, t: Array) -> Array:
-        """Return h(t)."""
         if self.depth == 2:
             return np.asarray(2 * np.sinh(2 * np.asarray(t)))
         z, power = (self.depth - 2) * np.asarray(t), self._power
@@ -301,14 +300,12 @@ class DifferenceMap(MirrorMap):
         return np.asarray(size * ((1 - z) * (1 + z)) ** (-power / 2))
 
     def slope(self, t: Array) -> Array:
-        """Return h′(t)."""
         if self.depth == 2:
             return np.asarray(4 * np.cosh(2 * np.asarray(t)))
         z, power = (self.depth - 2) * np.asarray(t), -self._power - 1
         return np.asarray(self.depth * ((1 - z) ** power + (1 + z) ** power))
 
     def conjugate(self, t: Array) -> Array:
-        """Return ∫₀ᵗ h."""
         if self.depth == 2:
             return np.asarray(2 * np.sinh(np.asarray(t)) ** 2)
         z, power = (self.depth - 2) * np.asarray(t), -2 / (self.depth - 2)
@@ -316,7 +313,6 @@ class DifferenceMap(MirrorMap):
         return np.asarray(np.expm1(log) + 2 * np.exp(log) * np.sinh(half) ** 2)
 
     def inverse(self, tau: Array, context: Any = None) -> Array:
-        """Return h⁻¹(τ), in float64 or in the arithmetic of `context`."""
         if self.depth == 2:
             if context is None:
                 return np.asarray(np.arcsinh(np.asarray(tau) / 2) / 2)

@@ -29,7 +29,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, as_fraction, to_float
-from symflow.bias.exact_start import is_drawn
+from symflow.bias.minimizers import is_drawn
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
 from symflow.claims import Hypothesis, positive, vanishing
 from symflow.flow.coordinates import Coordinates, coordinates
@@ -43,12 +43,7 @@ LEAST_DIGITS, PER_DECADE = 50, 2
 class MirrorStart:
     """The sizes c_j and the coefficients ρ_j(0) of a start.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes, first : arrays, shape (p,)
-        c_j and ρ_j(0).
+    They are the `sizes` and `first`, shape (p,); `mirror` is h, with the depth L.
     """
 
     mirror: MirrorMap
@@ -59,10 +54,7 @@ class MirrorStart:
 def mirror_start(found: Coordinates) -> MirrorStart:
     """Return sizes and coefficients of a start, in the arithmetic of its numbers.
 
-    Parameters
-    ----------
-    found : Coordinates
-        Of a start that `mirrored` accepts.
+    The start is one that `mirrored` accepts.
 
     Examples
     --------
@@ -92,13 +84,8 @@ def mirror_start(found: Coordinates) -> MirrorStart:
 def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, Any]:
     """Return coordinates, start and arithmetic with the digits that a potential needs.
 
-    Parameters
-    ----------
-    problem : Problem
-        Whose start `mirrored` accepts.
-    size : number
-        That of the coefficients to come; a force near the end of its range needs digits
-        for the ratio of it to c^L.
+    The `size` is that of the coefficients to come; a force near the end of its range
+    needs digits for the ratio of it to c^L.
     """
     digits = LEAST_DIGITS
     for _ in range(2):
@@ -118,12 +105,7 @@ def fine_start(problem: Problem, size: Any) -> tuple[Coordinates, MirrorStart, A
 def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
     """Say whether a start has one of the forms of the module, at every coordinate.
 
-    Parameters
-    ----------
-    problem : Problem
-        As bound.
-    found : Coordinates
-        Of it in float64, for the kind and the depth.
+    `found` has its coordinates in float64, for the kind and the depth.
     """
     amplitudes, given_exactly = _amplitudes(problem, found)
     columns = zip(*amplitudes, strict=True)

@@ -29,13 +29,7 @@ from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
-from symflow.bias.max_margin import (
-    Direction,
-    balanced_ceiling,
-    least_lead,
-    moduli_optimality,
-    only_limit,
-)
+from symflow.bias.max_margin import ModuliDirection, least_lead
 from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
     CLASSIFICATION,
@@ -44,7 +38,7 @@ from symflow.bias.separation import (
     is_rational,
     signed_samples,
 )
-from symflow.claims import Hypothesis, Identity, Refusal, all_hold, positive
+from symflow.claims import Hypothesis, Refusal, all_hold, positive
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.example import Examples
 from symflow.claims.hypothesis import ROUNDING
@@ -56,12 +50,9 @@ from symflow.networks import (
     orthogonal_decomposition,
 )
 
-#: Part of its norm up to which a tensor of floats counts as decomposable.
-VISIBLE = 1e-12
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ModeMaxMargin(Direction):
+class ModeMaxMargin(ModuliDirection):
     """A direction that is stationary for the ℓ_{2/L} margin; made by `implicit_bias`.
 
     Parameters
@@ -106,35 +97,8 @@ class ModeMaxMargin(Direction):
         return (two_points("yun-modes-margin", DiagonalNetwork(2, 2), *start),)
 
     @property
-    def is_determined(self) -> bool:
-        """Only for two layers is the problem convex."""
-        return self.degree == 2
-
-    @classmethod
-    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
-        return moduli_optimality(*symbols)
-
-    @property
-    def limit(self) -> Array:
-        """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
-
-        Raises
-        ------
-        HypothesisFailed
-            For L ≥ 3, or if several directions have the largest margin.
-        """
-        beta = (self.modes.S.T @ self.widest.point).real
-        return only_limit(self.widest, beta, self.degree)
-
-    @property
-    def margin(self) -> float:
-        """The largest margin at Σ|ρ_j| = 1, no less than that at ‖ρ‖_{2/L} = 1."""
-        return float(1 / np.sum(np.abs(self.widest.point)))
-
-    @property
-    def ceiling(self) -> float:
-        """What u/‖θ‖^L cannot exceed, γ*/L^{L/2}."""
-        return balanced_ceiling(self.margin, self.degree)
+    def _beta(self) -> Array:
+        return np.asarray((self.modes.S.T @ self.widest.point).real)
 
     @property
     def potential(self) -> sympy.Expr:
@@ -159,13 +123,8 @@ def _modes(problem: Problem) -> OrthogonalDecomposition | None:
         return None
     modes = _aligned(tensor)
     if modes is None:
-        if not _may_decompose(tensor):
-            return None
-        try:
-            modes = orthogonal_decomposition(to_float_array(tensor))
-        except HypothesisFailed:
-            return None
-        if modes.residual > VISIBLE:
+        modes = _decomposed(tensor)
+        if modes is None:
             return None
         # zero would say that nothing was rounded
         modes = replace(modes, residual=max(modes.residual, ROUNDING))
@@ -193,32 +152,15 @@ def _aligned(tensor: Array) -> OrthogonalDecomposition | None:
     return OrthogonalDecomposition(to_float_array(rows), tuple(factors), rounded)
 
 
-def _may_decompose(tensor: Array) -> bool:
-    """Say whether exact numbers meet what orthogonal factors imply.
-
-    Contracted in all modes but two, M is U diag(c)Vᵀ; so the products PQᵀ of two such
-    matrices commute with each other, and the PᵀQ too.  Integers drawn at random find
-    where that fails; what floats can hold may be rounded: there the residual decides.
-    """
-    rng, whole = np.random.default_rng(0), map_entries(as_fraction, tensor)
+def _decomposed(tensor: Array) -> OrthogonalDecomposition | None:
+    """Return a visible decomposition; what floats can hold counts as rounded."""
+    whole = map_entries(as_fraction, tensor)
     known = all(entry is not None for entry in whole.flat)
-    if not known or all(entry == float(entry) for entry in whole.flat):
-        return True
-
-    def matrix(mode: int) -> Array:
-        part = np.moveaxis(whole, (mode, mode + 1), (-2, -1))
-        while part.ndim > 2:
-            part = np.tensordot(
-                rng.integers(1, 10**6, len(part)).astype(object), part, 1
-            )
-        return np.asarray(part)
-
-    for mode in range(1, tensor.ndim - 1):
-        p, q, r, s = (matrix(mode) for _ in range(4))
-        for one, other in ((p @ q.T, r @ s.T), (p.T @ q, r.T @ s)):
-            if np.any(one @ other != other @ one):
-                return False
-    return True
+    rounded = not known or all(entry == float(entry) for entry in whole.flat)
+    try:
+        return orthogonal_decomposition(to_float_array(tensor) if rounded else whole)
+    except HypothesisFailed:
+        return None
 
 
 def _exact_rows(problem: Problem, modes: OrthogonalDecomposition) -> Array:

@@ -30,11 +30,17 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
-from symflow.bias.exact_start import is_drawn, product, start_weights
 from symflow.bias.infimum import moves
 from symflow.bias.least_norm import ALLOWED_OFF
-from symflow.bias.minimizers import Minimizers, minimizers, times
-from symflow.bias.prediction import Prediction
+from symflow.bias.minimizers import (
+    Minimizers,
+    is_drawn,
+    minimizers,
+    product,
+    start_weights,
+    times,
+)
+from symflow.bias.prediction import RegressionLimit
 from symflow.bias.reference_problems import unseen
 from symflow.claims import (
     TOLERANCE,
@@ -62,7 +68,7 @@ def _one_neuron(problem: Problem) -> Hypothesis:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OneNeuron(Prediction):
+class OneNeuron(RegressionLimit):
     """The limit of a network with one hidden neuron; made by `implicit_bias`.
 
     Parameters
@@ -132,11 +138,6 @@ class OneNeuron(Prediction):
         return sympy.Eq(limit, omega + size * rest, evaluate=False)
 
     @cached_property
-    def minimizers(self) -> Minimizers:
-        """The minimizers of the loss."""
-        return minimizers(self.problem)
-
-    @cached_property
     def sign(self) -> int:
         """The sign of a, for all t > 0."""
         first, second = start_weights(self.problem, self.minimizers)
@@ -194,7 +195,6 @@ class OneNeuron(Prediction):
         return np.where(alive, rest - self.sign * self.frozen, 0.0)
 
     def slack(self, path: Path) -> Array:
-        """Return what data and start in float64 may put off the row space."""
         return super().slack(path) + ALLOWED_OFF
 
 

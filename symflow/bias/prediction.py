@@ -8,6 +8,8 @@ from typing import Any
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
+from symflow.bias.minimizers import Minimizers, minimizers
 from symflow.claims import Finding, Theorem
 from symflow.claims.finding import limit_finding
 
@@ -45,3 +47,12 @@ class Prediction(Theorem):
         float
             Relative; zero at the predicted limit alone.
         """
+
+
+class RegressionLimit(Prediction):
+    """A prediction of a minimizer of the squared loss."""
+
+    @cached_property
+    def minimizers(self) -> Minimizers:
+        """The minimizers of the loss."""
+        return minimizers(self.problem)

@@ -28,16 +28,7 @@ def one_sample(
 ) -> Example:
     """Return the example of dense layers that learn the target 1 of few samples.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    *weights : array_like
-        W_1, …, W_L at the start.
-    samples : array_like, shape (n, 3), keyword-only
-        X.
-    **more
-        As of `Example`.
+    The samples are X, shape (n, 3), and `more` is as of `Example`.
     """
     network = LinearNetwork(3, *(len(weight) for weight in weights))
     data = Dataset(samples, [1] * len(samples))
@@ -45,13 +36,7 @@ def one_sample(
 
 
 def few_samples(samples: int = 2) -> Dataset:
-    """Return random samples of four inputs and one output.
-
-    Parameters
-    ----------
-    samples : int
-        Their number.
-    """
+    """Return random samples of four inputs and one output."""
     generator = np.random.default_rng(11)
     X = generator.standard_normal((samples, 4))
     return Dataset(X, generator.standard_normal(samples))
@@ -71,16 +56,7 @@ def rotated_tensor() -> tuple[list[Array], Array]:
 def unseen(key: str, network: AbstractNetwork, weights: Any, **more: Any) -> Example:
     """Return the example of a network that learns two samples of four inputs.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    network : network
-        Of four inputs and one output.
-    weights : sequence of array_like
-        At the start.
-    **more
-        As of `Example`.
+    `more` is as of `Example`.
     """
     more = {"data": few_samples(), "t": (0, 1, 5, 40), "exact": False, **more}
     return Example(key, network, init=weights, **more)
@@ -93,16 +69,7 @@ def two_points(
 
     By default the false version is refuted by two other points.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    network : network
-        Of two inputs.
-    *weights : array_like
-        At the start.
-    **more
-        As of `Example`.
+    `more` is as of `Example`.
     """
     shared: dict[str, Any] = {"loss": ExponentialLoss("sum"), "clock": "log loss"}
     if "false" not in more and "elsewhere" not in more:
@@ -115,14 +82,7 @@ def two_points(
 def balanced_layers(key: str, depth: int, **more: Any) -> Example:
     """Return balanced dense layers of rank one, in the direction (3, 4)/5, on points.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    depth : int
-        L.
-    **more
-        As of `Example`.
+    `more` is as of `Example`.
     """
     inner = [[[5, 0], [0, 0]]] * (depth - 2)
     start = [[[3, 4]]] if depth == 1 else [[[3, 4], [0, 0]], *inner, [[5, 0]]]

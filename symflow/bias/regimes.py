@@ -74,15 +74,8 @@ class Regime:
 def rich_regime(bias: Any) -> Regime:
     """Return the limit α → 0 of a potential from β(0) = 0.
 
-    Parameters
-    ----------
-    bias : DiagonalPotential
-        The prediction.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the start is not at β = 0 where that matters.
+    `bias` is a `DiagonalPotential`.  Raises HypothesisFailed if the start is not at
+    β = 0 where that matters.
     """
     depth = bias.mirror.depth
     if depth > 2:
@@ -98,15 +91,8 @@ def rich_regime(bias: Any) -> Regime:
 def lazy_regime(bias: Any) -> Regime:
     """Return the limit α → ∞ of a potential from β(0) = 0.
 
-    Parameters
-    ----------
-    bias : DiagonalPotential
-        The prediction.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the start is not at β = 0 where that matters.
+    `bias` is a `DiagonalPotential`.  Raises HypothesisFailed if the start is not at
+    β = 0 where that matters.
     """
     _at_zero(bias)
     weights = bias.sizes ** (2 - 2 * bias.mirror.depth)

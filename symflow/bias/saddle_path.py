@@ -216,26 +216,8 @@ def follow_saddles(
 ) -> SaddlePath:
     """Run the jump algorithm, in fractions where the data are exact.
 
-    Parameters
-    ----------
-    sigma_xx : array, shape (d, d)
-        Σ_xx.
-    sigma_yx : array, shape (d,)
-        Σ_yx.
-    positive : bool, keyword-only
-        Whether only the barrier +1 counts.
-    pace : int, keyword-only
-        κ of the clock.
-
-    Returns
-    -------
-    SaddlePath
-        Jump times and saddles.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the minimizer at a jump is not unique.
+    With `positive` only the barrier +1 counts; `pace` is κ of the clock.  Raises
+    HypothesisFailed if the minimizer at a jump is not unique.
 
     Examples
     --------
@@ -312,14 +294,8 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Arra
 
     The active-set method of Lawson and Hanson, in the arithmetic of the data.
 
-    Parameters
-    ----------
-    gram, force : arrays
-        G and f.
-    dual : array
-        ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.
-    zeros : number or array
-        What counts as zero in every coordinate of the gradient.
+    The `dual` is ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.  `zeros`
+    is what counts as zero in the coordinates of the gradient.
 
     Examples
     --------

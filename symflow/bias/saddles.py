@@ -127,7 +127,6 @@ class SaddleToSaddle(Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the claim, or the hypotheses that fail."""
         found = [squared_loss(problem.flow), _kind(problem.flow)]
         if not all_hold(found):
             return cls.refuse(found)

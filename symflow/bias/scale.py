@@ -30,19 +30,8 @@ ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
 def rich_excess(alpha: float, least: float, size: int) -> float:
     """Return the bound on ‖β‖₁/S, infinite where it says nothing.
 
-    Parameters
-    ----------
-    alpha : float
-        α.
-    least : float
-        S, the least ℓ₁ norm of an interpolant.
-    size : int
-        d, the number of inputs.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive: with S = 0 nothing is to be learned.
+    `least` is S, and `size` the number d of inputs.  Raises InvalidArgument if a number
+    is not positive: with S = 0 nothing is to be learned.
 
     Examples
     --------
@@ -59,17 +48,7 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
 def lazy_excess(alpha: float, least: float) -> float:
     """Return the bound on ‖β‖₂²/‖β°‖₂².
 
-    Parameters
-    ----------
-    alpha : float
-        α.
-    least : float
-        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive.
+    `least` is ‖β°‖₂.  Raises InvalidArgument if a number is not positive.
 
     Examples
     --------
@@ -85,24 +64,9 @@ def lazy_excess(alpha: float, least: float) -> float:
 def rich_scale(least: float, size: int, excess: float) -> float:
     """Return a scale α from which ‖β‖₁ ≤ (1 + ε)S.
 
-    Parameters
-    ----------
-    least : float
-        S, the least ℓ₁ norm of an interpolant.
-    size : int
-        d, the number of inputs.
-    excess : float
-        ε, positive.
-
-    Returns
-    -------
-    float
-        Every smaller scale will do as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive, or ε so small that the scale leaves the floats.
+    `least` is S, `size` is d, and `excess` is ε; every smaller scale will do as well.
+    Raises InvalidArgument if a number is not positive, or ε so small that the scale
+    leaves the floats.
 
     Examples
     --------
@@ -129,22 +93,8 @@ def rich_scale(least: float, size: int, excess: float) -> float:
 def lazy_scale(least: float, excess: float) -> float:
     """Return the scale α from which ‖β‖₂² ≤ (1 + ε)‖β°‖₂².
 
-    Parameters
-    ----------
-    least : float
-        ‖β°‖₂, the least ℓ₂ norm of an interpolant.
-    excess : float
-        ε, positive.
-
-    Returns
-    -------
-    float
-        Every larger scale will do as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If a number is not positive.
+    `least` is ‖β°‖₂, and `excess` is ε; every larger scale will do as well.  Raises
+    InvalidArgument if a number is not positive.
 
     Examples
     --------

@@ -12,15 +12,14 @@ from math import log
 from typing import Any
 
 import numpy as np
-from mpmath import MPContext
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import as_fraction, to_mpf
-from symflow.claims import Hypothesis, Path, positive, structural
+from symflow.algebra.numbers import as_fraction, context_of, to_mpf
+from symflow.claims import Hypothesis, conditions, positive, structural
+from symflow.claims.conditions import on_flow
 from symflow.flow.problem import CHECK_DIGITS, GUARD_DIGITS, Problem
 from symflow.flow.start import sized, start_matrix
 from symflow.losses import ExponentialLoss
-from symflow.losses.margin import MarginLoss
 from symflow.networks import (
     HadamardDifference,
     Network,
@@ -36,12 +35,8 @@ LARGEST_TENSOR = 300_000
 LAYERED = (Network, TensorNetwork)
 
 
-def margin_loss(problem: Problem) -> Hypothesis:
-    """Say whether the loss is the exponential or the logistic one, alone."""
-    loss = problem.flow.loss
-    plain = isinstance(loss, MarginLoss) and loss.l2 == 0
-    words = "exponential or logistic loss without weight decay"
-    return structural(words, plain, repr(loss))
+#: The exponential or the logistic loss, alone, as a condition on a problem.
+margin_loss = on_flow(conditions.margin_loss)
 
 
 def one_output(problem: Problem) -> Hypothesis:
@@ -111,19 +106,7 @@ def degree_of(network: Any) -> int:
 
 
 def signed_samples(problem: Problem, context: Any = None) -> Array:
-    """Return the rows y_i x_i, in float64 or in the arithmetic of `context`.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a margin loss and one output.
-    context : mpmath.MPContext, optional
-        For high precision.
-
-    Returns
-    -------
-    array, shape (n, d)
-    """
+    """Return the rows y_i x_i, shape (n, d), in float64 or as mpf of `context`."""
     if context is None:
         data = problem.floats.data
         return np.asarray(data["Y"] * data["X"])
@@ -134,23 +117,13 @@ def signed_samples(problem: Problem, context: Any = None) -> Array:
 def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
     """Return the rows y_i x_i as fractions.
 
-    Parameters
-    ----------
-    problem : Problem
-        With a margin loss and one output.
-    digits : int
-        To how many digits irrational inputs are rounded.
-
-    Returns
-    -------
-    array, shape (n, d)
-        Floats as they are, which are fractions; otherwise of kind `Fraction`.
+    They have shape (n, d).  Floats stay as they are, which are fractions; irrational
+    inputs are rounded to `digits`.
     """
     labels, inputs = problem.data["Y"], problem.data["X"]
     if inputs.dtype != object:
         return np.asarray(to_float_array(labels) * inputs)
-    context = MPContext()
-    context.dps = digits + GUARD_DIGITS
+    context = context_of(digits + GUARD_DIGITS)
 
     def rational(entry: Any) -> Any:
         known = as_fraction(entry)
@@ -171,12 +144,6 @@ def is_rational(array: Array) -> bool:
     return array.dtype != object or all(as_fraction(e) is not None for e in array.flat)
 
 
-def lifted_start(problem: Problem, path: Path) -> tuple[Array, ...]:
-    """Return the weights at the start in the arithmetic of a path."""
-    drawn = problem if path.context is None else problem.at(path.digits)
-    return tuple(path.lift(weight) for weight in drawn.weights)
-
-
 def given_tensor(problem: Problem) -> Array | None:
     """Return M with f(x) = M(x) ∘ (v_1, …, v_L), or None where it is too large."""
     network = problem.flow.network
@@ -192,18 +159,7 @@ def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:
 
     For the exponential loss u = −log Σe^{−z_i}; always u ≤ min z_i.
 
-    Parameters
-    ----------
-    loss : MarginLoss
-        φ.
-    margins : array, shape (times, n)
-        z.
-    context : mpmath.MPContext, optional
-        The arithmetic of the margins; float64 without it.
-
-    Returns
-    -------
-    array, shape (times,)
+    The margins have shape (times, n), in the arithmetic of `context`.
 
     Examples
     --------

@@ -24,13 +24,7 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
 from symflow.bias.margin_problems import least_moduli, stationarity
-from symflow.bias.max_margin import (
-    Direction,
-    balanced_ceiling,
-    least_lead,
-    moduli_optimality,
-    only_limit,
-)
+from symflow.bias.max_margin import ModuliDirection, least_lead
 from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
     degree_of,
@@ -41,7 +35,7 @@ from symflow.bias.separation import (
     separating_start,
     signed_samples,
 )
-from symflow.claims import TOLERANCE, Hypothesis, Identity, positive, structural
+from symflow.claims import TOLERANCE, Hypothesis, positive, structural
 from symflow.claims.bibliography import MOROSHKO_2020
 from symflow.claims.example import Examples
 from symflow.flow.problem import Problem
@@ -78,7 +72,7 @@ def _is_even(mode: Array) -> bool:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SignedMaxMargin(Direction):
+class SignedMaxMargin(ModuliDirection):
     """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
     proved_with_base = True
@@ -107,27 +101,14 @@ class SignedMaxMargin(Direction):
         return self.problem.widths[0]
 
     @property
-    def limit(self) -> Array:
-        """The direction for L = 2 in float64, of unit Euclidean norm, shape (1, d).
-
-        Raises
-        ------
-        HypothesisFailed
-            For L ≥ 3, or if several directions have the largest margin.
-        """
-        return only_limit(self.widest, self.widest.point, self.degree)
-
-    @property
-    def margin(self) -> float:
-        """The largest margin at ‖β‖₁ = 1, no less than that at ‖β‖_{2/L} = 1."""
-        return float(1 / np.sum(np.abs(self.widest.point)))
+    def _beta(self) -> Array:
+        return self.widest.point
 
     @property
     def ceiling(self) -> float:
         """What u/‖θ‖^L cannot exceed: the squares u∘u share one layer."""
-        if isinstance(self.problem.flow.network, HadamardDifference):
-            return self.margin
-        return balanced_ceiling(self.margin, self.degree)
+        shared = isinstance(self.problem.flow.network, HadamardDifference)
+        return self.margin if shared else super().ceiling
 
     @property
     def potential(self) -> sympy.Expr:
@@ -142,12 +123,3 @@ class SignedMaxMargin(Direction):
         row = to_float_array(np.asarray(end_to_end)).ravel()
         rows = signed_samples(self.problem)
         return stationarity(rows, row, self.degree, off_support=self.degree == 2)
-
-    @property
-    def is_determined(self) -> bool:
-        """Only for two layers is the problem convex."""
-        return self.degree == 2
-
-    @classmethod
-    def _optimality(cls, *symbols: sympy.Symbol) -> tuple[Identity, ...]:
-        return moduli_optimality(*symbols)

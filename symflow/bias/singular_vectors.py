@@ -88,11 +88,6 @@ class SingularVectors(Direction):
         return np.inf
 
     @property
-    def ceiling(self) -> float:
-        """Infinite too."""
-        return np.inf
-
-    @property
     def potential(self) -> sympy.Expr:
         """½Σ‖v_l‖², stationary where all margins are at least 1."""
         squares = [sympy.Trace(v.T * v) for v in self.problem.flow.state]

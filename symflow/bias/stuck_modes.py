@@ -12,12 +12,11 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.bias.exact_start import is_drawn, start_weights
-from symflow.bias.minimizers import Minimizers
+from symflow.algebra.arrays import Array, lifted
+from symflow.algebra.numbers import context_of
+from symflow.bias.minimizers import Minimizers, is_drawn, start_weights
 from symflow.claims import TOLERANCE
 from symflow.flow.problem import Problem
 
@@ -27,13 +26,6 @@ DIGITS, MOST_INPUTS, SEEN = 60, 16, 1e-25
 
 def stuck_modes(problem: Problem, found: Minimizers) -> int:
     """Return how many modes of a dense regression move alone and end at zero.
-
-    Parameters
-    ----------
-    problem : Problem
-        With dense layers and the squared loss.
-    found : Minimizers
-        Of it.
 
     Examples
     --------
@@ -49,11 +41,9 @@ def stuck_modes(problem: Problem, found: Minimizers) -> int:
     weights = start_weights(problem, found)
     fine = found.exact and weights[0].dtype == object
     fine = fine and len(found.seen) <= MOST_INPUTS
-    context = mpmath.MPContext() if fine else None
-    if context is not None:
-        context.dps = DIGITS
+    context = context_of(DIGITS) if fine else None
     arrays = [
-        to_float_array(array) if context is None else to_mpf_array(array, context)
+        lifted(array, context)
         for array in (found.least_norm, found.moments[0], *weights)
     ]
     exact = fine and problem.given_exactly and not is_drawn(problem)

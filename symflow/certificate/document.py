@@ -6,7 +6,6 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from symflow.certificate.enclosure import Document, canonical, enclosure_document
 from symflow.certificate.law import law_document
@@ -19,31 +18,38 @@ from symflow.precision import Enclosure
 FORMAT = 1
 
 
-def json_text(thing: Any, stored: Document) -> str:
-    """Return the JSON of a certificate where something is proven, else of the object.
+def proof_document(thing: object) -> Document | None:
+    """Return statement, problem and evidence of what has a certificate, else None.
 
     Parameters
     ----------
     thing : object
-        An enclosure or a law has a certificate.
-    stored : dict
-        The object as `save` stores it; `load` reads it, and the checker does not.
+        An enclosure, a law, or what `certify` has proven.
 
     Raises
     ------
     InvalidArgument
-        If a certificate does not carry this enclosure or law.
+        If a certificate does not carry this problem.
     PrecisionLost
         If the bounds of the checker do not reach the radius.
     """
     if isinstance(thing, Enclosure):
-        document = enclosure_document(thing)
-    elif isinstance(thing, Law):
-        document = law_document(thing)
-    else:
-        return json.dumps(stored, ensure_ascii=False, indent=1)
-    document["evidence"]["symflow"] = stored
-    document["symflow certificate"] = FORMAT
+        return enclosure_document(thing)
+    return law_document(thing) if isinstance(thing, Law) else None
+
+
+def json_text(document: Document, stored: Document) -> str:
+    """Return the JSON of a certificate, sealed with its digest.
+
+    Parameters
+    ----------
+    document : dict
+        Statement, problem and evidence.
+    stored : dict
+        The object as `save` stores it; `load` reads it, and the checker does not.
+    """
+    evidence = {**document["evidence"], "symflow": stored}
+    document = {**document, "evidence": evidence, "symflow certificate": FORMAT}
     document["sha256"] = hashlib.sha256(canonical(document)).hexdigest()
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 

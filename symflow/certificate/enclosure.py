@@ -20,13 +20,19 @@ from typing import Any
 import sympy
 
 from symflow.certificate import checker
+from symflow.certificate.limit import limit_evidence, root_of_best
 from symflow.certificate.model import model_document
 from symflow.certificate.numbers import matrix_text, not_carried, rational_text
 from symflow.codegen import end_to_end_program
 from symflow.data import Dataset
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
+from symflow.losses import (
+    ExponentialLoss,
+    LogisticLoss,
+    MeasurementLoss,
+    SquaredLoss,
+)
 from symflow.precision import Enclosure
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclose import planned
@@ -47,16 +53,31 @@ GROWTH = 3.0
 #: Digits of a radius.
 SHOWN_DIGITS = 3
 
+#: What the checker calls a loss; measurements are a squared loss of vec(W)ᵀ.
+LOSSES = {
+    SquaredLoss: "squared",
+    MeasurementLoss: "squared",
+    ExponentialLoss: "exponential",
+    LogisticLoss: "logistic",
+}
+
 Document = dict[str, Any]
 
 
-def enclosure_document(ball: Enclosure) -> Document:
-    """Return statement, problem and evidence of an enclosure.
+def enclosure_document(
+    ball: Enclosure, stated: Sequence[Document] = (), bound: list[str] | None = None
+) -> Document:
+    """Return statement, problem and evidence of an enclosure, or of what follows.
 
     Parameters
     ----------
     ball : Enclosure
-        Of finite times, of a polynomial model with the squared loss.
+        Of a polynomial model.
+    stated : sequence of dict, optional
+        What is stated at its times, for the checker, with a radius that has to be
+        reached; by default that the weights are those of the enclosure.
+    bound : list of str, optional
+        c and r of a bound c e^(−rt) of the loss, if that is stated.
 
     Raises
     ------
@@ -64,7 +85,7 @@ def enclosure_document(ball: Enclosure) -> Document:
         If a certificate does not carry this kind of problem.
     PrecisionLost
         If the bounds of the checker, which are simpler than those of `enclose`, do not
-        reach the radius of the enclosure.
+        reach what is stated.
 
     Examples
     --------
@@ -75,90 +96,120 @@ def enclosure_document(ball: Enclosure) -> Document:
     >>> document["problem"]["model"], document["statement"]["horizon"]
     ([['matmul', 1, 0]], '1')
     """
-    _check_kind(ball)
-    given = problem_document(ball.problem)
-    try:
-        known = checker.GivenProblem(given)
-    except (checker.Refuted, ValueError) as reason:
-        raise InvalidArgument(not_carried("enclosure", str(reason))) from None
-    times = [Fraction(rational_text(t)) for t in ball.t]
-    values = [[weight[k] for weight in ball.weights] for k in range(len(ball))]
-    claims = [
-        (t, [[[Fraction(rational_text(x)) for x in row] for row in w] for w in weights])
-        for t, weights in zip(times, values, strict=True)
-    ]
+    given, claims = problem_document(ball.problem), stated or _claims(ball)
+    endless, times = claims[-1]["t"] == "oo", _finite(ball, claims)
+    statement: Document = {"kind": "enclosure", "horizon": claims[-1]["t"]}
+    statement |= {"at": claims} | ({"bound": bound} if bound else {})
+    known, root = _known(given), None
+    if endless or any("best" in claim.values() for claim in claims):
+        root = root_of_best(known)
+        known = _known(given, root)
     plan = planned(ball.problem, times, ball.digits).tightened(0)
     for _ in range(ATTEMPTS):
         evidence = _evidence(ball.problem, times, ball.digits, plan)
-        grid = evidence["bits"], evidence["order"]
-        try:
-            radii = checker.follow(known, grid, evidence["steps"], claims)
-        except checker.Refuted:
+        evidence |= {"root of best": root} if root else {}
+        evidence |= {"limit": limit_evidence(known, evidence)} if endless else {}
+        found = _followed(known, evidence, statement)
+        if found is None:
             plan = plan.tightened(ball.digits / 2)
             continue
-        except ValueError as reason:
-            raise InvalidArgument(not_carried("enclosure", str(reason))) from None
-        pairs = zip(radii, ball.radius, strict=True)
-        missing = max(_log2(found) - _log2(Fraction(float(r))) for found, r in pairs)
+        missing = max(_log2(proven) - _log2(claimed) for proven, claimed, _ in found)
         if missing <= 0:
-            return _document(given, evidence, radii, ball)
+            for claim, (proven, *_) in zip(claims, found, strict=True):
+                claim |= {"radius": _rounded_up(proven)} if "radius" in claim else {}
+            return {"statement": statement, "problem": given, "evidence": evidence}
         plan = plan.tightened(missing)
     msg = (
-        "save(enclosure, 'name.json'): the bounds of the checker are simpler than "
-        "those of enclose, and do not reach its radius here. Enclose earlier times, or "
-        "save the enclosure as 'name.npz'"
+        "save(…, 'name.json'): the bounds of the checker are simpler than those of "
+        "enclose, and do not reach what is stated here. Enclose earlier times or with "
+        "more digits, or save the enclosure as 'name.npz'"
     )
     raise PrecisionLost(msg)
 
 
-def _check_kind(ball: Enclosure) -> None:
-    loss = ball.flow.loss
-    if not isinstance(loss, SquaredLoss):
-        msg = f"it has the loss {loss!r}, and the checker knows the squared loss"
-        raise InvalidArgument(not_carried("enclosure", msg))
-    if ball.t[-1] == sympy.oo:
-        msg = "it is about the limit, and the checker follows the flow to finite times"
-        raise InvalidArgument(not_carried("enclosure", msg))
+def _known(given: Document, root: Any = None) -> checker.GivenProblem:
+    try:
+        return checker.GivenProblem(given, root)
+    except (checker.Refuted, ValueError) as reason:
+        raise InvalidArgument(not_carried("enclosure", str(reason))) from None
+
+
+def _followed(
+    known: checker.GivenProblem, evidence: Document, statement: Document
+) -> list[tuple[Any, Any, str]] | None:
+    """Return what the checker proves, None if that is nothing."""
+    try:
+        return checker.follow(known, evidence, statement)
+    except checker.Refuted:
+        return None
+    except ValueError as reason:
+        raise InvalidArgument(not_carried("enclosure", str(reason))) from None
+
+
+def _finite(ball: Enclosure, claims: Sequence[Document]) -> list[Fraction]:
+    """Return the times to follow: for the limit, one from which it is seen."""
+    times = [Fraction(claim["t"]) for claim in claims if claim["t"] != "oo"]
+    late = Fraction(ball.stats["from_t"]) if len(times) < len(claims) else Fraction(0)
+    return times if times and late <= times[-1] else [*times, late]
+
+
+def _claims(ball: Enclosure) -> list[Document]:
+    return [
+        {
+            "t": time_text(t),
+            "radius": rational_text(float(radius)),
+            "weights": [matrix_text(weight[k]) for weight in ball.weights],
+        }
+        for k, (t, radius) in enumerate(zip(ball.t, ball.radius, strict=True))
+    ]
+
+
+def time_text(t: Any) -> str:
+    """Return a time as the checker reads it."""
+    return "oo" if t == sympy.oo else rational_text(t)
 
 
 def problem_document(problem: Problem) -> Document:
     """Return model, data and start in exact numbers.
 
-    Parameters
-    ----------
-    problem : Problem
-        As `enclose` has bound it, with all digits.
+    It is as `enclose` has bound it, with all digits.
     """
     flow = problem.flow
-    weights = [matrix_text(weight) for weight in problem.weights]
     shapes = [weight.shape for weight in problem.weights]
+    model = model_document(end_to_end_program(flow), shapes)
+    if isinstance(flow.loss, MeasurementLoss):  # of samples A_k and the model vec(W)ᵀ
+        size = problem.source.rows.shape[1]
+        last = len(shapes) + len(model["constants"]) + len(model["model"])
+        model["model"].append(["place", last, 1, size, [*range(size)]])
     return {
         "weights": [symbol.name for symbol in flow.state],
-        "start": weights,
-        **model_document(end_to_end_program(flow), shapes),
+        "start": [matrix_text(weight) for weight in problem.weights],
+        **model,
+        "loss": LOSSES[type(flow.loss)],
         "weight decay": [rational_text(decay) for decay in flow.decays],
         "data": _data(problem),
     }
 
 
 def _data(problem: Problem) -> Document:
-    """Return samples where they are few, else their moments with a digest of them."""
+    """Return samples, or moments that are given or of many samples."""
     source, loss = problem.source, problem.flow.loss
-    assert isinstance(loss, SquaredLoss)
-    xx, yx = problem.arguments
-    if not isinstance(source, Dataset):
-        return {"sigma_xx": matrix_text(xx), "sigma_yx": matrix_text(yx)}
-    X, Y = matrix_text(source.X), matrix_text(source.Y)
-    divisor = len(X) if loss.reduction == "mean" else 1
-    samples = {"X": X, "Y": Y, "divisor": str(divisor)}
-    if source.X.size + source.Y.size <= MOST_ENTRIES:
+    squared = isinstance(loss, SquaredLoss)
+    if squared and not isinstance(source, Dataset):
+        return _moments(problem)
+    X, Y = (source.X, source.Y) if squared else problem.arguments
+    mean = getattr(loss, "reduction", "sum") == "mean"
+    divisor = str(len(X) if mean else 1)
+    samples = {"X": matrix_text(X), "Y": matrix_text(Y), "divisor": divisor}
+    if not squared or X.size + Y.size <= MOST_ENTRIES:
         return samples
     digest = hashlib.sha256(canonical(samples)).hexdigest()
-    return {
-        "sigma_xx": matrix_text(xx),
-        "sigma_yx": matrix_text(yx),
-        "sha256 of the samples": digest,
-    }
+    return {**_moments(problem), "sha256 of the samples": digest}
+
+
+def _moments(problem: Problem) -> Document:
+    names = ("sigma_xx", "sigma_yx")
+    return dict(zip(names, map(matrix_text, problem.arguments), strict=True))
 
 
 def canonical(content: Document) -> bytes:
@@ -217,22 +268,6 @@ def _packed(column: Sequence[int], widths: Sequence[int]) -> str:
     return b85encode(
         b"".join(c.to_bytes(width, "little", signed=True) for c, width in pairs)
     ).decode()
-
-
-def _document(
-    given: Document, evidence: Document, radii: list[Fraction], ball: Enclosure
-) -> Document:
-    claims = [
-        {
-            "t": rational_text(t),
-            "radius": _rounded_up(radius),
-            "weights": [matrix_text(weight[k]) for weight in ball.weights],
-        }
-        for k, (t, radius) in enumerate(zip(ball.t, radii, strict=True))
-    ]
-    horizon = rational_text(ball.t[-1])
-    statement = {"kind": "enclosure", "horizon": horizon, "at": claims}
-    return {"statement": statement, "problem": given, "evidence": evidence}
 
 
 def _rounded_up(value: Fraction) -> str:

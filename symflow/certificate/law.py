@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import sympy
 
 from symflow.algebra.nodes import Node
 from symflow.algebra.symbols import SymmetricMatrixSymbol
-from symflow.algebra.words import Words, expand
+from symflow.algebra.words import Words, expand, expand_trace
 from symflow.certificate import checker
 from symflow.certificate.numbers import not_carried, rational_text
 from symflow.conservation import Law
@@ -20,15 +21,12 @@ Document = dict[str, Any]
 def law_document(law: Law) -> Document:
     """Return statement and problem of a law; the checker needs no evidence.
 
+    Raises InvalidArgument if model or law are of another kind.
+
     Parameters
     ----------
     law : Law
         Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
-
-    Raises
-    ------
-    InvalidArgument
-        If model or law are of another kind.
 
     Examples
     --------
@@ -40,8 +38,8 @@ def law_document(law: Law) -> Document:
     flow = law.flow
     if flow.clock != "time" or flow.decays_differ:
         raise InvalidArgument(not_carried("law", "the flow is no plain gradient flow"))
-    model = _expanded(flow.network.end_to_end_node)
-    quantity = _expanded(law.node)
+    model, _ = _expanded(flow.network.end_to_end_node)
+    quantity, trace = _expanded(law.node)
     symbols = {letter for word in (*model, *quantity) for letter, _ in word}
     if any(isinstance(symbol, SymmetricMatrixSymbol) for symbol in symbols):
         raise InvalidArgument(not_carried("law", "it is about a symmetric matrix"))
@@ -55,7 +53,8 @@ def law_document(law: Law) -> Document:
         "learning rates": rates,
         "model": _words(model),
     }
-    statement = {"kind": "law", "quantity": _words(quantity)}
+    statement: Document = {"kind": "law", "quantity": _words(quantity)}
+    statement |= {"trace": True} if trace else {}
     document = {"statement": statement, "problem": given, "evidence": {}}
     try:
         checker.check_law(given, statement, {})
@@ -64,12 +63,13 @@ def law_document(law: Law) -> Document:
     return document
 
 
-def _expanded(node: Node) -> Words:
-    try:
-        return expand(node)
-    except TypeError:
-        msg = "it is not made of sums and products of matrices"
-        raise InvalidArgument(not_carried("law", msg)) from None
+def _expanded(node: Node) -> tuple[Words, bool]:
+    """Return the words of a matrix, or of what is under a trace."""
+    for words in (expand, expand_trace):
+        with suppress(TypeError):
+            return words(node), words is expand_trace
+    msg = "it is not made of sums and products of matrices"
+    raise InvalidArgument(not_carried("law", msg))
 
 
 def _words(words: Words) -> list[Any]:

@@ -32,17 +32,9 @@ def model_document(program: Program, shapes: Sequence[tuple[int, int]]) -> Any:
 
     Slots are the weights, the number one, the constants and then the operations.
 
-    Parameters
-    ----------
-    program : Program
-        The end-to-end matrix from the weights.
-    shapes : sequence of (int, int)
-        Shapes of the weights.
-
-    Raises
-    ------
-    InvalidArgument
-        If the model is no polynomial with rational coefficients in the weights.
+    It has one output, the end-to-end matrix, and the weights of these shapes as inputs.
+    Raises InvalidArgument if the model is no polynomial with rational coefficients in
+    the weights.
 
     Examples
     --------

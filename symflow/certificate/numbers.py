@@ -29,17 +29,8 @@ def not_carried(kind: str, why: str) -> str:
 def rational_text(value: Any, kind: str = "enclosure") -> str:
     """Return a rational number as text.
 
-    Parameters
-    ----------
-    value : number
-        Of any arithmetic.
-    kind : str
-        What is saved, for the message of an error.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is irrational, or has too many digits.
+    An error says what `kind` of thing is saved.  Raises InvalidArgument if it is
+    irrational, or has too many digits.
 
     Examples
     --------

@@ -66,13 +66,6 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
     A theorem is listed by being there: the classes that have a source, and from which
     no other theorem derives.
 
-    Parameters
-    ----------
-    package : str
-        Its dotted name.
-    question : str
-        What they answer.
-
     Examples
     --------
     >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
@@ -95,13 +88,7 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
 
 
 def registered(question: str = "") -> tuple[type[Theorem], ...]:
-    """Return the theorems of readers that answer a question, or all of them.
-
-    Parameters
-    ----------
-    question : str
-        As of `answers`.
-    """
+    """Return the theorems of readers that answer a question, or all of them."""
     asked = _REGISTERED.items()
     return tuple(made for (what, _), made in asked if question in ("", what))
 

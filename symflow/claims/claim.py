@@ -19,12 +19,13 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Displayed, Listed, Sheet
+from symflow.algebra.display import Displayed, Listed, Sheet, Typeset
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
-from symflow.errors import expect
+from symflow.errors import InvalidArgument, expect
+from symflow.flow import GradientFlow, HeavyBall
 
 
 class Status(Enum):
@@ -38,6 +39,7 @@ class Status(Enum):
     REFUTED = "refuted"
     UNDECIDED = "undecided"
     ASSERTED = "asserted"
+    OUT_OF_SCOPE = "out of scope"
 
 
 class Path(Protocol):
@@ -73,6 +75,12 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         expect(path, "t", f"{method.__name__}(run)", "a trajectory")
+        amiss = _other_motion(claim, path)
+        if amiss and method.__name__ == "mismatch":
+            return amiss
+        if amiss:
+            msg = f"{claim.name}: {method.__name__}(run) is not known; {amiss}"
+            raise InvalidArgument(msg)
         network = getattr(getattr(path, "flow", None), "network", None)
         product = getattr(network, "product", None)
         if product is not None:
@@ -82,6 +90,20 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(claim, path, *arguments, **named)
 
     return read
+
+
+def _other_motion(claim: Any, path: Any) -> str:
+    """Say why a path does not move as a claim assumes: with momentum, or without."""
+    ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
+    if getattr(path, "pieces", ()) and own is not claim:
+        return "the claim is about one data set, the run changes its data"
+    if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
+        return ""
+    if isinstance(ran, HeavyBall) == hasattr(claim, "ball"):
+        return ""
+    kinds = ("a heavy ball", "a gradient flow")
+    mine, other = kinds if hasattr(claim, "ball") else kinds[::-1]
+    return f"the claim is about {mine}, the run is of {other}"
 
 
 def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,7 +116,7 @@ def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
     return listed
 
 
-class Claim(Displayed):
+class Claim(Displayed, Typeset):
     """An assertion about a flow, with everything needed to doubt it."""
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -181,7 +203,7 @@ class Claim(Displayed):
         path : Path
             A trajectory.
         """
-        return ""
+        return _other_motion(self, path)
 
     def magnification(self, path: Path) -> Array:
         """Return by how much residuals magnify the relative error of the weights.
@@ -238,7 +260,6 @@ class Bound(Claim):
         return np.array(ratios)
 
     def residuals(self, path: Path) -> Array:
-        """Return by how much the inequality is violated, relative, at every time."""
         smaller, larger = self.sides(path)
         # neither side is negative but by rounding
         low, high = (np.maximum(side, 0 * side) ** 0.5 for side in (smaller, larger))
@@ -262,10 +283,7 @@ class Bound(Claim):
 def thinned(path: Path) -> str:
     """Say that a run of gradient descent does not hold every iterate, if so.
 
-    Parameters
-    ----------
-    path : Path
-        From `descend`, or any other, of which nothing is said.
+    Of any other path nothing is said.
     """
     taken = getattr(path, "stats", {})
     if "step size" not in taken or taken["steps"] == len(path.t) - 1:
@@ -276,12 +294,7 @@ def thinned(path: Path) -> str:
 def product_sizes(path: Path, degree: int) -> list[float]:
     """Return max|θ|^degree at every time of a path, the size that W could have.
 
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    degree : int
-        The number of factors of W.
+    `degree` is the number of factors of W.
     """
     tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
     return [to_float(top**degree) for top in tops]

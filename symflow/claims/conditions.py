@@ -24,6 +24,7 @@ from symflow.flow import GradientFlow
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.networks import Network
 
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
@@ -34,10 +35,24 @@ FLOOR = 1e-12
 Measure = Callable[[Problem], Any]
 
 
-def squared_loss(flow: GradientFlow) -> Hypothesis:
-    """Say whether the loss is the squared loss without weight decay."""
-    plain = isinstance(flow.loss, SquaredLoss) and flow.loss.l2 == 0
-    return structural("squared loss without weight decay", plain, repr(flow.loss))
+def squared_loss(flow: GradientFlow, *, decay: bool = False) -> Hypothesis:
+    """Say whether the loss is the squared loss without weight decay.
+
+    With `decay`, one rational weight decay of all layers is allowed.
+    """
+    squared, l2 = isinstance(flow.loss, SquaredLoss), flow.loss.l2
+    if decay:
+        words = "squared loss, one rational weight decay at most"
+        return structural(words, squared and bool(l2.is_Rational), repr(flow.loss))
+    words = "squared loss without weight decay"
+    return structural(words, squared and l2 == 0, repr(flow.loss))
+
+
+def margin_loss(flow: GradientFlow) -> Hypothesis:
+    """Say whether the loss is the exponential or the logistic one, alone."""
+    plain = isinstance(flow.loss, MarginLoss) and flow.loss.l2 == 0
+    words = "exponential or logistic loss without weight decay"
+    return structural(words, plain, repr(flow.loss))
 
 
 def dense_layers(
@@ -127,14 +142,8 @@ def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
 def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypothesis:
     """Require that a relative defect vanishes, measured as sharply as is needed.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is measured.
-    words, said : str
-        The condition, and the quantity that has to vanish.
-    measure : callable
-        From a problem to its defect, in the arithmetic of the problem.
+    The condition is in `words`, and what has to vanish is `said`; `measure` returns it
+    in the arithmetic of the problem that it is given.
     """
     size: Any = to_float(measure(problem.floats))
     if size <= 1e3 * TOLERANCE and problem.is_small:
@@ -158,16 +167,8 @@ def imbalance_defect(before: Array, after: Array) -> float:
 
     In float64 rounding hides the small modes, and what is returned is max|Δ| / max|G|.
 
-    Parameters
-    ----------
-    before, after : array, shapes (h, d) and (m, h)
-        Two adjacent layers: floats, or objects of any arithmetic.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; exactly 0 only where Δ = 0 was found in the arithmetic of the
-        layers.
+    The layers have shapes (h, d) and (m, h), in any arithmetic.  The answer is between
+    0 and 1, and exactly 0 only where Δ = 0 was found in that arithmetic.
 
     Examples
     --------

@@ -34,13 +34,7 @@ def unchanged(claim: Any) -> Claim:
 
 
 def scaled(**factors: float) -> Mutation:
-    """Return the mutation that multiplies constants of a claim by factors.
-
-    Parameters
-    ----------
-    **factors : float
-        By name of the constant.
-    """
+    """Return the mutation that multiplies constants of a claim by factors."""
 
     def mutate(claim: Any) -> Claim:
         wrong = {name: getattr(claim, name) * by for name, by in factors.items()}
@@ -52,10 +46,7 @@ def scaled(**factors: float) -> Mutation:
 def restarted(factor: Any) -> Mutation:
     """Return the mutation that reads a claim's constants off another start.
 
-    Parameters
-    ----------
-    factor : number
-        What the weights of the other start are, relative to those of the claim.
+    `factor` is what the weights of the other start are, relative to those of the claim.
     """
 
     def mutate(claim: Any) -> Claim:
@@ -126,18 +117,8 @@ def regression(
 ) -> Example:
     """Return the example of dense layers that learn given moments.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    sigma_yx : array_like, shape (m, d)
-        Σ_yx.
-    *weights : array_like
-        W_1, …, W_L at the start.
-    sigma_xx : array_like, shape (d, d), keyword-only, optional
-        Σ_xx; the identity by default.
-    **more
-        As of `Example`; looked at in quarters up to t = 4 by default.
+    Σ_xx is the identity by default.  `more` is as of `Example`, which by default is
+    looked at in quarters up to t = 4.
     """
     widths = (len(weights[0][0]), *(len(weight) for weight in weights))
     data = whitened(sigma_yx) if sigma_xx is None else Moments(sigma_xx, sigma_yx)

@@ -97,16 +97,7 @@ def is_endless(path: Path) -> bool:
 def gap_to(value: Array, error: Any, balls: Balls, index: int) -> Array:
     """Return a matrix, up to a relative error, minus the true end-to-end matrix.
 
-    Parameters
-    ----------
-    value : array, shape (m, d)
-        What is asserted of W.
-    error : arb
-        How far `value` may be from what is meant, relative to its largest entry.
-    balls : Enclosure
-        What is proven.
-    index : int
-        Which of its times.
+    The matrix, shape (m, d), is off by the arb `error`, relative to its largest entry.
     """
     said = to_arb_array(value)
     size = max(entry.abs_upper() for entry in said.flat)
@@ -117,10 +108,7 @@ def gap_to(value: Array, error: Any, balls: Balls, index: int) -> Array:
 def limit_of(claim: Claim) -> tuple[Array, Any]:
     """Return a predicted limit, exactly where that is possible, and its error.
 
-    Parameters
-    ----------
-    claim : Claim
-        With a `limit`, and perhaps an `exact_limit`.
+    The claim has a `limit`, and perhaps an `exact_limit`.
     """
     known = getattr(claim, "exact_limit", None)
     if known is not None:
@@ -131,12 +119,7 @@ def limit_of(claim: Claim) -> tuple[Array, Any]:
 def limit_finding(claim: Claim, balls: Balls) -> Finding | str:
     """Hold a predicted limit against an enclosed one.
 
-    Parameters
-    ----------
-    claim : Claim
-        With a `limit`.
-    balls : Enclosure
-        Its last time has to be t = ∞.
+    The last time of the balls has to be t = ∞.
     """
     if not is_endless(balls):
         return "a limit is certified by an enclosure with t = oo"

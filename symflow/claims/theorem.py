@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +118,6 @@ class Theorem(Claim):
 
     @property
     def name(self) -> str:
-        """A short name for tables."""
         return type(self).__name__
 
     @property
@@ -129,7 +127,6 @@ class Theorem(Claim):
 
     @property
     def reference(self) -> Reference:
-        """Where the result comes from."""
         return self.source
 
     @property
@@ -139,11 +136,6 @@ class Theorem(Claim):
             return Status.ASSERTED
         sure = all(hypothesis.exact for hypothesis in self.checked)
         return Status.PROVED if sure else Status.VERIFIED
-
-    @property
-    @abstractmethod
-    def statement(self) -> sympy.Basic:
-        """The assertion as SymPy."""
 
     def start_on(self, path: Path) -> tuple[Array, ...]:
         """Return the weights at t = 0, which a path may not hold, in its arithmetic.
@@ -158,25 +150,11 @@ class Theorem(Claim):
         return tuple(path.lift(weight) for weight in drawn.weights)
 
     def slack(self, path: Path) -> Array:
-        """Return what hypotheses that hold only to rounding add to each residual."""
         return np.full(len(path.t), 10 * sum(found.defect for found in self.checked))
 
 
 def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]:
-    """Measure conditions in order, up to the first structural one that fails.
-
-    Parameters
-    ----------
-    conditions : iterable of callable
-        From a problem to a hypothesis.
-    problem : Problem
-        What is measured.
-
-    Returns
-    -------
-    list of Hypothesis
-        What was found.
-    """
+    """Measure conditions in order, up to the first structural one that fails."""
     found: list[Hypothesis] = []
     for condition in conditions:
         found.append(condition(problem))

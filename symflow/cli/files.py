@@ -62,24 +62,26 @@ def notebooks(options: argparse.Namespace) -> int:
 
 
 def docs(options: argparse.Namespace) -> int:
-    """Write the reference of the public names, from their docstrings, as web pages."""
+    """Write reference, theorems and notebooks as web pages."""
     from symflow.analysis import prepare_folder
     from symflow.analysis.record import to_json
+    from symflow.cli import pages
     from symflow.cli.output import check_free
+    from symflow.labelled import imported
 
-    try:
-        import pdoc
-        import pdoc.render
-    except ImportError:
-        msg = "docs: pdoc makes the pages; get it with pip install 'symflow[docs]'"
-        raise NotInstalled(msg) from None
+    pdoc = imported("pdoc", "docs", "docs")
     page = prepare_folder(options.folder) / "index.html"
     check_free(str(page), options)
-    pdoc.render.configure(docformat="numpy", show_source=False)
+    imported("pdoc.render", "docs").configure(docformat="numpy", show_source=False)
     # The contents page has every public name; of the rooms, it names the pictures.
     # By its path, as the folder where this runs may have another of that name.
     room = str(files("symflow"))
     pdoc.pdoc(room, r"!symflow\.(?!plot$)", output_directory=page.parent)
+    for part in ("theorems", "notebooks"):
+        prepare_folder(str(page.parent / part))
+    pages.write_theorems(page.parent)
+    pages.write_notebooks(page.parent, sorted(_notebooks().glob("*.ipynb")))
+    pages.write_front(page.parent)
     print(to_json({"file": str(page)}) if options.json else page)
     return 0
 

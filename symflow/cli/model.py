@@ -16,17 +16,9 @@ from symflow.networks.wording import model_in, network_in, widths_in
 def flow_of(options: argparse.Namespace, network: Any = None) -> GradientFlow:
     """Return the flow that the options describe.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `widths`, and possibly `network`, `model`, `shapes`, `loss` and `l2`.
-    network : Network or Model, optional
-        What is trained, where the options leave it open.
-
-    Raises
-    ------
-    InvalidArgument
-        If they make no sense.
+    They have `widths`, and possibly `network`, `model`, `shapes`, `loss` and `l2`; the
+    `network` is given where they leave it open.  Raises InvalidArgument if they make no
+    sense.
 
     Examples
     --------
@@ -41,13 +33,7 @@ def flow_of(options: argparse.Namespace, network: Any = None) -> GradientFlow:
 
 
 def loss_of(options: argparse.Namespace) -> Loss:
-    """Return the loss that the options `loss` and `l2` name, by default the squared.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of any verb.
-    """
+    """Return the loss that the options `loss` and `l2` name, by default the squared."""
     loss = LOSSES[getattr(options, "loss", "squared")]
     return loss(l2=getattr(options, "l2", "0"))
 
@@ -55,15 +41,8 @@ def loss_of(options: argparse.Namespace) -> Loss:
 def stated_network(options: argparse.Namespace) -> Any:
     """Return what `--network` or `--model` describe, or None without these.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of any verb.
-
-    Raises
-    ------
-    InvalidArgument
-        If they make no sense, or are given with other options for the same.
+    Raises InvalidArgument if they make no sense, or are given with other options for
+    the same.
     """
     given = {
         f"--{name}": value
@@ -89,17 +68,7 @@ def stated_network(options: argparse.Namespace) -> Any:
 def check_fits(network: Any, inputs: int, outputs: int) -> None:
     """Refuse a network that does not take the inputs of the data to its targets.
 
-    Parameters
-    ----------
-    network : Network or Model
-        What is trained.
-    inputs, outputs : int
-        How many columns the data have.
-
-    Raises
-    ------
-    InvalidArgument
-        If it does not.
+    Raises InvalidArgument if it does not.
     """
     sizes: Sequence[Any] = tuple(reversed(network.end_to_end.shape))
     if sizes != (inputs, outputs):

@@ -191,4 +191,4 @@ def add_atlas(parser: argparse.ArgumentParser) -> None:
 def add_claims(parser: argparse.ArgumentParser) -> None:
     """Add the file of claims, and where the ledger goes."""
     parser.add_argument("file", metavar="CLAIMS.toml", help="a model and its claims")
-    parser.add_argument("--out", metavar="DIR", help="write audit.html and audit.json")
+    parser.add_argument("--out", metavar="DIR", help="write page, JSON, certificates")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from symflow.errors import InvalidArgument, OutputError
-
-if TYPE_CHECKING:
-    from symflow.cli.progress import Progress
+from symflow.progress import ProgressBar
 
 #: Stands for standard input or output in place of the name of a file.
 PIPE = "-"
@@ -25,19 +23,9 @@ def put(
 ) -> int:
     """Write a text to the file that was asked for, and print its path.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `file`, `force` and `json`.
-    source : callable
-        Makes the text, which is printed where the file is ``-``.
-    record : callable
-        Writes the text to a path, and returns what JSON says of it.
-
-    Raises
-    ------
-    OutputError
-        If a file stands there, and nothing says that it may be replaced.
+    It is made by `source`, and printed where the file is ``-``; `record` writes it to a
+    path, and returns what JSON says of it.  The options are `file`, `force` and `json`.
+    Raises OutputError if a file stands there, and nothing says that it may be replaced.
     """
     from symflow.analysis.record import to_json
 
@@ -53,21 +41,8 @@ def put(
 def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
     """Refuse, before any work, a file that cannot or may not be written.
 
-    Parameters
-    ----------
-    file : str
-        Where to write.
-    options : argparse.Namespace
-        With `force`.
-    *endings : str
-        What its name may end with.
-
-    Raises
-    ------
-    InvalidArgument
-        If it has another ending.
-    OutputError
-        If something stands there, and no `force` is given.
+    Its name may end with `endings`.  Raises InvalidArgument if it has another ending,
+    and OutputError if something stands there, and no `force` is given.
     """
     if endings and not file.endswith(endings):
         msg = f"{file!r}: needs a name that ends with {' or '.join(endings)}"
@@ -77,14 +52,25 @@ def check_free(file: str, options: argparse.Namespace, *endings: str) -> None:
         raise OutputError(msg)
 
 
-def reporter(options: argparse.Namespace) -> Progress:
-    """Return what shows progress on standard error, or says nothing.
+@contextmanager
+def reporter(options: argparse.Namespace) -> Iterator[Callable[[str, float], None]]:
+    """Give what shows a stage and how much of it is done, on standard error.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `quiet`.
+    A terminal gets a line that is rewritten, a file one line per stage; the option
+    `quiet` says nothing.
     """
-    from symflow.cli.progress import Progress
+    bar, alive = ProgressBar(), sys.stderr.isatty()
 
-    return Progress(io.StringIO() if options.quiet else sys.stderr)
+    def told(stage: str, fraction: float) -> None:
+        nonlocal bar
+        if stage != bar.title:
+            bar.close()
+            bar = ProgressBar(stage)
+            print(end="" if alive else f"{stage} …\n", file=sys.stderr, flush=True)
+        if alive:
+            bar(fraction)
+
+    try:
+        yield (lambda *_: None) if options.quiet else told
+    finally:
+        bar.close()

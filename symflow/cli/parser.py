@@ -56,7 +56,7 @@ _EXAMPLES = {
     ),
     "audit": (
         "symflow audit claims.toml                   exit code 1 if one is refuted",
-        "symflow audit claims.toml --out audit       audit.html and audit.json",
+        "symflow audit claims.toml --out audit       a page, JSON, and certificates",
     ),
     "write": (
         "symflow write flow.py --widths d,h,m        a simulator, NumPy alone",
@@ -82,6 +82,22 @@ _EXAMPLES = {
 
 
 #: Which verb is for what, as the front page of the package has it.
+#: What stands above the options.
+_NOTES = {
+    "audit": """
+
+The file, in TOML; a number is 2, 0.1 or "1/3", a formula SymPy or LaTeX:
+  title, loss, l2; start = [[[1, 0]], [[1]]], one matrix per weight
+  [model]    widths = [2, 1, 1], or network, or formula and shapes
+  [data]     sigma_xx, sigma_yx, or inputs, targets, or name, or file, target
+  [[claim]]  kind = "…", and
+    law, equation       text
+    count, rate         number
+    limit, direction    value
+    jumps               times, supports
+    numbers             text, time, printed"""
+}
+
 _TASKS = """\
 by task:
   derive    derive
@@ -118,7 +134,7 @@ def parser() -> argparse.ArgumentParser:
         added = verb.add_parser(
             name,
             help=about,
-            description=about[0].upper() + about[1:] + ".",
+            description=f"{about[0].upper()}{about[1:]}.{_NOTES.get(name, '')}",
             epilog=_examples(*_EXAMPLES[name]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,

@@ -70,17 +70,8 @@ class StatedProblem:
 def problem_of(options: argparse.Namespace) -> StatedProblem:
     """Return the problem that the options describe.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of `analyze` or `validate`.
-
-    Raises
-    ------
-    InvalidArgument
-        If the options do not fit together or to the data.
-    InvalidData
-        If the data cannot be read or used.
+    Raises InvalidArgument if the options do not fit together or to the data, and
+    InvalidData if the data cannot be read or used.
     """
     loss = loss_of(options)
     if loss.l2.free_symbols:
@@ -114,15 +105,7 @@ def _data(options: argparse.Namespace, loss: Loss) -> tuple[str, str, Any]:
 def times_of(options: argparse.Namespace) -> list[Fraction]:
     """Return the times from 0 to `--end`, as many as `--points` says.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With `end` and `points`.
-
-    Raises
-    ------
-    InvalidArgument
-        If they make no sense.
+    Raises InvalidArgument if they make no sense.
 
     Examples
     --------
@@ -145,17 +128,7 @@ def times_of(options: argparse.Namespace) -> list[Fraction]:
 def integrated(problem: StatedProblem, options: argparse.Namespace) -> Trajectory:
     """Return the trajectory that the options of `simulate` ask for.
 
-    Parameters
-    ----------
-    problem : StatedProblem
-        What is integrated.
-    options : argparse.Namespace
-        With `end`, `points` and `digits`.
-
-    Raises
-    ------
-    InvalidArgument
-        If they make no sense.
+    Raises InvalidArgument if they make no sense.
     """
     given = problem.flow, problem.data, problem.init, times_of(options)
     if options.digits is None:

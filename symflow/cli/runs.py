@@ -50,11 +50,6 @@ def _keep(path: Trajectory, out: str) -> None:
 def table_of(path: Trajectory) -> str:
     """Return a trajectory as comma separated text, a line per time with all digits.
 
-    Parameters
-    ----------
-    path : Trajectory
-        Of any precision.
-
     Examples
     --------
     >>> import symflow as sf

@@ -74,7 +74,7 @@ def certify(options: argparse.Namespace) -> int:
             digits=options.digits,
             progress=lambda fraction: progress("enclose", fraction),
         )
-        found = [decide(claim, ball) for claim in claims]
+        found = decide(claims, ball) if claims else []
     if options.json:
         print(to_json([certificate_record(certificate) for certificate in found]))
     else:

@@ -175,6 +175,7 @@ def audit(options: argparse.Namespace) -> int:
     if folder is not None:
         write_text(folder / "audit.html", ledger.to_html(), "audit: audit.html")
         write_text(folder / "audit.json", ledger.to_json(), "audit: audit.json")
+        ledger.certificates(folder)
     print(ledger.to_json() if options.json else ledger)
     return 0 if ledger.ok else 1
 

@@ -1,10 +1,9 @@
 """Code: the program of a flow, its kernel, and files that need NumPy alone."""
 
-from symflow.codegen.bound import BoundKernel
 from symflow.codegen.closed_form import SolutionKernel
 from symflow.codegen.compiled import compile
 from symflow.codegen.evaluate import evaluate
-from symflow.codegen.kernel import Kernel
+from symflow.codegen.kernel import BoundKernel, Kernel
 from symflow.codegen.lower import (
     end_to_end_program,
     loss_arguments,

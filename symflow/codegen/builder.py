@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sympy
@@ -187,6 +187,9 @@ class Builder:
         if size is not None and not size.is_Integer:
             if node.operation == "unvec":
                 return self._emit("unvec", self.visit(node.body), self._scalar(size))
+            if node.operation == "pad":
+                msg = f"lower: an entry of a matrix needs its size as a number: {size}"
+                raise NoClosedForm(msg)
             size = None
         return self._emit(node.operation, self.visit(node.body), constant=size)
 
@@ -212,19 +215,20 @@ class Builder:
 
     def _function_product(self, function: sympy.Expr, slot: int) -> int:
         coefficient, rest = function.as_independent(Z, as_Add=False)
-        factors = sorted(sympy.Mul.make_args(rest), key=sympy.default_sort_key)
-        result = self._function(factors[0], slot)
-        for factor in factors[1:]:
-            result = self._emit("hadamard", result, self._function(factor, slot))
+        result = self._folded("hadamard", sympy.Mul.make_args(rest), slot)
         return self._scaled(coefficient, result)
 
     def _function_sum(self, function: sympy.Expr, slot: int) -> int:
         constant, rest = function.as_independent(Z, as_Add=True)
-        terms = sorted(sympy.Add.make_args(rest), key=sympy.default_sort_key)
-        result = self._function(terms[0], slot)
-        for term in terms[1:]:
-            result = self._emit("add", result, self._function(term, slot))
+        result = self._folded("add", sympy.Add.make_args(rest), slot)
         return self._shifted(result, constant)
+
+    def _folded(self, operation: str, parts: Iterable[sympy.Expr], slot: int) -> int:
+        first, *others = sorted(parts, key=sympy.default_sort_key)
+        result = self._function(first, slot)
+        for part in others:
+            result = self._emit(operation, result, self._function(part, slot))
+        return result
 
     def _emit(self, operation: str, *operands: int, constant: Any = None) -> int:
         instruction = Instruction(operation, operands, constant)

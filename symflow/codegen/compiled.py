@@ -14,9 +14,8 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Node
 from symflow.algebra.text import inline
 from symflow.algebra.widths import solve_widths
-from symflow.codegen.bound import BoundKernel
 from symflow.codegen.closed_form import SolutionKernel, output_names, solution_kernel
-from symflow.codegen.kernel import Kernel, kernel_docstring
+from symflow.codegen.kernel import BoundKernel, Kernel, kernel_docstring
 from symflow.codegen.lower import (
     arguments,
     loss_arguments,

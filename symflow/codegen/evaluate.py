@@ -7,6 +7,7 @@ not be rounded to floats, and serves as a second route to the same values.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +19,7 @@ from symflow.algebra.array_maps import PRELUDE
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
-from symflow.codegen.program import FUNCTIONS, Instruction, Program
+from symflow.codegen.program import FUNCTIONS, Input, Instruction, Output, Program
 from symflow.errors import InvalidArgument
 
 
@@ -29,19 +30,8 @@ def evaluate(
 ) -> tuple[Array, ...]:
     """Run `program` on arrays, batched over leading dimensions.
 
-    Parameters
-    ----------
-    program : Program
-        What to compute.
-    arrays : sequence of arrays
-        One per input.
-    number : callable
-        Turns an exact constant into a number of the arrays' arithmetic.
-
-    Returns
-    -------
-    tuple of arrays
-        One per output.
+    There is one array for every input, and for every output; `number` turns an exact
+    constant into a number of their arithmetic.
 
     Examples
     --------
@@ -196,3 +186,18 @@ _APPLY: dict[str, Callable[..., Any]] = {
     "determinant": _determinant,
     "inverse": _inverse,
 }
+
+
+def applied(step: Instruction, operands: Sequence[Any]) -> Any:
+    """Return the value of one instruction at the values of its operands.
+
+    Examples
+    --------
+    >>> applied(Instruction("transpose", (4,)), [np.ones((1, 2))]).shape
+    (2, 1)
+    """
+    count = len(operands)
+    inputs = tuple(Input(f"x{k}", ()) for k in range(count))
+    alone = replace(step, operands=tuple(range(count)))
+    program = Program("step", inputs, (alone,), (Output("y", count),))
+    return evaluate(program, operands)[0]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.codegen.lower import rhs_program
-from symflow.codegen.series import Convolution, Recurrence, Shape
+from symflow.codegen.series import Convolution, Fading, Recurrence, Shape
 from symflow.codegen.series_arithmetic import ArrayArithmetic
 from symflow.errors import IntegrationFailed
 from symflow.flow.problem import Problem
@@ -71,7 +71,6 @@ class FloatArithmetic(ArrayArithmetic):
     """Float64 matrices."""
 
     def constant(self, array: Array) -> Any:
-        """Return the array rounded to float64."""
         return np.vectorize(to_float, otypes=[float])(array)
 
     def scalar(self, value: Any) -> Any:
@@ -79,7 +78,6 @@ class FloatArithmetic(ArrayArithmetic):
         return to_float(value)
 
     def trace(self, matrix: Any) -> Any:
-        """Return the trace as a 1 × 1 matrix."""
         return np.trace(matrix).reshape(1, 1)
 
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
@@ -89,7 +87,6 @@ class FloatArithmetic(ArrayArithmetic):
         return FloatEntrywise(shape, order)
 
     def rearrange(self, matrix: Any, places: Array) -> Any:
-        """Return the entries at these places, zero where negative."""
         return np.where(places < 0, 0.0, matrix.ravel()[places])
 
     def integrate(self, matrix: Any, order: int, unit: Fraction) -> Any:
@@ -131,10 +128,11 @@ def float_steps(
     constants = [arithmetic.constant(array) for array in problem.arguments]
     state = [arithmetic.constant(weight) for weight in problem.weights]
     shapes = [array.shape for array in [*state, *constants]]
-    t, unit = 0.0, _first_unit(problem, state)
+    c, t, unit = problem.flow.fading, 0.0, _first_unit(problem, state)
     while True:
         recurrence = Recurrence(program, arithmetic, shapes, constants, order)
-        terms = recurrence.run(state, Fraction(unit))
+        fading = Fading(c, Fraction(t)) if c else None
+        terms = recurrence.run(state, Fraction(unit), fading)
         series = tuple(_stack(column, order) for column in terms)
         h = unit * _ratio(series, rtol)
         if not all(np.isfinite(column).all() for column in series):

@@ -1,9 +1,8 @@
-"""Kernels: compiled array functions that know their own source."""
+"""Kernels: compiled array functions that know their own source, or have bound data."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
@@ -17,17 +16,29 @@ from symflow.codegen.writer import Writer
 from symflow.flow import GradientFlow
 
 
-class ProgramFunction(ABC):
+class ProgramFunction:
     """What both kernels are: a function of arrays that is generated from a program."""
 
-    program: Program
-    constants: Mapping[str, Array]
-    _call: Callable[..., Any]
+    def __init__(
+        self,
+        program: Program,
+        docstring: str,
+        constants: Mapping[str, Array],
+        bare: bool = False,
+    ) -> None:
+        self.program, self.constants, self.bare = program, dict(constants), bare
+        self.source = _source(program, docstring, self.arguments, bare)
+        self.__doc__ = docstring
+        self.__wrapped__ = load(self.source, program.name, self.constants)
+        self._call = guarded(
+            program, self.__wrapped__, constants=self.constants, bare=bare
+        )
 
     @property
-    @abstractmethod
     def arguments(self) -> tuple[str, ...]:
-        """Names of the arguments, in order."""
+        """Names of the arguments, in order: those that are not bound."""
+        inputs = (argument.name for argument in self.program.inputs)
+        return tuple(name for name in inputs if name not in self.constants)
 
     def __call__(self, *arrays: Any, **named: Any) -> Any:
         """Return the results for the arguments, by position or by name."""
@@ -101,16 +112,7 @@ class Kernel(ProgramFunction):
     """
 
     def __init__(self, program: Program, docstring: str, bare: bool = False) -> None:
-        self.program, self.bare, self.constants = program, bare, {}
-        self.source = array_source(program, docstring, bare=bare)
-        self.__doc__ = docstring
-        self.__wrapped__ = load(self.source, program.name)
-        self._call = guarded(program, self.__wrapped__, bare=bare)
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """Names of the arguments, in order."""
-        return tuple(argument.name for argument in self.program.inputs)
+        super().__init__(program, docstring, {}, bare)
 
     def __repr__(self) -> str:
         return f"<Kernel {self._signature}>"
@@ -133,3 +135,46 @@ def kernel_docstring(flow: GradientFlow) -> str:
         f"Time derivatives of the weights along the gradient flow.\n\n{equations}\n\n"
         f"Arguments: {', '.join(shapes)}; leading dimensions are batches."
     )
+
+
+class BoundKernel(ProgramFunction):
+    """A function of the weights alone, generated from a program and constants.
+
+    Made by ``compile(flow, data)``.  It takes NumPy arrays with any leading batch
+    dimensions, pickles as its program and constants, and `inspect.getsource` shows its
+    source.
+
+    Parameters
+    ----------
+    program : Program
+        Its last inputs are the constants.
+    docstring : str
+        Shown by `help`.
+    constants : mapping of str to array
+        Their values.
+    bare : bool
+        Return the only result itself instead of a tuple.
+
+    Examples
+    --------
+    >>> import numpy as np, symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> kern = sf.compile(flow, sf.Moments([[1.0]], [[3.0]]))
+    >>> kern(np.array([[0.5]]), np.array([[2.0]]))[0].item()
+    4.0
+    """
+
+    def __repr__(self) -> str:
+        bound = ", ".join(self.constants) or "nothing"
+        return f"<BoundKernel {self._signature}; bound: {bound}>"
+
+    def __reduce__(self) -> Any:
+        return BoundKernel, (self.program, self.__doc__, self.constants, self.bare)
+
+
+def _source(
+    program: Program, docstring: str, arguments: tuple[str, ...], bare: bool
+) -> str:
+    """Return array source in which the constants are global names."""
+    _, rest = array_source(program, docstring, bare=bare).split("\n", 1)
+    return f"def {program.name}({', '.join(arguments)}):\n{rest}"

@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array, unflatten
+from symflow.algebra.arrays import (
+    Array,
+    lifted,
+    unflatten,
+)
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.algebra.numbers import to_float, to_mpf
@@ -68,7 +72,7 @@ def tangent_kernel(
     named = {f"J{s.name}": node for s, node in zip(flow.state, pulled, strict=True)}
     program = lower("jacobian", [*flow.state, force], named)
     units = np.eye(count).reshape(count, inputs, outputs).swapaxes(1, 2)
-    rows = _flat(program, [*weights, _lifted(units, context)], count, context)
+    rows = _flat(program, [*weights, lifted(units, context)], count, context)
     return _symmetric(rows @ rows.T, "tangent_kernel")
 
 
@@ -97,7 +101,7 @@ def sharpness(problem: Problem, weights: Sequence[Array], context: Any = None) -
     hessian = _Hessian(problem, weights, context)
     if context is None and size > MOST_DENSE:
         return hessian.largest_by_products()
-    full = hessian.times(_lifted(np.eye(size), context))
+    full = hessian.times(lifted(np.eye(size), context))
     matrix = _symmetric((full + full.T) / 2, "sharpness")
     if context is None:
         return float(np.linalg.eigvalsh(matrix)[-1])
@@ -112,7 +116,7 @@ class _Hessian:
         self._shapes = [weight.shape for weight in weights]
         self._context, self.size = context, problem.size
         bound = problem.floats.arguments if context is None else problem.exact_arguments
-        self._at = [*weights, *(_lifted(array, context) for array in bound)]
+        self._at = [*weights, *(lifted(array, context) for array in bound)]
         self._program = _hessian_program(problem.flow)
 
     def times(self, directions: Array) -> Array:
@@ -163,10 +167,6 @@ def _flat(program: Program, arrays: list[Array], count: int, context: Any) -> Ar
         found = evaluate(program, arrays, number)
     parts = [np.broadcast_to(part, (count, *part.shape[-2:])) for part in found]
     return np.concatenate([part.reshape(count, -1) for part in parts], axis=1)
-
-
-def _lifted(array: Array, context: Any) -> Array:
-    return to_float_array(array) if context is None else to_mpf_array(array, context)
 
 
 def _symmetric(matrix: Array, name: str) -> Array:

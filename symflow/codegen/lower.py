@@ -21,21 +21,9 @@ def lower(
 ) -> Program:
     """Lower matrix expressions to a program.
 
-    Parameters
-    ----------
-    name : str
-        Name of the program.
-    inputs : sequence of sympy.MatrixSymbol or sympy.Symbol
-        Arguments, in order; every symbol of the outputs has to be among them.
-    outputs : mapping of str to Node
-        The expressions to compute, by name.
-    labels : mapping of Node to str, optional
-        Names for intermediate values, used in generated source.
-
-    Returns
-    -------
-    Program
-        Each distinct subexpression is computed once.
+    Every symbol of the `outputs`, expressions by name, has to be among the `inputs`;
+    the `labels` name intermediate values in generated source.  Each distinct
+    subexpression is computed once.
 
     Examples
     --------

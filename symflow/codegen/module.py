@@ -85,12 +85,7 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
 def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
     """Return the text that `write_module` writes.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    filename : str
-        How the module's docstring calls its file.
+    Its docstring calls the file by `filename`.
     """
     expect(flow, GradientFlow, "write_module(flow, path)", "a gradient flow")
     if not flow.is_gradient:

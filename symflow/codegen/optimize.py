@@ -20,7 +20,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.nodes import Leaf, Node, Product, add, product, scale, transpose
 from symflow.algebra.words import expand
-from symflow.codegen.evaluate import evaluate
+from symflow.codegen.evaluate import applied
 from symflow.codegen.inplace import FREE, Shape, has_fixed_size_code, slot_shapes
 from symflow.codegen.program import Input, Instruction, Output, Program
 
@@ -153,7 +153,7 @@ def folded(
         steps[slot] = step
         same = _unchanged(step, known)
         if all(k in known for k in step.operands):
-            known[slot] = _compute(step, known)
+            known[slot] = np.asarray(applied(step, [known[k] for k in step.operands]))
         elif same is not None:
             alias[slot] = same
         elif (place := _diagonal_place(step, known)) is not None:
@@ -241,13 +241,6 @@ def _is_diagonal(matrix: Array) -> bool:
 def _is_identity(matrix: Array) -> bool:
     rows, columns = matrix.shape[-2:]
     return rows == columns and np.array_equal(matrix, np.eye(rows))
-
-
-def _compute(step: Instruction, known: Mapping[int, Array]) -> Array:
-    inputs = tuple(Input(f"x{k}", ()) for k in range(len(step.operands)))
-    local = replace(step, operands=tuple(range(len(inputs))))
-    program = Program("fold", inputs, (local,), (Output("y", len(inputs)),))
-    return np.asarray(evaluate(program, [known[k] for k in step.operands])[0])
 
 
 def _factors(node: Node) -> list[Node]:

@@ -74,6 +74,14 @@ FUNCTIONS = (
     "softplus",
 )
 
+#: Operations that put entries into other places.
+PLACED = frozenset(
+    (
+        *("diag", "diagonal", "circulant", "circulant_sums", "pad", "crop"),
+        *("vec", "unvec", "kron"),
+    )
+)
+
 #: Names with a meaning of their own in generated Python or C; an argument gets a ``_``.
 _RESERVED = frozenset(
     (

@@ -9,6 +9,13 @@ in which a product with constant data is a single product and a product of two s
 is an online convolution.  Coefficients are scaled: order k carries the factor unit^k,
 for a unit of time near the step, so that their size stays moderate.
 
+A heavy ball whose friction is c/t has no such right-hand side at t = 0.  Of
+t v̇ = t a − c v the coefficients at a time t are, with a for the accelerations,
+
+    t (k+1) v_{k+1} = t a_k + a_{k−1} − (c + k) v_k,
+
+and at t = 0, from rest, (k + 1 + c) v_{k+1} = a_k.
+
 Every operation of a program has one entry in `series_rules.RULES` or in
 `series_quotients.QUOTIENTS`.
 """
@@ -16,7 +23,9 @@ Every operation of a program has one entry in `series_rules.RULES` or in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from symflow.codegen.program import Instruction, Program
@@ -25,7 +34,7 @@ from symflow.codegen.series_quotients import QUOTIENTS
 from symflow.codegen.series_rules import RULES, Rule, SeriesNode, Slot
 from symflow.errors import NoClosedForm
 
-__all__ = ["Arithmetic", "Convolution", "Recurrence", "Shape"]
+__all__ = ["Arithmetic", "Convolution", "Fading", "Recurrence", "Shape"]
 
 
 def _rule(step: Instruction) -> Rule:
@@ -37,6 +46,36 @@ def _rule(step: Instruction) -> Rule:
         )
         raise NoClosedForm(msg)
     return rule
+
+
+@dataclass(frozen=True)
+class Fading:
+    """The friction c/t of velocities, the second half of a state, in an expansion."""
+
+    c: Fraction
+    t: Fraction  # where the series is expanded
+
+    def next(
+        self, arithmetic: Arithmetic, forces: Sequence[Any], known: Any, unit: Fraction
+    ) -> Any:
+        """Return the next coefficient of a velocity.
+
+        `forces` are all coefficients of its acceleration, `known` its last one.
+        """
+        order = len(forces)
+        if not self.t:
+            parts = [(forces[-1], unit / (order + self.c), 1)]
+        else:
+            before = forces[-2] if order > 1 else None
+            drag = -(self.c + order - 1) * unit / self.t
+            parts = [(forces[-1], unit, order), (before, unit**2 / self.t, order)]
+            parts.append((known, drag, order))
+        moved = [
+            arithmetic.integrate(matrix, count, factor)
+            for matrix, factor, count in parts
+            if matrix is not None
+        ]
+        return reduce(arithmetic.add, moved) if moved else None
 
 
 class Recurrence:
@@ -68,15 +107,25 @@ class Recurrence:
             slots.append(slot)
             self._nodes.append(node)
 
-    def run(self, start: Sequence[Any], unit: Fraction) -> list[list[Any]]:
+    def run(
+        self, start: Sequence[Any], unit: Fraction, fading: Fading | None = None
+    ) -> list[list[Any]]:
         """Return, for every state matrix, its scaled coefficients up to the order.
 
         A recurrence is used once: its convolutions remember what was pushed.
         """
         series: list[list[Any]] = [[matrix] for matrix in start]
+        moving = series[len(series) // 2 :] if fading else []
+        forces: list[list[Any]] = [[] for _ in moving]
         for order in range(self._order):
             rates = self._rates([terms[-1] for terms in series], order)
-            integrals = self._arithmetic.integrate_all(rates, order + 1, unit)
+            still = len(rates) - len(moving)
+            integrals = self._arithmetic.integrate_all(rates[:still], order + 1, unit)
+            for known, past, rate in zip(moving, forces, rates[still:], strict=True):
+                past.append(rate)
+                assert fading is not None
+                args = (self._arithmetic, past, known[-1], unit)
+                integrals.append(fading.next(*args))
             for terms, integral in zip(series, integrals, strict=True):
                 terms.append(integral)
         return series

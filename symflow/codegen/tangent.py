@@ -13,32 +13,14 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.codegen.evaluate import elementwise, evaluate
-from symflow.codegen.program import Input, Instruction, Output, Program
+from symflow.codegen.evaluate import applied, elementwise
+from symflow.codegen.program import PLACED, Instruction, Program
 from symflow.errors import NoClosedForm
 
 #: Operations that are linear in every operand.
-MULTILINEAR = frozenset(
-    (
-        "matmul",
-        "scale",
-        "multiply",
-        "transpose",
-        "inner",
-        "trace",
-        "total",
-        "weigh",
-        "hadamard",
-        "diag",
-        "diagonal",
-        "circulant",
-        "circulant_sums",
-        "pad",
-        "crop",
-        "vec",
-        "unvec",
-        "kron",
-    )
+MULTILINEAR = PLACED.union(
+    ("matmul", "scale", "multiply", "transpose", "inner", "trace", "total"),
+    ("weigh", "hadamard"),
 )
 
 #: Derivatives of elementwise functions.
@@ -86,7 +68,7 @@ def directional(
     rates: list[Any] = list(directions)
     for step in program.instructions:
         pairs = [(values[slot], rates[slot]) for slot in step.operands]
-        values.append(_value(step, [value for value, _ in pairs]))
+        values.append(applied(step, [value for value, _ in pairs]))
         rates.append(_rate(step, pairs))
     found = []
     for output in program.outputs:
@@ -112,7 +94,7 @@ def _rate(step: Instruction, pairs: list[tuple[Any, Any]]) -> Any:
             exponent = to_float(step.constant)
             return exponent * base ** (exponent - 1) * rate
         case "softmax":
-            shares = _value(step, [pairs[0][0]])
+            shares = applied(step, [pairs[0][0]])
             moved = shares * pairs[0][1]
             return moved - shares * moved.sum(axis=(-2, -1), keepdims=True)
         case name if name in DERIVATIVES:
@@ -136,14 +118,6 @@ def _product_rule(step: Instruction, pairs: list[tuple[Any, Any]]) -> Any:
     for place, (_, rate) in enumerate(pairs):
         if rate is not None:
             moved = [rate if k == place else pair[0] for k, pair in enumerate(pairs)]
-            part = _value(step, moved)
+            part = applied(step, moved)
             total = part if total is None else total + part
     return total
-
-
-def _value(step: Instruction, operands: list[Any]) -> Any:
-    count = len(operands)
-    inputs = tuple(Input(f"x{k}", ()) for k in range(count))
-    alone = Instruction(step.operation, tuple(range(count)), step.constant)
-    program = Program("step", inputs, (alone,), (Output("y", count),))
-    return evaluate(program, operands)[0]

@@ -105,8 +105,8 @@ def conserved(
     if search is not None and not isinstance(search, PolynomialSearch):
         msg = (
             "conserved(flow, search=…): needs PolynomialSearch(degree=…), which finds "
-            "all polynomial laws of a degree; to test an expression of your own, look "
-            f"whether it is a combination of those; got {search!r}"
+            "all polynomial laws of a degree. An expression of your own is settled by "
+            f"claim(flow, conserved=expr).verdict; got {search!r}"
         )
         raise InvalidArgument(msg)
     if search is not None:

@@ -269,12 +269,8 @@ def frozen_parts(flow: GradientFlow, tensor: Array, *, given: bool) -> list[Law]
 def spanned_inputs(network: AbstractNetwork, data: Any, call: str) -> Array:
     """Return a basis of what the inputs span, as rows of fractions.
 
-    Raises
-    ------
-    InvalidArgument
-        If `data` are not data, or all inputs are zero.
-    ShapeMismatch
-        If the inputs do not fit the network.
+    Raises InvalidArgument if `data` are not data, or all inputs are zero, and
+    ShapeMismatch if the inputs do not fit the network.
     """
     expect(data, "moments", call, "a Dataset or Moments")
     if hasattr(data, "X"):

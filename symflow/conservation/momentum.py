@@ -8,7 +8,9 @@ generators is that of the skew part of W_lẆ_lᵀ + W_{l+1}ᵀẆ_{l+1}:
 
 because W_lẄ_lᵀ + W_{l+1}ᵀẄ_{l+1} is symmetric but for the friction: with K as for the
 imbalance it is W_lKᵀW_{l+1} + W_{l+1}ᵀKW_lᵀ.  Weight decay adds symmetric terms only.
-Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.
+Hence e^{τt}A is conserved: h(h − 1)/2 numbers for a hidden layer of width h.  With the
+friction c/t it is t^c A.  Counts do not depend on the friction, which another clock
+takes away: with t″ = τt′² the forces are only multiplied by t′².
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.commuting_words import expand_commuting
+from symflow.algebra.display import Marked
 from symflow.algebra.elementwise import weighted
 from symflow.algebra.nodes import (
     Leaf,
@@ -35,7 +38,9 @@ from symflow.algebra.nodes import (
 )
 from symflow.algebra.numbers import exact
 from symflow.algebra.sympy_form import to_sympy
+from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
+from symflow.algebra.typeset import latex
 from symflow.algebra.values import Values
 from symflow.claims import Claim, Path, Reference
 from symflow.claims.bibliography import MARCOTTE_2024
@@ -96,7 +101,7 @@ class AngularMomentum(FormOfTerms):
 
     @property
     def rate(self) -> sympy.Expr:
-        """The friction τ in A(t) = e^{−τt} A(0)."""
+        """The friction τ in Ȧ = −τA, which may be c/t."""
         return self.ball.friction
 
     @cached_property
@@ -152,6 +157,18 @@ class AngularMomentum(FormOfTerms):
 
     def _along(self, path: Path) -> Array:
         return self.value(*self._parts(path))
+
+    def _factor(self, path: Path, time: Any) -> Any:
+        if self.ball.fading == 0 or time == path.t[0]:
+            return super()._factor(path, time)
+        return path.number((exact(path.t[0]) / exact(time)) ** self.ball.fading)
+
+    @property
+    def _decay(self) -> Marked:
+        c = self.ball.fading
+        if c == 0:
+            return super()._decay
+        return Marked(f"t^(−{inline(c)})", f"$t^{{-{latex(c)}}}$")
 
     def _parts(self, path: Path) -> tuple[Any, Any]:
         count = len(self.ball.flow.state)

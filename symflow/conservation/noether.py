@@ -158,7 +158,7 @@ class NoetherLaw(FormOfTerms, Law):
 
     def _pairing(self, symbol: sympy.MatrixSymbol, left: Node, right: Node) -> Node:
         """Return the inner product of two motions of a parameter."""
-        ends = {term.first for term, _ in self.combination}
+        ends = {e for term, _ in self.combination for e in (term.first, term.second)}
         if self.generators is Generators.ENTRYWISE and (symbol, True) in ends:
             left, right = transpose(left), transpose(right)
         return self.generators.pairing(left, right)

@@ -18,7 +18,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, is_exact_array, to_float_array
+from symflow.algebra.arrays import Array, is_exact_array, to_float_array, waves
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.algebra.numbers import as_fraction
@@ -150,12 +150,10 @@ class BalancedPhases(Claim):
 
     def _table(self, path: Path, size: int) -> Array:
         """Return the matrix e^{−2πijk/d} in the arithmetic of the path."""
-        context = path.context
+        if path.context is not None:
+            return waves(size, path.context)
         index = np.outer(np.arange(size), np.arange(size)) % size
-        if context is None:
-            return np.asarray(np.exp(-2j * np.pi * index / size))
-        roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
-        return np.array([[roots[k] for k in row] for row in index], dtype=object)
+        return np.asarray(np.exp(-2j * np.pi * index / size))
 
     def __str__(self) -> str:
         first, second = (self.flow.state[place].name for place in self.law.involved)

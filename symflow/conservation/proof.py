@@ -98,10 +98,8 @@ def step(
 ) -> ProofStep:
     """Make the step lhs = rhs and refuse if it is not an identity.
 
-    Raises
-    ------
-    ArithmeticError
-        If the two sides differ: a proof with a false step is never returned.
+    Raises ArithmeticError if the two sides differ: a proof with a false step is never
+    returned.
     """
     difference = substitute(subtract(lhs, rhs), meaning)
     if not _vanishes(difference):
@@ -133,10 +131,7 @@ class EntrywiseStep(ProofStep):
 def entrywise_step(node: Node, reason: str) -> EntrywiseStep:
     """Make the step node = 0, for a node of integer sizes.
 
-    Raises
-    ------
-    ArithmeticError
-        If an entry does not vanish.
+    Raises ArithmeticError if an entry does not vanish.
     """
     form = to_sympy(node)
     zero = sympy.S.Zero if node.is_scalar else sympy.ZeroMatrix(*node.shape)

@@ -56,8 +56,9 @@ from symflow.convergence.two_layers import (
     InstantaneousRate,
     MarginRate,
 )
+from symflow.convergence.vanishing_loss import VanishingLoss
 from symflow.flow import GradientFlow
-from symflow.flow.problem import bind_gradient
+from symflow.flow.plain import bind_gradient
 
 #: The bounds; further claims about speed; those about descent, whose `attempt` also
 #: takes a step or an accuracy.
@@ -102,7 +103,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 7, 3)
+    (6.5, 7, 4)
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]
@@ -168,6 +169,7 @@ __all__ = [
     "ThreeLayerRate",
     "UniformDescent",
     "UnimodalRate",
+    "VanishingLoss",
     "alignment_defect",
     "attempts",
     "closest_approach",

@@ -78,7 +78,6 @@ class InducedFlow(Theorem):
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the claim."""
         return cls(problem, tuple(found), problem.flow.network.depth)
 
     @classmethod
@@ -357,16 +356,8 @@ def _three() -> sympy.Expr:
 def unit_example(key: str, u: Any, v: Any, *sizes: Any, **more: Any) -> Example:
     """Return the start W(0) = u vᵀ for the target diag(2, 1), with layers between.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    u, v : sequence of two numbers
-        Unit vectors.
-    *sizes : number
-        Of the layers in between.
-    **more
-        As of `Example`.
+    `u` and `v` are unit vectors, the `sizes` those of the layers in between, and `more`
+    is as of `Example`.
     """
     times = tuple(sympy.Rational(k, 2) for k in range(9))
     middle = [[[size]] for size in sizes]

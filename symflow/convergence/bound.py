@@ -32,7 +32,7 @@ from symflow.claims.claim import product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
-from symflow.errors import InvalidData
+from symflow.errors import HypothesisFailed, InvalidArgument, InvalidData
 from symflow.flow.least_squares import (
     LeastSquares,
     exact_least_norm,
@@ -44,6 +44,9 @@ from symflow.losses import SquaredLoss
 
 #: Rates computed in float64 are rounded down by this part, and ceilings up.
 ROUNDED_DOWN = 1e-12
+
+#: A time after which a bound counts as one that does not fall.
+LATEST = 1e150
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +93,54 @@ class RateBound(Bound, Theorem):
     def rate(self) -> float:
         """The exponential rate of the quantity, rounded down."""
         return self.constant * (1 - ROUNDED_DOWN)
+
+    def time_to(self, level: float) -> float:
+        """Return a time of the flow from which on the quantity is at most `level`.
+
+        Parameters
+        ----------
+        level : float
+            Above zero, in the units of `quantity`.
+
+        Returns
+        -------
+        float
+            The earliest time that the bound guarantees, to about twelve digits.
+
+        Raises
+        ------
+        InvalidArgument
+            If the level is not a positive number.
+        HypothesisFailed
+            If the bound does not fall so low.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> bounds = sf.rates(flow, sf.whitened([[2.0]]), [[[1.5]], [[1.0]]])
+        >>> round(bounds[0].time_to(1e-6), 6)
+        1.805549
+        """
+        if not 0 < level < np.inf:
+            msg = f"{self.name}.time_to(level): needs a positive number; got {level!r}"
+            raise InvalidArgument(msg)
+        low, high = 0.0, 0.0
+        while not float(self.bound(high)) <= level:
+            low, high = high, 2 * high + 1.0
+            if high > LATEST:
+                msg = f"{self.name}.time_to({level!r}): the bound does not fall so low"
+                raise HypothesisFailed(msg)
+        while high - low > ROUNDED_DOWN * high:
+            middle = (low + high) / 2
+            met = float(self.bound(middle)) <= level
+            low, high = (low, middle) if met else (middle, high)
+        return high
+
+    @property
+    def falls(self) -> str:
+        """How the quantity falls, where that is no exponential."""
+        return ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -183,14 +234,7 @@ class LossBound(RateBound):
 def excess_finding(rate: Any, balls: Any, index: int) -> Finding | str:
     """Return e^{−ct}(ℒ(0) − ℒ*) − (ℒ(t) − ℒ*) in balls, or why it is not known.
 
-    Parameters
-    ----------
-    rate : number
-        The rate c, taken exactly.
-    balls : Enclosure
-        Of a flow of the squared loss.
-    index : int
-        Which of its times.
+    The rate c is taken exactly; the balls are of a flow of the squared loss.
     """
     best = exact_least_norm(balls.problem)
     if is_endless(balls) or best is None:
@@ -287,17 +331,7 @@ def positive_rate(problem: Problem, rate: float) -> Hypothesis:
 def refuse_zero_inputs(problem: Problem, call: str) -> None:
     """Raise where Σ_xx = 0: such a flow stands still, and no rate means anything.
 
-    Parameters
-    ----------
-    problem : Problem
-        With any loss.
-    call : str
-        For the message of the error.
-
-    Raises
-    ------
-    InvalidData
-        If all inputs are zero.
+    An error names `call`.  Raises InvalidData if all inputs are zero.
     """
     squared = isinstance(problem.flow.loss, SquaredLoss)
     if squared and not np.any(to_float_array(problem.arguments[0])):

@@ -155,16 +155,8 @@ class DescentComplexity(Bound, Theorem):
 class Tube:
     """A tube around the flow in which the constants hold; made by `of`.
 
-    Parameters
-    ----------
-    rate : RankOneRate
-        The bound B(t) on the flow.
-    frame : FirstMode
-        The target, with L, z_1 and z_2.
-    norm : float
-        R_0.
-    radius : float
-        r.
+    `rate` is the bound B(t) on the flow, `frame` the target, with L, z_1 and z_2,
+    `norm` is R_0 and `radius` r.
     """
 
     rate: RankOneRate

@@ -204,19 +204,8 @@ def cumulative_imbalances(
 ) -> Array | None:
     """Return the d̃_i for the peak l*, or None where the imbalance has no such peak.
 
-    Parameters
-    ----------
-    weights : tuple of ndarray
-        W_1, …, W_L.
-    peak : int
-        l*, from 1 to L.
-    r, m : int
-        Inputs and outputs.
-
-    Returns
-    -------
-    ndarray or None
-        d̃_1, …, d̃_{L−1}, rounded down.
+    They are d̃_1, …, d̃_{L−1}, rounded down; l* is from 1 to L, and r and m are the
+    numbers of inputs and outputs.
 
     Examples
     --------

@@ -205,6 +205,12 @@ class DescentCorridor(Theorem):
         )
 
     @property
+    def phase_times(self) -> Array:
+        """When each mode is learned, kη/δ for starts e^{−2δ}, as δ → ∞."""
+        sigma = joint_modes(self.problem).sigma
+        return np.array([discrete_phase_time(float(x), self.step) for x in sigma])
+
+    @property
     def statement(self) -> sympy.Basic:
         """w*/(1 + e^{−x}(1 + a)^{−2k}) ≤ w_i ≤ w*/(1 + e^{−x}(1 − 2a)^k), all modes.
 

@@ -107,7 +107,6 @@ class PathLength(Bound, Theorem):
     @classmethod
     @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the claim with its radius."""
         return cls(problem, tuple(found), at_most(_radius(problem)))
 
     @classmethod
@@ -243,7 +242,6 @@ class KernelCeiling(OperatorBound):
     @classmethod
     @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the claim with its bound."""
         return cls(problem, tuple(found), at_most(ceiling(reduced_start(problem))))
 
     @classmethod
@@ -283,7 +281,6 @@ class KernelDrift(OperatorBound):
     @classmethod
     @in_balls
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the claim with its bound."""
         radius, start = _radius(problem), reduced_start(problem)
         first, second = start.weights
         grams = first @ first.T, second.T @ second

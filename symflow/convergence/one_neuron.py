@@ -22,13 +22,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
-from symflow.algebra.numbers import WIDE, to_float
+from symflow.algebra.numbers import WIDE, context_of, to_float
 from symflow.algebra.products import matmul
 from symflow.claims import Hypothesis, Identity, Path, structural
 from symflow.claims.conditions import (
@@ -55,14 +54,7 @@ MOST_MODES, MOST_SIZE = 12, 64
 class FirstMode:
     """The first mode of the target, in one arithmetic; made by `one_neuron`.
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    first, second : float or mpf
-        z_1 and z_2.
-    left, right : ndarray
-        p_1 and q_1.
+    `first` and `second` are z_1 and z_2, float or mpf, `left` and `right` p_1 and q_1.
     """
 
     depth: int
@@ -168,14 +160,7 @@ class Setting:
     ) -> Hypothesis:
         """Require value > 0, of a number of size one, beyond what may be off.
 
-        Parameters
-        ----------
-        words, detail : str
-            The condition, and what was measured.
-        value : mpf
-            The number.
-        found : iterable of Hypothesis
-            Other conditions, some of which may hold only up to rounding.
+        Of the other conditions that were `found` some may hold only up to rounding.
         """
         floor = self.error + 10 * sum(other.defect for other in found) ** 0.5
         if 0 < value <= floor:
@@ -202,8 +187,7 @@ def unit_pair(matrix: Array) -> tuple[Array, Array]:
 @lru_cache(maxsize=16)
 def setting(problem: Problem) -> Setting:
     """Decompose the target and multiply out the start, as sharply as is affordable."""
-    context = mpmath.MPContext()
-    context.dps = 2 * DIGITS
+    context = context_of(2 * DIGITS)
     shape = problem.arguments[1].shape
     small = min(shape) <= MOST_MODES and max(shape) <= MOST_SIZE and problem.is_small
     at = problem.sharp if small else problem.floats
@@ -327,16 +311,7 @@ def angle_falls() -> Identity:
 def aligned_example(key: str, *sizes: Any, second: Any = 1, **more: Any) -> Example:
     """Return a start near the first mode of diag(2, z_2), with layers in between.
 
-    Parameters
-    ----------
-    key : str
-        Its short name.
-    *sizes : number
-        Of the layers in between.
-    second : number, keyword-only
-        z_2.
-    **more
-        As of `Example`.
+    The `sizes` are those of the layers in between, and `more` is as of `Example`.
     """
     first = [[sympy.Rational(4, 5), sympy.Rational(3, 5)]]
     middle = [[[size]] for size in sizes]

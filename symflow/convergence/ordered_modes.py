@@ -139,25 +139,21 @@ class OrderedModesRate(LossBound):
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
         """Return the bound with its rate; S is known to rounding only."""
-        modes = _modes(problem)
-        words, network = "orthogonally decomposable", repr(problem.flow.network)
-        if modes is None:
-            return cls.refuse([*found, structural(words, False, network)])
-        off = modes.residual + FLOAT_ERROR * modes.S.size
-        pairs = zip(modes.factors, problem.floats.weights, strict=True)
-        sizes = np.array([np.abs(u.T @ v.ravel()) ** 2 for u, v in pairs])
-        spare = off * sum(float(np.sum(w**2)) for w in problem.floats.weights)
-        level = max(float(np.min(sizes[:-1] - sizes[-1])) - spare, 0.0)
+        known = mode_levels(problem)
+        if isinstance(known, Hypothesis):
+            return cls.refuse([*found, known])
+        modes, level, off = known
         rank, sigma_xx = input_rank(problem).value, to_float_array(problem.arguments[0])
         values = np.linalg.eigvalsh(modes.S @ sigma_xx @ modes.S.conj().T)
         spare = off * float(np.sum(np.abs(modes.S) ** 2) * np.linalg.norm(sigma_xx))
         sees = bool(np.linalg.matrix_rank(modes.S) == modes.S.shape[1])
         # fewer modes than input directions leave some of them unlearned: λ_r = 0
         least = float(values[-rank]) - spare if rank <= len(values) else 0.0
-        rate = 2 * level ** (len(sizes) - 1) * max(least, 0.0) * (1 - FLOAT_ERROR)
+        depth = len(problem.weights)
+        rate = 2 * level ** (depth - 1) * max(least, 0.0) * (1 - FLOAT_ERROR)
         found = [
             *found,
-            Hypothesis(words, True, network, modes.residual, exact=False),
+            decomposable(problem, modes),
             Hypothesis("S of full column rank", sees, f"{modes.S.shape}"),
         ]
         return cls.with_ball(problem, found, arb(rate))
@@ -195,6 +191,34 @@ def _ordered_proof() -> tuple[Identity, ...]:
             sympy.expand(first * second - level**2 - spare),
         ),
     )
+
+
+def decomposable(problem: Problem, modes: OrthogonalDecomposition | None) -> Hypothesis:
+    """Say whether the network has modes; they are known to rounding."""
+    words, network = "orthogonally decomposable", repr(problem.flow.network)
+    if modes is None:
+        return structural(words, False, network)
+    return Hypothesis(words, True, network, modes.residual, exact=False)
+
+
+def mode_levels(
+    problem: Problem,
+) -> tuple[OrthogonalDecomposition, float, float] | Hypothesis:
+    """Return the modes, λ rounded down, and the error of S; else what is missing.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of a network with one output.
+    """
+    modes = _modes(problem)
+    if modes is None:
+        return decomposable(problem, None)
+    off = modes.residual + FLOAT_ERROR * modes.S.size
+    pairs = zip(modes.factors, problem.floats.weights, strict=True)
+    sizes = np.array([np.abs(u.T @ v.ravel()) ** 2 for u, v in pairs])
+    spare = off * sum(float(np.sum(w**2)) for w in problem.floats.weights)
+    return modes, max(float(np.min(sizes[:-1] - sizes[-1])) - spare, 0.0), off
 
 
 def _modes(problem: Problem) -> OrthogonalDecomposition | None:

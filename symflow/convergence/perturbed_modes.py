@@ -248,15 +248,7 @@ class PerturbedModes(Bound, Theorem):
 
 
 def residual(problem: Problem, modes: Modes) -> Array:
-    """Return C = VᵀΣ_xx − diag(λ)Vᵀ, shape (k, d).
-
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    modes : Modes
-        The modes of its Σ_yx.
-    """
+    """Return C = VᵀΣ_xx − diag(λ)Vᵀ, shape (k, d)."""
     sigma_xx = to_float_array(problem.arguments[0])
     return np.asarray(modes.right.T @ sigma_xx - modes.lam[:, None] * modes.right.T)
 

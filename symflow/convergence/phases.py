@@ -23,12 +23,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
-from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.numbers import context_of, exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
@@ -276,12 +275,7 @@ def sharp_modes(problem: Problem) -> Modes:
 def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
     """Return the modes of Σ_yx that have σ_i > 0, with λ_i and w_i(0) on them.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    digits : int, optional
-        Decimal digits; without it the result is float64.
+    Without `digits` they are in float64.
     """
     at = problem.floats if digits is None else problem.at(digits)
     frames = singular_frames(at.arguments[1], digits, metric=at.arguments[0])
@@ -290,8 +284,7 @@ def joint_modes(problem: Problem, digits: int | None = None) -> Modes:
     left, right = frames.left[:, kept], frames.right[:, kept]
     sigma_xx, product = at.arguments[0], end_to_end(at.weights)
     if digits is not None:
-        context = mpmath.MPContext()
-        context.dps = 2 * digits
+        context = context_of(2 * digits)
         sigma_xx, product = (to_mpf_array(x, context) for x in (sigma_xx, product))
     turned, inside = right.T @ sigma_xx @ right, left.T @ product @ right
     gaps = sigma_xx @ right - right * np.diag(turned)

@@ -19,12 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.numbers import context_of, exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.threads import cached_property
 from symflow.claims import (
@@ -167,8 +166,7 @@ class RankOneRate(RateBound):
 
     def _parts(self, start: Array) -> tuple[float, float, float]:
         """Return |s − z_1|, 2L z_1^{3−2/L}K² and 2z_1K at `start`, rounded up."""
-        frame, context = setting(self.problem).frame, mpmath.MPContext()
-        context.dps = 2 * DIGITS
+        frame, context = setting(self.problem).frame, context_of(2 * DIGITS)
         matrix = to_mpf_array(start, context)
         cosine, sine = (part[0] for part in frame.angle(matrix[None]))
         tangent, first = (sine / cosine) ** 0.5, frame.first

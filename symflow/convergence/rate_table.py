@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Marked, Sheet
+from symflow.algebra.display import Marked, Sheet, escaped
 from symflow.algebra.outward import said_down
 from symflow.claims import Refusal
 from symflow.convergence.bound import RateBound
@@ -94,20 +94,19 @@ class Guarantees(Sequence[RateBound]):
             (bound.name, str(bound.reference), _what(bound), _falling(bound))
             for bound in self.bounds
         ]
-        return Sheet(
-            self._count,
-            header=("bound", "paper", "what falls", "at least as"),
-            rows=tuple(rows),
-            notes=tuple(self._reasons),
-        ).markdown()
+        header = ("bound", "paper", "what falls", "at least as")
+        sheet = Sheet(self._count, header=header, rows=tuple(rows)).markdown()
+        return "\n".join([sheet, "", *(f"* {escaped(why)}" for why in self._reasons)])
 
     def __repr__(self) -> str:
         lines = [f"{self._count}:"]
         for bound in self.bounds:
             part = bound.rate / self.rate if self.rate > 0 else 1.0
+            pace = f"at rate {said_down(bound.rate)} ({part:.0%} of the fastest)"
+            pace = f"as {bound.falls}" if bound.falls else pace
             lines.append(
-                f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} falls at "
-                f"rate {said_down(bound.rate)} ({part:.0%} of the fastest)"
+                f"  {bound.name:<18} {bound.reference!s:<21} {_what(bound)} "
+                f"falls {pace}"
             )
         return "\n".join([*lines, *(f"  {reason}" for reason in self._reasons)])
 
@@ -122,15 +121,17 @@ class Guarantees(Sequence[RateBound]):
     @property
     def _reasons(self) -> list[str]:
         """What keeps each of the others from applying; what holds needs no words."""
-        reasons = []
+        names: dict[str, list[str]] = {}
         for refusal in self.refusals:
-            failed = [str(h) for h in refusal.hypotheses if not h.holds]
-            reasons.append(f"{refusal.name} not: {' · '.join(failed)}")
-        return reasons
+            failed = " · ".join(str(h) for h in refusal.hypotheses if not h.holds)
+            names.setdefault(failed, []).append(refusal.name)
+        return [f"{', '.join(those)} not: {why}" for why, those in names.items()]
 
 
 def _falling(bound: RateBound) -> Marked:
     rate = said_down(bound.rate)
+    if bound.falls:
+        return Marked(bound.falls, bound.falls)
     return Marked(f"e^(−{rate} t)", f"$e^{{-{rate}\\,t}}$")
 
 

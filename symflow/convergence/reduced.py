@@ -184,10 +184,7 @@ class ReducedStart:
 def reduced_start(problem: Problem) -> ReducedStart:
     """Read a start and its data as exactly as they were given.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss, dense layers, and Σ_xx other than zero.
+    The problem has the squared loss, dense layers, and Σ_xx other than zero.
     """
     return problem.remembered("reduced start", lambda: _reduced_start(problem))
 

@@ -10,6 +10,8 @@ change the sign of its determinant.  A start is called
   factors of W* have a smaller left side than ‖W*‖_*), so that both the product and the
   imbalance are, and the layers have to grow before the loss can fall;
 * between otherwise.
+
+Weight decay fades the kernel itself, so that no start is lazy for good.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.spectra import in_balls
 from symflow.claims import all_hold, check, strictly
-from symflow.claims.conditions import balanced_start
+from symflow.claims.conditions import balanced_start, on_flow, squared_loss
 from symflow.claims.hypothesis import ROUNDING
 from symflow.convergence.bound import ROUNDED_DOWN, refuse_zero_inputs
 from symflow.convergence.deep import deficiency_margin
@@ -36,7 +38,8 @@ from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.imbalance import ImbalanceLevels
 from symflow.flow.least_squares import LeastSquares, least_squares
-from symflow.flow.problem import Problem, bind_gradient
+from symflow.flow.plain import bind_gradient
+from symflow.flow.problem import Problem
 
 #: A start this small against the target is rich, a kernel that moves less is lazy.
 SMALL, STILL = 0.05, 0.5
@@ -143,7 +146,7 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     """
     problem = bind_gradient(flow, data, init, rng, "regime(flow, data, init)")
     refuse_zero_inputs(problem, "regime(flow, data, init)")
-    found = check(TWO_LAYERS[:-1], problem)
+    found = check((on_flow(squared_loss, decay=True), *TWO_LAYERS[1:-1]), problem)
     if not all_hold(found):
         failed = "; ".join(str(part) for part in found if not part.holds)
         msg = f"regime(flow, data, init): {failed}"

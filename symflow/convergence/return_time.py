@@ -98,19 +98,7 @@ class FarAway(Theorem):
 def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     """Return ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to `strength`.
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    first : float
-        z_1.
-    strength : float
-        The size at the start; infinite by default.
-
-    Returns
-    -------
-    float
-        The time after which s ≤ 2z_1.
+    From a start of the size `strength`, infinite by default, s ≤ 2z_1 after this time.
 
     Examples
     --------

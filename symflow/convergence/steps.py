@@ -70,12 +70,7 @@ class DescentBound(Bound, Theorem):
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
         """Return the bound for steps of this size, or the hypotheses that fail.
 
-        Parameters
-        ----------
-        problem : Problem
-            With two dense layers and the squared loss.
-        step : float
-            η.
+        The problem has two dense layers and the squared loss.
         """
         found = check(cls.conditions, problem)
         usable = 0 < step < np.inf
@@ -177,7 +172,6 @@ class UniformDescent(DescentBound):
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
-        """Return the bound for steps of this size, or the hypotheses that fail."""
         answer = super().attempt(problem, step)
         if isinstance(answer, Refusal):
             return answer

@@ -106,15 +106,7 @@ class ThreeLayerRate(LossBound):
 def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 
-    Parameters
-    ----------
-    weights : tuple of ndarray
-        W_1, W_2, W_3.
-
-    Returns
-    -------
-    float
-        Not negative, and rounded down.
+    It is not negative, and rounded down.
 
     Examples
     --------

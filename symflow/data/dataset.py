@@ -9,7 +9,17 @@ from typing import Any
 
 import sympy
 
-from symflow.algebra.arrays import Array, as_array, is_exact_array, to_float_array
+from symflow.algebra.arrays import (
+    Array,
+    as_array,
+    centred,
+    has_sets,
+    is_exact_array,
+    one_kind,
+    refuse_sets,
+    to_float_array,
+)
+from symflow.algebra.balls import gram_of_sets
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
 from symflow.data.exact import exact_gram
@@ -224,6 +234,7 @@ class Dataset(Displayed):
         >>> Dataset([1.0, 3.0], [2.0, 2.0]).centered().X.tolist()
         [[-1.0], [1.0]]
         """
+        refuse_sets([self.X, self.Y])
         return self._with(centered(self.X), centered(self.Y))
 
     def standardized(self) -> Dataset:
@@ -242,6 +253,7 @@ class Dataset(Displayed):
         >>> Dataset([1.0, 3.0], [2.0, 6.0]).standardized().Y.tolist()
         [[-1.0], [1.0]]
         """
+        refuse_sets([self.X, self.Y])
         refuse_constants([(self.X, self.inputs), (self.Y, self.targets)])
         return self._with(standardized(self.X), standardized(self.Y))
 
@@ -266,6 +278,7 @@ class Dataset(Displayed):
         >>> data.unwhiten([[3.0, 1.0]]).round(12).tolist()
         [[1.5, 1.0]]
         """
+        refuse_sets([self.X, self.Y])
         x, T = whitening(self.X, self.inputs)
         result = self._with(x, self.Y)
         result.__dict__["_whitening"] = T
@@ -309,8 +322,12 @@ class Dataset(Displayed):
                 f"than the {MOST_COLUMNS} columns whose moments fit into memory"
             )
             raise InvalidData(msg)
-        count: Any = sympy.Integer(self.n) if self.exact else self.n
         x, y = self.X, self.Y
+        if has_sets(x) or has_sets(y):
+            pairs = {"xx": (x, x), "yx": (y, x), "yy": (y, y)}
+            grams = {f"sigma_{k}": gram_of_sets(*p, self.n) for k, p in pairs.items()}
+            return moments_of(grams, self.n)
+        count: Any = sympy.Integer(self.n) if self.exact else self.n
         parts = {"xx": x.T @ x / count, "yx": y.T @ x / count, "yy": y.T @ y / count}
         if not self.exact:
             for name in ("xx", "yy"):
@@ -344,8 +361,8 @@ class Dataset(Displayed):
             f"{counted(self.n, 'sample')}, {counted(self.d, 'input')}, "
             f"{counted(self.m, 'target')}"
         )
-        rows = _column_rows("X", self.inputs, to_float_array(self.X))
-        rows += _column_rows("Y", self.targets, to_float_array(self.Y))
+        rows = _column_rows("X", self.inputs, to_float_array(centred(self.X)))
+        rows += _column_rows("Y", self.targets, to_float_array(centred(self.Y)))
         header = ("", "column", "mean", "std", "smallest", "largest")
         return Sheet(f"Dataset of {size}, {kind}", rows=tuple(rows), header=header)
 
@@ -359,7 +376,9 @@ def _one_kind(X: Any, Y: Any) -> tuple[Array, Array]:
         as_array(value, f"Dataset({name}=…)", integers_exact=False)
         for value, name in zip(given, "XY", strict=True)
     ]
-    if any(is_exact_array(array) for array in arrays):
+    if any(map(has_sets, arrays)):
+        arrays = one_kind(arrays)
+    elif any(is_exact_array(array) for array in arrays):
         arrays = [as_array(value, "Dataset(X, Y)") for value in given]
         if not all(is_exact_array(array) for array in arrays):
             arrays = [to_float_array(array) for array in arrays]
@@ -372,7 +391,9 @@ def _column_rows(
     shown = names[:SHOWN_COLUMNS]
     rows = []
     for name, column in zip(shown, array.T, strict=False):
-        numbers = (column.mean(), column.std(), column.min(), column.max())
+        mean, spread = column.mean(), column.std()
+        rounded = mean if abs(mean) > 1e-13 * spread else 0.0  # it was subtracted
+        numbers = (rounded, spread, column.min(), column.max())
         rows.append((letter, name, *(f"{number:.4g}" for number in numbers)))
     hidden = len(names) - len(shown)
     more = (letter, f"… and {hidden} more columns", "", "", "", "")

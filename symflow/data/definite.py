@@ -9,11 +9,11 @@ in integers.
 from __future__ import annotations
 
 import flint
-import mpmath
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import context_of
 from symflow.algebra.rational import to_flint
 
 #: How far the entries of a float matrix may be from symmetric, relative to the largest.
@@ -28,11 +28,6 @@ IRRATIONAL_DIGITS = 60
 
 def is_symmetric(matrix: Array) -> bool:
     """Say whether a square matrix is symmetric: exactly, or to 1e-12 if of floats.
-
-    Parameters
-    ----------
-    matrix : ndarray
-        Floats, or SymPy numbers.
 
     Examples
     --------
@@ -55,11 +50,6 @@ def smallest_eigenvalue_if_indefinite(matrix: Array) -> float | None:
     Rational entries are decided exactly, other exact ones with 60 digits, floats up to
     rounding.
 
-    Parameters
-    ----------
-    matrix : ndarray
-        Symmetric, of floats or SymPy numbers.
-
     Examples
     --------
     >>> smallest_eigenvalue_if_indefinite(np.diag([1.0, -2.0]))
@@ -80,11 +70,6 @@ def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
     Rational entries are decided exactly.  Floats have to show it: in units in which the
     diagonal of Σ_xx is 1, an eigenvalue within rounding of zero with a part of Σ_yx
     that rounding cannot explain; data have |Σ_yx v|² ≤ tr Σ_yy vᵀΣ_xxv.
-
-    Parameters
-    ----------
-    sigma_xx, sigma_yx : ndarray
-        Of floats or SymPy numbers.
 
     Examples
     --------
@@ -112,8 +97,7 @@ def _rational(matrix: flint.fmpq_mat) -> bool:
 
 
 def _irrational(matrix: Array) -> bool:
-    context = mpmath.MPContext()
-    context.dps = IRRATIONAL_DIGITS
+    context = context_of(IRRATIONAL_DIGITS)
     entries = to_mpf_array(matrix, context)
     eigenvalues = context.eigsy(context.matrix(entries.tolist()), eigvals_only=True)
     largest = max(abs(value) for value in eigenvalues)

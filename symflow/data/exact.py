@@ -28,16 +28,7 @@ Floats = NDArray[np.float64]
 def exact_gram(left: Floats, right: Floats, count: int = 1) -> Array:
     """Return leftᵀ·right / count for float64 arrays as rational numbers.
 
-    Parameters
-    ----------
-    left, right : ndarray, shapes (n, d) and (n, m)
-        Finite floats, taken as the binary rationals that they are.
-    count : int
-        What the sums are divided by.
-
-    Returns
-    -------
-    array of SymPy rationals, shape (d, m)
+    Shapes are (n, d), (n, m) and (d, m); floats are the binary rationals that they are.
 
     Examples
     --------

@@ -103,7 +103,7 @@ def completed(
     if missing == "drop":
         kept = ~np.any([*gaps.values()], axis=0)
         if not kept.any():
-            msg = f"{call}: no row is complete; missing are {_counted(holes)}"
+            msg = f"{call}: no row is complete; numbers are missing, {_counted(holes)}"
             raise InvalidData(msg)
         return {name: column[kept] for name, column in columns.items()}
     refused = {
@@ -113,8 +113,8 @@ def completed(
     }
     if refused:
         msg = (
-            f"{call}: missing are {_counted(refused)}. Dataset.from_frame(…, missing="
-            "'drop') leaves out such rows, 'mean' fills inputs that are partly known"
+            f"{call}: numbers are missing, {_counted(refused)}. Dataset.from_frame(…, "
+            "missing='drop') leaves out such rows, 'mean' fills inputs partly known"
         )
         raise InvalidData(msg)
     for name in holes:

@@ -12,7 +12,7 @@ import numpy as np
 from symflow.algebra.arrays import (
     Array,
     as_array,
-    is_exact_array,
+    one_kind,
     to_exact_array,
     to_float_array,
 )
@@ -70,9 +70,7 @@ class Measurements(Displayed):
                 f"matrices of A; got an array of shape {np.shape(y)}"
             )
             raise ShapeMismatch(msg)
-        parts = [*matrices, values]
-        if not all(is_exact_array(part) for part in parts):
-            parts = [to_float_array(part) for part in parts]
+        parts = one_kind([*matrices, values])
         _fill(self, np.stack(parts[:-1]), parts[-1][:, 0])
 
     @classmethod

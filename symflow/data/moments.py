@@ -15,7 +15,10 @@ import sympy
 from symflow.algebra.arrays import (
     Array,
     as_array,
+    centred,
+    has_sets,
     is_exact_array,
+    one_kind,
     to_exact_array,
     to_float_array,
 )
@@ -86,17 +89,17 @@ class Moments(Displayed):
         self, sigma_xx: Any, sigma_yx: Any, sigma_yy: Any = None, n: int | None = None
     ) -> None:
         given = {"sigma_xx": sigma_xx, "sigma_yx": sigma_yx, "sigma_yy": sigma_yy}
-        parts = _one_kind(
-            {
-                name: as_array(part, f"Moments({name}=…)")
-                for name, part in given.items()
-                if part is not None or name != "sigma_yy"
-            }
-        )
+        read = {
+            name: as_array(part, f"Moments({name}=…)")
+            for name, part in given.items()
+            if part is not None or name != "sigma_yy"
+        }
+        parts = dict(zip(read, one_kind(read.values()), strict=True))
         _check_shapes(parts)
         for name in parts.keys() - {"sigma_yx"}:
             parts[name] = _symmetric(parts[name], name)
-        _check_definite(parts)
+        if not any(map(has_sets, parts.values())):  # else it is up to `enclose`
+            _check_definite(parts)
         _fill(self, parts, _sample_count(n))
 
     @property
@@ -131,7 +134,7 @@ class Moments(Displayed):
 
     def _sheet(self) -> Sheet:
         kind = "exact numbers" if self.exact else "float64"
-        spectrum = np.linalg.eigvalsh(to_float_array(self.sigma_xx))
+        spectrum = np.linalg.eigvalsh(to_float_array(centred(self.sigma_xx)))
         # Σ_xx is semidefinite: what is below its rounding is zero.
         seen = len(spectrum) * np.finfo(float).eps * abs(spectrum[-1])
         low = spectrum[0] if abs(spectrum[0]) > seen else 0.0
@@ -177,6 +180,8 @@ def whitened(sigma_yx: Any) -> Moments:
     array = as_array(sigma_yx, "whitened(sigma_yx=…)")
     size = array.shape[1]
     identity = sympy.eye(size) if is_exact_array(array) else np.eye(size)
+    if has_sets(array):
+        return Moments(identity, array)
     moments = Moments(identity, array, array @ array.T)
     object.__setattr__(moments, "explained", True)
     return moments
@@ -185,12 +190,7 @@ def whitened(sigma_yx: Any) -> Moments:
 def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
     """Return moments that were formed from data, and need no check.
 
-    Parameters
-    ----------
-    parts : dict
-        The arrays sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
-    n : int or None
-        The number of samples.
+    The `parts` are sigma_xx, sigma_yx and perhaps sigma_yy, all float64 or all exact.
     """
     moments = object.__new__(Moments)
     _fill(moments, parts, n)
@@ -199,13 +199,6 @@ def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
 
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, ``"1 input"`` or ``"2 inputs"``.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    noun : str
-        What, in the singular.
 
     Examples
     --------
@@ -221,12 +214,6 @@ def _fill(moments: Moments, parts: dict[str, Array], n: int | None) -> None:
     object.__setattr__(moments, "n", n)
     object.__setattr__(moments, "exact", is_exact_array(parts["sigma_yx"]))
     object.__setattr__(moments, "explained", False)
-
-
-def _one_kind(parts: dict[str, Array]) -> dict[str, Array]:
-    if all(is_exact_array(part) for part in parts.values()):
-        return parts
-    return {name: to_float_array(part) for name, part in parts.items()}
 
 
 def _check_shapes(parts: dict[str, Array]) -> None:

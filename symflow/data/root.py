@@ -36,16 +36,7 @@ Floats = NDArray[np.float64]
 def root_of(source: Any, moments: Sequence[Array]) -> Floats:
     """Return a root of the joint moments of data.
 
-    Parameters
-    ----------
-    source : Dataset or Moments, optional
-        The data.
-    moments : sequence of arrays
-        Σ_xx, Σ_yx and Σ_yy, which are read where there is no source.
-
-    Returns
-    -------
-    ndarray, shape (k, d + m)
+    It has shape (k, d + m); Σ_xx, Σ_yx and Σ_yy are read where there is no source.
 
     Examples
     --------

@@ -33,19 +33,8 @@ def read_table(
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     r"""Return the column names and the numbers of a comma separated file.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file; read through gzip where the name ends with ``.gz``.
-    call : str
-        Call to name in an error message.
-
-    Returns
-    -------
-    names : tuple of str
-        The header line.
-    values : ndarray of float64, shape (rows, columns)
-        The lines below it; blank lines are skipped.
+    The file is read through gzip where its name ends with ``.gz``, and blank lines are
+    skipped; the numbers have shape (rows, columns).  An error names `call`.
 
     Raises
     ------

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.arrays import Array, lifted, to_float_array, to_mpf_array
+from symflow.algebra.numbers import context_of, to_float
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
 from symflow.networks import (
@@ -104,18 +103,8 @@ class Coordinates:
 def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | None:
     """Return the coordinates of a problem, or None for any other network.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    digits : int, optional
-        Digits of the numbers; float64 without it.
-
-    Returns
-    -------
-    Coordinates or None
-        None where the network is neither diagonal nor an orthogonally decomposable
-        tensor with real factors.
+    That is None where the network is neither diagonal nor an orthogonally decomposable
+    tensor with real factors; without `digits` the numbers are in float64.
 
     Examples
     --------
@@ -133,12 +122,12 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     kind, depth = known
     context = _context(digits)
     given = problem.arguments if context is None else problem.exact_arguments
-    sigma_xx, sigma_yx = (_lifted(array, context) for array in given)
-    weights = tuple(_lifted(weight.ravel(), context) for weight in problem.weights)
+    sigma_xx, sigma_yx = (lifted(array, context) for array in given)
+    weights = tuple(lifted(weight.ravel(), context) for weight in problem.weights)
     if not isinstance(problem.flow.network, TensorNetwork):
         return Coordinates(kind, depth, weights, sigma_yx[0], sigma_xx)
     frame = _decomposed(problem.flow.network, digits or FLOAT_DIGITS)
-    S, *factors = (_lifted(array, context) for array in (frame.S, *frame.factors))
+    S, *factors = (lifted(array, context) for array in (frame.S, *frame.factors))
     amplitudes = tuple(U.T @ w for U, w in zip(factors, weights, strict=True))
     parts = zip(factors, weights, amplitudes, strict=True)
     idle = tuple(w - U @ a for U, w, a in parts)
@@ -246,12 +235,4 @@ def _matrix(matrix: Any) -> Array:
 
 
 def _context(digits: int | None) -> Any:
-    if digits is None:
-        return None
-    context = mpmath.MPContext()
-    context.dps = digits
-    return context
-
-
-def _lifted(array: Array, context: Any) -> Array:
-    return to_float_array(array) if context is None else to_mpf_array(array, context)
+    return None if digits is None else context_of(digits)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import sympy
 
 from symflow.algebra.calculus import push_forward
+from symflow.algebra.display import Typeset
 from symflow.algebra.nodes import Leaf, Node, add, product, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -28,7 +29,7 @@ from symflow.networks import AbstractNetwork, Dense, Network
 
 
 @dataclass(frozen=True)
-class EndToEndFlow:
+class EndToEndFlow(Typeset):
     """The induced flow of W = W_L⋯W_1, in general and for balanced weights.
 
     Parameters
@@ -152,10 +153,7 @@ class EndToEndFlow:
 def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     """Return the weight decay of every weight.
 
-    Raises
-    ------
-    InvalidArgument
-        If the loss has them for another number of weights.
+    Raises InvalidArgument if the loss has them for another number of weights.
     """
     if not isinstance(loss.l2, sympy.Tuple):
         return (loss.l2,) * network.depth

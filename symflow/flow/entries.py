@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy
@@ -11,7 +11,7 @@ import sympy
 from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.widths import as_width, solve_widths
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,13 +24,20 @@ class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
         Entries of W1 row by row, then of W2, ….
     rhs : tuple of sympy.Expr
         Their time derivatives.
+    matrices : dict of MatrixSymbol to sympy.Matrix
+        Weights and data, written out in these scalars.
     """
 
     state: tuple[sympy.Symbol, ...]
     rhs: tuple[sympy.Expr, ...]
+    matrices: dict[sympy.MatrixSymbol, sympy.Matrix] = field(compare=False)
 
     def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:
-        return dict(zip(self.state, self.rhs, strict=True))[symbol]
+        found = dict(zip(self.state, self.rhs, strict=True))
+        if symbol not in found:
+            msg = f"entries[{symbol!r}]: no such entry; they are {self.state}"
+            raise UnknownName(msg)
+        return found[symbol]
 
     def __iter__(self) -> Iterator[sympy.Symbol]:
         return iter(self.state)
@@ -53,11 +60,14 @@ def entries(
 ) -> Entries:
     """Write matrix ODEs out entry by entry; see `GradientFlow.entries`."""
     sizes = _sizes(declared, list(declared) if widths is None else widths)
-    symbols = [explicit(at_sizes(symbol, sizes)) for symbol in state]
+    found = {symbol for rate in rhs for symbol in rate.atoms(sympy.MatrixSymbol)}
+    symbols = [*state, *sorted(found - {*state}, key=str)]
+    matrices = {symbol: explicit(at_sizes(symbol, sizes)) for symbol in symbols}
     values = [entrywise(at_sizes(expression, sizes)) for expression in rhs]
     return Entries(
-        tuple(entry for matrix in symbols for entry in matrix),
+        tuple(entry for symbol in state for entry in matrices[symbol]),
         tuple(entry for matrix in values for entry in matrix),
+        matrices,
     )
 
 

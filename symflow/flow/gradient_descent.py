@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 import sympy
 
-from symflow.algebra.display import Listed
+from symflow.algebra.display import Listed, Typeset
 from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
+from symflow.flow.heavy_ball import HeavyBall
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Typeset):
     """Gradient descent with a constant step size η; made by `gradient_descent`.
 
     Parameters
@@ -83,21 +84,18 @@ class GradientDescent:
 
 
 def flow_expected(call: str, given: object) -> str:
-    """Return the message on what is no gradient flow, and say what answers for descent.
-
-    Parameters
-    ----------
-    call : str
-        Call and argument to name.
-    given : object
-        What came instead.
-    """
+    """Return the message on what is no gradient flow, and what answers for descent."""
     advice = ""
     if isinstance(given, GradientDescent):
         advice = (
             ". Its flow is gd.flow, for which this answers; descend(gd, data, init, "
             "steps, step_size=…) runs the steps, and companions(gd.flow, data, init) "
             "has what is known of them"
+        )
+    if isinstance(given, HeavyBall):
+        advice = (
+            ". Its gradient flow is ball.flow, for which this answers; simulate, "
+            "precise, conserved and count_conserved take the heavy ball itself"
         )
     msg = f"{call}: needs a gradient flow, as from gradient_flow(network, loss); "
     return f"{msg}got {given!r}{advice}"

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Self
 
 import sympy
 
-from symflow.algebra.display import Listed
+from symflow.algebra.display import Listed, Typeset
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -45,7 +46,7 @@ LATEX_LIMIT = 5_000
 
 
 @dataclass(frozen=True)
-class GradientFlow:
+class GradientFlow(Typeset):
     """The gradient flow of `loss` on the parameters of `network`.
 
     Made by `gradient_flow`.  It is immutable, compares by its network and its loss,
@@ -117,6 +118,16 @@ class GradientFlow:
     def is_gradient(self) -> bool:
         """Whether this is θ̇ = −∇ℒ itself: ordinary time, one rate for all weights."""
         return self.clock == "time" and not self.learning_rates
+
+    @property
+    def fading(self) -> Fraction:
+        """The number c of a friction c/t, which only a heavy ball has."""
+        return Fraction(0)
+
+    @property
+    def at_rest(self) -> GradientFlow:
+        """The gradient flow of the model and the loss: this, but for a heavy ball."""
+        return self
 
     def speed(self, weight: int) -> sympy.Expr:
         """Return the learning rate of one of the weights.
@@ -283,15 +294,7 @@ class GradientFlow:
 
 
 def latex_lines(equations: Sequence[sympy.Eq], of: str) -> str:
-    """Return equations below each other in LaTeX, or where to see very long ones.
-
-    Parameters
-    ----------
-    equations : sequence of sympy.Eq
-        One per line.
-    of : str
-        What they belong to.
-    """
+    """Return equations below each other in LaTeX, or where to see very long ones."""
     lines: list[str] = []
     for equation in equations:
         lines.append(latex(equation).replace("=", "&=", 1))

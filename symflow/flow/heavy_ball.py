@@ -1,4 +1,9 @@
-"""The heavy ball θ̈ + τθ̇ + ∇ℒ(θ) = 0: gradient flow with momentum."""
+"""The heavy ball θ̈ + τθ̇ + ∇ℒ(θ) = 0: gradient flow with momentum.
+
+The friction τ is constant, or c/t as in the limit of Nesterov's method, c = 3 (Su, Boyd
+and Candès 2016).  From rest at t = 0 the latter has one regular solution,
+θ̈(0) = −∇ℒ/(1 + c).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ class HeavyBall:
     flow : GradientFlow
         The flow of the same network and loss.
     friction : sympy.Expr
-        τ ≥ 0, a number or a symbol.
+        τ ≥ 0: a number, a symbol, or c/t in the time t.
     """
 
     flow: GradientFlow
@@ -49,6 +54,11 @@ class HeavyBall:
     def state(self) -> tuple[sympy.MatrixSymbol, ...]:
         """The weights, then their velocities."""
         return (*self.flow.state, *map(dotted, self.flow.state))
+
+    @property
+    def fading(self) -> sympy.Expr:
+        """The number c of a friction c/t; 0 where the friction is constant."""
+        return _over_time(self.friction)[0]
 
     @cached_property
     def accelerations(self) -> tuple[Node, ...]:
@@ -88,18 +98,20 @@ def heavy_ball(
         For example ``LinearNetwork("d", "h", "m")``; widths may be symbols.
     loss : Loss
         For example ``SquaredLoss()``.
-    friction : number, str or sympy.Symbol
-        τ, not negative; a name becomes a symbol.
+    friction : number, str or sympy.Expr
+        τ, not negative; a name becomes a symbol.  With ``t = sympy.Symbol("t")`` it may
+        be c/t, for example ``3/t``.
 
     Returns
     -------
     HeavyBall
-        The equations, for `conserved` and `count_conserved`.
+        The equations, for `conserved`, `count_conserved`, `simulate` and `precise`.
 
     Raises
     ------
     InvalidArgument
-        If an argument is of the wrong kind, or the friction is negative.
+        If an argument is of the wrong kind, the friction is negative, or depends on t
+        otherwise than as c/t.
 
     Examples
     --------
@@ -108,12 +120,38 @@ def heavy_ball(
     Ẅ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − τ·Ẇ₁
     Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
     """
-    name = parameter(friction, "heavy_ball(friction=…)", nonnegative=True)
-    tau = name or exact(repr(friction) if isinstance(friction, float) else friction)
+    size, time = _over_time(friction)
+    tau = size if time else friction
+    name = parameter(tau, "heavy_ball(friction=…)", nonnegative=True)
+    tau = name or exact(repr(tau) if isinstance(tau, float) else tau)
     if tau.is_negative:
         msg = f"heavy_ball(friction=…): cannot be negative; got {friction!r}"
         raise InvalidArgument(msg)
-    return HeavyBall(gradient_flow(network, loss), tau)
+    flow = gradient_flow(network, loss)
+    names = [symbol.name for symbol in flow.state]
+    if not {*names}.isdisjoint(dotted(symbol).name for symbol in flow.state):
+        msg = f"heavy_ball(network, …): a parameter has the name of a velocity; {names}"
+        raise InvalidArgument(msg)
+    return HeavyBall(flow, tau / time if time else tau)
+
+
+def _over_time(friction: Any) -> tuple[sympy.Expr, sympy.Symbol | None]:
+    """Return c and t of a friction c/t; 0 and None for one that is constant.
+
+    Raises InvalidArgument where it depends on t in another way.
+    """
+    symbols = friction.free_symbols if isinstance(friction, sympy.Expr) else ()
+    time = next((s for s in symbols if s.name == "t" and s != friction), None)
+    if time is None:
+        return sympy.S.Zero, None
+    size = sympy.cancel(friction * time)
+    if time in size.free_symbols:
+        msg = (
+            "heavy_ball(friction=…): needs a number, a symbol, or c/t with a number or "
+            f"a symbol c; got {friction}"
+        )
+        raise InvalidArgument(msg)
+    return size, time
 
 
 def twice_dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:

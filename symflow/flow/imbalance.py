@@ -38,12 +38,8 @@ from symflow.algebra.spectra import (
 class ImbalanceLevels:
     """Spreads and level of the imbalance of two layers.
 
-    Parameters
-    ----------
-    plus, minus : float or arb
-        The spreads Δ₊ and Δ₋ of its positive and of its negative part.
-    level : float or arb
-        The level Δ.
+    `plus` and `minus` are the spreads Δ₊ and Δ₋ of its positive and of its negative
+    part, `level` is Δ; floats or balls.
     """
 
     plus: Any
@@ -85,17 +81,8 @@ class ImbalanceLevels:
 def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
     """Return spreads and level of D = AᵀA − BBᵀ.
 
-    Parameters
-    ----------
-    difference : ndarray, shape (h, h)
-        D, symmetric.
-    r, m : int
-        Rows of A and columns of B.
-
-    Returns
-    -------
-    ImbalanceLevels
-        Δ₊, Δ₋, rounded up, and Δ, rounded down.
+    D is symmetric, A has r rows and B m columns.  Spreads are rounded up, and the level
+    is rounded down.
 
     Examples
     --------

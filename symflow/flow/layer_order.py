@@ -19,12 +19,8 @@ from symflow.networks import AbstractNetwork
 def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
     """Return what belongs to the weights of a model, first layer first.
 
-    Parameters
-    ----------
-    parts : tuple
-        One per weight, in the order of the model's parameters.
-    network : AbstractNetwork
-        The model.
+    The `parts` are in the order of the model's parameters, one per weight; or one of
+    several kinds each, as weights and then velocities.
 
     Examples
     --------
@@ -36,18 +32,15 @@ def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[An
     if network.product is None:
         return parts
     symbols = network.parameters
-    return tuple(parts[symbols.index(s)] for s in network.product.parameters)
+    starts = range(0, len(parts), len(symbols))
+    places = [symbols.index(s) for s in network.product.parameters]
+    return tuple(parts[start + place] for start in starts for place in places)
 
 
 def in_given_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[Any, ...]:
     """Return what belongs to the layers of a product in the order of the parameters.
 
-    Parameters
-    ----------
-    parts : tuple
-        One per layer, first layer first.
-    network : AbstractNetwork
-        The model.
+    The `parts` have the first layer first.
     """
     if network.product is None:
         return parts
@@ -58,12 +51,8 @@ def in_given_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[An
 def layered(flow: GradientFlow, init: Any = None) -> tuple[GradientFlow, Any]:
     """Return the flow of the network of layers, and the start that belongs to it.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Any flow; one of another model comes back as it is.
-    init : Init or sequence of array_like
-        A rule, or the weights in the order of the parameters.
+    The start is a rule, or the weights in the order of the parameters; the flow of
+    another model comes back as it is.
     """
     network = getattr(flow, "network", None)
     product = getattr(network, "product", None)
@@ -71,10 +60,11 @@ def layered(flow: GradientFlow, init: Any = None) -> tuple[GradientFlow, Any]:
         return flow, init
     loss: Any = flow.loss
     if isinstance(loss.l2, sympy.Tuple):
-        loss = replace(loss, l2=sympy.Tuple(*in_layer_order(flow.decays, network)))
+        decays = in_layer_order(flow.decays[: network.depth], network)
+        loss = replace(loss, l2=sympy.Tuple(*decays))
     rates = flow.learning_rates and in_layer_order(flow.learning_rates, network)
-    turned = GradientFlow(product, loss, flow.clock, rates)
+    turned = replace(flow, network=product, loss=loss, learning_rates=rates)
     rule = None if init is None else as_init(init)
-    if isinstance(rule, GivenInit) and len(rule.weights) == len(network.parameters):
+    if isinstance(rule, GivenInit) and not len(rule.weights) % network.depth:
         return turned, GivenInit(list(in_layer_order(rule.weights, network)))
     return turned, init

@@ -17,18 +17,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import mpmath
 import numpy as np
 import sympy
 from flint import fmpq_mat
 
 from symflow.algebra.arrays import (
     Array,
-    is_exact_array,
     to_float_array,
     to_mpf_array,
 )
 from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
 from symflow.algebra.rational import from_flint, to_flint
@@ -39,22 +38,15 @@ from symflow.flow.problem import Problem
 COARSE = 1e-6
 #: Digits for them.
 FINE_DIGITS = 50
-#: What rounding may put off the row space, relative.
-ALLOWED_OFF = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
 class LeastSquares:
     """The reduced least-squares problem; made by `least_squares`.
 
-    Parameters
-    ----------
-    eigenvalues : ndarray, shape (r,)
-        The positive eigenvalues of Σ_xx, largest first.
-    frame : ndarray, shape (d, r)
-        Φ, their eigenvectors.
-    target : ndarray, shape (m, r)
-        Ŷ = Σ_yxΦΛ^{−1/2}.
+    The `eigenvalues` are the positive ones of Σ_xx, largest first, shape (r,), the
+    `frame` Φ has their eigenvectors, shape (d, r), and the `target` is Ŷ =
+    Σ_yxΦΛ^{−1/2}, shape (m, r).
     """
 
     eigenvalues: Array
@@ -89,15 +81,6 @@ class LeastSquares:
         """Return M(I − ΦΦᵀ), the part of M that the inputs do not see."""
         return np.asarray(matrix - matmul(matmul(matrix, self.frame), self.frame.T))
 
-    def allowance(self, problem: Problem) -> float:
-        """Return how far off the row space rounded data alone may lead, relative.
-
-        The null space of a rounded Σ_xx is one up to rounding only; exact data have no
-        such excuse.
-        """
-        exact = all(map(is_exact_array, problem.arguments))
-        return 0.0 if exact or self.rank == len(self.frame) else ALLOWED_OFF
-
     @property
     def rounded(self) -> LeastSquares:
         """The same in float64."""
@@ -112,17 +95,7 @@ class LeastSquares:
 def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     """Reduce the squared loss of a problem to its nonzero input directions.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    context : mpmath.MPContext, optional
-        Arithmetic of the result; float64 without it.
-
-    Returns
-    -------
-    LeastSquares
-        Eigenvalues, frame and target.
+    It is in float64 without a `context`.
 
     Examples
     --------
@@ -157,8 +130,7 @@ def _smallest(sigma_xx: Array, rank: int) -> float:
 
 def finely(problem: Problem) -> LeastSquares:
     """Return the reduced problem to `FINE_DIGITS` digits, of the numbers as given."""
-    context = mpmath.MPContext()
-    context.dps = FINE_DIGITS
+    context = context_of(FINE_DIGITS)
     return _reduce(problem.sharp.arguments, input_rank(problem).value, context)
 
 
@@ -174,13 +146,7 @@ def _reduce(moments: Iterable[Array], rank: int, context: Any = None) -> LeastSq
 
 
 def input_rank(problem: Problem) -> Rank:
-    """Return the rank of Σ_xx, of the numbers as they were given where that is clear.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-    """
+    """Return the rank of Σ_xx, of the numbers as given where that is clear."""
     return problem.remembered("input rank", lambda: _input_rank(problem))
 
 
@@ -217,15 +183,7 @@ def exact_least_norm(problem: Problem) -> Array | None:
 
     With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xxCᵀ)⁻¹C.
 
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-
-    Returns
-    -------
-    array of Fraction or None
-        Shape (m, d); None if the moments are irrational, or the loss has no minimum.
+    It has shape (m, d); None if the moments are irrational, or the loss has no minimum.
 
     Examples
     --------

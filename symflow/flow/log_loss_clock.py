@@ -27,15 +27,7 @@ CLOCKED_LATEX = (
 
 
 def per_log_loss(network: Any, loss: Any) -> tuple[Node, ...]:
-    """Return dθ/dt = g/‖g‖² for every weight, as nodes.
-
-    Parameters
-    ----------
-    network : AbstractNetwork
-        The model.
-    loss : MarginLoss
-        Without weight decay.
-    """
+    """Return dθ/dt = g/‖g‖² for every weight, as nodes."""
     pulled = network.pull_back(loss.shared_force(network.end_to_end_node))
     squares = [trace(product(transpose(part), part)) for part in pulled]
     inverse = elementwise(1 / Z, add(*squares) if len(squares) > 1 else squares[0])

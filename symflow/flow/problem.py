@@ -7,19 +7,28 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import (
+    Array,
+    centred,
+    has_sets,
+    map_entries,
+    refuse_sets,
+    to_float_array,
+    to_mpf_array,
+)
 from symflow.algebra.entries import at_sizes
-from symflow.algebra.numbers import as_fraction
+from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
-from symflow.errors import HypothesisFailed, InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
+from symflow.flow.heavy_ball import HeavyBall
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
+from symflow.flow.phase import PhaseFlow, phase_of
 from symflow.inits import GivenInit, Init, as_init
 from symflow.networks import AbstractNetwork
 
@@ -84,16 +93,31 @@ class Problem:
         return self.mapped(to_float_array)
 
     def mapped(self, convert: Callable[[Array], Array]) -> Problem:
-        """Return the same problem with all of its arrays converted.
-
-        Parameters
-        ----------
-        convert : callable
-            From an array to one of the same shape.
-        """
+        """Return the same problem with all of its arrays converted."""
         weights = tuple(map(convert, self.weights))
         data = {name: convert(array) for name, array in self.data.items()}
         return replace(self, weights=weights, data=data)
+
+    @cached_property
+    def centre(self) -> Problem:
+        """The problem with the middle of every set among its numbers; else itself."""
+        if not self.is_set:
+            return self
+        return replace(self.mapped(centred), given=None)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether an entry of start or data stands for many numbers."""
+        return any(map(has_sets, (*self.weights, *self.data.values())))
+
+    @cached_property
+    def at_rest(self) -> Problem:
+        """The problem of the gradient flow: without the velocities of a heavy ball."""
+        flow = self.flow.at_rest
+        if flow is self.flow:
+            return self
+        weights = self.weights[: len(flow.state)]
+        return replace(self, flow=flow, weights=weights, given=None)
 
     @property
     def source(self) -> Any:
@@ -127,7 +151,7 @@ class Problem:
         drawn = self.given.drawn
         if digits not in drawn:
             data, init, rng = self.given.data, self.given.init, self.given.rng
-            drawn[digits] = bind(self.flow, data, init, rng=rng, digits=digits)
+            drawn[digits] = bind_moving(self.flow, data, init, rng=rng, digits=digits)
         return drawn[digits]
 
     @cached_property
@@ -161,8 +185,7 @@ class Problem:
         arrays = [*fine.weights, *fine.data.values()]
         if all(as_fraction(entry) is not None for a in arrays for entry in a.flat):
             return replace(fine.mapped(partial(map_entries, as_fraction)), given=None)
-        context = mpmath.MPContext()
-        context.dps = CHECK_DIGITS + GUARD_DIGITS
+        context = context_of(CHECK_DIGITS + GUARD_DIGITS)
         lifted = fine.mapped(partial(to_mpf_array, context=context))
         return replace(lifted, given=None)
 
@@ -193,12 +216,7 @@ class Problem:
     def remembered(self, key: Hashable, make: Callable[[], Found]) -> Found:
         """Return what `make` made when it was first asked for under this key.
 
-        Parameters
-        ----------
-        key : hashable
-            What is asked for, with all that it depends on beside the problem.
-        make : callable
-            Makes it.
+        The key holds all that it depends on beside the problem.
         """
         if key not in self._made:
             self._made[key] = make()
@@ -258,7 +276,8 @@ def bind(
     digits : int, keyword-only, optional
         Draw the start correct to this many digits instead of in float64.
     exact : bool, keyword-only
-        Keep a start that is given by weights as it was given, not rounded to `digits`.
+        Keep a start that is given by weights as it was given, not rounded to `digits`;
+        it and the data may then have sets as entries.
 
     Returns
     -------
@@ -274,7 +293,9 @@ def bind(
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))
-    expect(data, "moments", "data", "a Dataset or Moments")
+    pair = isinstance(data, tuple | list)
+    needs = "a Dataset or Moments" + ", as Dataset(X, Y)" * pair
+    expect(data, "moments", "data", needs)
     if flow.parameters:
         first = flow.parameters[0]
         kind = "weight decay" if first in flow.loss.l2.free_symbols else "parameter"
@@ -302,11 +323,14 @@ def bind(
     given_order = flow.network.product is None or isinstance(rule, GivenInit)
     drawn = flow.network if given_order else flow.network.product
     network = _Sized(drawn, solve_widths(declared))
-    weights = rule.draw(network, numbers, rng, digits=digits)
+    if exact and isinstance(rule, GivenInit):
+        rule.check_network(network)
+        weights = rule.weights
+    else:
+        refuse_sets(arrays.values())
+        weights = rule.draw(network, numbers, rng, digits=digits)
     if not given_order:
         weights = in_given_order(weights, flow.network)
-    if exact and isinstance(rule, GivenInit):
-        weights = rule.weights
     given = Given(data, rule, rng)
     if isinstance(rng, np.random.Generator):
         # it gives its numbers once: what was drawn is the start from here on
@@ -317,32 +341,33 @@ def bind(
     return Problem(flow, widths, tuple(weights), arrays, given)
 
 
-def bind_gradient(
-    flow: GradientFlow, data: Any, init: Any, rng: Any, call: str
+def bind_moving(
+    flow: Any, data: Any, init: Any, *, rng: Any = None, **how: Any
 ) -> Problem:
-    """Bind a flow as `bind` does, for theorems about plain gradient flow.
+    """Bind a gradient flow, or a heavy ball, which starts from rest by default.
 
-    Parameters
-    ----------
-    flow, data, init, rng
-        As for `bind`.
-    call : str
-        For the message of an error.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the layers have learning rates of their own.
+    The arguments are those of `bind`; velocities may follow the weights.  Of a heavy
+    ball it is the problem of its `PhaseFlow`.  Raises also InvalidArgument if the
+    friction is no number, or begins as c/t in motion, and ShapeMismatch if a velocity
+    has not the shape of its weight.
     """
-    flow, init = layered(flow, init)
-    problem = bind(flow, data, init, rng=rng)
-    if flow.learning_rates:
-        msg = (
-            f"{call}: the theorems are for one learning rate; the layers of this flow "
-            f"have {flow.learning_rates}. Use simulate(…) or precise(…)"
-        )
-        raise HypothesisFailed(msg)
-    return problem
+    if not isinstance(flow, HeavyBall | PhaseFlow):
+        return bind(flow, data, init, rng=rng, **how)
+    phase, rule = phase_of(flow), as_init(init)
+    halves: tuple[Init, ...] = (rule,)
+    if isinstance(rule, GivenInit) and len(rule.weights) == len(phase.state):
+        half = len(rule.weights) // 2
+        halves = GivenInit(rule.weights[:half]), GivenInit(rule.weights[half:])
+    placed, *moved = (bind(phase.at_rest, data, h, rng=rng, **how) for h in halves)
+    refuse_sets((*placed.weights, *placed.data.values()))
+    still = tuple(0 * abs(weight) for weight in placed.weights)
+    weights = (*placed.weights, *(moved[0].weights if moved else still))
+    phase.check_start(weights)
+    given = placed.given
+    if given is not None and isinstance(given.init, GivenInit):
+        kept = rule if moved else GivenInit((*given.init.weights, *still))
+        given = Given(data, kept)
+    return replace(placed, flow=phase, weights=weights, given=given)
 
 
 def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:

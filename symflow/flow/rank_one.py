@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sympy
 
-from symflow.algebra.display import Listed
+from symflow.algebra.display import Listed, Typeset
 from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
@@ -29,7 +29,7 @@ S = sympy.Symbol("s", positive=True)
 
 
 @dataclass(frozen=True)
-class RankOneFlow:
+class RankOneFlow(Typeset):
     """The flow of s, u and v for balanced weights of rank one; any loss and data.
 
     Parameters

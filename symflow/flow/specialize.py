@@ -23,17 +23,8 @@ CALL = "flow.at(…)"
 def specialized(flow: Flow, values: Mapping[Any, Any]) -> Flow:
     """Return a flow with other values for its symbols; see `GradientFlow.at`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Whose symbols are replaced.
-    values : mapping
-        From a symbol or its name.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is no such symbol, or the value makes no sense for it.
+    The `values` are by symbol or name.  Raises InvalidArgument if there is no such
+    symbol, or the value makes no sense for it.
     """
     read: Any = flow
     widths = {w for p in read.state for size in p.shape for w in size.free_symbols}

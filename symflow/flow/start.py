@@ -24,21 +24,10 @@ from symflow.networks.layers import Layer
 
 
 def start_matrix(problem: Problem) -> Array:
-    """Return the end-to-end matrix at the start in float64.
+    """Return the end-to-end matrix at the start in float64, shape (m, d).
 
-    Parameters
-    ----------
-    problem : Problem
-        Of a product of layers, a tensor network, or a difference of diagonal ones.
-
-    Returns
-    -------
-    ndarray, shape (m, d)
-
-    Raises
-    ------
-    InvalidArgument
-        If the network is another one.
+    It is that of a product of layers, a tensor network, or a difference of diagonal
+    ones.  Raises InvalidArgument if the network is another one.
 
     Examples
     --------
@@ -71,10 +60,7 @@ def start_matrix(problem: Problem) -> Array:
 def sized(problem: Problem) -> Network:
     """Return the network of a problem with integers for its symbolic widths.
 
-    Raises
-    ------
-    InvalidArgument
-        If it is not a product of layers.
+    Raises InvalidArgument if it is not a product of layers.
     """
     network = problem.flow.network
     if not isinstance(network, Network):

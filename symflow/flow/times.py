@@ -30,19 +30,9 @@ LATEST_TIME = 10**100
 def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     """Return time points as exact rationals.
 
-    Parameters
-    ----------
-    t : number or sequence of numbers
-        A float stands for the binary rational that it is.
-    call : str
-        The call to name in an error message.
-    name : str
-        What the call calls its times.
-
-    Raises
-    ------
-    InvalidArgument
-        If a time is not a finite rational, is negative, or does not increase.
+    A float stands for the binary rational that it is.  Raises InvalidArgument, which
+    names `call` and its argument, if a time is not a finite rational, is negative, or
+    does not increase.
 
     Examples
     --------
@@ -93,15 +83,7 @@ def time_points(t: Any) -> list[Any]:
 def float_times(t: Any) -> NDArray[np.float64]:
     """Return the times of a closed form in float64, in the shape that they came in.
 
-    Parameters
-    ----------
-    t : float or array_like
-        Times.
-
-    Raises
-    ------
-    InvalidArgument
-        If a time is not a finite real number.
+    Raises InvalidArgument if a time is not a finite real number.
 
     Examples
     --------

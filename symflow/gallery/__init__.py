@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from symflow.bias import COMPANIONS as ABOUT_LIMITS, PREDICTIONS
 from symflow.claims import Theorem
 from symflow.claims.catalogue import registered
@@ -32,15 +30,11 @@ from symflow.gallery.table import Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL
 from symflow.gallery.trajectories import TRAJECTORIES, solution_table
 from symflow.gallery.width import WidthExperiment, width_experiment
+from symflow.progress import Told, reporter
 
 
 def entries_of(theorem: type[Theorem]) -> list[Entry]:
     """Return the lines of one theorem: one for each of its examples.
-
-    Parameters
-    ----------
-    theorem : subclass of Theorem
-        With `examples`.
 
     Examples
     --------
@@ -100,7 +94,7 @@ def atlas(
     only: str | None = None,
     *,
     digits: int = 50,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Atlas:
     """Hold every claim against its reference instance.
 
@@ -110,8 +104,8 @@ def atlas(
         Keep the entries whose key contains this: ``"min"``, ``"gidel"``, ``"erratum"``.
     digits : int, keyword-only
         Digits for the instances that are exact.
-    progress : callable, keyword-only, optional
-        Called with the fraction of entries that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of entries that is done.
 
     Returns
     -------
@@ -130,7 +124,6 @@ def atlas(
     (True, ['1', '1', '3/4', '8'])
     """
     expect(only, str | None, "atlas(only=…)", "a part of a key")
-    expect(progress, Callable | None, "atlas(progress=…)", "a function of a number")
     own = (entry for theorem in registered() for entry in entries_of(theorem))
     known = (*ENTRIES, *own)
     chosen = [entry for entry in known if only is None or only in entry.key]
@@ -138,11 +131,11 @@ def atlas(
         families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in known))
         msg = f"atlas(only={only!r}): no such entry; their keys begin with {families}"
         raise InvalidArgument(msg)
-    lines = []
+    lines, told = [], reporter(progress, "atlas")
     for number, entry in enumerate(chosen, start=1):
         lines.append(entry.run(digits))
-        if progress is not None:
-            progress(number / len(chosen))
+        if told is not None:
+            told(number / len(chosen))
     return Atlas(tuple(lines))
 
 

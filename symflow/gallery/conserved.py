@@ -1,8 +1,7 @@
-"""Entries of the atlas about conserved quantities, and the first closed form."""
+"""Entries of the atlas about conserved quantities."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +13,6 @@ from symflow.conservation import conserved
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
 from symflow.gallery.entry import Entry, Instance, PathEntry
-from symflow.inits import spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
@@ -23,7 +21,6 @@ from symflow.networks import (
     LinearNetwork,
     TensorNetwork,
 )
-from symflow.solutions import solve
 
 TIMES = (0, 1, 2)
 
@@ -112,16 +109,6 @@ def _decaying() -> Instance:
     return _dense(sympy.Rational(1, 5))
 
 
-def _spectral() -> Instance:
-    flow = gradient_flow(LinearNetwork(2, 2, 2), SquaredLoss())
-    data = whitened([[3, 0], [0, 1]])
-    return Instance(flow, data, spectral_init(sympy.Rational(1, 10)), TIMES)
-
-
-def _solved(given: Instance) -> Claim:
-    return solve(given.flow, given.data, given.init)
-
-
 CONSERVED: tuple[Entry, ...] = (
     PathEntry(
         "conserved-imbalance",
@@ -136,13 +123,6 @@ CONSERVED: tuple[Entry, ...] = (
         _decaying,
         _first_law,
         lambda given: _first_law(_dense(sympy.Rational(2, 5))),
-        exact=True,
-    ),
-    PathEntry(
-        "saxe-modes",
-        _spectral,
-        _solved,
-        lambda given: _solved(replace(given, init=spectral_init(sympy.Rational(1, 9)))),
         exact=True,
     ),
     PathEntry(

@@ -46,18 +46,9 @@ PROOFS = {
 class CataloguedResult:
     """One result.
 
-    Parameters
-    ----------
-    kind : str
-        A key of `PROOFS`.
-    name : str
-        The class that states it, or the key of its entry in the atlas.
-    result : str
-        What it says.
-    paper : Reference
-        Where it comes from.
-    contributes : str
-        What the paper contributes; the rest is derived here.
+    The `kind` is a key of `PROOFS`, the `name` that of the class that states it, or the
+    key of its entry in the atlas; `contributes` says what is the paper's, the rest is
+    derived here.
     """
 
     kind: str
@@ -131,11 +122,6 @@ class Coverage(Displayed):
 
 def tabulated(entries: Iterable[Entry]) -> Coverage:
     """Return every result of the catalogues and of the experiments in the atlas.
-
-    Parameters
-    ----------
-    entries : iterable of Entry
-        Those of the atlas.
 
     Examples
     --------

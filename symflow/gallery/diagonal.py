@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.bias import (
@@ -16,12 +13,11 @@ from symflow.bias import (
     kernel_limit,
     saddle_to_saddle,
 )
-from symflow.claims import Claim
 from symflow.claims.bibliography import BERTHIER_2023, PESME_2023, YUN_2021
 from symflow.data import Dataset, Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
-from symflow.gallery.entry import Instance, NumberEntry, PathEntry, claimed
+from symflow.gallery.entry import Instance, NumberEntry, claimed
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     ConvolutionalNetwork,
@@ -30,53 +26,8 @@ from symflow.networks import (
     LinearNetwork,
 )
 from symflow.simulation import DOP853, simulate
-from symflow.solutions import solve
 
-HALF, TIMES = Fraction(1, 2), (0, 1, 2)
-
-
-def _column(*values: Any) -> list[list[Any]]:
-    return [[sympy.Rational(value)] for value in values]
-
-
-def _two_factors() -> Instance:
-    flow = gradient_flow(DiagonalNetwork(2, 2, signed=True), SquaredLoss())
-    data = Moments([[2, 0], [0, 1]], [[3, -1]])
-    weights = (_column(HALF, 1), _column(1, 0), _column(HALF, 0), _column(0, HALF))
-    return Instance(flow, data, weights, TIMES)
-
-
-def _three_factors() -> Instance:
-    flow = gradient_flow(DiagonalNetwork(2, 3), SquaredLoss())
-    data = Moments([[2, 0], [0, 1]], [[3, -1]])
-    weights = (_column(HALF, 1), _column(HALF, -2), _column(0, 3))
-    return Instance(flow, data, weights, TIMES)
-
-
-def _filters() -> Instance:
-    flow = gradient_flow(ConvolutionalNetwork(3, (3, 3)), SquaredLoss())
-    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
-    return Instance(flow, data, (_column(HALF, 1, 0), _column(1, -2, HALF)), TIMES)
-
-
-def _three_filters() -> Instance:
-    flow = gradient_flow(ConvolutionalNetwork(3, (3, 3, 3)), SquaredLoss())
-    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
-    shifted = (_column(HALF, 1, 0), _column(1, 0, HALF), _column(0, HALF, 1))
-    return Instance(flow, data, shifted, TIMES)
-
-
-def _solved(given: Instance) -> Claim:
-    return solve(given.flow, given.data, given.init)
-
-
-def _from_elsewhere(given: Instance) -> Claim:
-    """Return the solution from a start that is 10 % larger."""
-    larger = [
-        [[entry * sympy.Rational(11, 10) for entry in row] for row in weight]
-        for weight in given.init
-    ]
-    return _solved(replace(given, init=tuple(larger)))
+TIMES = (0, 1, 2)
 
 
 def _few(d: int, samples: int = 2) -> Dataset:
@@ -144,12 +95,6 @@ def _nested() -> Array:
 
 
 DIAGONAL = (
-    PathEntry(
-        "woodworth-hypentropy", _two_factors, _solved, _from_elsewhere, exact=True
-    ),
-    PathEntry("woodworth-deep", _three_factors, _solved, _from_elsewhere, exact=True),
-    PathEntry("yun-fourier-flow", _filters, _solved, _from_elsewhere, exact=True),
-    PathEntry("yun-fourier-deep", _three_filters, _solved, _from_elsewhere, exact=True),
     NumberEntry(
         "yun-fourier-validity",
         "limit of validity: turning phases take the flow off the Fourier potential",

@@ -45,14 +45,12 @@ class EnsembleEntry(Entry):
 
     @property
     def key(self) -> str:  # type: ignore[override]
-        """Short name."""
         return self.given.key
 
     def run(self, digits: int) -> Line:
-        """Hold the claim against every instance."""
         margins: list[float] = []
         worst, count, claim = 0.0, 0, None
-        for claim, path in self._instances():
+        for claim, path in self.instances():
             allowed = float(route_bound(path)) + claim.slack(path)
             worst = max(worst, _largest(claim.residuals(path) / allowed))
             count += 1
@@ -73,13 +71,12 @@ class EnsembleEntry(Entry):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the mutated claim is refuted on some instance."""
         return any(
             _largest(self.given.false(claim).residuals(path)) > 100 * route_bound(path)
-            for claim, path in self._instances()
+            for claim, path in self.instances()
         )
 
-    def _instances(self) -> Iterator[tuple[Any, Any]]:
+    def instances(self) -> Iterator[tuple[Any, Any]]:
         generator = np.random.default_rng(len(self.key))
         for _ in range(DATA_SETS):
             batch = self.given.draw(generator)
@@ -91,14 +88,7 @@ def claims_on(
 ) -> Iterator[tuple[Any, Any]]:
     """Yield the claim of every start to which it applies, with its trajectory.
 
-    Parameters
-    ----------
-    kind : type
-        The theorem.
-    batch : Batch
-        Data and starts.
-    step : callable, optional
-        For gradient descent: from a problem to its step; 0 skips it.
+    For gradient descent, `step` returns the step for a problem; 0 skips it.
     """
     if step is None:
         paths = ensemble(batch.flow, batch.data, batch.starts, batch.t)

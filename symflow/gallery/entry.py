@@ -133,7 +133,6 @@ class PathEntry(Entry):
     elsewhere: Callable[[], Instance] | None = None
 
     def run(self, digits: int) -> Line:
-        """Hold the claim against the trajectory."""
         instance = self.instance()
         claim = self.claim(instance)
         path = instance.sharp(digits) if self.exact else instance.run
@@ -153,7 +152,6 @@ class PathEntry(Entry):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the mutated claim contradicts the float64 trajectory."""
         instance = self.instance()
         path = (instance if self.elsewhere is None else self.elsewhere()).run
         residual = max(to_float(r) for r in self.mutant(instance).residuals(path))
@@ -161,30 +159,14 @@ class PathEntry(Entry):
 
 
 def claimed(theorem: type[Theorem], given: Instance | Example) -> Any:
-    """Return the claim of a theorem on an instance to which it applies.
-
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    given : Instance or Example
-        The instance.
-    """
+    """Return the claim of a theorem on an instance to which it applies."""
     answer = theorem.attempt(bind(given.flow, given.data, given.init))
     assert isinstance(answer, Claim), answer
     return answer
 
 
 def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
-    """Return the entry of a theorem on one of its examples.
-
-    Parameters
-    ----------
-    theorem : type
-        The theorem.
-    example : Example
-        As it carries it.
-    """
+    """Return the entry of a theorem on one of its examples."""
 
     def instance(given: Example = example) -> Instance:
         return Instance(given.flow, given.data, given.init, given.t)
@@ -204,16 +186,8 @@ def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
 class Experiment(Entry):
     """Numbers of a theorem beside those that an experiment measures.
 
-    Parameters
-    ----------
-    key, claim : str
-        Short name and what is asserted.
-    paper : Reference
-        Where it comes from.
-    hypotheses : tuple of str
-        The conditions, which the instance meets by construction.
-    predicted, measured : callable
-        Make both arrays.
+    The instance meets the `hypotheses` by construction; `predicted` and `measured` make
+    both arrays.
     """
 
     key: str
@@ -249,7 +223,6 @@ class NumberEntry(Experiment):
     tolerance: float
 
     def run(self, digits: int) -> Line:
-        """Compare the prediction with the measurement."""
         predicted, measured = self.both()
         gap = _gap(predicted, measured)
         return self.line(
@@ -261,7 +234,6 @@ class NumberEntry(Experiment):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the false prediction is outside the tolerance."""
         predicted, measured = self.both()
         return _gap(np.asarray(self.mutant(predicted)), measured) > self.tolerance
 
@@ -270,16 +242,12 @@ class NumberEntry(Experiment):
 class CeilingEntry(Experiment):
     """Numbers that a theorem bounds from above, and an experiment measures.
 
-    Parameters
-    ----------
-    factor : float
-        The mutant: the bound times this is violated.
+    The mutant is the bound times `factor`, which is violated.
     """
 
     factor: float
 
     def run(self, digits: int) -> Line:
-        """Compare the bound with the measurement."""
         bound, measured = self.both()
         return self.line(
             predicted=f"at most {_text(bound)}",
@@ -290,7 +258,6 @@ class CeilingEntry(Experiment):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the smaller bound is violated."""
         bound, measured = self.both()
         return bool(np.any(measured > self.factor * bound))
 

@@ -33,7 +33,6 @@ class Erratum(Entry):
     sides: Callable[[], tuple[Fraction, Fraction, Fraction]]
 
     def run(self, digits: int) -> Line:
-        """Evaluate both versions of the inequality exactly."""
         measured, printed, corrected = self.sides()
         return Line(
             key=self.key,
@@ -48,7 +47,6 @@ class Erratum(Entry):
         )
 
     def mutant_fails(self) -> bool:
-        """Say whether the printed version fails."""
         measured, printed, _ = self.sides()
         return measured < printed
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from symflow.inits import gaussian_init
 from symflow.losses import SquaredLoss
 from symflow.networks import DiagonalNetwork, LinearNetwork
 from symflow.simulation import simulate
+
+#: The least norm of an interpolant, and a scale from it and ε.
+Measure = Callable[[Array, Array], float]
+Scale = Callable[[float, float], float]
 
 PLANE = tuple((depth, alpha) for depth in (2, 3) for alpha in (0.1, 0.5, 1.0))
 
@@ -62,12 +67,7 @@ def _regressions() -> Iterator[tuple[Array, Array]]:
 def least_l1(X: Array, y: Array) -> float:
     """Return the least ℓ₁ norm of an interpolant, by linear programming.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n, d)
-        Samples.
-    y : ndarray, shape (n,)
-        Targets.
+    The samples X have shape (n, d), the targets y (n,).
 
     Examples
     --------
@@ -84,30 +84,30 @@ def _limit(alpha: float, X: Array, y: Array) -> Array:
     return least_potential(DifferenceMap(2), np.full(INPUTS, alpha), X, y)
 
 
+def _excess(least: Measure, scale: Scale, size: Callable[[Array], Any]) -> list[float]:
+    """Return the largest excess of a size of β over all regressions, per ε.
+
+    The least norm of an interpolant says from which scale on it is at most ε.
+    """
+    cases = [(least(X, y), X, y) for X, y in _regressions()]
+    return [
+        max(float(size(_limit(scale(a, part), X, y) / a)) - 1 for a, X, y in cases)
+        for part in PARTS
+    ]
+
+
 def _rich() -> list[float]:
-    """Return the largest excess of the ℓ₁ norm over all regressions, per ε."""
-    found = []
-    for part in PARTS:
-        excess = []
-        for X, y in _regressions():
-            least = least_l1(X, y)
-            beta = _limit(rich_scale(least, INPUTS, part), X, y)
-            excess.append(float(np.sum(np.abs(beta))) / least - 1)
-        found.append(max(excess))
-    return found
+    def scale(least: float, part: float) -> float:
+        return rich_scale(least, INPUTS, part)
+
+    return _excess(least_l1, scale, lambda beta: np.sum(np.abs(beta)))
 
 
 def _lazy() -> list[float]:
-    """Return the largest excess of the squared ℓ₂ norm over all regressions, per ε."""
-    found = []
-    for part in PARTS:
-        excess = []
-        for X, y in _regressions():
-            least = float(np.linalg.norm(np.linalg.lstsq(X, y)[0]))
-            beta = _limit(lazy_scale(least, part), X, y)
-            excess.append(float(np.sum(beta**2)) / least**2 - 1)
-        found.append(max(excess))
-    return found
+    def least(X: Array, y: Array) -> float:
+        return float(np.linalg.norm(np.linalg.lstsq(X, y)[0]))
+
+    return _excess(least, lazy_scale, lambda beta: np.sum(beta**2))
 
 
 def _few() -> Dataset:

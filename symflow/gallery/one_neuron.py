@@ -22,7 +22,7 @@ from symflow.convergence import (
 )
 from symflow.convergence.return_time import return_time
 from symflow.data import whitened
-from symflow.flow import gradient_descent, gradient_flow
+from symflow.flow import GradientFlow, gradient_descent, gradient_flow
 from symflow.flow.problem import Problem, bind
 from symflow.gallery.ensembles import claims_on
 from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
@@ -57,6 +57,14 @@ def start(u: Any, v: Any, strength: float, depth: int = 2) -> list[Array]:
     return [size * right[None, :], *middle, size * left[:, None]]
 
 
+def _layers(
+    depth: int, u: Any, v: Any, strength: float = 1.0
+) -> tuple[GradientFlow, list[Array]]:
+    """Return the flow of a one-neuron network, and a balanced start."""
+    flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
+    return flow, start(u, v, strength, depth)
+
+
 def _starts() -> Iterator[Instance]:
     for values, (u, v) in zip(TARGETS, PAIRS, strict=True):
         target = [[values[0], 0], [0, values[1]]]
@@ -80,8 +88,7 @@ def _measured_escapes() -> Array:
     """Return the growth of (p_1ᵀu + q_1ᵀv) near the saddle z_2p_2q_2ᵀ."""
     found = []
     for depth in DEPTHS:
-        flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
-        layers = start([1e-5, 1.0], [1e-5, 1.0], 0.5, depth)
+        flow, layers = _layers(depth, [1e-5, 1.0], [1e-5, 1.0], 0.5)
         run = simulate(flow, whitened(np.diag([2.0, 0.5])), layers, [0, 1, 2])
         part = run.end_to_end[:, 0, 1]
         found.append(np.log(part[2] / part[1]))
@@ -116,8 +123,7 @@ def claimed_limit(problem: Problem) -> Array:
 def _efforts() -> tuple[DescentComplexity, ...]:
     found = []
     for depth, accuracy in EFFORTS:
-        flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
-        layers = start([1.0, 0.2], [1.0, 0.1], 0.5, depth)
+        flow, layers = _layers(depth, [1.0, 0.2], [1.0, 0.1], 0.5)
         problem = bind(flow, whitened(np.diag([1.0, 0.2])), layers)
         answer = DescentComplexity.attempt(problem, accuracy)
         assert isinstance(answer, DescentComplexity), answer
@@ -162,12 +168,6 @@ def _measured_times() -> list[float]:
 
         found.append(brentq(above, 0, 1, xtol=1e-14))
     return found
-
-
-def _layers(depth: int, u: Any, v: Any) -> tuple[Any, list[Array]]:
-    """Return the flow of a one-neuron network, and a balanced start of size one."""
-    flow = gradient_flow(LinearNetwork(2, *[1] * (depth - 1), 2), SquaredLoss())
-    return flow, start(u, v, 1.0, depth)
 
 
 def _local_rates() -> Array:

@@ -122,19 +122,7 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     All layers but the last have the shape of `SHAPES`, and the last is zero; the inner
     layers of a dense network are the identity.
 
-    Parameters
-    ----------
-    kind : str
-        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    depth : int
-        Number of layers.
-    alpha : float
-        Scale of the weights.
-
-    Raises
-    ------
-    InvalidArgument
-        If the kind is unknown.
+    The kind is a key of `SHAPES`.  Raises InvalidArgument if the kind is unknown.
 
     Examples
     --------

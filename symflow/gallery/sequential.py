@@ -87,29 +87,30 @@ def _teacher(sigma: Any, lam: Any) -> Moments:
     return Moments((right * lam) @ right.T, (left * sigma) @ right.T)
 
 
+def _approaches(data: Any, widths: tuple[int, ...], init: Any, times: Any) -> Array:
+    """Return the closest approaches of a run to reduced-rank regression."""
+    flow = gradient_flow(LinearNetwork(*widths), SquaredLoss())
+    return closest_approach(
+        simulate(flow, data, init, times), reduced_rank_solutions(data)
+    )
+
+
 def _synthetic() -> Array:
-    """Return the closest approaches from a vanishing Gaussian start."""
-    data = _teacher([3.0, 2.0, 1.0], [2.0, 1.0, 0.5])
-    flow = gradient_flow(LinearNetwork(3, 3, 3), SquaredLoss())
-    run = simulate(flow, data, gaussian_init(1e-8, rng=0), np.linspace(0, 40, 2001))
-    return closest_approach(run, reduced_rank_solutions(data))
+    data, times = _teacher([3.0, 2.0, 1.0], [2.0, 1.0, 0.5]), np.linspace(0, 40, 2001)
+    return _approaches(data, (3, 3, 3), gaussian_init(1e-8, rng=0), times)
 
 
 def _trap() -> float:
     """Return the approach to rank one where σ and σ/√λ disagree on the order."""
     data = Moments([[4, 0], [0, 0.7]], [[2, 0], [0, 1.2]])
-    flow = gradient_flow(LinearNetwork(2, 2, 2), SquaredLoss())
-    run = simulate(flow, data, spectral_init(1e-6), np.linspace(0, 40, 2001))
-    return float(closest_approach(run, reduced_rank_solutions(data))[1])
+    times = np.linspace(0, 40, 2001)
+    return float(_approaches(data, (2, 2, 2), spectral_init(1e-6), times)[1])
 
 
 def digit_classes(directions: int = 6) -> Dataset:
     """Return the leading directions of the digits, and their centred classes.
 
-    Parameters
-    ----------
-    directions : int
-        Leading principal directions of the images.
+    They are principal `directions` of the images.
 
     Examples
     --------
@@ -122,11 +123,9 @@ def digit_classes(directions: int = 6) -> Dataset:
 
 
 def _classes() -> Array:
-    data = digit_classes()
-    flow = gradient_flow(LinearNetwork(6, 10, 10), SquaredLoss())
     times = np.linspace(0, 1000, 2001)
-    run = simulate(flow, data, gaussian_init(1e-8, rng=0), times)
-    return closest_approach(run, reduced_rank_solutions(data))
+    start = gaussian_init(1e-8, rng=0)
+    return _approaches(digit_classes(), (6, 10, 10), start, times)
 
 
 def _alignments() -> list[float]:
@@ -137,11 +136,9 @@ def _alignments() -> list[float]:
 
 
 def _approach() -> Array:
-    flow = gradient_flow(LinearNetwork(3, 3, 3), SquaredLoss())
+    times = [*np.linspace(0, 12, 241), 40.0]
     data = whitened(np.diag([3.0, 2.0, 1.0]))
-    times = np.linspace(0, 12, 241)
-    run = simulate(flow, data, spectral_init(1e-6), [*times, 40.0])
-    return closest_approach(run, reduced_rank_solutions(data))
+    return _approaches(data, (3, 3, 3), spectral_init(1e-6), times)
 
 
 def _digits() -> Array:
@@ -150,11 +147,8 @@ def _digits() -> Array:
     pixels = pixels - pixels.mean(axis=0)
     frame = np.linalg.svd(pixels, full_matrices=False)[2][:6]
     scores = pixels @ frame.T / 10
-    data = Dataset(scores, scores)
-    flow = gradient_flow(LinearNetwork(6, 6, 6), SquaredLoss())
-    times = np.linspace(0, 400, 2001)
-    run = simulate(flow, data, gaussian_init(1e-6, rng=0), times)
-    return closest_approach(run, reduced_rank_solutions(data))
+    start, times = gaussian_init(1e-6, rng=0), np.linspace(0, 400, 2001)
+    return _approaches(Dataset(scores, scores), (6, 6, 6), start, times)
 
 
 SEQUENTIAL: tuple[Entry, ...] = (

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from html import escape
 
-from symflow.algebra.display import aligned
+from symflow.algebra.display import Displayed, Sheet
 from symflow.errors import ValidationFailed
 from symflow.gallery.entry import Line
-from symflow.gallery.page import page, table
+from symflow.gallery.page import page
 
 #: Longest cell of the table in a terminal; HTML and JSON have the whole text.
 WIDEST = 36
@@ -17,8 +16,8 @@ WIDEST = 36
 _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 
 
-@dataclass(frozen=True)
-class Atlas:
+@dataclass(frozen=True, repr=False)
+class Atlas(Displayed):
     """Every claim on its reference instance.
 
     Parameters
@@ -63,20 +62,15 @@ class Atlas:
         """Return the table as one HTML page."""
         return page(self.lines, self._verdict)
 
-    def _repr_html_(self) -> str:
-        return f"<p><b>{escape(self._verdict)}</b></p>{table(self.lines)}"
-
     @property
     def _verdict(self) -> str:
         failed = sum(not line.ok for line in self.lines)
         count = len(self.lines)
         return f"all {count} claims hold" if not failed else f"{failed} of {count} FAIL"
 
-    def __str__(self) -> str:
-        cells = [_HEADER, *(tuple(map(_cut, _cells(line))) for line in self.lines)]
-        return "\n".join([self._verdict, *(row[2:] for row in aligned(cells))])
-
-    __repr__ = __str__
+    def _sheet(self) -> Sheet:
+        rows = tuple(tuple(map(_cut, _cells(line))) for line in self.lines)
+        return Sheet(self._verdict, rows=rows, header=_HEADER, most=len(rows))
 
 
 def _cut(text: str) -> str:

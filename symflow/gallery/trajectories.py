@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
 import sympy
 
 from symflow.claims import Claim
@@ -18,6 +20,7 @@ from symflow.gallery.entry import Instance, PathEntry
 from symflow.inits import rank_one_init, spectral_init
 from symflow.losses import SquaredLoss
 from symflow.networks import (
+    AbstractNetwork,
     ConvolutionalNetwork,
     DiagonalNetwork,
     LinearNetwork,
@@ -33,87 +36,85 @@ HALF = sympy.Rational(1, 2)
 TIMES = (0, HALF, 2)
 
 
-def _instance(network: Any, data: Any, init: Any) -> Instance:
-    return Instance(gradient_flow(network, SquaredLoss()), data, init, TIMES)
+def _instance(network: AbstractNetwork, data: Any, init: Any, l2: Any = 0) -> Instance:
+    return Instance(gradient_flow(network, SquaredLoss(l2=l2)), data, init, TIMES)
 
 
-def _regression() -> Instance:
-    data = Moments([[2, 1], [1, 1]], [[1, -1], [0, 3]])
-    return _instance(LinearNetwork(2, 2), data, ([[1, 0], [HALF, -1]],))
+def _columns(*weights: Any) -> tuple[Any, ...]:
+    return tuple([[sympy.Rational(x)] for x in weight] for weight in weights)
 
 
-def _logistic() -> Instance:
-    data = whitened([[2, 1], [1, 3]])
-    return _instance(LinearNetwork(2, 3, 2), data, spectral_init(HALF, rng=1))
-
-
-def _hyperbolic() -> Instance:
-    data = Moments([[2, 0], [0, 1]], [[3, 0], [0, -1]])
-    start = ([[HALF, 0], [0, 1]], [[2, 0], [0, HALF]])
-    return _instance(LinearNetwork(2, 2, 2), data, start)
-
-
-def _deep() -> Instance:
-    data = Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]])
-    return _instance(LinearNetwork(2, 2, 2, 2), data, ([[HALF, 0], [0, HALF]],) * 3)
-
-
-def _rank_one() -> Instance:
-    start = rank_one_init(HALF, left=[3, 4], right=[5, 12], rng=0)
-    return _instance(LinearNetwork(2, 1, 2, 2), whitened([[2, 0], [0, 1]]), start)
-
-
-def _riccati() -> Instance:
-    # W₂ᵀW₂ − W₁W₁ᵀ = I
-    first = [[sympy.Rational(3, 4), 0, 0], [0, 0, sympy.Rational(3, 4)]]
-    second = [[0, sympy.Rational(5, 4)], [sympy.Rational(5, 4), 0]]
-    data = whitened([[2, 1, 0], [HALF, -1, 1]])
-    return _instance(LinearNetwork(3, 2, 2), data, (first, second))
-
-
-def _symmetric() -> Instance:
-    data = whitened([[2, 1, 0], [0, -1, 1], [1, 0, 3]])
-    return _instance(SymmetricFactorization(3, 2), data, ([[1, 0], [0, 1], [HALF, 1]],))
-
-
-def _hypentropy() -> Instance:
-    data = Moments([[2, 0], [0, 1]], [[3, -1]])
-    start = ([[HALF], [1]], [[sympy.Rational(1, 5)], [-2]])
-    return _instance(DiagonalNetwork(2), data, start)
-
-
-def _deep_diagonal() -> Instance:
-    data = Moments([[2, 0], [0, 1]], [[3, -1]])
-    start = ([[HALF], [1]], [[HALF], [-2]], [[0], [3]])
-    return _instance(DiagonalNetwork(2, 3), data, start)
-
-
-def _fourier() -> Instance:
-    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
-    start = ([[HALF], [1], [0]], [[sympy.Rational(1, 5)], [-2], [HALF]])
-    return _instance(ConvolutionalNetwork(3, (3, 3)), data, start)
-
-
-def _deep_fourier() -> Instance:
-    data = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
-    start = ([[HALF], [1], [0]], [[1], [0], [HALF]], [[0], [HALF], [1]])
-    return _instance(ConvolutionalNetwork(3, (3, 3, 3)), data, start)
-
+#: Two coordinates, and three stationary ones.
+TWO = Moments([[2, 0], [0, 1]], [[3, -1]])
+THREE = Moments([[4, 1, 1], [1, 4, 1], [1, 1, 4]], [[3, -1, 2]])
 
 #: A reference instance for every entry of the catalogue.
 REFERENCES: dict[str, Callable[[], Instance]] = {
-    "LinearRegression": _regression,
-    "LogisticMode": _logistic,
-    "HyperbolicMode": _hyperbolic,
-    "DeepMode": _deep,
-    "RankOne": _rank_one,
-    "Riccati": _riccati,
-    "SymmetricRiccati": _symmetric,
-    "HypentropyMode": _hypentropy,
-    "DeepDiagonalMode": _deep_diagonal,
-    "FourierMode": _fourier,
-    "DeepFourierMode": _deep_fourier,
+    "LinearRegression": lambda: _instance(
+        LinearNetwork(2, 2),
+        Moments([[2, 1], [1, 1]], [[1, -1], [0, 3]]),
+        ([[1, 0], [HALF, -1]],),
+    ),
+    "LogisticMode": lambda: _instance(
+        LinearNetwork(2, 3, 2), whitened([[2, 1], [1, 3]]), spectral_init(HALF, rng=1)
+    ),
+    "HyperbolicMode": lambda: _instance(
+        LinearNetwork(2, 2, 2),
+        Moments([[2, 0], [0, 1]], [[3, 0], [0, -1]]),
+        ([[HALF, 0], [0, 1]], [[2, 0], [0, HALF]]),
+    ),
+    "DeepMode": lambda: _instance(
+        LinearNetwork(2, 2, 2, 2),
+        Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]]),
+        ([[HALF, 0], [0, HALF]],) * 3,
+    ),
+    "DecayingMode": lambda: _instance(  # one mode is learned, the other dies
+        LinearNetwork(2, 2, 2, 2),
+        Moments([[2, 0], [0, 1]], [[3, 0], [0, 1]]),
+        ([[HALF, 0], [0, HALF]],) * 3,
+        HALF,
+    ),
+    "RankOne": lambda: _instance(
+        LinearNetwork(2, 1, 2, 2),
+        whitened([[2, 0], [0, 1]]),
+        rank_one_init(HALF, left=[3, 4], right=[5, 12], rng=0),
+    ),
+    "Riccati": lambda: _instance(  # W₂ᵀW₂ − W₁W₁ᵀ = I
+        LinearNetwork(3, 2, 2),
+        whitened([[2, 1, 0], [HALF, -1, 1]]),
+        (
+            [[sympy.Rational(3, 4), 0, 0], [0, 0, sympy.Rational(3, 4)]],
+            [[0, sympy.Rational(5, 4)], [sympy.Rational(5, 4), 0]],
+        ),
+    ),
+    "SymmetricRiccati": lambda: _instance(
+        SymmetricFactorization(3, 2),
+        whitened([[2, 1, 0], [0, -1, 1], [1, 0, 3]]),
+        ([[1, 0], [0, 1], [HALF, 1]],),
+    ),
+    "HypentropyMode": lambda: _instance(
+        DiagonalNetwork(2), TWO, _columns((HALF, 1), ("1/5", -2))
+    ),
+    "DeepDiagonalMode": lambda: _instance(
+        DiagonalNetwork(2, 3), TWO, _columns((HALF, 1), (HALF, -2), (0, 3))
+    ),
+    "FourierMode": lambda: _instance(
+        ConvolutionalNetwork(3, (3, 3)),
+        THREE,
+        _columns((HALF, 1, 0), ("1/5", -2, HALF)),
+    ),
+    "DeepFourierMode": lambda: _instance(
+        ConvolutionalNetwork(3, (3, 3, 3)),
+        THREE,
+        _columns((HALF, 1, 0), (1, 0, HALF), (0, HALF, 1)),
+    ),
 }
+
+
+def _signed() -> Instance:
+    """Return the mode of HypentropyMode for u₁∘u₂ − v₁∘v₂."""
+    start = _columns((HALF, 1), (1, 0), (HALF, 0), (0, HALF))
+    return _instance(DiagonalNetwork(2, 2, signed=True), TWO, start)
 
 
 def solution_of(name: str, given: Instance | None = None) -> Solution:
@@ -152,61 +153,55 @@ def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
     return table(solutions, [sympy.Rational(1, 10), 1, 4], oracle, digits=digits)
 
 
-def _claimed(name: str) -> Callable[[Instance], Claim]:
-    return lambda given: solution_of(name, given)
+def _line(
+    key: str, name: str, instance: Callable[[], Instance] | None = None, **other: Any
+) -> PathEntry:
+    """Return the line of a closed form; the mutant is that of a problem beside it.
+
+    The problem has `other` data or weights, by default a start that is 10 % larger.
+    """
+
+    def mutant(given: Instance) -> Claim:
+        larger = sympy.Rational(11, 10)
+        start = other or {
+            "init": tuple(np.array(weight) * larger for weight in given.init)
+        }
+        return solution_of(name, replace(given, **start))
+
+    made = instance or REFERENCES[name]
+    return PathEntry(key, made, partial(solution_of, name), mutant, exact=True)
 
 
-def _elsewhere(name: str, **changes: Any) -> Callable[[Instance], Claim]:
-    """Return the maker of the solution of slightly other data or weights."""
-    return lambda given: solution_of(name, replace(given, **changes))
-
-
-#: The lines of the atlas: the mutant is the solution of a problem that is not quite it.
+#: The closed forms in the atlas.
 TRAJECTORIES = (
-    PathEntry(
+    _line(
+        "saxe-modes", "LogisticMode", init=spectral_init(sympy.Rational(5, 9), rng=1)
+    ),
+    _line(
         "linear-relaxation",
-        _regression,
-        _claimed("LinearRegression"),
-        _elsewhere(
-            "LinearRegression", data=Moments([[2, 1], [1, 1]], [[1, -1], [0, 2]])
-        ),
-        exact=True,
+        "LinearRegression",
+        data=Moments([[2, 1], [1, 1]], [[1, -1], [0, 2]]),
     ),
-    PathEntry(
+    _line(
         "tarmoun-hyperbola",
-        _hyperbolic,
-        _claimed("HyperbolicMode"),
-        _elsewhere("HyperbolicMode", init=([[HALF, 0], [0, 1]], [[2, 0], [0, 1]])),
-        exact=True,
+        "HyperbolicMode",
+        init=([[HALF, 0], [0, 1]], [[2, 0], [0, 1]]),
     ),
-    PathEntry(
-        "saxe-deep",
-        _deep,
-        _claimed("DeepMode"),
-        _elsewhere("DeepMode", data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]])),
-        exact=True,
+    _line("saxe-deep", "DeepMode", data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]])),
+    _line(
+        "decaying-modes",
+        "DecayingMode",
+        data=Moments([[2, 0], [0, 1]], [[3, 0], [0, 2]]),
     ),
-    PathEntry(
-        "eftekhari-trajectory",
-        _rank_one,
-        _claimed("RankOne"),
-        _elsewhere("RankOne", data=whitened([[2, 0], [0, HALF]])),
-        exact=True,
-    ),
-    PathEntry(
-        "fukumizu-riccati",
-        _riccati,
-        _claimed("Riccati"),
-        _elsewhere("Riccati", data=whitened([[2, 1, 0], [HALF, -1, 2]])),
-        exact=True,
-    ),
-    PathEntry(
+    _line("eftekhari-trajectory", "RankOne", data=whitened([[2, 0], [0, HALF]])),
+    _line("fukumizu-riccati", "Riccati", data=whitened([[2, 1, 0], [HALF, -1, 2]])),
+    _line(
         "tarmoun-symmetric",
-        _symmetric,
-        _claimed("SymmetricRiccati"),
-        _elsewhere(
-            "SymmetricRiccati", data=whitened([[2, 1, 0], [0, -1, 1], [1, 0, 2]])
-        ),
-        exact=True,
+        "SymmetricRiccati",
+        data=whitened([[2, 1, 0], [0, -1, 1], [1, 0, 2]]),
     ),
+    _line("woodworth-hypentropy", "HypentropyMode", _signed),
+    _line("woodworth-deep", "DeepDiagonalMode"),
+    _line("yun-fourier-flow", "FourierMode"),
+    _line("yun-fourier-deep", "DeepFourierMode"),
 )

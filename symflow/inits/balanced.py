@@ -16,13 +16,9 @@ class BalancedInit(DrawnInit):
     """Random balanced weights; made by `balanced_init`."""
 
     call = "balanced_init(…)"
+    tags = frozenset({"balanced"})
     scale: Any
     seed: int
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Every draw is balanced."""
-        return frozenset({"balanced"})
 
     def _weights(
         self, widths: tuple[int, ...], draws: Draws, data: Any

@@ -7,10 +7,16 @@ from numbers import Integral
 from typing import Any
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact, to_float
-from symflow.errors import InvalidArgument, SymflowError
+from symflow.algebra.numbers import to_float
+from symflow.errors import InvalidArgument
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import HasWidths, integer_widths, parameter_shapes, positive
+from symflow.inits.init import (
+    HasWidths,
+    integer_widths,
+    number_of,
+    parameter_shapes,
+    positive,
+)
 from symflow.inits.seeds import seed_of
 
 
@@ -19,14 +25,10 @@ class GaussianInit(DrawnInit):
     """Independent Gaussian weights; made by `gaussian_init`."""
 
     call = "gaussian_init(…)"
+    tags = frozenset()
     scale: Any
     width_exponent: Any
     seed: int
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Nothing holds for every draw."""
-        return frozenset()
 
     def _sizes(self, network: HasWidths, data: Any) -> Any:
         """Return the widths and the shapes of the parameters, of any architecture."""
@@ -81,10 +83,8 @@ def gaussian_init(
     >>> gaussian_init(0.5, width_exponent=0.5, rng=1)
     gaussian_init(0.5, width_exponent=0.5, rng=1)
     """
-    try:
-        exact(width_exponent)
-    except (SymflowError, TypeError, ValueError):
+    if number_of(width_exponent) is None:
         msg = f"gaussian_init(width_exponent=…): needs a number; got {width_exponent!r}"
-        raise InvalidArgument(msg) from None
+        raise InvalidArgument(msg)
     checked = positive(scale, "gaussian_init(scale=…)")
     return GaussianInit(checked, width_exponent, seed_of(rng, GaussianInit.call))

@@ -43,6 +43,7 @@ class GivenInit(Init):
     """
 
     weights: tuple[Array, ...]
+    tags = frozenset()  # nothing is declared of them; it is checked where it matters
 
     def __init__(self, weights: Any) -> None:
         if not isinstance(weights, (list, tuple)) or not weights:
@@ -59,11 +60,6 @@ class GivenInit(Init):
             array.flags.writeable = False
         object.__setattr__(self, "weights", arrays)
 
-    @property
-    def tags(self) -> frozenset[str]:
-        """Nothing is declared of given weights; it is checked where it matters."""
-        return frozenset()
-
     def draw(
         self,
         network: HasWidths,
@@ -73,7 +69,7 @@ class GivenInit(Init):
         digits: int | None = None,
     ) -> tuple[Array, ...]:
         """Return the weights; symbolic widths of the network take any size."""
-        self._check_network(network)
+        self.check_network(network)
         context = context_for(digits, _CALL)
         if context is None:
             return tuple(to_float_array(weight).copy() for weight in self.weights)
@@ -83,7 +79,16 @@ class GivenInit(Init):
         sizes = ", ".join("×".join(map(str, weight.shape)) for weight in self.weights)
         return f"GivenInit({sizes})"
 
-    def _check_network(self, network: HasWidths) -> None:
+    def check_network(self, network: HasWidths) -> None:
+        """Refuse a network that these weights do not fit.
+
+        Raises
+        ------
+        InvalidArgument
+            If the network has another number of layers.
+        ShapeMismatch
+            If shapes do not fit it, or each other.
+        """
         widths = tuple(network.widths)
         if len(self.weights) != network.depth:
             msg = (
@@ -107,20 +112,7 @@ class GivenInit(Init):
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
-    Parameters
-    ----------
-    init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L).
-
-    Returns
-    -------
-    Init
-        The rule.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is neither.
+    Raises InvalidArgument if it is neither.
 
     Examples
     --------

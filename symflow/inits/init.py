@@ -11,10 +11,15 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any, Protocol
 
-import mpmath
-
 from symflow.algebra.arrays import Array, to_mpf_array
-from symflow.algebra.numbers import MOST_DIGITS, exact, to_float, to_mpf, whole
+from symflow.algebra.numbers import (
+    MOST_DIGITS,
+    context_of,
+    exact,
+    to_float,
+    to_mpf,
+    whole,
+)
 from symflow.algebra.products import matmul
 from symflow.errors import InvalidArgument, SymflowError, expect
 
@@ -83,10 +88,8 @@ class Init(ABC):
 def integer_widths(network: HasWidths, call: str) -> tuple[int, ...]:
     """Return the widths of a network of dense layers, which have to be integers.
 
-    Raises
-    ------
-    InvalidArgument
-        That names the `call`, if a width is a symbol or a parameter no dense matrix.
+    Raises InvalidArgument that names the `call`, if a width is a symbol or a parameter
+    no dense matrix.
     """
     expect(network, "widths", call, "a network")
     widths = tuple(network.widths)
@@ -138,6 +141,14 @@ def _plain(size: Any) -> Any:
     return int(size) if getattr(size, "is_Integer", False) else size
 
 
+def number_of(value: Any) -> Any:
+    """Return a number exactly, None for what is no finite real number."""
+    try:
+        return exact(value)
+    except (SymflowError, TypeError, ValueError):
+        return None
+
+
 def positive(value: Any, call: str) -> Any:
     """Return `value` as it was given, once it is known to be a positive number.
 
@@ -151,11 +162,8 @@ def positive(value: Any, call: str) -> Any:
     >>> positive(0.5, "f(scale=…)")
     0.5
     """
-    try:
-        fine = not isinstance(value, (str, bool)) and bool(exact(value) > 0)
-    except (SymflowError, TypeError, ValueError):
-        fine = False
-    if not fine:
+    known = None if isinstance(value, (str, bool)) else number_of(value)
+    if known is None or not known > 0:
         msg = f"{call}: needs a positive number; got {value!r}"
         raise InvalidArgument(msg)
     return value
@@ -172,9 +180,7 @@ def context_for(digits: Any, call: str) -> Any:
     if digits is None:
         return None
     digits = whole(digits, f"{call}: digits", most=MOST_DIGITS)
-    context = mpmath.MPContext()
-    context.dps = int(digits) + GUARD_DIGITS
-    return context
+    return context_of(int(digits) + GUARD_DIGITS)
 
 
 def lifted(array: Array, context: Any) -> Array:

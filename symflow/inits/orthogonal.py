@@ -22,13 +22,9 @@ class OrthogonalInit(DrawnInit):
     """Random orthogonal weights; made by `orthogonal_init`."""
 
     call = "orthogonal_init(…)"
+    tags = frozenset({"orthogonal"})  # balanced where the widths are equal
     scale: Any
     seed: int
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Every layer is orthogonal; balanced only where the widths are equal."""
-        return frozenset({"orthogonal"})
 
     def _weights(self, widths: tuple[int, ...], draws: Draws, data: Any) -> list[Array]:
         scale, weights = draws.number(self.scale), []

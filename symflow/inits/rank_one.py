@@ -24,15 +24,11 @@ class RankOneInit(DrawnInit):
     """Balanced weights of rank one; made by `rank_one_init`."""
 
     call = "rank_one_init(…)"
+    tags = frozenset({"balanced", "rank-one"})
     scale: Any
     left: Array | None
     right: Array | None
     seed: int
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Every draw is balanced, and each of its layers has rank one."""
-        return frozenset({"balanced", "rank-one"})
 
     def _weights(
         self, widths: tuple[int, ...], draws: Draws, data: Any

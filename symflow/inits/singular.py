@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
+from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.inits.init import lifted
 from symflow.inits.orthonormal import nearest_frame
@@ -72,19 +72,9 @@ def singular_frames(
 ) -> SingularFrames:
     """Return the singular value decomposition in one definite form.
 
-    Parameters
-    ----------
-    matrix : ndarray, shape (m, d)
-        Floats or exact numbers.
-    digits : int, optional
-        Decimal digits; without it the result is float64.
-    metric : ndarray, shape (d, d), keyword-only, optional
-        Symmetric; right vectors of equal singular value diagonalize it too.
-
-    Returns
-    -------
-    SingularFrames
-        Float64, or mpmath numbers near the float64 ones.
+    The matrix, shape (m, d), has floats or exact numbers.  The answer is in float64, or
+    with `digits` in mpmath numbers near the float64 ones.  Right vectors of equal
+    singular value also diagonalize the symmetric `metric`, shape (d, d).
 
     Examples
     --------
@@ -155,9 +145,8 @@ def _signs(frame: Array) -> Array:
 def _refined(
     matrix: Array, reference: _Reference, metric: Array | None, digits: int
 ) -> SingularFrames:
-    context = mpmath.MPContext()
     # the singular values come out of a Gram matrix, which squares their ratios
-    context.dps = 2 * digits + 30
+    context = context_of(2 * digits + 30)
     rank = reference.rank
     left, values, right = _nonzero(to_mpf_array(matrix, context), rank, context)
     columns = [

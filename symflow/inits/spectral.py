@@ -29,13 +29,9 @@ class SpectralInit(DrawnInit):
     """Weights aligned with the data; made by `spectral_init`."""
 
     call = "spectral_init(…)"
+    tags = frozenset({"balanced", "spectral"})
     scale: Any
     seed: int | None
-
-    @property
-    def tags(self) -> frozenset[str]:
-        """Every draw is aligned with the data, and balanced."""
-        return frozenset({"balanced", "spectral"})
 
     def _sizes(self, network: HasWidths, data: Any) -> tuple[int, ...]:
         widths = integer_widths(network, self.call)

@@ -23,11 +23,22 @@ import sympy
 
 from symflow.algebra.numbers import whole
 from symflow.algebra.reading import read_expression
-from symflow.certificate import json_text, stored_object
+from symflow.certificate import (
+    CARRIED,
+    claim_document,
+    json_text,
+    proof_document,
+    stored_object,
+)
+from symflow.conservation import Law
 from symflow.errors import InvalidArgument, InvalidData
 from symflow.files import as_path, whole_file
 from symflow.io.kinds import classes
 from symflow.io.reader import Reader, arrays_of, parsed
+from symflow.validation import Certificate
+
+#: How JSON that has no digest is written.
+READABLE: dict[str, Any] = {"ensure_ascii": False, "indent": 1}
 
 #: Version of the format; a file of a later one is refused.
 FORMAT = 1
@@ -36,7 +47,7 @@ FORMAT = 1
 LIMIT = 1 << 30
 
 #: Fields that hold functions, or what can be made again: they are not stored.
-_OMITTED = ("interpolant", "drawn")
+_OMITTED = ("interpolant", "drawn", "ball")
 
 
 def save(obj: Any, path: str | Path) -> Path:
@@ -46,7 +57,9 @@ def save(obj: Any, path: str | Path) -> Path:
     ----------
     obj : GradientFlow, Trajectory, Enclosure, Law, Report, Sweep, Dataset, …
         What to store.  The dense output of a trajectory is not.  As ``.json``, an
-        enclosure or a law becomes a certificate, see `write_checker`.
+        enclosure or a law becomes a certificate, see `write_checker`; so does what
+        `certify` has proven of a closed form, a bound of the loss, a limit or a law,
+        and `load` returns the enclosure or the law that it rests on.
     path : str or Path
         Ends with ``.npz`` (arrays in binary) or ``.json`` (everything readable).
 
@@ -77,13 +90,17 @@ def save(obj: Any, path: str | Path) -> Path:
         )
         raise InvalidArgument(msg)
     writer = _Writer(binary=target.suffix == ".npz")
+    proof, kept = (None, obj) if writer.binary else _proof(obj)
     header = {
         "symflow file": FORMAT,
         "versions": _versions(),
-        "kind": type(obj).__name__,
-        "object": writer.encode(obj),
+        "kind": type(kept).__name__,
+        "object": writer.encode(kept),
     }
-    text = json.dumps(header) if writer.binary else json_text(obj, header)
+    if proof is not None:
+        text = json_text(proof, header)
+    else:
+        text = json.dumps(header, **({} if writer.binary else READABLE))
     try:
         content = text.encode()
     except UnicodeEncodeError as problem:
@@ -145,6 +162,21 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
         msg = f"{call}: this is no file of symflow, or it is damaged: {problem}"
         raise InvalidData(msg) from None
     return found
+
+
+def _proof(obj: Any) -> tuple[dict[str, Any] | None, Any]:
+    """Return a certificate, if there is one, and what is stored with it."""
+    if isinstance(obj, Certificate) and isinstance(obj.claim, CARRIED):
+        if obj.ball is None or not obj.ok:
+            msg = (
+                f"save(certificate, 'name.json'): {obj.claim.name} is "
+                f"{obj.status.value} here, and only what is proven has a certificate"
+            )
+            raise InvalidArgument(msg)
+        return claim_document(obj.claim, obj.ball, obj.radius), obj.ball
+    if isinstance(obj, Certificate) and obj.ok and isinstance(obj.claim, Law):
+        obj = obj.claim
+    return proof_document(obj), obj
 
 
 def _read(source: Path, limit: int) -> tuple[dict[str, Any], dict[str, Any]]:

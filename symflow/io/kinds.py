@@ -28,16 +28,21 @@ KINDS = {
         *("RankOneFlow", "Entries"),
     ),
     "flow.problem": ("Problem", "Given"),
+    "flow.phase": ("PhaseFlow",),
     "claims": ("Hypothesis", "Finding", "Identity", "Reference", "Refusal", "Status"),
     "conservation": ("NoetherLaw",),
     "conservation.generators": ("Generators", "Term"),
     "trajectory": ("Trajectory",),
+    "curriculum": ("ChainedRun",),
     "simulation": (
         *("DOP853", "GaussLegendre", "Radau", "Taylor", "LossBelow", "ModeCrosses"),
         *("Ensemble", "Sweep", "Grid"),
     ),
     "precision": ("Enclosure", "Flint", "Mpmath"),
-    "validation": ("AssertedLaw", "Certificate", "Report"),
+    "validation": (
+        *("AssertedLaw", "AssertedLimit", "AssertedMode", "AssertedRate"),
+        *("Certificate", "Report"),
+    ),
     "validation.report": ("Row",),
 }
 

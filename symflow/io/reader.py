@@ -54,17 +54,8 @@ PAIR = 20
 def arrays_of(source: Path, limit: int) -> dict[str, Any]:
     """Return the arrays of an archive, none of which is larger than the file says.
 
-    Parameters
-    ----------
-    source : Path
-        An ``.npz`` file.
-    limit : int
-        Bytes that all arrays together may take.
-
-    Raises
-    ------
-    InvalidData
-        If they take more, or one claims a shape that the file does not fill.
+    The `limit` is in bytes, of all arrays together.  Raises InvalidData if they take
+    more, or one claims a shape that the file does not fill.
     """
     with zipfile.ZipFile(source) as archive:
         parts = archive.infolist()
@@ -116,12 +107,7 @@ def _declared(file: Any) -> int:
 class Reader:
     """Turns the values of a header into objects again.
 
-    Parameters
-    ----------
-    arrays : dict
-        The arrays that stand beside the header.
-    limit : int
-        Bytes that objects may take.
+    The `arrays` are those that stand beside the header; objects may take `limit` bytes.
     """
 
     def __init__(self, arrays: dict[str, Any], limit: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import sympy
@@ -102,20 +103,31 @@ class Loss(ABC):
         ).markdown()
 
 
+@dataclass(frozen=True, repr=False)
+class AveragedLoss(Loss):
+    """A loss that is averaged, or summed, over the samples."""
+
+    reduction: str = "mean"
+    l2: Any = 0
+
+    def __post_init__(self) -> None:
+        loss, reduction = type(self).__name__, self.reduction
+        if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
+            msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
+            raise InvalidArgument(msg)
+        object.__setattr__(self, "l2", as_decay(self.l2, loss))
+
+    def __repr__(self) -> str:
+        options = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
+        options += [] if self.l2 == 0 else [f"l2={self.l2}"]
+        return f"{type(self).__name__}({', '.join(options)})"
+
+
 def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
     """Return a weight decay as an exact number or a symbol, or a tuple of these.
 
-    Parameters
-    ----------
-    value : number, str, sympy.Symbol, or a sequence of these
-        A float is read as the decimal that it prints; a name becomes a symbol.
-    loss : str
-        Name of the loss, for the error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is negative or no number.
+    A float is read as the decimal that it prints; a name becomes a symbol.  An error
+    names the `loss`.  Raises InvalidArgument if it is negative or no number.
 
     Examples
     --------
@@ -135,10 +147,3 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
         msg = f"{loss}(l2=…): weight decay cannot be negative; got {value!r}"
         raise InvalidArgument(msg)
     return decay
-
-
-def check_reduction(reduction: Any, loss: str) -> None:
-    """Raise `InvalidArgument` unless the reduction is "mean" or "sum"."""
-    if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
-        msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
-        raise InvalidArgument(msg)

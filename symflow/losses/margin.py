@@ -10,7 +10,6 @@ neither overflows nor cancels for any margin.  `reduction="sum"` drops the n⁻�
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,25 +22,17 @@ from symflow.algebra.nodes import Leaf, Node, product, scale, transpose
 from symflow.algebra.symbols import SampleCount
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidData, expect
-from symflow.losses.loss import Loss, as_decay, check_reduction
+from symflow.losses.loss import AveragedLoss
 
 
-class MarginLoss(Loss):
+@dataclass(frozen=True, repr=False)
+class MarginLoss(AveragedLoss):
     """A sum over samples and outputs of a decreasing function φ of the margin."""
 
-    #: φ as an expression in `Z`.
+    #: φ, −φ' in a stable form, and log(−φ') up to a constant, as expressions in `Z`.
     profile: ClassVar[sympy.Expr]
-    reduction: str
-
-    @property
-    @abstractmethod
-    def pull(self) -> sympy.Expr:
-        """−φ' as an expression in `Z`, in a stable form."""
-
-    @property
-    @abstractmethod
-    def log_pull(self) -> sympy.Expr:
-        """log(−φ') as an expression in `Z`, up to a constant."""
+    pull: ClassVar[sympy.Expr]
+    log_pull: ClassVar[sympy.Expr]
 
     def data_symbols(
         self, inputs: Width, outputs: Width
@@ -90,12 +81,8 @@ class MarginLoss(Loss):
     def arrays(self, data: Any) -> dict[str, Array]:
         """Return the samples of a `Dataset` by symbol name.
 
-        Raises
-        ------
-        InvalidArgument
-            If there are only moments.
-        InvalidData
-            If a label is not ±1.
+        Raises InvalidArgument if there are only moments, and InvalidData if a label is
+        not ±1.
         """
         call = f"{type(self).__name__}()"
         needs = "the samples, Dataset(X, Y), being no function of the moments"
@@ -108,11 +95,6 @@ class MarginLoss(Loss):
                 )
                 raise InvalidData(msg)
         return {"X": data.X, "Y": data.Y}
-
-    def __repr__(self) -> str:
-        options = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
-        options += [] if self.l2 == 0 else [f"l2={self.l2}"]
-        return f"{type(self).__name__}({', '.join(options)})"
 
     @property
     def _weight(self) -> sympy.Expr:
@@ -148,23 +130,7 @@ class ExponentialLoss(MarginLoss):
     Ẇ₁ = (Yᵀ∘exp(−(Yᵀ∘(W₁Xᵀ))))X
     """
 
-    reduction: str = "mean"
-    l2: Any = 0
-    profile = sympy.exp(-Z)
-
-    def __post_init__(self) -> None:
-        check_reduction(self.reduction, "ExponentialLoss")
-        object.__setattr__(self, "l2", as_decay(self.l2, "ExponentialLoss"))
-
-    @property
-    def pull(self) -> sympy.Expr:
-        """exp(−z)."""
-        return sympy.exp(-Z)
-
-    @property
-    def log_pull(self) -> sympy.Expr:
-        """−z."""
-        return -Z
+    profile, pull, log_pull = sympy.exp(-Z), sympy.exp(-Z), -Z
 
 
 @dataclass(frozen=True, repr=False)
@@ -193,20 +159,4 @@ class LogisticLoss(MarginLoss):
     [0.220095, 0.129551]
     """
 
-    reduction: str = "mean"
-    l2: Any = 0
-    profile = softplus(-Z)
-
-    def __post_init__(self) -> None:
-        check_reduction(self.reduction, "LogisticLoss")
-        object.__setattr__(self, "l2", as_decay(self.l2, "LogisticLoss"))
-
-    @property
-    def pull(self) -> sympy.Expr:
-        """sigmoid(−z) = 1/(1 + exp(z))."""
-        return sigmoid(-Z)
-
-    @property
-    def log_pull(self) -> sympy.Expr:
-        """−softplus(z)."""
-        return -softplus(Z)
+    profile, pull, log_pull = softplus(-Z), sigmoid(-Z), -softplus(Z)

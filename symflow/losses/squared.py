@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, is_exact_array
+from symflow.algebra.arrays import Array, has_sets, is_exact_array
+from symflow.algebra.balls import gram_of_sets
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -29,11 +30,11 @@ from symflow.algebra.nodes import (
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument
-from symflow.losses.loss import Loss, as_decay, check_reduction
+from symflow.losses.loss import AveragedLoss
 
 
-@dataclass(frozen=True)
-class SquaredLoss(Loss):
+@dataclass(frozen=True, repr=False)
+class SquaredLoss(AveragedLoss):
     """Half the mean (or summed) squared error, optionally with weight decay.
 
     Parameters
@@ -55,13 +56,6 @@ class SquaredLoss(Loss):
     >>> SquaredLoss(l2="lambda").l2
     lambda
     """
-
-    reduction: str = "mean"
-    l2: Any = 0
-
-    def __post_init__(self) -> None:
-        check_reduction(self.reduction, "SquaredLoss")
-        object.__setattr__(self, "l2", as_decay(self.l2, "SquaredLoss"))
 
     @property
     def prefix(self) -> str:
@@ -126,11 +120,6 @@ class SquaredLoss(Loss):
             given = {name: _times(part, moments.n) for name, part in given.items()}
         return {f"{self.prefix}_{name}": part for name, part in given.items()}
 
-    def __repr__(self) -> str:
-        options = [] if self.reduction == "mean" else [f"reduction={self.reduction!r}"]
-        options += [] if self.l2 == 0 else [f"l2={self.l2}"]
-        return f"SquaredLoss({', '.join(options)})"
-
     def _sigma_xx(self, inputs: Width) -> sympy.MatrixSymbol:
         return SymmetricMatrixSymbol(f"{self.prefix}_xx", inputs, inputs)
 
@@ -140,4 +129,6 @@ class SquaredLoss(Loss):
 
 def _times(part: Array, count: int) -> Array:
     factor: Any = sympy.Integer(count) if is_exact_array(part) else float(count)
+    if has_sets(part):
+        return gram_of_sets(part.T, np.eye(part.shape[1]) * count, 1)
     return np.asarray(part * factor)

@@ -43,17 +43,8 @@ _POLYNOMIAL = (Product, Transposed, Hadamard, IdentityNode, LinearMap)
 def polynomial(expr: sympy.MatrixExpr, known: Mapping[Any, Any]) -> Node:
     """Return a polynomial in matrices as a node.
 
-    Parameters
-    ----------
-    expr : sympy.MatrixExpr
-        The formula.
-    known : mapping
-        The numbers of some matrix symbols.
-
-    Raises
-    ------
-    NotDifferentiable
-        If the formula is no polynomial.
+    The numbers of some matrix symbols are `known`.  Raises NotDifferentiable if the
+    formula is no polynomial.
 
     Examples
     --------

@@ -32,15 +32,15 @@ class Layer(ABC):
 
     @abstractmethod
     def parameter(self, layer: int) -> sympy.MatrixSymbol:
-        """Return the symbol of the parameters; layers count from 1."""
+        """Return the symbol of the parameters of this number `layer`, from 1."""
 
     @abstractmethod
     def matrix(self, parameter: Node) -> Node:
-        """Return the matrix (outputs × inputs) that the parameters stand for."""
+        """Return the matrix (outputs × inputs) that a `parameter` stands for."""
 
     @abstractmethod
     def project(self, matrix: Node) -> Node:
-        """Return the adjoint of `matrix` (the method), applied to a full matrix."""
+        """Return the adjoint of the method `matrix`, applied to a full `matrix`."""
 
     @abstractmethod
     def embedding(self) -> NDArray[np.int64]:
@@ -132,33 +132,15 @@ class Diagonal(Layer):
         return self.inputs
 
     def parameter(self, layer: int) -> sympy.MatrixSymbol:
-        """Return the column w_layer.
-
-        Parameters
-        ----------
-        layer : int
-            Number of the layer, counted from 1.
-        """
+        """Return the column w_layer."""
         return sympy.MatrixSymbol(f"w{layer}", self.inputs, 1)
 
     def matrix(self, parameter: Node) -> Node:
-        """Return diag(w).
-
-        Parameters
-        ----------
-        parameter : Node
-            The column w.
-        """
+        """Return diag(w)."""
         return diag(parameter)
 
     def project(self, matrix: Node) -> Node:
-        """Return the diagonal.
-
-        Parameters
-        ----------
-        matrix : Node
-            Of shape outputs × inputs.
-        """
+        """Return the diagonal."""
         return diagonal_of(matrix)
 
     def embedding(self) -> NDArray[np.int64]:
@@ -169,8 +151,30 @@ class Diagonal(Layer):
         return cube
 
 
+class Tapped(Layer):
+    """A layer whose parameters are a column w that may be shorter than the input."""
+
+    inputs: Width
+    support: int | None
+
+    def __post_init__(self) -> None:
+        given = f"{shown(self.inputs)}, support={shown(self.support)}"
+        call = f"{type(self).__name__}({given})"
+        object.__setattr__(self, "inputs", as_width(self.inputs, call))
+        object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
+
+    @property
+    def taps(self) -> Width:
+        """The number of parameters."""
+        return self.inputs if self.support is None else self.support
+
+    def parameter(self, layer: int) -> sympy.MatrixSymbol:
+        """Return the column w_layer."""
+        return sympy.MatrixSymbol(f"w{layer}", self.taps, 1)
+
+
 @dataclass(frozen=True)
-class Circulant(Layer):
+class Circulant(Tapped):
     """A circular convolution, (C(w)x)_i = Σ_j w_j x_{(i+j) mod d}.
 
     Parameters
@@ -194,49 +198,17 @@ class Circulant(Layer):
     inputs: Width
     support: int | None = None
 
-    def __post_init__(self) -> None:
-        call = f"Circulant({shown(self.inputs)}, support={shown(self.support)})"
-        object.__setattr__(self, "inputs", as_width(self.inputs, call))
-        object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
-
     @property
     def outputs(self) -> Width:
         """The number of coordinates."""
         return self.inputs
 
-    @property
-    def taps(self) -> Width:
-        """The number of parameters."""
-        return self.inputs if self.support is None else self.support
-
-    def parameter(self, layer: int) -> sympy.MatrixSymbol:
-        """Return the filter w_layer, a column.
-
-        Parameters
-        ----------
-        layer : int
-            Number of the layer, counted from 1.
-        """
-        return sympy.MatrixSymbol(f"w{layer}", self.taps, 1)
-
     def matrix(self, parameter: Node) -> Node:
-        """Return the circulant matrix whose first row is wᵀ, continued by zeros.
-
-        Parameters
-        ----------
-        parameter : Node
-            The column w.
-        """
+        """Return the circulant matrix whose first row is wᵀ, continued by zeros."""
         return embeddings.CirculantNode(parameter, self.inputs)
 
     def project(self, matrix: Node) -> Node:
-        """Return the sums over the first cyclic diagonals.
-
-        Parameters
-        ----------
-        matrix : Node
-            Of shape outputs × inputs.
-        """
+        """Return the sums over the first cyclic diagonals."""
         return circulant_sums(matrix, self.taps)
 
     def embedding(self) -> NDArray[np.int64]:
@@ -249,7 +221,7 @@ class Circulant(Layer):
 
 
 @dataclass(frozen=True)
-class Readout(Layer):
+class Readout(Tapped):
     """A layer with one output, x ↦ wᵀx, whose parameters are a column.
 
     It is `Dense(d, 1)` in the shape of the parameters of `Diagonal` and `Circulant`,
@@ -277,49 +249,17 @@ class Readout(Layer):
     inputs: Width
     support: int | None = None
 
-    def __post_init__(self) -> None:
-        call = f"Readout({shown(self.inputs)}, support={shown(self.support)})"
-        object.__setattr__(self, "inputs", as_width(self.inputs, call))
-        object.__setattr__(self, "support", as_support(self.support, self.inputs, call))
-
     @property
     def outputs(self) -> Width:
         """One."""
         return 1
 
-    @property
-    def taps(self) -> Width:
-        """The number of parameters."""
-        return self.inputs if self.support is None else self.support
-
-    def parameter(self, layer: int) -> sympy.MatrixSymbol:
-        """Return the column w_layer.
-
-        Parameters
-        ----------
-        layer : int
-            Number of the layer, counted from 1.
-        """
-        return sympy.MatrixSymbol(f"w{layer}", self.taps, 1)
-
     def matrix(self, parameter: Node) -> Node:
-        """Return the row wᵀ, continued by zeros.
-
-        Parameters
-        ----------
-        parameter : Node
-            The column w.
-        """
+        """Return the row wᵀ, continued by zeros."""
         return transpose(pad(parameter, self.inputs))
 
     def project(self, matrix: Node) -> Node:
-        """Return the first entries of the row, as a column.
-
-        Parameters
-        ----------
-        matrix : Node
-            Of shape outputs × inputs.
-        """
+        """Return the first entries of the row, as a column."""
         return crop(transpose(matrix), self.taps)
 
     def embedding(self) -> NDArray[np.int64]:
@@ -331,10 +271,7 @@ class Readout(Layer):
 def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """Return the support of a filter, None where it is all of the input.
 
-    Raises
-    ------
-    InvalidArgument
-        If it is not between 1 and the number of inputs.
+    Raises InvalidArgument if it is not between 1 and the number of inputs.
 
     Examples
     --------

@@ -95,7 +95,6 @@ class MatrixModel(Parametrization):
 
     @cached_property
     def end_to_end_node(self) -> Node:
-        """The matrix W(θ) as a node."""
         return polynomial(self.expr, self.constants)
 
     def __repr__(self) -> str:

@@ -142,7 +142,6 @@ class Network(AbstractNetwork):
 
     @property
     def widths(self) -> tuple[Width, ...]:
-        """Sizes from the input to the output."""
         return (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
 
     @cached_property
@@ -173,7 +172,6 @@ class Network(AbstractNetwork):
 
     @property
     def end_to_end_node(self) -> Node:
-        """The matrix W = W_L⋯W_1 as a node."""
         return self.prefixes[-1]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -21,13 +20,7 @@ from symflow.networks.network import AbstractNetwork, repr_width
 class Parametrization(AbstractNetwork):
     """A model that is given by its end-to-end matrix as a polynomial in parameters."""
 
-    @property
-    @abstractmethod
-    def end_to_end_node(self) -> Node:
-        """The matrix W(θ) as a node."""
-
     def pull_back(self, force: Node) -> tuple[Node, ...]:
-        """Return the adjoint of dW/dθ applied to `force`, one node per parameter."""
         pulled = pull_back(self.end_to_end_node, force, self.parameters)
         return tuple(
             scale(0, Leaf(symbol)) if node is None else node

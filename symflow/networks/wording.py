@@ -28,17 +28,7 @@ _SHAPE = re.compile(r"(\w+)=(\w+?)[x×,](\w+)")
 def network_in(words: str, option: str = "--network") -> Any:
     """Return the network that a few words name.
 
-    Parameters
-    ----------
-    words : str
-        A kind of network and its numbers.
-    option : str
-        What to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If they name none.
+    An error names the `option`.  Raises InvalidArgument if they name none.
 
     Examples
     --------
@@ -72,19 +62,10 @@ def model_in(
 ) -> Network | MatrixModel:
     """Return the model of a formula, whose letters are its parameters.
 
-    Parameters
-    ----------
-    formula : str
-        Sums, products, powers and transposes (``.T``) of letters.
-    shapes : str
-        A shape for every letter, in the order in which weights are given and returned.
-    options : tuple of str
-        What to name in an error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If either cannot be read, or they do not fit together.
+    It has sums, products, powers and transposes (``.T``) of letters; `shapes` has one
+    for every letter, in the order in which weights are given and returned.  An error
+    names the `options`.  Raises InvalidArgument if either cannot be read, or they do
+    not fit together.
 
     Examples
     --------
@@ -128,19 +109,9 @@ def _factors(expr: Any) -> int:
 def widths_in(text: str, option: str = "--widths", least: int = 2) -> list[int | str]:
     """Return numbers as integers, and leave names for the network to judge.
 
-    Parameters
-    ----------
-    text : str
-        With commas or blanks between them.
-    option : str
-        What to name in an error message.
-    least : int
-        How many there have to be.
-
-    Raises
-    ------
-    InvalidArgument
-        If there are too few or too many, or one is too large.
+    There are commas or blanks between them, and at least `least`; an error names the
+    `option`.  Raises InvalidArgument if there are too few or too many, or one is too
+    large.
     """
     words = text.replace(",", " ").split()
     if len(words) < least:

@@ -5,6 +5,7 @@ draws.
 """
 
 from symflow.plot.agreement import agreement
+from symflow.plot.basin import basin
 from symflow.plot.bounds import bounds
 from symflow.plot.drift import drift
 from symflow.plot.imbalance import imbalance
@@ -19,6 +20,7 @@ from symflow.plot.width import width
 
 __all__ = [
     "agreement",
+    "basin",
     "bounds",
     "drift",
     "imbalance",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.arrays import Array, to_mpf_array, unflatten
 from symflow.algebra.numbers import WIDE, to_float
 from symflow.claims import relative_size
 from symflow.errors import InvalidArgument, ShapeMismatch
@@ -49,7 +50,8 @@ def agreement(
         At any precision.
     second : Trajectory or array_like
         Of the same flow and start; or your own values at the times of the first: W of
-        shape (times, m, d), or all weights, each of shape (times, rows, columns).
+        shape (times, m, d), all weights, each of shape (times, rows, columns), or the
+        entries of all weights, row by row, of shape (times, entries).
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     xscale : str, keyword-only, optional
@@ -94,7 +96,8 @@ def agreement(
     options = {"color": colours(1)[0], "marker": ".", "markersize": 4, "label": label}
     axes.plot(times, digits, **{**options, **artist})
     axes.set_yscale("linear")
-    axes.set_ylim(bottom=min(0.0, float(np.nanmin(digits))))
+    top = max(axes.get_ylim()[1], 1.05 * float(np.nanmax(digits)))
+    axes.set_ylim(min(0.0, float(np.nanmin(digits))), top)
     axes.set_ylabel("digits of agreement")
     time_axis(axes, times, xscale)
     # The curve starts at zero digits only where the two disagree altogether.
@@ -124,15 +127,19 @@ def _paired(path: Trajectory, values: Any) -> tuple[Sequence[Array], Sequence[Ar
         sides = (len(total), *(side for side in total.shape[1:] if side > 1))
         if given.shape in (total.shape, sides):
             return [total], [given.reshape(total.shape)]
+    shapes = [weight.shape[1:] for weight in path.weights]
+    if given is not None and given.shape == (len(total), sum(map(prod, shapes))):
+        return path.weights, unflatten(given, shapes)
     several = isinstance(values, Iterable) and (given is None or given.ndim > 0)
     parts = [as_objects(part) for part in values] if several else []
-    shapes = [None if part is None else part.shape for part in parts]
-    if shapes != [weight.shape for weight in path.weights]:
-        got = shapes if given is None or given.ndim > total.ndim else given.shape
+    found = [None if part is None else part.shape for part in parts]
+    if found != [weight.shape for weight in path.weights]:
+        got = found if given is None or given.ndim > total.ndim else given.shape
         msg = (
             f"plot.agreement(first, second): needs a trajectory, values of shape "
-            f"{total.shape} for W, or weights of shapes "
-            f"{[weight.shape for weight in path.weights]}; got {got}"
+            f"{total.shape} for W, weights of shapes "
+            f"{[weight.shape for weight in path.weights]}, or a row of all their "
+            f"entries for each time; got {got}"
         )
         raise ShapeMismatch(msg)
     return path.weights, [part for part in parts if part is not None]

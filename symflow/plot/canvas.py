@@ -37,10 +37,7 @@ def colours(count: int) -> list[str]:
 
     Without one they are colours that colour-blind readers can tell apart.
 
-    Parameters
-    ----------
-    count : int
-        How many; after six, or what the style has, they repeat.
+    After six, or what the style has, they repeat.
 
     Examples
     --------
@@ -62,35 +59,17 @@ def _is_default(*names: Any) -> bool:
 
 
 def line_styles(count: int) -> list[str]:
-    """Return `count` line styles, solid first; after four they repeat.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    """
+    """Return `count` line styles, solid first; after four they repeat."""
     return list(islice(cycle(("-", "--", ":", "-.")), count))
 
 
 def symbol_of(law: Law) -> str:
-    """Return the name of a conserved quantity as matplotlib sets it.
-
-    Parameters
-    ----------
-    law : Law
-        As from `conserved`.
-    """
+    """Return the name of a conserved quantity as matplotlib sets it."""
     return re.sub(r"(imbalance )?Δ(\d+)", r"$\\Delta_{\2}$", law.name)
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
-    """Return the given axes, or those of a new figure.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes, optional
-        Where to draw.
-    """
+    """Return the given axes, or those of a new figure."""
     from matplotlib import pyplot
     from matplotlib.axes import Axes as Kind
 
@@ -103,17 +82,7 @@ def axes_or_new(ax: Axes | None) -> Axes:
 def check_trajectory(value: Any, call: str) -> None:
     """Refuse anything that is not a trajectory.
 
-    Parameters
-    ----------
-    value : object
-        What was given.
-    call : str
-        Call to name in the error message.
-
-    Raises
-    ------
-    InvalidArgument
-        If `value` is not a `Trajectory`.
+    An error names `call`.  Raises InvalidArgument if `value` is not a `Trajectory`.
     """
     if not isinstance(value, Trajectory):
         given = f"{value!r}".partition("\n")[0]
@@ -124,47 +93,24 @@ def check_trajectory(value: Any, call: str) -> None:
 
 
 def float_times(path: Trajectory) -> Floats:
-    """Return the times of a trajectory as floats.
-
-    Parameters
-    ----------
-    path : Trajectory
-        At any precision.
-    """
+    """Return the times of a trajectory as floats."""
     return to_float_array(np.asarray(path.t))
 
 
 def route_name(path: Trajectory) -> str:
-    """Return a short name of the route of a trajectory, for a legend.
-
-    Parameters
-    ----------
-    path : Trajectory
-        At any precision.
-    """
+    """Return a short name of the route of a trajectory, for a legend."""
     return "float64" if path.context is None else f"{path.digits} digits"
 
 
 def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
     """Label the time axis, logarithmic where the times are spaced so.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where.
-    times : array
-        All times that are drawn.
-    xscale : str, optional
-        The scale that was asked for; else the spacing of the times decides.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is no such scale.
+    The spacing of all times that are drawn decides, unless `xscale` does.  Raises
+    InvalidArgument if there is no such scale.
     """
     from matplotlib.scale import get_scale_names
 
-    known = tuple(set(get_scale_names()) - {"function", "functionlog"})
+    known = [n for n in get_scale_names() if not n.startswith("function")]
     if isinstance(xscale, str) and xscale in known:
         ax.set_xscale(xscale)
     elif xscale is not None:
@@ -177,11 +123,6 @@ def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
 
 def spaced_by_factors(times: Array) -> bool:
     """Say whether times span decades, and their ratios are more even than their gaps.
-
-    Parameters
-    ----------
-    times : array
-        In any order.
 
     Examples
     --------
@@ -204,13 +145,6 @@ def without_zeros(values: Array, floor: float) -> Floats:
 
     A curve that is zero throughout would vanish; it becomes flat at `floor` instead.
 
-    Parameters
-    ----------
-    values : array
-        Not negative.
-    floor : float
-        Where a curve of zeros is drawn.
-
     Examples
     --------
     >>> without_zeros(np.array([0.0, 1.0]), 1e-50), without_zeros(np.zeros(2), 0.5)
@@ -225,14 +159,8 @@ def without_zeros(values: Array, floor: float) -> Floats:
 def finish(ax: Axes, curves: int, **legend: Any) -> Axes:
     """Add grid and legend and return the axes.
 
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where.
-    curves : int
-        How many are labelled; a legend of very many is left out.
-    **legend : Any
-        Passed to `Axes.legend`.
+    There are `curves` labels; a legend of very many is left out, and `legend` is passed
+    to `Axes.legend`.
     """
     if _is_default("axes.grid", "grid.alpha", "grid.linewidth"):
         ax.grid(visible=True, alpha=0.25, linewidth=0.6)

@@ -8,6 +8,7 @@ import numpy as np
 
 from symflow.conservation import Law, conserved
 from symflow.errors import InvalidArgument
+from symflow.flow import HeavyBall
 from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
@@ -78,7 +79,9 @@ def drift(
             options = {"color": colour, "linestyle": style, "marker": ".", **artist}
             _draw(axes, path, law, {"markersize": 3, **options})
     axes.set_yscale("log")
-    axes.set_ylabel(r"$\|\Delta(t)-\Delta(0)\|$ over squared weights")
+    moving = any(isinstance(path.flow, HeavyBall) for path in trajectories)
+    words = r"$\|\Delta(t)-\Delta(0)\|$ over squared weights"
+    axes.set_ylabel("drift of the angular momenta, relative" if moving else words)
     time_axis(
         axes, np.concatenate([float_times(path) for path in trajectories]), xscale
     )

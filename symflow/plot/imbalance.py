@@ -64,7 +64,8 @@ def imbalance(traj: Trajectory, ax: Axes | None = None, **artist: Any) -> Axes:
     [5.0, -1.0]
     """
     check_trajectory(traj, "plot.imbalance(traj)")
-    spectra = [(symbol_of(law), _spectrum(law, traj)) for law in conserved(traj.flow)]
+    laws = conserved(traj.problem.at_rest.flow)  # momentum does not keep them
+    spectra = [(symbol_of(law), _spectrum(law, traj)) for law in laws]
     if not spectra:
         msg = (
             f"plot.imbalance(traj): no pair of layers of {traj.flow.network!r} has an "
@@ -106,7 +107,8 @@ def _draw(
 
 def _spectrum(law: Law, traj: Trajectory) -> tuple[Floats, Floats]:
     """Return the eigenvalues, largest first, at both ends of a trajectory."""
-    ends = [to_float_array(weight[[0, -1]]) for weight in traj.weights]
+    weights = traj.weights[: len(traj.problem.at_rest.weights)]
+    ends = [to_float_array(weight[[0, -1]]) for weight in weights]
     first, last = np.asarray(law.value(ends), float)
     return _eigenvalues(first), _eigenvalues(last)
 

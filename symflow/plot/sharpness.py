@@ -25,6 +25,8 @@ def sharpness(
     run: Trajectory,
     step_size: Any = None,
     ax: Axes | None = None,
+    *,
+    xscale: str | None = None,
     **artist: Any,
 ) -> Axes:
     r"""Draw the sharpness at every time, with the bound 2/η of gradient descent.
@@ -38,6 +40,8 @@ def sharpness(
         is 2(1 + β)/η with the momentum β.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
+    xscale : str, keyword-only, optional
+        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot`.
 
@@ -76,7 +80,7 @@ def sharpness(
         label = rf"${name}/\eta$ = {bound:.4g}"
         axes.axhline(bound, color=second, linestyle="--", label=label)
     axes.set_ylabel(r"sharpness $\lambda_{\max}(\nabla^2\mathcal{L})$")
-    time_axis(axes, times)
+    time_axis(axes, times, xscale)
     return finish(axes, len(axes.lines))
 
 

@@ -91,15 +91,7 @@ def singular_values(
 def layer_values(traj: Trajectory) -> list[Floats]:
     """Return the singular values of each layer's matrix, shape (times, values).
 
-    Parameters
-    ----------
-    traj : Trajectory
-        Of a network that is a product of layers.
-
-    Raises
-    ------
-    InvalidArgument
-        If the network has no layers.
+    Raises InvalidArgument if the network has no layers.
     """
     network = traj.flow.network
     if not isinstance(network, Network):

@@ -94,15 +94,7 @@ def staircase(
 
 
 def strengths(traj: Trajectory, steps: ModeStaircase) -> Floats:
-    """Return w_i(t) = u_iᵀW(t)v_i, shape (times, modes).
-
-    Parameters
-    ----------
-    traj : Trajectory
-        At any precision.
-    steps : ModeStaircase
-        With the singular vectors.
-    """
+    """Return w_i(t) = u_iᵀW(t)v_i, shape (times, modes)."""
     matrices = to_float_array(traj.end_to_end)
     return np.asarray(np.einsum("oi,toc,ci->ti", steps.left, matrices, steps.right))
 
@@ -110,17 +102,7 @@ def strengths(traj: Trajectory, steps: ModeStaircase) -> Floats:
 def small_start(traj: Trajectory, steps: ModeStaircase) -> float:
     """Return δ for a start whose largest mode is e^{−2δ}.
 
-    Parameters
-    ----------
-    traj : Trajectory
-        Its first time counts as the start.
-    steps : ModeStaircase
-        With the singular vectors.
-
-    Raises
-    ------
-    InvalidArgument
-        If no mode is between 0 and 1 at the start.
+    Raises InvalidArgument if no mode is between 0 and 1 at the start.
     """
     largest = float(strengths(traj, steps)[0].max())
     if not 0 < largest < 1:

@@ -16,7 +16,7 @@ from symflow.plot.canvas import (
     finish,
     time_axis,
 )
-from symflow.simulation import Ensemble, Sweep
+from symflow.simulation import Ensemble, Grid, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ _LABELS = {
 
 
 def sweep(
-    runs: Sweep | Ensemble,
+    runs: Sweep | Ensemble | Grid,
     ax: Axes | None = None,
     *,
     of: Literal["loss", "singular_values"] = "loss",
@@ -40,8 +40,8 @@ def sweep(
 
     Parameters
     ----------
-    runs : Sweep or Ensemble
-        Runs that failed are left out.
+    runs : Sweep, Ensemble or Grid
+        Runs that failed are left out.  Of a grid there is a curve for each combination.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     of : {"loss", "singular_values"}, keyword-only
@@ -58,12 +58,14 @@ def sweep(
     Returns
     -------
     matplotlib Axes
-        One curve for the loss, one per mode for singular values.
+        One curve for the loss, one per mode for singular values.  Those of a grid say
+        at which labels they are.
 
     Raises
     ------
     InvalidArgument
-        If the argument is not a sweep, or `of` or `level` makes no sense.
+        If the argument is not a sweep, or `of` or `level` makes no sense: of a grid the
+        loss alone is drawn.
 
     Examples
     --------
@@ -76,23 +78,39 @@ def sweep(
     'median of 3 runs; band: 90 % of them'
     """
     _check(runs, of, level)
-    level = to_float(level)
-    values = getattr(runs, of)
-    stacked: Floats = values[..., None] if of == "loss" else values
-    stacked = stacked[np.isfinite(stacked).all(axis=(1, 2))]
-    axes = axes_or_new(ax)
-    count = stacked.shape[-1]
-    for mode, colour in enumerate(colours(count)):
-        about = _label(len(stacked), level) if mode == 0 else ""
-        name = f"$s_{{{mode + 1}}}$" if 1 < count <= LISTED else ""
-        label = ", ".join(filter(None, (name, about))) or "_hidden"
-        options = {"color": colour, "linewidth": 1.8, "label": label, **artist}
-        _draw(axes, runs.t, stacked[..., mode], level, options)
-    if of == "loss" and 0 < 20 * stacked.min() < stacked.max():
+    parts: dict[str, Any] = {"": runs}
+    if isinstance(runs, Grid):
+        keys = [zip(runs.axes, key, strict=True) for key in runs]
+        names = [", ".join(f"{axis} {x}" for axis, x in key) for key in keys]
+        parts = dict(zip(names, runs.values(), strict=True))
+    curves = [
+        (name, values)
+        for name, part in parts.items()
+        for values in np.moveaxis(_finite(getattr(part, of)), -1, 0)
+    ]
+    times = next(iter(parts.values())).t
+    axes, count = axes_or_new(ax), len(curves)
+    about = _label(len(curves[0][1]), level)
+    for place, (name, values) in enumerate(curves):
+        mode = f"$s_{{{place + 1}}}$" if 1 < count <= LISTED else ""
+        first = about if place == 0 else ""
+        label = name or ", ".join(filter(None, (mode, first))) or "_hidden"
+        style: dict[str, Any] = {"color": colours(count)[place], "linewidth": 1.8}
+        _draw(axes, times, values, level, {**style, "label": label, **artist})
+    sizes = np.concatenate([values.ravel() for _, values in curves])
+    if of == "loss" and 0 < 20 * sizes.min() < sizes.max():
         axes.set_yscale("log")
     axes.set_ylabel(_LABELS[of])
-    time_axis(axes, runs.t, xscale)
+    time_axis(axes, times, xscale)
+    if isinstance(runs, Grid):
+        return finish(axes, count, title=about, title_fontsize="small")
     return finish(axes, min(count, LISTED))
+
+
+def _finite(values: Floats) -> Floats:
+    """Return the runs that did not fail, one curve for each entry of the last axis."""
+    stacked = values[..., None] if values.ndim == 2 else values
+    return stacked[np.isfinite(stacked).all(axis=(1, 2))]
 
 
 def _draw(
@@ -114,17 +132,8 @@ def median_rank(count: int, level: float) -> int | None:
     Of n independent draws in order, counted from 0, the interval misses the median of
     their distribution with probability 2·P(Bin(n, ½) ≤ k), whatever it is.
 
-    Parameters
-    ----------
-    count : int
-        The number of draws n.
-    level : float
-        The probability that is wanted.
-
-    Returns
-    -------
-    int or None
-        The largest such k; None where even the whole range is not enough.
+    It is the largest such k; None where even the whole range of `count` draws is not
+    enough.
 
     Examples
     --------
@@ -145,7 +154,11 @@ def _label(count: int, level: float) -> str:
 
 
 def _check(runs: Any, of: Any, level: Any) -> None:
-    expect(runs, Sweep | Ensemble, "plot.sweep(runs)", "a Sweep or an Ensemble")
+    one = "a Sweep, an Ensemble or a Grid"
+    expect(runs, Sweep | Ensemble | Grid, "plot.sweep(runs)", one)
+    if isinstance(runs, Grid) and of != "loss":
+        msg = f"plot.sweep(grid, of={of!r}): needs one of its sweeps, as grid[labels]"
+        raise InvalidArgument(msg)
     if not isinstance(of, str) or of not in _LABELS:
         msg = f"plot.sweep(of={of!r}): there are {' and '.join(map(repr, _LABELS))}"
         raise InvalidArgument(msg)

@@ -41,12 +41,7 @@ def as_matrix(array: Array) -> Any:
     [2.00000000000000]
     """
     rows, columns = array.shape
-    return arb_mat(rows, columns, [to_ball(entry) for entry in array.flat])
-
-
-def to_ball(value: Any) -> Any:
-    """Return a ball as it is, and a ball around any other number."""
-    return value if isinstance(value, arb) else to_arb(value)
+    return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
 
 
 def filled(shape: Any, entries: Iterable[Any]) -> Array:
@@ -114,7 +109,7 @@ def smallest_ratio(matrix: Array, metric: Array, guess: float) -> Any:
     Both are symmetric arrays of balls, `metric` positive definite; `guess` is the
     generalized smallest eigenvalue, from float64.
     """
-    for slack in (1e-6, 1e-3, 1e-1, 0.5):
+    for slack in (1e-6, 1e-3, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95):
         candidate = arb(max(guess, 0.0) * (1 - slack))
         if candidate > 0 and positive_definite(matrix - candidate * metric):
             return candidate

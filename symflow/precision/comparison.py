@@ -29,17 +29,25 @@ from symflow.precision.balls import (
     as_matrix,
     size_of,
     to_arb,
+    upward,
     workbits,
 )
+from symflow.precision.contraction import ContractedGrowth, ContractionBound
 from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
-from symflow.precision.hessian import HessianBound, Surroundings
+from symflow.precision.hessian import HessianBound, ProductGrowth
 from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series, exact_matrices
 from symflow.precision.steps import SeriesSystem, TaylorStep
 
-#: How often the radius ρ is enlarged before the step is given up.
-ENLARGEMENTS = 8
+#: What bounds μ on a piece of a step.
+Piece = ProductGrowth | ContractedGrowth | CurvatureSurroundings
+#: The radius ρ in units of the error that it starts with, …
+FIRST = 1.25
+#: … of the error that was found with one too small, …
+ENLARGED = 1.125
+#: … and how often it is enlarged before the step is given up.
+ENLARGEMENTS = 16
 #: Bits of ball arithmetic beyond those of the polynomials.
 BALL_BITS = 32
 
@@ -56,13 +64,14 @@ class StepBound:
 class Comparison:
     """Bounds the error step by step, with constants converted once.
 
-    `system` has the flow, its data, and the arithmetic of the polynomials.
+    `system` has the arithmetic of the polynomials, `problem` the flow with its data
+    and start, in which sets may stand for numbers.
     """
 
-    def __init__(self, system: SeriesSystem) -> None:
-        engine, problem = system.engine, system.problem
+    def __init__(self, system: SeriesSystem, problem: Problem) -> None:
+        engine = system.engine
         assert isinstance(engine, ExactEngine)
-        self._engine = engine
+        self._engine, self._problem = engine, problem
         self.precision = engine.bits + BALL_BITS
         with ALONE, workbits(self.precision):
             data = [as_matrix(array) for array in problem.arguments]
@@ -73,14 +82,12 @@ class Comparison:
             0, (Fraction(1),), system.order, engine.bits + POWER_BITS
         )
         with ALONE, workbits(2 * NORM_BITS):
-            product = isinstance(problem.flow.network, Network)
-            kind = HessianBound if product else CurvatureBound
-            self._hessian: HessianBound | CurvatureBound = kind(problem)
+            self._hessian = _growth(problem)
 
-    def start(self, problem: Problem, weights: tuple[Any, ...]) -> Any:
-        """Return the distance of the exact start from its first approximation."""
+    def start(self, weights: tuple[Any, ...]) -> Any:
+        """Return how far a start can be from its first approximation."""
         with ALONE, workbits(self.precision):
-            given = [as_matrix(weight) for weight in problem.weights]
+            given = [as_matrix(weight) for weight in self._problem.weights]
             return self._gap(given, weights)
 
     def step(self, step: TaylorStep, error: Any) -> StepBound:
@@ -129,41 +136,43 @@ class Comparison:
         slopes = series.slope(end)
         widths = [(slope * end / (2 * PIECES)).upper() for slope in slopes]
         return [
-            Piece(self._hessian.around([matrix * 1 for matrix in middle]), widths)
+            self._hessian.around([matrix * 1 for matrix in middle], widths)
             for middle in middles
         ]
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A piece of a step, around its middle."""
-
-    surroundings: Surroundings | CurvatureSurroundings
-    widths: list[Any]
-
-    def rate(self, radius: Any) -> Any:
-        """Return an upper bound of μ within ρ of the polynomial."""
-        return self.surroundings.bound([width + radius for width in self.widths])
+def _growth(problem: Problem) -> ContractionBound | HessianBound | CurvatureBound:
+    if not isinstance(problem.flow.network, Network):
+        return CurvatureBound(problem)
+    close = ContractionBound.covers(problem)
+    return ContractionBound(problem) if close else HessianBound(problem)
 
 
 def _solve(
     pieces: list[Piece], length: Any, error: Any, defect: Any
 ) -> tuple[Any, Any]:
-    """Return the bound on a step and at its end, by choosing ρ and proving it."""
+    """Return the bound on a step and at its end, piece after piece."""
+    part, top = length / len(pieces), arb(0)
+    for piece in pieces:
+        inside, error = _through(piece, part, error, defect)
+        top = top.max(inside)
+    return top.upper(), error
+
+
+def _through(piece: Piece, length: Any, error: Any, defect: Any) -> tuple[Any, Any]:
+    """Return the bound on a piece and at its end, by choosing ρ and proving it."""
     source = (error + length * defect).upper()
-    radius = (4 * source).upper()
+    radius = (FIRST * source).upper()
     for _ in range(ENLARGEMENTS):
-        rates = [piece.rate(radius) for piece in pieces]
-        growth = sum(rates, arb(0)) * length / PIECES
-        positive = sum((mu.max(arb(0)) for mu in rates), arb(0))
-        factor = (positive * length / PIECES).exp()
+        growth = piece.rate(radius) * length
+        factor = growth.max(arb(0)).exp()
         inside = (source * factor).upper()
         if inside < radius or inside == 0:
-            added = length * defect * factor
-            return inside, (error * growth.exp() + added).upper()
-        radius = (8 * inside).upper()
+            return inside, (error * growth.exp() + length * defect * factor).upper()
+        radius = (ENLARGED * inside).upper()
     msg = (
         "enclose: the error cannot be bounded within one step, where it may grow "
-        f"to {float(inside):.1e}. Ask for more digits, or an earlier last time"
+        f"to {upward(inside):.1e}. Ask for more digits, or an earlier last time; of a "
+        "set of starts, ask for pieces="
     )
     raise PrecisionLost(msg)

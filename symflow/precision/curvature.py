@@ -17,28 +17,27 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import arb, arb_mat
+from flint import arb_mat
 
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.codegen import Program, lower
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
-from symflow.precision.balls import as_matrix, size_of, spectral, to_arb, to_arb_array
+from symflow.precision.balls import as_matrix, size_of, spectral, to_arb
 from symflow.precision.growth import force_program
-from symflow.precision.hessian import indefiniteness
+from symflow.precision.hessian import indefinite_part
 from symflow.precision.regions import Regions
 
 
 def second_derivative_program(flow: GradientFlow) -> Program:
-    """Return the program of C E and of DW E, from θ, F and a direction E.
+    """Return the program of C E, DW E and DF E, from θ, F and a direction E.
 
     Examples
     --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, signed=True), sf.SquaredLoss())
-    >>> [argument.name for argument in second_derivative_program(flow).inputs][-5:]
+    >>> [argument.name for argument in second_derivative_program(flow).inputs][4:-2]
     ['Force', 'Eu1', 'Eu2', 'Ev1', 'Ev2']
     """
     network = flow.network
@@ -56,9 +55,11 @@ def second_derivative_program(flow: GradientFlow) -> Program:
         moved = push_forward(pulled, velocities)
         parts[f"C{symbol.name}"] = scale(0, Leaf(symbol)) if moved is None else moved
     slope = push_forward(network.end_to_end_node, velocities)
+    pull = push_forward(flow.force, velocities)
     assert slope is not None
-    inputs = [*network.parameters, force, *moves]
-    return lower("second_derivative", inputs, {**parts, "DW": slope})
+    assert pull is not None
+    inputs = [*network.parameters, force, *moves, *flow.data]
+    return lower("second_derivative", inputs, {**parts, "DW": slope, "DF": pull})
 
 
 class CurvatureBound:
@@ -68,41 +69,47 @@ class CurvatureBound:
         self._program = second_derivative_program(problem.flow)
         self._force = force_program(problem.flow)
         self._data = [as_matrix(array) for array in problem.arguments]
-        self._directions = _units([weight.shape for weight in problem.weights])
+        self._directions = unit_directions([w.shape for w in problem.weights])
         self.decay = to_arb(min(problem.flow.decays))
-        self.indefinite = arb(0)
-        if isinstance(problem.flow.loss, SquaredLoss):
-            self.indefinite = indefiniteness(to_arb_array(problem.arguments[0]))
+        self.indefinite = indefinite_part(problem)
 
-    def around(self, weights: Sequence[Any]) -> CurvatureSurroundings:
-        """Prepare bounds for regions around weights."""
+    def around(
+        self, weights: Sequence[Any], widths: Sequence[Any]
+    ) -> CurvatureSurroundings:
+        """Return μ for all θ̃ within Frobenius distances of weights."""
         force = Regions(self._force, [*weights, *self._data])
         columns = [
-            Regions(self._program, [*weights, *force.centres, *unit])
+            Regions(self._program, [*weights, *force.centres, *unit, *self._data])
             for unit in self._directions
         ]
-        return CurvatureSurroundings(self, force, columns)
+        return CurvatureSurroundings(self, force, columns, widths)
 
 
 class CurvatureSurroundings:
     """μ on regions around one point, where C is computed once."""
 
     def __init__(
-        self, bound: CurvatureBound, force: Regions, columns: list[Regions]
+        self,
+        bound: CurvatureBound,
+        force: Regions,
+        columns: list[Regions],
+        widths: Sequence[Any],
     ) -> None:
+        self._widths = widths
         self._bound, self._force, self._columns = bound, force, columns
-        rows = [_flat(column.centres[:-1]) for column in columns]
+        rows = [_flat(column.centres[:-2]) for column in columns]
         self._norm = spectral(arb_mat(rows))
-        self._slope = size_of([column.centres[-1] for column in columns])
+        self._slope = size_of([column.centres[-2] for column in columns])
 
-    def bound(self, spreads: Sequence[Any]) -> Any:
-        """Return an upper bound of μ for weights within Frobenius distances."""
+    def rate(self, distance: Any) -> Any:
+        """Return an upper bound of μ within a distance of any such θ̃."""
+        spreads = [width + distance for width in self._widths]
         moves = [*spreads, *self._force.spreads(spreads)]
         columns = [column.spreads(moves) for column in self._columns]
-        moved = [move for column in columns for move in column[:-1]]
+        moved = [move for column in columns for move in column[:-2]]
         total = self._norm + size_of([arb_mat([moved])]) - self._bound.decay
         if self._bound.indefinite > 0:
-            moved = [column[-1] for column in columns]
+            moved = [column[-2] for column in columns]
             slope = self._slope + size_of([arb_mat([moved])])
             total += self._bound.indefinite * slope * slope
         return total.upper()
@@ -112,7 +119,7 @@ def _flat(matrices: Sequence[Any]) -> list[Any]:
     return [entry for matrix in matrices for entry in matrix.entries()]
 
 
-def _units(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
+def unit_directions(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
     """Return the unit directions in the space of all weights."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum(sizes)[:-1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import inf, log, log2
 from typing import Any
 
@@ -19,7 +21,6 @@ from symflow.errors import (
     HypothesisFailed,
     IntegrationFailed,
     PrecisionLost,
-    expect,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -35,6 +36,7 @@ from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
     as_matrix,
+    distance_between,
     log2_above,
     size_of,
     to_arb_array,
@@ -43,12 +45,19 @@ from symflow.precision.balls import (
 )
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure
+from symflow.precision.fading import FadingRemainder
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
 from symflow.precision.regions import Regions
 from symflow.precision.run import Run
+from symflow.precision.starts import hull, pieces_of
+from symflow.progress import Told, reporter
 
+#: More pieces of a set of starts than this would take hours.
+MOST_PIECES = 100_000
+#: From where the limit of sets is seen besides, as parts of the last time.
+EARLIER = (2, 4, 8)
 #: How often the integration is repeated with more bits.
 ATTEMPTS = 3
 #: Proven growth exceeds the forecast by at most about this fraction, …
@@ -74,9 +83,10 @@ OF_MOMENTS = (
     "proven for these moments: their flow from the given start, both taken as exact "
     f"numbers, {WITHIN}"
 )
-LIMIT_PROOF = (
-    "limit: the loss above its minimum decays at a rate that is bounded below near the "
-    "last time, which bounds the path that is left (Polyak–Łojasiewicz)"
+#: … and where numbers stand for sets.
+OF_SETS = (
+    "proven for all starts and data in the given sets, whose middles have the "
+    f"midpoints: each flow {WITHIN}"
 )
 
 
@@ -87,8 +97,9 @@ def enclose(
     t: TimesLike,
     *,
     digits: int = 50,
+    pieces: int = 1,
     rng: RandomLike = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Enclosure:
     r"""Enclose a gradient flow in balls of proven radius.
 
@@ -96,13 +107,15 @@ def enclose(
     :math:`d = \tildeθ' − f(\tildeθ)` is bounded in ball arithmetic, and the error obeys
     :math:`|e|' ≤ μ|e| + |d|` with the one-sided Lipschitz constant μ of the flow.  Data
     and start are exact numbers: a float is the binary rational that it is, and for a
-    rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.
+    rule it is the drawn weights (dyadic numbers) from which the flow is enclosed.  An
+    entry that is an `interval`, or a ball (``flint.arb``), stands for many numbers:
+    the flows from all such starts, with all such data, are enclosed.
 
     Finite times: any model, with the squared, exponential, logistic or measurement loss
     and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
     follows from norms, for other models, which should be small, from the second
     derivative.  The limit: dense layers and the squared loss, of samples or of
-    measurements.
+    measurements, and for few weights and the former also with weight decay.
 
     Parameters
     ----------
@@ -116,12 +129,14 @@ def enclose(
         Increasing times; the last one may be oo (or a float that is infinite), which
         encloses the limit of the flow.
     digits : int, keyword-only
-        The radius is at most 10^(−digits) · max|θ|; being a float, it is never shown
-        below 5e-324.
+        The radius is at most 10^(−digits) · max|θ|, or what sets make it; being a
+        float, it is never shown below 5e-324.
+    pieces : int, keyword-only
+        Into how many smaller ones a set of starts and data is cut.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
 
     Returns
     -------
@@ -154,20 +169,46 @@ def enclose(
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     asked, endless = _read_times(t)
-    expect(progress, Callable | None, "enclose(progress=…)", "a function of a number")
+    progress = reporter(progress, "enclose")
     sharp = digits + GUARD_DIGITS
     problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
     check_covered(problem, endless=endless)
+    asking = partial(_enclosed, times=asked, endless=endless, digits=int(digits))
+    parts = pieces_of(problem, whole(pieces, "enclose(pieces=…)", most=MOST_PIECES))
+    if len(parts) == 1:
+        return asking(problem, progress=progress)
+    found = []
+    for part in parts:
+        found.append(asking(part))
+        if progress is not None:
+            progress(len(found) / len(parts))
+    return hull(asking(problem.centre), found, problem)
+
+
+def _enclosed(
+    problem: Problem,
+    *,
+    times: tuple[Fraction, ...],
+    endless: bool,
+    digits: int,
+    progress: Callable[[float], None] | None = None,
+) -> Enclosure:
+    """Enclose all flows of a problem at once."""
+    centre, asked = problem.centre, times
     if endless:
-        remainder = Remainder(problem)
-    times = _settled(problem, asked, int(digits)) if endless else asked
-    plan = planned(problem, times, int(digits))
+        squared = isinstance(problem.flow.loss, SquaredLoss)
+        fades = squared and problem.flow.loss.l2 != 0
+        remainder = (FadingRemainder if fades else Remainder)(problem)
+        times = _settled(centre, asked, digits, sets=problem.is_set)
+    plan = planned(centre, times, digits)
     for _ in range(ATTEMPTS):
-        run = Run(problem, times, int(digits), Flint(), plan)
-        radii, shortfall = _prove(run, progress)
+        run = Run(centre, times, digits, Flint(), plan)
+        late = endless and problem.is_set
+        until = max(asked, default=Fraction(0)) if late else times[-1]
+        radii, shortfall = _prove(run, problem, until, progress)
         if shortfall <= 0:
-            finite = _enclosure(run, radii)
-            return _to_limit(finite, remainder, len(asked)) if endless else finite
+            finite = _enclosure(run, radii, problem)
+            return _to_limit(finite, remainder, asked) if endless else finite
         plan = plan.tightened(shortfall)
     msg = (
         f"enclose(digits={digits}): the proven radius is {float(max(radii)):.1e} with "
@@ -230,9 +271,12 @@ def _read_times(t: Any) -> tuple[tuple[Fraction, ...], bool]:
 
 
 def _settled(
-    problem: Problem, asked: tuple[Fraction, ...], digits: int
+    problem: Problem, asked: tuple[Fraction, ...], digits: int, *, sets: bool
 ) -> tuple[Fraction, ...]:
-    """Return the times, with one after them from which the limit can be seen."""
+    """Return the times, and some from which the limit may be seen.
+
+    What sets make of the error grows all the time: there an early one may be better.
+    """
     try:
         last = settling_time(problem, digits)
     except IntegrationFailed as stop:
@@ -241,17 +285,33 @@ def _settled(
             "Enclose finite times"
         )
         raise PrecisionLost(msg) from None
-    return asked if asked and asked[-1] >= last else (*asked, last)
+    if asked:
+        last = max(last, asked[-1])
+    early = [last / part for part in EARLIER] if sets else []
+    return tuple(sorted({*asked, *early, last}))
 
 
-def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
-    """Integrate with a bound per step; return the radii and the missing bits."""
-    comparison = Comparison(run.system)
-    error = comparison.start(run.problem, run.state.weights)
+def _prove(
+    run: Run, problem: Problem, until: Fraction, progress: Any
+) -> tuple[list[Any], float]:
+    """Integrate with a bound per step; return the radii and the missing bits.
+
+    Where numbers stand for sets, the radii are what the sets make them; after a time
+    they may be infinite.
+    """
+    comparison = Comparison(run.system, problem)
+    error = comparison.start(run.state.weights)
     radii = [error] * len(run.found)
     while run.waiting:
         step = run.system.step(run.state)
-        bound = comparison.step(step, error)
+        try:
+            bound = comparison.step(step, error)
+        except PrecisionLost:
+            if run.waiting[0] <= until:
+                raise
+            run.finish(progress)
+            radii += [arb.pos_inf()] * (len(run.found) - len(radii))
+            break
         known = len(run.found)
         run.take(step)
         for at, weights, _ in run.found[known:]:
@@ -259,6 +319,8 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
         error = bound.after
         if progress is not None:
             progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
+    if problem.is_set:
+        return radii, 0.0
     wanted = -run.digits * log2(10)
     missing = [
         log2_above(radius) - wanted - run.size(weights)
@@ -267,17 +329,15 @@ def _prove(run: Run, progress: Any) -> tuple[list[Any], float]:
     return radii, max(missing)
 
 
-def _enclosure(run: Run, radii: list[Any]) -> Enclosure:
+def _enclosure(run: Run, radii: list[Any], problem: Problem) -> Enclosure:
     middle = run.trajectory()
     total = np.array([upward(radius) for radius in radii])
     middle = replace(middle, route="Taylor series with proven error (Arb)")
     ends = [_end_to_end_radius(middle, n, r) for n, r in enumerate(total)]
-    proof = (OF_MOMENTS, *PROOF[1:]) if _is_of_moments(run.problem) else PROOF
-    return Enclosure(middle, total, np.array(ends), proof)
-
-
-def _is_of_moments(problem: Problem) -> bool:
-    return isinstance(problem.source, Moments)
+    first = OF_MOMENTS if isinstance(problem.source, Moments) else PROOF[0]
+    sets = problem if problem.is_set else None
+    first = first if sets is None else OF_SETS
+    return Enclosure(middle, total, np.array(ends), (first, *PROOF[1:]), sets)
 
 
 def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
@@ -290,24 +350,52 @@ def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
         return upward(moved + rounding)
 
 
-def _to_limit(finite: Enclosure, remainder: Any, kept: int) -> Enclosure:
-    """Add the path that is left after the last time; keep the first times as well."""
-    error = arb(float(finite.radius[-1]))
-    with ALONE, workbits(finite.context.prec + 64):
-        weights = [to_arb_array(weight[-1]) for weight in finite.weights]
-        total = upward(error + remainder.length(weights, error))
+def _to_limit(
+    finite: Enclosure,
+    remainder: Remainder | FadingRemainder,
+    asked: tuple[Fraction, ...],
+) -> Enclosure:
+    """Add what is left after the time from which most is proven; keep those asked."""
+    total, start = min(_ends(finite, remainder))
+    kept = [*map(list(finite.t).index, asked), -1]
     middle = replace(
         finite.midpoints,
-        t=np.array([*finite.t[:kept], sympy.oo], dtype=object),
-        weights=tuple(one[[*range(kept), -1]] for one in finite.weights),
+        t=np.array([*asked, sympy.oo], dtype=object),
+        weights=tuple(one[kept] for one in finite.weights),
         error=total,
         interpolant=None,
     )
-    middle.stats["from_t"] = float(finite.t[-1])
+    middle.stats["from_t"] = start
     end = _end_to_end_radius(middle, -1, total)
-    return Enclosure(
-        middle,
-        np.array([*finite.radius[:kept], total]),
-        np.array([*finite.end_to_end_radius[:kept], end]),
-        (*finite.proof, LIMIT_PROOF),
+    with ALONE, workbits(finite.context.prec + 64):
+        weights = [to_arb_array(weight[-1]) for weight in middle.weights]
+        product = middle.end_to_end[-1]
+        end = min(end, upward(remainder.gap(weights, arb(total), product)))
+    return replace(
+        finite,
+        midpoints=middle,
+        radius=np.array([*finite.radius[kept[:-1]], total]),
+        end_to_end_radius=np.array([*finite.end_to_end_radius[kept[:-1]], end]),
+        proof=(*finite.proof, remainder.proof),
     )
+
+
+def _ends(
+    finite: Enclosure, remainder: Remainder | FadingRemainder
+) -> list[tuple[float, float]]:
+    """Return how far the limit can be from the last midpoints, as seen from a time."""
+    found, bits = [], finite.context.prec + 64
+    last = [weight[-1] for weight in finite.weights]
+    for index, time in enumerate(finite.t):
+        error = arb(float(finite.radius[index]))
+        if not error.is_finite():
+            break
+        with ALONE, workbits(bits), suppress(PrecisionLost):
+            weights = [to_arb_array(weight[index]) for weight in finite.weights]
+            reach = remainder.distance(weights, error)
+            reach += distance_between(last, [w[index] for w in finite.weights])
+            found.append((upward(reach), float(time)))
+    if not found:
+        with ALONE, workbits(bits):
+            remainder.distance([to_arb_array(weight) for weight in last], error)
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import ALONE, to_arb, to_arb_array, workbits
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import exact
@@ -42,17 +42,21 @@ class Enclosure(SeveralArrays, Displayed):
         The same for the end-to-end matrix W.
     proof : tuple of str
         What is proven, and what it rests on.
+    sets : Problem, optional
+        The flow with sets among the numbers of data and start, where all flows of their
+        members are enclosed.
     """
 
     midpoints: Trajectory
     radius: Array
     end_to_end_radius: Array
     proof: tuple[str, ...]
+    sets: Problem | None = None
 
     @property
     def problem(self) -> Problem:
-        """The flow with its data and start, all exact numbers."""
-        return self.midpoints.problem
+        """The flow with its data and start, exact numbers and sets of them."""
+        return self.midpoints.problem if self.sets is None else self.sets
 
     @property
     def flow(self) -> GradientFlow:
@@ -68,7 +72,10 @@ class Enclosure(SeveralArrays, Displayed):
     def layered(self) -> Enclosure:
         """The same balls with the weights first layer first."""
         middle = self.midpoints.layered
-        return self if middle is self.midpoints else replace(self, midpoints=middle)
+        if middle is self.midpoints:
+            return self
+        sets = None if self.sets is None else self.sets.layered
+        return replace(self, midpoints=middle, sets=sets)
 
     @property
     def weights(self) -> tuple[Array, ...]:
@@ -121,7 +128,7 @@ class Enclosure(SeveralArrays, Displayed):
         weights = tuple(one[rows] for one in self.weights)
         middle = replace(self.midpoints, t=self.t[rows], weights=weights)
         radii = self.radius[rows], self.end_to_end_radius[rows]
-        return Enclosure(middle, *radii, self.proof)
+        return Enclosure(middle, *radii, self.proof, self.sets)
 
     @property
     def limit(self) -> Array:
@@ -161,8 +168,26 @@ class Enclosure(SeveralArrays, Displayed):
             spread = arb(0, float(self.end_to_end_radius[index]))
             return np.asarray(to_arb_array(self.end_to_end[index]) + spread)
 
+    def known(self, index: int = -1) -> tuple[Array, ...]:
+        """Return the weights at the time of an `index` as text, digits that are proven.
+
+        They are off by at most one in the last place.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=20)
+        >>> ball.known()[0][0, 0][:22]
+        '1.40143768326523062848'
+        """
+        digits, balls = self.digits + 5, self.weight_balls(index)
+        return tuple(
+            map_entries(lambda b: b.str(digits, radius=False), w) for w in balls
+        )
+
     def start_balls(self) -> tuple[Array, ...]:
-        """Return the weights at t = 0 as balls; they are known exactly."""
+        """Return the weights at t = 0 as balls that contain them."""
         with ALONE, workbits(self._bits):
             return tuple(map(to_arb_array, self.problem.weights))
 
@@ -190,8 +215,8 @@ class Enclosure(SeveralArrays, Displayed):
         ----------
         value : array_like, sequence of array_like or Trajectory
             An end-to-end matrix W, or all weights (W_1, …, W_L); taken exactly.  Plain
-            numbers are a W of one row or one column, or weights of one entry each.  A
-            run lies in the balls if it does at every time that both have.
+            numbers are a W of one row or one column, or all entries of all weights, row
+            by row.  A run lies in the balls if it does at every time that both have.
         index : int
             Which of the times; a run has its own.
 
@@ -248,7 +273,8 @@ class Enclosure(SeveralArrays, Displayed):
                 "that both have. Leave index out"
             )
             raise InvalidArgument(msg)
-        own = {exact(time): place for place, time in enumerate(self.t)}
+        finite = (pair for pair in enumerate(self.t) if pair[1] != inf)
+        own = {exact(time): place for place, time in finite}
         found = [
             ([weight[k] for weight in run.weights], own[exact(time)])
             for k, time in enumerate(run.t)

@@ -17,6 +17,10 @@ and two solutions separate at most like exp ∫ μ dt.  For two layers μ = ‖F
 layers embed their parameters as a matrix, ‖M_l(E)‖_F ≤ ν_l ‖E‖ (ν = 1 for a dense or a
 diagonal layer and a readout, √d for a circulant one), and M_ij has the factor ν_i ν_j.
 
+A heavy ball has the velocities v = σw: the Jacobian of (θ, w) is (0, σ; −H/σ, −τ), and
+an eigenvalue h of H contributes the larger eigenvalue of (0, s; s, −τ) to μ, with
+s = (σ − h/σ)/2.  With σ² near ‖H‖ that is about σ/2; a friction c/t only helps.
+
 Here μ is evaluated in float64, to plan an integration; `enclose` does it in balls.
 """
 
@@ -189,6 +193,7 @@ class Forecast:
     growth: Floats  # ∫ max(μ, 0) dt up to each of them
     magnitude: float  # log2 of the largest number met
     steps: list[FloatStep]  # the steps themselves
+    spread: float = 0.0  # log2 of the ratio of the units in which weights are measured
 
     def growth_at(self, t: Any) -> float:
         """Return ∫₀ᵗ max(μ, 0)."""
@@ -222,7 +227,8 @@ def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forec
         growth.append(growth[-1] + rate * step.h)
         if len(steps) % TELLING == 0:
             refuse_endless(len(steps), t[-1 - TELLING], t[-1], end)
-    return Forecast(np.array(t), np.array(growth), log(peak or 1.0, 2), steps)
+    size = log(peak or 1.0, 2)
+    return Forecast(np.array(t), np.array(growth), size, steps, abs(measure.spread))
 
 
 def refuse_endless(count: int, before: Time, now: Time, end: Time) -> None:
@@ -259,7 +265,13 @@ class _Measure:
         if isinstance(network, Network) and known:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)
-        self._rhs = rhs_program(problem.flow)
+        self._still = problem.at_rest
+        self._rhs = rhs_program(self._still.flow)
+        self._friction = None
+        if self._still is not problem:
+            phase: Any = problem.flow
+            self._friction = 0.0 if phase.fading else to_float(phase.friction)
+        self.spread = 0.0
         self._everything = _all_matrices(series_program(problem))
         self._data = problem.floats.arguments
         self._decay = to_float(min(problem.flow.decays))
@@ -280,6 +292,7 @@ class _Measure:
 
     def _numerically(self, weights: tuple[Floats, ...]) -> float:
         """Return the largest eigenvalue of the Jacobian, by differences."""
+        weights = weights[: len(self._still.weights)]
         state = np.concatenate([weight.ravel() for weight in weights])
         width = 1e-6 * (1 + float(np.max(np.abs(state))))
         ends = np.cumsum([weight.size for weight in weights])[:-1]
@@ -296,7 +309,15 @@ class _Measure:
             for shift in width * np.eye(len(state))
         ]
         jacobian = np.array(columns)
-        return float(np.linalg.eigvalsh((jacobian + jacobian.T) / 2)[-1])
+        values = np.linalg.eigvalsh((jacobian + jacobian.T) / 2)
+        return float(values[-1] if self._friction is None else self._of_ball(-values))
+
+    def _of_ball(self, curvatures: Any) -> Any:
+        """Return μ of a heavy ball by the eigenvalues of H; σ² is ‖H‖ at the start."""
+        top = float(np.max(np.abs(curvatures)))
+        self.spread = self.spread or log(top or 1.0, 2) / 2
+        unit, friction = 2.0**self.spread, self._friction or 0.0
+        return np.max(np.hypot(friction, unit - curvatures / unit) - friction) / 2
 
 
 def _all_matrices(program: Program) -> Program:

@@ -1,26 +1,54 @@
-r"""A proven one-sided Lipschitz constant μ on regions, for products of layers.
+r"""How fast two flows of a product of layers can separate, with a convex loss.
 
-The bound of `growth`, in balls.  The largest eigenvalue of its matrix M is at most
-√((L−1)/L) ‖M‖_F, because the trace is zero; for two layers this is exact.
+Let θ̃ + E be another point, φ(s) = W(θ̃ + sE) = W + Σ_{k≥1} s^k A_k, e = |E| and
+R = φ(1) − W.  The field f = −∇ℒ of ℒ = ℓ(W) + ½λ|θ|² with F = −∂ℓ/∂W has
 
-The part D²ℓ of the Hessian is not negative for a convex loss.  For the squared loss
-this asks Σ_xx ⪰ 0; where rounded data make it fail, or make it unprovable, by at most
-δ, the bound is enlarged by δ Σ_l ν_l² ‖P_{Ll}‖₂² ‖P_{l0}‖₂².
+.. math:: ⟨E, f(θ̃ + E) − f(θ̃)⟩ = ⟨F(W + R) − F(W), φ'(1)⟩ + ⟨F(W), φ'(1) − A_1⟩ − λe²
+
+for one λ, and at most that for the least of several.  Convexity gives
+F(W + R) − F(W) = −S[R] with 0 ⪯ S ⪯ σ, a mean of second derivatives of ℓ.  Put
+B = φ'(1) − R = Σ_{k≥2} (k − 1)A_k.  Then −⟨S[R], R + B⟩ is −|R + B/2|² + ¼|B|² in the
+form S, at most ¼σ‖B‖_F².
+
+A_k is a sum over k layers, each replaced by its part of E, with the products P of the
+layers between: by Cauchy and Schwarz, and since the k-th symmetric polynomial of the
+|E_l|² is at most binom(L, k)(e²/L)^k,
+
+.. math:: ‖A_k‖_F ≤ N_k e^k, N_k² = \binom{L}{k} L^{−k} Σ ∏ν_l² ∏‖P‖₂²,
+
+and |⟨F, A_k⟩| ≤ ‖F‖₂ N_k e^k for k ≥ 2, where two Frobenius norms bound a nuclear one.
+Here ‖M_l(E)‖_F ≤ ν_l‖E‖ (ν = 1 for a dense or a diagonal layer and a readout, √d for a
+circulant one).  Together ⟨E, f(θ̃ + E) − f(θ̃)⟩ ≤ μ(e)e², and μ rises with
+
+.. math:: μ(e) = ‖F‖₂ Σ_{k≥2} k N_k e^{k−2} + ¼σ (Σ_{k≥2} (k − 1) N_k e^{k−1})² − λ.
+
+All norms are at θ̃: between it and the other point nothing is assumed.  For one layer
+μ = −λ; for two, μ(e) = ‖F‖₂ + σe²/16 − λ.
+
+For the squared loss S is Σ_xx, and for measurements ΦᵀΦ.  A margin has S ⪯ w‖X‖₂² times
+the largest φ'', which is ¼ for the logistic loss, and max exp(−M) exp(max|x| ‖R‖_F) for
+the exponential one.  Where rounded or interval moments make Σ_xx ⪰ 0 fail, or make it
+unprovable, by at most δ, σ is larger by δ and μ by δ Σ N_k e^{k−1} Σ k N_k e^{k−1}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
 from flint import arb
 
 from symflow.algebra.arrays import Array
+from symflow.codegen import lower
+from symflow.codegen.lower import arguments
+from symflow.data import Dataset
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
+from symflow.losses import LogisticLoss, SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.networks import Network
 from symflow.precision.balls import (
     as_matrix,
@@ -32,7 +60,7 @@ from symflow.precision.balls import (
     to_arb_array,
 )
 from symflow.precision.growth import curvature_program, embedding_squares
-from symflow.precision.regions import Regions
+from symflow.precision.regions import Regions, longest_row
 
 #: Shifts (log2, relative) by which Σ_xx may have to be made positive definite.
 SHIFTS = (120, 90, 60, 45, 30)
@@ -63,6 +91,20 @@ def indefiniteness(matrix: Array) -> Any:
     raise HypothesisFailed(msg)
 
 
+def indefinite_part(problem: Problem) -> Any:
+    """Return a proven δ ≥ 0 with Σ_xx + δ·1 ⪰ 0 for the squared loss; 0 for others.
+
+    Σ_xx of samples is positive semidefinite, whatever they are.
+    """
+    if not isinstance(problem.flow.loss, SquaredLoss) or _of_samples(problem):
+        return arb(0)
+    return indefiniteness(to_arb_array(problem.arguments[0]))
+
+
+def _of_samples(problem: Problem) -> bool:
+    return problem.is_set and isinstance(problem.source, Dataset)
+
+
 class HessianBound:
     """Bounds μ around given weights."""
 
@@ -70,60 +112,123 @@ class HessianBound:
         flow, network = problem.flow, problem.flow.network
         assert isinstance(network, Network)
         self._program = curvature_program(flow)
+        self._names = [output.name for output in self._program.outputs]
         self._decay = to_arb(min(flow.decays))
         self._data = [as_matrix(array) for array in problem.arguments]
         self._squares = embedding_squares(network, problem.widths)
-        self._indefinite = arb(0)
-        if isinstance(flow.loss, SquaredLoss):
-            self._indefinite = indefiniteness(to_arb_array(problem.arguments[0]))
+        self._indefinite = indefinite_part(problem)
+        self._smoothness = Smoothness(problem, self._data, self._indefinite)
 
-    def around(self, weights: Sequence[Any]) -> Surroundings:
-        """Prepare bounds for regions around weights."""
-        return Surroundings(self, Regions(self._program, [*weights, *self._data]))
+    def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ProductGrowth:
+        """Return μ for all θ̃ within Frobenius distances of weights."""
+        regions = Regions(self._program, [*weights, *self._data])
+        moved = zip(regions.centres, regions.spreads(widths), strict=True)
+        bounds = [spectral(centre) + move for centre, move in moved]
+        norms = dict(zip(self._names, bounds, strict=True))
+        return ProductGrowth(
+            norms["F"],
+            self._sizes(norms),
+            self._smoothness.around(weights, widths),
+            self._decay,
+            self._indefinite,
+        )
 
-    def bound(self, norms: Mapping[str, Any]) -> Any:
-        """Return an upper bound of μ.
-
-        `norms` bound the spectral norms of the outputs of `curvature_program`.
-        """
-        depth, total = len(self._squares), arb(0)
-        for low, high in combinations(range(depth), 2):
-            spans = ((0, low), (low + 1, high), (high + 1, depth))
-            value = arb(self._squares[low] * self._squares[high])
-            for first, last in spans:
-                value *= _span(norms, first, last) ** 2
-            total += 2 * value
-        top = root(total * (depth - 1) / depth)
-        bound = norms["F"] * top - self._decay
-        if self._indefinite > 0:
-            bound += self._indefinite * self._gauss_newton(norms)
-        return bound.upper()
-
-    def names(self) -> list[str]:
-        """Return the names of the outputs."""
-        return [output.name for output in self._program.outputs]
-
-    def _gauss_newton(self, norms: Mapping[str, Any]) -> Any:
-        """Return an upper bound of |DW[E]|² / |E|²."""
-        total, depth = arb(0), len(self._squares)
-        for layer, square in enumerate(self._squares):
-            after, before = _span(norms, layer + 1, depth), _span(norms, 0, layer)
-            total += square * (after * before) ** 2
-        return total
+    def _sizes(self, norms: Mapping[str, Any]) -> list[Any]:
+        """Return N_1, …, N_L."""
+        depth = len(self._squares)
+        last = [
+            _span(norms, 0, layer) ** 2 * square
+            for layer, square in enumerate(self._squares)
+        ]
+        sizes = []
+        for count in range(1, depth + 1):
+            ends = (x * _span(norms, j + 1, depth) ** 2 for j, x in enumerate(last))
+            share = arb(comb(depth, count)) / depth**count
+            sizes.append(root(share * sum(ends, arb(0))))
+            last = [
+                square
+                * sum((last[i] * _span(norms, i + 1, j) ** 2 for i in range(j)), arb(0))
+                for j, square in enumerate(self._squares)
+            ]
+        return sizes
 
 
-class Surroundings:
-    """μ on regions around one point, whose norms are computed once."""
+class Smoothness:
+    """Bounds σ of a convex loss, the largest second derivative in W."""
 
-    def __init__(self, hessian: HessianBound, regions: Regions) -> None:
-        self._hessian, self._regions = hessian, regions
-        self._norms = [spectral(centre) for centre in regions.centres]
+    def __init__(self, problem: Problem, data: Sequence[Any], spare: Any) -> None:
+        flow, loss = problem.flow, problem.flow.loss
+        self._data, self._margins, self._reach = data, None, arb(0)
+        self._top = spectral(data[0]) + spare
+        if not isinstance(loss, SquaredLoss):
+            self._top *= self._top
+        if isinstance(loss, MarginLoss):
+            count = data[0].nrows() if loss.reduction == "mean" else 1
+            self._top /= count
+            if isinstance(loss, LogisticLoss):
+                self._top /= 4
+            else:
+                margins = loss.margins(flow.network.end_to_end_node)
+                self._margins = lower("margins", arguments(flow), {"M": margins})
+                self._reach = longest_row(data[0])
 
-    def bound(self, spreads: Sequence[Any]) -> Any:
-        """Return an upper bound of μ for weights within Frobenius distances."""
-        moved = self._regions.spreads(spreads)
-        norms = [norm + move for norm, move in zip(self._norms, moved, strict=True)]
-        return self._hessian.bound(dict(zip(self._hessian.names(), norms, strict=True)))
+    def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> tuple[Any, Any]:
+        """Return σ near weights, and the rate at which it may rise with ‖R‖_F."""
+        if self._margins is None:
+            return self._top, self._reach
+        regions = Regions(self._margins, [*weights, *self._data])
+        (moved,) = regions.spreads(widths)
+        least = min(entry.lower() for entry in regions.centres[0].entries()) - moved
+        return (self._top * (-least).exp()).upper(), self._reach
+
+
+@dataclass(frozen=True)
+class ProductGrowth:
+    """μ as a function of the distance e."""
+
+    force: Any  # bound of ‖F‖₂
+    sizes: list[Any]  # N_1, …, N_L
+    smoothness: tuple[Any, Any]  # σ, and its rate in ‖R‖_F
+    decay: Any  # λ
+    indefinite: Any  # δ
+
+    def rate(self, distance: Any) -> Any:
+        """Return an upper bound of μ(e) for all e up to a distance."""
+        first = 2 * self.force * self.sizes[1] if len(self.sizes) > 1 else arb(0)
+        return (first + self.beyond(distance)).upper()
+
+    def beyond(self, distance: Any) -> Any:
+        """Return the bound of μ(e) without 2⟨F, A_2⟩."""
+        pull = sum(
+            (k * n * distance ** (k - 2) for k, n in self._numbered if k > 2), arb(0)
+        )
+        reach, bend = self._sum(distance, 0), self._sum(distance, 1)
+        top, rise = self.smoothness
+        top *= (rise * reach * distance).exp()
+        total = self.force * pull + top * bend * bend / 4 - self.decay
+        return (total + self.indefinite * reach * (reach + bend)).upper()
+
+    def middle(self, distance: Any) -> Any:
+        """Return a bound of ‖Σ_{k≥2} ½(k + 1)A_k‖_F / e up to a distance."""
+        reach, bend = self._sum(distance, 0), self._sum(distance, 1)
+        return reach - self.sizes[0] + bend / 2
+
+    def reach(self, distance: Any) -> Any:
+        """Return a bound of ‖R‖_F up to a distance."""
+        return distance * self._sum(distance, 0)
+
+    def bend(self, distance: Any) -> Any:
+        """Return a bound of ‖B‖_F up to a distance."""
+        return distance * self._sum(distance, 1)
+
+    @property
+    def _numbered(self) -> list[tuple[int, Any]]:
+        return list(enumerate(self.sizes, start=1))
+
+    def _sum(self, distance: Any, power: int) -> Any:
+        """Return Σ (k − 1)^power N_k e^{k−1}."""
+        terms = ((k - 1) ** power * n * distance ** (k - 1) for k, n in self._numbered)
+        return sum(terms, arb(0))
 
 
 def _span(norms: Mapping[str, Any], first: int, last: int) -> Any:

@@ -7,31 +7,38 @@ loss above its minimum and F = Ẽ Σ^{1/2}.  With P = W_L⋯W_2 and Q = W_{L−
 
 where c² = λ_min(PPᵀ) + λ_min(QᵀQ on the range of Σ_xx) and λ_r is the smallest nonzero
 eigenvalue of Σ_xx (the first step of the rate theorem of Min et al. 2021).  Therefore
-|θ′| ≤ −‖Ẽ‖′ / (c √λ_r), and the path that is left is at most
+r = ‖Ẽ‖ falls like e^{−κ(t − T)}, κ = c²λ_r, and the flow converges to a point with zero
+residual, as long as c is bounded below where it passes.
 
-.. math:: ℓ = ‖Ẽ(T)‖ / (c √λ_r) ≤ ‖F(T)‖ / (c λ_r),
+How far it can go: let m be a point, E = θ − m, e = |E|, and R, B and σ as in `hessian`,
+between m and θ.  With r_m = ‖Ẽ(m)‖ and RΣ^{1/2} = Ẽ(m) − Ẽ,
 
-as long as c is bounded below within ℓ of θ(T), which is checked in balls.  The flow
-then converges to a point with zero residual.
+.. math:: e e′ = ⟨F, R + B⟩ = ⟨Ẽ, Ẽ(m) − Ẽ⟩ + ⟨Ẽ, BΣ^{1/2}⟩ ≤ r (r_m + \sqrt σ‖B‖),
+
+so that e² ≤ e(T)² + 2 (r(T)/κ) (r_m + √σ b), where b bounds ‖B‖ for e ≤ ρ and κ holds
+within ρ of m.  If this is below ρ², then e never reached ρ.  Here r(T) ≤ r_m + √σ‖R‖
+and r_m ≤ ‖F(m)‖/√λ_r: only e(T), which may be that of many starts, is of first order.
+
+In the end WΣ_xx = Σ_yx, and the part W_1(1 − Π) of the first layer outside the range of
+Σ_xx, with projector Π, never moved: W(∞) = W*Π + W_L⋯W_2(∞) W_1(0)(1 − Π).
 
 For linear measurements, ½‖y − Φ vec(W)‖², the part of the residual outside the range of
-Φ is a constant, and the part e inside it has ‖F‖ ≥ σ‖e‖ with the smallest nonzero
-singular value σ of Φ.  The same steps give ℓ = ‖F(T)‖ / (c σ²), with c² = λ_min(PPᵀ) +
-λ_min(QᵀQ).
+Φ is a constant; with the part inside it for Ẽ the same holds, with the smallest
+nonzero eigenvalue of ΦᵀΦ for λ_r, and c² = λ_min(PPᵀ) + λ_min(QᵀQ).
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from math import ceil, inf, log
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from flint import arb
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, has_sets, to_float_array
 from symflow.algebra.rational import to_flint
-from symflow.codegen import evaluate
+from symflow.codegen import evaluate, rhs_program
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
@@ -39,14 +46,18 @@ from symflow.losses import MeasurementLoss
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
+    as_matrix,
     frobenius,
     map_arrays,
+    root,
+    size_of,
     smallest_ratio,
     to_arb,
     to_arb_array,
     workbits,
 )
 from symflow.precision.growth import force_program, matrices_program
+from symflow.precision.hessian import HessianBound
 
 #: Float64 steps after which a flow counts as not converging.
 MOST_STEPS = 20_000
@@ -54,6 +65,8 @@ MOST_STEPS = 20_000
 LATEST = 1e9
 #: Digits to spare, for the constants in the bound of the path that is left.
 SPARE_DIGITS = 3
+#: The radius ρ in units of the distance that is expected, and how often it is enlarged.
+FIRST, ENLARGEMENTS = 1.125, 10
 #: Relative residuals between which the rate of convergence is read off.
 RATE_WINDOW = (1e-6, 1e-9)
 
@@ -65,12 +78,14 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
     allowed.
     """
     floats = problem.floats
-    force = force_program(problem.flow)
+    # with weight decay it is not the force that vanishes
+    slow = problem.flow.loss.l2 != 0
+    program = (rhs_program if slow else force_program)(problem.flow)
     peak = 0.0
     seen: list[tuple[float, float]] = []
     for count, step in enumerate(float_steps(floats, inf)):
-        (residual,) = evaluate(force, [*step.at(step.t), *floats.arguments])
-        size = float(np.linalg.norm(residual))
+        residuals = evaluate(program, [*step.at(step.t), *floats.arguments])
+        size = float(np.linalg.norm([np.linalg.norm(part) for part in residuals]))
         peak = max(peak, size)
         if size <= RATE_WINDOW[len(seen)] * peak:
             seen.append((step.t, max(size, 1e-16 * peak)))
@@ -91,13 +106,16 @@ def settling_time(problem: Problem, digits: int) -> Fraction:
 
 
 class Remainder:
-    """The bound ℓ of the module's docstring.
-
-    The data are exact numbers.
+    """The bounds of the module's docstring, for all members of sets among the numbers.
 
     Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
     and not given exactly.
     """
+
+    proof: ClassVar[str] = (
+        "limit: the loss above its minimum decays at a rate that is bounded below near "
+        "the last time, which bounds the path that is left (Polyak–Łojasiewicz)"
+    )
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -122,6 +140,8 @@ class Remainder:
                 raise HypothesisFailed(msg)
             self._metric = self._basis.T @ self._basis
             self._decay = self._least(inner, span.T @ span)
+            self._inner = None if measured else inner
+            self._hessian = HessianBound(problem)
         if not self._decay > 0:
             msg = (
                 "enclose(t=oo): Σ_xx or Φ is not proven to be regular on its range. "
@@ -129,30 +149,54 @@ class Remainder:
             )
             raise HypothesisFailed(msg)
 
-    def length(self, weights: list[Array], error: Any) -> Any:
-        """Return ℓ for all starts within `error` of given weights.
+    def distance(self, weights: list[Array], error: Any) -> Any:
+        """Return how far from m, given weights, flows stay that come within `error`.
 
         Raises PrecisionLost if convergence cannot be proven from there.
         """
+        data = self._exact_data()
         with ALONE, workbits(self._problem_precision(weights)):
-            near = _inflated(weights, error)
-            (force,) = evaluate(self._force, [*near, *self._exact_data()], to_arb)
+            (force,) = evaluate(self._force, [*weights, *data], to_arb)
+            matrices = [as_matrix(weight) for weight in weights]
             size = frobenius([force])
         with ALONE, workbits(NORM_BITS):
-            radius = arb(0)
-            for _ in range(4):
-                speed = self._speed(_inflated(weights, error + radius))
+            growth = self._hessian.around(matrices, [arb(0)] * len(matrices))
+            top = root(growth.smoothness[0])
+            rest = size / self._decay.sqrt().lower()
+            loss = rest + top * growth.reach(error)
+            radius = (FIRST * error + rest).upper()
+            for _ in range(ENLARGEMENTS):
+                speed = self._speed(inflated(weights, radius))
                 if not speed > 0:
                     break
-                length = (size / (speed * self._decay)).upper()
-                if length <= radius:
-                    return length
-                radius = (2 * length).upper()
+                rate = speed * speed * self._decay
+                work = 2 * loss / rate * (rest + top * growth.bend(radius))
+                moved = root(error * error + work)
+                if moved < radius or moved == 0:
+                    return moved
+                radius = (FIRST * moved).upper()
         msg = (
-            f"enclose(t=oo): with a residual of {float(size):.1e} convergence cannot "
-            "be proven from the last time. Ask for more digits"
+            f"enclose(t=oo): within {float(error):.1e} of the last weights, where the "
+            f"residual is {float(size):.1e}, convergence cannot be proven. Ask for "
+            "more digits; of a set of starts, for a smaller one or pieces="
         )
         raise PrecisionLost(msg)
+
+    def gap(self, weights: list[Array], error: Any, product: Array) -> Any:
+        """Return how far W(∞) can be from a matrix, if weights end within `error`."""
+        if self._inner is None:
+            return arb.pos_inf()
+        data = self._exact_data()
+        basis = as_matrix(self._basis)
+        first = as_matrix(data[1]) * basis
+        least = as_matrix(self._inner).transpose().solve(first.transpose()).transpose()
+        inverse = as_matrix(self._metric).inv()
+        start = as_matrix(self._problem.weights[0])
+        within = basis * inverse * basis.transpose()
+        off = start * (as_matrix(_identity(within.nrows())) - within)
+        for weight in inflated(weights[1:], error):
+            off = as_matrix(weight) * off
+        return size_of([least * basis.transpose() + off - as_matrix(product)])
 
     def _problem_precision(self, weights: list[Array]) -> int:
         return max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
@@ -176,7 +220,7 @@ class Remainder:
         return (left + right).lower().max(arb(0)).sqrt().lower()
 
     def _least(self, matrix: Array, metric: Array) -> Any:
-        middle = np.linalg.solve(_middle(metric), _middle(matrix))
+        middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
         guess = float(np.min(np.linalg.eigvals(middle).real))
         symmetric = (matrix + matrix.T) / 2
         return smallest_ratio(symmetric, metric, guess)
@@ -185,6 +229,8 @@ class Remainder:
 def _of_moments(arrays: tuple[Array, ...], inputs: int) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of what decays, and Σ_xx in the second."""
     sigma_xx = arrays[0]
+    if has_sets(sigma_xx) or has_sets(arrays[1]):  # regular, or refused
+        return _identity(inputs), _identity(inputs), to_arb_array(sigma_xx)
     if not bool(np.all(sigma_xx == sigma_xx.T)):
         msg = (
             "enclose(t=oo): Σ_xx has to be exactly symmetric; its entries differ "
@@ -199,9 +245,10 @@ def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
-    reduced, rank = _reduce(arrays[0])
+    known = not has_sets(arrays[0])
+    reduced, rank = _reduce(arrays[0]) if known else (None, 0)
     if reduced is None:
-        msg = "enclose(t=oo): needs measurements in rational numbers or floats"
+        msg = "enclose(t=oo): needs matrices A_k in rational numbers or floats"
         raise HypothesisFailed(msg)
     span = _rows(reduced, rank).T
     seen = to_arb_array(arrays[0]) @ span
@@ -246,7 +293,8 @@ def _reduce(matrix: Array) -> tuple[Any, int]:
     return reduced, int(rank)
 
 
-def _inflated(weights: list[Array], radius: Any) -> list[Array]:
+def inflated(weights: list[Array], radius: Any) -> list[Array]:
+    """Return balls around all entries of weights within a Frobenius distance."""
     spread = arb(0, radius.upper())
     return map_arrays(lambda x: x + spread, weights)
 
@@ -255,7 +303,7 @@ def _identity(size: int) -> Array:
     return to_arb_array(np.eye(size))
 
 
-def _middle(matrix: Array) -> Array:
+def middle_of(matrix: Array) -> Array:
     """Return float64 midpoints."""
     return to_float_array(
         np.vectorize(lambda x: float(x.mid()), otypes=[float])(matrix)

@@ -60,6 +60,7 @@ def make_plan(
     """
     steps = 1 + STEPS_PER_FLOAT_STEP * len(seen.steps)
     loss = max(seen.growth_at(t) / log(2) - _log2(seen.size_at(t)) for t in times)
+    loss += seen.spread
     tolerance = ceil(digits * log2(10) + loss + log2(steps)) + SPARE_BITS
     if tolerance > MOST_BITS:
         msg = (

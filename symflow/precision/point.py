@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, unflatten
 from symflow.errors import InvalidArgument, ShapeMismatch
 
 Shape = tuple[int, ...]
@@ -19,7 +20,8 @@ def as_point(
     """Return the matrices of a value, and whether they are W instead of the weights.
 
     A matrix alone is W; in a sequence it is one of the weights, if there is more than
-    one.  What has one dimension is a column, or a row where W is one.
+    one.  What has one dimension is a column, or a row where W is one, or holds the
+    entries of all weights, one after the other.
 
     Raises ShapeMismatch if it is neither, InvalidArgument if it is no array at all.
 
@@ -33,6 +35,8 @@ def as_point(
         array = array.reshape(total) if array.size == np.prod(total) else array
     if array is not None and array.shape == total:
         return [array], True
+    if array is not None and array.shape == (sum(map(prod, shapes)),):
+        return list(unflatten(array, shapes)), False
     parts = [as_objects(part) for part in _listed(value)]
     weights = [part if part is None else _column(part) for part in parts]
     if len(weights) == 1 < len(shapes) and _shape(weights[0]) == total:

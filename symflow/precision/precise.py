@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from math import ceil, inf, log
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import MOST_DIGITS, whole
+from symflow.curriculum import Curriculum
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost, expect
-from symflow.flow import GradientFlow, as_times
+from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import Problem, bind_moving
 from symflow.precision.arithmetics import Flint, HighPrecision
 from symflow.precision.growth import forecast
 from symflow.precision.plan import make_plan
 from symflow.precision.run import Run
+from symflow.progress import Told, reporter
 from symflow.trajectory import Trajectory
 
 #: A drawn start is correct to this many digits more than the trajectory.
 GUARD_DIGITS = 30
+#: Digits by which the pieces of a curriculum are more accurate at first.
+SPARE_DIGITS = 10
 #: How often an integration is repeated with more bits.
 ATTEMPTS = 3
 
 
 def precise(
-    flow: GradientFlow,
-    data: DataLike,
+    flow: GradientFlow | HeavyBall,
+    data: DataLike | Curriculum,
     init: InitLike,
     t: TimesLike,
     *,
     digits: int = 50,
     rng: RandomLike = None,
     arithmetic: HighPrecision | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
     resume: Interrupted | None = None,
 ) -> Trajectory:
     r"""Integrate a gradient flow to a given number of digits.
@@ -46,12 +53,13 @@ def precise(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
+    flow : GradientFlow or HeavyBall
+        The flow, or with momentum.
+    data : Dataset, Moments or Curriculum
         What is learned; a float stands for the binary rational that it is.
     init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) at t = 0.
+        A rule, or the weights (W_1, …, W_L) at t = 0; of a heavy ball
+        velocities may follow, which are zero without.
     t : number or sequence of numbers
         Increasing times, taken exactly.
     digits : int, keyword-only
@@ -60,8 +68,8 @@ def precise(
         Overrides the random state of the initialization rule.
     arithmetic : HighPrecision, keyword-only
         `Flint()` by default; `Mpmath()` is slow and independent.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
     resume : Interrupted, keyword-only, optional
         The exception of an interrupted call; goes on from its last step.
 
@@ -92,13 +100,18 @@ def precise(
     >>> print(run.context.nstr(run.end_to_end[-1, 0, 0], 30))
     1.99531452581973520123457415149
     """
-    times = as_times(t, "precise")
+    if isinstance(data, Curriculum):
+        if resume is not None or progress is not None:
+            msg = "precise(flow, Curriculum(…)): has no resume and no progress"
+            raise InvalidArgument(msg)
+        alike = partial(precise, flow, rng=rng, arithmetic=arithmetic)
+        return _chained(alike, data, init, t, digits)
+    times, progress = as_times(t, "precise"), reporter(progress, "precise")
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
     kinds = HighPrecision | None
     expect(arithmetic, kinds, "precise(arithmetic=…)", "Flint() or Mpmath()")
-    expect(progress, Callable | None, "precise(progress=…)", "a function of a number")
     sharp = digits + GUARD_DIGITS
-    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
+    problem = bind_moving(flow, data, init, rng=rng, digits=sharp, exact=True)
     if resume is not None:
         run = _continued(resume, problem, times, int(digits), rng)
         run.finish(progress)
@@ -108,6 +121,37 @@ def precise(
     run = Run(problem, times, int(digits), arithmetic or Flint(), plan)
     run.finish(progress)
     return _checked(run, progress)
+
+
+def _chained(
+    alike: Any, data: Curriculum, init: Any, t: Any, digits: int
+) -> Trajectory:
+    """Integrate piece by piece, with more digits until those asked for are left."""
+    digits, more = whole(digits, "precise(digits=…)", most=MOST_DIGITS), SPARE_DIGITS
+
+    def follow(part: Any, start: Any, times: Any, runs: list[Any]) -> Trajectory:
+        run: Trajectory = alike(part, start, times, digits=digits + more)
+        seen = forecast(run.problem.floats, float(times[-1]))
+        grown = 2.0 ** (seen.growth_at(times[-1]) / log(2) + seen.spread)
+        before = grown * runs[-1].error if runs else 0.0
+        return replace(run, digits=digits, error=run.error + before)
+
+    for _ in range(ATTEMPTS):
+        run = data.run(init, t, "precise", follow)
+        missing = max(map(_missing, run.pieces)) + digits
+        if missing <= 0:
+            return run
+        more += ceil(missing) + 1
+    msg = f"precise(digits={digits}): errors grow too much along the curriculum"
+    raise PrecisionLost(msg)
+
+
+def _missing(run: Trajectory) -> float:
+    """Return log10 of the error relative to the weights, at the time it is largest."""
+    sizes = [max(abs(w[k]).max() for w in run.weights) for k in range(len(run.t))]
+    context: Any = run.context
+    least = min(sizes)
+    return float(context.log10(context.mpf(run.error) / least)) if least else -inf
 
 
 def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:

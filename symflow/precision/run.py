@@ -109,7 +109,8 @@ class Run:
         seen = self.plan.forecast
         growth = seen.growth_at(step.after.t) - seen.growth_at(step.start.t)
         rounding = self.plan.noise(float(step.h)) - self.plan.bits
-        grown = np.logaddexp2(self.error, np.logaddexp2(step.truncation, rounding))
+        added = np.logaddexp2(step.truncation, rounding) + seen.spread
+        grown = np.logaddexp2(self.error, added)
         return float(grown) + growth / log(2)
 
     def shortfall(self) -> float:

@@ -16,7 +16,7 @@ from math import ceil, floor, inf, log, log2
 from typing import Any
 
 from symflow.codegen import Program
-from symflow.codegen.series import Recurrence, Shape
+from symflow.codegen.series import Fading, Recurrence, Shape
 from symflow.flow.problem import Problem
 from symflow.precision.cheapest import series_program
 from symflow.precision.engine import Engine
@@ -99,7 +99,7 @@ class SeriesSystem:
         """Expand the solution at a state, and choose how far the series is used."""
         guess = state.h
         while True:
-            unit, series = self._expand(state.weights, guess)
+            unit, series = self._expand(state, guess)
             scale = log2_of(unit)
             h, sizes = self._length(series, scale)
             fits = all(self.engine.fits(terms) for terms in series)
@@ -114,9 +114,7 @@ class SeriesSystem:
         truncation = max(size + k * log2_of(ratio) for k, size in sizes)
         return TaylorStep(state, ratio * unit, unit, series, truncation, after)
 
-    def _expand(
-        self, weights: tuple[Any, ...], guess: float
-    ) -> tuple[Fraction, list[list[Any]]]:
+    def _expand(self, state: State, guess: float) -> tuple[Fraction, list[list[Any]]]:
         """Return a unit of time and the series, made for a step of about 2^guess."""
         radius = self.engine.lead * self.tolerance / self.order
         unit = _short(guess + radius + CAUTION)
@@ -124,7 +122,9 @@ class SeriesSystem:
         recurrence = Recurrence(
             self.program, self.engine, self.shapes, self.constants, self.order
         )
-        return unit, recurrence.run(weights, unit)
+        c = self.problem.flow.fading
+        fading = Fading(c, state.t) if c else None
+        return unit, recurrence.run(state.weights, unit, fading)
 
     def _length(
         self, series: list[list[Any]], scale: float

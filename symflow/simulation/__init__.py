@@ -1,6 +1,5 @@
 """Simulation in float64."""
 
-from symflow.simulation.bar import ProgressBar
 from symflow.simulation.bridge import ScipyFlow, to_scipy
 from symflow.simulation.descend import descend
 from symflow.simulation.dop853 import DOP853
@@ -25,7 +24,6 @@ __all__ = [
     "LossBelow",
     "Method",
     "ModeCrosses",
-    "ProgressBar",
     "Radau",
     "ScipyFlow",
     "Simulator",

@@ -21,7 +21,7 @@ from symflow.errors import (
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
 from symflow.flow.problem import Problem, bind
-from symflow.labelled import SeveralArrays, dataset, frame
+from symflow.labelled import Tabulated
 from symflow.simulation.batch import integrate_many
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
@@ -45,7 +45,7 @@ _CALL = "ensemble(init=(W_1, …, W_L))"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble(SeveralArrays, Displayed):
+class Ensemble(Tabulated, Displayed):
     """Trajectories of one flow from many starts; made by `ensemble`.
 
     Parameters
@@ -63,6 +63,8 @@ class Ensemble(SeveralArrays, Displayed):
     route : str
         How the numbers were made, as a report names it.
     """
+
+    _number = "start"
 
     problem: Problem
     t: Floats
@@ -92,35 +94,9 @@ class Ensemble(SeveralArrays, Displayed):
         """The flow that was integrated."""
         return self.problem.flow
 
-    def to_frame(self) -> Any:
-        """Return a pandas table with a row per start and time.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``start``, ``t``, ``loss`` and ``mode_1`` ….
-
-        Raises
-        ------
-        NotInstalled
-            Without pandas.
-        """
-        return frame(self, "start")
-
-    def to_xarray(self) -> Any:
-        """Return labelled arrays over the dimensions start and t.
-
-        Returns
-        -------
-        xarray.Dataset
-            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
-
-        Raises
-        ------
-        NotInstalled
-            Without xarray.
-        """
-        return dataset(self, "start", failed=list(self.stats.get("failed", ())))
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return {"failed": list(self.stats.get("failed", ()))}
 
     @property
     def end_to_end(self) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -19,6 +19,7 @@ from symflow.errors import (
 )
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
+from symflow.progress import Told, reporter
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record
 from symflow.simulation.runs import Sweep
@@ -29,8 +30,8 @@ AXES = ("flow", "data", "init")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Grid(Displayed):
-    """Sweeps by the labels of their choices; made by `sweep_grid`.
+class Grid(Displayed, Mapping[Any, Sweep]):
+    """Sweeps by the labels of their choices, as a mapping; made by `sweep_grid`.
 
     Parameters
     ----------
@@ -88,6 +89,24 @@ class Grid(Displayed):
             tables.append(table)
         return pandas.concat(tables, ignore_index=True)
 
+    def to_xarray(self) -> Any:
+        """Return end_to_end, loss and singular_values over the axes, run and t.
+
+        They are NaN where all runs failed.  Raises NotInstalled without xarray, and
+        InvalidArgument if the networks differ in their inputs or outputs.
+        """
+        xarray = imported("xarray", "to_xarray()")
+        if len({sweep.end_to_end.shape[2:] for sweep in self.values()}) > 1:
+            msg = "grid.to_xarray(): the shapes of W differ. Write grid[…].to_xarray()"
+            raise InvalidArgument(msg)
+        names = ["end_to_end", "loss", "singular_values"]
+        parts = []
+        for labels, sweep in self.items():
+            place = {axis: [x] for axis, x in zip(self.axes, labels, strict=True)}
+            parts.append(sweep.to_xarray()[names].expand_dims(place))
+        options = {"join": "outer", "compat": "no_conflicts", "combine_attrs": "drop"}
+        return xarray.merge(parts, **options)
+
     def _sheet(self) -> Sheet:
         rows = {
             ", ".join(map(str, labels)): f"{len(sweep)} runs, {len(sweep.failures)} "
@@ -109,7 +128,7 @@ def sweep_grid(
     rng: RandomLike = 0,
     executor: Executor | None = None,
     path: str | Path | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
     method: Method | str | None = None,
 ) -> Grid:
     """Sweep every combination of several flows, data sets and initialization rules.
@@ -185,7 +204,8 @@ def sweep_grid(
         "labels": [list(map(str, labels)) for labels in points],
         "points": headers,
     }
-    every, running = GridTask(tuple(tasks), runs), Running(executor, path, progress)
+    running = Running(executor, path, reporter(progress, "sweep_grid"))
+    every = GridTask(tuple(tasks), runs)
     records, remade = records_of(every, header, len(tasks) * runs, running)
     return _gathered(axes, points, tasks, records, remade)
 

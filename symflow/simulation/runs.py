@@ -10,14 +10,14 @@ import numpy as np
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.text import scientific
 from symflow.flow import GradientFlow
-from symflow.labelled import SeveralArrays, dataset, frame
+from symflow.labelled import Tabulated
 from symflow.simulation.ensemble import Ensemble, spread
 from symflow.simulation.system import Floats
 from symflow.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sweep(SeveralArrays, Displayed):
+class Sweep(Tabulated, Displayed):
     """The runs of a sweep; made by `sweep`.
 
     Parameters
@@ -44,6 +44,8 @@ class Sweep(SeveralArrays, Displayed):
     >>> runs.end_to_end.shape, runs.failures
     ((4, 2, 1, 2), {})
     """
+
+    _number = "run"
 
     ensemble: Ensemble
     failures: dict[int, str] = field(default_factory=dict)
@@ -110,37 +112,13 @@ class Sweep(SeveralArrays, Displayed):
         """The flow that was simulated."""
         return self.ensemble.flow
 
-    def to_frame(self) -> Any:
-        """Return a pandas table with a row per run and time.
+    @property
+    def _columns(self) -> dict[str, Any]:
+        return {"error": [self.failures.get(run, "") for run in range(len(self))]}
 
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``run``, ``t``, ``loss``, ``mode_1`` … and ``error``.
-
-        Raises
-        ------
-        NotInstalled
-            Without pandas.
-        """
-        errors = [self.failures.get(run, "") for run in range(len(self))]
-        return frame(self, "run", error=errors)
-
-    def to_xarray(self) -> Any:
-        """Return labelled arrays over the dimensions run and t.
-
-        Returns
-        -------
-        xarray.Dataset
-            The weights, ``end_to_end``, ``loss`` and ``singular_values``.
-
-        Raises
-        ------
-        NotInstalled
-            Without xarray.
-        """
-        rng, failed = str(self.entropy), list(self.failures)
-        return dataset(self, "run", rng=rng, failed=failed)
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        return {"rng": str(self.entropy), "failed": list(self.failures)}
 
     def _sheet(self) -> Sheet:
         final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]

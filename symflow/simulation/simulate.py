@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.errors import FLAG, ShapeMismatch, expect
-from symflow.flow import GradientFlow, as_times
+from symflow.curriculum import Curriculum
+from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect
+from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
-from symflow.flow.problem import bind
+from symflow.flow.problem import Problem, bind_moving
+from symflow.progress import Told, reporter
 from symflow.simulation.choice import as_method
 from symflow.simulation.companion import Companion
 from symflow.simulation.dop853 import DOP853
@@ -23,6 +26,7 @@ from symflow.simulation.methods import Method, fitted
 from symflow.simulation.steady import SteadyState
 from symflow.simulation.stiffness import advice
 from symflow.simulation.system import Floats, System
+from symflow.simulation.taylor import Taylor
 from symflow.trajectory import Trajectory
 
 #: Tolerance relative to the square root of the loss at which an event is sought, …
@@ -32,8 +36,8 @@ FINEST = 1e-14
 
 
 def simulate(
-    flow: GradientFlow,
-    data: DataLike,
+    flow: GradientFlow | HeavyBall,
+    data: DataLike | Curriculum,
     init: InitLike,
     t: TimesLike,
     *,
@@ -43,24 +47,25 @@ def simulate(
     events: Sequence[Any] = (),
     steady_state: bool = False,
     rng: RandomLike = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
 ) -> Trajectory:
     """Integrate a gradient flow in float64.
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
+    flow : GradientFlow or HeavyBall
+        The flow, or with momentum.
+    data : Dataset, Moments or Curriculum
         What is learned.
     init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) at t = 0; `ensemble` takes many starts.
+        A rule, or the weights (W_1, …, W_L) at t = 0; of a heavy ball
+        velocities may follow, which are zero without.  `ensemble` takes many starts.
     t : number or sequence of numbers
         Increasing times at which the weights are returned.
     method : Method or str, keyword-only
         `DOP853()` by default, with a relative tolerance of 1e-10; `Radau()` for stiff
         flows, `GaussLegendre()` to keep the quadratic invariants, `Taylor()` for
-        rounding error.  A name such as ``"Radau"`` will do.
+        rounding error and for the friction c/t.  A name such as ``"Radau"`` will do.
     rtol, atol : float, keyword-only, optional
         Tolerances of the method, where it is named or the default.
     events : sequence of Event or callable, keyword-only
@@ -72,8 +77,8 @@ def simulate(
         of the stop is the last.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the time interval that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the time interval that is done.
 
     Returns
     -------
@@ -99,14 +104,23 @@ def simulate(
     >>> [round(w, 6) for w in run.end_to_end.ravel().tolist()]
     [0.01, 0.430588, 2.0]
     """
+    if isinstance(data, Curriculum):
+        if events or steady_state or progress is not None:
+            msg = "simulate(flow, Curriculum(…)): has no events, steady state, progress"
+            raise InvalidArgument(msg)
+        alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
+        return data.run(init, t, "simulate", partial(_after, alike))
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
-    expect(progress, Callable | None, "simulate(progress=…)", "a function of a number")
+    told = reporter(progress, "simulate")
     expect(steady_state, FLAG, "simulate(steady_state=…)", "True or False")
-    problem = bind(flow, data, init, rng=rng)
+    problem = bind_moving(flow, data, init, rng=rng)
     watched = as_events(events)
     finest = _fine_enough(watched) if method is None and rtol is None else rtol
+    if problem.flow.fading and method is None:
+        method, finest = "Taylor", rtol
     chosen = as_method(method, "simulate", rtol=finest, atol=atol)
+    _refuse_for_balls(problem, chosen, steady_state=steady_state)
     system = System(problem.floats, is_tuned=chosen.is_general)
     chosen = fitted(chosen, system.start)
     path = follow(
@@ -115,7 +129,7 @@ def simulate(
         times,
         events=watched,
         steady=SteadyState(system, 10 * chosen.rtol) if steady_state else None,
-        progress=progress,
+        progress=told,
     )
     if isinstance(chosen, DOP853):
         stiff = advice(system, path.interpolant.steps)
@@ -134,6 +148,15 @@ def simulate(
     )
     trajectory.stats.update(drifts(_from_start(trajectory)))
     return trajectory
+
+
+def _after(alike: Any, data: Any, start: Any, t: Any, runs: list[Any]) -> Trajectory:
+    """Integrate a piece whose error starts with that of the runs before."""
+    run: Trajectory = alike(data, start, t)
+    if not runs:
+        return run
+    measured, known = (vars(path)["_error"] for path in (run, runs[-1]))
+    return replace(run, error=replace(measured, before=known))
 
 
 def _from_start(path: Trajectory) -> Trajectory:
@@ -161,6 +184,21 @@ def _refuse_stacks(init: Any) -> None:
             "ensemble(flow, data, init, t) for many starts in one call"
         )
         raise ShapeMismatch(msg)
+
+
+def _refuse_for_balls(problem: Problem, method: Method, *, steady_state: bool) -> None:
+    if problem.flow.fading and not isinstance(method, Taylor):
+        msg = (
+            f"simulate(method=…): the friction {problem.flow.friction} is infinite at "  # type: ignore[attr-defined]
+            f"t = 0, which only Taylor() starts from; got {method!r}"
+        )
+        raise InvalidArgument(msg)
+    if steady_state and problem.at_rest is not problem:
+        msg = (
+            "simulate(steady_state=True): is for gradient flows, which come to rest "
+            "where the loss is flat; a heavy ball passes there. Give a last time"
+        )
+        raise InvalidArgument(msg)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from symflow.flow.given import DataLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.inits import GivenInit, Init, as_init
 from symflow.inits.seeds import seed_of, unseeded
+from symflow.progress import Told, reporter
 from symflow.simulation.choice import as_method
 from symflow.simulation.ensemble import Ensemble
 from symflow.simulation.methods import Method
@@ -51,7 +52,7 @@ def sweep(
     rng: RandomLike = 0,
     executor: Executor | None = None,
     path: str | Path | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Told = None,
     method: Method | str | None = None,
 ) -> Sweep:
     """Simulate many draws of an initialization rule.
@@ -84,8 +85,8 @@ def sweep(
         File that every run is appended to as it arrives.  If it is there, the runs in
         it are not repeated, and what is damaged in it is made again (`Sweep.remade`); a
         finished file has the same bytes every time.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the runs that is done.
+    progress : callable or True, keyword-only, optional
+        A bar, or called with the fraction of the runs that is done.
     method : Method, keyword-only, optional
         As in `simulate`.
 
@@ -122,7 +123,7 @@ def sweep(
     """
     runs = whole(runs, "sweep(runs=…)")
     task, header = prepared((flow, data, init, t), method, rng, path)
-    running = Running(executor, path, progress)
+    running = Running(executor, path, reporter(progress, "sweep"))
     return collected(task, *records_of(task, header, runs, running))
 
 

@@ -7,7 +7,7 @@ program to slices of a state and of a result once, and what it returns costs one
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -43,6 +43,12 @@ class System:
     def form(self) -> Form:
         """The program of the right-hand side with its constants."""
         return tuned(self.problem) if self.is_tuned else plain(self.problem)
+
+    def started_at(self, state: Floats) -> System:
+        """Return the system from another state, with the program that was found."""
+        other = replace(self, problem=self.problem.started_at(self.matrices(state)))
+        vars(other)["form"] = self.form
+        return other
 
     def __reduce__(self) -> Any:
         # What is compiled stays behind, and is compiled again where it is needed.

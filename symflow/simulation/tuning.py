@@ -84,6 +84,8 @@ def _frame(problem: Problem) -> Array | None:
     flow = problem.flow
     if not isinstance(flow.loss, SquaredLoss) or not isinstance(flow.network, Network):
         return None
+    if flow.at_rest is not flow:  # the velocities would have to turn as well
+        return None
     sigma_xx = problem.arguments[0]
     if not isinstance(flow.network.layers[0], Dense) or not np.all(sigma_xx):
         return None

@@ -8,6 +8,7 @@ from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
 from symflow.solutions.coordinates.two_filters import FourierMode
 from symflow.solutions.derivation import Step
+from symflow.solutions.modes.decaying import DecayingMode
 from symflow.solutions.modes.deep import DeepMode
 from symflow.solutions.modes.gradient_descent import ModeRecurrence, recurrence
 from symflow.solutions.modes.hyperbolic import HyperbolicMode
@@ -25,6 +26,7 @@ from symflow.solutions.time.passage_times import Times
 
 __all__ = [
     "SOLUTIONS",
+    "DecayingMode",
     "DeepDiagonalMode",
     "DeepFourierMode",
     "DeepMode",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import mpmath
 import numpy as np
 
+from symflow.algebra.numbers import context_of as context_of
 from symflow.algebra.rational import height_of
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE, Problem
 from symflow.inits import GivenInit
@@ -16,13 +14,6 @@ STEP = 16
 
 #: Digits in which zero is told from small, beyond those of the numbers given.
 SPARE_DIGITS = 10
-
-
-def context_of(digits: int) -> Any:
-    """Return a local mpmath context of `digits` decimal digits."""
-    context = mpmath.MPContext()
-    context.dps = digits
-    return context
 
 
 def is_coarse(problem: Problem, digits: int = CHECK_DIGITS) -> bool:

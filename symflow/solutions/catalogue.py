@@ -20,6 +20,7 @@ from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
 from symflow.solutions.coordinates.two_filters import FourierMode
+from symflow.solutions.modes.decaying import DecayingMode
 from symflow.solutions.modes.deep import DeepMode
 from symflow.solutions.modes.hyperbolic import HyperbolicMode
 from symflow.solutions.modes.logistic import LogisticMode
@@ -42,6 +43,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     LogisticMode,
     HyperbolicMode,
     DeepMode,
+    DecayingMode,
     RankOne,
     Riccati,
     SymmetricRiccati,

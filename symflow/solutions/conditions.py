@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.numbers import as_fraction, to_float, to_mpf
 from symflow.algebra.products import matmul
 from symflow.algebra.rational import product_of
 from symflow.claims import Hypothesis, conditions, relative_size
@@ -34,6 +34,18 @@ TINY = 1e-300
 
 #: The squared loss without weight decay, as a condition on a problem.
 squared_loss = on_flow(conditions.squared_loss)
+
+#: The squared loss, where closed forms know what one weight decay changes.
+decaying_loss = on_flow(conditions.squared_loss, decay=True)
+
+
+def weight_decay(problem: Problem) -> Any:
+    """Return the weight decay as a number of the arithmetic of the data."""
+    like = problem.arguments[0].flat[0]
+    if hasattr(like, "context"):
+        return to_mpf(problem.flow.loss.l2, like.context)
+    l2 = as_fraction(problem.flow.loss.l2)
+    return to_float(l2) if isinstance(like, float) else l2
 
 
 def balanced(problem: Problem) -> Hypothesis:
@@ -125,16 +137,8 @@ def verdict(
 ) -> Hypothesis:
     """Return what a measured gap says: numbers that are exact leave no room.
 
-    Parameters
-    ----------
-    problem : Problem
-        What is asked.
-    words, said : str
-        The condition, and what is measured.
-    size : float
-        The gap that decides.
-    shown : float, optional
-        What is printed instead, where people look for another number.
+    The `size` is the gap that decides; `shown` is printed instead, where people look
+    for another number.
     """
     room = 0.0 if is_exact(problem) and not problem.is_large else TOLERANCE
     detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
@@ -203,15 +207,9 @@ def measured(
 ) -> Hypothesis:
     """Decide exactly whether gaps vanish; measure floats by the distance of weights.
 
-    Parameters
-    ----------
-    problem, words, said
-        As for `verdict`.
-    gaps : callable
-        The arrays that have to vanish, each with the one to whose size it is compared.
-    distance : callable, optional
-        How far float weights are from weights without gaps, relative; by default the
-        size of the gaps.
+    `gaps` returns the arrays that have to vanish, each with the one to whose size it is
+    compared; `distance` how far float weights are from weights without gaps, relative,
+    by default the size of the gaps.
     """
 
     def size_of(problem: Problem) -> float:

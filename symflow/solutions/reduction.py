@@ -25,12 +25,7 @@ def letters(names: str) -> tuple[sympy.Symbol, ...]:
 def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -> Any:
     """Return a sum of words in which every FᵀF is dropped.
 
-    Parameters
-    ----------
-    word : sympy.Expr
-        In noncommuting symbols.
-    frames : list of pairs
-        F and Fᵀ, of orthonormal columns.
+    The symbols do not commute, and the `frames` are pairs F and Fᵀ.
 
     Examples
     --------
@@ -46,10 +41,17 @@ def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -
     return after
 
 
-def frame_steps(depth: int) -> tuple[Step, ...]:
+def frame_steps(depth: int, decay: sympy.Expr = sympy.S.Zero) -> tuple[Step, ...]:
     """Return that layers R_l A_l R_{l−1}ᵀ keep their frames, and how the A_l move.
 
     Σ_xx = VΛVᵀ and Σ_yx = UΣVᵀ with V = R_0 and U = R_L; all A_l are diagonal.
+
+    Parameters
+    ----------
+    depth : int
+        L.
+    decay : sympy.Expr
+        The weight decay.
     """
     frames = [letters(f"R{k} R{k}t") for k in range(depth + 1)]
     inner = letters(" ".join(f"A{k}" for k in range(1, depth + 1)))
@@ -66,9 +68,10 @@ def frame_steps(depth: int) -> tuple[Step, ...]:
         moved = moved * prod(backs[:k], start=sympy.S.One)
         scalar = prod(inner[k + 1 :], start=sympy.S.One) * pull
         scalar = scalar * prod(inner[:k], start=sympy.S.One)
+        moved, scalar = moved - decay * layers[k], scalar - decay * inner[k]
         claimed = frames[k + 1][0] * scalar * frames[k][1]
         residual += reduced(moved - claimed, frames) ** 2
-    form, first = _shown(depth)
+    form, first = _shown(depth, decay)
     return (
         Step(
             "with orthonormal frames, R_0 = V and R_L = U the singular vectors of "
@@ -80,16 +83,19 @@ def frame_steps(depth: int) -> tuple[Step, ...]:
     )
 
 
-def eigenvector_steps() -> tuple[Step, ...]:
-    """Return what Ẇ = Σ_yx − WΣ_xx is in the eigenvectors V of Σ_xx, entry by entry."""
+def eigenvector_steps(decay: sympy.Expr = sympy.S.Zero) -> tuple[Step, ...]:
+    """Return what Ẇ = Σ_yx − WΣ_xx − l2 W is in the eigenvectors V of Σ_xx.
+
+    It falls apart into entries.
+    """
     weight, v, vt = letters("W V Vt")
-    turned = (SIGMA_YX - weight * v * LAM * vt) * v
-    claimed = SIGMA_YX * v - weight * v * LAM
+    turned = (SIGMA_YX - weight * v * LAM * vt - decay * weight) * v
+    claimed = SIGMA_YX * v - weight * v * LAM - decay * weight * v
     moved = sympy.Matrix(2, 2, sympy.symbols("w:4"))
     pushed, rates = sympy.Matrix(2, 2, sympy.symbols("s:4")), sympy.symbols("l:2")
-    entries = pushed - moved * sympy.diag(*rates)
+    entries = pushed - moved * sympy.diag(*rates) - decay * moved
     gaps = [
-        entries[i, j] - (pushed[i, j] - rates[j] * moved[i, j])
+        entries[i, j] - (pushed[i, j] - (rates[j] + decay) * moved[i, j])
         for i in range(2)
         for j in range(2)
     ]
@@ -104,7 +110,7 @@ def eigenvector_steps() -> tuple[Step, ...]:
         ),
         Step(
             "so that each entry w of WV obeys, with the entry σ of Σ_yxV,",
-            sympy.Eq(w.diff(time), sigma - lam * w),
+            sympy.Eq(w.diff(time), sigma - (lam + decay) * w),
             sympy.Add(*(sympy.expand(gap) ** 2 for gap in gaps)),
         ),
     )
@@ -113,12 +119,7 @@ def eigenvector_steps() -> tuple[Step, ...]:
 def coordinate_step(depth: int, factors: int) -> Step:
     """Return the flow of one coordinate of products, where Σ_xx is diagonal.
 
-    Parameters
-    ----------
-    depth : int
-        Vectors in a product.
-    factors : int
-        1 for w_1∘⋯∘w_L, 2 for u_1∘⋯∘u_L − v_1∘⋯∘v_L.
+    The `factors` are 1 for w_1∘⋯∘w_L, and 2 for u_1∘⋯∘u_L − v_1∘⋯∘v_L.
     """
     sides = [
         [sympy.Matrix(sympy.symbols(f"{side}{k}_1:3")) for k in range(1, depth + 1)]
@@ -187,15 +188,25 @@ def _hadamard(vectors: list[sympy.Matrix]) -> sympy.Matrix:
     return total
 
 
-def mode_step(depth: int) -> Step:
-    """Return the equation of w = a^L, where the layers have one amplitude a."""
+def mode_step(depth: int, decay: sympy.Expr = sympy.S.Zero) -> Step:
+    """Return the equation of w = a^L, where the layers have one amplitude a.
+
+    Parameters
+    ----------
+    depth : int
+        L.
+    decay : sympy.Expr
+        The weight decay.
+    """
     a, lam = sympy.symbols("a lambda", positive=True)
     sigma, w = sympy.Symbol("sigma", real=True), sympy.Function("w")
     time, power = sympy.Symbol("t", real=True), 2 - sympy.Rational(2, depth)
-    amplitude = a ** (depth - 1) * (sigma - lam * a**depth)
+    amplitude = a ** (depth - 1) * (sigma - lam * a**depth) - decay * a
     moved = sympy.diff(a**depth, a) * amplitude
     claimed = depth * (a**depth) ** power * (sigma - lam * a**depth)
+    claimed -= depth * decay * a**depth
     speed = depth * w(time) ** power * (sigma - lam * w(time))
+    speed -= depth * decay * w(time)
     return Step(
         "balanced layers have one amplitude a per mode, and its strength w = a^L obeys",
         sympy.Eq(w(time).diff(time), speed),
@@ -252,7 +263,7 @@ def _product(layers: tuple[sympy.Expr, ...] | list[sympy.Expr]) -> sympy.Expr:
     return prod(reversed(layers), start=sympy.S.One)
 
 
-def _shown(depth: int) -> tuple[sympy.Eq, sympy.Eq]:
+def _shown(depth: int, decay: sympy.Expr) -> tuple[sympy.Eq, sympy.Eq]:
     """Return W_1 = R_1A_1R_0ᵀ, and the equation of A_1, as one writes them."""
     n = sympy.Symbol("n", integer=True, positive=True)
 
@@ -266,4 +277,4 @@ def _shown(depth: int) -> tuple[sympy.Eq, sympy.Eq]:
         matrix("W1"), matrix("R1") * inner[0] * matrix("R0").T, evaluate=False
     )
     rate = sympy.MatMul(*after, force) if after else force
-    return form, sympy.Eq(matrix("Adot1"), rate, evaluate=False)
+    return form, sympy.Eq(matrix("Adot1"), rate - decay * inner[0], evaluate=False)

@@ -35,17 +35,7 @@ LAST = 1e8
 def amplification(solution: Any, times: Array) -> Array:
     """Return the factor from a relative defect at t = 0 to one of W(t).
 
-    Parameters
-    ----------
-    solution : Solution
-        Gives W(t).
-    times : array, shape (n,)
-        Times at which the factor is wanted.
-
-    Returns
-    -------
-    array, shape (n,)
-        Infinite where nothing can be said.
+    It is infinite where nothing can be said.
     """
     moved, size, _ = _moved(solution, times)
     factor = moved / np.where(size > 0, size, 1.0)
@@ -101,26 +91,13 @@ def horizon(solution: Any) -> float:
 
 
 def last_time(solution: Any) -> float:
-    """Return `LAST` over the fastest rate of the data.
-
-    Parameters
-    ----------
-    solution : Solution
-        With data in float64.
-    """
+    """Return `LAST` over the fastest rate of the data."""
     data = solution.problem.floats.arguments
     return LAST / (max(float(np.linalg.norm(part, 2)) for part in data) or 1.0)
 
 
 def bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
     """Return −∇²ℒ for weights W_1, …, W_L, of all layers row by row.
-
-    Parameters
-    ----------
-    layers : tuple of arrays
-        The weights at one time.
-    sigma_xx, sigma_yx : arrays
-        The moments.
 
     Examples
     --------
@@ -173,17 +150,7 @@ def _grid(times: Array) -> Array:
 def magnified(path: Path, degree: int) -> Array:
     """Return max|θ|^degree / max|W|: what a relative error of the weights is in W.
 
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    degree : int
-        The number of factors of W.
-
-    Returns
-    -------
-    array, shape (times,)
-        At least 1, also beside W = 0, where errors are relative to the numerator.
+    It is at least 1, also beside W = 0, where errors are relative to the numerator.
     """
     sizes = [to_float(abs(product).max()) for product in path.end_to_end]
     whole = product_sizes(path, degree)
@@ -196,14 +163,7 @@ def relative_gaps(path: Path, predicted: Array, degree: int) -> Array:
 
     Where one of them vanishes, it is relative to max|θ|^degree, what W could be.
 
-    Parameters
-    ----------
-    path : Path
-        A trajectory.
-    predicted : array, shape (times, m, d)
-        W at its times.
-    degree : int
-        The number of factors of W.
+    The `predicted` W has shape (times, m, d), and `degree` factors.
     """
     gaps, sizes = [], product_sizes(path, degree)
     for seen, said, size in zip(path.end_to_end, predicted, sizes, strict=True):

@@ -73,7 +73,6 @@ class Solution(Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
-        """Return the solution, or the hypotheses that fail."""
         checked: list[Hypothesis] = []
         for number, condition in enumerate(cls.conditions):
             if number == cls.structural and not all_hold(checked):
@@ -303,8 +302,7 @@ class Solution(Theorem):
                 raise HypothesisFailed(msg)
         return found
 
-    # The closed form as it stands: its values at any float64 times, at one time in as
-    # many digits as are asked for, and at the end.
+    # The closed form as it stands: at float64 times, to any digits, and at the end.
 
     @abstractmethod
     def _end_to_end(self, t: Any) -> Array: ...
@@ -313,7 +311,8 @@ class Solution(Theorem):
     def _weights(self, t: Any) -> tuple[Array, ...]: ...
 
     def _precise(self, t: Any, digits: int) -> Array:
-        asked = digits + spare_digits(t, self.problem.arguments) + self._lost
+        rates = (*self.problem.arguments, np.array([self.problem.flow.decays]))
+        asked = digits + spare_digits(t, rates) + self._lost
         return self._at(t, -(-asked // STEP) * STEP)
 
     @abstractmethod

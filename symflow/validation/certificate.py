@@ -8,6 +8,7 @@ from typing import Any
 from symflow.algebra.text import scientific
 from symflow.claims import Claim, Status
 from symflow.errors import ValidationFailed
+from symflow.precision import Enclosure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,6 +33,8 @@ class Certificate:
         The times at which it was examined; SymPy's oo for the limit.
     proof : tuple of str
         What is proven, how, and what is trusted.
+    ball : Enclosure, optional
+        What it was held against; it is not stored.
     """
 
     claim: Claim
@@ -40,6 +43,7 @@ class Certificate:
     gap: float
     times: tuple[Any, ...]
     proof: tuple[str, ...]
+    ball: Enclosure | None = None
 
     @property
     def ok(self) -> bool:
@@ -58,10 +62,15 @@ class Certificate:
             raise ValidationFailed(str(self))
         return self
 
-    def __repr__(self) -> str:
+    @property
+    def _line(self) -> str:
+        """The verdict without its reasons."""
         head = f"{self.claim.name} ({self.claim.reference}): {self.status.value}"
         if self.status is Status.ENCLOSED and self.radius:
             head += f" within {scientific(self.radius)}"
         if self.status is Status.REFUTED:
             head += f", off by more than {scientific(self.gap)}"
-        return "\n".join([head, *(f"  {line}" for line in self.proof)])
+        return head
+
+    def __repr__(self) -> str:
+        return "\n".join([self._line, *(f"  {line}" for line in self.proof)])

@@ -8,16 +8,18 @@ inequality is turned into the ball of larger − smaller.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
-from typing import Any
+from typing import Any, overload
 
 import sympy
 
 from symflow.algebra.balls import ALONE, workbits
+from symflow.algebra.display import Listed
 from symflow.algebra.text import scientific
 from symflow.claims import Claim, Finding, Status
 from symflow.claims.finding import is_endless
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.precision import Enclosure, enclose
@@ -32,6 +34,7 @@ ROUNDED = (
 )
 
 
+@overload
 def certify(
     claim: Claim,
     flow: GradientFlow | Enclosure,
@@ -41,8 +44,33 @@ def certify(
     *,
     digits: int = 50,
     rng: RandomLike = None,
-) -> Certificate:
-    """Prove or refute a claim on one instance.
+) -> Certificate: ...
+
+
+@overload
+def certify(
+    claim: Iterable[Claim],
+    flow: GradientFlow | Enclosure,
+    data: DataLike | None = None,
+    init: InitLike | None = None,
+    t: TimesLike | None = None,
+    *,
+    digits: int = 50,
+    rng: RandomLike = None,
+) -> Listed[Certificate]: ...
+
+
+def certify(
+    claim: Claim | Iterable[Claim],
+    flow: GradientFlow | Enclosure,
+    data: DataLike | None = None,
+    init: InitLike | None = None,
+    t: TimesLike | None = None,
+    *,
+    digits: int = 50,
+    rng: RandomLike = None,
+) -> Certificate | Listed[Certificate]:
+    """Prove or refute a claim on one instance, or several.
 
     The flow of the given data and start is enclosed in balls of proven radius, and the
     claim is compared with them in ball arithmetic.  What becomes of it:
@@ -58,7 +86,7 @@ def certify(
 
     Parameters
     ----------
-    claim : Claim
+    claim : Claim or iterable of Claim
         From `conserved`, `solve`, `implicit_bias` or `rates`.
     flow : GradientFlow or Enclosure
         The flow, or what `enclose` returned for it; then nothing else is given.
@@ -77,7 +105,7 @@ def certify(
     -------
     Certificate
         With `.status` (``ENCLOSED``, ``REFUTED`` or ``UNDECIDED``), `.radius` and
-        `.proof`.
+        `.proof`; for several claims a tuple of them, from one enclosure.
 
     Raises
     ------
@@ -102,31 +130,32 @@ def certify(
     >>> certify(wrong, *problem, 3, digits=30).status.value
     'refuted'
     """
-    expect(claim, Claim, "certify(claim, …)", "a claim")
+    several = isinstance(claim, Iterable) and not isinstance(claim, str)
+    claims: list[Any] = [*claim] if several else [claim]  # type: ignore[misc]
+    strange = [one for one in claims if not isinstance(one, Claim)]
+    if strange or not claims:
+        got = repr(strange[0]) if strange else "none"
+        msg = f"certify(claim, …): needs a claim, or several; got {got}"
+        raise InvalidArgument(msg)
     if isinstance(flow, Enclosure):
         if (data, init, t) != (None, None, None):
             msg = "certify(claim, enclosure): takes no data, start or times besides"
             raise InvalidArgument(msg)
-        return certify_on(claim, flow)
-    if t is None or data is None or init is None:
+        ball = flow
+    elif t is None or data is None or init is None:
         msg = (
             "certify(claim, flow, data, init, t): needs the times t, with data and "
             "start, or an enclosure"
         )
         raise InvalidArgument(msg)
-    return certify_on(claim, enclose(flow, data, init, t, digits=digits, rng=rng))
+    else:
+        ball = enclose(flow, data, init, t, digits=digits, rng=rng)
+    found = Listed(certify_on(one, ball) for one in claims)
+    return found if several else found[0]
 
 
 def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
-    """Hold a claim against an enclosure.
-
-    Parameters
-    ----------
-    claim : Claim
-        What is asserted.
-    ball : Enclosure
-        What is proven.
-    """
+    """Hold a claim against an enclosure."""
     with ALONE, workbits(ball.context.prec + 64):
         findings, times, trusted = _findings(claim, ball)
         if not findings:
@@ -143,6 +172,7 @@ def certify_on(claim: Claim, ball: Enclosure) -> Certificate:
         gap if status is Status.REFUTED else 0.0,
         times,
         (said, *ball.proof, *besides),
+        ball,
     )
 
 

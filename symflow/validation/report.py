@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from symflow.algebra.display import Sheet, aligned
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.text import scientific
 from symflow.errors import ValidationFailed
 
-#: Columns of the table in a notebook.
+#: Columns of the table.
 COLUMNS = ("claim", "route", "residual", "bound", "verdict", "status", "source")
 
 #: A tolerance from which on agreement says nothing.
@@ -82,8 +82,8 @@ class Row:
         return {**self.__dict__, **numbers, "ok": self.ok, "verdict": self.verdict}
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Displayed):
     """The outcome of `validate`.
 
     Parameters
@@ -146,22 +146,12 @@ class Report:
         said = said if count else "nothing was checked"
         return f"{said}, {left} not checked" if left and count else said
 
-    def __str__(self) -> str:
-        header = ("claim", "route", "residual", "bound", "", "status")
-        cells = [header] + [
-            (row.claim, row.route, *row.numbers, row.verdict, row.status)
-            for row in self.rows
-        ]
-        return "\n".join([self.verdict, *(line[2:] for line in aligned(cells))])
-
-    __repr__ = __str__
-
-    def _repr_markdown_(self) -> str:
+    def _sheet(self) -> Sheet:
         rows = tuple(
             (row.claim, row.route, *row.numbers, row.verdict, row.status, row.reference)
             for row in self.rows
         )
-        return Sheet(self.verdict, rows=rows, header=COLUMNS, most=200).markdown()
+        return Sheet(self.verdict, rows=rows, header=COLUMNS, most=200)
 
 
 def _plain(size: Any) -> float | str | None:

@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
-from symflow.claims import Bound, Claim, Status, Theorem, relative_size
+from symflow.claims import Bound, Claim, Status, relative_size
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.least_squares import least_squares
@@ -221,19 +221,11 @@ def _limit_row(claim: Any, ball: Enclosure) -> Row:
 def settled_rows(claim: Any, route: Route) -> list[Row]:
     """Compare a predicted limit with a run that has come to a minimizer.
 
-    Parameters
-    ----------
-    claim : Claim
-        A theorem with a `limit`; of other claims nothing is said.
-    route : Trajectory or Enclosure
-        Of finite times.
-
-    Returns
-    -------
-    list of Row
-        At most one; not checked where the run has not settled.
+    Of claims without a `limit` nothing is said; it is one row at most, and not checked
+    where a run of finite times has not settled.
     """
-    found = _settled(claim, route) if _has_limit_row(claim) else None
+    compared = _has_limit_row(claim) and not claim.mismatch(route)
+    found = _settled(claim, route) if compared else None
     if found is None:
         return []
     residual, bound = found
@@ -244,7 +236,7 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
 
 def _has_limit_row(claim: Any) -> bool:
     """Say whether the limit is an assertion by itself; a path has it as a part."""
-    return isinstance(claim, Theorem) and claim.question != "solutions"
+    return getattr(claim, "question", "limits") != "solutions"
 
 
 def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
@@ -335,10 +327,7 @@ def _gap(first: Route, index: int, second: Route, other: int, context: Any) -> A
 def route_bound(route: Route) -> Any:
     """Return the largest relative residual that a route's own error explains.
 
-    Parameters
-    ----------
-    route : Trajectory or Enclosure
-        Its error is the estimated or proven one, not what a tolerance hopes for.
+    Its error is the estimated or proven one, not what a tolerance hopes for.
     """
     scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)

@@ -152,6 +152,20 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         "companions",
         _white([[F(4463432, 3)]], [[F(0)]], [[F(0)]], F(1)),
     ),
+    "the hidden direction of a tiny mode": (
+        "solve",
+        replace(
+            from_modes(
+                (
+                    ((F(1, 10**13),) * 3, F(0)),
+                    ((F(1),) * 3, F(1)),
+                    ((F(1, 10**5),) * 3, F(0)),
+                ),
+                [rotation(Random(seed), 3, 3) for seed in (1, 2, 3, 4)],
+            ),
+            times=(F(1),),
+        ),
+    ),
     "a tiny mode, opposite to its target": (
         "solve",
         replace(
@@ -207,6 +221,37 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
                 [[0.0], [1.0]],
                 F(1),
             ),
+            moments=False,
+        ),
+    ),
+    "a tiny mode beside one that grows as fast": (
+        "solve",
+        _white(
+            [[0.0, 0.3076923076923077], [0.0, 0.1282051282051282]],
+            [
+                [0.24615384615384617, 0.10256410256410256],
+                [0.18461538461538463, 0.07692307692307693],
+            ],
+            [[1.2, 1.6], [-1.6, 1.2]],
+            F(5),
+        ),
+    ),
+    "fast modes that die inside a step": (
+        "validate",
+        _white(
+            [[F(320416, 65), F(-215988, 65)], [F(-427188, 65), F(288009, 65)]],
+            [[F(157497, 203125), F(118129, 203125)]],
+            [[F(12, 125), F(9, 25)]],
+            F(1, 20000000),
+            F(1, 10000000),
+            F(1, 5000000),
+        ),
+    ),
+    "slopes of 1e219": (
+        "compile",
+        replace(
+            _columns("signed", [[F(0)]] * 2 + [[F(1)]] * 2, [[F(500)]], [[F(1)]], F(1)),
+            loss="exponential",
             moments=False,
         ),
     ),

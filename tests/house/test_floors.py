@@ -19,6 +19,7 @@ FLOORS = (
     ("codegen",),
     ("labelled",),
     ("trajectory",),
+    ("curriculum",),
     ("simulation", "precision"),
     ("validation", "certificate"),
     ("plot", "io", "citation", "gallery"),

@@ -32,7 +32,6 @@ class C(Language):
         return f"{name}[0]"
 
     def loop(self, index: str, count: int, body: list[str]) -> list[str]:
-        """Return the lines of a for loop."""
         head = f"for (int {index} = 0; {index} < {count}; {index}++) {{"
         return [head, *(f"    {line}" for line in body), "}"]
 

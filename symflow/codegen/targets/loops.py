@@ -8,13 +8,11 @@ from typing import Any, ClassVar
 
 from symflow.algebra.numbers import to_float
 from symflow.codegen.inplace import FIXED_SIZE, Shape, fixed_matrix, slot_shapes
-from symflow.codegen.program import FUNCTIONS, Instruction, Program
+from symflow.codegen.program import FUNCTIONS, PLACED, Instruction, Program
 
 #: What loops are written for: everything but determinants and inverses.
 LOOPS = FIXED_SIZE.union(
-    ("total", "weigh", "divide", "shift", "power", "softmax", *FUNCTIONS),
-    ("diag", "diagonal", "circulant", "circulant_sums", "pad", "crop"),
-    ("vec", "unvec", "kron"),
+    ("total", "weigh", "divide", "shift", "power", "softmax", *FUNCTIONS), PLACED
 )
 
 #: Functions of an entry, without overflow or cancellation as in `array_maps`.

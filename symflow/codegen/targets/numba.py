@@ -31,11 +31,9 @@ class PythonLoops(Language):
         return f"{name}[{row}, {column}]"
 
     def number(self, name: str) -> str:
-        """Return the name itself."""
         return name
 
     def loop(self, index: str, count: int, body: list[str]) -> list[str]:
-        """Return the lines of a for loop."""
         return [
             f"for {index} in range({count}):",
             *(f"    {line}" for line in body),
@@ -57,14 +55,8 @@ def numba_source(
 
     Parameters
     ----------
-    flow : GradientFlow
-        The flow.
-    widths : sequence of int, optional
-        Integers for its widths, needed where they are symbols.
-    samples : int, keyword-only, optional
-        Number of samples, needed where the loss reads them.
-    outputs : str, keyword-only
-        ``"rhs"``, or ``"loss"`` for the objective, with the arguments of its kernel.
+    flow, widths, samples, outputs
+        As for `c_source`.
 
     Returns
     -------
@@ -125,7 +117,7 @@ def numba_kernel(
     Parameters
     ----------
     flow, widths, samples, outputs
-        As for `numba_source`.
+        As for `c_source`.
 
     Returns
     -------

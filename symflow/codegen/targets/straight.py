@@ -67,12 +67,7 @@ def _entries(view: View, language: Language, lines: list[str]) -> Array:
 class LocalNumber:
     """A number in generated code, which writes a line for what is computed of it.
 
-    Parameters
-    ----------
-    text : str
-        How it is read.
-    lines : list of str
-        Receives the lines.
+    It is read as `text`, and the `lines` receive its lines.
     """
 
     def __init__(self, text: str, lines: list[str]) -> None:

@@ -42,14 +42,8 @@ LONG = 600.0
 class Course(ABC):
     """One coordinate: its data, its weights at the start, and its time.
 
-    Parameters
-    ----------
-    sigma, lam : mpf
-        σ and λ > 0.
-    start : tuple of mpf
-        The weights at t = 0, in the order that the course asks for.
-    depth : int
-        L, at least 3.
+    `sigma` and `lam` are σ and λ > 0, the `start` has the weights at t = 0 in the order
+    that the course asks for, and the depth L is at least 3.
     """
 
     sigma: Any
@@ -230,7 +224,6 @@ class Pivot(Course):
         return pivot * prod(others)
 
     def rise(self, v: Any) -> Any:
-        """Return the derivative of the height."""
         pivot, others = self._sizes(v, self.ops)
         parts = 1 + sum(pivot * pivot / (w * w) for w in others)
         return self._units[0] * self.ops.cosh(v) * prod(others) * parts
@@ -333,7 +326,6 @@ class Difference(Course):
         return 2 * unit**self.depth * (2 * ops.cosh(v)) ** power * ops.sinh(power * v)
 
     def rise(self, v: Any) -> Any:
-        """Return the derivative of the height."""
         ops, power = self.ops, self._power(self.ops)
         inner = ops.cosh(power * v) + ops.tanh(v) * ops.sinh(power * v)
         outer = 2 * self._unit**self.depth * (2 * ops.cosh(v)) ** power

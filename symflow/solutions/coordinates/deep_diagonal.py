@@ -258,10 +258,7 @@ class DeepDiagonalMode(SeparableSolution):
 def courses(found: Coordinates) -> list[Course | None]:
     """Return the course of every coordinate; None where it rests or fades to zero.
 
-    Parameters
-    ----------
-    found : Coordinates
-        Of depth 3 or more, as mpf numbers.
+    The depth is 3 or more, and the numbers are mpf.
     """
     columns = zip(*found.amplitudes, strict=True)
     modes = zip(found.sigma, found.lam, columns, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.arrays import Array, to_mpf_array, waves
 from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis, structural
 from symflow.flow.problem import Problem
@@ -51,12 +51,8 @@ def spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array
     A transform of d fractions is an algebraic number of degree below d: if it is not
     zero, d times the digits of the fractions show that.
 
-    Parameters
-    ----------
-    problem : Problem
-        With circulant Σ_xx and full filters.
-    digits : int
-        Digits of the arithmetic, beside those that tell zero from small.
+    Σ_xx is circulant and the filters are full; `digits` are those of the arithmetic,
+    beside those that tell zero from small.
     """
     return problem.remembered(
         ("spectra", digits), lambda: _spectra(problem, digits + SPARE)
@@ -69,8 +65,7 @@ def _spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Arra
         digits += d * height_of((*known.weights, *known.arguments))
     problem = known or problem.at(digits)
     context = context_of(digits)
-    turn = [context.expjpi(context.mpf(-2 * k) / d) for k in range(d)]
-    basis = np.array([[turn[i * k % d] for i in range(d)] for k in range(d)])
+    basis = waves(d, context)
     sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
     filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
     noise = context.mpf(10) ** (SPARE - context.dps)
@@ -122,12 +117,7 @@ class CircularSolution(Solution):
 def turned_back(basis: Array, values: list[Any]) -> Array:
     """Return the real row, shape (1, d), with a given transform.
 
-    Parameters
-    ----------
-    basis : array, shape (d, d)
-        The transform, as from `spectra`.
-    values : list of mpc
-        The transformed row.
+    The `basis` is the transform, shape (d, d), as from `spectra`.
     """
     context = basis.flat[0].context
     back = np.array([[context.conj(x) for x in row] for row in basis])

@@ -24,14 +24,7 @@ AWAY = 1e10
 class Ray:
     """One frequency: λ, σ, and the transforms a_l of the filters at the start.
 
-    Parameters
-    ----------
-    lam : mpf
-        λ.
-    sigma : mpc
-        σ.
-    filters : tuple of mpc
-        The a_l(0), alike in modulus.
+    The `filters` are the a_l(0), alike in modulus; all are mpmath numbers.
     """
 
     lam: Any

@@ -225,10 +225,7 @@ class HypentropyMode(SeparableSolution):
 def parameters(found: Coordinates) -> tuple[Any, ...]:
     """Return κ and, per coordinate, σ, λ, A, B and β(0), as the numbers are given.
 
-    Parameters
-    ----------
-    found : Coordinates
-        Of depth 2, in any arithmetic.
+    The depth is 2, in any arithmetic.
 
     Examples
     --------

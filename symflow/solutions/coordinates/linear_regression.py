@@ -5,7 +5,8 @@ eigenvectors v of Σ_xx every entry of W(t)v obeys
 
     ẇ = σ − λ w,      w(t) = w₀ e^{−λt} + σ (1 − e^{−λt})/λ,
 
-with (1 − e^{−λt})/λ → t as λ → 0.  (The linear model of Gidel et al. 2019.)
+with (1 − e^{−λt})/λ → t as λ → 0.  A weight decay l2 turns Σ_xx into Σ_xx + l2 I and λ
+into λ + l2, the ridge flow.  (The linear model of Gidel et al. 2019.)
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from symflow.solutions.any_precision import (
     is_coarse,
     is_exact,
 )
-from symflow.solutions.conditions import squared_loss
+from symflow.solutions.conditions import decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import symmetric_eigen
-from symflow.solutions.modes.spectral import LAM, SIGMA, START, T
+from symflow.solutions.modes.spectral import L2, LAM, SIGMA, START, T
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import eigenvector_steps
 from symflow.solutions.solution import Solution
@@ -46,28 +47,38 @@ class LinearRegression(Solution):
     source: ClassVar = GIDEL_2019
     contributes: ClassVar = "the closed form"
     unknown: ClassVar = sympy.Function("w")(T)
-    conditions: ClassVar = (squared_loss, on_flow(dense_layers, 1))
+    conditions: ClassVar = (decaying_loss, on_flow(dense_layers, 1))
 
     @property
     def formula(self) -> sympy.Expr:
-        """One entry of W(t)v, in t, σ, λ and w₀."""
-        decayed = sympy.exp(-LAM * T)
-        return START * decayed + SIGMA * (1 - decayed) / LAM
+        """One entry of W(t)v, in t, σ, λ and w₀ (and the weight decay)."""
+        rate = LAM + self._decay
+        decayed = sympy.exp(-rate * T)
+        return START * decayed + SIGMA * (1 - decayed) / rate
+
+    @property
+    def _decay(self) -> sympy.Expr:
+        return L2 if self.problem.flow.loss.l2 else sympy.S.Zero
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
-        """Return (ẇ − (σ − λw))² + (w(0) − w₀)², simplified."""
+        """Return (ẇ − (σ − λw))² + (w(0) − w₀)², simplified.
+
+        A formula in which l2 stands is one of the flow with weight decay: λ + l2.
+        """
         (w,) = formulas
-        equation = sympy.simplify(sympy.diff(w, T) - (SIGMA - LAM * w))
+        rate = LAM + int(w.has(L2)) * L2
+        equation = sympy.simplify(sympy.diff(w, T) - (SIGMA - rate * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
     def _derived(self) -> tuple[Step, ...]:
         w = sympy.Function("w")(T)
-        factor = sympy.exp(LAM * T)
+        rate = LAM + self._decay
+        factor = sympy.exp(rate * T)
         left = sympy.Derivative(factor * w, T)
-        product = left.doit().subs(w.diff(T), SIGMA - LAM * w) - SIGMA * factor
+        product = left.doit().subs(w.diff(T), SIGMA - rate * w) - SIGMA * factor
         return (
-            *eigenvector_steps(),
+            *eigenvector_steps(self._decay),
             Step(
                 "times an integrating factor",
                 sympy.Eq(left, SIGMA * factor),
@@ -77,7 +88,7 @@ class LinearRegression(Solution):
         )
 
     def _turned(self, digits: int) -> tuple[Array, ...]:
-        """Return λ, V, Σ_yxV and W(0)V, found once."""
+        """Return λ + l2, V, Σ_yxV and W(0)V, found once."""
         return self.problem.remembered(
             ("regression", digits), lambda: self._found(digits)
         )
@@ -92,6 +103,7 @@ class LinearRegression(Solution):
             to_mpf_array(a, context)
             for a in (eigen.values, eigen.vectors, sigma_yx, problem.weights[0])
         )
+        rates = rates + to_mpf(self.problem.flow.loss.l2, context)
         return rates, basis, pushed @ basis, moved @ basis
 
     @cached_property
@@ -128,7 +140,7 @@ class LinearRegression(Solution):
 
     @property
     def _limit(self) -> Array:
-        """W(0) on the kernel of Σ_xx and the least-squares solution elsewhere."""
+        """W(0) on the kernel of Σ_xx + l2 I, the least-squares solution elsewhere."""
         rates, vectors, pushed, moved = self._floats
         seen = np.arange(len(rates)) < self._rank
         return np.asarray(
@@ -137,7 +149,9 @@ class LinearRegression(Solution):
 
     @property
     def _rank(self) -> int:
-        """The rank of Σ_xx: exact for exact moments, of the correlations of floats."""
+        """The rank of Σ_xx + l2 I: exact moments exactly, floats by correlations."""
+        if self.problem.flow.loss.l2:
+            return self.problem.widths[0]
         sigma_xx = self.problem.floats.arguments[0]
         if is_exact(self.problem) and len(sigma_xx) <= FINE_SIZE:
             return int(np.count_nonzero(self._floats[0] > 0))

@@ -8,6 +8,7 @@ W_1 = R diag(√w_i) Vᵀ, W_2 = U diag(√w_i) Rᵀ, this form is kept and each
 with (1 − e^{−2σt})/σ → 2t as σ → 0.  σ is negative where the start points away from the
 target; such a mode decays to zero.  A balanced start with W(0) = U diag(w) Vᵀ has the
 form above for some R, because then W_1ᵀW_1 = (WᵀW)^{1/2} and W_2W_2ᵀ = (WWᵀ)^{1/2}.
+A weight decay l2 turns σ into σ − l2: a mode with σ ≤ l2 dies, as 1/t where σ = l2.
 """
 
 from __future__ import annotations
@@ -20,9 +21,17 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow
-from symflow.solutions.conditions import aligned, balanced, squared_loss
+from symflow.solutions.conditions import aligned, balanced, decaying_loss
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.spectral import LAM, SIGMA, START, SpectralSolution, T
+from symflow.solutions.modes.joint_modes import JointModes
+from symflow.solutions.modes.spectral import (
+    L2,
+    LAM,
+    SIGMA,
+    START,
+    SpectralSolution,
+    T,
+)
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import frame_steps, mode_step
 
@@ -36,7 +45,7 @@ class LogisticMode(SpectralSolution):
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (
-        squared_loss,
+        decaying_loss,
         on_flow(dense_layers, 2),
         balanced,
         aligned,
@@ -44,31 +53,42 @@ class LogisticMode(SpectralSolution):
 
     @property
     def formula(self) -> sympy.Expr:
-        """The strength of one mode, w(t), in t, σ, λ and w₀."""
-        decayed = sympy.exp(-2 * SIGMA * T)
-        return START / (decayed + LAM * START * (1 - decayed) / SIGMA)
+        """The strength of one mode, w(t), in t, σ, λ and w₀ (and the weight decay)."""
+        drive = SIGMA - self.decay
+        decayed = sympy.exp(-2 * drive * T)
+        return START / (decayed + LAM * START * (1 - decayed) / drive)
 
     @classmethod
     def residual(cls, *formulas: sympy.Basic) -> sympy.Expr:
-        """Return (ẇ − 2w(σ − λw))² + (w(0) − w₀)², simplified."""
+        """Return (ẇ − 2w(σ − λw))² + (w(0) − w₀)², simplified.
+
+        A formula in which l2 stands is one of the flow with weight decay: σ − l2.
+        """
         (w,) = formulas
-        equation = sympy.simplify(sympy.diff(w, T) - 2 * w * (SIGMA - LAM * w))
+        drive = SIGMA - int(w.has(L2)) * L2
+        equation = sympy.simplify(sympy.diff(w, T) - 2 * w * (drive - LAM * w))
         return equation**2 + sympy.simplify(w.subs(T, 0) - START) ** 2
 
     def _derived(self) -> tuple[Step, ...]:
         w, y = sympy.Function("w")(T), sympy.Function("y")(T)
-        speed = 2 * w * (SIGMA - LAM * w)
-        linear = sympy.Eq(y.diff(T), 2 * LAM - 2 * SIGMA * y)
+        drive = SIGMA - self.decay
+        speed = 2 * w * (drive - LAM * w)
+        linear = sympy.Eq(y.diff(T), 2 * LAM - 2 * drive * y)
         inverse = 1 / self.formula
         turned = (1 / w).diff(T).subs(w.diff(T), speed) - linear.rhs.subs(y, 1 / w)
         solved = inverse.diff(T) - linear.rhs.subs(y, inverse)
         return (
-            *frame_steps(2),
-            mode_step(2),
+            *frame_steps(2, self.decay),
+            mode_step(2, self.decay),
             Step("with y = 1/w it is linear", linear, sympy.simplify(turned)),
             Step("and solved by", sympy.Eq(y, inverse), sympy.simplify(solved)),
             Step("so that", self.statement, self.verify()),
         )
+
+    def parameters(self, modes: JointModes) -> tuple[Array, ...]:
+        """Return σ − l2, λ and w₀ of each mode."""
+        lost = modes.lift(np.array([self.problem.flow.loss.l2]))
+        return modes.sigma - lost, modes.lam, modes.start
 
     def curve(self, times: Array, *parameters: Any) -> Array:
         return logistic(times, *parameters)

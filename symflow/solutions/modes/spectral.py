@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ from symflow.solutions.numpy_form import Routine
 from symflow.solutions.solution import Solution
 
 T, SIGMA = sympy.symbols("t sigma", real=True)
-LAM, START = sympy.symbols("lambda w0", positive=True)
+LAM, START, L2 = sympy.symbols("lambda w0 l2", positive=True)
 
 
 #: W = Σ w_i u_i v_iᵀ as code.
@@ -43,6 +44,11 @@ class SpectralSolution(Solution):
     """A solution by modes."""
 
     unknown: ClassVar = sympy.Function("w")(T)
+
+    @property
+    def decay(self) -> sympy.Expr:
+        """The weight decay as derivations write it: l2, or zero without."""
+        return L2 if self.problem.flow.loss.l2 else sympy.S.Zero
 
     @cached_property
     def modes(self) -> JointModes:
@@ -112,15 +118,22 @@ class SpectralSolution(Solution):
 
     @cached_property
     def _frames(self) -> list[tuple[Array, Array]]:
-        """For every balanced layer, its image of the frame before, and that frame."""
-        _, frame = self._bases
-        kept = np.where(to_float_array(self.modes.start) > 0, 1.0, 0.0)
+        """For every balanced layer, its image of the frame before, and that frame.
+
+        In the digits of the modes: where one is 1e-13 of the others, the rounding of
+        these would be 1e-3 of its direction.
+        """
+        coarse = is_coarse(self.problem, CHECK_DIGITS)
+        digits = CHECK_DIGITS + (0 if coarse else spare_of(self.problem))
+        in_digits = partial(to_mpf_array, context=context_of(digits))
+        lift = to_float_array if coarse else in_digits
+        frame, moves = lift(self.modes.right), to_float_array(self.modes.start) > 0
         found = []
-        for weight in self.problem.floats.weights:
-            image = weight @ frame
-            size = np.linalg.norm(image, axis=0)
-            found.append((image * kept, frame))
-            frame = image * (kept / np.where(size > 0, size, 1.0))
+        for weight in checkable(self.problem, digits).weights:
+            image = matmul(lift(weight), frame) * moves.astype(int)
+            size = (image * image).sum(axis=0) ** 0.5
+            found.append((to_float_array(image), to_float_array(frame)))
+            frame = image / np.where(size > 0, size, 1)
         return found
 
     def _balanced_layers(self, t: Any) -> tuple[Array, ...]:

@@ -20,14 +20,9 @@ from symflow.solutions.modes.eigenvectors import symmetric_eigen
 class Spread:
     """The start in the eigenvectors of H, at one precision.
 
-    Parameters
-    ----------
-    rates, parts : arrays, shape (r,)
-        Eigenvalues f_j, falling, and components c_j ≠ 0 of x₀ along their vectors.
-    vectors : array, shape (inputs + outputs, r)
-        The eigenvectors.
-    strength, kappa : numbers
-        s₀ and κ.
+    The `rates` are the eigenvalues f_j, falling, the `parts` the components c_j ≠ 0 of
+    x₀ along their vectors, shape (r,), which are the columns of `vectors`; `strength`
+    is s₀ and `kappa` κ.
     """
 
     rates: Array
@@ -60,14 +55,8 @@ def spread_of(problem: Problem, digits: int, *, fine: bool = True) -> Spread:
 def oja_turned(tau: Array, rates: Array, parts: Array, lead: float) -> Any:
     """Return e^{(H − lead)τ}x₀ divided by its length, and that length.
 
-    Parameters
-    ----------
-    tau : array, shape (…)
-        Internal times.
-    rates, parts : arrays, shape (r,)
-        Eigenvalues of H, and x₀ along their vectors.
-    lead : float
-        What is taken off the rates.
+    The `rates` are the eigenvalues of H, the `parts` x₀ along their vectors, shape
+    (r,), and τ has any shape.
     """
     # by the largest rate first: a length that underflows has no direction
     turned = parts * np.exp((rates - rates[0]) * tau[..., None])

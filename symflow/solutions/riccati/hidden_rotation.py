@@ -11,34 +11,25 @@ exponential without a closed form, and is integrated here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.errors import IntegrationFailed
-from symflow.solutions.riccati.stable_evaluation import GradedStart, graded_factor
 
 #: Tolerances of the integration of O, whose entries are at most one.
 RELATIVE, ABSOLUTE = 1e-12, 1e-13
 
 
-def rotations(start: GradedStart, kappa: float, times: Array) -> Array:
-    """Return O at float64 times, shape (times, r, r).
+def rotations(
+    factor: Callable[[float], Array], size: int, kappa: float, times: Array
+) -> Array:
+    """Return O at float64 times, shape (times, size, size).
 
-    Parameters
-    ----------
-    start : GradedStart
-        In float64.
-    kappa : float
-        Variance of the whitened input.
-    times : array, shape (n,)
-        Times in any order.
-
-    Raises
-    ------
-    IntegrationFailed
-        If the integrator gives up.
+    The `factor` gives Y at a time, shape (n, size); κ is the variance of the whitened
+    input.  Raises IntegrationFailed if the integrator gives up.
     """
-    size = start.rows.shape[1]
     eye = np.eye(size)
     order = np.unique(times)
     if size < 2 or order[-1] == 0:
@@ -46,8 +37,8 @@ def rotations(start: GradedStart, kappa: float, times: Array) -> Array:
     from scipy.integrate import solve_ivp
 
     def rhs(time: float, state: Array) -> Array:
-        factor = graded_factor(start, kappa, np.array([time]))[0]
-        mixed = kappa * factor.T @ factor
+        side = factor(time)
+        mixed = kappa * side.T @ side
         omega = (np.triu(mixed, 1) - np.tril(mixed, -1)) / 2
         return np.asarray((omega @ state.reshape(size, size)).ravel())
 

@@ -91,19 +91,8 @@ def enclosed_gram(
 ) -> Array:
     """Return P(t) = e^{Ft}Q₀(I + κQ₀ᵀ(∫e^{2Fs})Q₀)⁻¹Q₀ᵀe^{Ft} in balls.
 
-    Parameters
-    ----------
-    force, start : arrays of exact numbers
-        F and Q₀.
-    kappa, time : exact numbers
-        κ and t.
-    digits : int
-        Radii are at most 10^−digits of the largest entry.
-
-    Raises
-    ------
-    PrecisionLost
-        If that takes more than `MOST_BITS` bits.
+    F and Q₀ are exact numbers; radii are at most 10^−digits of the largest entry.
+    Raises PrecisionLost if that takes more than `MOST_BITS` bits.
     """
     size = float(np.linalg.norm(map_entries(to_float, force).astype(float), 2))
     bits = int(3.33 * digits + 64 + 6 * size * abs(to_float(time)))

@@ -21,12 +21,12 @@ from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import exact, to_float, to_mpf
 from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
-from symflow.errors import HypothesisFailed
+from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import FINE_SIZE, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, spare_of
 from symflow.solutions.derivation import Step
-from symflow.solutions.modes.eigenvectors import symmetric_eigen
+from symflow.solutions.modes.eigenvectors import spare_digits, symmetric_eigen
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.hidden_rotation import rotations
 from symflow.solutions.riccati.in_balls import EnclosedMatrix, enclosed_gram
@@ -38,11 +38,13 @@ from symflow.solutions.riccati.proof import (
 )
 from symflow.solutions.riccati.stable_evaluation import (
     GradedStart,
+    digits_lost,
     graded_factor_mpf,
     graded_lift,
     graded_limits,
     graded_side,
     graded_start,
+    is_faint,
     solve_right,
 )
 from symflow.solutions.solution import Solution
@@ -50,6 +52,8 @@ from symflow.solutions.solution import Solution
 #: Digits of the start behind float64 values: a part of it that is 1e-34 of the whole,
 #: as where a float target and start happen to be opposite, still grows in the end.
 START_DIGITS = 50
+#: Digits of a float, and how many of them a factor may lose.
+FLOAT_DIGITS, MOST_LOST = 17, 4
 
 
 class GramSolution(Solution):
@@ -167,8 +171,25 @@ class GramSolution(Solution):
         return np.asarray(side @ np.swapaxes(side, -1, -2))
 
     def _side(self, times: Array) -> Array:
-        side = graded_side(times.reshape(-1), self.kappa, *self._floats.parts)
+        flat = times.reshape(-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            side = graded_side(flat, self.kappa, *self._floats.parts)
+        for place in self._lost_at(flat):
+            time = float(flat[place])
+            digits = FLOAT_DIGITS + spare_digits(time, self.problem.arguments)
+            context = context_of(digits + self._lost)
+            side[place] = to_float_array(_factor(*self._sharp, time, context))
         return np.asarray(side.reshape(*times.shape, *side.shape[1:]))
+
+    @cached_property
+    def _is_faint(self) -> bool:
+        return is_faint(self._floats.rows)
+
+    def _lost_at(self, times: Array) -> Array:
+        """Return the places of times at which float64 is not enough."""
+        if not self._is_faint:
+            return np.zeros(0, dtype=int)
+        return np.flatnonzero(digits_lost(self._floats, self.kappa, times) > MOST_LOST)
 
     def _end_to_end(self, t: Any) -> Array:
         return self.product_of(self._side(float_times(t)))
@@ -176,17 +197,19 @@ class GramSolution(Solution):
     def _weights(self, t: Any) -> tuple[Array, ...]:
         times = float_times(t)
         # the product is exact to rounding; the rotation is integrated to 1e-12
-        turned = rotations(self._floats, self.kappa, times.reshape(-1))
+        start = self._floats
+        turned = rotations(
+            lambda time: self._side(np.array(time)),
+            start.rows.shape[1],
+            self.kappa,
+            times.reshape(-1),
+        )
         turned = turned.reshape(*times.shape, *turned.shape[1:])
-        return self.layers_of(self._side(times) @ turned @ self._floats.frame.T)
+        return self.layers_of(self._side(times) @ turned @ start.frame.T)
 
     def _at(self, t: Any, digits: int) -> Array:
-        (start, kappa), context = self._start_at(digits, fine=True), context_of(digits)
-        lifted = start.lifted(context)
-        factor = graded_factor_mpf(
-            lifted, to_mpf(kappa, context), to_mpf(t, context), context
-        )
-        return self.product_of(matmul(lifted.vectors, factor))
+        start, kappa = self._start_at(digits, fine=True)
+        return self.product_of(_factor(start, kappa, t, context_of(digits)))
 
     @cached_property
     def _lost(self) -> int:
@@ -203,6 +226,13 @@ class GramSolution(Solution):
 
     def routine(self) -> Routine:
         """Return Y with P = YYᵀ as NumPy code, and the weights of one hidden unit."""
+        if self._is_faint:
+            msg = (
+                f"compile({self.name}): a mode starts so small beside another that "
+                "grows as fast that float64 cannot tell them apart at all times; "
+                "end_to_end(t) computes these with more digits"
+            )
+            raise PrecisionLost(msg)
         start, names = self._floats, ("RATES", "LOWS", "ROWS", "VECTORS", "GIVEN")
         constants: dict[str, Any] = dict(zip(names, start.parts, strict=True))
         constants |= {"KAPPA": self.kappa, "FRAME": start.frame}
@@ -269,7 +299,7 @@ class GramSolution(Solution):
         What the start has along rates f > 0, and not along greater ones, grows to 2f/κ.
         """
         start, kappa = self._sharp
-        if not kappa:  # no input: F = 0 for data, and nothing moves
+        if not kappa and not start.rates[0] < 0:  # no input: nothing moves, or dies
             still = not any(start.rates)
             return self.end_to_end(0.0) if still else self._end_to_end(0.0) * np.nan
         sides = [
@@ -278,3 +308,12 @@ class GramSolution(Solution):
         ]
         empty = np.zeros((len(start.vectors), 0))
         return self.product_of(np.concatenate([empty, *sides], axis=1))
+
+
+def _factor(start: GradedStart, kappa: Any, t: Any, context: Any) -> Array:
+    """Return Q(t), up to a rotation, in mpf."""
+    lifted = start.lifted(context)
+    factor = graded_factor_mpf(
+        lifted, to_mpf(kappa, context), to_mpf(t, context), context
+    )
+    return np.asarray(matmul(lifted.vectors, factor))

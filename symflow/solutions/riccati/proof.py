@@ -53,19 +53,20 @@ def abstract_residual() -> sympy.Expr:
     return sympy.expand(slope - force * total - total * force + KAPPA * total * total)
 
 
-def layers_gap() -> sympy.Expr:
+def layers_gap(decay: sympy.Expr) -> sympy.Expr:
     """Return what Q̇ of the layers differs from FQ − ½κQQᵀQ by, squared and summed.
 
     In noncommuting a = W_1ᵀ, b = W_2 and g = W_1W_1ᵀ, with W_2ᵀW_2 = g + λ:
-    ȧ = Sᵀb − κa(g + λ) and ḃ = Sa − κbg.
+    ȧ = Sᵀb − κa(g + λ) and ḃ = Sa − κbg, less what the weight decay takes.
     """
     a, b, g, force, back = sympy.symbols("a b g S St", commutative=False)
     lam = sympy.Symbol("lambda", real=True)
     whole = (2 * g + lam) / 2  # ½QᵀQ
-    first = back * b - KAPPA * a * (g + lam)
-    second = force * a - KAPPA * b * g
+    first = back * b - KAPPA * a * (g + lam) - decay * a
+    second = force * a - KAPPA * b * g - decay * b
+    tilt = KAPPA * lam / 2
     gaps = (
-        first - (-KAPPA * lam / 2 * a + back * b - KAPPA * a * whole),
-        second - (KAPPA * lam / 2 * b + force * a - KAPPA * b * whole),
+        first - (-(tilt + decay) * a + back * b - KAPPA * a * whole),
+        second - ((tilt - decay) * b + force * a - KAPPA * b * whole),
     )
     return sympy.Add(*(sympy.expand(gap) ** 2 for gap in gaps))

@@ -3,9 +3,9 @@
 In the eigenvectors of F the bracket is I + Σ κφ_i c_i c_iᵀ with the rows c_i of Q₀ and
 φ_i = (e^{2f_it} − 1)/(2f_i), numbers of very different size.  The hidden basis is
 therefore chosen along c_1, c_2, … in falling order of f (Gram–Schmidt), so that column
-j begins in its own pivot row.  Divided by the size of that row, the stacked matrix
-[√(κφ) c; I] has entries of at most order one and a well conditioned triangular factor.
-Then P = YYᵀ with Y = e^{ft} c R⁻¹.
+j begins in its own pivot row.  Divided by the growth of that row, the stacked matrix
+[√(κφ) c; I] has a triangular factor R that is well conditioned, unless a pivot is small
+beside what is below it, which `digits_lost` tells.  Then P = YYᵀ with Y = e^{ft} c R⁻¹.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.products import matmul
 
+#: A pivot not smaller than this, beside what is below it, loses no digits that matter.
+FAINT = 1e-4
 #: Roundings within which rates are equal and parts of the start are zero.
 SPARE = 1e15
 
@@ -74,12 +76,44 @@ class GradedStart:
 def graded_start(rates: Array, vectors: Array, start: Array, noise: Any) -> GradedStart:
     """Choose the hidden basis; entries below `noise`, relative, count as zero."""
     rows = matmul(vectors.T, start)
+    order = _largest_first(rates, rows, noise)
+    rates, vectors, rows = rates[order], vectors[:, order], rows[order]
     scale = max(abs(entry) for entry in rows.flat) * noise
     basis = _orthonormal(rows, start.T[:, :0], scale)
     inside = matmul(rows, basis)
     clean = [entry if abs(entry) > scale else entry * 0 for entry in inside.flat]
     graded = np.array(clean).reshape(inside.shape)
     return GradedStart(rates, graded, basis, vectors, rates * 0, matmul(start, basis))
+
+
+def _largest_first(rates: Array, rows: Array, noise: Any) -> list[int]:
+    """Return the rows, of equal rates first what is largest beyond those before.
+
+    A small pivot would not be told from rounding where the rows below grow alike.
+    """
+    order: list[int] = []
+    rest = rows.copy()
+    for group in _ties(rates, noise):
+        left = list(group)
+        while left:
+            sizes = [(row * row).sum() for row in rest[left]]
+            best = max(sizes)
+            order.append(left.pop(sizes.index(best)))
+            if best > 0 and len(order) <= rows.shape[1]:
+                unit = rest[order[-1]] / best**0.5
+                rest = rest - np.outer((rest * unit).sum(axis=1), unit)
+    return order
+
+
+def _ties(rates: Array, noise: Any) -> Iterator[range]:
+    """Yield where falling rates are equal."""
+    first = 0
+    while first < len(rates):
+        last = first
+        while last < len(rates) and rates[first] - rates[last] <= noise * rates[0]:
+            last += 1
+        yield range(first, last)
+        first = last
 
 
 def _orthonormal(vectors: Any, before: Array, least: Any) -> Array:
@@ -106,38 +140,44 @@ def graded_limits(start: GradedStart) -> Iterator[tuple[Any, Array]]:
     Equal rates grow together: along what the start has there, less what a greater
     rate has taken of the hidden space.
 
-    Parameters
-    ----------
-    start : GradedStart
-        In more digits than float64, unless it is large.
-
-    Yields
-    ------
-    tuple of number and array, shape (n, k)
-        f and orthonormal columns.
+    Columns are orthonormal, shape (n, k); the start has more digits than float64,
+    unless it is large.
     """
     rates, rows = start.rates, start.rows
     context = getattr(rates[0], "context", None)
     noise = 1e-13 if context is None else context.eps * SPARE
     taken = np.asarray(rows.T[:, :0])
     scale = max((abs(entry) for entry in rows.flat), default=0) * noise
-    first = 0
-    while first < len(rates) and rates[first] > 0:
-        last = first
-        while last < len(rates) and rates[first] - rates[last] <= noise * rates[0]:
-            last += 1
-        here = rows[first:last]
+    for group in _ties(rates, noise):
+        if not rates[group.start] > 0:
+            return
+        here = rows[group]
         rest = here - (here @ taken) @ taken.T
         inside = _orthonormal(rest.T, rest[:, :0], scale)
-        yield rates[first], start.vectors[:, first:last] @ inside
+        yield rates[group.start], start.vectors[:, group] @ inside
         taken = np.concatenate([taken, _orthonormal(here, taken, scale)], axis=1)
-        first = last
 
 
-def graded_factor(start: GradedStart, kappa: float, times: Array) -> Array:
-    """Return Y in float64, shape (times, n, r), with P = vectors Y Yᵀ vectorsᵀ."""
-    lifted, _, upper = graded_lift(times, kappa, start.rates, start.lows, start.rows)
-    return solve_right(lifted, upper)
+def is_faint(rows: Array) -> bool:
+    """Say whether a pivot is small beside what is below it.
+
+    Examples
+    --------
+    >>> is_faint(np.array([[1e-9, 0.0], [1.0, 1.0]]))
+    True
+    """
+    sizes = np.abs(rows)
+    pivots = sizes[np.argmax(rows != 0, axis=0), range(rows.shape[1])]
+    return bool(np.any(pivots < FAINT * sizes.max(axis=0, initial=0)))
+
+
+def digits_lost(start: GradedStart, kappa: float, times: Array) -> Array:
+    """Return the decimal digits that R loses at every time, infinite if all of them."""
+    _, _, upper = graded_lift(times, kappa, start.rates, start.lows, start.rows)
+    pivots = np.abs(np.diagonal(upper, axis1=1, axis2=2))
+    with np.errstate(divide="ignore"):
+        lost = np.log10(np.linalg.norm(upper, axis=1) / pivots)
+    return np.asarray(lost.max(axis=1, initial=0))
 
 
 def graded_side(

@@ -5,8 +5,9 @@ The tied linear autoencoder.  With Σ_xx = κI, S = Σ_yx and G = κUUᵀ − S 
     U̇ = −(G + Gᵀ)U = FU − 2κ UUᵀU,      F = S + Sᵀ,
 
 which is Q̇ = FQ − ½κ′QQᵀQ for Q = U and κ′ = 4κ: no balance is needed, because there is
-one layer only (see `matrix_riccati`).  W → the part of (S + Sᵀ)/2κ that is positive
-and that the start can reach; if F has negative eigenvalues W never fits them.
+one layer only (see `matrix_riccati`).  A weight decay takes l2 I from F.  W → the part
+of F/2κ that is positive and that the start can reach; if F has negative eigenvalues W
+never fits them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from symflow.claims import Hypothesis, structural
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.flow.problem import Problem
 from symflow.networks import SymmetricFactorization
-from symflow.solutions.conditions import isotropic, isotropy, squared_loss
+from symflow.solutions.conditions import (
+    decaying_loss,
+    isotropic,
+    isotropy,
+    weight_decay,
+)
 from symflow.solutions.derivation import Step
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 
@@ -39,16 +45,19 @@ class SymmetricRiccati(GramSolution):
 
     source: ClassVar = TARMOUN_2021
     contributes: ClassVar = "the Riccati equation; solved here"
-    conditions: ClassVar = (squared_loss, symmetric_factorization, isotropic)
+    conditions: ClassVar = (decaying_loss, symmetric_factorization, isotropic)
 
     #: Two factors, which are the same: the one matrix moves itself from both sides.
     depth: ClassVar[int] = 2
     coupling: ClassVar[float] = 2.0
 
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
-        """Return F = S + Sᵀ, 4κ and Q₀ = U."""
+        """Return F = S + Sᵀ − l2 I, 4κ and Q₀ = U."""
         target = problem.arguments[1]
-        return target + target.T, 4 * isotropy(problem), problem.weights[0]
+        force = (
+            target + target.T - weight_decay(problem) * np.eye(len(target), dtype=int)
+        )
+        return force, 4 * isotropy(problem), problem.weights[0]
 
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
         return (stacked,)
@@ -61,16 +70,20 @@ class SymmetricRiccati(GramSolution):
 
     def _derived(self) -> tuple[Step, ...]:
         total, target, back = sympy.symbols("P S St", commutative=False)
+        decay = self.problem.flow.loss.l2
         kappa = sympy.Symbol("kappa", positive=True)
         slope = 2 * kappa * total - target - back
-        turned = -slope * total - total * slope
-        claimed = (target + back) * total + total * (target + back)
+        turned = -slope * total - total * slope - 2 * decay * total
+        force = target + back - decay
+        claimed = force * total + total * force
         gap = sympy.expand(turned - claimed + 4 * kappa * total**2)
         rate = sympy.Symbol("Pdot", commutative=False)
         equation = sympy.Eq(rate, claimed - 4 * kappa * total**2, evaluate=False)
         return (
-            Step("P = UUᵀ and U̇ = −(G + Gᵀ)U, G = κP − S, give", equation, gap),
-            *self._solved("with F = S + Sᵀ, and κ for 4κ,"),
+            Step(
+                "P = UUᵀ and U̇ = −(G + Gᵀ)U (− l2 U), G = κP − S, give", equation, gap
+            ),
+            *self._solved("with F = S + Sᵀ (less l2 I), and κ for 4κ,"),
         )
 
     def code_of(self, side: str) -> tuple[str, str]:

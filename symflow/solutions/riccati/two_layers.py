@@ -7,6 +7,7 @@ S = Σ_yx, W_2ᵀW_2 − W_1W_1ᵀ = λI (which is conserved), Q = [W_1ᵀ; W_2]
 
 the matrix P = QQᵀ, whose lower left block is W = W_2W_1, solves Ṗ = FP + PF − κP² (see
 `matrix_riccati`).  Nothing is divided by the data: S, F and W may be singular.
+A weight decay takes l2 I from F; the imbalance then decays, so that λ has to be zero.
 The weights themselves are Q = Y O with P = YYᵀ and a rotation O of the hidden units
 (see `hidden_rotation`); for one hidden unit λ is any number and O = 1.
 """
@@ -21,19 +22,27 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
+from symflow.claims import Hypothesis
 from symflow.claims.bibliography import DOMINE_2025
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import Problem
 from symflow.solutions.conditions import (
+    balanced,
+    decaying_loss,
     homogeneity,
     homogeneous,
     isotropic,
     isotropy,
-    squared_loss,
+    weight_decay,
 )
 from symflow.solutions.derivation import Step
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 from symflow.solutions.riccati.proof import layers_gap
+
+
+def lasting_balance(problem: Problem) -> Hypothesis:
+    """Require W_2ᵀW_2 − W_1W_1ᵀ = λI, and λ = 0 where weight decay changes it."""
+    return (balanced if problem.flow.loss.l2 else homogeneous)(problem)
 
 
 @final
@@ -43,10 +52,10 @@ class Riccati(GramSolution):
     source: ClassVar = DOMINE_2025
     contributes: ClassVar = "the solution; in a form that is stable at late times here"
     conditions: ClassVar = (
-        squared_loss,
+        decaying_loss,
         on_flow(dense_layers, 2),
         isotropic,
-        homogeneous,
+        lasting_balance,
     )
 
     @cached_property
@@ -61,6 +70,7 @@ class Riccati(GramSolution):
         kappa, lam = isotropy(problem), homogeneity(problem)
         outputs, cut = target.shape
         tilt = np.array([-kappa * lam / 2] * cut + [kappa * lam / 2] * outputs)
+        tilt = tilt - weight_decay(problem)
         force = np.diag(tilt)
         force[cut:, :cut], force[:cut, cut:] = target, target.T
         return force, kappa, np.concatenate([first.T, second], axis=0)
@@ -79,7 +89,9 @@ class Riccati(GramSolution):
 
     def _derived(self) -> tuple[Step, ...]:
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
-        return self._solved(why, layers_gap())
+        if decay := self.problem.flow.loss.l2:
+            why = "QᵀQ = 2W₂ᵀW₂ = 2W₁W₁ᵀ and l2 I less in F give it as well, so"
+        return self._solved(why, layers_gap(decay))
 
     def code_of(self, side: str) -> tuple[str, str]:
         """Return W and W_1, W_2 as code."""

@@ -34,17 +34,8 @@ class Times:
 def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
     """Return, for each part, when the modes of W(t) reach it.
 
-    Parameters
-    ----------
-    solution : Solution
-        Gives the progress of its modes.
-    parts : tuple of float
-        Fractions of the final strength.
-
-    Returns
-    -------
-    list of arrays, shape (modes,)
-        Zero where the start is beyond already, infinite where the scan ends before.
+    The `parts` are fractions of the final strength.  A time is zero where the start is
+    beyond already, infinite where the scan ends before.
     """
     data = solution.problem.floats.arguments
     rate = max(float(np.linalg.norm(part, 2)) for part in data) or 1.0
@@ -52,6 +43,8 @@ def passages(solution: Any, parts: tuple[float, ...]) -> list[Array]:
 
     values = solution.progress
     scanned = values(grid)
+    if not scanned.shape[1]:  # every mode dies
+        return [np.zeros(0) for _ in parts]
     return [_firsts(values, grid, scanned, part) for part in parts]
 
 
@@ -71,12 +64,7 @@ def _firsts(values: Any, grid: Array, scanned: Array, part: float) -> Array:
 def parts_of(found: Array, final: Array) -> Array:
     """Return strengths as parts of their limits, for modes that do not end at zero.
 
-    Parameters
-    ----------
-    found : array, shape (…, modes)
-        Strengths.
-    final : array, shape (at most modes,)
-        Their limits.
+    Strengths have shape (…, modes), and limits at most (modes,).
     """
     kept = np.abs(final) > NOTHING * np.max(np.abs(final), initial=1e-300)
     return np.asarray(found[..., : len(final)][..., kept] / final[kept])

@@ -64,18 +64,9 @@ class Panel(NamedTuple):
 class InternalTime:
     """The map between t and τ along one trajectory, extended as far as it is asked.
 
-    Parameters
-    ----------
-    depth : int
-        L ≥ 3.
-    pull : mpf
-        Lκs₀.
-    strength : mpf
-        s₀.
-    rates, squares : sequences of mpf
-        f_j and c_j², with Σc_j² = 1; `rates` falling, and c_1 ≠ 0.
-    digits : int
-        Correct digits of t(τ), relative.
+    The depth is L ≥ 3, the `pull` Lκs₀ and the `strength` s₀; `rates` are the f_j,
+    falling, and `squares` the c_j² with Σc_j² = 1 and c_1 ≠ 0; t(τ) has so many correct
+    `digits`, relative.
     """
 
     depth: int

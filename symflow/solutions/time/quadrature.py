@@ -40,13 +40,6 @@ Density = Callable[[Any, Any], Callable[[Any], Any]]
 def gauss_legendre(count: int, digits: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return nodes and weights of Gauss–Legendre quadrature on [−1, 1].
 
-    Parameters
-    ----------
-    count : int
-        Number of nodes.
-    digits : int
-        Digits of the numbers.
-
     Examples
     --------
     >>> nodes, weights = gauss_legendre(2, 20)
@@ -77,16 +70,9 @@ def _quadrature(context: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 class Clock:
     """The map from times to y; y counts from zero at t = 0.
 
-    Parameters
-    ----------
-    density : callable
-        Returns g for an mpmath context.
-    width : float
-        Width of the panels, below the distance of the singularities of g.
-    settled : float
-        The y from which g is nearly constant, and its singularities are far.
-    rate : number
-        The limit of 1/g.
+    `density` returns g for an mpmath context, `width` is that of the panels, below the
+    distance of the singularities of g, `settled` the y from which g is nearly constant,
+    and its singularities are far, and `rate` the limit of 1/g.
     """
 
     def __init__(
@@ -186,13 +172,7 @@ class Clock:
         return float(self._table[0][-1]), float(self._table[2][-1])
 
     def floats(self, times: Array) -> Array:
-        """Return y(t) in float64 for times of any shape; infinite where it is far.
-
-        Parameters
-        ----------
-        times : array
-            Not negative.
-        """
+        """Return y(t) in float64 for times of any shape; infinite where it is far."""
         edges, widths, first, rest, fitted = self._table
         place = np.maximum(np.searchsorted(first, times, side="right") - 1, 0)
         remaining = (times - first[place]) - rest[place]

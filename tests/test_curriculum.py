@@ -1,0 +1,192 @@
+"""Runs that switch data, against SciPy and mpmath started anew at every switch."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from scipy.integrate import solve_ivp
+
+import symflow as sf
+from symflow import plot
+
+NET = sf.LinearNetwork(3, 2, 2)
+FLOW = sf.gradient_flow(NET, sf.SquaredLoss(l2=0.125))
+TIMES = [0, 1, 3, 4, 8, 8.5]
+
+
+def drawn():
+    rng = np.random.default_rng(0)
+    first, second = (
+        sf.Dataset(rng.standard_normal((6, 3)), rng.standard_normal((6, 2)))
+        for _ in range(2)
+    )
+    start = [rng.standard_normal((2, 3)), rng.standard_normal((2, 2))]
+    return sf.Curriculum((first, 3), (second, 5), (first, 1)), start
+
+
+def half_squares(data, w1, w2):
+    return ((data.Y - data.X @ (w2 @ w1).T) ** 2).sum() / 12
+
+
+def by_scipy(curriculum, start, ends):
+    """Return the weights at the end of every piece; the last one is cut."""
+    y, found = np.concatenate([w.ravel() for w in start]), []
+    for (data, _), lasting in zip(curriculum.pieces, ends, strict=True):
+        sxx, syx = data.X.T @ data.X / 6, data.Y.T @ data.X / 6
+
+        def rhs(t, y, sxx=sxx, syx=syx):
+            a, b = y[:6].reshape(2, 3), y[6:].reshape(2, 2)
+            f = syx - b @ a @ sxx
+            pulls = b.T @ f - a / 8, f @ a.T - b / 8
+            return np.concatenate([p.ravel() for p in pulls])
+
+        y = solve_ivp(rhs, (0, lasting), y, "DOP853", rtol=3e-13, atol=1e-14).y[:, -1]
+        found.append([y[:6].reshape(2, 3), y[6:].reshape(2, 2)])
+    return found
+
+
+@pytest.mark.parametrize("verb", [sf.simulate, sf.precise])
+def test_switching_agrees_with_scipy(verb):
+    curriculum, start = drawn()
+    run = verb(FLOW, curriculum, start, TIMES)
+    ends = by_scipy(curriculum, start, (3, 5, 0.5))
+    for row, weights in zip((2, 4, 5), ends, strict=True):
+        for ours, theirs in zip(run.weights, weights, strict=True):
+            assert np.max(abs(ours[row] - theirs)) < 1e-9
+    (first, _), (second, _), _ = curriculum.pieces
+    decay = [sum((w**2).sum() for w in weights) / 16 for weights in ends]
+    seen = [run.loss[2], run.loss[4], run.loss_on(0)[4]]
+    learned = [(first, ends[0]), (second, ends[1]), (first, ends[1])]
+    for value, (data, weights), rest in zip(
+        seen, learned, (*decay[:2], decay[1]), strict=True
+    ):
+        assert abs(value - half_squares(data, *weights) - rest) < 1e-9
+    left = half_squares(first, *ends[0]) + decay[0]
+    now = half_squares(first, *ends[2]) + decay[2]
+    assert abs(run.forgetting(0) - (now - left)) < 1e-9
+    assert run.forgetting(1) > 0
+    assert run.forgetting(2) == 0
+    if verb is sf.simulate:
+        assert run.stats["drift imbalance Δ1"] < 1e-10
+    assert sf.validate(sf.conserved(FLOW), run).ok
+
+
+def test_thirty_digits_across_switches():
+    """Widths 1–1–1: ẇ₁ = w₂(s − w₂w₁), with s = 2, then −1."""
+    mp = mpmath.MPContext()
+    mp.dps = 34
+    state = [mp.mpf(1) / 3, mp.mpf(2) / 3]
+    for goal, lasting in ((2, mp.one), (-1, mp.mpf(3) / 2)):
+
+        def rhs(t, x, goal=goal):
+            force = goal - x[0] * x[1]
+            return [x[1] * force, x[0] * force]
+
+        state = mp.odefun(rhs, 0, state)(lasting)
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    curriculum = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[-1]]), 4))
+    start = [[[Fraction(1, 3)]], [[Fraction(2, 3)]]]
+    run = sf.precise(flow, curriculum, start, [Fraction(5, 2)], digits=32)
+    for found, expected in zip(run.weights, state, strict=True):
+        assert abs(mp.mpf(found[0, 0, 0]) - expected) < mp.mpf(10) ** -30
+    assert run.error < mp.mpf(10) ** -31
+
+
+@pytest.mark.parametrize("verb", [sf.simulate, sf.precise])
+def test_errors_are_inherited_and_amplified(verb):
+    """The way out of a saddle multiplies what the first task leaves behind."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    curriculum = sf.Curriculum((sf.whitened([[0]]), 4), (sf.whitened([[2]]), 10))
+    start, times = [[[0.5]], [[0.25]]], [4, 12, 14]
+    options = {"digits": 12} if verb is sf.precise else {"rtol": 1e-6}
+    run = verb(flow, curriculum, start, times, **options)
+    better = sf.precise(flow, curriculum, start, times, digits=40)
+    gap = max(
+        float(abs(a - b).max())
+        for a, b in zip(run.weights, better.weights, strict=True)
+    )
+    assert gap <= run.error
+    assert run.error > 3 * run.pieces[0].error
+    if verb is sf.precise:
+        assert run.error < 1e-12
+
+
+def test_a_chained_run_is_a_trajectory(tmp_path):
+    curriculum, start = drawn()
+    run = sf.simulate(FLOW, curriculum, start, TIMES)
+    inside = sf.simulate(FLOW, curriculum, start, [3.5])
+    for ours, theirs in zip(run.at(3.5), inside.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs[0], atol=1e-8)
+    first, second = (data for data, _ in curriculum.pieces[:2])
+    for time, data in ((3, first), (4, second)):
+        row = TIMES.index(time)
+        alone = sf.simulate(FLOW, data, [w[row] for w in run.weights], [0, 1])
+        np.testing.assert_allclose(run.sharpness(time), alone.sharpness(0))
+    for draw in (plot.loss, plot.modes, plot.drift, plot.sharpness):
+        draw(run)
+    sf.save(run, tmp_path / "run.npz")
+    again = sf.load(tmp_path / "run.npz")
+    assert again.forgetting() == run.forgetting()
+    plain = sf.gradient_flow(NET, sf.SquaredLoss())
+    run = sf.simulate(plain, curriculum, start, TIMES)
+    report = sf.validate(sf.companions(plain, first, start), run)
+    assert len(report.rows) > 1
+    assert all("changes its data" in row.status for row in report.rows)
+
+
+def test_a_heavy_ball_keeps_its_velocity_when_data_switch():
+    curriculum, start = drawn()
+    (first, _), (second, _), _ = curriculum.pieces
+    ball = sf.heavy_ball(NET, sf.SquaredLoss(), 0.5)
+    run = sf.simulate(ball, curriculum, start, [3, 4])
+    before = sf.simulate(ball, first, start, [3])
+    after = sf.simulate(ball, second, [w[-1] for w in before.weights], [1])
+    for ours, theirs in zip(run.weights, after.weights, strict=True):
+        np.testing.assert_allclose(ours[-1], theirs[-1], atol=1e-9)
+    assert run.stats["drift angular momentum 1"] < 1e-10
+
+
+REFUSED = {
+    "needs pairs": lambda c, s: sf.Curriculum(c, 3),
+    "times have to increase": lambda c, s: sf.Curriculum((c.pieces[0][0], -1)),
+    "has to be finite": lambda c, s: sf.Curriculum((c.pieces[0][0], sympy.oo)),
+    "ends at 9": lambda c, s: sf.simulate(FLOW, c, s, 10),
+    "has no events": lambda c, s: sf.simulate(FLOW, c, s, 1, steady_state=True),
+    "has no resume": lambda c, s: sf.precise(FLOW, c, s, 1, progress=print),
+    "needs a Dataset": lambda c, s: sf.rates(FLOW, c, s),
+    "has to rest": lambda c, s: sf.simulate(
+        sf.heavy_ball(NET, sf.SquaredLoss(), 3 / sympy.Symbol("t")), c, s, 4
+    ),
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_refusals(words):
+    with pytest.raises(sf.InvalidArgument, match=words):
+        REFUSED[words](*drawn())
+
+
+def test_a_short_piece_has_the_error_of_the_long_one_before():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    curriculum = sf.Curriculum((sf.whitened([[2]]), 2), (sf.whitened([[-2]]), 1))
+    arguments = flow, curriculum, [[[0.1]], [[0.2]]], [2, 2.01]
+    run = sf.simulate(*arguments, rtol=1e-5)
+    better = sf.precise(*arguments, digits=25)
+    pairs = zip(run.weights, better.weights, strict=True)
+    gap = max(float(abs(a - b)[-1].max()) for a, b in pairs)
+    assert 1e-9 < gap <= run.pieces[1].error
+
+
+def test_the_limit_on_one_data_set_is_not_that_of_the_curriculum():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    inputs = [[1.0, 0], [0, 1], [1, 1]]
+    first, second = sf.Dataset(inputs, [1.0, 2, 3]), sf.Dataset(inputs, [0.0, 2, 3])
+    start = [[[0.1, 0.3], [0.2, 0.1]], [[0.3, 0.1]]]
+    bias = sf.implicit_bias(flow, first, start)
+    run = sf.simulate(flow, sf.Curriculum((first, 40), (second, 60)), start, [0, 100])
+    assert len(sf.validate([bias], run).rows) == 1
+    assert len(sf.validate([bias], run.pieces[0]).rows) == 2
