@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import numpy as np
-
 Value = TypeVar("Value")
 
-#: What `expect` takes for a truth value.
-FLAG = bool | np.bool_
+#: What `expect` takes for a truth value: those of Python and of NumPy, by name.
+FLAG = frozenset({"bool", "bool_"})
 
 
 class SymflowError(Exception):
@@ -104,7 +102,7 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     ----------
     value : object
         What was given.
-    kinds : type, union of types, or str
+    kinds : type, union of types, str, or `FLAG`
         What `isinstance` takes, or the name of what an instance has to have.
     call : str
         Call and argument to name.
@@ -124,7 +122,8 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     if isinstance(kinds, str):
         fits = hasattr(value, kinds) and not isinstance(value, type)
     else:
-        fits = isinstance(value, kinds)
+        named = kinds is FLAG
+        fits = type(value).__name__ in FLAG if named else isinstance(value, kinds)
     if fits:
         return value
     try:

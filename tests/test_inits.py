@@ -389,7 +389,7 @@ def test_spectral_start_on_real_data() -> None:
 
 def test_spectral_start_needs_fitting_data() -> None:
     rule = inits.spectral_init(1)
-    with pytest.raises(InvalidArgument, match=r"got data=None\. Give a Dataset"):
+    with pytest.raises(InvalidArgument, match=r"a Dataset or Moments.* got None"):
         rule.draw(network(2, 2))
     with pytest.raises(ShapeMismatch, match="2 inputs and 1 targets, and the network"):
         rule.draw(network(3, 1), whitened([[1, 2]]))

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -11,6 +12,7 @@ import sympy
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
+from symflow.io import reader
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(3, 2, 2), sf.SquaredLoss(l2=0.1))
 START = [[[1, 0, Fraction(1, 3)], [0, 1, 0]], [[sympy.sqrt(2), 0], [0, 1]]]
@@ -224,3 +226,10 @@ def test_a_path_has_to_be_a_name():
         sf.load(5)
     with pytest.raises(sf.InvalidArgument, match=r"save\(obj, path=…\).* got 5"):
         sf.save(sf.whitened([[2]]), 5)
+
+
+def test_an_alias_of_a_type_is_that_type():
+    """What annotates arrays is an alias from NumPy 2.5 on, where Python has these."""
+    alias = SimpleNamespace(__value__=np.ndarray)
+    assert reader._fits(np.eye(2), alias)
+    assert not reader._fits("text", alias)

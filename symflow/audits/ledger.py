@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
-from symflow.algebra.page import document, html_table, pill
+from symflow.algebra.page import document, html_table, pill, powers
 from symflow.analysis.environment import environment
 from symflow.certificate import write_checker
 from symflow.claims import Status
@@ -118,7 +118,7 @@ class Audit(Displayed):
             (
                 f"<b>{escape(one.reading)}</b> <small>{escape(one.kind)}</small>",
                 pill(one.verdict.value),
-                escape(one.reason),
+                powers(escape(one.reason)),
             )
             for one in self.lines
         ]

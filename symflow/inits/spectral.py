@@ -52,7 +52,7 @@ class SpectralInit(DrawnInit):
         return product_form(frames, draws.number(self.scale))
 
     def _check(self, data: Any, widths: tuple[int, ...]) -> None:
-        needs = "data, whose singular vectors it takes: a Dataset or Moments"
+        needs = "a Dataset or Moments, whose singular vectors are those of the data"
         expect(data, "moments", self.call, needs)
         m, d = data.moments().sigma_yx.shape
         if (d, m) != (widths[0], widths[-1]):

@@ -21,6 +21,7 @@ import mpmath
 import numpy as np
 import sympy
 
+from symflow.algebra.numbers import whole
 from symflow.algebra.reading import read_expression
 from symflow.certificate import (
     CARRIED,
@@ -121,8 +122,8 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     path : str or Path
         The file.
     limit : int, keyword-only
-        Bytes that its content may take in memory, 1 GiB if not given: a small file
-        can be packed from a huge one.
+        Bytes that it may take in memory, 1 GiB if not given: a small file can be
+        packed from a huge one, and a number is larger than its text.
 
     Returns
     -------
@@ -147,9 +148,7 @@ def load(path: str | Path, *, limit: int = LIMIT) -> Any:
     """
     source = as_path(path, "load(path=…)")
     call = f"load(path={str(path)!r})"
-    if isinstance(limit, bool) or not isinstance(limit, int):
-        msg = f"load(path, limit=…): needs a number of bytes; got {limit!r}"
-        raise InvalidArgument(msg)
+    limit = whole(limit, "load(path, limit=…)", least=0, most=1 << 60)
     if not os.path.isfile(source):
         msg = f"{call}: there is no such file"
         raise InvalidArgument(msg)

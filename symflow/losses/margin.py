@@ -85,7 +85,7 @@ class MarginLoss(AveragedLoss):
         not ±1.
         """
         call = f"{type(self).__name__}()"
-        needs = "samples, Dataset(X, Y), being no function of the moments"
+        needs = "the samples, Dataset(X, Y), being no function of the moments"
         expect(data, "X", call, needs)
         for label in data.Y.flat:
             if label not in (1, -1):

@@ -3,6 +3,16 @@
 Prints every kind of fault once, as lines to copy with the smallest problem found, then
 how many problems each verb was asked about; exits with 1 if there was a fault.  With
 `--mutants` prints the smallest false change of every claim that is noticed.
+
+What holds besides is asked by four other programs in this folder, each in its long form
+as it stands here; all print what is wrong and how much was tried:
+
+* `python tests/adversary/security.py`: files, texts and names that try to run code;
+* `python tests/adversary/threads.py --minutes 20`: every verb in eight threads, Ctrl-C;
+* `python tests/adversary/faults.py`: 30 kills of thread pools and 30 of process pools,
+  60 races for a new file, 200 damaged files;
+* `python tests/adversary/fuzz.py --calls 20000`: arguments and command lines of wrong
+  kinds.
 """
 
 from __future__ import annotations
