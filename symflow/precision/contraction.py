@@ -31,6 +31,8 @@ from symflow.precision.regions import Regions
 
 #: More weights than this have matrices that take long in balls.
 MOST_WEIGHTS = 40
+#: Starts that are closer together than this are treated as one point.
+FAR = 1e-6
 #: Values of η that are tried.
 SHARES = (arb(2) ** -5, arb(2) ** -3, arb(2) ** -1)
 
@@ -46,12 +48,13 @@ class ContractionBound:
         self._directions = unit_directions([w.shape for w in problem.weights])
 
     @classmethod
-    def covers(cls, problem: Problem) -> bool:
-        """Say whether it is worth its time, and known."""
+    def covers(cls, problem: Problem, reach: float = 0.0) -> bool:
+        """Say whether it is worth its time, and known, for starts within `reach`."""
         quadratic = isinstance(problem.flow.loss, SquaredLoss | MeasurementLoss)
         product = isinstance(problem.flow.network, Network)
         small = problem.size <= MOST_WEIGHTS
-        return problem.is_set and quadratic and product and small
+        wide = problem.is_set or reach > FAR
+        return wide and quadratic and product and small
 
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ContractedGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""
