@@ -216,6 +216,20 @@ def test_a_chained_run_is_a_trajectory(tmp_path):
     assert all("changes its data" in row.status for row in report.rows)
 
 
+def test_forgetting_is_drawn_on_all_data():
+    curriculum, start = drawn()
+    run = sf.simulate(FLOW, curriculum, start, TIMES)
+    *curves, third, ninth = plot.forgetting(run).lines
+    assert [line.get_xdata()[0] for line in (third, ninth)] == [3, 8]
+    names = [c.get_label() for c in curves if not c.get_label().startswith("_")]
+    assert names == ["on data 1, 3", "on data 2"]  # the first data come back
+    thick = [c for c in curves if c.get_label().startswith("_")]
+    assert [list(c.get_xdata()) for c in thick] == [[0, 1, 3], [8, 8.5], [3, 4, 8]]
+    np.testing.assert_array_equal(curves[3].get_ydata(), run.loss_on(1))
+    with pytest.raises(sf.InvalidArgument, match="run along a Curriculum"):
+        plot.forgetting(run.pieces[0])
+
+
 def test_a_heavy_ball_keeps_its_velocity_when_data_switch():
     curriculum, start = drawn()
     (first, _), (second, _), _ = curriculum.pieces
