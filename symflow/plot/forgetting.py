@@ -10,30 +10,14 @@ import numpy as np
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.curriculum import ChainedRun
-from symflow.errors import InvalidArgument
-from symflow.plot.canvas import (
-    axes_or_new,
-    check_trajectory,
-    colours,
-    finish,
-    float_times,
-    time_axis,
-)
+from symflow.errors import expect
+from symflow.plot.canvas import axes_or_new, colours, finish, float_times, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: By how much a curve is wider while its data are learned.
-WIDER = 2.2
 
-
-def forgetting(
-    run: ChainedRun,
-    ax: Axes | None = None,
-    *,
-    xscale: str | None = None,
-    **artist: Any,
-) -> Axes:
+def forgetting(run: ChainedRun, ax: Axes | None = None, **artist: Any) -> Axes:
     """Draw the losses on all data sets of a curriculum, and where they switch.
 
     Parameters
@@ -42,8 +26,6 @@ def forgetting(
         Along a `Curriculum`, at any precision.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
-    xscale : str, keyword-only, optional
-        Scale of the time axis: "linear", "log" …; by default as the times are spaced.
     **artist : Any
         Passed to `Axes.plot` for the losses.
 
@@ -68,23 +50,20 @@ def forgetting(
     >>> plot.forgetting(run).lines[-1].get_xdata()[0]
     3.0
     """
-    check_trajectory(run, "plot.forgetting(run)")
-    if not isinstance(run, ChainedRun):
-        msg = (
-            "plot.forgetting(run): needs a run along a Curriculum((data, time), …); "
-            f"got one of route {run.route!r}"
-        )
-        raise InvalidArgument(msg)
+    expect(run, ChainedRun, "plot.forgetting(run)", "a run along a Curriculum(…)")
     axes, times = axes_or_new(ax), float_times(run)
-    lessons = _lessons(run)
+    same: dict[str, list[int]] = {}
+    for place, piece in enumerate(run.pieces):
+        given = repr([array.tolist() for array in piece.problem.arguments])
+        same.setdefault(given, []).append(place)
     ends = [0.0, *accumulate(to_float(piece.t[-1]) for piece in run.pieces)]
-    losses = [to_float_array(run.loss_on(places[0])) for places in lessons]
-    palette = colours(len(lessons))
-    for places, values, colour in zip(lessons, losses, palette, strict=True):
-        names = ", ".join(str(place + 1) for place in places)
-        options = {"color": colour, "label": f"on data {names}", **artist}
+    losses = [to_float_array(run.loss_on(places[0])) for places in same.values()]
+    palette = colours(len(same))
+    for places, values, colour in zip(same.values(), losses, palette, strict=True):
+        names = "on data " + ", ".join(str(place + 1) for place in places)
+        options = {"color": colour, "label": names, **artist}
         (curve,) = axes.plot(times, values, **options)
-        again = {**options, "label": None, "linewidth": WIDER * curve.get_linewidth()}
+        again = {**options, "label": None, "linewidth": 2.2 * curve.get_linewidth()}
         for place in places:
             inside = (ends[place] <= times) & (times <= ends[place + 1])
             axes.plot(times[inside], values[inside], **again)
@@ -93,20 +72,5 @@ def forgetting(
     if 0 < 20 * np.min(losses) < np.max(losses):
         axes.set_yscale("log")
     axes.set_ylabel(r"losses $\mathcal{L}(t)$ on all data")
-    time_axis(axes, times, xscale)
-    return finish(axes, len(lessons))
-
-
-def _lessons(run: ChainedRun) -> list[list[int]]:
-    """Return the pieces that learn the same data, for each of the data."""
-    found: list[list[int]] = []
-    for place, piece in enumerate(run.pieces):
-        given = piece.problem.arguments
-        for places in found:
-            before = run.pieces[places[0]].problem.arguments
-            if all(map(np.array_equal, before, given)):
-                places.append(place)
-                break
-        else:
-            found.append([place])
-    return found
+    time_axis(axes, times)
+    return finish(axes, len(same))

@@ -65,8 +65,7 @@ class Comparison:
     """Bounds the error step by step, with constants converted once.
 
     `system` has the arithmetic of the polynomials, `problem` the flow with its data
-    and start, in which sets may stand for numbers; flows from all points within `reach`
-    of the start are covered.
+    and start, in which sets may stand for numbers, and all points within `reach` of it.
     """
 
     def __init__(

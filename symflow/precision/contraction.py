@@ -31,8 +31,6 @@ from symflow.precision.regions import Regions
 
 #: More weights than this have matrices that take long in balls.
 MOST_WEIGHTS = 40
-#: Starts that are closer together than this are treated as one point.
-FAR = 1e-6
 #: Values of η that are tried.
 SHARES = (arb(2) ** -5, arb(2) ** -3, arb(2) ** -1)
 
@@ -53,8 +51,7 @@ class ContractionBound:
         quadratic = isinstance(problem.flow.loss, SquaredLoss | MeasurementLoss)
         product = isinstance(problem.flow.network, Network)
         small = problem.size <= MOST_WEIGHTS
-        wide = problem.is_set or reach > FAR
-        return wide and quadratic and product and small
+        return bool(problem.is_set or reach) and quadratic and product and small
 
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ContractedGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""

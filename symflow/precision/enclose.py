@@ -131,7 +131,7 @@ def enclose(
         The radius is at most 10^(−digits) · max|θ|, or what sets make it; being a
         float, it is never shown below 5e-324.
     pieces : int, keyword-only
-        Into how many smaller ones a set of starts and data is cut.
+        Into how many smaller ones a set of starts and (first) data is cut.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
     progress : callable or True, keyword-only, optional
@@ -168,15 +168,13 @@ def enclose(
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     lesson = data if isinstance(data, Curriculum) else None
-    asked, endless = _read_times(t) if lesson is None else ((), False)
+    asked, endless = ((), False) if lesson else _read_times(t)
     progress = reporter(progress, "enclose")
-    known = partial(bind, digits=digits + GUARD_DIGITS, exact=True)
-    first = data if lesson is None else lesson.pieces[0][0]
-    problem = known(flow, first, init, rng=rng)
+    bound = partial(bind, flow, digits=digits + GUARD_DIGITS, exact=True)
+    problem = bound(lesson.pieces[0][0] if lesson else data, init, rng=rng)
     check_covered(problem, endless=endless)
     asking = partial(_enclosed, times=asked, endless=endless, digits=digits)
     if lesson is not None:
-        bound = partial(known, flow)
         asking = partial(enclosed_along, lesson, _enclosed, bound, t, digits)
     parts = pieces_of(problem, whole(pieces, "enclose(pieces=…)", most=MOST_PIECES))
     if len(parts) == 1:
