@@ -21,7 +21,7 @@ from symflow.trajectory import Trajectory
 
 @dataclass(frozen=True, init=False)
 class Curriculum:
-    """Several data sets, each learned for some time, for `simulate` and `precise`.
+    """Several data sets, each learned for some time: `simulate`, `precise`, `enclose`.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class ChainedRun(Trajectory):
     @cached_property
     def loss(self) -> Any:
         """The training objective of the data of the time, shape (times,)."""
-        places = [self._place(time)[0] for time in self.t]
+        places = [self.place(time)[0] for time in self.t]
         values = [self.loss_on(place) for place in range(len(self.pieces))]
         return np.array([values[p][k] for k, p in enumerate(places)])
 
@@ -152,11 +152,17 @@ class ChainedRun(Trajectory):
         t : number
             A time of the run.
         """
-        place, begun = self._place(t)
+        place, begun = self.place(t)
         return self.pieces[place].sharpness(exact(t) - begun)
 
-    def _place(self, t: Any) -> tuple[int, Any]:
-        """Return which piece a time belongs to, and when that began."""
+    def place(self, t: Any) -> tuple[int, Any]:
+        """Return which piece a time belongs to, and when that began.
+
+        Parameters
+        ----------
+        t : number
+            A time of the run; a switch belongs to the piece that ends there.
+        """
         ends = [0, *accumulate(exact(piece.t[-1]) for piece in self.pieces)]
         place = min(max(bisect_left(ends, exact(t)) - 1, 0), len(self.pieces) - 1)
         return place, ends[place]
@@ -169,7 +175,7 @@ def _joined(pieces: list[Trajectory], kept: list[list[int]], times: Any) -> Chai
     parts = [[last.lift(w[k]) for w, k in zip(c, kept, strict=True)] for c in columns]
 
     def between(t: Any) -> Any:
-        place, begun = chained._place(t)
+        place, begun = chained.place(t)
         return [last.lift(w) for w in pieces[place].at(exact(t) - begun)]
 
     drifts = {name for piece in pieces for name in piece.stats if "drift" in name}

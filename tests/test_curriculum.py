@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 
 import mpmath
 import numpy as np
@@ -94,6 +95,83 @@ def test_thirty_digits_across_switches():
     for found, expected in zip(run.weights, state, strict=True):
         assert abs(mp.mpf(found[0, 0, 0]) - expected) < mp.mpf(10) ** -30
     assert run.error < mp.mpf(10) ** -31
+    ball = sf.enclose(flow, curriculum, start, [1, Fraction(5, 2)], digits=12)
+    assert ball.contains([[[x]] for x in state])
+    assert ball.error < 1e-12
+    assert not ball.contains([[[x + mp.mpf(10) ** -12]] for x in state])
+
+
+def test_balls_along_a_curriculum_contain_the_run():
+    curriculum, start = drawn()
+    ball = sf.enclose(FLOW, curriculum, start, TIMES[:4], digits=12)
+    better = sf.precise(FLOW, curriculum, start, TIMES[:4], digits=40)
+    sizes = [max(abs(w[k]).max() for w in ball.weights) for k in range(4)]
+    assert ball.contains(better)
+    assert max(float(r / s) for r, s in zip(ball.radius, sizes, strict=True)) < 1e-12
+    assert [float(t) for t in ball.t] == TIMES[:4]
+
+
+def test_the_ball_is_handed_over_where_the_data_switch():
+    """w' = s − w: the ball is no smaller than the set, e^(−t)/16, nor than at first."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+    curriculum = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[-3]]), 2))
+    middle, half = Fraction(1, 3), Fraction(1, 16)
+    start = [[[sf.interval(middle - half, middle + half)]]]
+    ball = sf.enclose(flow, curriculum, start, [1, 3], digits=12)
+    assert np.all(ball.radius > np.exp([-1.0, -3.0]) / 16)
+    assert ball.radius[1] < 0.4 * ball.radius[0] < 0.4 * 0.0626
+    for end in (middle - half, middle, middle + half):
+        assert ball.contains(sf.precise(flow, curriculum, [[[end]]], [1, 3], digits=30))
+    assert "all starts" in ball.proof[0]
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_sets_grow_on_the_way_out_of_a_saddle(pieces):
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    curriculum = sf.Curriculum((sf.whitened([[0]]), 2), (sf.whitened([[2]]), 1))
+    sides = [[Fraction(w, 1000) for w in side] for side in ((499, 501), (249, 251))]
+    box = [[[sf.interval(*side)]] for side in sides]
+    ball = sf.enclose(flow, curriculum, box, [2, 3], digits=12, pieces=pieces)
+    for corner in product(*sides):
+        ends = [[[w]] for w in corner]
+        run = sf.precise(flow, curriculum, ends, [2, 3], digits=20)
+        assert ball.contains(run)
+    assert 0.001 < ball.radius[1] < 0.003
+
+
+def test_balls_of_degenerate_curricula():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    same, thirds = sf.whitened([[2]]), [[[Fraction(1, 3)]], [[Fraction(2, 3)]]]
+    third, end = Fraction(1, 3), Fraction(2, 3)
+    curriculum = sf.Curriculum((same, third), (same, third))
+    twice = sf.enclose(flow, curriculum, thirds, [0, end], digits=20)
+    once = sf.enclose(flow, same, thirds, [0, end], digits=30)
+    assert twice.contains([w[-1] for w in once.weights])
+    assert twice.radius[0] < 1e-30
+    still = sf.enclose(flow, curriculum, [[[0]], [[0]]], end, digits=20)
+    assert still.contains([[[0]], [[0]]])
+    assert still.error < 1e-20
+    assert sf.enclose(flow, curriculum, thirds, 0, digits=20).contains(thirds)
+
+
+def test_what_balls_along_a_curriculum_certify(tmp_path):
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    data, start = sf.whitened([[2]]), [[[1]], [[2]]]
+    curriculum = sf.Curriculum((data, 1), (sf.whitened([[-1]]), 1))
+    ball = sf.enclose(flow, curriculum, start, [1, 2], digits=15)
+    (law,) = sf.conserved(flow)
+    assert sf.certify(law, ball).status.value == "enclosed"
+    solution = sf.solve(flow, data, start)
+    with pytest.raises(sf.InvalidArgument, match="changes its data"):
+        sf.certify(solution, ball)
+    (row,) = [r for r in sf.validate([solution], ball).rows if r.claim == solution.name]
+    assert "changes its data" in row.status
+    with pytest.raises(sf.InvalidArgument, match="data change"):
+        sf.save(ball, tmp_path / "ball.json")
+    sf.save(ball, tmp_path / "ball.npz")
+    again = sf.load(tmp_path / "ball.npz")
+    assert again.contains([w[-1] for w in ball.weights])
+    assert len(again.pieces) == 2
 
 
 @pytest.mark.parametrize("verb", [sf.simulate, sf.precise])
@@ -138,6 +216,20 @@ def test_a_chained_run_is_a_trajectory(tmp_path):
     assert all("changes its data" in row.status for row in report.rows)
 
 
+def test_forgetting_is_drawn_on_all_data():
+    curriculum, start = drawn()
+    run = sf.simulate(FLOW, curriculum, start, TIMES)
+    *curves, third, ninth = plot.forgetting(run).lines
+    assert [line.get_xdata()[0] for line in (third, ninth)] == [3, 8]
+    names = [c.get_label() for c in curves if not c.get_label().startswith("_")]
+    assert names == ["on data 1, 3", "on data 2"]  # the first data come back
+    thick = [c for c in curves if c.get_label().startswith("_")]
+    assert [list(c.get_xdata()) for c in thick] == [[0, 1, 3], [8, 8.5], [3, 4, 8]]
+    np.testing.assert_array_equal(curves[3].get_ydata(), run.loss_on(1))
+    with pytest.raises(sf.InvalidArgument, match="run along a Curriculum"):
+        plot.forgetting(run.pieces[0])
+
+
 def test_a_heavy_ball_keeps_its_velocity_when_data_switch():
     curriculum, start = drawn()
     (first, _), (second, _), _ = curriculum.pieces
@@ -156,6 +248,9 @@ REFUSED = {
     "has to be finite": lambda c, s: sf.Curriculum((c.pieces[0][0], sympy.oo)),
     "ends at 9": lambda c, s: sf.simulate(FLOW, c, s, 10),
     "has no events": lambda c, s: sf.simulate(FLOW, c, s, 1, steady_state=True),
+    "ends at 9; got 10": lambda c, s: sf.enclose(FLOW, c, s, 10),
+    "last time has|finite": lambda c, s: sf.enclose(FLOW, c, s, [1, sympy.oo]),
+    "has no progress": lambda c, s: sf.enclose(FLOW, c, s, 1, progress=print),
     "has no resume": lambda c, s: sf.precise(FLOW, c, s, 1, progress=print),
     "needs a Dataset": lambda c, s: sf.rates(FLOW, c, s),
     "has to rest": lambda c, s: sf.simulate(

@@ -97,11 +97,21 @@ def _basin(ax: Axes) -> Axes:
     return plot.basin(sf.basin(flow, sf.whitened([[1]]), box, 4), ax)
 
 
+def _forgetting(ax: Axes) -> Axes:
+    first = sf.Dataset([[1.0, 0], [0, 1], [1, 1]], [1.0, 2, 3])
+    second = sf.Dataset([[1.0, -1], [2, 1], [0, 1]], [0.0, 2, 1])
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
+    lesson = sf.Curriculum((first, 6), (second, 8), (first, 6))
+    start = [[[0.1, 0.3], [0.2, 0.1]], [[0.3, 0.1]]]
+    return plot.forgetting(sf.simulate(flow, lesson, start, np.linspace(0, 20, 81)), ax)
+
+
 PICTURES: dict[str, Callable[[Axes], Axes]] = {
     "agreement": lambda ax: plot.agreement(gaussian(), sharp(), ax),
     "basin": _basin,
     "bounds": _bounds,
     "drift": lambda ax: plot.drift(gaussian(), sharp(), ax=ax),
+    "forgetting": _forgetting,
     "imbalance": lambda ax: plot.imbalance(gaussian(), ax),
     "loss": lambda ax: plot.loss(gaussian(), ax, limit=0.0),
     "modes": _modes,
@@ -153,9 +163,10 @@ def test_pictures_look_as_they_did(name: str, tmp_path: Path) -> None:
 def test_a_picture_without_its_first_curve_is_told_apart(
     name: str, tmp_path: Path
 ) -> None:
-    drawn = draw(
-        name, tmp_path / f"{name}.png", lambda axes: axes.lines[0].set_visible(False)
-    )
+    def hide(axes: Axes) -> None:
+        [*axes.lines, *axes.collections][0].set_visible(False)
+
+    drawn = draw(name, tmp_path / f"{name}.png", hide)
     reference = REFERENCES / f"{name}.png"
     assert compare_images(str(reference), str(drawn), TOLERANCE) is not None
 

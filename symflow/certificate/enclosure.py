@@ -96,6 +96,8 @@ def enclosure_document(
     >>> document["problem"]["model"], document["statement"]["horizon"]
     ([['matmul', 1, 0]], '1')
     """
+    if ball.pieces:
+        raise InvalidArgument(not_carried("enclosure", "its data change"))
     given, claims = problem_document(ball.problem), stated or _claims(ball)
     endless, times = claims[-1]["t"] == "oo", _finite(ball, claims)
     statement: Document = {"kind": "enclosure", "horizon": claims[-1]["t"]}

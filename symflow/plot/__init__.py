@@ -8,6 +8,7 @@ from symflow.plot.agreement import agreement
 from symflow.plot.basin import basin
 from symflow.plot.bounds import bounds
 from symflow.plot.drift import drift
+from symflow.plot.forgetting import forgetting
 from symflow.plot.imbalance import imbalance
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
@@ -23,6 +24,7 @@ __all__ = [
     "basin",
     "bounds",
     "drift",
+    "forgetting",
     "imbalance",
     "loss",
     "modes",

@@ -65,13 +65,15 @@ class Comparison:
     """Bounds the error step by step, with constants converted once.
 
     `system` has the arithmetic of the polynomials, `problem` the flow with its data
-    and start, in which sets may stand for numbers.
+    and start, in which sets may stand for numbers, and all points within `reach` of it.
     """
 
-    def __init__(self, system: SeriesSystem, problem: Problem) -> None:
+    def __init__(
+        self, system: SeriesSystem, problem: Problem, reach: float = 0.0
+    ) -> None:
         engine = system.engine
         assert isinstance(engine, ExactEngine)
-        self._engine, self._problem = engine, problem
+        self._engine, self._problem, self._reach = engine, problem, reach
         self.precision = engine.bits + BALL_BITS
         with ALONE, workbits(self.precision):
             data = [as_matrix(array) for array in problem.arguments]
@@ -82,13 +84,15 @@ class Comparison:
             0, (Fraction(1),), system.order, engine.bits + POWER_BITS
         )
         with ALONE, workbits(2 * NORM_BITS):
-            self._hessian = _growth(problem)
+            self._hessian = _growth(problem, reach)
 
     def start(self, weights: tuple[Any, ...]) -> Any:
         """Return how far a start can be from its first approximation."""
         with ALONE, workbits(self.precision):
             given = [as_matrix(weight) for weight in self._problem.weights]
-            return self._gap(given, weights)
+            gap = self._gap(given, weights)
+        with ALONE, workbits(NORM_BITS):
+            return (gap + arb(self._reach)).upper() if self._reach else gap
 
     def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
@@ -141,10 +145,12 @@ class Comparison:
         ]
 
 
-def _growth(problem: Problem) -> ContractionBound | HessianBound | CurvatureBound:
+def _growth(
+    problem: Problem, reach: float
+) -> ContractionBound | HessianBound | CurvatureBound:
     if not isinstance(problem.flow.network, Network):
         return CurvatureBound(problem)
-    close = ContractionBound.covers(problem)
+    close = ContractionBound.covers(problem, reach)
     return ContractionBound(problem) if close else HessianBound(problem)
 
 

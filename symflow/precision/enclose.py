@@ -15,7 +15,7 @@ import sympy
 from flint import arb
 
 from symflow.algebra.numbers import MOST_DIGITS, whole
-from symflow.codegen import end_to_end_program
+from symflow.curriculum import Curriculum
 from symflow.data import Moments
 from symflow.errors import (
     HypothesisFailed,
@@ -35,21 +35,19 @@ from symflow.losses import (
 from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
-    as_matrix,
     distance_between,
     log2_above,
-    size_of,
     to_arb_array,
     upward,
     workbits,
 )
+from symflow.precision.chained import enclosed_along
 from symflow.precision.comparison import Comparison
-from symflow.precision.enclosure import Enclosure
+from symflow.precision.enclosure import Enclosure, balls_around, product_radius
 from symflow.precision.fading import FadingRemainder
 from symflow.precision.growth import forecast, is_dense
 from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
-from symflow.precision.regions import Regions
 from symflow.precision.run import Run
 from symflow.precision.starts import hull, pieces_of
 from symflow.progress import Told, reporter
@@ -92,7 +90,7 @@ OF_SETS = (
 
 def enclose(
     flow: GradientFlow,
-    data: DataLike,
+    data: DataLike | Curriculum,
     init: InitLike,
     t: TimesLike,
     *,
@@ -121,8 +119,9 @@ def enclose(
     ----------
     flow : GradientFlow
         The flow of a network with a convex loss.
-    data : Dataset or Moments
-        What is learned.
+    data : Dataset, Moments or Curriculum
+        What is learned; of several data sets each starts from all points that the ball
+        at the end of the one before allows.
     init : Init or sequence of array_like
         A rule, or the weights (W_1, …, W_L) at t = 0.
     t : number or sequence of numbers
@@ -132,7 +131,7 @@ def enclose(
         The radius is at most 10^(−digits) · max|θ|, or what sets make it; being a
         float, it is never shown below 5e-324.
     pieces : int, keyword-only
-        Into how many smaller ones a set of starts and data is cut.
+        Into how many smaller ones a set of starts and (first) data is cut.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
     progress : callable or True, keyword-only, optional
@@ -168,12 +167,15 @@ def enclose(
     (True, True)
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
-    asked, endless = _read_times(t)
+    lesson = data if isinstance(data, Curriculum) else None
+    asked, endless = ((), False) if lesson else _read_times(t)
     progress = reporter(progress, "enclose")
-    sharp = digits + GUARD_DIGITS
-    problem = bind(flow, data, init, rng=rng, digits=sharp, exact=True)
+    bound = partial(bind, flow, digits=digits + GUARD_DIGITS, exact=True)
+    problem = bound(lesson.pieces[0][0] if lesson else data, init, rng=rng)
     check_covered(problem, endless=endless)
-    asking = partial(_enclosed, times=asked, endless=endless, digits=int(digits))
+    asking = partial(_enclosed, times=asked, endless=endless, digits=digits)
+    if lesson is not None:
+        asking = partial(enclosed_along, lesson, _enclosed, bound, t, digits)
     parts = pieces_of(problem, whole(pieces, "enclose(pieces=…)", most=MOST_PIECES))
     if len(parts) == 1:
         return asking(problem, progress=progress)
@@ -189,11 +191,12 @@ def _enclosed(
     problem: Problem,
     *,
     times: tuple[Fraction, ...],
-    endless: bool,
     digits: int,
+    endless: bool = False,
+    reach: float = 0.0,
     progress: Callable[[float], None] | None = None,
 ) -> Enclosure:
-    """Enclose all flows of a problem at once."""
+    """Enclose all flows of a problem at once, from all points within reach."""
     centre, asked = problem.centre, times
     if endless:
         squared = isinstance(problem.flow.loss, SquaredLoss)
@@ -205,7 +208,7 @@ def _enclosed(
         run = Run(centre, times, digits, Flint(), plan)
         late = endless and problem.is_set
         until = max(asked, default=Fraction(0)) if late else times[-1]
-        radii, shortfall = _prove(run, problem, until, progress)
+        radii, shortfall = _prove(run, problem, reach, until, progress)
         if shortfall <= 0:
             finite = _enclosure(run, radii, problem)
             return _to_limit(finite, remainder, asked) if endless else finite
@@ -292,14 +295,14 @@ def _settled(
 
 
 def _prove(
-    run: Run, problem: Problem, until: Fraction, progress: Any
+    run: Run, problem: Problem, reach: float, until: Fraction, progress: Any
 ) -> tuple[list[Any], float]:
     """Integrate with a bound per step; return the radii and the missing bits.
 
-    Where numbers stand for sets, the radii are what the sets make them; after a time
-    they may be infinite.
+    Where numbers stand for sets, or the start is a ball, the radii are what these make
+    them; after a time they may be infinite.
     """
-    comparison = Comparison(run.system, problem)
+    comparison = Comparison(run.system, problem, reach)
     error = comparison.start(run.state.weights)
     radii = [error] * len(run.found)
     while run.waiting:
@@ -319,7 +322,7 @@ def _prove(
         error = bound.after
         if progress is not None:
             progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
-    if problem.is_set:
+    if problem.is_set or reach:
         return radii, 0.0
     wanted = -run.digits * log2(10)
     missing = [
@@ -331,23 +334,11 @@ def _prove(
 
 def _enclosure(run: Run, radii: list[Any], problem: Problem) -> Enclosure:
     middle = run.trajectory()
-    total = np.array([upward(radius) for radius in radii])
     middle = replace(middle, route="Taylor series with proven error (Arb)")
-    ends = [_end_to_end_radius(middle, n, r) for n, r in enumerate(total)]
     first = OF_MOMENTS if isinstance(problem.source, Moments) else PROOF[0]
     sets = problem if problem.is_set else None
-    first = first if sets is None else OF_SETS
-    return Enclosure(middle, total, np.array(ends), (first, *PROOF[1:]), sets)
-
-
-def _end_to_end_radius(middle: Any, index: int, radius: float) -> float:
-    """Bound how far W can be from its midpoint, the rounding of which is included."""
-    with ALONE, workbits(2 * middle.context.prec):
-        weights = [as_matrix(weight[index]) for weight in middle.weights]
-        regions = Regions(end_to_end_program(middle.flow), weights)
-        rounding = size_of([regions.centres[0] - as_matrix(middle.end_to_end[index])])
-        (moved,) = regions.spreads([arb(float(radius))] * len(weights))
-        return upward(moved + rounding)
+    proof = (first if sets is None else OF_SETS, *PROOF[1:])
+    return balls_around(middle, [*map(upward, radii)], proof, sets=sets)
 
 
 def _to_limit(
@@ -366,7 +357,7 @@ def _to_limit(
         interpolant=None,
     )
     middle.stats["from_t"] = start
-    end = _end_to_end_radius(middle, -1, total)
+    end = product_radius(middle, -1, total)
     with ALONE, workbits(finite.context.prec + 64):
         weights = [to_arb_array(weight[-1]) for weight in middle.weights]
         product = middle.end_to_end[-1]

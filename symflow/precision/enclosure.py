@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from numbers import Integral
@@ -20,8 +21,9 @@ from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.labelled import SeveralArrays
-from symflow.precision.balls import distance_between
+from symflow.precision.balls import as_matrix, distance_between, size_of, upward
 from symflow.precision.point import as_point
+from symflow.precision.regions import Regions
 from symflow.trajectory import Trajectory
 
 
@@ -116,6 +118,11 @@ class Enclosure(SeveralArrays, Displayed):
     def error(self) -> float:
         """The largest radius: a proven absolute error."""
         return float(max(self.radius))
+
+    @property
+    def pieces(self) -> tuple[Trajectory, ...]:
+        """The midpoints on each of the data of a `Curriculum`, else none."""
+        return getattr(self.midpoints, "pieces", ())
 
     @property
     def parts(self) -> tuple[Enclosure, ...]:
@@ -303,6 +310,24 @@ class Enclosure(SeveralArrays, Displayed):
             notes=self.proof,
             whole=".radius",
         )
+
+
+def balls_around(
+    middle: Trajectory, radii: Sequence[float], proof: tuple[str, ...], **sets: Any
+) -> Enclosure:
+    """Return the enclosure with given midpoints and radii of the weights."""
+    ends = [product_radius(middle, n, radius) for n, radius in enumerate(radii)]
+    return Enclosure(middle, np.array(radii), np.array(ends), proof, **sets)
+
+
+def product_radius(middle: Trajectory, index: int, radius: float) -> float:
+    """Bound how far W can be from its midpoint, the rounding of which is included."""
+    with ALONE, workbits(2 * middle.context.prec):
+        weights = [as_matrix(weight[index]) for weight in middle.weights]
+        regions = Regions(end_to_end_program(middle.flow), weights)
+        rounding = size_of([regions.centres[0] - as_matrix(middle.end_to_end[index])])
+        (moved,) = regions.spreads([arb(float(radius))] * len(weights))
+        return upward(moved + rounding)
 
 
 def _short(t: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from math import ceil, inf, log
+from math import log
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind_moving
 from symflow.precision.arithmetics import Flint, HighPrecision
+from symflow.precision.chained import relative, with_spare_digits
 from symflow.precision.growth import forecast
 from symflow.precision.plan import make_plan
 from symflow.precision.run import Run
@@ -26,8 +27,6 @@ from symflow.trajectory import Trajectory
 
 #: A drawn start is correct to this many digits more than the trajectory.
 GUARD_DIGITS = 30
-#: Digits by which the pieces of a curriculum are more accurate at first.
-SPARE_DIGITS = 10
 #: How often an integration is repeated with more bits.
 ATTEMPTS = 3
 
@@ -127,31 +126,21 @@ def _chained(
     alike: Any, data: Curriculum, init: Any, t: Any, digits: int
 ) -> Trajectory:
     """Integrate piece by piece, with more digits until those asked for are left."""
-    digits, more = whole(digits, "precise(digits=…)", most=MOST_DIGITS), SPARE_DIGITS
+    digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
 
-    def follow(part: Any, start: Any, times: Any, runs: list[Any]) -> Trajectory:
-        run: Trajectory = alike(part, start, times, digits=digits + more)
-        seen = forecast(run.problem.floats, float(times[-1]))
-        grown = 2.0 ** (seen.growth_at(times[-1]) / log(2) + seen.spread)
-        before = grown * runs[-1].error if runs else 0.0
-        return replace(run, digits=digits, error=run.error + before)
+    def attempt(wanted: int) -> tuple[Trajectory, float]:
+        def follow(part: Any, start: Any, times: Any, runs: list[Any]) -> Trajectory:
+            run: Trajectory = alike(part, start, times, digits=wanted)
+            seen = forecast(run.problem.floats, float(times[-1]))
+            grown = 2.0 ** (seen.growth_at(times[-1]) / log(2) + seen.spread)
+            before = grown * runs[-1].error if runs else 0.0
+            return replace(run, digits=digits, error=run.error + before)
 
-    for _ in range(ATTEMPTS):
         run = data.run(init, t, "precise", follow)
-        missing = max(map(_missing, run.pieces)) + digits
-        if missing <= 0:
-            return run
-        more += ceil(missing) + 1
-    msg = f"precise(digits={digits}): errors grow too much along the curriculum"
-    raise PrecisionLost(msg)
+        errors = (relative([p.error] * len(p.t), p) for p in run.pieces)
+        return run, max(errors)
 
-
-def _missing(run: Trajectory) -> float:
-    """Return log10 of the error relative to the weights, at the time it is largest."""
-    sizes = [max(abs(w[k]).max() for w in run.weights) for k in range(len(run.t))]
-    context: Any = run.context
-    least = min(sizes)
-    return float(context.log10(context.mpf(run.error) / least)) if least else -inf
+    return with_spare_digits(attempt, digits, "precise")
 
 
 def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:
