@@ -285,3 +285,17 @@ def test_the_limit_on_one_data_set_is_not_that_of_the_curriculum():
     run = sf.simulate(flow, sf.Curriculum((first, 40), (second, 60)), start, [0, 100])
     assert len(sf.validate([bias], run).rows) == 1
     assert len(sf.validate([bias], run.pieces[0]).rows) == 2
+
+
+def test_somebody_s_claim_about_one_data_set_is_not_held_against_several():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    lesson = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[1]]), 2))
+    given = flow, lesson, [[[1]], [[1]]], [1, 3]
+    run, ball = sf.simulate(*given), sf.enclose(*given, digits=12)
+    for claim in (sf.claim(flow, rate=4), sf.claim(flow, limit=[[2]])):
+        rows = sf.validate([claim], run, ball).rows
+        said = [row.status for row in rows if row.claim.startswith("claim")]
+        assert said
+        assert all("the run changes its data" in status for status in said)
+        with pytest.raises(sf.InvalidArgument, match="the run changes its data"):
+            sf.certify(claim, ball)

@@ -75,7 +75,7 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def read(claim: Any, path: Any, *arguments: Any, **named: Any) -> Any:
         expect(path, "t", f"{method.__name__}(run)", "a trajectory")
-        amiss = _other_motion(claim, path)
+        amiss = other_motion(claim, path)
         if amiss and method.__name__ == "mismatch":
             return amiss
         if amiss:
@@ -92,10 +92,11 @@ def _reading(method: Callable[..., Any]) -> Callable[..., Any]:
     return read
 
 
-def _other_motion(claim: Any, path: Any) -> str:
+def other_motion(claim: Any, path: Any) -> str:
     """Say why a path does not move as a claim assumes: with momentum, or without."""
     ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
-    if getattr(path, "pieces", ()) and own is not claim:
+    read = own is not claim or getattr(claim, "reads_data", False)
+    if getattr(path, "pieces", ()) and read:
         return "the claim is about one data set, the run changes its data"
     if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
         return ""
@@ -203,7 +204,7 @@ class Claim(Displayed, Typeset):
         path : Path
             A trajectory.
         """
-        return _other_motion(self, path)
+        return other_motion(self, path)
 
     def magnification(self, path: Path) -> Array:
         """Return by how much residuals magnify the relative error of the weights.

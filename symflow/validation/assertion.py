@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from symflow.claims import Claim, Hypothesis, Reference, Status
 
 #: Who claims what has no other source.
@@ -14,6 +16,8 @@ class Assertion(Claim):
     source: Reference
     hypotheses: tuple[Hypothesis, ...] = ()
     status = Status.ASSERTED
+    #: Whether runs whose data change are not what it speaks of.
+    reads_data: ClassVar[bool] = True
     #: What is known without data and start.
     verdict: Status = Status.UNDECIDED
 

@@ -14,6 +14,7 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
+from symflow.claims.claim import other_motion
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.least_squares import least_squares
@@ -224,7 +225,7 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     Of claims without a `limit` nothing is said; it is one row at most, and not checked
     where a run of finite times has not settled.
     """
-    compared = _has_limit_row(claim) and not claim.mismatch(route)
+    compared = _has_limit_row(claim) and not other_motion(claim, route)
     found = _settled(claim, route) if compared else None
     if found is None:
         return []
