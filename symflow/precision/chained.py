@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from symflow.curriculum import ChainedRun, Curriculum
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow.problem import Problem
+from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure, balls_around
 from symflow.trajectory import Trajectory
 
@@ -93,10 +94,13 @@ def enclosed_along(
 def _joined(middle: ChainedRun, balls: list[Enclosure], first: Problem) -> Enclosure:
     """Return the balls at the times of the whole."""
     radii = []
-    for time in middle.t:
+    for index, time in enumerate(middle.t):
         piece, begun = middle.place(time)
         ball = balls[piece]
-        radii.append(float(ball.radius[list(ball.t).index(time - begun)]))
+        at = list(ball.t).index(time - begun)
+        ends = [w[at] for w in ball.weights], [w[index] for w in middle.weights]
+        with ALONE, workbits(middle.context.prec + 64):  # joining rounds the midpoints
+            radii.append(upward(distance_between(*ends) + float(ball.radius[at])))
     said = "; then ".join(dict.fromkeys(ball.proof[0] for ball in balls))
     handed = "along a curriculum: each piece from all of the ball before it"
     proof = (said, *balls[0].proof[1:], handed)
