@@ -1,8 +1,7 @@
 """Digits along a curriculum, and a ball that is handed over where the data change.
 
-The ball at the end of a piece holds the true point, and the next one has its midpoint,
-a dyadic number, for its start and its radius for the error to begin with.  That is the
-set of all points the piece before allows, and no box is put around it.
+The ball at the end of a piece holds the true point.  The next one has its midpoint, a
+dyadic number, for its start and its radius for the error to begin with: no box.
 """
 
 from __future__ import annotations
@@ -64,11 +63,10 @@ def enclosed_along(
     first: Problem,
     progress: Any = None,
 ) -> Enclosure:
-    """Enclose piece by piece.
+    """Enclose piece by piece, without `progress`, which raises InvalidArgument.
 
     `enclosed` does so for a problem from all points within a reach of its start, and
     `bound` makes the problem of data and a start; that of the first piece is given.
-    There is no `progress`, which raises InvalidArgument.
     """
     if progress is not None:
         msg = "enclose(flow, Curriculum(…)): has no progress"
