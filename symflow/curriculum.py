@@ -169,7 +169,7 @@ class ChainedRun(Trajectory):
 
 
 def _joined(pieces: list[Trajectory], kept: list[list[int]], times: Any) -> ChainedRun:
-    # in the arithmetic of most bits nothing is rounded
+    # fixed-point entries may have more bits than any arithmetic: they are rounded
     last = max(pieces, key=lambda piece: getattr(piece.context, "prec", 0))
     columns = zip(*(piece.weights for piece in pieces), strict=True)
     parts = [[last.lift(w[k]) for w, k in zip(c, kept, strict=True)] for c in columns]

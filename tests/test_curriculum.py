@@ -139,6 +139,24 @@ def test_sets_grow_on_the_way_out_of_a_saddle(pieces):
     assert 0.001 < ball.radius[1] < 0.003
 
 
+def test_midpoints_that_joining_rounds_stay_within_their_balls():
+    """Fixed-point entries have more bits than the arithmetic that they are shown in."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 2), sf.SquaredLoss())
+
+    def eighths(*rows):
+        return [[Fraction(entry, 8) for entry in row] for row in rows]
+
+    first = sf.Dataset(eighths([-6], [-2], [2]), eighths([5, -1], [-8, 8], [8, 0]))
+    second = sf.Dataset(eighths([-6], [-3], [-8]), eighths([3, 4], [-3, 0], [-7, 2]))
+    third = sf.Dataset(eighths([-4], [-7], [-6]), eighths([-8, -4], [7, 4], [-4, 5]))
+    quarters = (Fraction(n, 4) for n in (2, 6, 1))
+    lesson = sf.Curriculum(*zip((first, second, third), quarters, strict=True))
+    times = [Fraction(n, 8) for n in (4, 17, 18)]
+    arguments = flow, lesson, [eighths([5], [5])], times
+    ball = sf.enclose(*arguments, digits=12)
+    assert ball.contains(sf.precise(*arguments, digits=40))
+
+
 def test_balls_of_degenerate_curricula():
     flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     same, thirds = sf.whitened([[2]]), [[[Fraction(1, 3)]], [[Fraction(2, 3)]]]

@@ -1,8 +1,7 @@
 """Digits along a curriculum, and a ball that is handed over where the data change.
 
-The ball at the end of a piece holds the true point, and the next one has its midpoint,
-a dyadic number, for its start and its radius for the error to begin with.  That is the
-set of all points the piece before allows, and no box is put around it.
+The ball at the end of a piece holds the true point.  The next one has its midpoint, a
+dyadic number, for its start and its radius for the error to begin with: no box.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 from symflow.curriculum import ChainedRun, Curriculum
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow.problem import Problem
+from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure, balls_around
 from symflow.trajectory import Trajectory
 
@@ -63,11 +63,10 @@ def enclosed_along(
     first: Problem,
     progress: Any = None,
 ) -> Enclosure:
-    """Enclose piece by piece.
+    """Enclose piece by piece, without `progress`, which raises InvalidArgument.
 
     `enclosed` does so for a problem from all points within a reach of its start, and
     `bound` makes the problem of data and a start; that of the first piece is given.
-    There is no `progress`, which raises InvalidArgument.
     """
     if progress is not None:
         msg = "enclose(flow, Curriculum(…)): has no progress"
@@ -93,10 +92,13 @@ def enclosed_along(
 def _joined(middle: ChainedRun, balls: list[Enclosure], first: Problem) -> Enclosure:
     """Return the balls at the times of the whole."""
     radii = []
-    for time in middle.t:
+    for index, time in enumerate(middle.t):
         piece, begun = middle.place(time)
         ball = balls[piece]
-        radii.append(float(ball.radius[list(ball.t).index(time - begun)]))
+        at = list(ball.t).index(time - begun)
+        ends = [w[at] for w in ball.weights], [w[index] for w in middle.weights]
+        with ALONE, workbits(middle.context.prec + 64):  # joining rounds the midpoints
+            radii.append(upward(distance_between(*ends) + float(ball.radius[at])))
     said = "; then ".join(dict.fromkeys(ball.proof[0] for ball in balls))
     handed = "along a curriculum: each piece from all of the ball before it"
     proof = (said, *balls[0].proof[1:], handed)

@@ -120,8 +120,7 @@ def enclose(
     flow : GradientFlow
         The flow of a network with a convex loss.
     data : Dataset, Moments or Curriculum
-        What is learned; of several data sets each starts from all points that the ball
-        at the end of the one before allows.
+        What is learned; each data set from all points that the ball before it allows.
     init : Init or sequence of array_like
         A rule, or the weights (W_1, …, W_L) at t = 0.
     t : number or sequence of numbers

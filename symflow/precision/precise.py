@@ -137,8 +137,7 @@ def _chained(
             return replace(run, digits=digits, error=run.error + before)
 
         run = data.run(init, t, "precise", follow)
-        errors = (relative([p.error] * len(p.t), p) for p in run.pieces)
-        return run, max(errors)
+        return run, max(relative([p.error] * len(p.t), p) for p in run.pieces)
 
     return with_spare_digits(attempt, digits, "precise")
 
