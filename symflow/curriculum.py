@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, whole
 from symflow.algebra.threads import cached_property
 from symflow.codegen.objective import Objective
 from symflow.errors import InvalidArgument
@@ -126,7 +126,7 @@ class ChainedRun(Trajectory):
         piece : int
             Which of the data, counted from 0.
         """
-        return Objective(self.pieces[piece].problem)(self.weights, self.context)
+        return Objective(self._piece(piece).problem)(self.weights, self.context)
 
     def forgetting(self, piece: int = 0) -> Any:
         """Return by how much the loss on earlier data has grown since they were left.
@@ -136,13 +136,17 @@ class ChainedRun(Trajectory):
         piece : int
             Which of the data, counted from 0.
         """
-        left, last = (self.pieces[k].weights for k in (piece, -1))
-        objective = Objective(self.pieces[piece].problem)
+        left, last = self._piece(piece).weights, self.pieces[-1].weights
+        objective = Objective(self._piece(piece).problem)
         before, now = (
             objective([self.lift(w[-1:]) for w in weights], self.context)[0]
             for weights in (left, last)
         )
         return now - before
+
+    def _piece(self, piece: int) -> Trajectory:
+        last = len(self.pieces) - 1
+        return self.pieces[whole(piece, "run of a curriculum, piece", 0, last)]
 
     def sharpness(self, t: Any) -> Any:
         """Return the sharpness of the loss of the time, as `Trajectory.sharpness`.

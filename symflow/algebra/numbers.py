@@ -250,7 +250,7 @@ def to_float(value: Any) -> float:
     try:
         return float(Fraction(*ratio))
     except OverflowError:
-        msg = f"to_float(value): {value!r} is beyond the range of floats"
+        msg = f"to_float(value): {shown(value)} is beyond the range of floats"
         raise InvalidArgument(msg) from None
 
 

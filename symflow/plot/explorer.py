@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
+from symflow.algebra.numbers import to_float, whole
 from symflow.convergence import rates
 from symflow.convergence.bound import LossBound
 from symflow.data import Dataset, Moments
@@ -27,6 +28,9 @@ from symflow.solutions import solve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: e^imbalance times a weight is a float.
+MOST_IMBALANCED = 300
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,6 +84,10 @@ class Explorer:
         from matplotlib.figure import Figure
 
         flow = self._turned(depth, decay)
+        imbalance = to_float(imbalance)
+        if not abs(imbalance) <= MOST_IMBALANCED:
+            msg = f"explore(…).update(imbalance={imbalance!r}): is at most 300"
+            raise InvalidArgument(msg)
         rule = spectral_init(scale) if _is_dense(flow) else gaussian_init(scale, rng=0)
         start = [*rule.draw(flow.network, self.data)]
         if len(start) > 1:
@@ -101,10 +109,10 @@ class Explorer:
 
     def _turned(self, depth: int | None, decay: float | None) -> GradientFlow:
         network, objective = self.flow.network, self.flow.loss
-        if depth not in (None, *self.depths):
+        if depth is not None and whole(depth, "depth") not in self.depths:
             msg = f"explore(…).update(depth={depth!r}): needs one of {self.depths}"
             raise InvalidArgument(msg)
-        if depth not in (None, len(self.flow.state)):
+        if depth is not None and depth != len(self.flow.state):
             first, hidden, *_, last = network.widths
             network = LinearNetwork(first, *[hidden] * (depth - 1), last)
         if decay is not None:

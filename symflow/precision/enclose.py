@@ -267,7 +267,9 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
 def _read_times(t: Any) -> tuple[tuple[Fraction, ...], bool]:
     """Return the finite times, and whether the last one is t = ∞."""
     points = time_points(t)
-    endless = bool(points) and np.ndim(points[-1]) == 0 and bool(points[-1] == inf)
+    single = bool(points) and np.ndim(points[-1]) == 0
+    single = single and not isinstance(points[-1], np.void)  # which compares with none
+    endless = single and bool(points[-1] == inf)
     finite = points[:-1] if endless else points
     return as_times(finite, "enclose") if finite or not endless else (), endless
 

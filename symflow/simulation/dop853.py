@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from symflow.errors import IntegrationFailed
 from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import (
     FINER,
@@ -24,6 +25,7 @@ from symflow.simulation.methods import (
     absolute,
     check_tolerances,
     next_step,
+    stuck,
 )
 from symflow.simulation.system import Floats, System
 from symflow.simulation.tableau import tableau
@@ -119,6 +121,8 @@ class DOP853(Method):
         d0, d1 = _norm(state / scale), _norm(rate / scale)
         trial = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
         trial = min(trial, end)
+        if not trial > 0:
+            raise IntegrationFailed(stuck(0.0, end))
         d2 = _norm((stages.evaluate(state + trial * rate) - rate) / scale) / trial
         top = max(d1, d2)
         second = max(1e-6, 1e-3 * trial) if top <= 1e-15 else (0.01 / top) ** (1 / 8)

@@ -26,6 +26,10 @@ RUN = sf.simulate(*PROBLEM, [0, 1])
 LAWS = sf.conserved(FLOW)
 BOUND = sf.rates(*PROBLEM)[0]
 BALL = sf.enclose(*PROBLEM, [1], digits=15)
+BALL_FLOW = sf.heavy_ball(FLOW.network, FLOW.loss, 1)
+LESSON = sf.Curriculum((DATA, 1), (sf.whitened([[0.5, 1.0]]), 2))
+CHAINED = sf.simulate(FLOW, LESSON, INIT, [0, 2])
+BOX = [[sf.interval(1, 2), 0], [0, 1]], [[1, 0]]
 DESCENT = sf.gradient_descent(FLOW.network, FLOW.loss)
 BALANCED = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
 APART = ([[0.5], [0.5]], [[0.0], [0.0]])
@@ -161,6 +165,11 @@ ANSWERS = (
     verb("companions", *PROBLEM, rng=0),
     verb("saddle_to_saddle", BALANCED, DATA, positive=False),
     verb("claim", FLOW, conserved=LAWS[0].expr, source=sf.Reference("A", "B", "", 1)),
+    verb("claim", FLOW, limit=[[1, 0]]),
+    verb("claim", FLOW, rate=1),
+    verb("claim", FLOW, mode_ode=sympy.Symbol("w")),
+    verb("interval", 0, 1),
+    verb("Curriculum", (DATA, 1), (DATA, 2)),
     verb("cite", SOLUTION),
     verb("register", type(SOLUTION)),
     verb("gradient", sympy.Trace(W.T * W), W, check=True),
@@ -189,7 +198,16 @@ NUMBERS = (
         digits=20,
         **NONE(("rng", "arithmetic", "progress", "resume")),
     ),
-    verb("enclose", *PROBLEM, [1], digits=15, rng=None, progress=None),
+    verb("enclose", *PROBLEM, [1], digits=15, pieces=1, rng=None, progress=None),
+    verb("simulate", BALL_FLOW, DATA, INIT, [0, 1], method=None),
+    verb("precise", BALL_FLOW, DATA, INIT, [0, 1], digits=20),
+    verb("simulate", FLOW, LESSON, INIT, [0, 2]),
+    verb("enclose", FLOW, LESSON, INIT, [2], digits=15),
+    verb("basin", FLOW, DATA, BOX, pieces=1),
+    verb("explore", FLOW, DATA, 1),
+    method(sf.explore(FLOW, DATA, 1), "update", 0.1, 0, depth=None, decay=None),
+    method(CHAINED, "loss_on", 0),
+    method(CHAINED, "forgetting", 0),
     verb("certify", LAWS[0], *PROBLEM, [1], digits=15, rng=None),
     verb("certify", LAWS[0], BALL),
     verb("crosscheck", *PROBLEM, [0, 1], digits=15, rng=None),
@@ -260,6 +278,7 @@ OUTWARD = (
     verb("load", "flow.npz", limit=10**6),
     verb("audit", "claims.toml"),
     Verb("atlas", some_of_the_atlas, ("linear",), (("digits", 9), ("progress", None))),
+    verb("plot.forgetting", CHAINED, ax=None),
     verb("plot.loss", RUN, ax=None, limit=None, xscale=None),
     verb("plot.modes", RUN, SOLUTION, ax=None, xscale=None),
     verb("plot.singular_values", RUN, ax=None, xscale=None),
