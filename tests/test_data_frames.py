@@ -190,7 +190,7 @@ def test_inputs_that_cannot_be_whitened_are_named(rng):
 def test_refusals_say_what_to_write():
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
     pair = [[1.0, 2.0], [0.0, 1.0]], [1.0, 2.0]
-    with pytest.raises(sf.InvalidArgument, match=r"got tuple\. Write Dataset\(X, Y\)"):
+    with pytest.raises(sf.InvalidArgument, match=r"as Dataset\(X, Y\); got"):
         sf.simulate(flow, pair, ([[1, 1]],), [0, 1])
     with pytest.raises(sf.InvalidArgument, match="fill or drop them"):
         sf.Dataset(np.ma.masked_array(pair[0], [[1, 0], [0, 0]]), pair[1])

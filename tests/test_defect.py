@@ -27,7 +27,7 @@ def polynomial(problem, seed):
 
     engine = FixedPoint(BITS)
     system = SeriesSystem.of(problem, engine, ORDER, 40)
-    series = system._expand(system.start(-3.0).weights, -3.0)
+    series = system._expand(system.start(-3.0), -3.0)
     unit, terms = series
     exact = engine.coefficients(terms)
     noise = np.random.default_rng(seed).integers(-(2**30), 2**30, exact.nrows() * 99)

@@ -49,14 +49,14 @@ def test_a_closed_form_is_drawn_on_top_and_bounds_beside():
     assert all(np.all(bound >= measured * (1 - 1e-9)) for bound in bounds)
 
 
-def test_decay_changes_where_the_flow_ends_and_leaves_no_closed_form():
-    left, right = sf.explore(FLOW, DATA, TIMES).update(0.2, decay=0.1).axes
+def test_decay_of_imbalanced_layers_leaves_no_closed_form():
+    left, right = sf.explore(FLOW, DATA, TIMES).update(0.2, 0.3, decay=0.1).axes
     flow = sf.gradient_flow(NET, sf.SquaredLoss(l2=0.1))
-    run = sf.simulate(flow, DATA, weights(0.2, 0), TIMES)
+    run = sf.simulate(flow, DATA, weights(0.2, 0.3), TIMES)
     assert np.allclose(heights(left)[0], run.singular_values[:, 0])
     assert "no closed form" in left.get_title()
     assert np.allclose(heights(right)[0], run.loss)
-    kept = sf.explore(flow, DATA, TIMES).update(0.2).axes[0]
+    kept = sf.explore(flow, DATA, TIMES).update(0.2, 0.3).axes[0]
     assert np.array_equal(heights(kept)[0], heights(left)[0])
 
 

@@ -379,6 +379,7 @@ def test_symbols_are_specialised_to_numbers():
     assert at.entries() == flow.entries((3, 2, 1)).__class__(
         at.entries().state,
         tuple(e.subs({"lambda": sympy.Rational(1, 2)}) for e in at.entries().rhs),
+        at.entries().matrices,
     )
 
 

@@ -270,7 +270,7 @@ def test_a_mode_that_dies_as_a_power_of_t_has_no_enclosed_limit():
     remainder = FadingRemainder(bind(flow, sf.whitened([[2]]), [[[1]], [[1]]]))
     near = [np.array([[arb(1) / 1000]], dtype=object)] * 2
     with pytest.raises(sf.PrecisionLost, match="dying as a power of t"):
-        remainder.length(near, arb(0))
+        remainder.distance(near, arb(0))
 
 
 def test_one_layer_is_predicted_to_end_at_the_ridge_solution():

@@ -105,7 +105,8 @@ class FadingRemainder:
         (force,) = evaluate(self._force, [*weights, *data], to_arb)
         sigma_xx, rows, moves = data[0], [], []
         for unit in _units([weight.shape for weight in weights]):
-            *bent, moved = evaluate(self._bends, [*weights, force, *unit], to_arb)
+            inputs = [*weights, force, *unit, *data]
+            *bent, moved, _ = evaluate(self._bends, inputs, to_arb)
             rows.append(np.concatenate([part.ravel() for part in bent]))
             moves.append(moved)
         bend = np.stack(rows)

@@ -270,7 +270,29 @@ def variants(shared: Shared) -> dict[str, Question]:
         made = sf.Moments(np.eye(2) * digits, [[1.0, 0.5]])
         return loaded.sigma_yx, made.sigma_xx, labelled.moments().sigma_yx
 
+    def of_sets(digits: int) -> Any:
+        low = F(1, digits)
+        side = sf.interval(low, 2 * low)
+        box = ([[side, 0], [0, 1]], [[side, 0]])
+        one = sf.whitened([[2.0, 1.0]])
+        return sf.enclose(flow, one, box, low, digits=digits), str(
+            sf.basin(flow, one, box, 2)
+        )
+
+    def chained(digits: int) -> Any:
+        lesson = sf.Curriculum((data, F(1, 2)), (sf.whitened([[0.5, 1.0]]), 1))
+        run = sf.precise(flow, lesson, start, [F(1, digits), 1], digits=digits)
+        heavy = sf.precise(ball, data, start, F(1, digits), digits=digits)
+        return run, run.forgetting(), heavy
+
+    def explored(digits: int) -> Any:
+        left, right = sf.explore(flow, data, 1).update(1 / digits).axes
+        return [line.get_ydata() for line in (*left.lines, *right.lines)]
+
     return {
+        "sets": of_sets,
+        "curriculum, momentum": chained,
+        "sliders": explored,
         "initializations": drawn,
         "sweep": swept,
         "methods": by_methods,

@@ -29,7 +29,8 @@ BALL = sf.enclose(*PROBLEM, [1], digits=15)
 BALL_FLOW = sf.heavy_ball(FLOW.network, FLOW.loss, 1)
 LESSON = sf.Curriculum((DATA, 1), (sf.whitened([[0.5, 1.0]]), 2))
 CHAINED = sf.simulate(FLOW, LESSON, INIT, [0, 2])
-BOX = [[sf.interval(1, 2), 0], [0, 1]], [[1, 0]]
+BOX = [[sf.interval(1, 2), 0], [0, 1]], [[sf.interval(1, 2), 0]]
+MAP = sf.basin(FLOW, DATA, BOX, 1)
 DESCENT = sf.gradient_descent(FLOW.network, FLOW.loss)
 BALANCED = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
 APART = ([[0.5], [0.5]], [[0.0], [0.0]])
@@ -278,6 +279,7 @@ OUTWARD = (
     verb("load", "flow.npz", limit=10**6),
     verb("audit", "claims.toml"),
     Verb("atlas", some_of_the_atlas, ("linear",), (("digits", 9), ("progress", None))),
+    verb("plot.basin", MAP, ax=None),
     verb("plot.forgetting", CHAINED, ax=None),
     verb("plot.loss", RUN, ax=None, limit=None, xscale=None),
     verb("plot.modes", RUN, SOLUTION, ax=None, xscale=None),
