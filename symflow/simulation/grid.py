@@ -72,8 +72,8 @@ class Grid(Displayed, Mapping[Any, Sweep]):
         Returns
         -------
         pandas.DataFrame
-            The columns of `Sweep.to_frame` after those of the axes; modes that a
-            narrower network does not have are NaN.
+            The columns of a sweep's ``to_frame()`` after those of the axes; modes that
+            a narrower network does not have are NaN.
 
         Raises
         ------
