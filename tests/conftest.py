@@ -53,9 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def global_state() -> Iterator[None]:
-    """Fail a test that leaves a global precision or error state changed."""
+    """Fail a test that leaves a global precision or error state changed.
+
+    Figures are closed, for matplotlib warns of many, whichever test opened them.
+    """
     before = _global_state()
     yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
     after = _global_state()
     _restore(before)
     changed = {key: after[key] for key in before if after.get(key) != before[key]}

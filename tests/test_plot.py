@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -36,13 +34,6 @@ def sharp() -> sf.Trajectory:
 @pytest.fixture
 def ax() -> Axes:
     return Figure().subplots()
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures() -> Iterator[None]:
-    pyplot.close("all")
-    yield
-    pyplot.close("all")
 
 
 def finite(line: mpl.lines.Line2D) -> np.ndarray:
