@@ -139,8 +139,8 @@ def test_a_script_sends_its_own_rule_once_to_each_worker(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="needs process groups")
 def test_control_c_says_what_is_kept_and_workers_say_nothing(tmp_path):
     running = start_script(tmp_path, 0.2)
-    # The line of a worker: the first run begins.
-    assert running.stdout.readline() == "BLAS threads: 1\n"
+    # The line of a worker, or of two at once: the first run begins.
+    assert running.stdout.readline().startswith("BLAS threads:")
     os.killpg(running.pid, signal.SIGINT)
     _, complaints = running.communicate()
     assert complaints.count("Traceback") == 1
