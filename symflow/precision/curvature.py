@@ -12,13 +12,14 @@ for models with few parameters that are no products of layers; `hessian` is chea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import sympy
 from flint import arb_mat
 
+from symflow.algebra.arrays import Array
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.codegen import Program, lower
@@ -119,12 +120,14 @@ def _flat(matrices: Sequence[Any]) -> list[Any]:
     return [entry for matrix in matrices for entry in matrix.entries()]
 
 
-def unit_directions(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
-    """Return the unit directions in the space of all weights."""
+def unit_directions(
+    shapes: Sequence[tuple[int, ...]], made: Callable[[Array], Any] = as_matrix
+) -> list[list[Any]]:
+    """Return the unit directions in the space of all weights, as matrices so made."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum(sizes)[:-1]
     units = []
     for direction in np.eye(sum(sizes), dtype=int):
         parts = zip(np.split(direction, ends), shapes, strict=True)
-        units.append([as_matrix(part.reshape(shape)) for part, shape in parts])
+        units.append([made(part.reshape(shape)) for part, shape in parts])
     return units

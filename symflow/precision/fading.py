@@ -35,7 +35,7 @@ from symflow.precision.balls import (
     to_arb_array,
     workbits,
 )
-from symflow.precision.curvature import second_derivative_program
+from symflow.precision.curvature import second_derivative_program, unit_directions
 from symflow.precision.growth import force_program
 from symflow.precision.limit import inflated, middle_of
 
@@ -103,17 +103,16 @@ class FadingRemainder:
     def _slope(self, weights: list[Array], data: list[Array]) -> Any:
         """Return a lower bound of c."""
         (force,) = evaluate(self._force, [*weights, *data], to_arb)
-        sigma_xx, rows, moves = data[0], [], []
-        for unit in _units([weight.shape for weight in weights]):
+        rows, moves, pulls = [], [], []
+        for unit in unit_directions([w.shape for w in weights], to_arb_array):
             inputs = [*weights, force, *unit, *data]
-            *bent, moved, _ = evaluate(self._bends, inputs, to_arb)
+            *bent, moved, pulled = evaluate(self._bends, inputs, to_arb)
             rows.append(np.concatenate([part.ravel() for part in bent]))
-            moves.append(moved)
-        bend = np.stack(rows)
-        seen = np.stack([(move @ sigma_xx).ravel() for move in moves])
-        flat = np.stack([move.ravel() for move in moves])
+            moves.append(moved.ravel())
+            pulls.append(pulled.ravel())
+        bend, flat, pull = np.stack(rows), np.stack(moves), np.stack(pulls)
         one = to_arb_array(np.eye(len(bend)))
-        hessian = seen @ flat.T + self._decay * one - (bend + bend.T) / 2
+        hessian = self._decay * one - pull @ flat.T - (bend + bend.T) / 2
         turns = _turns(weights)
         if turns:
             gauge = np.stack(turns, axis=1)
@@ -134,15 +133,3 @@ def _turns(weights: list[Array]) -> list[Array]:
             turned[layer + 1][:, j], turned[layer + 1][:, i] = -after[:, i], after[:, j]
             found.append(np.concatenate([part.ravel() for part in turned]))
     return found
-
-
-def _units(shapes: list[tuple[int, ...]]) -> list[list[Array]]:
-    """Return the unit directions in the space of all weights."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    return [
-        [
-            to_arb_array(part.reshape(shape))
-            for part, shape in zip(np.split(unit, ends[:-1]), shapes, strict=True)
-        ]
-        for unit in np.eye(int(ends[-1]))
-    ]
