@@ -16,7 +16,12 @@ import scipy.optimize
 from flint import fmpq_mat
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.euclidean_margin import ZERO, Widest, as_fmpq, least_euclidean
+from symflow.bias.euclidean_margin import (
+    ZERO,
+    Widest as Widest,
+    as_fmpq,
+    least_euclidean as least_euclidean,
+)
 from symflow.bias.exact_program import (
     MOST_ENTRIES,
     Corner,
@@ -313,6 +318,3 @@ def stationarity(
         return residual
     force = np.abs(columns.conj().T @ multipliers)
     return max(residual, float(np.max(force)) - 1)
-
-
-__all__ = ["Widest", "least_euclidean", "least_moduli", "stationarity"]
