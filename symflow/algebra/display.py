@@ -57,11 +57,6 @@ def marked(value: Any) -> str:
     r"""Return one line on a value, as `Marked` where it has mathematics.
 
     That is a formula, or what has a `_line` of its own; else its `str` is taken.
-
-    Examples
-    --------
-    >>> marked(sympy.Symbol("lambda")).markdown
-    '$\\displaystyle \\lambda$'
     """
     if isinstance(value, sympy.Basic):
         text, typeset = inline(value), latex(value)
@@ -205,13 +200,7 @@ class Displayed(ABC):
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with columns below each other, two spaces in.
-
-    Examples
-    --------
-    >>> aligned([("a", "1"), ("long", "2")])
-    ['  a     1', '  long  2']
-    """
+    """Return rows as lines with columns below each other, two spaces in."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
@@ -220,13 +209,6 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     r"""Return a table in Markdown; its text is escaped.
 
     The `header` is empty for a table without.
-
-    Examples
-    --------
-    >>> print(markdown_table(["name", "size"], [["max|W|", "2"]]))
-    | name | size |
-    | :--- | :--- |
-    | max\|W\| | 2 |
     """
     body = [[_BARE_BAR.sub(r"\\vert ", escaped(cell)) for cell in row] for row in rows]
     columns = max(map(len, [header, *body]))
@@ -235,13 +217,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def escaped(text: Any) -> str:
-    r"""Return text that Markdown shows as it is, or the Markdown of what is `Marked`.
-
-    Examples
-    --------
-    >>> print(escaped("w_1*w_2"))
-    w\_1\*w\_2
-    """
+    r"""Return text as Markdown shows it, or the Markdown of what is `Marked`."""
     if isinstance(text, Marked):
         return text.markdown
     return _SPECIAL.sub(r"\\\1", str(text))

@@ -61,13 +61,6 @@ def from_sympy(expression: Any) -> Node:
     ------
     NotDifferentiable
         If something else occurs, with its name.
-
-    Examples
-    --------
-    >>> from symflow.algebra import to_sympy
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> to_sympy(from_sympy(sympy.exp(sympy.Trace(A)) * A))
-    exp(Trace(A))*A
     """
     if getattr(expression, "is_Matrix", False) or isinstance(
         expression, sympy.MatrixBase

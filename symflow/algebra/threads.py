@@ -62,11 +62,6 @@ def evaluated(value: Any, digits: int, **options: Any) -> Any:
     """Return a number or formula in decimal digits, as `sympy.N` does.
 
     The `options` are those of `sympy.N`.
-
-    Examples
-    --------
-    >>> evaluated(sympy.tanh(1), 5)
-    0.76159
     """
     with ALONE:
         before = mpmath.mp.prec

@@ -216,11 +216,6 @@ def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
     ------
     InvalidArgument
         If something else occurs, or is not in the arithmetic.
-
-    Examples
-    --------
-    >>> scalar_value((1 + 4 * Z**2) / 2, {Z: sympy.Rational(1, 3)}, sympy.sympify)
-    13/18
     """
     if expression in known:
         return known[expression]

@@ -227,11 +227,6 @@ def number_in(value: Any, where: str) -> Fraction:
 
     That is an integer, or a text with arithmetic in rational numbers or a decimal.  An
     error says `where`.  Raises InvalidArgument if it is none.
-
-    Examples
-    --------
-    >>> number_in("0.1", "l2"), number_in("-2/3", "l2"), number_in(2, "l2")
-    (Fraction(1, 10), Fraction(-2, 3), Fraction(2, 1))
     """
     if type(value) is int and value.bit_length() <= 3 * LONGEST_NUMBER:
         return Fraction(value)

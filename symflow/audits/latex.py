@@ -26,13 +26,6 @@ def from_latex(text: str) -> str:
     ------
     InvalidArgument
         If a group or a command is not understood.
-
-    Examples
-    --------
-    >>> from_latex(r"\dot{W}_1 = W_2^\top (\Sigma_{yx} - W_2 W_1 \Sigma_{xx})")
-    'Wdot1=W2.T*(Sigma_yx-W2*W1*Sigma_xx)'
-    >>> from_latex(r"\sqrt{\delta^2 + 4 w^2} \frac{\sigma}{2}")
-    'sqrt(delta**(2)+4*w**(2))*((sigma)/(2))'
     """
     if not {*text} & {*"\\{"}:
         return text

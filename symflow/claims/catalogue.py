@@ -65,11 +65,6 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
 
     A theorem is listed by being there: the classes that have a source, and from which
     no other theorem derives.
-
-    Examples
-    --------
-    >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
     """
     room = import_module(package)
     names = sorted(found.name for found in iter_modules(room.__path__, f"{package}."))

@@ -140,14 +140,6 @@ def attempts(
     -------
     tuple of RateBound or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> answers = attempts(flow, sf.whitened([[2.0]]), [[[1.0]], [[1.0]]])
-    >>> print(answers[2].hypotheses[-1])
-    a positive rate: fails, rate 0
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")

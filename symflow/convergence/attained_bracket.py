@@ -44,13 +44,6 @@ def tight_start(
     ------
     InvalidArgument
         If the lengths do not fit, or r = m.
-
-    Examples
-    --------
-    >>> first, second = tight_start([15.0, 8.0, 1.0], [1.0, 1.0], [15.0, 6.0])
-    >>> least = [np.linalg.eigvalsh(g)[0] for g in (first.T @ first, second @ second.T)]
-    >>> np.round(least, 12).tolist()
-    [1.0, 3.0]
     """
     r, m, count = len(positive), len(negative), len(strengths)
     if r == m or count != min(r, m):

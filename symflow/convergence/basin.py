@@ -314,11 +314,6 @@ def escape_rate(depth: int, first: float, mode: float) -> float:
         L.
     first, mode : float
         z_1 and z_k.
-
-    Examples
-    --------
-    >>> [round(escape_rate(depth, 2.0, 0.5), 4) for depth in (2, 3, 4)]
-    [1.5, 1.1906, 1.0607]
     """
     return float(mode ** (1 - 2 / depth) * (first - mode))
 

@@ -169,14 +169,7 @@ class Setting:
 
 
 def unit_pair(matrix: Array) -> tuple[Array, Array]:
-    """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic.
-
-    Examples
-    --------
-    >>> u, v = unit_pair(np.array([[0.0, 6.0], [0.0, 8.0]]))
-    >>> u.tolist(), v.tolist()
-    ([0.6, 0.8], [0.0, 1.0])
-    """
+    """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic."""
     rows = np.abs(matrix).max(axis=1)
     row = matrix[int(np.argmax(rows))] / max(rows)  # squares of tiny numbers vanish
     v = row / (row**2).sum() ** 0.5

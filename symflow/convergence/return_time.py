@@ -99,11 +99,6 @@ def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     """Return ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to `strength`.
 
     From a start of the size `strength`, infinite by default, s ≤ 2z_1 after this time.
-
-    Examples
-    --------
-    >>> [round(return_time(depth, 2.0), 4) for depth in (2, 3, 4, 8)]
-    [0.1733, 0.0571, 0.0308, 0.0096]
     """
     from scipy.integrate import quad
 

@@ -105,16 +105,6 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
 
     That is None where the network is neither diagonal nor an orthogonally decomposable
     tensor with real factors; without `digits` the numbers are in float64.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
-    >>> data = sf.Moments([[2, 0], [0, 1]], [[1, 3]])
-    >>> found = coordinates(bind(flow, data, ([[1], [2]], [[0], [0]])))
-    >>> found.kind, found.lam.tolist(), found.overlap
-    ('product', [2.0, 1.0], 0.0)
     """
     known = _kind(problem.flow.network)
     if known is None:

@@ -109,13 +109,6 @@ def phase_of(ball: HeavyBall | PhaseFlow) -> PhaseFlow:
     ------
     InvalidArgument
         If the friction is a symbol, or c/t with a c that is not rational.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> ball = sf.heavy_ball(sf.LinearNetwork(1, 1), sf.SquaredLoss(), friction=2)
-    >>> phase_of(ball).rhs
-    (Wdot1, Sigma_yx - W1*Sigma_xx - 2*Wdot1)
     """
     if isinstance(ball, PhaseFlow):
         return ball

@@ -40,14 +40,7 @@ from symflow.progress import Told, reporter
 
 
 def entries_of(theorem: type[Theorem]) -> list[Entry]:
-    """Return the lines of one theorem: one for each of its examples.
-
-    Examples
-    --------
-    >>> from symflow.convergence import MarginRate
-    >>> [entry.key for entry in entries_of(MarginRate)]
-    ['min-margin', 'many-margin']
-    """
+    """Return the lines of one theorem: one for each of its examples."""
     return [
         entry_of(theorem, example)
         if isinstance(example, Example)

@@ -121,14 +121,7 @@ class Coverage(Displayed):
 
 
 def tabulated(entries: Iterable[Entry]) -> Coverage:
-    """Return every result of the catalogues and of the experiments in the atlas.
-
-    Examples
-    --------
-    >>> table = tabulated(())
-    >>> [item.name for item in table.results if item.kind == "limit"][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
-    """
+    """Return every result of the catalogues and of the experiments in the atlas."""
     return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
 
 

@@ -123,12 +123,6 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     layers of a dense network are the identity.
 
     The kind is a key of `SHAPES`.  Raises InvalidArgument if the kind is unknown.
-
-    Examples
-    --------
-    >>> net, start = plane_start("convolutional", 2, 0.5)
-    >>> net, start[0].ravel().tolist()
-    (ConvolutionalNetwork(2, filters=(2, 2)), [0.6, 0.25])
     """
     if kind not in SHAPES:
         msg = f"plane_experiment(kinds=…): one of {', '.join(SHAPES)}; got {kind!r}"

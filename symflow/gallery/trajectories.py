@@ -118,13 +118,7 @@ def _signed() -> Instance:
 
 
 def solution_of(name: str, given: Instance | None = None) -> Solution:
-    """Return the solution of an entry on its reference instance, or on another.
-
-    Examples
-    --------
-    >>> solution_of("RankOne").limit.round(12).tolist()
-    [[2.0, 0.0], [0.0, 0.0]]
-    """
+    """Return the solution of an entry on its reference instance, or on another."""
     here = REFERENCES[name]() if given is None else given
     answers = attempts(here.flow, here.data, here.init)
     found = next(answer for answer in answers if answer.name == name)

@@ -113,11 +113,6 @@ def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
     Raises InvalidArgument if it is neither.
-
-    Examples
-    --------
-    >>> as_init([[[1.0, 2.0]], [[3.0]]])
-    GivenInit(1×2, 1×1)
     """
     return init if isinstance(init, Init) else GivenInit(init)
 

@@ -75,12 +75,6 @@ def singular_frames(
     The matrix, shape (m, d), has floats or exact numbers.  The answer is in float64, or
     with `digits` in mpmath numbers near the float64 ones.  Right vectors of equal
     singular value also diagonalize the symmetric `metric`, shape (d, d).
-
-    Examples
-    --------
-    >>> frames = singular_frames(np.array([[0.0, 2.0], [1.0, 0.0]]))
-    >>> frames.values.tolist(), frames.right.tolist()
-    ([2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
     """
     rounded_metric = None if metric is None else to_float_array(metric)
     reference = _reference(to_float_array(matrix), rounded_metric)

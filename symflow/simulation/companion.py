@@ -138,12 +138,6 @@ def error_of(weights: Sequence[Floats], better: Sequence[Floats]) -> float:
     all times: what is small early is held to its own size.
 
     There is one array per layer, of shape (times, rows, columns).
-
-    Examples
-    --------
-    >>> good = np.array([[[1.0]], [[4.0]]])
-    >>> error_of([good + [[[0.0]], [[0.5]]]], [good])
-    1.0
     """
     pairs = list(zip(weights, better, strict=True))
     gaps = np.max([abs(one - other).max(axis=(1, 2)) for one, other in pairs], axis=0)

@@ -26,12 +26,6 @@ def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -
     """Return a sum of words in which every FᵀF is dropped.
 
     The symbols do not commute, and the `frames` are pairs F and Fᵀ.
-
-    Examples
-    --------
-    >>> v, vt, a = letters("V Vt a")
-    >>> reduced(v * vt * v * a - v * a, [(v, vt)])
-    0
     """
     before, after = None, sympy.expand(word)
     while before != after:

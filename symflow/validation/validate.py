@@ -338,11 +338,5 @@ def route_bound(route: Route) -> Any:
 
 
 def digits_of(residual: Any) -> int:
-    """Return the number of decimal digits to which a relative residual vanishes.
-
-    Examples
-    --------
-    >>> digits_of(3e-48)
-    47
-    """
+    """Return the number of decimal digits to which a relative residual vanishes."""
     return int(-WIDE.log10(residual)) if residual > 0 else MANY_DIGITS

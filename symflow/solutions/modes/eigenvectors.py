@@ -47,11 +47,6 @@ def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:
     -------
     Eigen
         Eigenvalues at the level of rounding are exactly zero.
-
-    Examples
-    --------
-    >>> [float(value) for value in symmetric_eigen(np.diag([1.0, 3.0]), 30).values]
-    [3.0, 1.0]
     """
     if not fine and len(matrix) > FINE_SIZE:
         rates, vectors = np.linalg.eigh(to_float_array(matrix))
@@ -83,13 +78,7 @@ def _eigen(matrix: Array, digits: int) -> tuple[Array, Array, Any]:
 
 
 def spare_digits(t: Any, arrays: tuple[Array, ...]) -> int:
-    """Return digits to add so that e^{rate·t} keeps those that were asked for.
-
-    Examples
-    --------
-    >>> spare_digits(1e6, (np.eye(2),))
-    21
-    """
+    """Return digits to add so that e^{rate·t} keeps those that were asked for."""
     size = max(float(np.max(np.abs(to_float_array(array)))) for array in arrays)
     magnitude = abs(to_float(t)) * size * len(arrays[0])
     return 15 + int(np.log10(max(magnitude, 1.0)))

@@ -190,14 +190,6 @@ def recurrence(
         If the start is not balanced and spectral.
     InvalidArgument
         If the step is not positive.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> gd = recurrence(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], 0.1)
-    >>> gd.strengths(1).ravel().tolist(), gd.monotone
-    ([0.25, 0.34515625000000005], True)
     """
     size = to_float(step)
     if not size > 0:

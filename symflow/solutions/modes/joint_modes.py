@@ -87,12 +87,6 @@ def joint_modes(
     -------
     JointModes
         The best candidate; its `defect` says how good it is.
-
-    Examples
-    --------
-    >>> modes = joint_modes(np.eye(2), np.diag([3.0, 1.0]), np.eye(2) / 8)
-    >>> sorted(map(float, modes.sigma)), modes.defect < 1e-25
-    ([1.0, 3.0], True)
     """
     given = (sigma_xx, sigma_yx, start, *also)
     if digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE:
