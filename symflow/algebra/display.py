@@ -100,23 +100,6 @@ class Listed(tuple[T, ...]):
 class Sheet:
     """What an object says of itself.
 
-    Parameters
-    ----------
-    title : str
-        One line.
-    formulas : tuple of sympy.Basic
-        What is asserted or derived, as mathematics.
-    rows : tuple of tuple of str
-        A table.
-    header : tuple of str
-        Names of its columns; without them the first column names the rows.
-    notes : tuple of str
-        Sentences below it.
-    whole : str
-        Where the full text is, of what is too long to be shown.
-    most : int
-        Rows that are shown; the rest is counted.
-
     Examples
     --------
     >>> print(Sheet("Trajectory", rows=(("t", "3 times"), ("error", "1e-9"))).text())
@@ -125,13 +108,15 @@ class Sheet:
       error  1e-9
     """
 
-    title: str
+    title: str  #: One line.
+    #: What is asserted or derived, as mathematics.
     formulas: tuple[sympy.Basic, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()  #: A table.
+    #: Names of its columns; without them the first column names the rows.
     header: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    whole: str = ""
-    most: int = MOST_ROWS
+    notes: tuple[str, ...] = ()  #: Sentences below it.
+    whole: str = ""  #: Where the full text is, of what is too long to be shown.
+    most: int = MOST_ROWS  #: Rows that are shown; the rest is counted.
 
     def text(self) -> str:
         """Return the sheet for a terminal."""

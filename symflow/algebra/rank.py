@@ -21,23 +21,16 @@ MOST_ENTRIES = 10_000
 
 @dataclass(frozen=True)
 class Rank:
-    """The rank of a matrix, and how it was found.
+    """The rank of a matrix, and how it was found."""
 
-    Parameters
-    ----------
-    value : int
-        The rank.
-    kept, dropped : float
-        The smallest singular value that counts and the largest that does not, of the
-        matrix with rows and columns scaled to similar size; 0 where there is none.
-    exact : bool
-        Whether it is the rank of the numbers as they were given.  Otherwise the matrix
-        has this rank up to rounding.
-    """
-
-    value: int
+    value: int  #: The rank.
+    #: `kept`, `dropped`: the smallest singular value that counts and the largest that
+    #: does not, of the matrix with rows and columns scaled to similar size; 0 where
+    #: there is none.
     kept: float
     dropped: float
+    #: Whether it is the rank of the numbers as they were given.  Otherwise the matrix
+    #: has this rank up to rounding.
     exact: bool
 
     @property

@@ -40,30 +40,14 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A problem, and what is claimed about it.
+    """A problem, and what is claimed about it."""
 
-    Parameters
-    ----------
-    title : str
-        Of the file.
-    flow : GradientFlow
-        Of the model and the loss.
-    data : Dataset or Moments, optional
-        Where the file has some.
-    start : tuple of array, optional
-        The weights at t = 0.
-    claims : tuple of mapping
-        As the file has them.
-    sha256 : str
-        Of the file.
-    """
-
-    title: str
-    flow: GradientFlow
-    data: Any
-    start: tuple[Array, ...] | None
-    claims: tuple[Table, ...]
-    sha256: str
+    title: str  #: Of the file.
+    flow: GradientFlow  #: Of the model and the loss.
+    data: Any  #: Where the file has some.
+    start: tuple[Array, ...] | None  #: The weights at t = 0.
+    claims: tuple[Table, ...]  #: As the file has them.
+    sha256: str  #: Of the file.
 
     def given(self, *parts: str) -> tuple[Any, ...]:
         """Return the flow with what a claim needs besides; HypothesisFailed without it.

@@ -36,13 +36,6 @@ from symflow.flow import GradientDescent, dotted
 class StepLaw(Claim):
     """The exact change of a quantity in one step of gradient descent.
 
-    Parameters
-    ----------
-    descent : GradientDescent
-        The dynamics.
-    law : Law
-        The quantity Q that the flow conserves, or lets decay at a known rate.
-
     Examples
     --------
     >>> import symflow as sf
@@ -51,8 +44,8 @@ class StepLaw(Claim):
     W₂ᵀW₂ − W₁W₁ᵀ changes by η²·(Ẇ₂ᵀẆ₂ − Ẇ₁Ẇ₁ᵀ) in a step
     """
 
-    descent: GradientDescent
-    law: Law
+    descent: GradientDescent  #: The dynamics.
+    law: Law  #: The quantity Q that the flow conserves, or lets decay at a known rate.
 
     @property
     def name(self) -> str:

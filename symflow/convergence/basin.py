@@ -63,15 +63,9 @@ UNITS = (sympy.Rational(3, 5), sympy.Rational(4, 5))
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InducedFlow(Theorem):
-    """W(t) = s u vᵀ moves by an equation of its own; made by `attempt`.
+    """W(t) = s u vᵀ moves by an equation of its own; made by `attempt`."""
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    """
-
-    depth: int
+    depth: int  #: L.
 
     source = EFTEKHARI_2020
     conditions = BALANCED
@@ -140,14 +134,9 @@ class InducedFlow(Theorem):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RankOneLimit(Bound, Theorem):
-    """Where the flow ends, from any start; made by `attempt`.
+    """Where the flow ends, from any start; made by `attempt`."""
 
-    Parameters
-    ----------
-    group : tuple of int
-        The numbers k, from 0, of the modes that win; empty if W → 0.
-    """
-
+    #: The numbers k, from 0, of the modes that win; empty if W → 0.
     group: tuple[int, ...]
 
     source = CHEN_2022

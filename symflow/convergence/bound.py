@@ -51,15 +51,9 @@ LATEST = 1e150
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RateBound(Bound, Theorem):
-    """A quantity falls at least exponentially along a flow.
+    """A quantity falls at least exponentially along a flow."""
 
-    Parameters
-    ----------
-    constant : float
-        The rate as the theorem gives it, before it is rounded down.
-    """
-
-    constant: float
+    constant: float  #: The rate as the theorem gives it, before it is rounded down.
 
     question = "rates"
     #: What falls.

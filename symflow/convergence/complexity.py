@@ -47,21 +47,11 @@ MOST_STEPS = 2**22
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentComplexity(Bound, Theorem):
-    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`.
+    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`."""
 
-    Parameters
-    ----------
-    accuracy : float
-        ε.
-    steps : int
-        N.
-    step : float
-        η.
-    """
-
-    accuracy: float
-    steps: int
-    step: float
+    accuracy: float  #: ε.
+    steps: int  #: N.
+    step: float  #: η.
 
     source = EFTEKHARI_2020
     question = "descent"

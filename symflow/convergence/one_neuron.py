@@ -88,28 +88,15 @@ class FirstMode:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Target and start as they were given, in mpf; made by `setting`.
+    """Target and start as they were given, in mpf; made by `setting`."""
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    values : ndarray, shape (k,)
-        The z_i that do not vanish, largest first.
-    left, right : ndarray, shapes (m, k) and (d, k)
-        p_i and q_i.
-    product : ndarray, shape (m, d)
-        W(0).
-    error : float
-        What the coefficients of W(0) are good to.
-    """
-
-    depth: int
-    values: Array
+    depth: int  #: L.
+    values: Array  #: Shape (k,): the z_i that do not vanish, largest first.
+    #: `left`, `right`, shapes (m, k) and (d, k): p_i and q_i.
     left: Array
     right: Array
-    product: Array
-    error: float
+    product: Array  #: Shape (m, d): W(0).
+    error: float  #: What the coefficients of W(0) are good to.
 
     @property
     def shape(self) -> tuple[int, int]:

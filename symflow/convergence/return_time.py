@@ -27,15 +27,9 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FarAway(Theorem):
-    """However large the start, s ≤ 2z_1 after a time that falls with depth.
+    """However large the start, s ≤ 2z_1 after a time that falls with depth."""
 
-    Parameters
-    ----------
-    time : float
-        The time after which s ≤ 2z_1.
-    """
-
-    time: float
+    time: float  #: The time after which s ≤ 2z_1.
 
     source = EFTEKHARI_2020
     contributes = "the theorem, constants ours"

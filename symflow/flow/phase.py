@@ -23,14 +23,9 @@ class PhaseFlow(GradientFlow):
     """A heavy ball as a flow of weights and velocities, bound made by `phase_of`.
 
     A friction c/t is not in the equations: whoever integrates them adds it.
-
-    Parameters
-    ----------
-    friction : sympy.Expr
-        As in `HeavyBall`.
     """
 
-    friction: sympy.Expr = sympy.S.Zero
+    friction: sympy.Expr = sympy.S.Zero  #: As in `HeavyBall`.
 
     @cached_property
     def ball(self) -> HeavyBall:

@@ -49,28 +49,15 @@ class Problem:
     """The initial value problem θ̇ = −∇ℒ(θ), θ(0) given.
 
     Made by `bind`.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow as the user gave it.
-    widths : tuple of int
-        Its widths as integers.
-    weights : tuple of arrays
-        Where the flow starts: float64, exact, or mpf.
-    data : mapping of str to array
-        The array of every data symbol, by name.
-    given : Given, optional
-        What it was bound from, to bind it again at another precision.
-    asked : AbstractNetwork, optional
-        The model whose order of weights the answers have; that of the flow by default.
     """
 
-    flow: GradientFlow
-    widths: tuple[int, ...]
-    weights: tuple[Array, ...]
-    data: dict[str, Array]
+    flow: GradientFlow  #: The flow as the user gave it.
+    widths: tuple[int, ...]  #: Its widths as integers.
+    weights: tuple[Array, ...]  #: Where the flow starts: float64, exact, or mpf.
+    data: dict[str, Array]  #: The array of every data symbol, by name.
+    #: What it was bound from, to bind it again at another precision.
     given: Given | None = None
+    #: The model whose order of weights the answers have; that of the flow by default.
     asked: AbstractNetwork | None = None
 
     @property
@@ -230,23 +217,12 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a problem was bound from, and what has been drawn of it so far.
+    """What a problem was bound from, and what has been drawn of it so far."""
 
-    Parameters
-    ----------
-    data : Dataset or Moments
-        As given.
-    init : Init
-        The rule.
-    rng : None or int
-        Overrides the random state of the rule.
-    drawn : dict of int to Problem
-        By number of digits.
-    """
-
-    data: Any
-    init: Init
-    rng: Any = None
+    data: Any  #: As given.
+    init: Init  #: The rule.
+    rng: Any = None  #: Overrides the random state of the rule.
+    #: By number of digits.
     drawn: dict[int, Problem] = field(default_factory=dict, repr=False)
 
 

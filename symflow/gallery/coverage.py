@@ -65,15 +65,9 @@ class CataloguedResult:
 
 @dataclass(frozen=True, repr=False)
 class Coverage(Displayed):
-    """The results of all catalogues; made by `coverage`.
+    """The results of all catalogues; made by `coverage`."""
 
-    Parameters
-    ----------
-    results : tuple of CataloguedResult
-        In the order of the catalogues.
-    """
-
-    results: tuple[CataloguedResult, ...]
+    results: tuple[CataloguedResult, ...]  #: In the order of the catalogues.
 
     def by_paper(self) -> dict[Reference, list[CataloguedResult]]:
         """Return the results of every paper, the oldest paper first."""

@@ -35,27 +35,13 @@ SHAPES: dict[str, Array] = {
 
 @dataclass(frozen=True, eq=False)
 class PlaneRun:
-    """One curve of the experiment.
+    """One curve of the experiment."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    depth : int
-        Number of layers.
-    alpha : float
-        Scale of the weights at the start.
-    trajectory : Trajectory
-        The float64 run.
-    bias : Prediction or None
-        The prediction of its end, where there is one at this α.
-    """
-
-    kind: str
-    depth: int
-    alpha: float
-    trajectory: Trajectory
-    bias: Prediction | None
+    kind: str  #: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    depth: int  #: Number of layers.
+    alpha: float  #: Scale of the weights at the start.
+    trajectory: Trajectory  #: The float64 run.
+    bias: Prediction | None  #: The prediction of its end, where there is one at this α.
 
     @property
     def path(self) -> Array:

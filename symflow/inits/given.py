@@ -24,12 +24,6 @@ _CALL = "init=(W_1, …, W_L)"
 class GivenInit(Init):
     """The weights W_1, …, W_L themselves.
 
-    Parameters
-    ----------
-    weights : sequence of array_like or sympy.Matrix
-        One matrix per layer; a layer of integers, fractions and SymPy numbers stays
-        exact and is rounded only to the digits that are asked for.
-
     Raises
     ------
     InvalidArgument
@@ -42,6 +36,8 @@ class GivenInit(Init):
     ['object', 'float64']
     """
 
+    #: One matrix per layer; a layer of integers, fractions and SymPy numbers stays
+    #: exact and is rounded only to the digits that are asked for.
     weights: tuple[Array, ...]
     tags = frozenset()  # nothing is declared of them; it is checked where it matters
 

@@ -39,21 +39,11 @@ ROUNDED_MODES = 16
 
 @dataclass(frozen=True, eq=False)
 class SingularFrames:
-    """The thin decomposition A = left · diag(values) · rightᵀ.
+    """The thin decomposition A = left · diag(values) · rightᵀ."""
 
-    Parameters
-    ----------
-    left : ndarray, shape (m, k)
-        Left singular vectors, k = min(m, d).
-    values : ndarray, shape (k,)
-        Singular values, largest first.
-    right : ndarray, shape (d, k)
-        Right singular vectors.
-    """
-
-    left: Array
-    values: Array
-    right: Array
+    left: Array  #: Shape (m, k): left singular vectors, k = min(m, d).
+    values: Array  #: Shape (k,): singular values, largest first.
+    right: Array  #: Shape (d, k): right singular vectors.
 
 
 @dataclass(frozen=True, eq=False)

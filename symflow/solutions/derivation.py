@@ -21,18 +21,6 @@ SEEN = 1e-20
 class Step:
     """One step of a derivation: an equation, and what has to vanish for it to hold.
 
-    Parameters
-    ----------
-    words : str
-        What is done.
-    equation : sympy.Basic
-        What one has then.
-    residual : sympy.Expr, optional
-        Zero, if the step is right; SymPy has been asked.  A step without one is not
-        proved, unless it is a definition.
-    definition : bool, keyword-only
-        Whether the equation says what a symbol is, so that there is nothing to prove.
-
     Examples
     --------
     >>> x, y = sympy.symbols("x y")
@@ -42,10 +30,13 @@ class Step:
     let: x = y (definition)
     """
 
-    words: str
-    equation: sympy.Basic
+    words: str  #: What is done.
+    equation: sympy.Basic  #: What one has then.
+    #: Zero, if the step is right; SymPy has been asked.  A step without one is not
+    #: proved, unless it is a definition.
     residual: sympy.Expr | None = None
     _: KW_ONLY
+    #: Whether the equation says what a symbol is, so that there is nothing to prove.
     definition: bool = False
 
     @property

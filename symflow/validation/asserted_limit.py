@@ -18,15 +18,6 @@ from symflow.validation.assertion import Assertion
 class AssertedLimit(Assertion):
     """Somebody's claim that W(t) goes to a matrix; made by `claim`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    value : array, shape (m, d)
-        The matrix: exact numbers are meant exactly, floats to nine digits.
-    source : Reference
-        Who claims it.
-
     Examples
     --------
     >>> import symflow as sf
@@ -37,9 +28,10 @@ class AssertedLimit(Assertion):
     ['enclosed', 'refuted']
     """
 
-    flow: GradientFlow
+    flow: GradientFlow  #: The flow.
+    #: Shape (m, d): the matrix: exact numbers are meant exactly, floats to nine digits.
     value: Array
-    source: Reference
+    source: Reference  #: Who claims it.
 
     @property
     def name(self) -> str:

@@ -17,18 +17,10 @@ from symflow.solutions.any_precision import context_of
 
 @dataclass(frozen=True, eq=False)
 class Eigen:
-    """A = vectors · diag(values) · vectorsᵀ, values falling.
+    """A = vectors · diag(values) · vectorsᵀ, values falling."""
 
-    Parameters
-    ----------
-    values : array, shape (n,)
-        Eigenvalues.
-    vectors : array, shape (n, n)
-        Orthonormal columns.
-    """
-
-    values: Array
-    vectors: Array
+    values: Array  #: Shape (n,): eigenvalues.
+    vectors: Array  #: Shape (n, n): orthonormal columns.
 
 
 def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:

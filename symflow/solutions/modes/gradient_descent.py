@@ -31,18 +31,10 @@ SIGMA, LAM, STEP, W = sympy.symbols("sigma lambda eta w", positive=True)
 
 @dataclass(frozen=True, eq=False)
 class ModeRecurrence:
-    """Gradient descent by modes; made by `recurrence`.
+    """Gradient descent by modes; made by `recurrence`."""
 
-    Parameters
-    ----------
-    flow : SpectralSolution
-        The gradient flow from the same start.
-    step : float
-        The step size η.
-    """
-
-    flow: SpectralSolution
-    step: float
+    flow: SpectralSolution  #: The gradient flow from the same start.
+    step: float  #: The step size η.
 
     @property
     def depth(self) -> int:

@@ -33,11 +33,6 @@ SIGMA = sympy.Symbol("sigma", positive=True)
 class InfiniteDepth:
     """The strength of one mode of an infinitely deep network.
 
-    Parameters
-    ----------
-    sigma, lam, start : number
-        σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
-
     Raises
     ------
     InvalidArgument
@@ -50,6 +45,7 @@ class InfiniteDepth:
     [0.1, 0.792564, 2.0]
     """
 
+    #: `sigma`, `lam`, `start`: σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
     sigma: Any
     lam: Any
     start: Any

@@ -35,28 +35,20 @@ COARSE_NOISE = 1e-11
 
 @dataclass(frozen=True, eq=False)
 class JointModes:
-    """Singular vectors shared by the data and the start, at one precision.
+    """Singular vectors shared by the data and the start, at one precision."""
 
-    Parameters
-    ----------
-    left : array, shape (outputs, inputs)
-        u_i in column i; a zero column where neither data nor start has a mode.
-    right : array, shape (inputs, inputs)
-        v_i in column i, orthonormal.
-    sigma, lam, start : arrays, shape (inputs,)
-        σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i and w_i(0) = u_iᵀW(0)v_i.
-    defect : float
-        By how much the bases fail to diagonalize, relative.
-    rest : array, shape (inputs + outputs, inputs)
-        What W(0) couples beyond the diagonal: uᵀ(W(0)V − U diag(w)), and all of it.
-    """
-
+    #: Shape (outputs, inputs): u_i in column i; a zero column where neither data nor
+    #: start has a mode.
     left: Array
-    right: Array
+    right: Array  #: Shape (inputs, inputs): v_i in column i, orthonormal.
+    #: `sigma`, `lam`, `start`, shape (inputs,): σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i
+    #: and w_i(0) = u_iᵀW(0)v_i.
     sigma: Array
     lam: Array
     start: Array
-    defect: float
+    defect: float  #: By how much the bases fail to diagonalize, relative.
+    #: Shape (inputs + outputs, inputs): what W(0) couples beyond the diagonal: uᵀ(W(0)V
+    #: − U diag(w)), and all of it.
     rest: Array
 
     def lift(self, array: Array) -> Array:

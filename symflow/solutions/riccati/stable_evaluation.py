@@ -27,30 +27,16 @@ SPARE = 1e15
 
 @dataclass(frozen=True, eq=False)
 class GradedStart:
-    """The start in the eigenvectors of F, fastest first, and in a graded hidden basis.
+    """The start in the eigenvectors of F, fastest first, in a graded hidden basis."""
 
-    Parameters
-    ----------
-    rates : array, shape (n,)
-        Eigenvalues f of F, falling.
-    rows : array, shape (n, r)
-        c, with rank r: row i has no entry beyond the rank of the first i rows.
-    frame : array, shape (hidden, r)
-        The hidden basis: Q₀ = vectors · rows · frameᵀ.
-    vectors : array, shape (n, n)
-        Eigenvectors of F.
-    lows : array, shape (n,)
-        What a float64 rate lacks of the rate, else zero.
-    given : array, shape (n, r)
-        Q₀ in the hidden basis, as it was given.
-    """
-
-    rates: Array
+    rates: Array  #: Shape (n,): eigenvalues f of F, falling.
+    #: Shape (n, r): c, with rank r: row i has no entry beyond the rank of the first i
+    #: rows.
     rows: Array
-    frame: Array
-    vectors: Array
-    lows: Array
-    given: Array
+    frame: Array  #: Shape (hidden, r): the hidden basis: Q₀ = vectors · rows · frameᵀ.
+    vectors: Array  #: Shape (n, n): eigenvectors of F.
+    lows: Array  #: Shape (n,): what a float64 rate lacks of the rate, else zero.
+    given: Array  #: Shape (n, r): Q₀ in the hidden basis, as it was given.
 
     @property
     def parts(self) -> tuple[Array, ...]:

@@ -19,22 +19,13 @@ STEPS = 400
 
 @dataclass(frozen=True, eq=False)
 class PartialFractions:
-    """t(a) of one mode, and its inverse, in an mpmath context.
+    """t(a) of one mode, and its inverse, in an mpmath context."""
 
-    Parameters
-    ----------
-    start, end : mpf
-        a₀, and the root of q that is approached.
-    pull : mpf
-        −1/q′(end) > 0.
-    others : tuple of pairs of mpc
-        The other roots r, each with 1/q′(r).
-    """
-
+    #: `start`, `end`: a₀, and the root of q that is approached.
     start: Any
     end: Any
-    pull: Any
-    others: tuple[tuple[Any, Any], ...]
+    pull: Any  #: −1/q′(end) > 0.
+    others: tuple[tuple[Any, Any], ...]  #: The other roots r, each with 1/q′(r).
 
     def passed(self, y: Any, context: Any) -> tuple[Any, Any]:
         """Return t, and the sum of the sizes of its terms, where y has passed."""
