@@ -36,12 +36,6 @@ class Marked(str):
     """A text for a terminal that has mathematics where Markdown is shown.
 
     The `markdown` is the text for a notebook, escaped where that is needed.
-
-    Examples
-    --------
-    >>> note = Marked("falls as e^(−2t)", "falls as $e^{-2t}$")
-    >>> print(note, escaped(note), sep=" | ")
-    falls as e^(−2t) | falls as $e^{-2t}$
     """
 
     markdown: str
@@ -73,13 +67,6 @@ class Listed(tuple[T, ...]):
     """Steps, laws, conditions or equations in a row, shown numbered, one a line.
 
     It is a tuple, and equals a list of the same things as well.
-
-    Examples
-    --------
-    >>> x, y = sympy.symbols("x y")
-    >>> Listed([sympy.Eq(x, 1), sympy.Eq(y, x**2)])
-      1. x = 1
-      2. y = x**2
     """
 
     def __eq__(self, other: object) -> bool:
@@ -98,15 +85,7 @@ class Listed(tuple[T, ...]):
 
 @dataclass(frozen=True)
 class Sheet:
-    """What an object says of itself.
-
-    Examples
-    --------
-    >>> print(Sheet("Trajectory", rows=(("t", "3 times"), ("error", "1e-9"))).text())
-    Trajectory
-      t      3 times
-      error  1e-9
-    """
+    """What an object says of itself."""
 
     title: str  #: One line.
     #: What is asserted or derived, as mathematics.

@@ -40,13 +40,7 @@ class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
 
 
 class DiagonalMatrixSymbol(SymmetricMatrixSymbol):
-    """A matrix symbol that stands for any diagonal matrix.
-
-    Examples
-    --------
-    >>> DiagonalMatrixSymbol("S", 2, 2)[0, 1]
-    0
-    """
+    """A matrix symbol that stands for any diagonal matrix."""
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
         entry = super()._entry(i, j, **kwargs)
@@ -54,14 +48,7 @@ class DiagonalMatrixSymbol(SymmetricMatrixSymbol):
 
 
 class CirculantMatrixSymbol(SymmetricMatrixSymbol):
-    """A matrix symbol that stands for any symmetric circulant matrix.
-
-    Examples
-    --------
-    >>> S = CirculantMatrixSymbol("S", 3, 3)
-    >>> S[1, 2], S[0, 2]
-    (S[0, 1], S[0, 1])
-    """
+    """A matrix symbol that stands for any symmetric circulant matrix."""
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
         shift = (sympy.sympify(j) - sympy.sympify(i)) % self.shape[0]
@@ -69,13 +56,7 @@ class CirculantMatrixSymbol(SymmetricMatrixSymbol):
 
 
 class SampleCount(sympy.Symbol):  # type: ignore[misc]
-    """The number of samples; differs from a width of the same name.
-
-    Examples
-    --------
-    >>> SampleCount("n") == sympy.Symbol("n", integer=True, positive=True)
-    False
-    """
+    """The number of samples; differs from a width of the same name."""
 
     def __new__(cls, name: str) -> SampleCount:
         """Return the positive integer symbol of that name."""

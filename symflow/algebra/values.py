@@ -61,13 +61,6 @@ class Values:
     The `leaves` are the arrays of all matrix symbols that occur.  A `number` function,
     from an exact number to one of the arithmetic, keeps constants from becoming
     floats; for balls it is known.
-
-    Examples
-    --------
-    >>> A = sympy.MatrixSymbol("A", 1, 2)
-    >>> gram = Product(Leaf(A), Transposed(Leaf(A)))
-    >>> Values({A: np.array([[3, 4]])}).of(gram).item()
-    25
     """
 
     def __init__(

@@ -28,12 +28,6 @@ class GivenInit(Init):
     ------
     InvalidArgument
         If this is not a sequence of matrices.
-
-    Examples
-    --------
-    >>> init = GivenInit([[[1, 2], [0, 1]], [[0.5, 1.0]]])
-    >>> [W.dtype.name for W in init.weights]
-    ['object', 'float64']
     """
 
     #: One matrix per layer; a layer of integers, fractions and SymPy numbers stays

@@ -38,11 +38,6 @@ class SignedDiagonalNetwork(Parametrization):
 
     Made by ``DiagonalNetwork(d, depth, signed=True)``; parameters are the columns
     (u_1, …, u_L, v_1, …, v_L).
-
-    Examples
-    --------
-    >>> SignedDiagonalNetwork(3, 2).parameters
-    (u1, u2, v1, v2)
     """
 
     inputs: Width  #: Number of inputs.

@@ -47,16 +47,7 @@ LANDINGS = 8
 
 @dataclass(frozen=True, eq=False)
 class Companion:
-    """Estimates the error of a run when it is called, for it costs another run.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1e-6]], [[1e-6]]], [0, 8, 30])
-    >>> 1e-12 < run.error < 1e-7
-    True
-    """
+    """Estimates the error of a run when it is called, for it costs another run."""
 
     problem: Problem  # what was integrated
     method: Method  # by which method

@@ -41,16 +41,7 @@ FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
 
 @dataclass(frozen=True)
 class Counterexample:
-    """Weights at which what should vanish does not, as the rate of a quantity.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> first, second = flow.state
-    >>> print(sf.claim(flow, conserved=second * second.T).counterexample)
-    at W1 = [[-1]], W2 = [[1]], Sigma_xx = [[1]], Sigma_yx = [[1/2]] it moves at [[-3]]
-    """
+    """Weights at which what should vanish does not, as the rate of a quantity."""
 
     #: `weights`, `data`: exact numbers.
     weights: dict[sympy.MatrixSymbol, Array]
