@@ -117,13 +117,7 @@ def as_set(value: Any) -> Interval | None:
 
 
 def exact_entry(value: Any) -> Any:
-    """Return `value` as a SymPy number without rounding it, or as the set that it is.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is neither a finite real number nor a set of such.
-    """
+    """Return a number as SymPy has it, unrounded, or the set that it is."""
     known = as_set(value)
     return exact(value) if known is None else known
 

@@ -86,18 +86,9 @@ _TROUBLE = (
 def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     """Return the SymPy expression that a text stands for, without running it.
 
-    Parameters
-    ----------
-    text : str
-        Arithmetic as people write it, or what `sympy.srepr` writes.
-    symbols : mapping of str to SymPy expression
-        What names in the text stand for; then ``A.T``, ``A @ B`` and ``A[0, 1]`` are
-        read as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If something else occurs, or what is written is too large.
+    The text is arithmetic as people write it, or what `sympy.srepr` writes. With
+    `symbols`, what names stand for, ``A.T``, ``A @ B`` and ``A[0, 1]`` are read as
+    well; anything else, or what is too large, is refused.
     """
     source = text.strip().replace("^", "**")
     try:

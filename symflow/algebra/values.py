@@ -196,19 +196,8 @@ class Values:
 def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
     """Return the value of sums, products, powers and exponentials in any arithmetic.
 
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Of rational numbers and symbols.
-    known : mapping of Symbol to number
-        In the arithmetic.
-    number : callable
-        From an exact number to one of the arithmetic.
-
-    Raises
-    ------
-    InvalidArgument
-        If something else occurs, or is not in the arithmetic.
+    `known` has the symbols, `number` makes exact numbers ones of the arithmetic; what
+    else occurs, or is not in the arithmetic, is refused.
     """
     if expression in known:
         return known[expression]

@@ -50,13 +50,7 @@ class Case:
     sha256: str  #: Of the file.
 
     def given(self, *parts: str) -> tuple[Any, ...]:
-        """Return the flow with what a claim needs besides; HypothesisFailed without it.
-
-        Parameters
-        ----------
-        *parts : {"data", "start"}
-            What is needed.
-        """
+        """Return the flow with ``"data"``, ``"start"`` or both, or refuse the claim."""
         values = {part: getattr(self, part) for part in parts}
         missing = [part for part, value in values.items() if value is None]
         if missing:

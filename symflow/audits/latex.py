@@ -16,16 +16,8 @@ _TRACE = {r"\operatorname{tr}", r"\mathrm{tr}", r"\tr"}
 def from_latex(text: str) -> str:
     r"""Return the formula that a text in LaTeX writes; other text as it is.
 
-    Parameters
-    ----------
-    text : str
-        Fractions, roots, powers, transposes, traces, subscripts, ``\dot`` and Greek
-        letters; factors may stand side by side.
-
-    Raises
-    ------
-    InvalidArgument
-        If a group or a command is not understood.
+    It may have fractions, roots, powers, transposes, traces, subscripts, ``\dot`` and
+    Greek letters, factors side by side; other groups and commands are refused.
     """
     if not {*text} & {*"\\{"}:
         return text

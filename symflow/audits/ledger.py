@@ -103,17 +103,10 @@ class Audit(Displayed):
         return document(self.title, self.summary, about + table + digest, good=self.ok)
 
     def certificates(self, folder: Path) -> tuple[Path, ...]:
-        """Write what is proven for the checker, and the checker beside it.
+        """Write what is proven for the checker into a folder, and the checker.
 
-        Parameters
-        ----------
-        folder : Path
-            An existing one; files are ``claim-1.json`` … and ``check.py``.
-
-        Returns
-        -------
-        tuple of Path
-            The certificates; a kind that the checker does not know has none.
+        The files are ``claim-1.json`` … and ``check.py``; a kind that the checker does
+        not know has none.
         """
         written = []
         for number, one in enumerate(self.lines, 1):

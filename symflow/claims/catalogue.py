@@ -93,14 +93,8 @@ def answers(
 ) -> tuple[Any, ...]:
     """Return what every theorem says of a problem: itself or a refusal.
 
-    Parameters
-    ----------
-    question : str
-        ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
-    catalogue : iterable of Theorem subclasses
-        Those of symflow, which are asked first.
-    problem : Problem
-        What is asked about.
+    Those of the catalogue are asked first, then readers' that answer the same question:
+    ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
     """
     asked = (*catalogue, *registered(question))
     return tuple(theorem.attempt(problem) for theorem in asked)

@@ -80,17 +80,9 @@ def positive(
 ) -> Hypothesis:
     """Require value > 0.
 
-    Parameters
-    ----------
-    words : str
-        The condition.
-    value : number
-        An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to
-        stand out of the rounding of what it was computed from.
-    scale : number
-        The size of the terms that `value` is made of.
-    detail : str
-        What was measured; the value itself by default.
+    An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to stand
+    out of the rounding of the terms that it was computed from, whose size is `scale`.
+    The `detail` is what was measured, the value itself by default.
     """
     detail = detail or f"{float(value):.3g}"
     if isinstance(value, int | Fraction | sympy.Rational):
@@ -106,17 +98,9 @@ def vanishing(
 ) -> Hypothesis:
     """Require that a relative defect vanishes.
 
-    Parameters
-    ----------
-    words : str
-        The condition.
-    defect : number
-        Not negative, and relative to what it is a defect of, each mode by itself.  Zero
-        means that it was found to vanish.
-    detail : str
-        What is measured, ``"‖Σ_xx − κI‖"``.
-    given_exactly : bool, keyword-only
-        Whether the numbers are exact ones, which have no rounding to excuse.
+    The defect is not negative, and relative to what it is a defect of, each mode by
+    itself; zero means that it was found to vanish. Numbers `given_exactly` have no
+    rounding to excuse. The `detail` is what is measured, ``"‖Σ_xx − κI‖"``.
     """
     size = to_float(defect)
     size = 0.0 if size < UNSEEN and not _is_rational(defect) else size

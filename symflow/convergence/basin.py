@@ -295,15 +295,7 @@ def _krylov_dimension(sharp: Problem, most: int) -> int:
 
 
 def escape_rate(depth: int, first: float, mode: float) -> float:
-    """Return z_k^{1−2/L}(z_1 − z_k), the rate at which flows leave the saddle z_k.
-
-    Parameters
-    ----------
-    depth : int
-        L.
-    first, mode : float
-        z_1 and z_k.
-    """
+    """Return z_k^{1−2/L}(z_1 − z_k), the rate at which flows leave the saddle z_k."""
     return float(mode ** (1 - 2 / depth) * (first - mode))
 
 

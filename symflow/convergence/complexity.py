@@ -59,15 +59,7 @@ class DescentComplexity(Bound, Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
-        """Return the claim for an accuracy, or the hypotheses that fail.
-
-        Parameters
-        ----------
-        problem : Problem
-            To which `RankOneRate` applies.
-        accuracy : float
-            ε, in the units of W.
-        """
+        """Return the claim for an accuracy ε of W, or the hypotheses that fail."""
         if not 0 < accuracy < inf:
             msg = (
                 "DescentComplexity.attempt(accuracy=…): needs a positive number; got "

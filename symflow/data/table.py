@@ -34,13 +34,8 @@ def read_table(
     r"""Return the column names and the numbers of a comma separated file.
 
     The file is read through gzip where its name ends with ``.gz``, and blank lines are
-    skipped; the numbers have shape (rows, columns).  An error names `call`.
-
-    Raises
-    ------
-    InvalidData
-        If the file is missing or unreadable, has no header, has lines of unequal
-        length, or has a cell that is empty or not a finite number.
+    skipped; the numbers have shape (rows, columns). What is no such file, or no finite
+    number in it, is `InvalidData` that names the `call`.
     """
     source = as_path(path, call)
     where = f"{call}: {source.name!r}"

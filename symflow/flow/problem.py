@@ -235,37 +235,13 @@ def bind(
     digits: int | None = None,
     exact: bool = False,
 ) -> Problem:
-    """Bind a flow to data and to an initialization.
+    """Bind a flow to data and to an initialization, with all shapes checked.
 
-    With `digits`, moments are those of the given numbers, not rounded to float64.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow; symbolic widths take their values from the data and the weights.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) themselves.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the rule.
-    digits : int, keyword-only, optional
-        Draw the start correct to this many digits instead of in float64.
-    exact : bool, keyword-only
-        Keep a start that is given by weights as it was given, not rounded to `digits`;
-        it and the data may then have sets as entries.
-
-    Returns
-    -------
-    Problem
-        With all shapes checked.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind, or a parameter is still symbolic.
-    ShapeMismatch
-        If data, weights and network do not fit together.
+    Symbolic widths take their values from data and weights; `rng` overrides the random
+    state of a rule. With `digits`, the start is drawn correct to so many instead of in
+    float64, and moments are those of the given numbers. With `exact`, a start that is
+    given by weights stays as it was given; it and the data may then have sets as
+    entries.
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))

@@ -127,18 +127,7 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
 
 
 def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
-    """Hold every entry of the catalogue against integration on its instance.
-
-    Parameters
-    ----------
-    digits : int
-        Digits of the integration.
-
-    Returns
-    -------
-    tuple of AgreementRow
-        In the order of the catalogue.
-    """
+    """Hold every entry of the catalogue against integration on its instance."""
 
     def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:
         return precise(flow, data, init, times, digits=digits + 5).end_to_end

@@ -70,15 +70,7 @@ class GivenInit(Init):
         return f"GivenInit({sizes})"
 
     def check_network(self, network: HasWidths) -> None:
-        """Refuse a network that these weights do not fit.
-
-        Raises
-        ------
-        InvalidArgument
-            If the network has another number of layers.
-        ShapeMismatch
-            If shapes do not fit it, or each other.
-        """
+        """Refuse a network that these weights do not fit, or among themselves."""
         widths = tuple(network.widths)
         if len(self.weights) != network.depth:
             msg = (

@@ -143,13 +143,7 @@ def number_of(value: Any) -> Any:
 
 
 def positive(value: Any, call: str) -> Any:
-    """Return `value` as it was given, once it is known to be a positive number.
-
-    Raises
-    ------
-    InvalidArgument
-        That names the `call`, if it is not a positive finite real number.
-    """
+    """Return a positive finite number as it was given; errors name the `call`."""
     known = None if isinstance(value, (str, bool)) else number_of(value)
     if known is None or not known > 0:
         msg = f"{call}: needs a positive number; got {value!r}"

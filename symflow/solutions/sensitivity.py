@@ -75,13 +75,7 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
 
 
 def horizon(solution: Any) -> float:
-    """Return the time until which a defect changes W(t) by less than `LARGE`.
-
-    Parameters
-    ----------
-    solution : Solution
-        With a defect.
-    """
+    """Return the time until which a defect changes W(t) by less than `LARGE`."""
     times = np.concatenate([[0.0], np.geomspace(1e-14, 1, GRID) * last_time(solution)])
     moved, size, product = _moved(solution, times)
     late = ~(solution.defect * moved <= LARGE * np.maximum(size, product))

@@ -187,12 +187,7 @@ def _is_diagonal(matrix: Array, entries: Array) -> bool:
 def no_modes(flow: GradientFlow, imbalanced: bool) -> str:
     """Return why singular modes of a flow obey no equations of their own; or nothing.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        A flow.
-    imbalanced : bool
-        Whether the equation has δ.
+    An `imbalanced` equation has δ.
     """
     try:
         words = [*expand(flow.network.end_to_end_node)]

@@ -78,10 +78,7 @@ class AssertedRate(Assertion, Bound):
     def refuted_at(self, problem: Problem) -> Counterexample | None:
         """Return the start, if ‖∇ℒ‖² < c(ℒ − ℒ*) there in exact numbers.
 
-        Parameters
-        ----------
-        problem : Problem
-            The flow with data and start; numbers that are not rational decide nothing.
+        Numbers that are not rational decide nothing.
         """
         exactly, best = problem.rational, exact_least_norm(problem)
         if exactly is None or best is None:

@@ -24,21 +24,10 @@ class Eigen:
 
 
 def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:
-    """Return the eigenvalues and eigenvectors of a symmetric matrix.
+    """Return the eigenvalues and eigenvectors of a symmetric matrix of any numbers.
 
-    Parameters
-    ----------
-    matrix : array
-        Any kind of number.
-    digits : int
-        Digits of the arithmetic.
-    fine : bool, keyword-only
-        Whether these digits are needed; otherwise a large matrix is done in float64.
-
-    Returns
-    -------
-    Eigen
-        Eigenvalues at the level of rounding are exactly zero.
+    Eigenvalues at the level of rounding are exactly zero. Where it is not `fine`, a
+    large matrix is done in float64 instead of with so many digits.
     """
     if not fine and len(matrix) > FINE_SIZE:
         rates, vectors = np.linalg.eigh(to_float_array(matrix))

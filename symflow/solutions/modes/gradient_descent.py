@@ -115,23 +115,11 @@ class ModeRecurrence:
         return float(np.max(self.step * self.depth * power * sigma[used], initial=0.0))
 
     def enclosure(self, count: int) -> tuple[Array, Array]:
-        """Return curves below and above the path of two layers, in closed form.
+        """Return curves below and above the path of two layers, (count+1, inputs) each.
 
-        Parameters
-        ----------
-        count : int
-            How many steps.
-
-        Returns
-        -------
-        tuple of arrays, shape (count + 1, inputs)
-            Logistic curves of rates 2 ln(1 + ησ) and −ln(1 − 2ησ) per step; NaN for
-            the modes that do not start between 0 and σ/λ.
-
-        Raises
-        ------
-        HypothesisFailed
-            If there are not two layers, or some ησ exceeds ½.
+        They are logistic curves of rates 2 ln(1 + ησ) and −ln(1 − 2ησ) per step; NaN
+        for the modes that do not start between 0 and σ/λ. It takes two layers, and all
+        ησ ≤ ½.
         """
         sigma, lam, start = self._modes
         pace = self.step * sigma

@@ -84,15 +84,7 @@ class InfiniteDepth:
         return self.residual(self.formula)
 
     def precise(self, t: Any, *, digits: int = 50) -> Any:
-        """Return w(t) as an mpf number.
-
-        Parameters
-        ----------
-        t : number
-            The time, in units of 1/L.
-        digits : int, keyword-only
-            Correct decimal digits.
-        """
+        """Return w(t) as an mpf number, at a time in units of 1/L."""
         low = context_of(15)
         first = to_mpf(self.sigma, low) / (
             to_mpf(self.lam, low) * to_mpf(self.start, low)

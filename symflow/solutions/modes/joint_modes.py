@@ -64,21 +64,11 @@ def joint_modes(
     *,
     also: tuple[Array, ...] = (),
 ) -> JointModes:
-    """Find the joint modes of the data and an end-to-end matrix.
+    """Return the best joint modes of the data and an end-to-end matrix.
 
-    Parameters
-    ----------
-    sigma_xx, sigma_yx, start : arrays
-        Σ_xx, Σ_yx and W(0), of any kind of number; fractions are used as such.
-    digits : int
-        Digits of the arithmetic; beyond `FINE_SIZE` inputs, a check is in float64.
-    also : tuple of arrays, keyword-only
-        Further symmetric matrices that the right vectors should diagonalize.
-
-    Returns
-    -------
-    JointModes
-        The best candidate; its `defect` says how good it is.
+    The matrices are of any kind of number, and those of fractions are used as such;
+    beyond `FINE_SIZE` inputs, a check of `CHECK_DIGITS` is in float64. The right
+    vectors should diagonalize the symmetric matrices `also`.
     """
     given = (sigma_xx, sigma_yx, start, *also)
     if digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE:

@@ -70,21 +70,10 @@ class PartialFractions:
 def partial_fractions(
     depth: int, mode: tuple[Any, ...], decay: Any, context: Any
 ) -> PartialFractions:
-    """Return the clock of a mode with λ > 0 that starts above zero.
+    """Return the clock of a mode (σ, λ, w₀) with λ, w₀, l2 > 0 and L ≥ 3.
 
-    Parameters
-    ----------
-    depth : int
-        L ≥ 3.
-    mode : tuple of mpf
-        σ, λ and w₀.
-    decay, context
-        l2 > 0 in the context of the arithmetic.
-
-    Raises
-    ------
-    ValueError
-        If roots are too close to be told apart.
+    All are mpf of the context; ValueError says that roots are too close to be told
+    apart.
     """
     sigma, lam, start = mode
     with ALONE, workbits(context.prec + 40):
