@@ -32,26 +32,14 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Covered:
-    """What a high-precision run covered in its budget.
+    """What a high-precision run covered in its budget."""
 
-    Parameters
-    ----------
-    trajectory : Trajectory or None
-        The run over the covered times; None if there was no budget.
-    end : float
-        The last covered time.
-    asked : float
-        The last time that was wanted.
-    seconds : float
-        What the run took.
-    interrupted : bool
-        Whether it was ended by hand rather than by its budget.
-    """
-
+    #: The run over the covered times; None if there was no budget.
     trajectory: Trajectory | None
-    end: float
-    asked: float
-    seconds: float
+    end: float  #: The last covered time.
+    asked: float  #: The last time that was wanted.
+    seconds: float  #: What the run took.
+    #: Whether it was ended by hand rather than by its budget.
     interrupted: bool = False
 
     @property
@@ -155,14 +143,6 @@ def precise_within(
     -------
     Covered
         With the trajectory over the covered times.
-
-    Examples
-    --------
-    >>> import numpy as np, symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], np.array([0.0, 1.0])
-    >>> precise_within(*problem, digits=30, seconds=60).complete
-    True
     """
     began, grid = monotonic(), times
     best = run = _BudgetedRun(None, 0.0)

@@ -60,14 +60,9 @@ ROUNDED_UP = 1e-12
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DistanceBound(Bound, Theorem):
-    """The flow stays, and ends, within a computed distance of the row space of X.
+    """The flow stays, and ends, within a computed distance of the row space of X."""
 
-    Parameters
-    ----------
-    distance : float
-        The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
-    """
-
+    #: The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
     distance: float
 
     source = MIN_2021

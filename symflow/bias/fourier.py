@@ -119,18 +119,10 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FourierPotential(RegressionLimit):
-    """The limit of a convolution of full filters; made by `implicit_bias`.
+    """The limit of a convolution of full filters; made by `implicit_bias`."""
 
-    Parameters
-    ----------
-    mirror : ProductMap
-        h, with the depth L.
-    sizes : ndarray, shape (d,)
-        c_k = |ŵ_1(k)|.
-    """
-
-    mirror: ProductMap
-    sizes: Array
+    mirror: ProductMap  #: h, with the depth L.
+    sizes: Array  #: Shape (d,): c_k = |ŵ_1(k)|.
 
     source = YUN_2021
     contributes = "derived here, companion of the theorem on diagonal networks"

@@ -31,18 +31,10 @@ from symflow.flow.problem import bind
 
 @dataclass(frozen=True, eq=False)
 class KernelLimit:
-    """The minimizer that infinitely large first weights select.
+    """The minimizer that infinitely large first weights select."""
 
-    Parameters
-    ----------
-    kernel : ndarray, shape (d, d)
-        K = W_1ᵀW_1.
-    limit : ndarray, shape (m, d)
-        The end-to-end matrix.
-    """
-
-    kernel: Array
-    limit: Array
+    kernel: Array  #: Shape (d, d): K = W_1ᵀW_1.
+    limit: Array  #: Shape (m, d): the end-to-end matrix.
 
     @property
     def reference(self) -> Reference:

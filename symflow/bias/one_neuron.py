@@ -69,15 +69,9 @@ def _one_neuron(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OneNeuron(RegressionLimit):
-    """The limit of a network with one hidden neuron; made by `implicit_bias`.
+    """The limit of a network with one hidden neuron; made by `implicit_bias`."""
 
-    Parameters
-    ----------
-    delta : float
-        δ = a² − ‖u‖².
-    """
-
-    delta: float
+    delta: float  #: δ = a² − ‖u‖².
 
     source = AZULAY_2021
     contributes = "the potential; the limit in closed form and its saddles derived here"

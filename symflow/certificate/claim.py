@@ -43,17 +43,6 @@ def claim_document(claim: Claim, ball: Enclosure, radius: float) -> Document:
         If a certificate does not carry this kind of problem.
     PrecisionLost
         If the bounds of the checker do not reach what is stated.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from fractions import Fraction
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = flow, sf.whitened([[2]]), [[[1]], [[1]]]
-    >>> proven = sf.certify(sf.solve(*problem), *problem, 1, digits=10)
-    >>> document = claim_document(proven.claim, proven.ball, proven.radius)
-    >>> round(float(Fraction(document["statement"]["at"][0]["W"][0][0])), 4)
-    1.964
     """
     stated: list[Document] = []
     bound = None

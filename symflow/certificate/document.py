@@ -61,13 +61,6 @@ def stored_object(document: Document) -> Document:
     ------
     InvalidData
         If the file has been changed, or is of a later format.
-
-    Examples
-    --------
-    >>> stored_object({"symflow certificate": 1, "sha256": "0"})
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidData: the certificate has been changed since it was written
     """
     if "symflow certificate" not in document:
         return document

@@ -86,15 +86,6 @@ def enclosure_document(
     PrecisionLost
         If the bounds of the checker, which are simpler than those of `enclose`, do not
         reach what is stated.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=10)
-    >>> document = enclosure_document(ball)
-    >>> document["problem"]["model"], document["statement"]["horizon"]
-    ([['matmul', 1, 0]], '1')
     """
     if ball.pieces:
         raise InvalidArgument(not_carried("enclosure", "its data change"))
@@ -215,13 +206,7 @@ def _moments(problem: Problem) -> Document:
 
 
 def canonical(content: Document) -> bytes:
-    """Return JSON of which there is one for equal contents; its digest is stored.
-
-    Examples
-    --------
-    >>> canonical({"b": 1, "a": "c"})
-    b'{"a":"c","b":1}'
-    """
+    """Return JSON of which there is one for equal contents; its digest is stored."""
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 

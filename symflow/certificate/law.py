@@ -27,13 +27,6 @@ def law_document(law: Law) -> Document:
     ----------
     law : Law
         Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
-    >>> law_document(sf.conserved(flow)[0])["statement"]["quantity"]
-    [['-1', ['W1', "W1'"]], ['1', ["W2'", 'W2']]]
     """
     flow = law.flow
     if flow.clock != "time" or flow.decays_differ:

@@ -53,12 +53,6 @@ def monotone_step(data: Any) -> float:
     -------
     float
         Twice of it is where the strongest mode loses stability.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> monotone_step(sf.whitened([[4.0, 0.0], [0.0, 1.0]]))
-    0.125
     """
     values = singular_frames(to_float_array(data.moments().sigma_yx)).values
     return 1 / (2 * float(values[0]))
@@ -156,26 +150,15 @@ def discrete_phase_time(sigma: float, step: float) -> float:
     -------
     float
         The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
-
-    Examples
-    --------
-    >>> [round(discrete_phase_time(1.3, step), 4) for step in (0.2, 1e-9)]
-    [0.8654, 0.7692]
     """
     return float(step / np.log1p(step * sigma))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentCorridor(Theorem):
-    """Every mode stays between two logistic curves; made by `attempt`.
+    """Every mode stays between two logistic curves; made by `attempt`."""
 
-    Parameters
-    ----------
-    step : float
-        η.
-    """
-
-    step: float
+    step: float  #: η.
 
     source = GIDEL_2019
     question = "descent"
