@@ -121,28 +121,10 @@ def precise_within(
     seconds: float,
     progress: Progress | None = None,
 ) -> Covered:
-    """Run `precise` over as many of the times as the budget allows.
+    """Run `precise` over as many of the times as the budget allows, in seconds.
 
     Ctrl-C ends the run as the budget does: what it covered is kept, and marked as
-    interrupted.
-
-    Parameters
-    ----------
-    flow, data, init : object
-        As for `precise`.
-    times : ndarray
-        Increasing, from 0.
-    digits : int, keyword-only
-        Decimal digits.
-    seconds : float, keyword-only
-        The budget; 0 runs nothing.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the horizon that is done.
-
-    Returns
-    -------
-    Covered
-        With the trajectory over the covered times.
+    interrupted. The `progress` is called with the fraction of the horizon that is done.
     """
     began, grid = monotonic(), times
     best = run = _BudgetedRun(None, 0.0)

@@ -32,15 +32,8 @@ def inverse_root(sigma_xx: Floats) -> Floats:
 def whitened_problem(data: Moments) -> Moments:
     """Return the moments that the data have after whitening X → XΣ_xx^{−1/2}.
 
-    Parameters
-    ----------
-    data : Moments
-        Of any data; where Σ_xx is singular, the inputs that never vary get Σ_yx = 0.
-
-    Returns
-    -------
-    Moments
-        In float64, with Σ_xx = I, Σ_yxΣ_xx^{−1/2}, and the Σ_yy and n of the data.
+    They are Σ_xx = I, Σ_yxΣ_xx^{−1/2} in float64, and the Σ_yy and n of the data. Where
+    Σ_xx is singular, the inputs that never vary get Σ_yx = 0.
     """
     root = inverse_root(to_float_array(data.sigma_xx))
     cross = to_float_array(data.sigma_yx) @ root

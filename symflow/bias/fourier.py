@@ -138,10 +138,7 @@ class FourierPotential(RegressionLimit):
     def estimate(cls, problem: Problem) -> Self | Refusal:
         """Return the same for forces of any phase, as a heuristic.
 
-        Parameters
-        ----------
-        problem : Problem
-            Full filters, the last one zero at the start and the others alike.
+        The filters are full, the last one zero at the start and the others alike.
         """
         found = check(cls.conditions, problem)
         if not all_hold(found):
@@ -283,13 +280,7 @@ class FourierPotential(RegressionLimit):
         return np.asarray(gap / np.where(top > 0, top, 1.0))
 
     def scaled(self, factor: float) -> FourierPotential:
-        """Return the potential of filters that are larger by a factor.
-
-        Parameters
-        ----------
-        factor : float
-            Of the weights.
-        """
+        """Return the potential of filters that are larger by a factor."""
         return replace(self, sizes=self.sizes * factor)
 
 

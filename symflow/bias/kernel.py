@@ -42,13 +42,7 @@ class KernelLimit:
         return YUN_2021
 
     def distance(self, end_to_end: Any) -> float:
-        """Return how far an end-to-end matrix is from the limit, relative.
-
-        Parameters
-        ----------
-        end_to_end : array_like, shape (m, d)
-            For example the end of a trajectory.
-        """
+        """Return how far an end-to-end matrix (m, d) is from the limit, relative."""
         gap = np.abs(to_float_array(np.asarray(end_to_end)) - self.limit)
         return float(np.max(gap) / (np.max(np.abs(self.limit)) or 1.0))
 

@@ -222,12 +222,7 @@ def smoothed_margins(problem: Problem, path: Path, degree: int) -> list[float]:
 def only_limit(found: Widest, beta: Array, depth: int) -> Array:
     """Return a direction of largest margin in moduli, if it is the only candidate.
 
-    Its `beta` has shape (d,).
-
-    Raises
-    ------
-    HypothesisFailed
-        For L ≥ 3, or if there are several.
+    Its `beta` has shape (d,). HypothesisFailed says that there are several, or L ≥ 3.
     """
     if depth > 2:
         msg = (

@@ -53,7 +53,7 @@ from symflow.networks import (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModeMaxMargin(ModuliDirection):
-    """A direction that is stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
+    """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
     proved_with_base = True
 

@@ -155,13 +155,7 @@ class OneNeuron(RegressionLimit):
         return np.asarray(omega + self.sign * np.sqrt(square) * frozen)
 
     def slope(self, w: Array) -> Array:
-        """Return ∇Q(w).
-
-        Parameters
-        ----------
-        w : ndarray, shape (…, d)
-            End-to-end vectors.
-        """
+        """Return ∇Q(w) for end-to-end vectors of shape (…, d)."""
         size = np.linalg.norm(w, axis=-1, keepdims=True)
         # x²/(√(x² + δ²/4) + δ/2) where the difference would cancel
         root, half = np.hypot(size, self.delta / 2), self.delta / 2

@@ -24,25 +24,10 @@ CARRIED = (Solution, Prediction, LossBound)
 def claim_document(claim: Claim, ball: Enclosure, radius: float) -> Document:
     """Return statement, problem and evidence of a claim on one instance.
 
-    A closed form: its digits are within a radius of W at the times.  A predicted limit:
+    A closed form: its digits are within a radius of W at the times. A predicted limit:
     so is the limit of the flow, and where it is the solution of least norm, this is
-    stated.  A bound of the loss: it holds at the times.
-
-    Parameters
-    ----------
-    claim : Solution, Prediction or LossBound
-        What was proven.
-    ball : Enclosure
-        On what.
-    radius : float
-        Within which radius.
-
-    Raises
-    ------
-    InvalidArgument
-        If a certificate does not carry this kind of problem.
-    PrecisionLost
-        If the bounds of the checker do not reach what is stated.
+    stated. A bound of the loss: it holds at the times. PrecisionLost says that the
+    bounds of the checker do not reach what is stated.
     """
     stated: list[Document] = []
     bound = None

@@ -69,23 +69,10 @@ def enclosure_document(
 ) -> Document:
     """Return statement, problem and evidence of an enclosure, or of what follows.
 
-    Parameters
-    ----------
-    ball : Enclosure
-        Of a polynomial model.
-    stated : sequence of dict, optional
-        What is stated at its times, for the checker, with a radius that has to be
-        reached; by default that the weights are those of the enclosure.
-    bound : list of str, optional
-        c and r of a bound c e^(−rt) of the loss, if that is stated.
-
-    Raises
-    ------
-    InvalidArgument
-        If a certificate does not carry this kind of problem.
-    PrecisionLost
-        If the bounds of the checker, which are simpler than those of `enclose`, do not
-        reach what is stated.
+    By default it is stated that the weights are those of the enclosure; `stated` says
+    it for the checker, with a radius that has to be reached, and the `bound` has c and
+    r of c e^(−rt) on the loss. PrecisionLost says that the bounds of the checker, which
+    are simpler than those of `enclose`, do not reach what is stated.
     """
     if ball.pieces:
         raise InvalidArgument(not_carried("enclosure", "its data change"))

@@ -21,12 +21,8 @@ Document = dict[str, Any]
 def law_document(law: Law) -> Document:
     """Return statement and problem of a law; the checker needs no evidence.
 
-    Raises InvalidArgument if model or law are of another kind.
-
-    Parameters
-    ----------
-    law : Law
-        Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
+    The end-to-end matrix of its flow is a sum of products of matrices; other models and
+    laws are refused.
     """
     flow = law.flow
     if flow.clock != "time" or flow.decays_differ:
