@@ -78,7 +78,7 @@ class RankCertificate:
 class Count(Displayed):
     """The number of independent conserved quantities of a network."""
 
-    network: AbstractNetwork  #: The network.
+    network: AbstractNetwork
     parameters: int  #: Number of scalar parameters.
     #: Dimension of the Lie algebra of the gradients at a generic point; a lower bound
     #: where the count is not `settled`.

@@ -44,7 +44,7 @@ class StepLaw(Claim):
     W₂ᵀW₂ − W₁W₁ᵀ changes by η²·(Ẇ₂ᵀẆ₂ − Ẇ₁Ẇ₁ᵀ) in a step
     """
 
-    descent: GradientDescent  #: The dynamics.
+    descent: GradientDescent
     law: Law  #: The quantity Q that the flow conserves, or lets decay at a known rate.
 
     @property

@@ -77,7 +77,7 @@ class UnreachedPart(Law):
     (Matrix([[-2, 1]]), (3, 1))
     """
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     place: int  #: Which parameter, counted from 0.
     #: N, a basis of what is orthogonal to all that moves.
     rows: sympy.ImmutableDenseMatrix

@@ -75,7 +75,7 @@ class AngularMomentum(FormOfTerms):
     W₁Ẇ₁ᵀ + W₂ᵀẆ₂ − Ẇ₁W₁ᵀ − Ẇ₂ᵀW₂ decays as e^(−tτ), for every width, loss and data set
     """
 
-    ball: HeavyBall  #: The dynamics.
+    ball: HeavyBall
     generators: Generators  #: The kind of the generators S of the rotations.
     combination: Combination  #: As from `rotations`: terms and their coefficients.
 

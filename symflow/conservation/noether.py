@@ -53,7 +53,7 @@ class NoetherLaw(FormOfTerms, Law):
     u₁ + v₁ is conserved, for every width, loss and data set
     """
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     combination: Combination  #: As from `symmetries`: terms and their coefficients.
 
     @property

@@ -112,7 +112,7 @@ class PolynomialSearch:
 class PolynomialLaw(Quantity):
     """A homogeneous polynomial of the weights that is conserved; found by a search."""
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     expr: sympy.Expr  #: The polynomial, in the scalar symbols of `flow.entries`.
     #: A basis, as rows, of the inputs for which it is conserved; all without it.
     inputs: sympy.ImmutableDenseMatrix | None = None

@@ -63,7 +63,7 @@ class Entry(ABC):
 class Instance:
     """A flow with data, start and times."""
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     data: Any  #: What is learned.
     init: Any  #: Where the flow starts.
     t: tuple[Any, ...]  #: When it is looked at.

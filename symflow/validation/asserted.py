@@ -46,7 +46,7 @@ _INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 class AssertedLaw(Law):
     """Somebody's claim that a quantity is conserved; made by `claim`."""
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     quantity: Any  #: What is claimed to be conserved.
     source: Reference = READER  #: Who claims it.
 

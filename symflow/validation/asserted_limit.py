@@ -28,7 +28,7 @@ class AssertedLimit(Assertion):
     ['enclosed', 'refuted']
     """
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     #: Shape (m, d): the matrix: exact numbers are meant exactly, floats to nine digits.
     value: Array
     source: Reference  #: Who claims it.

@@ -61,7 +61,7 @@ class Counterexample:
 class Vanishing:
     """The assertion that an expression is zero along a flow, wherever that starts."""
 
-    flow: GradientFlow  #: The flow.
+    flow: GradientFlow
     node: Node  #: In its weights, their time derivatives (Wdot1, …) and the data.
     words: str = "it moves at"  #: How a counterexample says what the expression is.
 
