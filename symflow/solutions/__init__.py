@@ -20,10 +20,6 @@ from symflow.solutions.coordinates.two_filters import FourierMode as FourierMode
 from symflow.solutions.derivation import Step as Step
 from symflow.solutions.modes.decaying import DecayingMode as DecayingMode
 from symflow.solutions.modes.deep import DeepMode as DeepMode
-from symflow.solutions.modes.gradient_descent import (
-    ModeRecurrence as ModeRecurrence,
-    recurrence as recurrence,
-)
 from symflow.solutions.modes.hyperbolic import HyperbolicMode as HyperbolicMode
 from symflow.solutions.modes.infinite_depth import InfiniteDepth as InfiniteDepth
 from symflow.solutions.modes.logistic import LogisticMode as LogisticMode
