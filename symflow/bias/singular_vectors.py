@@ -56,10 +56,7 @@ class SingularVectors(Direction):
             return cls.refuse([*found, small])
         return cls(problem, (*found, small), to_float_array(tensor))
 
-    @property
-    def is_determined(self) -> bool:
-        """Singular vectors are many."""
-        return False
+    is_determined = False  #: Singular vectors are many.
 
     @property
     def limit(self) -> Array:
@@ -76,10 +73,7 @@ class SingularVectors(Direction):
         )
         raise HypothesisFailed(msg)
 
-    @property
-    def margin(self) -> float:
-        """Infinite: no norm is known."""
-        return np.inf
+    margin = np.inf  #: Infinite: no norm is known.
 
     @property
     def potential(self) -> sympy.Expr:

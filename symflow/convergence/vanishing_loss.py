@@ -87,10 +87,7 @@ class VanishingLoss(RateBound):
             rate *= (-np.expm1(-total) / total) ** 2
         return cls.with_rate(problem, found, float(rate) * (1 - LOST))
 
-    @property
-    def rate(self) -> float:
-        """Zero: no exponential is guaranteed; `constant` is the c of the bound."""
-        return 0.0
+    rate = 0.0  #: Zero: no exponential is guaranteed; `constant` is the c of the bound.
 
     @property
     def falls(self) -> str:

@@ -20,7 +20,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.threads import cached_property
-from symflow.claims import TOLERANCE, Reference
+from symflow.claims import TOLERANCE
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.errors import HypothesisFailed, expect
 from symflow.solutions.modes.joint_modes import joint_modes
@@ -40,10 +40,7 @@ class ModeStaircase:
     left: Array
     right: Array
 
-    @property
-    def reference(self) -> Reference:
-        """Where the limit comes from."""
-        return GIDEL_2019
+    reference = GIDEL_2019  #: Where the limit comes from.
 
     @property
     def jumps(self) -> Array:
