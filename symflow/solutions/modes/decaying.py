@@ -197,6 +197,8 @@ class DecayingMode(SpectralSolution):
                 rate = -self.depth * to_mpf(decay, context)
                 yield start * context.exp(rate * to_mpf(time, context))
                 continue
+            # the logarithms of the sum cancel where roots are close: as many digits are
+            # added as leave SPARE of the guard once those are lost
             lost = context.inf
             while not lost < 10 ** (guard - SPARE):
                 if clock is None or lost < context.inf:

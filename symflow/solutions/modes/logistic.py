@@ -120,6 +120,7 @@ def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:
     decayed = np.exp(-2 * size * times)
     safe = np.where(size > 0, size, 1.0)
     grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
+    # for σ < 0 both parts of the fraction are divided by e^{2|σ|t}, which overflows
     below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
     above = np.where(sigma < 0, decayed, 1.0) * start
     return np.asarray(above / np.where(start > 0, below, 1.0))

@@ -58,6 +58,8 @@ class PartialFractions:
             value, size = self.passed(y, context)
             low, high = (y, high) if value <= time else (low, y)
             following = y + (time - value) / self.speed(y, context)
+            # t bends sharply near a saddle, where Newton's steps alternate: one that
+            # leaves the bracket, or does not halve the last, gives way to bisection
             if not low <= following <= high or abs(following - y) > before / 2:
                 following = (low + high) / 2 if high < context.inf else 2 * y + 1
             before = abs(following - y)

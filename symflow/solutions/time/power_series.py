@@ -191,6 +191,7 @@ class InternalTime:
 
 
 def _root(value: Any, k: int) -> float:
+    # a bound may lie far outside the floats where its k-th root does not
     mantissa, exponent = value.mid().man_exp()
     shift = int(mantissa).bit_length() - 60
     scaled = float(int(mantissa) >> shift if shift > 0 else int(mantissa))
