@@ -84,19 +84,8 @@ class Lock:
     """A lock on a path, which goes with the process however that ends.
 
     It is on a file beside, because the file itself is replaced.  On Windows, which has
-    no such lock, it holds nobody off.
-
-    Parameters
-    ----------
-    path : Path
-        What is locked.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    OutputError
-        If another holds it, or no file can be made beside.
+    no such lock, it holds nobody off.  OutputError, which names the `call`, says that
+    another holds it, or that no file can be made beside.
     """
 
     def __init__(self, path: Path, call: str) -> None:

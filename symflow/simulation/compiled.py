@@ -78,14 +78,7 @@ def integrator_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) ->
 class CIntegrator:
     """The C file, compiled for one start at a time and, when needed, for several.
 
-    Parameters
-    ----------
-    source : str
-        The C text.
-    program : SizedProgram
-        The rates that it integrates.
-    count : int
-        How many of its inputs are weights.
+    The program has the rates that it integrates; `count` of its inputs are weights.
     """
 
     def __init__(self, source: str, program: SizedProgram, count: int) -> None:
@@ -231,17 +224,7 @@ def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
 
 
 class PythonIntegrator:
-    """The Python file, plain or compiled by Numba.
-
-    Parameters
-    ----------
-    function : callable
-        Its ``simulate``.
-    program : SizedProgram
-        The rates that it integrates.
-    count : int
-        How many of its inputs are weights.
-    """
+    """The Python file, its ``simulate`` plain or compiled by Numba; see `CIntegrator`."""
 
     def __init__(self, function: Any, program: SizedProgram, count: int) -> None:
         self.function, self.program, self.count = function, program, count
