@@ -224,7 +224,7 @@ def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
 
 
 class PythonIntegrator:
-    """The Python file, its ``simulate`` plain or compiled by Numba; see `CIntegrator`."""
+    """The Python file, plain or compiled by Numba; see `CIntegrator`."""
 
     def __init__(self, function: Any, program: SizedProgram, count: int) -> None:
         self.function, self.program, self.count = function, program, count
