@@ -21,11 +21,13 @@ from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
 from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
 from symflow.solutions.table import as_markdown, table
+from symflow.solutions.time.chained import ChainedSolution
 from symflow.solutions.time.learning_rate import Scheduled, scheduled
 from symflow.solutions.time.passage_times import Times
 
 __all__ = [
     "SOLUTIONS",
+    "ChainedSolution",
     "DecayingMode",
     "DeepDiagonalMode",
     "DeepFourierMode",
