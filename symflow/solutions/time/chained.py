@@ -61,6 +61,17 @@ class ChainedSolution(Claim):
         Digits to which the pieces start.
     chained : callable
         Makes the same with other digits.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> lesson = sf.Curriculum((sf.whitened([[2]]), 3), (sf.whitened([[1]]), 5))
+    >>> solution = sf.solve(flow, lesson, [[[1]], [[1]]])
+    >>> solution.name
+    'LogisticMode → LogisticMode'
+    >>> round(solution.end_to_end(4.0).item(), 6)
+    1.072578
     """
 
     lesson: Curriculum
