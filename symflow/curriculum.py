@@ -23,13 +23,9 @@ class ChainedRun(Trajectory):
 
     Its loss is that of the data that are learned at the time, at a switch of those that
     are left; its error includes what later pieces make of the errors of earlier ones.
-
-    Parameters
-    ----------
-    pieces : tuple of Trajectory
-        A run for each of the data, in its own time, up to the switch.
     """
 
+    #: A run for each of the data, in its own time, up to the switch.
     pieces: tuple[Trajectory, ...] = ()
 
     @cached_property

@@ -173,13 +173,7 @@ def _kind(node: Node) -> str:
 
 
 def is_family(node: Node, family: type[sympy.MatrixSymbol]) -> bool:
-    """Say whether a node is a symbol of a family of matrices.
-
-    Examples
-    --------
-    >>> is_family(Leaf(DiagonalMatrixSymbol("S", 2, 2)), DiagonalMatrixSymbol)
-    True
-    """
+    """Say whether a node is a symbol of a family of matrices."""
     return isinstance(node, Leaf) and isinstance(node.symbol, family)
 
 

@@ -31,18 +31,10 @@ from symflow.flow.problem import bind
 
 @dataclass(frozen=True, eq=False)
 class KernelLimit:
-    """The minimizer that infinitely large first weights select.
+    """The minimizer that infinitely large first weights select."""
 
-    Parameters
-    ----------
-    kernel : ndarray, shape (d, d)
-        K = W_1ᵀW_1.
-    limit : ndarray, shape (m, d)
-        The end-to-end matrix.
-    """
-
-    kernel: Array
-    limit: Array
+    kernel: Array  #: Shape (d, d): K = W_1ᵀW_1.
+    limit: Array  #: Shape (m, d): the end-to-end matrix.
 
     @property
     def reference(self) -> Reference:
@@ -50,13 +42,7 @@ class KernelLimit:
         return YUN_2021
 
     def distance(self, end_to_end: Any) -> float:
-        """Return how far an end-to-end matrix is from the limit, relative.
-
-        Parameters
-        ----------
-        end_to_end : array_like, shape (m, d)
-            For example the end of a trajectory.
-        """
+        """Return how far an end-to-end matrix (m, d) is from the limit, relative."""
         gap = np.abs(to_float_array(np.asarray(end_to_end)) - self.limit)
         return float(np.max(gap) / (np.max(np.abs(self.limit)) or 1.0))
 

@@ -36,17 +36,11 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SingularVectors(Direction):
-    """Every layer ends parallel to the force on it; made by `implicit_bias`.
-
-    Parameters
-    ----------
-    tensor : ndarray, shape (d, k_1, …, k_L)
-        M.
-    """
+    """Every layer ends parallel to the force on it; made by `implicit_bias`."""
 
     proved_with_base = True
 
-    tensor: Array
+    tensor: Array  #: Shape (d, k_1, …, k_L): M.
 
     source = YUN_2021
 

@@ -322,14 +322,7 @@ class Refusal(Displayed):
 
 
 def relative_size(difference: Array, scale: Array) -> Any:
-    """Return max|difference| / max|scale| in the arithmetic of the arrays.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
-    0.25
-    """
+    """Return max|difference| / max|scale| in the arithmetic of the arrays."""
     top = np.max(np.abs(difference), initial=0)
     bottom = np.max(np.abs(scale), initial=0)
     return top / bottom if bottom else top

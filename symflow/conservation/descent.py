@@ -36,13 +36,6 @@ from symflow.flow import GradientDescent, dotted
 class StepLaw(Claim):
     """The exact change of a quantity in one step of gradient descent.
 
-    Parameters
-    ----------
-    descent : GradientDescent
-        The dynamics.
-    law : Law
-        The quantity Q that the flow conserves, or lets decay at a known rate.
-
     Examples
     --------
     >>> import symflow as sf
@@ -52,7 +45,7 @@ class StepLaw(Claim):
     """
 
     descent: GradientDescent
-    law: Law
+    law: Law  #: The quantity Q that the flow conserves, or lets decay at a known rate.
 
     @property
     def name(self) -> str:

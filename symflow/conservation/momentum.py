@@ -66,15 +66,6 @@ SOME_FRICTION = sympy.Rational(3, 7)
 class AngularMomentum(FormOfTerms):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 
-    Parameters
-    ----------
-    ball : HeavyBall
-        The dynamics.
-    generators : Generators
-        The kind of the generators S of the rotations.
-    combination : tuple
-        As from `rotations`: terms and their coefficients.
-
     Examples
     --------
     >>> import symflow as sf
@@ -85,8 +76,8 @@ class AngularMomentum(FormOfTerms):
     """
 
     ball: HeavyBall
-    generators: Generators
-    combination: Combination
+    generators: Generators  #: The kind of the generators S of the rotations.
+    combination: Combination  #: As from `rotations`: terms and their coefficients.
 
     finding = Claim.finding  # an enclosure has no velocities
 

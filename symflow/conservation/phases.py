@@ -49,13 +49,6 @@ Pair = tuple[Node, Node]
 class BalancedPhases(Claim):
     """The relative phases of two adjacent filters with equal Fourier moduli.
 
-    Parameters
-    ----------
-    law : NoetherLaw
-        The law of the two filters, whose value is zero at the start.
-    defect : float
-        How far from zero it is, relative.
-
     Examples
     --------
     >>> import symflow as sf
@@ -65,8 +58,8 @@ class BalancedPhases(Claim):
     the relative phases of w1 and w2 are conserved, for this start
     """
 
-    law: NoetherLaw
-    defect: float
+    law: NoetherLaw  #: The law of the two filters, whose value is zero at the start.
+    defect: float  #: How far from zero it is, relative.
 
     @property
     def name(self) -> str:

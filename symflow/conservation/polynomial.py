@@ -110,20 +110,11 @@ class PolynomialSearch:
 
 @dataclass(frozen=True, repr=False)
 class PolynomialLaw(Quantity):
-    """A homogeneous polynomial of the weights that is conserved; found by a search.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    expr : sympy.Expr
-        The polynomial, in the scalar symbols of `flow.entries`.
-    inputs : sympy.ImmutableDenseMatrix, optional
-        A basis, as rows, of the inputs for which it is conserved; all without it.
-    """
+    """A homogeneous polynomial of the weights that is conserved; found by a search."""
 
     flow: GradientFlow
-    expr: sympy.Expr
+    expr: sympy.Expr  #: The polynomial, in the scalar symbols of `flow.entries`.
+    #: A basis, as rows, of the inputs for which it is conserved; all without it.
     inputs: sympy.ImmutableDenseMatrix | None = None
 
     @property

@@ -51,15 +51,9 @@ LATEST = 1e150
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RateBound(Bound, Theorem):
-    """A quantity falls at least exponentially along a flow.
+    """A quantity falls at least exponentially along a flow."""
 
-    Parameters
-    ----------
-    constant : float
-        The rate as the theorem gives it, before it is rounded down.
-    """
-
-    constant: float
+    constant: float  #: The rate as the theorem gives it, before it is rounded down.
 
     question = "rates"
     #: What falls.
@@ -309,13 +303,7 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
 
 
 def falling(exponents: Array) -> Array:
-    """Return e^{−x} in float64, never below what rounds up to a positive number.
-
-    Examples
-    --------
-    >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
-    True
-    """
+    """Return e^{−x} in float64, never below what rounds up to a positive number."""
     return np.asarray(np.exp(-np.minimum(exponents, 700.0)))
 
 

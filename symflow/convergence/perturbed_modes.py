@@ -88,15 +88,9 @@ def reached(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PerturbedModes(Bound, Theorem):
-    """The weights stay within e(t) of the closed form without C.
+    """The weights stay within e(t) of the closed form without C."""
 
-    Parameters
-    ----------
-    size : float
-        ε = ‖C‖_F.
-    """
-
-    size: float
+    size: float  #: ε = ‖C‖_F.
 
     source = GIDEL_2019
     contributes = "the setting; the bound with its constants is ours"

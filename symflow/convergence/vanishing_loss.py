@@ -200,11 +200,6 @@ def widest_margin(rows: Array) -> float:
 
     The shortest vector in their convex hull points there; what is returned holds for
     the vector that was found, whatever the rounding.
-
-    Examples
-    --------
-    >>> round(widest_margin(np.array([[3.0, 0.0], [0.0, 4.0]])), 12)
-    2.4
     """
     scale = float(np.abs(rows).max(initial=0.0)) or 1.0
     stacked = np.concatenate([rows.T / scale, np.ones((1, len(rows)))])

@@ -31,20 +31,11 @@ Values = tuple[tuple[sympy.Basic, Any], ...]
 
 @dataclass(frozen=True, repr=False)
 class MatrixModel(Parametrization):
-    """A model W(θ) that is a matrix polynomial; made by `Model`.
+    """A model W(θ) that is a matrix polynomial; made by `Model`."""
 
-    Parameters
-    ----------
-    expr : sympy.MatrixExpr
-        W(θ), outputs × inputs.
-    weights : tuple of sympy.MatrixSymbol
-        The parameters θ, in their order.
-    values : tuple of pairs
-        The constants that are known: a matrix symbol and its numbers.
-    """
-
-    expr: sympy.MatrixExpr
-    weights: tuple[sympy.MatrixSymbol, ...]
+    expr: sympy.MatrixExpr  #: W(θ), outputs × inputs.
+    weights: tuple[sympy.MatrixSymbol, ...]  #: The parameters θ, in their order.
+    #: The constants that are known: a matrix symbol and its numbers.
     values: Values = ()
 
     @property

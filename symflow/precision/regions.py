@@ -101,13 +101,7 @@ class Operation(NamedTuple):
 
 
 def longest_row(matrix: Any) -> Any:
-    """Return a bound of the Euclidean norms of the rows.
-
-    Examples
-    --------
-    >>> longest_row(arb_mat([[3, 4], [0, 1]]))
-    5.00000000000000
-    """
+    """Return a bound of the Euclidean norms of the rows."""
     rows = matrix.tolist()
     return max(root(sum((entry * entry for entry in row), arb(0))) for row in rows)
 

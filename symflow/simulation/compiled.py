@@ -167,16 +167,8 @@ class CIntegrator:
     ) -> Callable[[], int]:
         """Return the C function without arguments, bound to contiguous memory.
 
-        Parameters
-        ----------
-        arrays : tuple of sequences of arrays
-            Weights, data and results.
-        times, stats : array
-            Like `arrays` they have to live as long.
-        rtol, atol : float
-            The tolerances.
-        most : int
-            Starts that may fail before all end.
+        The `arrays` are weights, data and results; they, `times` and `stats` have to
+        live as long. All ends where more than `most` starts have failed.
         """
         import ctypes
 

@@ -146,13 +146,7 @@ class Ensemble(Tabulated, Displayed):
 
 
 def spread(values: Floats) -> str:
-    """Return smallest, median and largest value in words.
-
-    Examples
-    --------
-    >>> spread(np.array([3.0, 1.0, 2.0]))
-    'from 1 to 3, median 2'
-    """
+    """Return smallest, median and largest value in words."""
     if not len(values):
         return "none is finite"
     low, middle, high = np.quantile(values, [0, 0.5, 1])

@@ -185,15 +185,6 @@ def attempts(
     -------
     tuple of Solution or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2), sf.SquaredLoss())
-    >>> data = sf.whitened([[3, 0], [0, 1]])
-    >>> answers = attempts(flow, data, [[[1, 0], [0, 1]]])
-    >>> answers[0].name, sum(isinstance(a, sf.Solution) for a in answers)
-    ('LinearRegression', 1)
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("solve(flow, …)", flow))

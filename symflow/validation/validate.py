@@ -293,17 +293,10 @@ def _agreement_row(first: Route, second: Route) -> Row:
 
 
 def agreement(first: Route, second: Route) -> dict[float, Any]:
-    """Return the relative difference of two trajectories at their common times.
+    """Return by how much two runs of one flow from one start differ at common times.
 
-    Parameters
-    ----------
-    first, second : Trajectory or Enclosure
-        Of one flow from one start, at any precision.
-
-    Returns
-    -------
-    dict
-        From time to max|θ₁ − θ₂| / max|θ| over all weights, as mpf.
+    It maps times to max|θ₁ − θ₂| / max|θ| over all weights, as mpf; either may be a
+    trajectory of any precision or an enclosure.
     """
     context = mpmath.MPContext()
     context.dps = max(first.digits, second.digits) + 10
@@ -338,11 +331,5 @@ def route_bound(route: Route) -> Any:
 
 
 def digits_of(residual: Any) -> int:
-    """Return the number of decimal digits to which a relative residual vanishes.
-
-    Examples
-    --------
-    >>> digits_of(3e-48)
-    47
-    """
+    """Return the number of decimal digits to which a relative residual vanishes."""
     return int(-WIDE.log10(residual)) if residual > 0 else MANY_DIGITS

@@ -73,21 +73,14 @@ SPARE = 20
 
 @dataclass(frozen=True, eq=False)
 class LayerModes(JointModes):
-    """Joint modes with the amplitudes of both layers.
+    """Joint modes with the amplitudes of both layers."""
 
-    Parameters
-    ----------
-    hidden : array, shape (hidden, inputs)
-        r_i in column i.
-    first, second : arrays, shape (inputs,)
-        a_i and b_i: W_1v_i = a_ir_i and W_2ᵀu_i = b_ir_i.
-    idle : array, shape (outputs, hidden)
-        The part of W_2 that belongs to no mode and never moves.
-    """
-
-    hidden: Array
+    hidden: Array  #: Shape (hidden, inputs): r_i in column i.
+    #: `first`, `second`, shape (inputs,): a_i and b_i: W_1v_i = a_ir_i and W_2ᵀu_i =
+    #: b_ir_i.
     first: Array
     second: Array
+    #: Shape (outputs, hidden): the part of W_2 that belongs to no mode and never moves.
     idle: Array
 
 

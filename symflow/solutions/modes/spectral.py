@@ -192,13 +192,6 @@ class SpectralSolution(Solution):
 
 
 def settled(learned: Array, sigma: Array, lam: Array, start: Array) -> Array:
-    """Return where modes end: σ/λ or zero; what no input reaches stays.
-
-    Examples
-    --------
-    >>> zero = np.zeros(2)
-    >>> settled(zero > 0, zero, np.array([0.0, 1.0]), np.array([0.5, 0.5])).tolist()
-    [0.5, 0.0]
-    """
+    """Return where modes end: σ/λ or zero; what no input reaches stays."""
     goal = np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
     return np.where((lam == 0) & (sigma == 0), start, goal)

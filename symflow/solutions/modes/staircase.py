@@ -29,18 +29,14 @@ from symflow.solutions.modes.spectral import LAM, SIGMA
 
 @dataclass(frozen=True, eq=False)
 class ModeStaircase:
-    """The limit of vanishing initialization; made by `staircase`.
+    """The limit of vanishing initialization; made by `staircase`."""
 
-    Parameters
-    ----------
-    sigma, lam : arrays, shape (modes,)
-        σ_i and λ_i, in the order in which the modes are learned.
-    left, right : arrays, shapes (outputs, modes) and (inputs, modes)
-        u_i and v_i in columns.
-    """
-
+    #: `sigma`, `lam`, shape (modes,): σ_i and λ_i, in the order in which the modes are
+    #: learned.
     sigma: Array
     lam: Array
+    #: `left`, `right`, shapes (outputs, modes) and (inputs, modes): u_i and v_i in
+    #: columns.
     left: Array
     right: Array
 

@@ -112,12 +112,7 @@ class RankOne(Solution):
     def spread(self, digits: int, *, fine: bool = True) -> Spread:
         """Return the start in the eigenvectors of H, to `digits` digits.
 
-        Parameters
-        ----------
-        digits : int
-            Digits of the arithmetic.
-        fine : bool, keyword-only
-            Whether these digits are needed; otherwise a large H is done in float64.
+        Where it is not `fine`, a large H is done in float64 instead.
         """
         return self.problem.remembered(
             ("spread", digits, fine),

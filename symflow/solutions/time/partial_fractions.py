@@ -19,22 +19,13 @@ STEPS = 400
 
 @dataclass(frozen=True, eq=False)
 class PartialFractions:
-    """t(a) of one mode, and its inverse, in an mpmath context.
+    """t(a) of one mode, and its inverse, in an mpmath context."""
 
-    Parameters
-    ----------
-    start, end : mpf
-        a₀, and the root of q that is approached.
-    pull : mpf
-        −1/q′(end) > 0.
-    others : tuple of pairs of mpc
-        The other roots r, each with 1/q′(r).
-    """
-
+    #: `start`, `end`: a₀, and the root of q that is approached.
     start: Any
     end: Any
-    pull: Any
-    others: tuple[tuple[Any, Any], ...]
+    pull: Any  #: −1/q′(end) > 0.
+    others: tuple[tuple[Any, Any], ...]  #: The other roots r, each with 1/q′(r).
 
     def passed(self, y: Any, context: Any) -> tuple[Any, Any]:
         """Return t, and the sum of the sizes of its terms, where y has passed."""
@@ -79,21 +70,10 @@ class PartialFractions:
 def partial_fractions(
     depth: int, mode: tuple[Any, ...], decay: Any, context: Any
 ) -> PartialFractions:
-    """Return the clock of a mode with λ > 0 that starts above zero.
+    """Return the clock of a mode (σ, λ, w₀) with λ, w₀, l2 > 0 and L ≥ 3.
 
-    Parameters
-    ----------
-    depth : int
-        L ≥ 3.
-    mode : tuple of mpf
-        σ, λ and w₀.
-    decay, context
-        l2 > 0 in the context of the arithmetic.
-
-    Raises
-    ------
-    ValueError
-        If roots are too close to be told apart.
+    All are mpf of the context; ValueError says that roots are too close to be told
+    apart.
     """
     sigma, lam, start = mode
     with ALONE, workbits(context.prec + 40):
