@@ -146,7 +146,7 @@ class Solution(Theorem):
         return self._end_to_end(times), layers
 
     def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
-        """Return −∇²ℒ along the path, shape (times, …, n, n), where that is cheap."""
+        """Return −∇²ℒ at `times`, where `layers` are, shape (times, …, n, n); or None."""
         problem = self.problem.floats
         if layers is None or problem.size > FEW_WEIGHTS:
             return None
