@@ -96,7 +96,7 @@ def other_motion(claim: Any, path: Any) -> str:
     """Say why a path does not move as a claim assumes: with momentum, or without."""
     ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
     read = own is not claim or getattr(claim, "reads_data", False)
-    if getattr(path, "pieces", ()) and read:
+    if getattr(path, "pieces", ()) and read and not hasattr(claim, "pieces"):
         return "the claim is about one data set, the run changes its data"
     if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
         return ""

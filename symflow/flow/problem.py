@@ -30,6 +30,7 @@ from symflow.flow.heavy_ball import HeavyBall
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.flow.phase import PhaseFlow, phase_of
 from symflow.inits import GivenInit, Init, as_init
+from symflow.inits.given import RoundedInit
 from symflow.networks import AbstractNetwork
 
 #: Digits in which conditions are checked where the numbers are not rational.
@@ -181,6 +182,8 @@ class Problem:
         """Whether no number of data or start was given as a float."""
         rule = None if self.given is None else self.given.init
         arrays = list(self.data.values())
+        if isinstance(rule, RoundedInit):
+            return False
         if rule is None or isinstance(rule, GivenInit):
             arrays += self.weights if rule is None else rule.weights
         return all(array.dtype == object for array in arrays)

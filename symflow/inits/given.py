@@ -91,6 +91,10 @@ class GivenInit(Init):
             _check_chain(self.weights)
 
 
+class RoundedInit(GivenInit):
+    """Weights that are known to some digits only, even if these are exact numbers."""
+
+
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 

@@ -126,6 +126,9 @@ class LinearRegression(Solution):
     def _weights(self, t: Any) -> tuple[Array, ...]:
         return (self.end_to_end(t),)
 
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...]:
+        return (self._at(t, digits),)
+
     def _at(self, t: Any, digits: int) -> Array:
         context = context_of(digits)
         rates, vectors, pushed, moved = (

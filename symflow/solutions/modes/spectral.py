@@ -98,13 +98,26 @@ class SpectralSolution(Solution):
 
     def _at(self, t: Any, digits: int) -> Array:
         modes, context = self.modes_at(digits), context_of(digits + 5)
-        time = to_mpf(t, context)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
-        columns = (to_mpf_array(a, context) for a in self.parameters(modes))
-        strengths = [
-            self.curve_mpf(context, time, *mode) for mode in zip(*columns, strict=True)
-        ]
-        return matmul(left * np.array(strengths, dtype=object), right.T)
+        return matmul(left * self._strengths_at(t, digits), right.T)
+
+    def _strengths_at(self, t: Any, digits: int) -> Array:
+        context = context_of(digits + 5)
+        time, parameters = to_mpf(t, context), self.parameters(self.modes_at(digits))
+        columns = (to_mpf_array(part, context) for part in parameters)
+        modes = zip(*columns, strict=True)
+        found = [self.curve_mpf(context, time, *mode) for mode in modes]
+        return np.array(found, dtype=object)
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...] | None:
+        if not self.is_balanced:
+            return None
+        context = context_of(digits + 5)
+        start = to_mpf_array(self.modes_at(digits).start, context)
+        growth = self._strengths_at(t, digits) / np.where(start > 0, start, 1)
+        growth = np.where(start > 0, growth, 1) ** (context.one / self.depth)
+        images = self._images(digits, partial(to_mpf_array, context=context))
+        return tuple(matmul(image * growth, frame.T) for image, frame in images)
 
     @property
     def _limit(self) -> Array:
@@ -126,13 +139,21 @@ class SpectralSolution(Solution):
         coarse = is_coarse(self.problem, CHECK_DIGITS)
         digits = CHECK_DIGITS + (0 if coarse else spare_of(self.problem))
         in_digits = partial(to_mpf_array, context=context_of(digits))
-        lift = to_float_array if coarse else in_digits
-        frame, moves = lift(self.modes.right), to_float_array(self.modes.start) > 0
+        images = self._images(digits, to_float_array if coarse else in_digits)
+        return [
+            (to_float_array(image), to_float_array(frame)) for image, frame in images
+        ]
+
+    def _images(
+        self, digits: int, lift: Callable[[Array], Array]
+    ) -> list[tuple[Array, Array]]:
+        modes = self.modes_at(digits)
+        frame, moves = lift(modes.right), to_float_array(modes.start) > 0
         found = []
         for weight in checkable(self.problem, digits).weights:
             image = matmul(lift(weight), frame) * moves.astype(int)
             size = (image * image).sum(axis=0) ** 0.5
-            found.append((to_float_array(image), to_float_array(frame)))
+            found.append((image, frame))
             frame = image / np.where(size > 0, size, 1)
         return found
 
