@@ -36,10 +36,7 @@ from symflow.algebra.nodes import (
     symbols_of,
     transpose,
 )
-from symflow.algebra.symbols import (
-    CirculantMatrixSymbol,
-    DiagonalMatrixSymbol,
-)
+from symflow.algebra.symbols import CirculantMatrixSymbol, DiagonalMatrixSymbol
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 

@@ -23,11 +23,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagonalOf
 
 from symflow.algebra import functions, matrix_maps
-from symflow.algebra.symbols import (
-    SampleCount,
-    SymmetricMatrixSymbol,
-    checked_name,
-)
+from symflow.algebra.symbols import SampleCount, SymmetricMatrixSymbol, checked_name
 from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
 

@@ -30,15 +30,7 @@ from symflow.algebra.elementwise import (
 )
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    Product,
-    Scaled,
-    Sum,
-    Traced,
-    Transposed,
-)
+from symflow.algebra.nodes import Leaf, Node, Product, Scaled, Sum, Traced, Transposed
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.products import matmul
 from symflow.algebra.tensors import Constant, Contraction, Kronecker

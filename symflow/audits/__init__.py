@@ -10,12 +10,7 @@ from symflow.audits.general import count, equation, law
 from symflow.audits.instance import direction, jumps, limit, numbers, rate
 from symflow.audits.ledger import Asked, Audit as Audit, Outcome, Settled as Settled
 from symflow.claims import Status
-from symflow.errors import (
-    HypothesisFailed,
-    Interrupted,
-    InvalidArgument,
-    SymflowError,
-)
+from symflow.errors import HypothesisFailed, Interrupted, InvalidArgument, SymflowError
 from symflow.files import as_path
 
 #: What reads each kind of claim.

@@ -16,14 +16,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.reading import read_expression
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values, scalar_value
-from symflow.audits.case import (
-    Case,
-    Table,
-    array_in,
-    check_keys,
-    number_in,
-    text_of,
-)
+from symflow.audits.case import Case, Table, array_in, check_keys, number_in, text_of
 from symflow.audits.latex import from_latex
 from symflow.audits.ledger import Asked, Outcome
 from symflow.bias import implicit_bias, saddle_to_saddle

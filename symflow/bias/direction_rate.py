@@ -46,12 +46,7 @@ from symflow.bias.separation import (
 )
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
-from symflow.claims.conditions import (
-    dense_layers,
-    imbalances,
-    measured,
-    on_flow,
-)
+from symflow.claims.conditions import dense_layers, imbalances, measured, on_flow
 from symflow.claims.example import Examples, RandomExamples
 from symflow.claims.hypothesis import positive, structural
 from symflow.claims.random_problems import turning

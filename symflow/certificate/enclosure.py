@@ -27,12 +27,7 @@ from symflow.codegen import end_to_end_program
 from symflow.data import Dataset
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.losses import (
-    ExponentialLoss,
-    LogisticLoss,
-    MeasurementLoss,
-    SquaredLoss,
-)
+from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision import Enclosure
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclose import planned

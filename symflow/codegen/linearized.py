@@ -14,11 +14,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import (
-    Array,
-    lifted,
-    unflatten,
-)
+from symflow.algebra.arrays import Array, lifted, unflatten
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.algebra.numbers import to_float, to_mpf

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.claims import Bound as Bound, Refusal
-from symflow.claims.catalogue import (
-    answers,
-    nearest_misses,
-    theorems_of,
-)
+from symflow.claims.catalogue import answers, nearest_misses, theorems_of
 from symflow.convergence.alignment import Alignment as Alignment
 from symflow.convergence.attained_bracket import tight_start as tight_start
 from symflow.convergence.basin import (

@@ -52,12 +52,7 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.claims.example import Examples, RandomExamples, regression, scaled
-from symflow.convergence.phases import (
-    Modes,
-    has_target,
-    joint_modes,
-    sharp_modes,
-)
+from symflow.convergence.phases import Modes, has_target, joint_modes, sharp_modes
 from symflow.flow.problem import Problem
 
 #: The bound is rounded up by this part, and is infinite beyond the second number.

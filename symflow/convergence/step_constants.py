@@ -10,9 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
-from symflow.convergence.bound import (
-    ROUNDED_DOWN,
-)
+from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.kernel_spectrum import ceiling, largest_product
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.two_layers import MarginRate

@@ -21,11 +21,7 @@ import numpy as np
 import sympy
 from flint import fmpq_mat
 
-from symflow.algebra.arrays import (
-    Array,
-    to_float_array,
-    to_mpf_array,
-)
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul

@@ -21,12 +21,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.balls import FINE_BITS
 from symflow.algebra.intervals import Interval
 from symflow.flow.problem import Problem
-from symflow.precision.balls import (
-    ALONE,
-    distance_between,
-    upward,
-    workbits,
-)
+from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure
 
 

@@ -38,10 +38,7 @@ from symflow.solutions.modes.deep import positive_inputs
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes
 from symflow.solutions.modes.spectral import L2, LAM, SIGMA, SpectralSolution, T
 from symflow.solutions.reduction import frame_steps, mode_step
-from symflow.solutions.time.partial_fractions import (
-    PartialFractions,
-    partial_fractions,
-)
+from symflow.solutions.time.partial_fractions import PartialFractions, partial_fractions
 from symflow.solutions.time.passage_times import Times
 
 A, A0 = sympy.symbols("a a0", positive=True)

@@ -34,12 +34,7 @@ from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
-from symflow.solutions.conditions import (
-    moments,
-    product,
-    squared_loss,
-    verdict,
-)
+from symflow.solutions.conditions import moments, product, squared_loss, verdict
 from symflow.solutions.derivation import Step, over_root, squares
 from symflow.solutions.modes.joint_modes import (
     COARSE_NOISE,

@@ -24,14 +24,7 @@ from symflow.claims.conditions import dense_layers, on_flow
 from symflow.solutions.conditions import aligned, balanced, decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import JointModes
-from symflow.solutions.modes.spectral import (
-    L2,
-    LAM,
-    SIGMA,
-    START,
-    SpectralSolution,
-    T,
-)
+from symflow.solutions.modes.spectral import L2, LAM, SIGMA, START, SpectralSolution, T
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import frame_steps, mode_step
 

@@ -21,12 +21,7 @@ from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import (
-    checkable,
-    context_of,
-    is_coarse,
-    spare_of,
-)
+from symflow.solutions.any_precision import checkable, context_of, is_coarse, spare_of
 from symflow.solutions.conditions import moments, product
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes
 from symflow.solutions.numpy_form import Routine
