@@ -146,7 +146,7 @@ class Solution(Theorem):
         return self._end_to_end(times), layers
 
     def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
-        """Return −∇²ℒ at `times`, where `layers` are, shape (times, …, n, n); or None."""
+        """Return −∇²ℒ at `times` and `layers`, shape (times, …, n, n), or None."""
         problem = self.problem.floats
         if layers is None or problem.size > FEW_WEIGHTS:
             return None
