@@ -18,6 +18,7 @@ from symflow.bias.max_margin import Direction
 from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
 from symflow.bias.mode_margin import ModeMaxMargin
 from symflow.bias.one_neuron import OneNeuron
+from symflow.bias.one_sample import OneSampleDirection, OneSampleLimit
 from symflow.bias.prediction import Prediction
 from symflow.bias.regimes import Regime
 from symflow.bias.ridge import RidgeLimit
@@ -133,6 +134,8 @@ __all__ = [
     "MirrorMap",
     "ModeMaxMargin",
     "OneNeuron",
+    "OneSampleDirection",
+    "OneSampleLimit",
     "Prediction",
     "ProductMap",
     "Regime",

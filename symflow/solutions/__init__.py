@@ -6,6 +6,7 @@ from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
 from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.one_sample import OneSample
 from symflow.solutions.coordinates.two_filters import FourierMode
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.decaying import DecayingMode
@@ -39,6 +40,7 @@ __all__ = [
     "LogisticMode",
     "ModeRecurrence",
     "ModeStaircase",
+    "OneSample",
     "RankOne",
     "Refusal",
     "Riccati",
