@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.bias.aligned_layers import AlignedLayers
+from symflow.bias.deep_distance import DeepDistance
 from symflow.bias.dense_margin import DenseMaxMargin
 from symflow.bias.diagonal import DiagonalPotential
 from symflow.bias.direction_rate import DirectionRate
@@ -121,6 +122,7 @@ def attempts(
 
 __all__ = [
     "AlignedLayers",
+    "DeepDistance",
     "DenseMaxMargin",
     "DiagonalPotential",
     "DifferenceMap",

@@ -60,7 +60,7 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (YUN_2021, "Q as the scale goes to 0: (weighted) ℓ₁", "yun-rich yun-sparse"),
     (YUN_2021, "Q as the scale goes to ∞: weighted ℓ₂", "yun-lazy"),
     (YUN_2021, "dense layers in order: the loss vanishes", "OrderedRate"),
-    (YUN_2021, "dense layers, scale → 0: least norm", "FrozenPart yun-scale"),
+    (YUN_2021, "dense layers, scale → 0: least norm", "DeepDistance yun-scale"),
     (YUN_2021, "dense layers, scale → ∞: the kernel solution", "yun-kernel"),
     (YUN_2021, "L ≥ 3: which stationary point", "—: the theorems name the set only"),
     (
