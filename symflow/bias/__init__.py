@@ -23,6 +23,7 @@ from symflow.bias.regimes import Regime
 from symflow.bias.ridge import RidgeLimit
 from symflow.bias.row_space import RowSpaceSplit
 from symflow.bias.saddle_path import SaddlePath
+from symflow.bias.saddle_points import SaddlePoint
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
@@ -139,6 +140,7 @@ __all__ = [
     "RidgeLimit",
     "RowSpaceSplit",
     "SaddlePath",
+    "SaddlePoint",
     "SaddleToSaddle",
     "SignedMaxMargin",
     "SingularVectors",

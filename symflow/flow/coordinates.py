@@ -116,7 +116,7 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     >>> found.kind, found.lam.tolist(), found.overlap
     ('product', [2.0, 1.0], 0.0)
     """
-    known = _kind(problem.flow.network)
+    known = kind_of(problem.flow.network)
     if known is None:
         return None
     kind, depth = known
@@ -144,7 +144,7 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     )
 
 
-def _kind(network: Any) -> tuple[Kind, int] | None:
+def kind_of(network: Any) -> tuple[Kind, int] | None:
     """Return which kind of network it is, and its depth L ≥ 2."""
     if isinstance(network, HadamardDifference):
         return "squares", 2
