@@ -35,6 +35,7 @@ from symflow.bias.regimes import Regime as Regime
 from symflow.bias.ridge import RidgeLimit as RidgeLimit
 from symflow.bias.row_space import RowSpaceSplit as RowSpaceSplit
 from symflow.bias.saddle_path import SaddlePath as SaddlePath
+from symflow.bias.saddle_points import SaddlePoint as SaddlePoint
 from symflow.bias.saddles import (
     SaddleToSaddle as SaddleToSaddle,
     saddle_to_saddle as saddle_to_saddle,
