@@ -37,19 +37,27 @@ def test_every_bound_of_the_catalogues_has_its_random_instances():
     assert {OneStep, UniformDescent, ImbalanceDrift, DescentCorridor} <= kinds
 
 
-@pytest.mark.slow
 def test_no_bound_is_violated_on_hundreds_of_random_instances(monkeypatch):
-    """Every bound on half of its ensemble; the line says how loose it is."""
-    counts = []
+    """Every bound on a part of its ensemble; the line says how loose it is.
+
+    The false version meets the very paths that the true one did, and more where they
+    are too few to tell.
+    """
+    monkeypatch.setattr("symflow.gallery.ensembles.DATA_SETS", 2)
+    counts, instances = [], EnsembleEntry.instances
     for entry in ENSEMBLES:
-        with monkeypatch.context() as few:
-            few.setattr("symflow.gallery.ensembles.DATA_SETS", 2)
+        for starts in (8, 25):
+            monkeypatch.setattr("symflow.claims.random_problems.STARTS", starts)
+            drawn = list(instances(entry))
+            monkeypatch.setattr(EnsembleEntry, "instances", lambda _, held=drawn: held)
             line = entry.run(30)
-        assert line.ok, line
+            assert line.ok, line
+            if entry.mutant_fails():
+                break
         assert entry.mutant_fails(), entry.key
         counts.append(int(line.agreement.split()[0]))
-    assert min(counts) >= 5
-    assert sum(counts) >= 500
+    assert min(counts) >= 2
+    assert sum(counts) >= 200
 
 
 def test_table_as_text_html_and_json():
