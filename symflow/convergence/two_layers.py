@@ -278,7 +278,8 @@ class InstantaneousRate(TwoLayerRate):
         ends = len(start.optimum), start.rank.value
         sigmas = [_kth(np.maximum(least, 0.0), k) for k in ends]
         below = 1 - FLOAT_ERROR
-        return np.asarray(self._smallest * start.levels.bracket(*sigmas) * below)
+        floor = self._smallest * start.levels.bracket(*sigmas) * below
+        return np.maximum(floor, self.constant)
 
     def finding(self, balls: Any, index: int) -> str:
         """Return that derivatives are not enclosed."""
