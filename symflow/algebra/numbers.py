@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import isfinite, ldexp
 from numbers import Integral, Rational
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
-from mpmath.libmp import from_rational, mpf_pos
+from mpmath.ctx_mp_python import _mpf
+from mpmath.libmp import from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import read_expression
@@ -42,6 +44,9 @@ LARGEST_SHIFT = 1 << 26
 
 #: Decimal digits that may be asked for.
 MOST_DIGITS = 1_000_000
+
+#: Below two to this, and above its inverse, floats have all of their bits.
+NORMAL_EXPONENT = 1000
 
 #: Numbers below two to this are rounded to zero by float64.
 SMALLEST_EXPONENT = -1100
@@ -192,6 +197,10 @@ def to_float(value: Any) -> float:
     """
     if _vanishes(value):
         return 0.0
+    binary = _binary(value)
+    if binary is not None and abs(binary[2] + binary[3]) < NORMAL_EXPONENT:
+        sign, mantissa, exponent, _ = mpf_pos(binary, 53, "n")
+        return ldexp(-mantissa if sign else mantissa, exponent)
     ratio = _ratio(value)
     if ratio is None:
         ratio = _dyadic(_evaluate(value, 53 + GUARD_BITS))
@@ -212,6 +221,9 @@ def _vanishes(value: Any) -> bool:
 
 def to_mpf(value: Any, context: Any) -> Any:
     """Return `value` as an `mpf` of the mpmath `context`, rounded once."""
+    binary = _binary(value)
+    if binary is not None:
+        return context.make_mpf(mpf_pos(binary, context.prec, "n"))
     ratio = _ratio(value)
     if ratio is not None:
         return context.make_mpf(from_rational(*ratio, context.prec, "n"))
@@ -237,6 +249,19 @@ def as_fraction(value: Any) -> Fraction | None:
     """Return `value` as a `Fraction`, or None where it is irrational."""
     ratio = _ratio(value)
     return None if ratio is None else Fraction(*ratio)
+
+
+def _binary(value: Any) -> tuple[int, int, int, int] | None:
+    """Return mpmath's raw form of a number that most arrays hold, None for others.
+
+    These are finite floats and `mpf`: no ratio is needed to round them once more.
+    """
+    if isinstance(value, float) and isfinite(value):
+        return tuple(from_float(value))
+    if isinstance(value, _mpf):
+        raw = value._mpf_
+        return raw if raw[1] and abs(raw[2]) <= LARGEST_SHIFT else None
+    return None
 
 
 def _ratio(value: Any) -> tuple[int, int] | None:

@@ -28,7 +28,7 @@ from symflow.claims import (
     all_hold,
     positive,
 )
-from symflow.claims.claim import product_sizes
+from symflow.claims.claim import once, product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
@@ -278,7 +278,8 @@ def rounding_scale(problem: Problem) -> float:
 
 def excess_along(problem: Problem, path: Path) -> Array:
     """Return ℒ − ℒ* at every time, in the arithmetic of `path`."""
-    return least_squares(problem, path.context).excess(path.end_to_end)
+    fine = least_squares(problem, path.context)
+    return once(path, (fine, "excess"), lambda: fine.excess(path.end_to_end))
 
 
 def decay_along(path: Path, rate: float) -> Array:

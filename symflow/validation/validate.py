@@ -14,7 +14,7 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
-from symflow.claims.claim import other_motion
+from symflow.claims.claim import other_motion, tops
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument, expect
 from symflow.flow.least_squares import least_squares
@@ -323,7 +323,7 @@ def route_bound(route: Route) -> Any:
 
     Its error is the estimated or proven one, not what a tolerance hopes for.
     """
-    scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
+    scale = max(map(to_float, tops(route)))
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)
     if route.context is None:
         return max(AMPLIFICATION * by_error, WIDE.mpf(FLOAT_ROUNDING))
