@@ -24,6 +24,7 @@ from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import InvalidArgument, expect
+from symflow.flow.given import HasMoments
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.heavy_ball import HeavyBall
@@ -244,7 +245,7 @@ class Given:
         By number of digits.
     """
 
-    data: Any
+    data: HasMoments
     init: Init
     rng: Any = None
     drawn: dict[int, Problem] = field(default_factory=dict, repr=False)

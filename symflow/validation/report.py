@@ -43,8 +43,8 @@ class Row:
 
     claim: str
     route: str
-    residual: Any
-    bound: Any
+    residual: float
+    bound: float
     status: str
     reference: str = ""
 

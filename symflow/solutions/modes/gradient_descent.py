@@ -20,7 +20,8 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed
+from symflow.inits.init import positive_number
 from symflow.solutions.catalogue import attempts
 from symflow.solutions.modes.deep import DeepMode
 from symflow.solutions.modes.logistic import LogisticMode
@@ -199,10 +200,7 @@ def recurrence(
     >>> gd.strengths(1).ravel().tolist(), gd.monotone
     ([0.25, 0.34515625000000005], True)
     """
-    size = to_float(step)
-    if not size > 0:
-        msg = f"recurrence(step=…): needs a positive step; got {step!r}"
-        raise InvalidArgument(msg)
+    size = to_float(positive_number(step, "recurrence(step=…)"))
     answers = attempts(flow, data, init, rng=rng)
     for answer in answers:
         if isinstance(answer, (LogisticMode, DeepMode)):
