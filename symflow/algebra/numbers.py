@@ -21,9 +21,10 @@ from mpmath.ctx_mp_python import _mpf
 from mpmath.libmp import from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
-from symflow.algebra.reading import read_expression
+from symflow.algebra.reading import LARGEST_BITS, read_expression
+from symflow.algebra.symbols import parameter
 from symflow.algebra.threads import evaluated
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
@@ -68,11 +69,11 @@ def exact(value: Any) -> sympy.Expr:
         msg = f"exact(value): needs a real number; {problem}"
         raise InvalidArgument(msg) from None
     if not isinstance(number, sympy.Expr) or not number.is_number:
-        msg = f"exact(value): needs a real number; got {value!r}"
+        msg = f"exact(value): needs a real number; got {shown(value)}"
         raise InvalidArgument(msg)
     unreal = number.is_extended_real is False or number.is_finite is False
     if unreal or number.has(sympy.nan):
-        msg = f"exact(value): needs a finite real number; got {value!r}"
+        msg = f"exact(value): needs a finite real number; got {shown(value)}"
         raise InvalidArgument(msg)
     return number
 
@@ -137,11 +138,33 @@ def formula(value: Any, call: str) -> sympy.Expr:
         return value
     try:
         if not isinstance(value, str):
-            return exact(repr(value) if isinstance(value, float) else value)
+            return coefficient(value, call)
     except InvalidArgument:
         pass
-    msg = f"{call}: needs a SymPy expression or a number; got {value!r}"
+    msg = f"{call}: needs a SymPy expression or a number; got {shown(value)}"
     raise InvalidArgument(msg)
+
+
+def coefficient(value: Any, call: str, **assumptions: bool) -> sympy.Expr:
+    """Return a number of a formula, or the symbol that a name stands for.
+
+    A float is read as the decimal that it prints.  The `assumptions` are those of a
+    symbol that is made here; an error names `call`.  Raises InvalidArgument if it is
+    neither, or has more digits than can be written out.
+
+    Examples
+    --------
+    >>> coefficient(0.1, "f(l2=…)"), coefficient("tau", "f(l2=…)")
+    (1/10, tau)
+    """
+    if name := parameter(value, call, **assumptions):
+        return name
+    number = exact(repr(value) if isinstance(value, float) else value)
+    parts = (abs(n) for x in number.atoms(sympy.Rational) for n in (x.p, x.q))
+    if max(parts, default=0).bit_length() > LARGEST_BITS:
+        msg = f"{call}: takes numbers of up to {LARGEST_BITS} bits; got {shown(value)}"
+        raise InvalidArgument(msg)
+    return number
 
 
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
@@ -155,15 +178,6 @@ def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
         return ratio[0]
     msg = f"{call}: needs an integer from {least} to {most}; got {shown(value)}"
     raise InvalidArgument(msg)
-
-
-def shown(value: Any) -> str:
-    """Return the repr of anything, cut short; integers may have too many digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        text = f"an integer of {int(value).bit_length()} bits"
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def is_exact(value: Any) -> bool:
@@ -287,7 +301,7 @@ def _ratio(value: Any) -> tuple[int, int] | None:
                 raise OverflowError
             numerator, denominator = value.as_integer_ratio()
         except (ValueError, OverflowError):
-            msg = f"a finite number is needed; got {value!r}"
+            msg = f"a finite number is needed; got {shown(value)}"
             raise InvalidArgument(msg) from None
         return int(numerator), int(denominator)
     return None
