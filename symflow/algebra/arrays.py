@@ -167,7 +167,7 @@ def _raw(value: Any, what: str) -> Array:
     except ValueError as problem:
         msg = f"{what}: needs rows of equal length; {problem}"
         raise ShapeMismatch(msg) from None
-    except (TypeError, RuntimeError) as problem:  # arrays of devices, say
+    except (TypeError, RuntimeError, MemoryError) as problem:  # of devices, say
         reason = f"{problem}".partition("\n")[0]
         msg = f"{what}: {type(value).__name__} cannot be read as an array: {reason}"
         raise InvalidData(msg) from None

@@ -35,7 +35,7 @@ from symflow.algebra.embeddings import (
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transpose
 from symflow.algebra.tensors import Constant
-from symflow.errors import NotDifferentiable
+from symflow.errors import NotDifferentiable, shown
 
 #: Terms up to which a sum of another form is written out.
 MOST_SUMMANDS = 400
@@ -56,10 +56,10 @@ def from_sympy(expression: Any) -> Node:
         return _matrix(expression)
     try:
         scalar = sympy.sympify(expression, strict=True)
-    except (sympy.SympifyError, TypeError):
+    except (ValueError, TypeError):  # SymPy's own is a ValueError
         scalar = None
     if not isinstance(scalar, sympy.Expr):
-        msg = f"gradient: needs a SymPy expression; got {expression!r}"
+        msg = f"gradient: needs a SymPy expression; got {shown(expression)}"
         raise NotDifferentiable(msg)
     return _scalar(scalar)
 

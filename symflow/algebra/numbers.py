@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import isfinite, ldexp
 from numbers import Integral, Rational
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
-from mpmath.libmp import from_rational, mpf_pos
+from mpmath.ctx_mp_python import _mpf
+from mpmath.libmp import from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
-from symflow.algebra.reading import read_expression
+from symflow.algebra.reading import LARGEST_BITS, read_expression
+from symflow.algebra.symbols import parameter
 from symflow.algebra.threads import evaluated
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
@@ -43,6 +46,9 @@ LARGEST_SHIFT = 1 << 26
 #: Decimal digits that may be asked for.
 MOST_DIGITS = 1_000_000
 
+#: Below two to this, and above its inverse, floats have all of their bits.
+NORMAL_EXPONENT = 1000
+
 #: Numbers below two to this are rounded to zero by float64.
 SMALLEST_EXPONENT = -1100
 
@@ -63,11 +69,11 @@ def exact(value: Any) -> sympy.Expr:
         msg = f"exact(value): needs a real number; {problem}"
         raise InvalidArgument(msg) from None
     if not isinstance(number, sympy.Expr) or not number.is_number:
-        msg = f"exact(value): needs a real number; got {value!r}"
+        msg = f"exact(value): needs a real number; got {shown(value)}"
         raise InvalidArgument(msg)
     unreal = number.is_extended_real is False or number.is_finite is False
     if unreal or number.has(sympy.nan):
-        msg = f"exact(value): needs a finite real number; got {value!r}"
+        msg = f"exact(value): needs a finite real number; got {shown(value)}"
         raise InvalidArgument(msg)
     return number
 
@@ -132,11 +138,33 @@ def formula(value: Any, call: str) -> sympy.Expr:
         return value
     try:
         if not isinstance(value, str):
-            return exact(repr(value) if isinstance(value, float) else value)
+            return coefficient(value, call)
     except InvalidArgument:
         pass
-    msg = f"{call}: needs a SymPy expression or a number; got {value!r}"
+    msg = f"{call}: needs a SymPy expression or a number; got {shown(value)}"
     raise InvalidArgument(msg)
+
+
+def coefficient(value: Any, call: str, **assumptions: bool) -> sympy.Expr:
+    """Return a number of a formula, or the symbol that a name stands for.
+
+    A float is read as the decimal that it prints.  The `assumptions` are those of a
+    symbol that is made here; an error names `call`.  Raises InvalidArgument if it is
+    neither, or has more digits than can be written out.
+
+    Examples
+    --------
+    >>> coefficient(0.1, "f(l2=…)"), coefficient("tau", "f(l2=…)")
+    (1/10, tau)
+    """
+    if name := parameter(value, call, **assumptions):
+        return name
+    number = exact(repr(value) if isinstance(value, float) else value)
+    parts = (abs(n) for x in number.atoms(sympy.Rational) for n in (x.p, x.q))
+    if max(parts, default=0).bit_length() > LARGEST_BITS:
+        msg = f"{call}: takes numbers of up to {LARGEST_BITS} bits; got {shown(value)}"
+        raise InvalidArgument(msg)
+    return number
 
 
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
@@ -150,15 +178,6 @@ def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
         return ratio[0]
     msg = f"{call}: needs an integer from {least} to {most}; got {shown(value)}"
     raise InvalidArgument(msg)
-
-
-def shown(value: Any) -> str:
-    """Return the repr of anything, cut short; integers may have too many digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        text = f"an integer of {int(value).bit_length()} bits"
-    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def is_exact(value: Any) -> bool:
@@ -192,6 +211,10 @@ def to_float(value: Any) -> float:
     """
     if _vanishes(value):
         return 0.0
+    binary = _binary(value)
+    if binary is not None and abs(binary[2] + binary[3]) < NORMAL_EXPONENT:
+        sign, mantissa, exponent, _ = mpf_pos(binary, 53, "n")
+        return ldexp(-mantissa if sign else mantissa, exponent)
     ratio = _ratio(value)
     if ratio is None:
         ratio = _dyadic(_evaluate(value, 53 + GUARD_BITS))
@@ -212,6 +235,9 @@ def _vanishes(value: Any) -> bool:
 
 def to_mpf(value: Any, context: Any) -> Any:
     """Return `value` as an `mpf` of the mpmath `context`, rounded once."""
+    binary = _binary(value)
+    if binary is not None:
+        return context.make_mpf(mpf_pos(binary, context.prec, "n"))
     ratio = _ratio(value)
     if ratio is not None:
         return context.make_mpf(from_rational(*ratio, context.prec, "n"))
@@ -239,6 +265,19 @@ def as_fraction(value: Any) -> Fraction | None:
     return None if ratio is None else Fraction(*ratio)
 
 
+def _binary(value: Any) -> tuple[int, int, int, int] | None:
+    """Return mpmath's raw form of a number that most arrays hold, None for others.
+
+    These are finite floats and `mpf`: no ratio is needed to round them once more.
+    """
+    if isinstance(value, float) and isfinite(value):
+        return tuple(from_float(value))
+    if isinstance(value, _mpf):
+        raw = value._mpf_
+        return raw if raw[1] and abs(raw[2]) <= LARGEST_SHIFT else None
+    return None
+
+
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
     # integers to Python and NumPy, classes of numbers, and slips to everyone else
@@ -262,7 +301,7 @@ def _ratio(value: Any) -> tuple[int, int] | None:
                 raise OverflowError
             numerator, denominator = value.as_integer_ratio()
         except (ValueError, OverflowError):
-            msg = f"a finite number is needed; got {value!r}"
+            msg = f"a finite number is needed; got {shown(value)}"
             raise InvalidArgument(msg) from None
         return int(numerator), int(denominator)
     return None

@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.symbols import parameter
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 Width = Any  # int or sympy.Symbol
 
@@ -34,7 +34,7 @@ def as_width(value: Any, call: str) -> Width:
     elif name := parameter(value, call):
         return sympy.Symbol(name.name, integer=True, positive=True)
     msg = (
-        f"{call}: a width has to be a positive integer or a name; got {value!r}. "
+        f"{call}: a width has to be a positive integer or a name; got {shown(value)}. "
         "Give for example LinearNetwork(10, 5, 1) or LinearNetwork('d', 'h', 'm')"
     )
     raise InvalidArgument(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.bias.aligned_layers import AlignedLayers as AlignedLayers
+from symflow.bias.deep_distance import DeepDistance as DeepDistance
 from symflow.bias.dense_margin import DenseMaxMargin as DenseMaxMargin
 from symflow.bias.diagonal import DiagonalPotential as DiagonalPotential
 from symflow.bias.direction_rate import DirectionRate as DirectionRate
@@ -25,11 +26,16 @@ from symflow.bias.mirror import (
 )
 from symflow.bias.mode_margin import ModeMaxMargin as ModeMaxMargin
 from symflow.bias.one_neuron import OneNeuron as OneNeuron
+from symflow.bias.one_sample import (
+    OneSampleDirection as OneSampleDirection,
+    OneSampleLimit as OneSampleLimit,
+)
 from symflow.bias.prediction import Prediction as Prediction
 from symflow.bias.regimes import Regime as Regime
 from symflow.bias.ridge import RidgeLimit as RidgeLimit
 from symflow.bias.row_space import RowSpaceSplit as RowSpaceSplit
 from symflow.bias.saddle_path import SaddlePath as SaddlePath
+from symflow.bias.saddle_points import SaddlePoint as SaddlePoint
 from symflow.bias.saddles import (
     SaddleToSaddle as SaddleToSaddle,
     saddle_to_saddle as saddle_to_saddle,

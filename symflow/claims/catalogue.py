@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from symflow.claims.claim import Claim, Refusal
 from symflow.claims.theorem import Theorem
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.problem import Problem
 
 Kind = TypeVar("Kind", bound=type[Theorem])
@@ -50,7 +50,7 @@ def register(theorem: Kind) -> Kind:
 statement
     """
     if not isclass(theorem) or not issubclass(theorem, Theorem):
-        msg = f"register(theorem): needs a subclass of Theorem; got {theorem!r}"
+        msg = f"register(theorem): needs a subclass of Theorem; got {shown(theorem)}"
         raise InvalidArgument(msg)
     if isabstract(theorem):
         missing = ", ".join(sorted(theorem.__abstractmethods__))

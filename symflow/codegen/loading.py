@@ -16,7 +16,7 @@ from symflow.algebra.arrays import Array, refuse_masks
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_body
 from symflow.codegen.program import Program
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 
 def load(source: str, name: str, constants: Mapping[str, Any] | None = None) -> Any:
@@ -102,7 +102,7 @@ class _Checked:
                     hint = ", as an array" if isinstance(array, (list, tuple)) else ""
                     msg = (
                         f"{call}: {argument.name} has to be a matrix{hint}; "
-                        f"got {array!r}"
+                        f"got {shown(array)}"
                     )
                     raise ShapeMismatch(msg)
                 declared.append(

@@ -40,7 +40,7 @@ from symflow.conservation.polynomial import (
 from symflow.conservation.proof import ProofStep as ProofStep
 from symflow.conservation.rows import RowSpace as RowSpace
 from symflow.conservation.tensor import ComponentLaw as ComponentLaw
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 
 
@@ -124,7 +124,7 @@ def conserved(
         msg = (
             "conserved(flow, search=…): needs PolynomialSearch(degree=…), which finds "
             "all polynomial laws of a degree. An expression of your own is settled by "
-            f"claim(flow, conserved=expr).verdict; got {search!r}"
+            f"claim(flow, conserved=expr).verdict; got {shown(search)}"
         )
         raise InvalidArgument(msg)
     if search is not None:

@@ -38,7 +38,7 @@ from symflow.conservation.narrow import with_narrow_ends, with_narrow_hidden_lay
 from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.tensor import as_matrix
 from symflow.conservation.units import COPIES, Units, arrangements
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import HeavyBall, gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import AbstractNetwork, Dense, Network
@@ -331,6 +331,6 @@ def _parameters(network: Any) -> int:
 
 def _seed(rng: Any) -> int:
     if isinstance(rng, bool) or not isinstance(rng, int) or rng < 0:
-        msg = f"count_conserved(rng=…): needs a non-negative integer; got {rng!r}"
+        msg = f"count_conserved(rng=…): needs a non-negative integer; got {shown(rng)}"
         raise InvalidArgument(msg)
     return rng

@@ -29,7 +29,7 @@ from symflow.conservation.law import Quantity
 from symflow.conservation.null_space import content, relations
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.tensor import as_matrix
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow import GradientFlow
 
 #: More monomials than this are refused: exact linear algebra would take hours.
@@ -66,7 +66,7 @@ class PolynomialSearch:
         if not fine or self.degree < 1:
             msg = (
                 "PolynomialSearch(degree=…): needs a positive integer; got "
-                f"{self.degree!r}"
+                f"{shown(self.degree)}"
             )
             raise InvalidArgument(msg)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.data.table import SHOWN_COLUMNS, listed
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, shown
 
 MISSING = ("refuse", "drop", "mean")
 
@@ -90,7 +90,7 @@ def completed(
 ) -> dict[str, Array]:
     """Return columns without gaps: refused, or rows left out, or means of inputs."""
     if not isinstance(missing, str) or missing not in MISSING:
-        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {missing!r}"
+        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {shown(missing)}"
         raise InvalidArgument(msg)
     gaps = {name: np.array([x != x for x in c]) for name, c in columns.items()}
     holes = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
@@ -182,7 +182,7 @@ def _listed(given: Any, call: str, needs: str) -> tuple[str, ...]:
     try:
         return tuple(map(str, given))
     except TypeError:  # np.ma.masked and 0-d arrays only look as if they had entries
-        msg = f"{call}: needs {needs}; got {given!r}"
+        msg = f"{call}: needs {needs}; got {shown(given)}"
         raise InvalidArgument(msg) from None
 
 

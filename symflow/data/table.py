@@ -11,17 +11,21 @@ import gzip
 import math
 import os
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.errors import InvalidArgument, InvalidData
+from symflow.errors import InvalidArgument, InvalidData, shown
 from symflow.files import as_path
 
 #: Columns that a message or a display lists.
 SHOWN_COLUMNS = 12
+
+#: Characters of a packed table: a small file can be packed from a huge one.
+MOST_UNPACKED = 1 << 28
 
 NumberedRow = tuple[int, list[str]]
 
@@ -40,19 +44,21 @@ def read_table(
     source = as_path(path, call)
     where = f"{call}: {source.name!r}"
     try:
-        endless = source.is_char_device()
-        rows = [] if endless else _rows(path)
+        if source.is_char_device():
+            msg = "it is a device, which may have no end"
+            raise OSError(msg)
+        with _open(path) as stream:
+            rows = _numbered(_lines(stream, os.fspath(path).endswith(".gz")))
+            names = _header(next(rows, (0, []))[1], where)
+            return names, _numbers(names, rows, where)
     except FileNotFoundError:
         msg = f"{call}: there is no file {os.fspath(path)!r}"
         raise InvalidData(msg) from None
+    except InvalidData:
+        raise
     except _UNREADABLE as problem:
         msg = f"{where} cannot be read as comma separated text: {problem}"
         raise InvalidData(msg.replace("\n", " ")) from None
-    if endless:
-        msg = f"{where} is a device, which may have no end"
-        raise InvalidData(msg)
-    names = _header(rows, where)
-    return names, _numbers(names, rows[1:], where)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -69,12 +75,12 @@ def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
     targets: tuple[Any, ...] = tuple(target) if many else (target,)
     if not all(isinstance(name, str) for name in targets):
-        msg = f"{call}: target needs names of columns; got {target!r}"
+        msg = f"{call}: target needs names of columns; got {shown(target)}"
         raise InvalidArgument(msg)
     if not targets or len(set(targets)) < len(targets):
         msg = (
             f"{call}: target needs the name of at least one column, each once; got "
-            f"{list(targets)!r}"
+            f"{shown(list(targets))}"
         )
         raise InvalidArgument(msg)
     return targets
@@ -103,16 +109,22 @@ def input_names(
     return inputs
 
 
-def _rows(path: str | os.PathLike[str]) -> list[NumberedRow]:
-    with _open(path) as stream:
-        return list(_numbered(stream))
-
-
 def _open(path: str | os.PathLike[str]) -> IO[str]:
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name
     if os.fspath(path).endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return open(path, encoding="utf-8-sig", newline="")
+
+
+def _lines(stream: IO[str], is_packed: bool) -> Iterator[str]:
+    """Yield the lines of a text, which a small file may have been packed from."""
+    left = MOST_UNPACKED if is_packed else -1
+    while line := stream.readline(left):
+        left -= len(line) * is_packed
+        if left == 0:
+            msg = f"it has more than {MOST_UNPACKED} characters when unpacked"
+            raise ValueError(msg)
+        yield line
 
 
 def _numbered(stream: Iterable[str]) -> Iterator[NumberedRow]:
@@ -124,11 +136,11 @@ def _numbered(stream: Iterable[str]) -> Iterator[NumberedRow]:
             yield reader.line_num, stripped
 
 
-def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
-    if not rows:
+def _header(cells: list[str], where: str) -> tuple[str, ...]:
+    if not cells:
         msg = f"{where} is empty; a header line with the column names is needed"
         raise InvalidData(msg)
-    names = tuple(rows[0][1])
+    names = tuple(cells)
     if all(_number(name) is not None for name in names):
         msg = (
             f"{where} has no header: its first line holds numbers only. "
@@ -148,19 +160,20 @@ def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
 
 
 def _numbers(
-    names: tuple[str, ...], rows: list[NumberedRow], where: str
+    names: tuple[str, ...], rows: Iterable[NumberedRow], where: str
 ) -> NDArray[np.float64]:
-    values = np.empty((len(rows), len(names)))
-    for index, (line, cells) in enumerate(rows):
+    values = array("d")
+    for line, cells in rows:
         if len(cells) != len(names):
             msg = (
                 f"{where}, line {line}: {len(cells)} cells where the header has "
                 f"{len(names)} columns; every line has to have as many"
             )
             raise InvalidData(msg)
-        for column, text in enumerate(cells):
-            values[index, column] = _cell(text, f"{where}, line {line}", names[column])
-    return values
+        place = f"{where}, line {line}"
+        pairs = zip(cells, names, strict=True)
+        values.extend(_cell(text, place, name) for text, name in pairs)
+    return np.array(values).reshape(-1, len(names))
 
 
 def _cell(text: str, where: str, name: str) -> float:

@@ -90,7 +90,7 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     That is None where the network is neither diagonal nor an orthogonally decomposable
     tensor with real factors; without `digits` the numbers are in float64.
     """
-    known = _kind(problem.flow.network)
+    known = kind_of(problem.flow.network)
     if known is None:
         return None
     kind, depth = known
@@ -118,7 +118,7 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     )
 
 
-def _kind(network: Any) -> tuple[Kind, int] | None:
+def kind_of(network: Any) -> tuple[Kind, int] | None:
     """Return which kind of network it is, and its depth L ≥ 2."""
     if isinstance(network, HadamardDifference):
         return "squares", 2

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from symflow.algebra.numbers import exact
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.times import as_times
 
 
@@ -48,7 +48,7 @@ class Curriculum:
         pairs = [piece if isinstance(piece, tuple | list) else () for piece in pieces]
         if not pairs or any(len(p) != 2 or not hasattr(p[0], "moments") for p in pairs):
             msg = "Curriculum((data, time), …): needs pairs of data and a time; got "
-            raise InvalidArgument(msg + repr(pieces)[:200])
+            raise InvalidArgument(msg + shown(pieces))
         call = "Curriculum((data, time), …)"
         lasting = [as_times([0, time], call)[1] for _, time in pairs]
         parts = tuple((p[0], time) for p, time in zip(pairs, lasting, strict=True))

@@ -11,7 +11,7 @@ import sympy
 from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.widths import as_width, solve_widths
-from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName
+from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName, shown
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,9 +64,8 @@ def entries(
 
 def _sizes(declared: Sequence[Any], widths: Sequence[int]) -> dict[sympy.Symbol, int]:
     if not isinstance(widths, (list, tuple)):
-        msg = (
-            f"entries(widths): needs integers, one per width {declared}; got {widths!r}"
-        )
+        got = shown(widths)
+        msg = f"entries(widths): needs integers, one per width {declared}; got {got}"
         raise InvalidArgument(msg)
     given = [as_width(width, f"entries({tuple(widths)!r})") for width in widths]
     if not all(isinstance(width, int) for width in given):

@@ -24,6 +24,7 @@ from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import InvalidArgument, expect
+from symflow.flow.given import HasMoments
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.heavy_ball import HeavyBall
@@ -222,7 +223,7 @@ class Problem:
 class Given:
     """What a problem was bound from, and what has been drawn of it so far."""
 
-    data: Any  #: As given.
+    data: HasMoments  #: As given.
     init: Init  #: The rule.
     rng: Any = None  #: Overrides the random state of the rule.
     #: By number of digits.

@@ -15,10 +15,9 @@ from symflow.algebra.numbers import (
     as_fraction,
     exact,
     is_ball,
-    shown,
     whole,
 )
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: Time points of one call.
 MOST_TIMES = 1_000_000
@@ -42,14 +41,16 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
         msg = f"{call}({name}=…): needs at least one time; got none"
         raise InvalidArgument(msg)
     times = tuple(_as_time(point, call, name) for point in points)
-    if times[-1] > LATEST_TIME:
+    if max(times) > LATEST_TIME:
+        late = shown(points[times.index(max(times))])
         msg = (
-            f"{call}(t=…): {shown(points[-1])} is later than {LATEST_TIME:.0e}, which "
+            f"{call}(t=…): {late} is later than {LATEST_TIME:.0e}, which "
             "no integration reaches. A closed form has values there, and limits"
         )
         raise InvalidArgument(msg)
     if times[0] < 0:
-        msg = f"{call}({name}=…): the flow starts at t = 0; got the time {points[0]}"
+        early = shown(points[0])
+        msg = f"{call}({name}=…): the flow starts at t = 0; got the time {early}"
         raise InvalidArgument(msg)
     for number, (first, second) in enumerate(pairwise(times), start=1):
         if second <= first:
@@ -85,16 +86,16 @@ def float_times(t: Any) -> NDArray[np.float64]:
             raise TypeError
         times = given.astype(float)
     except (TypeError, ValueError, OverflowError):
-        msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
+        msg = f"Solution(t=…): every time has to be a real number; got {shown(t)}"
         raise InvalidArgument(msg) from None
     if not np.all(np.isfinite(times)):
         msg = (
-            f"Solution(t=…): every time has to be finite; got {t!r}. The value as "
+            f"Solution(t=…): every time has to be finite; got {shown(t)}. The value as "
             "t → ∞ is `.limit`"
         )
         raise InvalidArgument(msg)
     if np.any(times < 0):
-        msg = f"Solution(t=…): the flow starts at t = 0; got {t!r}"
+        msg = f"Solution(t=…): the flow starts at t = 0; got {shown(t)}"
         raise InvalidArgument(msg)
     return times
 
@@ -124,12 +125,12 @@ def _as_time(point: Any, call: str, name: str) -> Fraction:
     if getattr(point, "is_irrational", False) is True:
         msg = (
             f"{call}({name}=…): times are taken exactly, so they have to be rational; "
-            f"got {point!r}. Round it as you like, for example float({point!r})"
+            f"got {shown(point)}. Round it as you like, for example by float(…)"
         )
         raise InvalidArgument(msg)
-    msg = f"{call}({name}=…): every time has to be a number; got {point!r}"
+    msg = f"{call}({name}=…): every time has to be a number; got {shown(point)}"
     raise InvalidArgument(msg)
 
 
 def _not_finite(point: Any, call: str, name: str) -> str:
-    return f"{call}({name}=…): every time has to be finite; got {point!r}"
+    return f"{call}({name}=…): every time has to be finite; got {shown(point)}"

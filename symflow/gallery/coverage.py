@@ -19,6 +19,7 @@ from symflow.data import Dataset
 from symflow.flow import gradient_descent, gradient_flow, heavy_ball
 from symflow.gallery.entry import Entry, Experiment
 from symflow.gallery.errata import Erratum
+from symflow.gallery.papers import Papers, judged
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
@@ -75,6 +76,11 @@ class Coverage(Displayed):
         for item in self.results:
             found.setdefault((item.paper.year, str(item.paper)), []).append(item)
         return {found[key][0].paper: found[key] for key in sorted(found)}
+
+    @property
+    def papers(self) -> Papers:
+        """Four lines of papers, statement by statement."""
+        return judged(self.results)
 
     def to_markdown(self) -> str:
         """Return the table of the README: paper, results, and how they stand."""

@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from symflow.claims import Claim
-from symflow.data import Moments, whitened
+from symflow.data import Dataset, Moments, whitened
 from symflow.flow import gradient_flow
 from symflow.gallery.entry import Instance, PathEntry
 from symflow.inits import rank_one_init, spectral_init
@@ -108,6 +108,11 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
         THREE,
         _columns((HALF, 1, 0), (1, 0, HALF), (0, HALF, 1)),
     ),
+    "OneSample": lambda: _instance(  # small filters: no orthogonal decomposition
+        ConvolutionalNetwork(3, (2, 3)),
+        Dataset([[1, 2, -1]], [3]),
+        _columns((HALF, 1), ("1/5", -2, HALF)),
+    ),
 }
 
 
@@ -187,4 +192,5 @@ TRAJECTORIES = (
     _line("woodworth-deep", "DeepDiagonalMode"),
     _line("yun-fourier-flow", "FourierMode"),
     _line("yun-fourier-deep", "DeepFourierMode"),
+    _line("yun-one-sample", "OneSample"),
 )

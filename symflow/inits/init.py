@@ -21,7 +21,7 @@ from symflow.algebra.numbers import (
     whole,
 )
 from symflow.algebra.products import matmul
-from symflow.errors import InvalidArgument, SymflowError, expect
+from symflow.errors import InvalidArgument, SymflowError, expect, shown
 
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
@@ -142,11 +142,11 @@ def number_of(value: Any) -> Any:
         return None
 
 
-def positive(value: Any, call: str) -> Any:
+def positive_number(value: Any, call: str) -> Any:
     """Return a positive finite number as it was given; errors name the `call`."""
     known = None if isinstance(value, (str, bool)) else number_of(value)
     if known is None or not known > 0:
-        msg = f"{call}: needs a positive number; got {value!r}"
+        msg = f"{call}: needs a positive number; got {shown(value)}"
         raise InvalidArgument(msg)
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: What NumPy makes a generator of; it crashes on some other things.
 _SEEDS = (
@@ -42,7 +42,7 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
     except (TypeError, ValueError):
         msg = (
             f"{call}: rng needs None, a non-negative integer or a "
-            f"numpy.random.Generator; got {rng!r}"
+            f"numpy.random.Generator; got {shown(rng)}"
         )
         raise InvalidArgument(msg) from None
 

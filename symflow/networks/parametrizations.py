@@ -11,9 +11,9 @@ import sympy
 from symflow.algebra.calculus import pull_back
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract, transpose
-from symflow.algebra.numbers import shown
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width
+from symflow.errors import shown
 from symflow.networks.network import AbstractNetwork, repr_width
 
 

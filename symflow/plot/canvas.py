@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.conservation import Law
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
     if isinstance(xscale, str) and xscale in known:
         ax.set_xscale(xscale)
     elif xscale is not None:
-        msg = f"plot(…, xscale=…): needs one of {known}; got {xscale!r}"
+        msg = f"plot(…, xscale=…): needs one of {known}; got {shown(xscale)}"
         raise InvalidArgument(msg)
     elif spaced_by_factors(times):
         ax.set_xscale("log")

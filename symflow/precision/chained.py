@@ -94,6 +94,7 @@ def enclosed_along(
 
 def _joined(middle: ChainedRun, balls: list[Enclosure], first: Problem) -> Enclosure:
     """Return the balls at the times of the whole."""
+    assert middle.context is not None
     radii = []
     for index, time in enumerate(middle.t):
         piece, begun = middle.place(time)

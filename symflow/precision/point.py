@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, unflatten
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 Shape = tuple[int, ...]
 
@@ -51,9 +51,10 @@ def _listed(value: Any) -> list[Any]:
     """Return the members of a sequence that is not empty, or refuse."""
     whole = _native(value)
     many = isinstance(whole, Iterable) and getattr(whole, "ndim", None) != 0
-    parts = list(whole) if many and not isinstance(whole, str) else []
+    many &= not isinstance(whole, str | range)
+    parts = list(whole) if many else []
     if not parts:
-        given = f"{value!r}".partition("\n")[0]
+        given = shown(value).partition("\n")[0]
         hint = ". Give its .midpoints" if hasattr(value, "midpoints") else ""
         msg = (
             "enclosure.contains(value): needs an end-to-end matrix or all weights; "
@@ -70,7 +71,7 @@ def as_objects(value: Any) -> Array | None:
         return np.array(whole, dtype=object).reshape(1) if _is_scalar(whole) else None
     try:
         array = np.array(whole, dtype=object)
-    except ValueError:
+    except (ValueError, RuntimeError):  # or nested too deeply
         return None
     ragged = any(isinstance(entry, list | tuple | np.ndarray) for entry in array.flat)
     return None if ragged else array

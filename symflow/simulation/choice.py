@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import Method
@@ -54,6 +54,6 @@ def _kind(method: Any, call: str) -> type[Method]:
         hint = f". Use {ELSEWHERE[method.upper()]!r} in its place"
     msg = (
         f"{call}(method=…): needs a method such as DOP853() or Radau(), or one of the "
-        f"names {', '.join(NAMED)}; got {method!r}{hint}"
+        f"names {', '.join(NAMED)}; got {shown(method)}{hint}"
     )
     raise InvalidArgument(msg)

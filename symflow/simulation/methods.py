@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.errors import IntegrationFailed, InvalidArgument, shown
 from symflow.simulation.system import Floats, System
 
 #: A step that covers this part of what is left covers all of it, so that no sliver
@@ -108,7 +108,9 @@ def check_tolerances(call: str, **tolerances: float | None) -> None:
     """
     for name, value in tolerances.items():
         if value is not None and not (isinstance(value, Real) and 0 < value < 1):
-            msg = f"{call}({name}=…): needs a number between 0 and 1; got {value!r}"
+            msg = (
+                f"{call}({name}=…): needs a number between 0 and 1; got {shown(value)}"
+            )
             raise InvalidArgument(msg)
 
 

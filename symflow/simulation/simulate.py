@@ -12,7 +12,7 @@ import numpy as np
 
 from symflow.conservation import drifts
 from symflow.curriculum import run_along
-from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect
+from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect, shown
 from symflow.flow import GradientFlow, HeavyBall, as_times
 from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
@@ -191,7 +191,7 @@ def _refuse_for_balls(problem: Problem, method: Method, *, steady_state: bool) -
     if problem.flow.fading and not isinstance(method, Taylor):
         msg = (
             f"simulate(method=…): the friction {problem.flow.friction} is infinite at "  # type: ignore[attr-defined]
-            f"t = 0, which only Taylor() starts from; got {method!r}"
+            f"t = 0, which only Taylor() starts from; got {shown(method)}"
         )
         raise InvalidArgument(msg)
     if steady_state and problem.at_rest is not problem:

@@ -16,6 +16,7 @@ from symflow.solutions.coordinates.hypentropy import HypentropyMode as Hypentrop
 from symflow.solutions.coordinates.linear_regression import (
     LinearRegression as LinearRegression,
 )
+from symflow.solutions.coordinates.one_sample import OneSample as OneSample
 from symflow.solutions.coordinates.two_filters import FourierMode as FourierMode
 from symflow.solutions.derivation import Step as Step
 from symflow.solutions.modes.decaying import DecayingMode as DecayingMode

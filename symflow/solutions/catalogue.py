@@ -21,6 +21,7 @@ from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
 from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.one_sample import OneSample
 from symflow.solutions.coordinates.two_filters import FourierMode
 from symflow.solutions.modes.decaying import DecayingMode
 from symflow.solutions.modes.deep import DeepMode
@@ -54,6 +55,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     DeepDiagonalMode,
     FourierMode,
     DeepFourierMode,
+    OneSample,
 )
 
 

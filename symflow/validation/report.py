@@ -26,10 +26,10 @@ class Row:
     route: str  #: What it was held against.
     #: By how much the route contradicts the claim, relative; NaN where there is nothing
     #: to compare.
-    residual: Any
+    residual: float
     #: The largest residual that the route's own error allows; infinite where there is
     #: nothing to compare.
-    bound: Any
+    bound: float
     #: How firmly the claim stands now: ``"proved"``, ``"verified to 48 digits"``,
     #: ``"measured"`` …
     status: str

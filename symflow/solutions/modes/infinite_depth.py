@@ -17,11 +17,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact, to_mpf
+from symflow.algebra.numbers import to_mpf
 from symflow.claims import Reference
 from symflow.claims.bibliography import SAXE_2014
-from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
+from symflow.inits.init import positive_number
 from symflow.solutions.any_precision import context_of
 from symflow.solutions.derivation import sampled
 from symflow.solutions.modes.spectral import LAM, START, T
@@ -52,9 +52,7 @@ class InfiniteDepth:
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
-            if not exact(value) > 0:
-                msg = f"InfiniteDepth({name}=…): needs a positive number; got {value!r}"
-                raise InvalidArgument(msg)
+            positive_number(value, f"InfiniteDepth({name}=…)")
 
     @property
     def reference(self) -> Reference:

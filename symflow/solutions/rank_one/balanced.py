@@ -29,7 +29,7 @@ from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.claims.conditions import dense_layers, on_flow
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
@@ -317,6 +317,6 @@ def _layers(
 def _times(t: Any) -> Array:
     times = float_times(t)
     if not np.all(times >= 0):
-        msg = f"RankOne: times have to be 0 or more; got {t!r}"
+        msg = f"RankOne: times have to be 0 or more; got {shown(t)}"
         raise InvalidArgument(msg)
     return times
