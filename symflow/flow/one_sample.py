@@ -43,27 +43,19 @@ GUARD, DOUBLINGS = 15, 4
 
 @dataclass(frozen=True, eq=False)
 class Excitation:
-    """The start in the eigenvectors of K, in mpf; made by `excitation`.
+    """The start in the eigenvectors of K, in mpf; made by `excitation`."""
 
-    Parameters
-    ----------
-    forms : array, shape (d, n, n)
-        The K_i.
-    basis, theta, amounts : arrays, shapes (n, n), (n,) and (n,)
-        The q_k as columns, θ_k rising, and c_k: zero where q_k is not excited.
-    decided, sure : bool
-        Whether what is excited is known, and about the numbers as they were given.
-    visible : float
-        The least part that is excited, relative to the start.
-    """
-
-    forms: Array
+    forms: Array  #: Shape (d, n, n): the K_i.
+    #: `basis`, `theta`, `amounts`, shapes (n, n), (n,) and (n,): the q_k as columns,
+    #: θ_k rising, and c_k: zero where q_k is not excited.
     basis: Array
     theta: Array
     amounts: Array
+    #: `decided`, `sure`: whether what is excited is known, and about the numbers as
+    #: they were given.
     decided: bool
     sure: bool
-    visible: float
+    visible: float  #: The least part that is excited, relative to the start.
 
     @property
     def moving(self) -> Array:
@@ -103,15 +95,6 @@ def quadratic_forms(problem: Problem) -> Array | None:
     """Return the K_i, shape (d, n, n), as exact numbers.
 
     None for a model that is not known to be quadratic with one output, or is large.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> forms = quadratic_forms(bind(flow, sf.Dataset([[2]], [1]), ([[1]], [[1]])))
-    >>> forms.astype(int).tolist()
-    [[[0, 1], [1, 0]]]
     """
     return problem.remembered("quadratic forms", lambda: _forms(problem))
 
