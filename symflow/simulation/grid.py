@@ -11,9 +11,14 @@ from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
-from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError, UnknownName
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    SymflowError,
+    UnknownName,
+    imported,
+)
 from symflow.flow.given import RandomLike
-from symflow.labelled import imported
 from symflow.progress import Told, reporter
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record
