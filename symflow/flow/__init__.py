@@ -15,7 +15,6 @@ from symflow.flow.gradient_flow import (
 from symflow.flow.heavy_ball import (
     HeavyBall as HeavyBall,
     heavy_ball as heavy_ball,
-    twice_dotted as twice_dotted,
 )
 from symflow.flow.rank_one import RankOneFlow as RankOneFlow
 from symflow.flow.times import as_times as as_times

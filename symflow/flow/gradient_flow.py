@@ -368,7 +368,10 @@ def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     return () if all(rate == 1 for rate in rates) else tuple(rates)
 
 
-def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁."""
+def dotted(symbol: sympy.MatrixSymbol, mark: str = "dot") -> sympy.MatrixSymbol:
+    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁.
+
+    Other marks are ``"ddot"`` of the second derivative, and ``"next"`` of an iterate.
+    """
     stem = symbol.name.rstrip("0123456789")
-    return sympy.MatrixSymbol(f"{stem}dot{symbol.name[len(stem) :]}", *symbol.shape)
+    return sympy.MatrixSymbol(f"{stem}{mark}{symbol.name[len(stem) :]}", *symbol.shape)
