@@ -99,7 +99,7 @@ def other_motion(claim: Any, path: Any) -> str:
     """Say why a path does not move as a claim assumes: with momentum, or without."""
     ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
     read = own is not claim or getattr(claim, "reads_data", False)
-    if getattr(path, "pieces", ()) and read:
+    if getattr(path, "pieces", ()) and read and not hasattr(claim, "pieces"):
         return "the claim is about one data set, the run changes its data"
     if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
         return ""
@@ -348,14 +348,7 @@ class Refusal(Displayed):
 
 
 def relative_size(difference: Array, scale: Array) -> Any:
-    """Return max|difference| / max|scale| in the arithmetic of the arrays.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
-    0.25
-    """
+    """Return max|difference| / max|scale| in the arithmetic of the arrays."""
     top = np.max(np.abs(difference), initial=0)
     bottom = np.max(np.abs(scale), initial=0)
     return top / bottom if bottom else top
