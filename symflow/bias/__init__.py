@@ -27,6 +27,7 @@ from symflow.bias.saddle_points import SaddlePoint
 from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
 from symflow.bias.signed_margin import SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors
+from symflow.bias.strong_decay import DecayedLimit
 from symflow.claims import Refusal
 from symflow.claims.catalogue import (
     answers,
@@ -121,6 +122,7 @@ def attempts(
 
 __all__ = [
     "AlignedLayers",
+    "DecayedLimit",
     "DenseMaxMargin",
     "DiagonalPotential",
     "DifferenceMap",

@@ -15,6 +15,7 @@ from symflow.convergence.attained_bracket import tight_start
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
 from symflow.convergence.complexity import DescentComplexity
+from symflow.convergence.decay_rate import DecayRate
 from symflow.convergence.deep import (
     HomogeneousRate,
     UnimodalRate,
@@ -141,6 +142,7 @@ __all__ = [
     "Alignment",
     "Bound",
     "ConvexityRate",
+    "DecayRate",
     "DescentComplexity",
     "DescentCorridor",
     "FarAway",
