@@ -1,6 +1,6 @@
 """Weight decay that is stronger than the data: the limit is zero, from any such start.
 
-The bound is the one of `convergence/decay_rate.py`: ‖θ‖² falls at least as e^{−2ct}.
+The bound is the one of `convergence/strong_decay.py`: ‖θ‖² falls at least as e^{−2ct}.
 At L = 2 zero is then the one minimizer of ℓ(W) + l2‖W‖_*, as ‖∇ℓ(0)‖₂ = σ_1 < l2.
 """
 

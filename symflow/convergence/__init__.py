@@ -15,7 +15,6 @@ from symflow.convergence.attained_bracket import tight_start
 from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
 from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
 from symflow.convergence.complexity import DescentComplexity
-from symflow.convergence.decay_rate import DecayRate
 from symflow.convergence.deep import (
     HomogeneousRate,
     UnimodalRate,
@@ -50,6 +49,7 @@ from symflow.convergence.steps import (
     UniformDescent,
     descent_bounds,
 )
+from symflow.convergence.strong_decay import DecayRate
 from symflow.convergence.three_layers import ThreeLayerRate
 from symflow.convergence.two_layers import (
     ConvexityRate,
@@ -104,7 +104,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 7, 4)
+    (6.5, 7, 5)
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]
