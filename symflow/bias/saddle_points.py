@@ -120,4 +120,4 @@ def _index(path: Any, pulls: Array, learned: list[bool]) -> int:
         for j in np.flatnonzero(pulls)
         if known
     )
-    return leaving * (int(path.widths[1]) - sum(learned)) + turning
+    return int(leaving * (path.widths[1] - sum(learned)) + turning)

@@ -15,7 +15,6 @@ itself: it is run in balls, with as many bits as its steps lose, until the ball 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import Any, Self
 
 import numpy as np
@@ -29,8 +28,8 @@ from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import setting, start_of
 from symflow.convergence.rank_one import RankOneRate
-from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
+from symflow.inits.init import positive_number
 
 #: What the digits of Z_1 are good to, relative.
 KNOWN = 1e-20
@@ -41,20 +40,11 @@ MOST_STEPS, MOST_BITS = 2**13, 2**16
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentComplexity(Bound, Theorem):
-    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`.
+    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`."""
 
-    Parameters
-    ----------
-    accuracy : float
-        ε.
-    step : float
-        η.
-    distances : ndarray, shape (N + 1,)
-        Bounds on ‖W_k − Z_1‖_F, of which the last is the first below ε.
-    """
-
-    accuracy: float
-    step: float
+    accuracy: float  #: ε.
+    step: float  #: η.
+    #: Bounds on ‖W_k − Z_1‖_F for k = 0 … N, of which the last is the first below ε.
     distances: Array
 
     source = EFTEKHARI_2020
@@ -63,21 +53,8 @@ class DescentComplexity(Bound, Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
-        """Return the claim for an accuracy, or the hypotheses that fail.
-
-        Parameters
-        ----------
-        problem : Problem
-            To which `RankOneRate` applies.
-        accuracy : float
-            ε, in the units of W.
-        """
-        if not 0 < accuracy < inf:
-            msg = (
-                "DescentComplexity.attempt(accuracy=…): needs a positive number; got "
-                f"{accuracy!r}"
-            )
-            raise InvalidArgument(msg)
+        """Return the claim for an accuracy ε of W, or the hypotheses that fail."""
+        positive_number(accuracy, "DescentComplexity.attempt(accuracy=…)")
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)
