@@ -17,14 +17,7 @@ from symflow.algebra.numbers import exact
 from symflow.bias.prediction import Prediction
 from symflow.claims import Identity, Path
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import (
-    decay_margin,
-    decay_wins,
-    on_flow,
-    products,
-    squared_loss,
-    weight_decay,
-)
+from symflow.claims.conditions import STRONG_DECAY, decay_margin
 from symflow.claims.example import Example, Examples
 from symflow.data import Moments
 from symflow.losses import SquaredLoss
@@ -37,12 +30,7 @@ class DecayedLimit(Prediction):
 
     source = GIDEL_2019
     contributes = "the equations; weight decay derived here"
-    conditions = (
-        on_flow(squared_loss, decay=True),
-        on_flow(weight_decay),
-        on_flow(products),
-        decay_wins,
-    )
+    conditions = STRONG_DECAY
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:

@@ -250,3 +250,12 @@ def imbalance_defect(before: Array, after: Array) -> float:
     scale = np.sqrt(np.maximum(values, 0.0) + FLOOR * max(values[-1], FLOOR))
     inner = vectors.T @ to_float_array(gap / size) @ vectors / np.outer(scale, scale)
     return min(float(np.max(np.abs(np.linalg.eigvalsh(inner)))), 1.0)
+
+
+#: The conditions of what is said where weight decay is stronger than the data.
+STRONG_DECAY: tuple[Condition, ...] = (
+    on_flow(squared_loss, decay=True),
+    on_flow(weight_decay),
+    on_flow(products),
+    decay_wins,
+)

@@ -22,14 +22,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.outward import float_down, float_up
 from symflow.claims import Hypothesis, Identity, Path, Refusal
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import (
-    decay_margin,
-    decay_wins,
-    on_flow,
-    products,
-    squared_loss,
-    weight_decay,
-)
+from symflow.claims.conditions import STRONG_DECAY, decay_margin
 from symflow.claims.example import Example, Examples, scaled
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, decay_along
 from symflow.data import Moments
@@ -45,12 +38,7 @@ class DecayRate(RateBound):
     source = GIDEL_2019
     contributes = "the equations; weight decay derived here"
     quantity = "‖θ‖²"
-    conditions = (
-        on_flow(squared_loss, decay=True),
-        on_flow(weight_decay),
-        on_flow(products),
-        decay_wins,
-    )
+    conditions = STRONG_DECAY
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
