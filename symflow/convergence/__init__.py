@@ -20,6 +20,7 @@ from symflow.convergence.deep import (
     UnimodalRate,
     deficiency_margin,
 )
+from symflow.convergence.dense_loss import DenseVanishingLoss
 from symflow.convergence.descent import (
     DescentCorridor,
     descend,
@@ -141,6 +142,7 @@ __all__ = [
     "Alignment",
     "Bound",
     "ConvexityRate",
+    "DenseVanishingLoss",
     "DescentComplexity",
     "DescentCorridor",
     "FarAway",
