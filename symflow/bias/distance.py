@@ -62,14 +62,9 @@ ROUNDED_UP = 1e-12
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DistanceClaim(Bound, Theorem):
-    """A bound on how far a flow gets from the row space of X.
+    """A bound on how far a flow gets from the row space of X."""
 
-    Parameters
-    ----------
-    distance : float
-        The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
-    """
-
+    #: The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
     distance: float
 
     @property
@@ -155,34 +150,10 @@ def width_bound(
 ) -> float:
     """Return the asymptotic bound on ‖W(∞) − Σ_yxΣ_xx⁺‖ for a wide random start.
 
-    Parameters
-    ----------
-    reduction : LeastSquares
-        The least-squares problem.
-    width : int
-        The hidden width h.
-    exponent : float
-        α: the weights are independent N(0, h^(−2α)).
-    risk : float, keyword-only
-        δ, the probability with which the bound may fail.
-
-    Returns
-    -------
-    float
-        It holds for h beyond a polynomial in the sizes and 1/δ, raised to 1/(4α − 1),
-        that the theorem leaves open; `DistanceBound` holds for a given start.
-
-    Raises
-    ------
-    InvalidArgument
-        If α is not in (1/4, 1/2], or the risk not in (0, 1).
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1))
-    >>> problem = LeastSquares(np.ones(1), one, one)
-    >>> round(width_bound(problem, 10_000, 0.5), 4)
-    0.6086
+    The weights of h hidden units are independent N(0, h^(−2α)), with the `exponent` α
+    in (1/4, 1/2]; the bound may fail with probability `risk`. It holds for h beyond a
+    polynomial in the sizes and 1/δ, raised to 1/(4α − 1), that the theorem leaves open;
+    `DistanceBound` holds for a given start.
     """
     if not (0.25 < exponent <= 0.5 and 0 < risk < 1):
         msg = (

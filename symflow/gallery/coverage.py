@@ -66,15 +66,9 @@ class CataloguedResult:
 
 @dataclass(frozen=True, repr=False)
 class Coverage(Displayed):
-    """The results of all catalogues; made by `coverage`.
+    """The results of all catalogues; made by `coverage`."""
 
-    Parameters
-    ----------
-    results : tuple of CataloguedResult
-        In the order of the catalogues.
-    """
-
-    results: tuple[CataloguedResult, ...]
+    results: tuple[CataloguedResult, ...]  #: In the order of the catalogues.
 
     def by_paper(self) -> dict[Reference, list[CataloguedResult]]:
         """Return the results of every paper, the oldest paper first."""
@@ -127,14 +121,7 @@ class Coverage(Displayed):
 
 
 def tabulated(entries: Iterable[Entry]) -> Coverage:
-    """Return every result of the catalogues and of the experiments in the atlas.
-
-    Examples
-    --------
-    >>> table = tabulated(())
-    >>> [item.name for item in table.results if item.kind == "limit"][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
-    """
+    """Return every result of the catalogues and of the experiments in the atlas."""
     return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
 
 

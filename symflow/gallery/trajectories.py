@@ -123,13 +123,7 @@ def _signed() -> Instance:
 
 
 def solution_of(name: str, given: Instance | None = None) -> Solution:
-    """Return the solution of an entry on its reference instance, or on another.
-
-    Examples
-    --------
-    >>> solution_of("RankOne").limit.round(12).tolist()
-    [[2.0, 0.0], [0.0, 0.0]]
-    """
+    """Return the solution of an entry on its reference instance, or on another."""
     here = REFERENCES[name]() if given is None else given
     answers = attempts(here.flow, here.data, here.init)
     found = next(answer for answer in answers if answer.name == name)
@@ -138,18 +132,7 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
 
 
 def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
-    """Hold every entry of the catalogue against integration on its instance.
-
-    Parameters
-    ----------
-    digits : int
-        Digits of the integration.
-
-    Returns
-    -------
-    tuple of AgreementRow
-        In the order of the catalogue.
-    """
+    """Hold every entry of the catalogue against integration on its instance."""
 
     def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:
         return precise(flow, data, init, times, digits=digits + 5).end_to_end
