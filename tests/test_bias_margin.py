@@ -233,7 +233,8 @@ def test_squares_have_the_l1_margin():
 def test_small_filters_end_at_singular_vectors():
     flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (2, 2)), sf.ExponentialLoss())
     data, start = sf.Dataset([[1.0, 2.0, 0.0]], [1.0]), ([1.5, 0.5], [1.0, 0.4])
-    bias = sf.implicit_bias(flow, data, start)
+    assert sf.implicit_bias(flow, data, start).name == "OneSampleDirection"
+    bias = SingularVectors.attempt(bind(flow, data, start))
     assert isinstance(bias, SingularVectors)
     run = sf.simulate(flow, data, start, [0, 1, 1e3, 1e6])
     found = [bias.kkt_residual([w[k] for w in run.weights]) for k in range(4)]
@@ -265,7 +266,7 @@ def test_wrong_norms_fail():
 def test_what_fails_is_said():
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss())
     with pytest.raises(sf.HypothesisFailed, match="total loss below 1: fails"):
-        sf.implicit_bias(flow, TWO, [[[0.1, 0.1]]])
+        sf.implicit_bias(flow, TWO, [[[-0.1, 0.0]]])
     decayed = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss(l2=0.1))
     with pytest.raises(sf.HypothesisFailed, match="without weight decay: fails"):
         sf.implicit_bias(decayed, TWO, [[[3.0, 3.0]]])

@@ -132,3 +132,30 @@ def test_the_bound_is_a_rate_that_is_certified():
     assert claim.status.value == "proved"
     assert sf.certify(claim, flow, data, start, [1]).ok
     assert claim.time_to(0.4) < 100
+
+
+@pytest.mark.parametrize("kind", ["small", "zero last layer", "wrong side"])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_direction_is_known_from_any_start_that_descends(kind, depth):
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(*[2] * depth, 1), sf.ExponentialLoss("sum")
+    )
+    data = sf.Dataset([[1, 2], [0, -3]], [1, -1])
+    inner = [[[1, 0], [0.5, 1]]] * (depth - 1)
+    last = {"small": [[0.02, 0.01]], "zero last layer": [[0, 0]]}.get(kind, [[-1, 0]])
+    if kind == "wrong side":
+        with pytest.raises(sf.HypothesisFailed, match="below that of W = 0"):
+            sf.implicit_bias(flow, data, (*inner, last))
+        return
+    bias = sf.implicit_bias(flow, data, (*inner, last))
+    assert bias.name == "DenseMaxMargin"
+    run = sf.simulate(sf.directional_flow(flow), data, (*inner, last), [0, 1, 300, 2e4])
+    assert run.loss[0] > 1  # a total of 2 or a little less
+    assert bias.angle(run.end_to_end[-1]) < 0.03
+    assert np.max(bias.residuals(run)) < 1e-9
+    torn = sf.Dataset([[1, 2], [1, 2], [1, 2]], [1, 1, -1])
+    with pytest.raises(sf.HypothesisFailed, match="nothing separates them"):
+        sf.implicit_bias(flow, torn, (*inner, last))
+    still = ([[0, 0], [0, 0]], *inner[1:], [[0, 0]])
+    with pytest.raises(sf.HypothesisFailed):
+        sf.implicit_bias(flow, data, still)

@@ -4,12 +4,12 @@ Where the start satisfies `separation.classification`, the loss falls to zero an
 weights grow without bound; only β/‖β‖ has a limit.  At all times the soft margin u of
 `soft_margin` and the norm of all weights obey
 
-    u(t₀)/‖θ(t₀)‖^L ≤ u(t)/‖θ(t)‖^L ≤ γ*/L^{L/2},
+    u(t₀)/‖θ(t₀)‖^L ≤ u(t)/‖θ(t)‖^L ≤ γ*/L^{L/2}
 
-and the middle never decreases (Lyu and Li 2020).  Here γ* is the largest margin at unit
-norm, in the norm of the prediction: Σ_l‖w_l‖² ≥ L‖ρ‖^{2/L} by the inequality of the
-means.  This sandwich is the residual on a trajectory; how near β is to the direction,
-`angle` and `kkt_residual` say.
+once u > 0, and the middle never decreases then (Lyu and Li 2020).  Here γ* is the
+largest margin at unit norm, in the norm of the prediction: Σ_l‖w_l‖² ≥ L‖ρ‖^{2/L} by
+the inequality of the means.  This sandwich is the residual on a trajectory; how near β
+is to the direction, `angle` and `kkt_residual` say.
 """
 
 from __future__ import annotations
@@ -169,10 +169,11 @@ class Direction(Prediction):
         """Return by how much u/‖θ‖^L leaves the sandwich, relative to its top."""
         held = smoothed_margins(self.problem, path, self.degree)
         top = self.ceiling
-        found, best = [], held[0]
+        # it need not rise before it is positive
+        found, best = [], max(held[0], 0.0)
         for value in held:
-            gap = max(best - value, value - top, 0.0)
-            found.append(gap / max(best, abs(value)))
+            gap = max((best - value) * bool(best), value - top, 0.0)
+            found.append(gap / (max(best, abs(value)) or 1.0))
             best = max(best, value)
         return np.array(found)
 

@@ -45,8 +45,8 @@ GUARD, DOUBLINGS = 15, 4
 class Excitation:
     """The start in eigenvectors of K, in mpf: K_i, q_k as columns, θ_k rising and c_k.
 
-    What is excited is `decided`, and `sure` for the numbers as they were given; the
-    least part that is, is `visible`, relative to the start.
+    What is excited is `decided`, and `sure` for the numbers as they were given, as the
+    eigenvalues are `distinct`; the least excited part, of the start, is `visible`.
     """
 
     forms: Array
@@ -55,6 +55,7 @@ class Excitation:
     amounts: Array
     decided: bool
     sure: bool
+    distinct: bool
     visible: float
 
     @property
@@ -149,19 +150,24 @@ def excitation(problem: Problem, digits: int) -> Excitation:
 def _excitation(problem: Problem, digits: int) -> Excitation:
     rational, forms = problem.rational, quadratic_forms(problem)
     assert forms is not None
-    count = None if rational is None else _excited(rational, forms)
+    matrix = to_flint(np.tensordot(sample(problem.sharp)[0], forms, axes=(0, 0)))
+    entries = (entry for array in problem.data.values() for entry in array.flat)
+    known = None
+    if matrix is not None and all(as_fraction(entry) is not None for entry in entries):
+        known = int(matrix.minpoly().degree())
+    count = None if rational is None else _excited(rational, matrix)
     for _ in range(DOUBLINGS):
         digits = digits + GUARD
-        found = _measured(rational or problem.at(digits), forms, digits, count)
+        at = rational or problem.at(digits)
+        found = _measured(at, forms, digits, count, known)
         if found.decided:
             break
         digits = 2 * digits
     return found
 
 
-def _excited(problem: Problem, forms: Array) -> int | None:
+def _excited(problem: Problem, matrix: fmpq_mat | None) -> int | None:
     """Return how many distinct eigenvalues are excited: the rank of z, Kz, K²z, …."""
-    matrix = to_flint(np.tensordot(sample(problem)[0], forms, axes=(0, 0)))
     column = to_flint(np.concatenate([w.ravel() for w in problem.weights])[:, None])
     if matrix is None or column is None:
         return None
@@ -173,9 +179,12 @@ def _excited(problem: Problem, forms: Array) -> int | None:
 
 
 def _measured(
-    problem: Problem, forms: Array, digits: int, count: int | None
+    problem: Problem, forms: Array, digits: int, count: int | None, known: int | None
 ) -> Excitation:
-    """Return the excitation to some digits, held against the number of eigenvalues."""
+    """Return the excitation to some digits.
+
+    It is held against the numbers of eigenvalues, of those excited and of all `known`.
+    """
     context, z = (
         context_of(digits),
         np.concatenate([w.ravel() for w in problem.weights]),
@@ -192,9 +201,10 @@ def _measured(
     lengths = np.diff([0, *cuts, len(theta)])
     amounts = np.where(np.repeat(kept, lengths), amounts, 0 * top)
     least = min(np.array(parts)[kept], default=size)
-    told = count in (None, sum(kept)), count == sum(kept)
+    distinct, told = known in (None, len(parts)), count in (None, sum(kept))
+    facts = told and distinct, count == sum(kept), known == len(parts)
     visible = to_float(least / size) if size else 0.0
-    return Excitation(fine, basis, theta, amounts, *told, visible)
+    return Excitation(fine, basis, theta, amounts, *facts, visible)
 
 
 def crossing(theta: Any, squares: Any, goal: Any) -> Any:
