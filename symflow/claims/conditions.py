@@ -164,7 +164,7 @@ def excited_sample(problem: Problem) -> Hypothesis:
     words = "the start excites a direction that leads to the target"
     _, pull, _ = sample(problem.rational or problem.at(CHECK_DIGITS))
     found = excitation(problem, CHECK_DIGITS)
-    falls, grows = found.ends()
+    falls, grows = (any(s * found.theta[found.moving] > 0) for s in (-1, 1))
     goal = pull[0] if pull else 1
     leads = (falls or goal >= 0) and (grows or goal <= 0) and (falls or grows)
     detail = f"least excited part {found.visible:.2g} of the start"
