@@ -44,17 +44,22 @@ def columns(*rows):
 # ---------------------------------------------------------------- flows, written here
 
 
+def times(factors):
+    """The product of vectors; `np.prod` would stack them first, at every evaluation."""
+    return reduce(np.multiply, factors, np.float64(1))
+
+
 def total(kind, weights):
     """W, per network."""
     if kind == "dense":
         return reduce(lambda done, weight: weight @ done, weights)
     parts = [weight[:, 0] for weight in weights]
     if kind == "circular":
-        return np.fft.ifft(np.prod([np.fft.fft(w) for w in parts], axis=0)).real[None]
+        return np.fft.ifft(times(np.fft.fft(w) for w in parts)).real[None]
     if kind == "signed":
         half = len(parts) // 2
-        return (np.prod(parts[:half], axis=0) - np.prod(parts[half:], axis=0))[None]
-    return np.prod(parts, axis=0)[None]
+        return (times(parts[:half]) - times(parts[half:]))[None]
+    return times(parts)[None]
 
 
 def pulled(kind, weights, force):
@@ -69,14 +74,13 @@ def pulled(kind, weights, force):
     if kind == "circular":
         spectra = [np.fft.fft(w) for w in parts]
         others = [
-            np.prod([s for j, s in enumerate(spectra) if j != k], axis=0)
-            for k in range(len(parts))
+            times(s for j, s in enumerate(spectra) if j != k) for k in range(len(parts))
         ]
         return [np.fft.ifft(np.fft.fft(g) * o.conj()).real[:, None] for o in others]
     half = len(parts) // 2 if kind == "signed" else len(parts)
     groups = [(1, parts[:half]), (-1, parts[half:])][: 1 + (kind == "signed")]
     return [
-        (sign * g * np.prod([w for j, w in enumerate(p) if j != k], axis=0))[:, None]
+        (sign * g * times(w for j, w in enumerate(p) if j != k))[:, None]
         for sign, p in groups
         for k in range(half)
     ]
