@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from adversary.problems import from_modes, rotation
 from scipy.integrate import solve_ivp
 
 import symflow as sf
@@ -390,6 +391,18 @@ def test_zero_inputs_and_zero_targets(zero):
 
 
 # ---------------------------------------------------------------- saddles
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("k", [5, 13, 24])
+def test_a_tiny_mode_of_the_wrong_sign_is_seen_in_any_frame(depth, k):
+    """From 10^−kL towards −1: equal amplitudes end at zero, a saddle."""
+    modes = ((F(1),) * depth, F(0)), ((F(1, 10**k),) * depth, F(-1))
+    for seed in range(3):
+        frames = [rotation(Random(f"{seed} {j}"), 3, 2) for j in range(depth + 1)]
+        given = from_modes(modes, frames).stated()
+        with pytest.raises(sf.HypothesisFailed, match="a mode that moves alone"):
+            sf.implicit_bias(given["flow"], given["data"], given["init"])
 
 
 def test_a_limit_is_proved_only_where_saddles_are_excluded():
