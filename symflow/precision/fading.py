@@ -51,6 +51,10 @@ from symflow.precision.limit import Remainder, fine_bits, inflated, middle_of
 from symflow.precision.reached import ReachedRemainder
 from symflow.precision.regions import evaluate_balls
 
+PROOF = (
+    "limit: the second derivative is bounded below near the last time, across the "
+    "fields along which the objective does not change, where no gradient points"
+)
 #: Weights for which the second derivative is formed.
 MOST_WEIGHTS = 80
 
@@ -62,10 +66,7 @@ class FadingRemainder:
     weight decays is not rational.
     """
 
-    proof: ClassVar[str] = (
-        "limit: the second derivative is bounded below near the last time, across the "
-        "fields along which the objective does not change, where no gradient points"
-    )
+    proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
         flow = problem.flow
