@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 from symflow import bias, convergence
+from symflow.algebra.numbers import to_float
 from symflow.claims import Claim
 from symflow.claims.catalogue import answers, holding
 from symflow.convergence import DescentComplexity
@@ -14,6 +14,7 @@ from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
 from symflow.flow.plain import bind_gradient
 from symflow.flow.problem import bind
+from symflow.inits.init import positive_number
 
 
 def companions(
@@ -84,12 +85,8 @@ def _of_descent(
     descent: GradientDescent, data: Any, init: Any, step: float | None, rng: Any
 ) -> list[Claim]:
     """Return the claims about iterates with this step."""
-    if step is None or not 0 < step < inf:
-        msg = (
-            f"companions(descent, …, step_size=η): needs a positive step; got {step!r}"
-        )
-        raise InvalidArgument(msg)
+    size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
     problem = bind(descent.flow, data, init, rng=rng)
     # the number of steps is asked for an accuracy, not for a step
     kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
-    return holding([kind.attempt(problem, float(step)) for kind in kinds])
+    return holding([kind.attempt(problem, size) for kind in kinds])

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from symflow.algebra import embeddings
 from symflow.algebra.embeddings import circulant_sums, crop, diag, diagonal_of, pad
 from symflow.algebra.nodes import Node, transpose
-from symflow.algebra.numbers import shown
 from symflow.algebra.symbols import weight
 from symflow.algebra.widths import Width, as_width
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 
 class Layer(ABC):
@@ -272,11 +271,6 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """Return the support of a filter, None where it is all of the input.
 
     Raises InvalidArgument if it is not between 1 and the number of inputs.
-
-    Examples
-    --------
-    >>> as_support(3, 3, "f") is None, as_support(2, 3, "f")
-    (True, 2)
     """
     if support is None:
         return None
@@ -285,7 +279,7 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     if not number or not 1 <= support <= inputs:
         msg = (
             f"{call}: the support has to be an integer from 1 to the number of "
-            f"coordinates, an integer too; got {support!r} of {inputs!r}"
+            f"coordinates, an integer too; got {shown(support)} of {inputs!r}"
         )
         raise InvalidArgument(msg)
     return None if support == inputs else int(support)
