@@ -53,8 +53,6 @@ class Excitation:
     basis: Array
     theta: Array
     amounts: Array
-    #: `decided`, `sure`: whether what is excited is known, and about the numbers as
-    #: they were given.
     decided: bool
     sure: bool
     distinct: bool
