@@ -275,6 +275,8 @@ def _binary(value: Any) -> tuple[int, int, int, int] | None:
 
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
+    if isinstance(value, float) and isfinite(value):  # most arrays hold these
+        return value.as_integer_ratio()
     # integers to Python and NumPy, classes of numbers, and slips to everyone else
     if isinstance(value, (bool, np.timedelta64, type)):
         return None

@@ -137,7 +137,7 @@ class SaddleToSaddle(Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
-        found = [squared_loss(problem.flow), _kind(problem.flow)]
+        found = [squared_loss(problem.flow), _kind(problem.flow, dense=False)]
         if not all_hold(found):
             return cls.refuse(found)
         separate = coordinates(problem.floats)
@@ -305,9 +305,11 @@ def _widths(flow: GradientFlow, bound: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _kind(flow: GradientFlow) -> Hypothesis:
-    words = "a diagonal network, β = u∘u − v∘v or dense layers, of depth 2 or more"
-    return Hypothesis(words, growth_of(flow, False) is not None, repr(flow.network))
+def _kind(flow: GradientFlow, *, dense: bool = True) -> Hypothesis:
+    kinds = "a diagonal network, β = u∘u − v∘v or dense layers, of depth 2 or more"
+    words = kinds if dense else kinds.replace(" or dense layers,", "")
+    known = growth_of(flow, False) is not None and (dense or not flow.network.is_dense)
+    return Hypothesis(words, known, repr(flow.network))
 
 
 def _with_doubled_saddles(claim: SaddleToSaddle) -> SaddleToSaddle:
