@@ -18,15 +18,7 @@ from typing import Any, Self
 import sympy
 
 from symflow.algebra.display import Listed, Typeset
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    add,
-    product,
-    scale,
-    trace,
-    transpose,
-)
+from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transpose
 from symflow.algebra.numbers import coefficient
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy

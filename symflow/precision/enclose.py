@@ -16,22 +16,13 @@ from flint import arb
 
 from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.data import Moments
-from symflow.errors import (
-    HypothesisFailed,
-    IntegrationFailed,
-    PrecisionLost,
-)
+from symflow.errors import HypothesisFailed, IntegrationFailed, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.flow.times import time_points
-from symflow.losses import (
-    ExponentialLoss,
-    LogisticLoss,
-    MeasurementLoss,
-    SquaredLoss,
-)
+from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
