@@ -15,6 +15,7 @@ from symflow.errors import (
     Interrupted,
     InvalidArgument,
     SymflowError,
+    one_of,
 )
 from symflow.files import as_path
 
@@ -94,10 +95,7 @@ def audit(path: str | os.PathLike[str]) -> Audit:
 
 def _settled(case: Case, table: Table, where: str) -> Settled:
     try:
-        kind = text_of(table, "kind", "it")
-        if kind not in KINDS:
-            msg = f"kind = {kind[:60]!r}: needs one of {', '.join(KINDS)}"
-            raise InvalidArgument(msg)
+        kind = one_of(text_of(table, "kind", "it"), KINDS, "kind")
         reading, settle = KINDS[kind](case, table)
     except InvalidArgument as problem:
         msg = f"{where}: {problem}"

@@ -18,7 +18,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.bias import Prediction, implicit_bias
 from symflow.data import Dataset
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import one_of
 from symflow.flow import gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
@@ -130,11 +130,7 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     >>> net, start[0].ravel().tolist()
     (ConvolutionalNetwork(2, filters=(2, 2)), [0.6, 0.25])
     """
-    if kind not in SHAPES:
-        msg = (
-            f"plane_experiment(kinds=…): one of {', '.join(SHAPES)}; got {shown(kind)}"
-        )
-        raise InvalidArgument(msg)
+    one_of(kind, SHAPES, "plane_experiment(kinds=…)")
     first = alpha * SHAPES[kind]
     if kind == "dense":
         inner = [alpha * np.eye(2)] * (depth - 2)
