@@ -7,6 +7,7 @@ included) can tell bad input from a bug.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -137,6 +138,14 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     if fits:
         return value
     msg = f"{call}: needs {needs}; got {shown(value)}"
+    raise InvalidArgument(msg)
+
+
+def one_of(value: Any, known: Iterable[str], call: str) -> str:
+    """Return a word that is among those known; InvalidArgument for anything else."""
+    if isinstance(value, str) and value in known:
+        return value
+    msg = f"{call}: needs one of {', '.join(known)}; got {shown(value)}"
     raise InvalidArgument(msg)
 
 

@@ -85,7 +85,7 @@ class Explorer:
         flow = self._turned(depth, decay)
         imbalance = to_float(imbalance)
         if not abs(imbalance) <= MOST_IMBALANCED:
-            msg = f"explore(…).update(imbalance={imbalance!r}): is at most 300"
+            msg = f"explore(…).update(imbalance={shown(imbalance)}): is at most 300"
             raise InvalidArgument(msg)
         rule = spectral_init(scale) if _is_dense(flow) else gaussian_init(scale, rng=0)
         start = [*rule.draw(flow.network, self.data)]
@@ -109,7 +109,7 @@ class Explorer:
     def _turned(self, depth: int | None, decay: float | None) -> GradientFlow:
         network, objective = self.flow.network, self.flow.loss
         if depth is not None and whole(depth, "depth") not in self.depths:
-            msg = f"explore(…).update(depth={depth!r}): needs one of {self.depths}"
+            msg = f"explore(…).update(depth={shown(depth)}): needs one of {self.depths}"
             raise InvalidArgument(msg)
         if depth is not None and depth != len(self.flow.state):
             first, hidden, *_, last = network.widths

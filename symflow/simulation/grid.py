@@ -17,6 +17,7 @@ from symflow.errors import (
     SymflowError,
     UnknownName,
     imported,
+    shown,
 )
 from symflow.flow.given import RandomLike
 from symflow.progress import Told, reporter
@@ -63,7 +64,7 @@ class Grid(Displayed, Mapping[Any, Sweep]):
             reason = self.failures.get(key, f"the grid has {list(self.sweeps)}")
         except TypeError:  # a label that cannot be one, such as a list
             reason = f"the grid has {list(self.sweeps)}"
-        msg = f"grid[{', '.join(map(repr, key))}]: no such sweep; {reason}"
+        msg = f"grid[{', '.join(map(shown, key))}]: no such sweep; {reason}"
         raise UnknownName(msg)
 
     def to_frame(self) -> Any:
