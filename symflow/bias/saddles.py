@@ -127,18 +127,10 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SaddleToSaddle(Theorem):
-    """A small start follows the limit path, as near as its own dual flow says.
+    """A small start follows the limit path, as near as its own dual flow says."""
 
-    Parameters
-    ----------
-    path : SaddlePath
-        The limit.
-    alpha : float
-        Size of the weights at the start.
-    """
-
-    path: SaddlePath
-    alpha: float
+    path: SaddlePath  #: The limit.
+    alpha: float  #: Size of the weights at the start.
 
     source = PESME_2023
     contributes = "the limit at depth 2; other depths here, the distance is measured"

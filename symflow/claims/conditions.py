@@ -28,7 +28,7 @@ from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
-from symflow.networks import Network, TensorNetwork
+from symflow.networks import Circulant, Network, Readout, TensorNetwork
 
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
 #: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
@@ -162,7 +162,7 @@ def excited_sample(problem: Problem) -> Hypothesis:
     words = "the start excites a direction that leads to the target"
     _, pull, _ = sample(problem.rational or problem.at(CHECK_DIGITS))
     found = excitation(problem, CHECK_DIGITS)
-    falls, grows = found.ends()
+    falls, grows = (any(s * found.theta[found.moving] > 0) for s in (-1, 1))
     goal = pull[0] if pull else 1
     leads = (falls or goal >= 0) and (grows or goal <= 0) and (falls or grows)
     detail = f"least excited part {found.visible:.2g} of the start"
@@ -222,6 +222,20 @@ def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypot
     if size <= 1e3 * TOLERANCE and problem.is_small:
         size = measure(problem.sharp)
     return vanishing(words, size, said, given_exactly=problem.given_exactly)
+
+
+def full_filters(
+    problem: Problem, least: int = 2, most: int | None = None
+) -> Hypothesis:
+    """Require convolutions with filters as long as the input, of some number."""
+    network = problem.flow.network
+    layers = network.layers if isinstance(network, Network) else ()
+    full = bool(layers) and least <= len(layers) <= (most or len(layers))
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and isinstance(layers[-1], Readout)
+    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    count = "two " if most == 2 else "three or more " if least == 3 else ""
+    return structural(f"{count}convolutions with full filters", full, repr(network))
 
 
 def imbalances(weights: tuple[Array, ...]) -> list[Array]:

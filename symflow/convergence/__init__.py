@@ -24,6 +24,7 @@ from symflow.convergence.deep import (
     UnimodalRate as UnimodalRate,
     deficiency_margin as deficiency_margin,
 )
+from symflow.convergence.dense_loss import DenseVanishingLoss as DenseVanishingLoss
 from symflow.convergence.descent import (
     DescentCorridor as DescentCorridor,
     descend as descend,
