@@ -114,11 +114,6 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     ------
     InvalidArgument
         If it is of no such kind.
-
-    Examples
-    --------
-    >>> expect("sum", str, "f(name=…)", "a name")
-    'sum'
     """
     if isinstance(kinds, str):
         fits = hasattr(value, kinds) and not isinstance(value, type)

@@ -42,32 +42,13 @@ MOST_SUMMANDS = 400
 
 
 def from_sympy(expression: Any) -> Node:
-    """Return a SymPy scalar or matrix expression as a node.
+    """Return a SymPy scalar or matrix expression as a node, a scalar one for a scalar.
 
-    Parameters
-    ----------
-    expression : sympy.Expr or sympy.MatrixExpr
-        Matrix symbols, explicit matrices of numbers, sums, products, transposes,
-        integer powers, inverses, Hadamard products, elementwise functions, identities
-        and diagonal matrices; traces, determinants, entries, sums of entries over all
-        values of one or two indices, and sums, products, powers and functions of these.
-
-    Returns
-    -------
-    Node
-        A scalar node for a scalar expression.
-
-    Raises
-    ------
-    NotDifferentiable
-        If something else occurs, with its name.
-
-    Examples
-    --------
-    >>> from symflow.algebra import to_sympy
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> to_sympy(from_sympy(sympy.exp(sympy.Trace(A)) * A))
-    exp(Trace(A))*A
+    It may have matrix symbols, explicit matrices of numbers, sums, products,
+    transposes, integer powers, inverses, Hadamard products, elementwise functions,
+    identities and diagonal matrices; traces, determinants, entries, sums of entries
+    over all values of one or two indices, and sums, products, powers and functions of
+    these. Anything else is `NotDifferentiable`, by its name.
     """
     if getattr(expression, "is_Matrix", False) or isinstance(
         expression, sympy.MatrixBase

@@ -16,24 +16,12 @@ _POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
 
 
 def page_style() -> str:
-    """Return the style sheet of a page, for light and dark screens.
-
-    Examples
-    --------
-    >>> page_style().count("prefers-color-scheme: dark")
-    1
-    """
+    """Return the style sheet of a page, for light and dark screens."""
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def document(title: str, verdict: str, body: str, *, good: bool) -> str:
-    r"""Return a whole page of one title, a verdict on top, and HTML below.
-
-    Examples
-    --------
-    >>> document("Atlas", "all hold", "", good=True)[-48:]
-    'class="verdict good">all hold</p></body></html>\n'
-    """
+    r"""Return a whole page of one title, a verdict on top, and HTML below."""
     mood = "good" if good else "bad"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -46,13 +34,7 @@ def document(title: str, verdict: str, body: str, *, good: bool) -> str:
 
 
 def html_table(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already.
-
-    Examples
-    --------
-    >>> html_table(["t"], [["0.5"]])[-52:]
-    '<tr><td data-label="t">0.5</td></tr></tbody></table>'
-    """
+    """Return a table of cells that are HTML already."""
     head = "".join(f"<th>{escape(label)}</th>" for label in labels)
     body = "".join(f"<tr>{_labelled(row, labels)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -66,26 +48,14 @@ def _labelled(cells: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def powers(text: str) -> str:
-    """Return HTML with 2.5e-12 as a power of ten.
-
-    Examples
-    --------
-    >>> powers("2.5e-12 of 1e+06")
-    '2.5·10<sup>−12</sup> of 1·10<sup>6</sup>'
-    """
+    """Return HTML with 2.5e-12 as a power of ten."""
     return _POWER.sub(
         lambda found: f"·10<sup>{'−' * (found[1] == '-')}{found[2]}</sup>", text
     )
 
 
 def pill(word: str) -> str:
-    """Return a word on a ground of the colour that it has: good, bad or neither.
-
-    Examples
-    --------
-    >>> pill("FAILS")
-    '<span class="pill bad">FAILS</span>'
-    """
+    """Return a word on a ground of the colour that it has: good, bad or neither."""
     bad = word.lower() in ("fails", "refuted")
     plain = word.startswith(("does not", "undecided", "out of scope"))
     kind = "bad" if bad else "plain" if plain else "good"

@@ -39,16 +39,6 @@ def write_report(
     ------
     OutputError
         If the directory cannot be written into.
-
-    Examples
-    --------
-    >>> import symflow as sf, tempfile
-    >>> from symflow.analysis import analyze
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
-    >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
-    >>> found = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
-    >>> [path.name for path in write_report(found, tempfile.mkdtemp())][:3]
-    ['report.html', 'report.json', 'gradient_flow_2_1_1.py']
     """
     target, source = prepare_folder(folder), about or About()
     pictures, without = drawings(analysis)
@@ -81,18 +71,7 @@ def module_name(flow: GradientFlow) -> str:
 
 
 def prepare_folder(folder: str | Path) -> Path:
-    """Make a directory and check that files can be written into it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The directory.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made or written into.
-    """
+    """Make a directory and check that files can be written into it."""
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

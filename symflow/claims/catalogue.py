@@ -65,11 +65,6 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
 
     A theorem is listed by being there: the classes that have a source, and from which
     no other theorem derives.
-
-    Examples
-    --------
-    >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
     """
     room = import_module(package)
     names = sorted(found.name for found in iter_modules(room.__path__, f"{package}."))
@@ -98,14 +93,8 @@ def answers(
 ) -> tuple[Any, ...]:
     """Return what every theorem says of a problem: itself or a refusal.
 
-    Parameters
-    ----------
-    question : str
-        ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
-    catalogue : iterable of Theorem subclasses
-        Those of symflow, which are asked first.
-    problem : Problem
-        What is asked about.
+    Those of the catalogue are asked first, then readers' that answer the same question:
+    ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
     """
     asked = (*catalogue, *registered(question))
     return tuple(theorem.attempt(problem) for theorem in asked)

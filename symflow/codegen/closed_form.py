@@ -136,11 +136,6 @@ def output_names(outputs: Any) -> tuple[Any, ...]:
     """Return the names of outputs that are given as one name, or several.
 
     Anything else comes back alone, for the caller to refuse.
-
-    Examples
-    --------
-    >>> output_names("rhs"), output_names(["rhs", "loss"])
-    (('rhs',), ('rhs', 'loss'))
     """
     return tuple(map(str, outputs if isinstance(outputs, list | tuple) else [outputs]))
 

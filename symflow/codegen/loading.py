@@ -20,16 +20,9 @@ from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 
 def load(source: str, name: str, constants: Mapping[str, Any] | None = None) -> Any:
-    """Compile source text; one linecache entry per distinct text.
+    """Compile source text as a function `name`; one linecache entry per distinct text.
 
-    Parameters
-    ----------
-    source : str
-        Text of a function.
-    name : str
-        Its name.
-    constants : mapping of str to any, optional
-        Further global names of the text.
+    The `constants` are further global names of the text.
     """
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     filename = f"<symflow {name} {digest}>"

@@ -28,7 +28,7 @@ from symflow.claims import (
     all_hold,
     positive,
 )
-from symflow.claims.claim import product_sizes
+from symflow.claims.claim import once, product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
@@ -52,15 +52,9 @@ LATEST = 1e150
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RateBound(Bound, Theorem):
-    """A quantity falls at least exponentially along a flow.
+    """A quantity falls at least exponentially along a flow."""
 
-    Parameters
-    ----------
-    constant : float
-        The rate as the theorem gives it, before it is rounded down.
-    """
-
-    constant: float
+    constant: float  #: The rate as the theorem gives it, before it is rounded down.
 
     question = "rates"
     #: What falls.
@@ -283,7 +277,8 @@ def rounding_scale(problem: Problem) -> float:
 
 def excess_along(problem: Problem, path: Path) -> Array:
     """Return ℒ − ℒ* at every time, in the arithmetic of `path`."""
-    return least_squares(problem, path.context).excess(path.end_to_end)
+    fine = least_squares(problem, path.context)
+    return once(path, (fine, "excess"), lambda: fine.excess(path.end_to_end))
 
 
 def decay_along(path: Path, rate: float) -> Array:
@@ -308,13 +303,7 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
 
 
 def falling(exponents: Array) -> Array:
-    """Return e^{−x} in float64, never below what rounds up to a positive number.
-
-    Examples
-    --------
-    >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
-    True
-    """
+    """Return e^{−x} in float64, never below what rounds up to a positive number."""
     return np.asarray(np.exp(-np.minimum(exponents, 700.0)))
 
 

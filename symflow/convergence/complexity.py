@@ -46,21 +46,11 @@ MOST_STEPS = 2**22
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentComplexity(Bound, Theorem):
-    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`.
+    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`."""
 
-    Parameters
-    ----------
-    accuracy : float
-        ε.
-    steps : int
-        N.
-    step : float
-        η.
-    """
-
-    accuracy: float
-    steps: int
-    step: float
+    accuracy: float  #: ε.
+    steps: int  #: N.
+    step: float  #: η.
 
     source = EFTEKHARI_2020
     question = "descent"
@@ -68,15 +58,7 @@ class DescentComplexity(Bound, Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
-        """Return the claim for an accuracy, or the hypotheses that fail.
-
-        Parameters
-        ----------
-        problem : Problem
-            To which `RankOneRate` applies.
-        accuracy : float
-            ε, in the units of W.
-        """
+        """Return the claim for an accuracy ε of W, or the hypotheses that fail."""
         positive_number(accuracy, "DescentComplexity.attempt(accuracy=…)")
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):

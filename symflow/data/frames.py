@@ -68,13 +68,7 @@ def read_frame(
 
 
 def numeric(columns: dict[str, Array], call: str) -> dict[str, Array]:
-    """Return columns of numbers with NaN for what is missing, or name those that fail.
-
-    Examples
-    --------
-    >>> numeric({"a": np.array([1, None], dtype=object)}, "f")["a"].tolist()
-    [1, nan]
-    """
+    """Return columns of numbers, NaN for what is missing, or name those that fail."""
     wrong, found = [], {}
     for name, column in columns.items():
         array = np.asarray(column)
@@ -127,13 +121,7 @@ def completed(
 
 
 def stacked(columns: dict[str, Array], names: Sequence[str]) -> Array:
-    """Return columns as a matrix, whose integers stay exact beside fractions.
-
-    Examples
-    --------
-    >>> stacked({"a": np.array([1, 2]), "b": np.array([3, 4])}, ["b", "a"]).tolist()
-    [[3, 1], [4, 2]]
-    """
+    """Return columns as a matrix, whose integers stay exact beside fractions."""
     chosen = [columns[name] for name in names]
     if any(column.dtype == object for column in chosen):
         chosen = [column.astype(object) for column in chosen]
@@ -155,11 +143,6 @@ def column_names(
     """Return the names of the columns: those given, those of a frame, or x1, x2, ….
 
     Raises ShapeMismatch if there is not one per column.
-
-    Examples
-    --------
-    >>> column_names(None, np.eye(2), None, "targets")
-    ('y1', 'y2')
     """
     if names is None:
         names = _frame_names(given)
@@ -187,13 +170,7 @@ def _frame_names(given: Any) -> Iterable[str] | None:
 
 
 def as_names(given: Any, what: str, call: str) -> tuple[str, ...]:
-    """Return names of columns, each once; one name may stand alone.
-
-    Examples
-    --------
-    >>> as_names("a", "drop", "f"), as_names([1, 2], "drop", "f")
-    (('a',), ('1', '2'))
-    """
+    """Return names of columns, each once; one name may stand alone."""
     names = _listed(given, call, f"names of columns as {what}")
     if len(set(names)) < len(names):
         msg = f"{call}: {what} needs each column once; got {list(names)}"

@@ -38,24 +38,8 @@ def read_table(
     r"""Return the column names and the numbers of a comma separated file.
 
     The file is read through gzip where its name ends with ``.gz``, and blank lines are
-    skipped; the numbers have shape (rows, columns).  An error names `call`.
-
-    Raises
-    ------
-    InvalidData
-        If the file is missing or unreadable, has no header, has lines of unequal
-        length, or has a cell that is empty or not a finite number.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "table.csv")
-    ...     _ = path.write_text("a,b\n1,2\n3,4\n")
-    ...     names, values = read_table(path, "f(path)")
-    >>> names, values.sum()
-    (('a', 'b'), np.float64(10.0))
+    skipped; the numbers have shape (rows, columns). What is no such file, or no finite
+    number in it, is `InvalidData` that names the `call`.
     """
     source = as_path(path, call)
     where = f"{call}: {source.name!r}"
@@ -78,13 +62,7 @@ def read_table(
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the names of columns for a message, the first of them where many.
-
-    Examples
-    --------
-    >>> listed(["dose", "age"])
-    "'dose', 'age'"
-    """
+    """Return the names of columns for a message, the first of them where many."""
     first = ", ".join(map(repr, names[:SHOWN_COLUMNS]))
     return f"{first}, …" if len(names) > SHOWN_COLUMNS else first
 
@@ -93,11 +71,6 @@ def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     """Return the names of target columns, each once; one name may stand alone.
 
     Raises InvalidArgument if there is none, or one that is no name.
-
-    Examples
-    --------
-    >>> target_names("effect", "f")
-    ('effect',)
     """
     many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
     targets: tuple[Any, ...] = tuple(target) if many else (target,)
@@ -119,11 +92,6 @@ def input_names(
     """Return the columns that are no targets.
 
     Raises InvalidData if a target is no column, or none is left.
-
-    Examples
-    --------
-    >>> input_names(("dose", "age", "effect"), ("effect",), "f")
-    ('dose', 'age')
     """
     known = listed(names)
     for name in targets:

@@ -16,20 +16,11 @@ from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName, shown
 
 @dataclass(frozen=True, repr=False)
 class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
-    """Scalar ODEs, as a mapping from each weight entry to its time derivative.
+    """Scalar ODEs, as a mapping from each weight entry to its time derivative."""
 
-    Parameters
-    ----------
-    state : tuple of sympy.Symbol
-        Entries of W1 row by row, then of W2, ….
-    rhs : tuple of sympy.Expr
-        Their time derivatives.
-    matrices : dict of MatrixSymbol to sympy.Matrix
-        Weights and data, written out in these scalars.
-    """
-
-    state: tuple[sympy.Symbol, ...]
-    rhs: tuple[sympy.Expr, ...]
+    state: tuple[sympy.Symbol, ...]  #: Entries of W1 row by row, then of W2, ….
+    rhs: tuple[sympy.Expr, ...]  #: Their time derivatives.
+    #: Weights and data, written out in these scalars.
     matrices: dict[sympy.MatrixSymbol, sympy.Matrix] = field(compare=False)
 
     def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:

@@ -369,12 +369,6 @@ def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
 
 
 def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁.
-
-    Examples
-    --------
-    >>> dotted(sympy.MatrixSymbol("W1", 2, 3))
-    Wdot1
-    """
+    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁."""
     stem = symbol.name.rstrip("0123456789")
     return sympy.MatrixSymbol(f"{stem}dot{symbol.name[len(stem) :]}", *symbol.shape)

@@ -153,12 +153,6 @@ def _over_time(friction: Any) -> tuple[sympy.Expr, sympy.Symbol | None]:
 
 
 def twice_dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the second time derivative: W1 gives Wddot1.
-
-    Examples
-    --------
-    >>> twice_dotted(sympy.MatrixSymbol("W1", 2, 3))
-    Wddot1
-    """
+    """Return the symbol of the second time derivative: W1 gives Wddot1."""
     stem = symbol.name.rstrip("0123456789")
     return sympy.MatrixSymbol(f"{stem}ddot{symbol.name[len(stem) :]}", *symbol.shape)

@@ -32,15 +32,6 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     A float stands for the binary rational that it is.  Raises InvalidArgument, which
     names `call` and its argument, if a time is not a finite rational, is negative, or
     does not increase.
-
-    Examples
-    --------
-    >>> as_times([0, 0.5, "1/3"], "f")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidArgument: f(t=…): every time has to be a number; got '1/3'
-    >>> as_times(0.5, "f")
-    (Fraction(1, 2),)
     """
     points = time_points(t)
     if len(points) > MOST_TIMES:
@@ -85,11 +76,6 @@ def float_times(t: Any) -> NDArray[np.float64]:
     """Return the times of a closed form in float64, in the shape that they came in.
 
     Raises InvalidArgument if a time is not a finite real number.
-
-    Examples
-    --------
-    >>> float_times([0, Fraction(1, 2)]).tolist()
-    [0.0, 0.5]
     """
     try:
         given = np.asarray(t)
@@ -115,12 +101,7 @@ def float_times(t: Any) -> NDArray[np.float64]:
 
 
 def check_time(t: Any, call: str, digits: Any) -> None:
-    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count.
-
-    Examples
-    --------
-    >>> check_time(0.5, "f(t)", 20)
-    """
+    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count."""
     whole(digits, f"{call}: digits", most=MOST_DIGITS)
     if _is_no_number(t) or exact(t).is_negative:
         msg = f"{call}: needs a time, t ≥ 0; got {shown(t)}"

@@ -20,15 +20,7 @@ WIDEST = 60
 
 
 def page(lines: Iterable[Line], verdict: str) -> str:
-    """Return the whole document, the claims that fail first.
-
-    Parameters
-    ----------
-    lines : iterable of Line
-        One per claim.
-    verdict : str
-        One sentence that stands on top.
-    """
+    """Return the whole document of some lines, the claims that fail first."""
     given = list(lines)
     said = verdict[0].upper() + verdict[1:]
     papers = dict.fromkeys(line.paper for line in given)
@@ -60,13 +52,7 @@ def _row(line: Line) -> list[str]:
 
 
 def source(paper: Reference) -> str:
-    """Return a paper as HTML, with a link where it has one.
-
-    Parameters
-    ----------
-    paper : Reference
-        The paper.
-    """
+    """Return a paper as HTML, with a link where it has one."""
     said = f"{paper.authors}: {paper.title}. {paper.venue}, {paper.year}"
     if not paper.arxiv:
         return escape(said)

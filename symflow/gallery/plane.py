@@ -35,27 +35,13 @@ SHAPES: dict[str, Array] = {
 
 @dataclass(frozen=True, eq=False)
 class PlaneRun:
-    """One curve of the experiment.
+    """One curve of the experiment."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    depth : int
-        Number of layers.
-    alpha : float
-        Scale of the weights at the start.
-    trajectory : Trajectory
-        The float64 run.
-    bias : Prediction or None
-        The prediction of its end, where there is one at this α.
-    """
-
-    kind: str
-    depth: int
-    alpha: float
-    trajectory: Trajectory
-    bias: Prediction | None
+    kind: str  #: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    depth: int  #: Number of layers.
+    alpha: float  #: Scale of the weights at the start.
+    trajectory: Trajectory  #: The float64 run.
+    bias: Prediction | None  #: The prediction of its end, where there is one at this α.
 
     @property
     def path(self) -> Array:
@@ -123,12 +109,6 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     layers of a dense network are the identity.
 
     The kind is a key of `SHAPES`.  Raises InvalidArgument if the kind is unknown.
-
-    Examples
-    --------
-    >>> net, start = plane_start("convolutional", 2, 0.5)
-    >>> net, start[0].ravel().tolist()
-    (ConvolutionalNetwork(2, filters=(2, 2)), [0.6, 0.25])
     """
     one_of(kind, SHAPES, "plane_experiment(kinds=…)")
     first = alpha * SHAPES[kind]

@@ -74,20 +74,7 @@ def arrays_of(source: Path, limit: int) -> dict[str, Any]:
 
 
 def parsed(text: str, limit: int) -> Any:
-    """Return what JSON says, unless the objects made of it may take more memory.
-
-    Parameters
-    ----------
-    text : str
-        JSON.
-    limit : int
-        Bytes.
-
-    Raises
-    ------
-    InvalidData
-        If they may take more.
-    """
+    """Return what JSON says, unless its objects may take more than `limit` bytes."""
     total = 4 * len(text) + sum(cost * text.count(mark) for mark, cost in COSTS.items())
     if total > limit:
         msg = f"its objects may take {total} bytes, more than the limit of {limit}"

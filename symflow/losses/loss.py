@@ -125,11 +125,6 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
 
     A float is read as the decimal that it prints; a name becomes a symbol.  An error
     names the `loss`.  Raises InvalidArgument if it is negative or no number.
-
-    Examples
-    --------
-    >>> as_decay(0.1, "SquaredLoss")
-    1/10
     """
     many = (list, tuple, sympy.Tuple)
     if isinstance(value, many):

@@ -271,11 +271,6 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """Return the support of a filter, None where it is all of the input.
 
     Raises InvalidArgument if it is not between 1 and the number of inputs.
-
-    Examples
-    --------
-    >>> as_support(3, 3, "f") is None, as_support(2, 3, "f")
-    (True, 2)
     """
     if support is None:
         return None

@@ -38,22 +38,10 @@ class SignedDiagonalNetwork(Parametrization):
 
     Made by ``DiagonalNetwork(d, depth, signed=True)``; parameters are the columns
     (u_1, …, u_L, v_1, …, v_L).
-
-    Parameters
-    ----------
-    inputs : int, str or sympy.Symbol
-        Number of inputs.
-    layers : int
-        Number L of factors.
-
-    Examples
-    --------
-    >>> SignedDiagonalNetwork(3, 2).parameters
-    (u1, u2, v1, v2)
     """
 
-    inputs: Width
-    layers: int
+    inputs: Width  #: Number of inputs.
+    layers: int  #: Number L of factors.
 
     def __post_init__(self) -> None:
         call = f"DiagonalNetwork({shown(self.inputs)}, signed=True)"

@@ -134,11 +134,6 @@ def median_rank(count: int, level: float) -> int | None:
 
     It is the largest such k; None where even the whole range of `count` draws is not
     enough.
-
-    Examples
-    --------
-    >>> median_rank(10, 0.9), median_rank(3, 0.9)
-    (1, None)
     """
     from scipy.stats import binom
 

@@ -24,11 +24,6 @@ def as_point(
     entries of all weights, one after the other.
 
     Raises ShapeMismatch if it is neither, InvalidArgument if it is no array at all.
-
-    Examples
-    --------
-    >>> as_point([1, 2], [(2, 1), (1, 1)], (1, 2))
-    ([array([[1, 2]], dtype=object)], True)
     """
     array = None if _is_scalar(value) else as_objects(value)
     if array is not None and array.ndim == 1 and 1 in total:
@@ -70,13 +65,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def as_objects(value: Any) -> Array | None:
-    """Return an array of numbers as it was given, None where rows are ragged.
-
-    Examples
-    --------
-    >>> as_objects([1, 0.5]), as_objects([[1], [2, 3]])
-    (array([1, 0.5], dtype=object), None)
-    """
+    """Return an array of numbers as it was given, None where rows are ragged."""
     whole = _native(value)
     if not isinstance(whole, np.ndarray | list | tuple):
         return np.array(whole, dtype=object).reshape(1) if _is_scalar(whole) else None
@@ -101,7 +90,8 @@ def _native(value: Any) -> Any:
 def _is_scalar(value: Any) -> bool:
     # a matrix of SymPy has entries, and yet is no Iterable
     known = _native(value)
-    return not (isinstance(known, str | Iterable) or getattr(known, "shape", ()))
+    shape = getattr(known, "shape", ())
+    return not (shape or isinstance(known, str | Iterable))
 
 
 def _column(array: Array) -> Array:

@@ -25,11 +25,6 @@ def as_method(method: Any, call: str, **tolerances: Any) -> Method:
     Tolerances that are None are the method's own.
 
     Raises InvalidArgument if there is no such method or tolerance, or it is set twice.
-
-    Examples
-    --------
-    >>> as_method("Radau", "simulate", rtol=1e-6, atol=None)
-    Radau(rtol=1e-06, atol=None)
     """
     given = {name: value for name, value in tolerances.items() if value is not None}
     if isinstance(method, Method):

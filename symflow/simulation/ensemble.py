@@ -17,8 +17,8 @@ from symflow.errors import (
     InvalidData,
     OutputError,
     ShapeMismatch,
+    expect,
     one_of,
-    shown,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
@@ -148,13 +148,7 @@ class Ensemble(Tabulated, Displayed):
 
 
 def spread(values: Floats) -> str:
-    """Return smallest, median and largest value in words.
-
-    Examples
-    --------
-    >>> spread(np.array([3.0, 1.0, 2.0]))
-    'from 1 to 3, median 2'
-    """
+    """Return smallest, median and largest value in words."""
     if not len(values):
         return "none is finite"
     low, middle, high = np.quantile(values, [0, 0.5, 1])
@@ -218,9 +212,7 @@ def ensemble(
     """
     times = np.array([float(time) for time in as_times(t, "ensemble")])
     chosen = as_method(method, "ensemble")
-    if not isinstance(chosen, DOP853):
-        msg = f"ensemble(method=…): needs a DOP853(); got {shown(chosen)}"
-        raise InvalidArgument(msg)
+    expect(chosen, DOP853, "ensemble(method=…)", "a DOP853()")
     stacks = _stacks(init)
     first = bind(flow, data, [stack[0] for stack in stacks])
     system = System(first.floats)

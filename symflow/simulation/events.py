@@ -188,13 +188,7 @@ class _UserEvent(Event):
 
 
 def distinct_names(events: Sequence[Event]) -> list[str]:
-    """Return the names of events, numbered where several have the same.
-
-    Examples
-    --------
-    >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
-    ['loss below 0.001', 'loss below 0.002', 'loss below 0.001 (2)']
-    """
+    """Return the names of events, numbered where several have the same."""
     names: list[str] = []
     for event in events:
         name, number = event.name, 2
@@ -224,11 +218,6 @@ def as_events(events: Any) -> tuple[Event, ...]:
     A callable stops the integration if it has an attribute ``terminal = True``.
 
     Raises InvalidArgument if an entry is neither.
-
-    Examples
-    --------
-    >>> as_events([LossBelow(0.5)])
-    (LossBelow(level=0.5, terminal=False),)
     """
     found: list[Event] = []
     if events is None or isinstance(events, Event) or callable(events):

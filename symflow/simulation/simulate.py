@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.curriculum import Curriculum
+from symflow.curriculum import run_along
 from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect, shown
 from symflow.flow import GradientFlow, HeavyBall, as_times
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind_moving
 from symflow.progress import Told, reporter
@@ -109,7 +110,7 @@ def simulate(
             msg = "simulate(flow, Curriculum(…)): has no events, steady state, progress"
             raise InvalidArgument(msg)
         alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
-        return data.run(init, t, "simulate", partial(_after, alike))
+        return run_along(data, init, t, "simulate", partial(_after, alike))
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     told = reporter(progress, "simulate")

@@ -44,21 +44,11 @@ _INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AssertedLaw(Law):
-    """Somebody's claim that a quantity is conserved; made by `claim`.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    quantity : sympy.Expr or sympy.MatrixExpr
-        What is claimed to be conserved.
-    source : Reference
-        Who claims it.
-    """
+    """Somebody's claim that a quantity is conserved; made by `claim`."""
 
     flow: GradientFlow
-    quantity: Any
-    source: Reference = READER
+    quantity: Any  #: What is claimed to be conserved.
+    source: Reference = READER  #: Who claims it.
 
     @property
     def name(self) -> str:

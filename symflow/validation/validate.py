@@ -14,7 +14,7 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
-from symflow.claims.claim import other_motion
+from symflow.claims.claim import other_motion, tops
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument, expect, shown
 from symflow.flow.least_squares import least_squares
@@ -289,17 +289,10 @@ def _agreement_row(first: Route, second: Route) -> Row:
 
 
 def agreement(first: Route, second: Route) -> dict[float, Any]:
-    """Return the relative difference of two trajectories at their common times.
+    """Return by how much two runs of one flow from one start differ at common times.
 
-    Parameters
-    ----------
-    first, second : Trajectory or Enclosure
-        Of one flow from one start, at any precision.
-
-    Returns
-    -------
-    dict
-        From time to max|θ₁ − θ₂| / max|θ| over all weights, as mpf.
+    It maps times to max|θ₁ − θ₂| / max|θ| over all weights, as mpf; either may be a
+    trajectory of any precision or an enclosure.
     """
     context = mpmath.MPContext()
     context.dps = max(first.digits, second.digits) + 10
@@ -326,7 +319,7 @@ def route_bound(route: Route) -> Any:
 
     Its error is the estimated or proven one, not what a tolerance hopes for.
     """
-    scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
+    scale = max(map(to_float, tops(route)))
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)
     if route.context is None:
         return max(AMPLIFICATION * by_error, WIDE.mpf(FLOAT_ROUNDING))
@@ -334,11 +327,5 @@ def route_bound(route: Route) -> Any:
 
 
 def digits_of(residual: Any) -> int:
-    """Return the number of decimal digits to which a relative residual vanishes.
-
-    Examples
-    --------
-    >>> digits_of(3e-48)
-    47
-    """
+    """Return the number of decimal digits to which a relative residual vanishes."""
     return int(-WIDE.log10(residual)) if residual > 0 else MANY_DIGITS

@@ -29,6 +29,7 @@ BALL = sf.enclose(*PROBLEM, [1], digits=15)
 BALL_FLOW = sf.heavy_ball(FLOW.network, FLOW.loss, 1)
 LESSON = sf.Curriculum((DATA, 1), (sf.whitened([[0.5, 1.0]]), 2))
 CHAINED = sf.simulate(FLOW, LESSON, INIT, [0, 2])
+SOLVED = sf.solve(FLOW, LESSON, INIT)
 BOX = [[sf.interval(1, 2), 0], [0, 1]], [[sf.interval(1, 2), 0]]
 MAP = sf.basin(FLOW, DATA, BOX, 1)
 DESCENT = sf.gradient_descent(FLOW.network, FLOW.loss)
@@ -202,6 +203,10 @@ ANSWERS = (
     method(SOLUTION, "end_to_end", [0, 1]),
     method(SOLUTION, "weights", [0, 1]),
     method(SOLUTION, "scheduled", 1),
+    verb("solve", FLOW, LESSON, INIT, rng=0),
+    method(SOLVED, "precise", 1, digits=20),
+    method(SOLVED, "end_to_end", [0, 1]),
+    method(SOLVED, "weights", [0, 1]),
     method(SOLUTION, "error", [0, 1]),
     method(BOUND, "residuals", RUN),
     method(LAWS[0], "residuals", RUN),

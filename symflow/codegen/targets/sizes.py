@@ -39,13 +39,6 @@ def sized(
 
     Raises InvalidArgument if a size stays a symbol, contradicts the flow, or an
     operation has no fixed-size code.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", 1), sf.SquaredLoss())
-    >>> sized(flow, (3, 2, 1), "f").shapes
-    ((2, 3), (1, 2), (3, 3), (1, 3))
     """
     expect(flow, GradientFlow, call, "a gradient flow")
     one_of(outputs, PROGRAMS, f"{call}: outputs")

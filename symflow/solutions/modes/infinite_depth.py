@@ -33,11 +33,6 @@ SIGMA = sympy.Symbol("sigma", positive=True)
 class InfiniteDepth:
     """The strength of one mode of an infinitely deep network.
 
-    Parameters
-    ----------
-    sigma, lam, start : number
-        σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
-
     Raises
     ------
     InvalidArgument
@@ -50,6 +45,7 @@ class InfiniteDepth:
     [0.1, 0.792564, 2.0]
     """
 
+    #: `sigma`, `lam`, `start`: σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
     sigma: Any
     lam: Any
     start: Any
@@ -86,15 +82,7 @@ class InfiniteDepth:
         return self.residual(self.formula)
 
     def precise(self, t: Any, *, digits: int = 50) -> Any:
-        """Return w(t) as an mpf number.
-
-        Parameters
-        ----------
-        t : number
-            The time, in units of 1/L.
-        digits : int, keyword-only
-            Correct decimal digits.
-        """
+        """Return w(t) as an mpf number, at a time in units of 1/L."""
         low = context_of(15)
         first = to_mpf(self.sigma, low) / (
             to_mpf(self.lam, low) * to_mpf(self.start, low)

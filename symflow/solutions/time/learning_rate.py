@@ -43,21 +43,11 @@ class KnownPath(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scheduled:
-    """A closed form under a learning-rate schedule; made by `scheduled`.
+    """A closed form under a learning-rate schedule; made by `scheduled`."""
 
-    Parameters
-    ----------
-    solution : Solution
-        The closed form at rate one.
-    rate : sympy.Expr
-        η(t), in the symbol t.
-    clock : sympy.Expr
-        T(t) = ∫₀ᵗ η.
-    """
-
-    solution: KnownPath
-    rate: sympy.Expr
-    clock: sympy.Expr
+    solution: KnownPath  #: The closed form at rate one.
+    rate: sympy.Expr  #: η(t), in the symbol t.
+    clock: sympy.Expr  #: T(t) = ∫₀ᵗ η.
 
     @property
     def statement(self) -> sympy.Eq:
