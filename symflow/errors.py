@@ -8,6 +8,7 @@ included) can tell bad input from a bug.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -94,6 +95,20 @@ class NotInstalled(SymflowError, ImportError):
 
 class ValidationFailed(SymflowError, AssertionError):
     """At least one row of a validation report is out of its bound."""
+
+
+def imported(name: str, call: str, extra: str = "") -> Any:
+    """Return the optional library `name` that `call` needs.
+
+    Raises NotInstalled without it, with the command that installs it, or the `extra`
+    of symflow that brings it.
+    """
+    try:
+        return import_module(name)
+    except ImportError:
+        source = f'"symflow[{extra}]"' if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
+        raise NotInstalled(msg) from None
 
 
 def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:

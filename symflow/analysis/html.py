@@ -18,8 +18,9 @@ from symflow.analysis.figures import Drawing
 from symflow.analysis.mathml import mathml
 from symflow.analysis.record import About, start_words
 from symflow.analysis.study import Study
-from symflow.conservation import Law
+from symflow.conservation import Law, conserved
 from symflow.data.moments import counted
+from symflow.flow import GradientFlow
 from symflow.solutions import Refusal, Solution
 from symflow.validation import Row
 
@@ -35,36 +36,74 @@ def html_report(
     It is a whole document, with mathematics as MathML and figures as SVG.  `without`
     says why there are no figures.
     """
-    template = files("symflow.analysis").joinpath("report_template.html")
-    return Template(template.read_text(encoding="utf-8")).substitute(
-        title=escape(f"Gradient flow: {about.name}"),
-        style=page_style(),
+    return _page(
+        about,
         mood="good" if analysis.ok else "bad",
         verdict=escape(analysis.verdict),
-        facts=_facts(analysis),
+        facts=_facts(analysis.raw.laws, analysis.studies, analysis.digits),
         problem=_problem(analysis, about),
-        equations=_equations(analysis),
+        equations=_equations(analysis.flow),
         conserved=_conserved(analysis.raw.laws),
         closed_forms=_closed_forms(analysis),
         raw_figures=_figures(drawings, "raw") or _left_out(without),
         whitened_figures=_figures(drawings, "whitened") or _left_out(without),
         raw_rows=_rows(analysis.raw),
         whitened_rows=_rows(analysis.whitened),
-        command=escape(about.command or "symflow.analysis.analyze(flow, data, init)"),
-        environment=_definitions(environment()),
-        seconds=f"{analysis.seconds:.1f}",
+        took=f"It took {analysis.seconds:.1f} seconds",
     )
 
 
-def _facts(analysis: Analysis) -> str:
-    facts = [f"Conserved: {law}; proved." for law in analysis.raw.laws]
+def unfinished_report(
+    flow: GradientFlow, about: About, studies: Sequence[Study], digits: int
+) -> str:
+    """Return the page of an analysis that is at work, or was interrupted: what is done.
+
+    Figures and closed forms are left to the finished page.
+    """
+    laws, missing = conserved(flow), "<p>Not reached: the analysis did not end.</p>"
+    done = {study.title: study for study in studies}
+    known = {
+        "Data": f"{about.name}, {about.preparation}",
+        "Network": repr(flow.network),
+    }
+    what = f"{' and '.join(done)} data" if done else "the derivation"
+    return _page(
+        about,
+        mood="bad",
+        verdict=f"Not finished: the analysis did not end. What is done: {what}",
+        facts=_facts(laws, studies, digits),
+        problem=_definitions(known),
+        equations=_equations(flow),
+        conserved=_conserved(laws),
+        closed_forms=missing,
+        raw_figures="",
+        whitened_figures="",
+        raw_rows=_rows(done["raw"]) if "raw" in done else missing,
+        whitened_rows=_rows(done["whitened"]) if "whitened" in done else missing,
+        took="It did not end",
+    )
+
+
+def _page(about: About, **parts: str) -> str:
+    template = files("symflow.analysis").joinpath("report_template.html")
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        title=escape(f"Gradient flow: {about.name}"),
+        style=page_style(),
+        command=escape(about.command or "symflow.analysis.analyze(flow, data, init)"),
+        environment=_definitions(environment()),
+        **parts,
+    )
+
+
+def _facts(laws: Iterable[Law], studies: Iterable[Study], digits: int) -> str:
+    facts = [f"Conserved: {law}; proved." for law in laws]
     facts += [
         f"{study.title.capitalize()} data in float64: {study.convergence}."
-        for study in analysis.studies
+        for study in studies
     ]
     facts += [
-        f"{study.title.capitalize()} data at {analysis.digits} digits: {study.covered}."
-        for study in analysis.studies
+        f"{study.title.capitalize()} data at {digits} digits: {study.covered}."
+        for study in studies
     ]
     return "".join(f"<li>{_text(fact)}</li>" for fact in facts)
 
@@ -105,8 +144,7 @@ def _definitions(entries: dict[str, str]) -> str:
     )
 
 
-def _equations(analysis: Analysis) -> str:
-    flow = analysis.flow
+def _equations(flow: GradientFlow) -> str:
     parts = [_formula(equation) for equation in flow.equations]
     if len(flow.state) <= _DEEP:
         parts += [

@@ -14,11 +14,10 @@ from symflow.algebra.numbers import to_float, whole
 from symflow.convergence import rates
 from symflow.convergence.bound import LossBound
 from symflow.data import Dataset, Moments
-from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, shown
+from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, imported, shown
 from symflow.flow import GradientFlow, as_times, gradient_flow
 from symflow.flow.given import TimesLike
 from symflow.inits import gaussian_init, spectral_init
-from symflow.labelled import imported
 from symflow.networks import LinearNetwork, Network
 from symflow.plot.bounds import bounds
 from symflow.plot.loss import loss

@@ -211,7 +211,7 @@ def ensemble(
     [0.4306, 1.054, 1.4402]
     """
     times = np.array([float(time) for time in as_times(t, "ensemble")])
-    chosen = as_method(method, "ensemble")
+    chosen: Any = as_method(method, "ensemble")
     expect(chosen, DOP853, "ensemble(method=…)", "a DOP853()")
     stacks = _stacks(init)
     first = bind(flow, data, [stack[0] for stack in stacks])

@@ -16,10 +16,10 @@ from symflow.errors import (
     InvalidArgument,
     SymflowError,
     UnknownName,
+    imported,
     shown,
 )
 from symflow.flow.given import RandomLike
-from symflow.labelled import imported
 from symflow.progress import Told, reporter
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record

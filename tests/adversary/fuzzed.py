@@ -266,6 +266,7 @@ NUMBERS = (
         momentum=0,
         times=None,
         every=1,
+        engine="numpy",
         rng=None,
     ),
     verb("descend", DESCENT, DATA, INIT, 5, step_size=0.5, times=[0, 1]),

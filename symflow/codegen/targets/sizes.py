@@ -80,8 +80,8 @@ def at_shapes(program: Program, shapes: tuple[Shape, ...], call: str) -> SizedPr
 
     Raises InvalidArgument if an operation has no fixed-size code.
     """
-    names = {step.operation for step in program.instructions} - LOOPS
-    if names:
+    if not has_code(program):
+        names = {step.operation for step in program.instructions} - LOOPS
         msg = (
             f"{call}: no code for the operations {', '.join(sorted(names))} of this "
             "flow. Use compile(flow), which has all of them"
@@ -89,6 +89,11 @@ def at_shapes(program: Program, shapes: tuple[Shape, ...], call: str) -> SizedPr
         raise InvalidArgument(msg)
     inputs = tuple(map(_renamed, program.inputs))
     return SizedProgram(replace(program, inputs=inputs), shapes)
+
+
+def has_code(program: Program) -> bool:
+    """Say whether every operation can be written as loops."""
+    return {step.operation for step in program.instructions} <= LOOPS
 
 
 def _renamed(argument: Input) -> Input:
