@@ -151,11 +151,6 @@ def coefficient(value: Any, call: str, **assumptions: bool) -> sympy.Expr:
     A float is read as the decimal that it prints.  The `assumptions` are those of a
     symbol that is made here; an error names `call`.  Raises InvalidArgument if it is
     neither, or has more digits than can be written out.
-
-    Examples
-    --------
-    >>> coefficient(0.1, "f(l2=…)"), coefficient("tau", "f(l2=…)")
-    (1/10, tau)
     """
     if name := parameter(value, call, **assumptions):
         return name

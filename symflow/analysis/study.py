@@ -12,6 +12,7 @@ from symflow.algebra.numbers import to_float
 from symflow.algebra.text import scientific
 from symflow.analysis.budget import Covered, precise_within
 from symflow.analysis.horizon import Horizon, horizon
+from symflow.answers import companions
 from symflow.bias import implicit_bias
 from symflow.claims import Claim
 from symflow.conservation import Law, conserved
@@ -172,7 +173,8 @@ def held_within(
 
     Claims that were not reached by then have a row that says so.
     """
-    rows, spent = [], 0.0
+    rows: list[Row] = []
+    spent = 0.0
     for done, claim in enumerate(claims):
         progress(done / len(claims))
         rows += validate([claim], fast).rows
@@ -192,21 +194,22 @@ def held_within(
 
 
 def predictions(flow: GradientFlow, data: Any, init: Any) -> list[Claim]:
-    """Return what is known of speed and limit before anything is integrated.
+    """Return what is known of speed, limit and phases before anything is integrated.
 
     Examples
     --------
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> start = ([[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.0]])
-    >>> [claim.name for claim in predictions(flow, sf.whitened([[2.0, 0.0]]), start)]
+    >>> found = predictions(flow, sf.whitened([[2.0, 0.0]]), start)
+    >>> [claim.name for claim in found][:4]
     ['MarginRate', 'ConvexityRate', 'InstantaneousRate', 'LeastNorm']
     """
     try:
         limits: list[Claim] = [implicit_bias(flow, data, init)]
     except HypothesisFailed:
         limits = []
-    return [*rates(flow, data, init), *limits]
+    return [*rates(flow, data, init), *limits, *companions(flow, data, init)]
 
 
 def _converge(

@@ -54,38 +54,23 @@ class SaddlePath:
     """The limit path: jump times and the saddles between them.
 
     Made by `saddle_to_saddle`.
-
-    Parameters
-    ----------
-    sigma_xx : array, shape (d, d)
-        Σ_xx, exact numbers as fractions; of dense layers λ_i, in the modes.
-    sigma_yx : array, shape (d,)
-        Σ_yx, or σ_i.
-    jumps : tuple of numbers
-        The times t̂ of the jumps.
-    saddles : tuple of arrays, shape (d,), or (m, d) for dense layers
-        β or W before the first jump, after it, …; one more than there are jumps.
-    growth : Growth
-        What grows, and in which clock.
-    frame : tuple of arrays, shapes (m, k) and (d, k), optional
-        Singular vectors u_i and v_i of the modes of dense layers.
-    widths : tuple of int
-        Those of dense layers.
-    sigma_yy : array, optional
-        Σ_yy, if it is known.
-    regular : bool
-        Whether Σ_xx is known to be positive definite.
     """
 
+    #: Shape (d, d): Σ_xx, exact numbers as fractions; of dense layers λ_i, in the
+    #: modes.
     sigma_xx: Array
-    sigma_yx: Array
-    jumps: tuple[Any, ...]
+    sigma_yx: Array  #: Shape (d,): Σ_yx, or σ_i.
+    jumps: tuple[Any, ...]  #: The times t̂ of the jumps.
+    #: Shape (d,), or (m, d) for dense layers: β or W before the first jump, after it,
+    #: …; one more than there are jumps.
     saddles: tuple[Array, ...]
-    growth: Growth
+    growth: Growth  #: What grows, and in which clock.
+    #: Shapes (m, k) and (d, k): singular vectors u_i and v_i of the modes of dense
+    #: layers.
     frame: tuple[Array, Array] | None = None
-    widths: tuple[int, ...] = ()
-    sigma_yy: Array | None = None
-    regular: bool = False
+    widths: tuple[int, ...] = ()  #: Those of dense layers.
+    sigma_yy: Array | None = None  #: Σ_yy, if it is known.
+    regular: bool = False  #: Whether Σ_xx is known to be positive definite.
 
     @property
     def reference(self) -> Reference:
@@ -231,12 +216,6 @@ def follow_saddles(sigma_xx: Array, sigma_yx: Array, growth: Growth) -> SaddlePa
     """Run the jump algorithm, in fractions where the data are exact.
 
     Raises HypothesisFailed if the minimizer at a jump is not unique.
-
-    Examples
-    --------
-    >>> gram, force = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([3.0, -1.0])
-    >>> follow_saddles(gram, force, Growth("squares")).jumps
-    (0.3333333333333333, 1.0)
     """
     gram, force, zeros = _numbers(sigma_xx, sigma_yx)
     dual, beta = abs(force) * 0, abs(force) * 0
@@ -309,12 +288,6 @@ def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Arra
 
     The `dual` is ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.  `zeros`
     is what counts as zero in the coordinates of the gradient.
-
-    Examples
-    --------
-    >>> gram, force = np.eye(2), np.array([1.0, -1.0])
-    >>> signed_minimizer(gram, force, np.array([1.0, 1.0]), 1e-12).tolist()
-    [1.0, 0.0]
     """
     signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
     zeros = np.broadcast_to(zeros, force.shape)

@@ -18,7 +18,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.bias import Prediction, implicit_bias
 from symflow.data import Dataset
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import one_of
 from symflow.flow import gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
@@ -110,11 +110,7 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
 
     The kind is a key of `SHAPES`.  Raises InvalidArgument if the kind is unknown.
     """
-    if kind not in SHAPES:
-        msg = (
-            f"plane_experiment(kinds=…): one of {', '.join(SHAPES)}; got {shown(kind)}"
-        )
-        raise InvalidArgument(msg)
+    one_of(kind, SHAPES, "plane_experiment(kinds=…)")
     first = alpha * SHAPES[kind]
     if kind == "dense":
         inner = [alpha * np.eye(2)] * (depth - 2)

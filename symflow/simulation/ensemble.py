@@ -17,6 +17,7 @@ from symflow.errors import (
     InvalidData,
     OutputError,
     ShapeMismatch,
+    one_of,
     shown,
 )
 from symflow.flow import GradientFlow, as_times
@@ -244,10 +245,7 @@ def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
     Raises InvalidArgument if there is no such engine, or C has no code for the flow;
     NotInstalled if C is asked for and there is no compiler.
     """
-    if not isinstance(engine, str) or engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        msg = f"ensemble(engine=…): needs one of {known}; got {shown(engine)}"
-        raise InvalidArgument(msg)
+    one_of(engine, ENGINES, "ensemble(engine=…)")
     is_worth = system.size <= SMALL and starts * system.size >= WORTH
     if engine == "numpy" or (engine == "auto" and not (is_worth and found_compiler())):
         return None
