@@ -101,7 +101,7 @@ CURVES: dict[str, tuple[tuple[int, ...], int, Callable[[int], Any]]] = {
 
 
 def point(curve: str, size: int, limit: float) -> tuple[float, float] | None:
-    """Return CPU seconds and MB of one point, None where it takes too long."""
+    """Return CPU seconds and MB of one point, None where it takes too long or fails."""
     command = [sys.executable, __file__, "--point", curve, str(size)]
     alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
@@ -110,10 +110,13 @@ def point(curve: str, size: int, limit: float) -> tuple[float, float] | None:
             capture_output=True,
             text=True,
             timeout=limit,
-            check=True,
+            check=False,
             env=os.environ | alone,
         )
     except subprocess.TimeoutExpired:
+        return None
+    if done.returncode:
+        print(done.stderr.strip()[-200:], file=sys.stderr)
         return None
     seconds, memory = json.loads(done.stdout.splitlines()[-1])
     return seconds, memory
@@ -155,7 +158,7 @@ def main() -> None:
 def _line(curve: str, found: list[tuple[int, float, float]]) -> str:
     cells = ", ".join(f"{size}: {seconds:.3g}" for size, seconds, _ in found)
     if len(found) < 2:
-        return f"  {curve:22}{cells or 'over the limit'}"
+        return f"  {curve:22}{cells or 'no point within the limit'}"
     size, seconds, memory = np.array(found[-3:]).T
     slope = np.polyfit(np.log(size), np.log(seconds), 1)[0]
     return f"  {curve:22}{cells}   ^{slope:.2f}   {memory[-1]:.0f} MB"
