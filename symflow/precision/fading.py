@@ -27,6 +27,7 @@ from symflow.codegen import rhs_program
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.losses import MeasurementLoss, SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
@@ -173,6 +174,12 @@ def remainders_of(problem: Problem) -> list[Ending]:
     found: list[Ending] = []
     if any(flow.decays):
         pass
+    elif isinstance(flow.loss, MarginLoss):
+        msg = (
+            f"enclose(t=oo): {flow.loss!r} need not have a minimizer, and then W(t) "
+            "has a direction only (implicit_bias). Give l2=, or enclose finite times"
+        )
+        raise HypothesisFailed(msg)
     elif is_dense(flow) and linear:
         found = [Remainder(problem)]
     elif quadratic_form(problem) is not None:
