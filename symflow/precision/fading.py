@@ -15,6 +15,7 @@ these fields make it, and where the flow slows down to powers of t.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -164,14 +165,14 @@ def _forces(problem: Problem) -> fmpq_mat:
 Ending = Remainder | ReachedRemainder | FadingRemainder
 
 
-def remainders_of(problem: Problem) -> list[Ending]:
-    """Return the bounds of what is left that may hold, the first one to be tried first.
+def remainders_of(problem: Problem) -> Iterator[Ending]:
+    """Yield the bounds of what is left that may hold, the cheapest first.
 
     Raises HypothesisFailed if there is none.
     """
     flow = problem.flow
     linear = isinstance(flow.loss, SquaredLoss | MeasurementLoss)
-    found: list[Ending] = []
+    kind: Any = None
     if any(flow.decays):
         pass
     elif isinstance(flow.loss, MarginLoss):
@@ -181,9 +182,12 @@ def remainders_of(problem: Problem) -> list[Ending]:
         )
         raise HypothesisFailed(msg)
     elif is_dense(flow) and linear:
-        found = [Remainder(problem)]
+        kind = Remainder
     elif quadratic_form(problem) is not None:
-        found = [ReachedRemainder(problem)]
-    with suppress(*[HypothesisFailed] * len(found)):
-        found.append(FadingRemainder(problem))
-    return found
+        kind = ReachedRemainder
+    if kind is None:
+        yield FadingRemainder(problem)
+        return
+    yield kind(problem)
+    with suppress(HypothesisFailed):
+        yield FadingRemainder(problem)
