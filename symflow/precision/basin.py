@@ -209,7 +209,7 @@ def basin(
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
     )
-    remainder = remainders_of(problem)[0]
+    remainder = next(remainders_of(problem))
     if isinstance(remainder, FadingRemainder):
         msg = (
             "basin(flow): maps flows of a quadratic loss without weight decay, which "
