@@ -118,7 +118,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 7, 5)
+    (6.5, 7, 6)
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]
