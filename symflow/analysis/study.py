@@ -173,7 +173,8 @@ def held_within(
 
     Claims that were not reached by then have a row that says so.
     """
-    rows, spent = [], 0.0
+    rows: list[Row] = []
+    spent = 0.0
     for done, claim in enumerate(claims):
         progress(done / len(claims))
         rows += validate([claim], fast).rows

@@ -90,7 +90,7 @@ def _native(value: Any) -> Any:
 def _is_scalar(value: Any) -> bool:
     # a matrix of SymPy has entries, and yet is no Iterable
     known = _native(value)
-    return not (isinstance(known, str | Iterable) or getattr(known, "shape", ()))
+    return not isinstance(known, str | Iterable) and not getattr(known, "shape", None)
 
 
 def _column(array: Array) -> Array:
