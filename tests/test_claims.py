@@ -83,6 +83,15 @@ def test_balance_is_measured_mode_by_mode(k, off, first, second):
     assert rounded.holds == (off == 0)
 
 
+@pytest.mark.parametrize("k", [13, 20, 40, 200])
+def test_fractions_are_off_balance_however_small_the_mode(k):
+    turn = np.array([[3, -4], [4, 3]], dtype=object) * Fraction(1, 5)
+    first = turn @ np.array([[1, 0], [0, Fraction(1, 10**k)]], dtype=object)
+    for part in (0, Fraction(2, 10**k)):
+        second = np.array([[1, 0], [0, part]], dtype=object) @ turn.T
+        assert not balanced_start(bind(FLOW, DATA, (first, second))).holds
+
+
 @pytest.mark.parametrize("k", [0, 3, 9, 15])
 def test_a_rounded_balance_is_not_exact_and_a_rule_is(k):
     init = sf.balanced_init(10.0**-k, rng=1)
@@ -93,6 +102,11 @@ def test_a_rounded_balance_is_not_exact_and_a_rule_is(k):
     given = balanced_start(bind(FLOW, DATA, drawn))
     assert given.holds
     assert not given.exact
+
+
+def test_an_infinite_defect_fails_in_words():
+    found = vanishing("alone", np.inf, "off", given_exactly=True)
+    assert str(found) == "alone: fails, off = inf relative"
 
 
 def test_whitened_means_the_identity_exactly_for_exact_data():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,13 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
-from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishing
+from symflow.claims.hypothesis import (
+    ROUNDING,
+    TOLERANCE,
+    Hypothesis,
+    structural,
+    vanishing,
+)
 from symflow.claims.theorem import Condition
 from symflow.data import Dataset
 from symflow.flow import GradientFlow
@@ -26,6 +33,7 @@ from symflow.flow.coordinates import kind_of
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
+from symflow.inits import GivenInit
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Circulant, Network, Readout, TensorNetwork
@@ -33,6 +41,9 @@ from symflow.networks import Circulant, Network, Readout, TensorNetwork
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
 #: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
 FLOOR = 1e-12
+
+#: What an imbalance of fractions counts as that is too small for a float.
+LEAST = 1e-300
 
 #: Measures a relative defect, in whatever arithmetic the problem has.
 Measure = Callable[[Problem], Any]
@@ -132,8 +143,12 @@ def balanced_start(problem: Problem) -> Hypothesis:
     """Say whether W_{l+1}ᵀW_{l+1} = W_lW_lᵀ for every layer at the start."""
 
     def measure(at: Problem) -> Any:
-        pairs = list(pairwise(at.weights))
-        return max((imbalance_defect(*pair) for pair in pairs), default=0)
+        found = [imbalance_defect(*pair) for pair in pairwise(at.weights)]
+        rule = problem.given is not None and not isinstance(
+            problem.given.init, GivenInit
+        )
+        # a rule is drawn to some digits: fractions of them are rounded all the same
+        return max(map(float, found) if rule else found, default=0)
 
     said = "max|xᵀΔ_l x| / xᵀ(W_l₊₁ᵀW_l₊₁ + W_lW_lᵀ)x"
     return measured(problem, "balanced initialization", said, measure)
@@ -168,7 +183,11 @@ def excited_sample(problem: Problem) -> Hypothesis:
     detail = f"least excited part {found.visible:.2g} of the start"
     if not found.decided:
         detail += "; it is not known which are excited"
-    return Hypothesis(words, leads and found.decided, detail, exact=found.sure)
+    # the limit jumps where nothing is excited: floats have to stand out of rounding
+    seen = problem.given_exactly or not 0 < found.visible <= ROUNDING
+    detail += "" if seen else ", which is rounding"
+    holds = leads and found.decided and seen
+    return Hypothesis(words, holds, detail, exact=found.sure and seen)
 
 
 def known_rank(problem: Problem) -> Hypothesis:
@@ -243,7 +262,7 @@ def imbalances(weights: tuple[Array, ...]) -> list[Array]:
     return [after.T @ after - before @ before.T for before, after in pairwise(weights)]
 
 
-def imbalance_defect(before: Array, after: Array) -> float:
+def imbalance_defect(before: Array, after: Array) -> float | Fraction:
     """Return the largest |xᵀΔx| / xᵀGx, Δ and G difference and sum of the Grams.
 
     In float64 rounding hides the small modes, and what is returned is max|Δ| / max|G|.
@@ -261,7 +280,10 @@ def imbalance_defect(before: Array, after: Array) -> float:
     values, vectors = np.linalg.eigh(to_float_array(total / size))
     scale = np.sqrt(np.maximum(values, 0.0) + FLOOR * max(values[-1], FLOOR))
     inner = vectors.T @ to_float_array(gap / size) @ vectors / np.outer(scale, scale)
-    return min(float(np.max(np.abs(np.linalg.eigvalsh(inner)))), 1.0)
+    defect = min(float(np.max(np.abs(np.linalg.eigvalsh(inner)))), 1.0)
+    # of fractions it is no rounding, however small it is beside the floor
+    known = isinstance(size, int | Fraction)
+    return Fraction(max(defect, LEAST)) if known else defect
 
 
 #: The conditions of what is said where weight decay is stronger than the data.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 from typing import SupportsFloat
 
 import sympy
@@ -102,7 +103,7 @@ def vanishing(
     itself; zero means that it was found to vanish. Numbers `given_exactly` have no
     rounding to excuse. The `detail` is what is measured, ``"‖Σ_xx − κI‖"``.
     """
-    size = to_float(defect)
+    size = inf if defect == inf else to_float(defect)
     size = 0.0 if size < UNSEEN and not _is_rational(defect) else size
     said = f"{detail} = {size:.2g} relative" if size else ""
     allowed = 0.0 if given_exactly else TOLERANCE
