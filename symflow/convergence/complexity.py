@@ -23,7 +23,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.balls import ALONE, frobenius, to_arb, to_arb_array, workbits
 from symflow.algebra.outward import at_most, float_up
-from symflow.claims import Bound, Hypothesis, Path, Refusal, Status, Theorem
+from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Status, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import setting, start_of
@@ -85,6 +85,17 @@ class DescentComplexity(Bound, Theorem):
         gap = product - target
         distance = sympy.sqrt(sympy.Trace(gap * gap.T))
         return sympy.Le(distance, float_up(self.accuracy), evaluate=False)
+
+    @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return the Hessian for two numbers, of which the step is an inverse."""
+        a, b, z = sympy.symbols("a b z")
+        hessian = sympy.hessian((z - a * b) ** 2 / 2, (a, b))
+        whole = sympy.Matrix([[b**2, a * b], [a * b, a**2]])
+        rest = (z - a * b) * sympy.Matrix([[0, 1], [1, 0]])
+        words = "H = ∇s∇sᵀ − (z − s)∇²s for two numbers: H ≤ LR^{2L−2} + (L−1)R^{L−2}N"
+        gap = (hessian - whole + rest).applyfunc(lambda x: x**2)
+        return (Identity(words, sum(gap)),)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖W_k − Z_1‖² and its bound, for iterates with the step η."""

@@ -12,18 +12,18 @@ stays so.  At L = 2 it is l2 − C, for every start, balanced or not, and any da
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import float_down, float_up
-from symflow.claims import Hypothesis, Identity, Path, Refusal
+from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import STRONG_DECAY, decay_margin
-from symflow.claims.example import Example, Examples, scaled
+from symflow.claims.example import Example, Examples, RandomExamples, scaled
 from symflow.convergence.bound import ROUNDED_DOWN, RateBound, decay_along
 from symflow.data import Moments
 from symflow.flow.problem import Problem
@@ -74,13 +74,17 @@ class DecayRate(RateBound):
         small = tuple([[sympy.Rational(1, k), 0], [0, 1]] for k in (2, 3, 4))
         loss, t = SquaredLoss(l2=2), (0, sympy.Rational(1, 4), 1)
         pairs = (("decay-two", 2, pair, 6), ("decay-three", 3, small, 9))
-        return tuple(
+        single = tuple(
             Example(
                 *(key, LinearNetwork(*[2] * (L + 1)), data, start, t),
                 loss=loss,
                 false=scaled(constant=factor),
             )
             for key, L, start, factor in pairs
+        )
+        return (
+            *single,
+            RandomExamples("many-decay-rates", _decayed, scaled(constant=20)),
         )
 
     @property
@@ -101,3 +105,11 @@ class DecayRate(RateBound):
         sizes = [(w**2).reshape(len(path.t), -1).sum(axis=1) for w in path.weights]
         total = np.asarray(sum(sizes[1:], sizes[0]))
         return total, total[0] * decay_along(path, self.rate)
+
+
+def _decayed(generator: np.random.Generator) -> Any:
+    """Return Gaussian starts of two layers, and a decay above σ_1(Σ_yx)."""
+    batch = random_problems.gaussian(3, 2, 2)(generator)
+    top = np.linalg.norm(to_float_array(batch.data.moments().sigma_yx), 2)
+    l2 = round(float(top * generator.uniform(1.05, 3)), 6)
+    return replace(batch, loss=SquaredLoss(l2=l2))
