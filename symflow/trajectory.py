@@ -125,7 +125,7 @@ class Trajectory(Tabulated, Displayed):
         names = self._ipython_key_completions_()
         if isinstance(key, (sympy.MatrixSymbol, str)) and str(key) in names:
             return self.weights[names.index(str(key))]
-        msg = f"trajectory[{shown(key)}]: no such weight; its weights are {names}"
+        msg = f"trajectory[{shown(key)}]: not a weight; its weights are {names}"
         raise UnknownName(msg)
 
     def _ipython_key_completions_(self) -> list[str]:

@@ -229,9 +229,16 @@ def test_a_formula_that_is_a_convex_quadratic_form_counts_as_one():
         )
 
 
+def test_classification_without_decay_need_not_have_a_limit():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.LogisticLoss())
+    data = sf.Dataset([[1, 2], [2, -1]], [[1], [-1]])
+    with pytest.raises(sf.HypothesisFailed, match="need not have a minimizer"):
+        sf.enclose(flow, data, [[[1, 0]]], sf.oo)
+
+
 def test_the_loss_is_no_minimum_where_the_model_has_none():
     """Σ_yx outside of the range of Σ_xx; but the model is not free to see it."""
     linear = sf.CustomLoss(sympy.Trace(W * YX.T))
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1), linear)
     with pytest.raises(sf.HypothesisFailed, match="constant, not convex or has no min"):
-        remainders_of(bind(flow, DATA, [[[1, 1]]], digits=20, exact=True))
+        next(remainders_of(bind(flow, DATA, [[[1, 1]]], digits=20, exact=True)))

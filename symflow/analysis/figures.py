@@ -146,13 +146,7 @@ def _lighten(figure: Figure) -> None:
 
 
 def _power_of_ten(value: float) -> str:
-    """Return 10⁻³ for 0.001.
-
-    Examples
-    --------
-    >>> _power_of_ten(1e-3), _power_of_ten(1e12)
-    ('10⁻³', '10¹²')
-    """
+    """Return 10⁻³ for 0.001."""
     return "10" + str(round(log10(value))).translate(_RAISED)
 
 

@@ -48,9 +48,10 @@ def audit(path: str | os.PathLike[str]) -> Audit:
 
         The other kinds are ``equation``, with text in the weights, Wdot1 …, W, Wdot,
         F and the data, or of a mode, "wdot = 2*w*(sigma - lambda*w)"; ``count`` of
-        laws, with number; ``limit`` and ``direction``, with value; ``rate``, with
-        number (and until); ``jumps``, with times, supports (and positive);
-        ``numbers``, with text, time and printed, as in "0.250".
+        laws, with number; ``limit`` and ``direction``, with value; ``rate`` above the
+        least loss of all matrices W, with number (and until); ``jumps``, with times,
+        supports (and positive); ``numbers``, with text, time and printed, as in
+        "0.250".
 
     Returns
     -------

@@ -25,26 +25,14 @@ SETTLED = 0.02
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reached(Displayed):
-    """Where a run points at its end; made by `reached` of a predicted direction.
+    """Where a run points at its end; made by `reached` of a predicted direction."""
 
-    Parameters
-    ----------
-    direction : ndarray, shape (1, d)
-        β/‖β‖ at the last time.
-    kkt : float
-        How far it is from stationary: the `kkt_residual` of the prediction.
-    turned : float
-        By how much it has turned since half the clock, in radians.
-    margin : float
-        The smallest y_i⟨β, x_i⟩ of the direction.
-    objective, least : float
-        Σ|ρ_j|^{2/L} at margin 1, and its global minimum; NaN where it is not known.
-    """
-
-    direction: Array
-    kkt: float
-    turned: float
-    margin: float
+    direction: Array  #: Shape (1, d): β/‖β‖ at the last time.
+    kkt: float  #: How far it is from stationary: the `kkt_residual` of the prediction.
+    turned: float  #: By how much it has turned since half the clock, in radians.
+    margin: float  #: The smallest y_i⟨β, x_i⟩ of the direction.
+    #: `objective`, `least`: Σ|ρ_j|^{2/L} at margin 1, and its global minimum; NaN where
+    #: it is not known.
     objective: float = np.nan
     least: float = np.nan
 
@@ -70,11 +58,6 @@ def least_power(columns: Array, depth: int) -> float:
     """Return the least Σ|ρ_j|^{2/L} under columns·ρ ≥ 1, for L ≥ 2 and real columns.
 
     NaN where there are too many vertices to look at.
-
-    Examples
-    --------
-    >>> round(least_power(np.array([[1.0, 1.2]]), 3), 4)
-    0.8855
     """
     samples, size = columns.shape
     if comb(samples + size, size) > MOST_VERTICES or np.iscomplexobj(columns):

@@ -19,12 +19,7 @@ from symflow.algebra.threads import cached_property
 from symflow.bias.prediction import Prediction
 from symflow.claims import Identity, Path, relative_size
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import (
-    dense_layers,
-    on_flow,
-    squared_loss,
-    weight_decay,
-)
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
 from symflow.claims.example import Example, Examples
 from symflow.data import Dataset
 from symflow.losses import SquaredLoss

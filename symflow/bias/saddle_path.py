@@ -232,7 +232,7 @@ def follow_saddles(sigma_xx: Array, sigma_yx: Array, growth: Growth) -> SaddlePa
         clock, dual = clock + step, dual - step * gradient
         dual = np.array([_on_barrier(x) for x in dual])
         reached = dual.clip(min=0 * clock) if growth.positive else dual
-        beta = signed_minimizer(gram, force, reached, zeros)
+        beta = signed_minimizer(gram, force, reached, zeros, beta)
         if any(np.diagonal(gram) * abs(beta - saddles[-1]) > zeros):
             jumps.append(clock)
             saddles.append(beta)
@@ -281,18 +281,23 @@ def _on_barrier(value: Any) -> Any:
     return value
 
 
-def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Array:
+def signed_minimizer(
+    gram: Array, force: Array, dual: Array, zeros: Any, start: Array | None = None
+) -> Array:
     """Return argmin ½βᵀGβ − fᵀβ with the signs that the barriers allow.
 
     The active-set method of Lawson and Hanson, in the arithmetic of the data.
 
     The `dual` is ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.  `zeros`
-    is what counts as zero in the coordinates of the gradient.
+    is what counts as zero in the coordinates of the gradient; `start` is the minimizer
+    with fewer signs, from which the search is short.
     """
     signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
     zeros = np.broadcast_to(zeros, force.shape)
-    passive: list[int] = []
-    beta = abs(force) * 0
+    beta = abs(force) * 0 if start is None else start
+    if any(signs * beta < 0) or any(beta[signs == 0] != 0):
+        beta = 0 * beta
+    passive = [int(j) for j in np.flatnonzero(beta)]
     for _ in range(MOST):
         pull = signs * (force - gram @ beta)
         free = [j for j in np.flatnonzero(signs) if j not in passive]

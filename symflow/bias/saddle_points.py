@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.bias.learning_coefficient import (
-    diagonal_coefficient,
-    learning_coefficient,
-)
+from symflow.bias.learning_coefficient import diagonal_coefficient, learning_coefficient
 
 #: By how much one quality σ²/λ of two floats is the larger one.
 CLEARLY = 1e-9

@@ -17,10 +17,9 @@ from fractions import Fraction
 from math import ceil, log2
 from typing import Any
 
-import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, has_sets
+from symflow.algebra.arrays import has_sets, map_entries
 from symflow.algebra.intervals import Interval
 from symflow.certificate import checker
 from symflow.certificate.limit import limit_evidence, root_of_best
@@ -108,16 +107,15 @@ def enclosure_document(
 
 
 def _check_carried(ball: Enclosure) -> None:
-    problem = ball.problem
     missing = {
-        "its data change": ball.pieces,
-        "its data are sets": any(map(has_sets, problem.arguments)),
-        "its loss is a formula": type(problem.flow.loss) not in LOSSES,
+        "its data change": bool(ball.pieces),
+        "its data are sets": any(map(has_sets, ball.problem.arguments)),
+        "its loss is a formula": type(ball.flow.loss) not in LOSSES,
         "its limit rests on the second derivative": ball.proof[-1] == CURVED,
     }
-    for reason, true in missing.items():
-        if true:
-            raise InvalidArgument(not_carried("enclosure", reason))
+    if True in missing.values():
+        reason = list(missing)[list(missing.values()).index(True)]
+        raise InvalidArgument(not_carried("enclosure", reason))
 
 
 def _known(given: Document, root: Any = None) -> checker.GivenProblem:
@@ -168,7 +166,7 @@ def problem_document(problem: Problem) -> Document:
     It is as `enclose` has bound it, with all digits.
     """
     flow, middle = problem.flow, problem.centre.weights
-    radii = [_radii(*pair) for pair in zip(problem.weights, middle, strict=True)]
+    radii = [map_entries(_radius, weight) for weight in problem.weights]
     shapes = [weight.shape for weight in problem.weights]
     model = model_document(end_to_end_program(flow), shapes)
     if isinstance(flow.loss, MeasurementLoss):  # of samples A_k and the model vec(W)ᵀ
@@ -186,13 +184,8 @@ def problem_document(problem: Problem) -> Document:
     }
 
 
-def _radii(sets: Array, middle: Array) -> Array:
-    """Return how far the members of sets are from numbers at most."""
-    ends = [
-        max(abs(x.low - m), abs(x.high - m)) if isinstance(x, Interval) else 0
-        for x, m in zip(sets.flat, middle.flat, strict=True)
-    ]
-    return np.array(ends, dtype=object).reshape(sets.shape)
+def _radius(entry: Any) -> Any:
+    return (entry.high - entry.low) / 2 if isinstance(entry, Interval) else 0
 
 
 def _data(problem: Problem) -> Document:

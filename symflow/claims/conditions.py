@@ -66,9 +66,7 @@ def decay_margin(problem: Problem) -> float:
     known = kind_of(problem.flow.network)
     top = np.abs(force).max() if known else np.linalg.norm(force, 2)
     depth = known[1] if known else len(problem.weights)
-    size = (
-        sum(float((w**2).sum()) for w in problem.floats.weights) * (1 + FLOOR) / depth
-    )
+    size = sum(float((w**2).sum()) for w in problem.floats.weights) / depth
     pull = (1 + (known is not None and known[0] == "squares")) * top * (1 + FLOOR)
     l2 = float(problem.flow.loss.l2) * (1 - FLOOR)
     return float(l2 - pull * (size * (1 + FLOOR)) ** (depth / 2 - 1))

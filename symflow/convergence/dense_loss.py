@@ -117,11 +117,6 @@ def later_floor(apart: float, ends: list[tuple[float, float]]) -> float:
     """Return a lower bound on ‖W_L⋯W_2‖² where ‖W_L⋯W_1‖ is at least `apart`.
 
     The `ends` are δ_l and [λ_max(−D_l)]₊; there is one output.
-
-    Examples
-    --------
-    >>> round(later_floor(8.0, [(0.0, 0.0), (0.0, 0.0)]), 6)
-    16.0
     """
     if not ends:
         return 1.0

@@ -14,17 +14,16 @@ zeros, so that pairs of singular vectors rotate hyperbolically (Yun, Krishnan, M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from flint import fmpq_mat
 
-from symflow.algebra.arrays import Array, lifted, to_float_array
+from symflow.algebra.arrays import Array, lifted, map_entries, to_float_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import as_fraction, context_of, to_float
 from symflow.algebra.rational import to_flint
-from symflow.algebra.values import Values
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized
 from symflow.losses import SquaredLoss
@@ -39,6 +38,8 @@ from symflow.networks import (
 MOST_WEIGHTS, MOST_NUMBERS = 64, 60_000
 #: Digits that tell zero from small beyond those asked for, and how often they double.
 GUARD, DOUBLINGS = 15, 4
+#: Weights up to which directions that are not excited are counted exactly.
+MOST_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,24 +94,26 @@ def quadratic_forms(problem: Problem) -> Array | None:
 
 
 def _forms(problem: Problem) -> Array | None:
-    network, n = problem.flow.network, problem.size
+    network: Any = problem.flow.network
+    n = problem.size
     layered = isinstance(network, Network | TensorNetwork) and network.depth == 2
     signed = isinstance(network, SignedDiagonalNetwork) and network.layers == 2
     few = n <= MOST_WEIGHTS and n * n * problem.widths[0] <= MOST_NUMBERS
     known = layered or signed or isinstance(network, HadamardDifference)
     if not (known and few and problem.widths[-1] == 1):
         return None
-    if isinstance(network, Network):
-        network = sized(problem)
-    pairs, eye = list(combinations_with_replacement(range(n), 2)), np.eye(n, dtype=int)
-    points = [*eye, *(eye[i] + eye[j] for i, j in pairs)]
-    parts = split(np.array(points).astype(object), problem.weights)
-    leaves = dict(zip(network.parameters, parts, strict=True))
-    beta = Values(leaves, lambda number: as_fraction(number) or number * 1)
-    values = beta.of(network.end_to_end_node)[:, 0, :]
-    forms = np.zeros((problem.widths[0], n, n), dtype=object)
-    for (i, j), value in zip(pairs, values[n:], strict=True):
-        forms[:, i, j] = forms[:, j, i] = value - values[i] - values[j]
+    d, forms = problem.widths[0], np.zeros((problem.widths[0], n, n), dtype=object)
+    if layered:
+        whole = sized(problem) if isinstance(network, Network) else network
+        tensor = np.asarray(whole.as_tensor())
+        forms[:, : tensor.shape[1], tensor.shape[1] :] = tensor
+        forms += np.swapaxes(forms, 1, 2)
+        return map_entries(lambda entry: as_fraction(entry) or entry, forms)
+    for i in range(d):  # u_1∘u_2 − v_1∘v_2, or u∘u − v∘v
+        for k, value in ((i, 1), (i + n // 2, -1)):
+            other = k + d if signed else k
+            forms[i, k, other] += value
+            forms[i, other, k] += value
     return forms
 
 
@@ -148,50 +151,26 @@ def excitation(problem: Problem, digits: int) -> Excitation:
 
 
 def _excitation(problem: Problem, digits: int) -> Excitation:
-    rational, forms = problem.rational, quadratic_forms(problem)
+    forms = quadratic_forms(problem)
     assert forms is not None
-    matrix = to_flint(np.tensordot(sample(problem.sharp)[0], forms, axes=(0, 0)))
-    entries = (entry for array in problem.data.values() for entry in array.flat)
-    known = None
-    if matrix is not None and all(as_fraction(entry) is not None for entry in entries):
-        known = int(matrix.minpoly().degree())
-    count = None if rational is None else _excited(rational, matrix)
     for _ in range(DOUBLINGS):
         digits = digits + GUARD
-        at = rational or problem.at(digits)
-        found = _measured(at, forms, digits, count, known)
+        found = _measured(problem, forms, digits)
         if found.decided:
             break
         digits = 2 * digits
     return found
 
 
-def _excited(problem: Problem, matrix: fmpq_mat | None) -> int | None:
-    """Return how many distinct eigenvalues are excited: the rank of z, Kz, K²z, …."""
-    column = to_flint(np.concatenate([w.ravel() for w in problem.weights])[:, None])
-    if matrix is None or column is None:
-        return None
-    columns: list[Any] = []
-    while fmpq_mat([*columns, column.entries()]).rank() > len(columns):
-        columns.append(column.entries())
-        column = matrix * column
-    return len(columns)
-
-
-def _measured(
-    problem: Problem, forms: Array, digits: int, count: int | None, known: int | None
-) -> Excitation:
-    """Return the excitation to some digits.
-
-    It is held against the numbers of eigenvalues, of those excited and of all `known`.
-    """
-    context, z = (
-        context_of(digits),
-        np.concatenate([w.ravel() for w in problem.weights]),
-    )
+def _measured(problem: Problem, forms: Array, digits: int) -> Excitation:
+    """Return the excitation to some digits, and count what they cannot tell."""
+    context, exactly = context_of(digits), problem.rational
+    at = exactly or problem.at(digits)
+    z, x = np.concatenate([w.ravel() for w in at.weights]), sample(at)[0]
     fine, noise = lifted(forms, context), context.mpf(10) ** (GUARD - digits)
-    along = np.tensordot(lifted(sample(problem)[0], context), fine, axes=(0, 0))
-    theta, basis = eigensystem(along, context)
+    theta, basis = eigensystem(
+        np.tensordot(lifted(x, context), fine, axes=(0, 0)), context
+    )
     amounts = basis.T @ lifted(z, context)
     top, size = max(map(abs, theta)), context.sqrt((amounts * amounts).sum())
     theta = np.array([s if abs(s) > noise * top else 0 * s for s in theta])
@@ -201,10 +180,40 @@ def _measured(
     lengths = np.diff([0, *cuts, len(theta)])
     amounts = np.where(np.repeat(kept, lengths), amounts, 0 * top)
     least = min(np.array(parts)[kept], default=size)
-    distinct, told = known in (None, len(parts)), count in (None, sum(kept))
-    facts = told and distinct, count == sum(kept), known == len(parts)
     visible = to_float(least / size) if size else 0.0
-    return Excitation(fine, basis, theta, amounts, *facts, visible)
+    groups, whole = (len(parts), sum(kept)), (len(parts) == len(theta), all(kept))
+    counts = problem.remembered(("counts", whole), lambda: _counts(problem, *whole))
+    told = [count in (None, n) for count, n in zip(counts, groups, strict=True)]
+    sure = [done or counts[k] == groups[k] for k, done in enumerate(whole)]
+    distinct, known = sure[0] and told[0], all(sure) and all(told)
+    return Excitation(fine, basis, theta, amounts, all(told), known, distinct, visible)
+
+
+def _counts(problem: Problem, apart: bool, full: bool) -> tuple[Any, Any]:
+    """Return how many eigenvalues K has, and how many a start excites; None if unknown.
+
+    What digits show to be `apart`, or excited in `full`, needs no count.  The second is
+    the rank of z, Kz, K²z, ….
+    """
+    entries = (entry for array in problem.data.values() for entry in array.flat)
+    if any(as_fraction(entry) is None for entry in entries) or (apart and full):
+        return None, None
+    rational, forms = problem.rational, quadratic_forms(problem)
+    assert forms is not None
+    x = sample(rational or problem.sharp)[0]
+    matrix = to_flint(np.tensordot(x, forms, axes=(0, 0)))
+    assert matrix is not None
+    poly = matrix.charpoly()
+    count = None if apart else poly.degree() - poly.gcd(poly.derivative()).degree()
+    if full or rational is None or matrix.nrows() > MOST_ROWS:
+        return count, None
+    column = to_flint(np.concatenate([w.ravel() for w in rational.weights])[:, None])
+    assert column is not None
+    columns: list[Any] = []
+    while fmpq_mat([*columns, column.entries()]).rank() > len(columns):
+        columns.append(column.entries())
+        column = matrix * column
+    return count, len(columns)
 
 
 def crossing(theta: Any, squares: Any, goal: Any) -> Any:

@@ -55,19 +55,13 @@ Signs = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Cell:
-    """A rectangle of starts, and where they end.
+    """A rectangle of starts, and where they end."""
 
-    Parameters
-    ----------
-    x, y : Interval
-        The two entries.
-    ending : tuple of int, optional
-        The signs of det W_l at t = ∞, or nothing where W* alone is known; None where
-        it is undecided.
-    """
-
+    #: `x`, `y`: the two entries.
     x: Interval
     y: Interval
+    #: The signs of det W_l at t = ∞, or nothing where W* alone is known; None where it
+    #: is undecided.
     ending: Signs | None
 
     @property
@@ -143,13 +137,7 @@ class BasinMap(Displayed):
 
 
 def ending_text(ending: Signs | None) -> str:
-    """Return an ending in words.
-
-    Examples
-    --------
-    >>> ending_text((1, -1)), ending_text(()), ending_text(None)
-    ('W → W*, det W₁ > 0, det W₂ < 0', 'W → W*', 'undecided')
-    """
+    """Return an ending in words."""
     if ending is None:
         return "undecided"
     below = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -221,7 +209,7 @@ def basin(
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
     )
-    remainder = remainders_of(problem)[0]
+    remainder = next(remainders_of(problem))
     if isinstance(remainder, FadingRemainder):
         msg = (
             "basin(flow): maps flows of a quadratic loss without weight decay, which "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from math import inf, log, log2
 from typing import Any
 
@@ -16,22 +17,13 @@ from flint import arb
 
 from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.data import Moments
-from symflow.errors import (
-    HypothesisFailed,
-    IntegrationFailed,
-    PrecisionLost,
-)
+from symflow.errors import HypothesisFailed, IntegrationFailed, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.flow.times import time_points
-from symflow.losses import (
-    ExponentialLoss,
-    LogisticLoss,
-    MeasurementLoss,
-    SquaredLoss,
-)
+from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
@@ -201,7 +193,8 @@ def _enclosed(
     centre, asked = problem.centre, times
     if endless:
         remainders = remainders_of(problem)
-        slow = isinstance(remainders[0], FadingRemainder)
+        first = next(remainders)
+        slow = isinstance(first, FadingRemainder)
         times = _settled(centre, asked, digits, slow=slow, sets=problem.is_set)
     plan = planned(centre, times, digits)
     for _ in range(ATTEMPTS):
@@ -211,7 +204,7 @@ def _enclosed(
         radii, shortfall = _prove(run, problem, reach, until, progress)
         if shortfall <= 0:
             finite = _enclosure(run, radii, problem)
-            return _to_limit(finite, remainders, asked) if endless else finite
+            return _to_limit(finite, first, remainders, asked) if endless else finite
         plan = plan.tightened(shortfall)
     msg = (
         f"enclose(digits={digits}): the proven radius is {float(max(radii)):.1e} with "
@@ -341,11 +334,12 @@ def _enclosure(run: Run, radii: list[Any], problem: Problem) -> Enclosure:
 
 def _to_limit(
     finite: Enclosure,
-    remainders: Sequence[Ending],
+    first: Ending,
+    others: Iterator[Ending],
     asked: tuple[Fraction, ...],
 ) -> Enclosure:
     """Add what is left after the time from which most is proven; keep those asked."""
-    for remainder in remainders:
+    for remainder in chain([first], others):
         found = _ends(finite, remainder)
         if found:
             break
@@ -353,7 +347,7 @@ def _to_limit(
         bits = finite.context.prec + 64
         with ALONE, workbits(bits):
             last = [to_arb_array(weight[-1]) for weight in finite.weights]
-            remainders[0].distance(last, arb(float(finite.radius[-1])))
+            first.distance(last, arb(float(finite.radius[-1])))
     total, start = min(found)
     kept = [*map(list(finite.t).index, asked), -1]
     middle = replace(

@@ -15,6 +15,7 @@ these fields make it, and where the flow slows down to powers of t.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from symflow.codegen import rhs_program
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.losses import MeasurementLoss, SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
@@ -163,20 +165,29 @@ def _forces(problem: Problem) -> fmpq_mat:
 Ending = Remainder | ReachedRemainder | FadingRemainder
 
 
-def remainders_of(problem: Problem) -> list[Ending]:
-    """Return the bounds of what is left that may hold, the first one to be tried first.
+def remainders_of(problem: Problem) -> Iterator[Ending]:
+    """Yield the bounds of what is left that may hold, the cheapest first.
 
     Raises HypothesisFailed if there is none.
     """
     flow = problem.flow
     linear = isinstance(flow.loss, SquaredLoss | MeasurementLoss)
-    found: list[Ending] = []
+    kind: Any = None
     if any(flow.decays):
         pass
+    elif isinstance(flow.loss, MarginLoss):
+        msg = (
+            f"enclose(t=oo): {flow.loss!r} need not have a minimizer, and then W(t) "
+            "has a direction only (implicit_bias). Give l2=, or enclose finite times"
+        )
+        raise HypothesisFailed(msg)
     elif is_dense(flow) and linear:
-        found = [Remainder(problem)]
+        kind = Remainder
     elif quadratic_form(problem) is not None:
-        found = [ReachedRemainder(problem)]
-    with suppress(*[HypothesisFailed] * len(found)):
-        found.append(FadingRemainder(problem))
-    return found
+        kind = ReachedRemainder
+    if kind is None:
+        yield FadingRemainder(problem)
+        return
+    yield kind(problem)
+    with suppress(HypothesisFailed):
+        yield FadingRemainder(problem)

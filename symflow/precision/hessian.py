@@ -73,12 +73,6 @@ def indefiniteness(matrix: Array) -> Any:
     Only the symmetric part of the matrix of balls matters.
 
     Raises HypothesisFailed if the matrix is far from positive semidefinite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(indefiniteness(to_arb_array(np.eye(2))))
-    0.0
     """
     symmetric = (matrix + matrix.T) / 2
     size = sum((symmetric[k, k] for k in range(len(matrix))), arb(0)).abs_upper()

@@ -17,8 +17,8 @@ from symflow.errors import (
     InvalidData,
     OutputError,
     ShapeMismatch,
+    expect,
     one_of,
-    shown,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
@@ -211,10 +211,8 @@ def ensemble(
     [0.4306, 1.054, 1.4402]
     """
     times = np.array([float(time) for time in as_times(t, "ensemble")])
-    chosen = as_method(method, "ensemble")
-    if not isinstance(chosen, DOP853):
-        msg = f"ensemble(method=…): needs a DOP853(); got {shown(chosen)}"
-        raise InvalidArgument(msg)
+    chosen: Any = as_method(method, "ensemble")
+    expect(chosen, DOP853, "ensemble(method=…)", "a DOP853()")
     stacks = _stacks(init)
     first = bind(flow, data, [stack[0] for stack in stacks])
     system = System(first.floats)
