@@ -230,3 +230,34 @@ def test_the_text_of_a_number_is_never_run_as_code(text, capsys):
 )
 def test_arithmetic_is_read_as_sympy_reads_it(text):
     assert exact(text) == sympy.sympify(text, rational=True)
+
+
+def test_binary_numbers_are_rounded_as_their_ratios_are() -> None:
+    contexts = [mpmath.MPContext() for _ in range(3)]
+    for context, bits in zip(contexts, (17, 53, 200), strict=True):
+        context.prec = bits
+    wide = mpmath.MPContext()
+    wide.prec = 400
+    rng = np.random.default_rng(0)
+    mantissas = [
+        int(m) * 2**k + r
+        for m in rng.integers(1, 2**62, 9)
+        for k in (0, 90)
+        for r in (0, 1)
+    ] + [0, 2**53 + 1, 2**54 + 2, 3 * 2**53 + 2, 1027 * 2**60 - 1]
+    for mantissa in mantissas:
+        for exponent in (-1135, -1100, -1074, -1022, -300, 0, 300, 800):
+            value = wide.mpf(-mantissa) * wide.mpf(2) ** exponent
+            ratio = -mantissa * Fraction(2) ** exponent
+            assert to_float(value) == float(ratio)
+            for context in contexts:
+                seen, said = to_mpf(value, context), to_mpf(ratio, context)
+                assert seen._mpf_ == said._mpf_
+    for number in (5e-324, -0.0, 1e308, 0.1, np.float64(-2.5)):
+        for context in contexts:
+            seen, said = to_mpf(number, context), to_mpf(Fraction(number), context)
+            assert seen._mpf_ == said._mpf_
+    for refused in (wide.inf, wide.nan, np.inf, wide.mpf(2) ** (1 << 27)):
+        for call in (to_float, lambda value: to_mpf(value, wide)):
+            with pytest.raises(InvalidArgument):
+                call(refused)
