@@ -7,6 +7,11 @@ from symflow.algebra import (
     gradient as gradient,
     interval as interval,
 )
+from symflow.analysis import (
+    Analysis as Analysis,
+    analyze as analyze,
+    write_report as write_report,
+)
 from symflow.answers import (
     companions as companions,
 )

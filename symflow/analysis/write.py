@@ -10,7 +10,7 @@ from symflow.analysis.figures import drawings
 from symflow.analysis.html import html_report
 from symflow.analysis.record import About, derivation_record, record, to_json
 from symflow.codegen import write_module
-from symflow.errors import OutputError
+from symflow.errors import OutputError, expect
 from symflow.files import write_text
 from symflow.flow import GradientFlow
 
@@ -43,13 +43,14 @@ def write_report(
     Examples
     --------
     >>> import symflow as sf, tempfile
-    >>> from symflow.analysis import analyze
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
     >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
-    >>> found = analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
-    >>> [path.name for path in write_report(found, tempfile.mkdtemp())][:3]
+    >>> found = sf.analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
+    >>> [path.name for path in sf.write_report(found, tempfile.mkdtemp())][:3]
     ['report.html', 'report.json', 'gradient_flow_2_1_1.py']
     """
+    expect(analysis, Analysis, "write_report(analysis)", "what analyze found")
+    expect(about, About | None, "write_report(about=…)", "an About")
     target, source = prepare_folder(folder), about or About()
     pictures, without = drawings(analysis)
     page = html_report(analysis, source, pictures, without)

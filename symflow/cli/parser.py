@@ -15,6 +15,8 @@ _EXAMPLES = {
     "analyze": (
         "symflow analyze                             the diabetes data, two layers",
         "symflow analyze linnerud --hidden 3,3 --digits 30",
+        "symflow analyze diabetes --network 'diagonal 10 3' --l2 1/100",
+        "symflow analyze spam.csv --target label --raw --loss logistic",
         "symflow analyze houses.csv --target price --hidden 8 --out houses-report",
     ),
     "derive": (
@@ -160,6 +162,7 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         verbs.analyze,
         "derive, solve, integrate and validate on real data; write a report",
         options.add_data,
+        options.add_model,
         options.add_precision,
         options.add_report,
     ),
@@ -239,6 +242,7 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         verbs.validate,
         "run the checks of analyze without a report; exit code 1 if one fails",
         options.add_data,
+        options.add_model,
         options.add_precision,
     ),
     (

@@ -60,6 +60,8 @@ SWEEP = sf.sweep(FLOW, DATA, INIT, [0, 1], runs=2, executor=AtOnce())
 
 GRID = sf.sweep_grid(FLOW, DATA, {0.5: INIT}, 1, runs=2, executor=AtOnce())
 
+FOUND = sf.analyze(*PROBLEM, budget=0)
+
 #: Values of wrong kinds; none is meant where a number, an array or a flow belongs.
 BAD: tuple[Any, ...] = (
     *(None, True, False, -1, 0, 2**63, -(2**63), 10**400, 1.5, -0.0, 1e300, 5e-324),
@@ -211,6 +213,8 @@ NUMBERS = (
     method(CHAINED, "forgetting", 0),
     verb("certify", LAWS[0], *PROBLEM, [1], digits=15, rng=None),
     verb("certify", LAWS[0], BALL),
+    verb("analyze", *PROBLEM, digits=9, budget=0, progress=None),
+    verb("write_report", FOUND, "report", about=None),
     verb("crosscheck", *PROBLEM, [0, 1], digits=15, rng=None),
     verb("validate", LAWS, RUN, BALL),
     verb("ensemble", FLOW, DATA, STACKED, [0, 1], method=None, engine="numpy"),
