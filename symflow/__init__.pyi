@@ -31,7 +31,9 @@ from symflow.citation import (
 from symflow.claims import (
     Bound as Bound,
     Claim as Claim,
+    Finding as Finding,
     Hypothesis as Hypothesis,
+    Identity as Identity,
     Reference as Reference,
     Status as Status,
     Theorem as Theorem,
@@ -102,6 +104,7 @@ from symflow.flow import (
 )
 from symflow.gallery import (
     atlas as atlas,
+    width_experiment as width_experiment,
 )
 from symflow.inits import (
     Init as Init,
@@ -131,6 +134,7 @@ from symflow.networks import (
     Diagonal as Diagonal,
     DiagonalNetwork as DiagonalNetwork,
     HadamardDifference as HadamardDifference,
+    Layer as Layer,
     LinearNetwork as LinearNetwork,
     Model as Model,
     Network as Network,
@@ -179,6 +183,7 @@ from symflow.simulation import (
 from symflow.solutions import (
     Solution as Solution,
     solve as solve,
+    staircase as staircase,
 )
 from symflow.trajectory import (
     Trajectory as Trajectory,

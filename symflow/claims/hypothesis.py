@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import inf
 from typing import SupportsFloat
 
 import sympy
@@ -131,10 +132,13 @@ def vanishing(
     balanced: ok, ‖Δ‖ = 1e-12 relative
     >>> print(vanishing("balanced", 1e-12, "‖Δ‖", given_exactly=True))
     balanced: fails, ‖Δ‖ = 1e-12 relative
+    >>> print(vanishing("modes apart", float("inf"), "coupled", given_exactly=True))
+    modes apart: fails, coupled beyond all bounds
     """
-    size = to_float(defect)
+    size = inf if defect == inf else to_float(defect)
     size = 0.0 if size < UNSEEN and not _is_rational(defect) else size
     said = f"{detail} = {size:.2g} relative" if size else ""
+    said = said if size < inf else f"{detail} beyond all bounds"
     allowed = 0.0 if given_exactly else TOLERANCE
     sure = size == 0 or size > allowed
     return Hypothesis(words, size <= allowed, said, size, exact=sure)

@@ -7,16 +7,20 @@ matrix, from a QR factorization of Qᵀ: no width is too large.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import exact, to_float, whole
 from symflow.bias.distance import DistanceBound, width_bound
+from symflow.errors import expect
 from symflow.flow import gradient_flow
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
+from symflow.inits.seeds import generator_of
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import simulate
@@ -81,6 +85,11 @@ def width_experiment(
     WidthExperiment
         Distances, bounds and the fitted slope.
 
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
     Examples
     --------
     >>> import symflow as sf
@@ -90,8 +99,12 @@ def width_experiment(
     >>> bool(np.all(found.distances <= found.bounds))
     True
     """
-    generator = np.random.default_rng(rng)
-    sizes = np.array(widths)
+    call = "width_experiment({}=…)"
+    expect(data, "moments", call.format("data"), "a Dataset or Moments")
+    expect(widths, Iterable, call.format("widths"), "a sequence of hidden widths")
+    generator = generator_of(rng, call.format("rng"))
+    sizes = np.array([whole(h, call.format("widths"), most=10**6) for h in widths])
+    exponent, runs = to_float(exact(exponent)), whole(runs, call.format("runs"))
     pairs = [
         [_one_run(data, int(h), exponent, generator, t) for _ in range(runs)]
         for h in sizes

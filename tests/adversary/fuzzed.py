@@ -16,7 +16,6 @@ import pandas as pd
 import sympy
 
 import symflow as sf
-from symflow.gallery import width_experiment
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
 DATA, INIT = sf.whitened([[1.0, 0.5]]), sf.balanced_init(0.5, rng=0)
@@ -39,7 +38,7 @@ STAIRS = sf.simulate(FLOW, DATA, sf.spectral_init(1e-6), [0, 1])
 LIMIT = sf.implicit_bias(BALANCED, DATA, APART)
 STACKED = tuple(np.stack([W, W]) for W in INIT.draw(FLOW.network))
 SAMPLES = sf.Dataset(np.eye(3, 8), [1.0, 2.0, 1.0])
-WIDE = width_experiment(SAMPLES, [100, 400], runs=2, rng=1)
+WIDE = sf.width_experiment(SAMPLES, [100, 400], runs=2, rng=1)
 MEASURED = sf.Measurements([np.eye(1, 2)], [1.0])
 W, X = sympy.MatrixSymbol("W", 1, 2), sympy.Symbol("x")
 V, U = sympy.MatrixSymbol("V", 1, 2), sympy.MatrixSymbol("U", 2, 2)
@@ -166,6 +165,9 @@ ANSWERS = (
     verb("rates", *PROBLEM, rng=0),
     verb("regime", *PROBLEM, rng=0),
     verb("companions", *PROBLEM, rng=0),
+    verb("companions", DESCENT, DATA, INIT, step_size=0.1, accuracy=None, rng=0),
+    verb("staircase", DATA),
+    verb("width_experiment", SAMPLES, [100], exponent=0.5, runs=1, rng=0, t=1.0),
     verb("saddle_to_saddle", BALANCED, DATA, positive=False),
     verb("claim", FLOW, conserved=LAWS[0].expr, source=sf.Reference("A", "B", "", 1)),
     verb("claim", FLOW, limit=[[1, 0]]),
