@@ -68,7 +68,6 @@ from symflow.convergence import (
     rates as rates,
     regime as regime,
 )
-from symflow.curriculum import Curriculum as Curriculum
 from symflow.data import (
     Dataset as Dataset,
     Measurements as Measurements,
@@ -102,6 +101,7 @@ from symflow.flow import (
     gradient_flow as gradient_flow,
     heavy_ball as heavy_ball,
 )
+from symflow.flow.curriculum import Curriculum as Curriculum
 from symflow.gallery import (
     atlas as atlas,
     width_experiment as width_experiment,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
-from typing import Any
-
 from symflow import bias, convergence
-from symflow.algebra.numbers import exact, to_float
+from symflow.algebra.numbers import to_float
 from symflow.claims import Claim
 from symflow.claims.catalogue import answers, holding
 from symflow.convergence import DescentComplexity
@@ -15,6 +12,7 @@ from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
 from symflow.flow.plain import bind_gradient
 from symflow.flow.problem import Problem, bind
+from symflow.inits.init import positive_number
 
 
 def companions(
@@ -82,7 +80,8 @@ def companions(
     if isinstance(flow, GradientDescent):
         problem = bind(flow.flow, data, init, rng=rng)
         if accuracy is not None and step_size is None:
-            return holding([DescentComplexity.attempt(problem, _number(accuracy))])
+            wanted = positive_number(accuracy, "companions(descent, …, accuracy=ε)")
+            return holding([DescentComplexity.attempt(problem, to_float(wanted))])
         return _of_descent(problem, step_size)
     if step_size is not None or accuracy is not None:
         msg = (
@@ -97,16 +96,7 @@ def companions(
 
 def _of_descent(problem: Problem, step: float | None) -> list[Claim]:
     """Return the claims about iterates with this step."""
-    if step is None or not 0 < _number(step) < inf:
-        msg = (
-            f"companions(descent, …, step_size=η): needs a positive step; got {step!r}"
-        )
-        raise InvalidArgument(msg)
+    size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
     # the number of steps is asked for an accuracy, not for a step
     kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
-    return holding([kind.attempt(problem, _number(step)) for kind in kinds])
-
-
-def _number(value: Any) -> float:
-    """Return a step or an accuracy as a float; the claims refuse what is none."""
-    return to_float(exact(value))
+    return holding([kind.attempt(problem, size) for kind in kinds])

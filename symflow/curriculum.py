@@ -1,8 +1,7 @@
-"""Data that are switched along a run: each piece starts where the last one ended."""
+"""Runs along a curriculum, joined from one run for each of its data."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,86 +13,8 @@ import numpy as np
 from symflow.algebra.numbers import exact, whole
 from symflow.algebra.threads import cached_property
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument
-from symflow.flow import as_times
+from symflow.flow.curriculum import Curriculum, place_of
 from symflow.trajectory import Trajectory
-
-
-@dataclass(frozen=True, init=False)
-class Curriculum:
-    """Several data sets, each learned for some time: `simulate`, `precise`, `enclose`.
-
-    Parameters
-    ----------
-    *pieces : pairs of data and time
-        Datasets or moments, and for how long each is learned.
-
-    Raises
-    ------
-    InvalidArgument
-        If a piece is no such pair, or a time is not positive.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> lesson = sf.Curriculum((sf.whitened([[2]]), 3), (sf.whitened([[1]]), 5))
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> run = sf.simulate(flow, lesson, [[[1]], [[1]]], [0, 3, 8])
-    >>> [round(w, 4) for w in run.end_to_end.ravel().tolist()]
-    [1.0, 2.0, 1.0]
-    >>> print(f"{run.forgetting(0):.3f}")  # from 0 to (2 − 1)²/2 on the first data
-    0.500
-    """
-
-    pieces: tuple[tuple[Any, Fraction], ...]
-
-    def __init__(self, *pieces: Any) -> None:
-        pairs = [piece if isinstance(piece, tuple | list) else () for piece in pieces]
-        if not pairs or any(len(p) != 2 or not hasattr(p[0], "moments") for p in pairs):
-            msg = "Curriculum((data, time), …): needs pairs of data and a time; got "
-            raise InvalidArgument(msg + repr(pieces)[:200])
-        call = "Curriculum((data, time), …)"
-        lasting = [as_times([0, time], call)[1] for _, time in pairs]
-        parts = tuple((p[0], time) for p, time in zip(pairs, lasting, strict=True))
-        object.__setattr__(self, "pieces", parts)
-
-    def run(
-        self, init: Any, t: Any, call: str, follow: Callable[..., Trajectory]
-    ) -> ChainedRun:
-        """Return the run that ``follow(data, start, times, runs before)`` pieces make.
-
-        Parameters
-        ----------
-        init, t
-            Start and times of the whole.
-        call : str
-            The call to name in an error message.
-        follow : callable
-            Integrates a piece in its own time.
-
-        Raises
-        ------
-        InvalidArgument
-            If a time is later than the last piece ends.
-        """
-        times = as_times(t, call)
-        ends = [*accumulate(lasting for _, lasting in self.pieces)]
-        if times[-1] > ends[-1]:
-            msg = f"{call}(t=…): the curriculum ends at {ends[-1]}; got {times[-1]}"
-            raise InvalidArgument(msg)
-        pieces: list[Trajectory] = []
-        kept: list[list[int]] = []
-        begun, start = Fraction(0), init
-        for (data, _), end in zip(self.pieces, ends, strict=True):
-            stop = min(end, times[-1])
-            inside = {x - begun for x in times if begun < x <= stop or x == begun == 0}
-            local = sorted({*inside, Fraction(0), stop - begun})
-            kept.append([row for row, x in enumerate(local) if x in inside])
-            pieces.append(follow(data, start, local, pieces))
-            begun, start = stop, [weight[-1] for weight in pieces[-1].weights]
-            if stop == times[-1]:
-                break
-        return _joined(pieces, kept, times)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,13 +23,9 @@ class ChainedRun(Trajectory):
 
     Its loss is that of the data that are learned at the time, at a switch of those that
     are left; its error includes what later pieces make of the errors of earlier ones.
-
-    Parameters
-    ----------
-    pieces : tuple of Trajectory
-        A run for each of the data, in its own time, up to the switch.
     """
 
+    #: A run for each of the data, in its own time, up to the switch.
     pieces: tuple[Trajectory, ...] = ()
 
     @cached_property
@@ -167,9 +84,30 @@ class ChainedRun(Trajectory):
         t : number
             A time of the run; a switch belongs to the piece that ends there.
         """
-        ends = [0, *accumulate(exact(piece.t[-1]) for piece in self.pieces)]
-        place = min(max(bisect_left(ends, exact(t)) - 1, 0), len(self.pieces) - 1)
-        return place, ends[place]
+        return place_of(t, [*accumulate(exact(piece.t[-1]) for piece in self.pieces)])
+
+
+def run_along(
+    lesson: Curriculum, init: Any, t: Any, call: str, follow: Callable[..., Trajectory]
+) -> ChainedRun:
+    """Return the run that ``follow(data, start, times, runs before)`` pieces make.
+
+    Each is followed in its own time; `call` is named in an error message.
+    """
+    times = lesson.times(t, call)
+    pieces: list[Trajectory] = []
+    kept: list[list[int]] = []
+    begun, start = Fraction(0), init
+    for (data, _), end in zip(lesson.pieces, lesson.ends, strict=True):
+        stop = min(end, times[-1])
+        inside = {x - begun for x in times if begun < x <= stop or x == begun == 0}
+        local = sorted({*inside, Fraction(0), stop - begun})
+        kept.append([row for row, x in enumerate(local) if x in inside])
+        pieces.append(follow(data, start, local, pieces))
+        begun, start = stop, [weight[-1] for weight in pieces[-1].weights]
+        if stop == times[-1]:
+            break
+    return _joined(pieces, kept, times)
 
 
 def _joined(pieces: list[Trajectory], kept: list[list[int]], times: Any) -> ChainedRun:

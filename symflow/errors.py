@@ -113,11 +113,6 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     ------
     InvalidArgument
         If it is of no such kind.
-
-    Examples
-    --------
-    >>> expect("sum", str, "f(name=…)", "a name")
-    'sum'
     """
     if isinstance(kinds, str):
         fits = hasattr(value, kinds) and not isinstance(value, type)
@@ -126,9 +121,14 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
         fits = type(value).__name__ in FLAG if named else isinstance(value, kinds)
     if fits:
         return value
-    try:
-        shown = f"{value!r:.200}"
-    except Exception:  # noqa: BLE001 - an integer of many digits, or whatever it is
-        shown = f"{type(value).__name__} without a repr"
-    msg = f"{call}: needs {needs}; got {shown}"
+    msg = f"{call}: needs {needs}; got {shown(value)}"
     raise InvalidArgument(msg)
+
+
+def shown(value: object) -> str:
+    """Return the repr of anything, cut short; integers may have too many digits."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - whatever somebody's class does
+        text = f"{type(value).__name__} that cannot be written out"
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -17,11 +17,6 @@ def as_path(path: Any, call: str) -> Path:
     """Return the path of a file, or refuse what is none.
 
     Raises InvalidArgument, which names `call`, if it is neither text nor a path.
-
-    Examples
-    --------
-    >>> as_path("flow.py", "f(path)").suffix
-    '.py'
     """
     expect(path, str | os.PathLike, call, "the path of a file")
     return Path(path)
@@ -35,16 +30,6 @@ def whole_file(path: str | os.PathLike[str], call: str) -> Iterator[BinaryIO]:
 
     A link is followed; an error names `call`.  Raises OutputError if it cannot be
     written, or something else than a file stands there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp(), "three")
-    >>> with whole_file(path, "f(path=…)") as file:
-    ...     file.write(b"abc")
-    3
-    >>> path.read_bytes()
-    b'abc'
     """
     target = regular(path, call)
     # Not named after the file, whose name may be as long as names can be.
@@ -78,13 +63,6 @@ def regular(path: str | os.PathLike[str], call: str) -> Path:
 
     An error names `call`.  Raises OutputError if a directory, a device or a pipe stands
     there.
-
-    Examples
-    --------
-    >>> regular("/dev/null", "f(path='/dev/null')")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.OutputError: f(path='/dev/null'): cannot write there: it is no file
     """
     try:
         target = Path(os.path.realpath(as_path(path, call)))
@@ -106,19 +84,8 @@ class Lock:
     """A lock on a path, which goes with the process however that ends.
 
     It is on a file beside, because the file itself is replaced.  On Windows, which has
-    no such lock, it holds nobody off.
-
-    Parameters
-    ----------
-    path : Path
-        What is locked.
-    call : str
-        Call and argument to name in an error message.
-
-    Raises
-    ------
-    OutputError
-        If another holds it, or no file can be made beside.
+    no such lock, it holds nobody off.  OutputError, which names the `call`, says that
+    another holds it, or that no file can be made beside.
     """
 
     def __init__(self, path: Path, call: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TextIO, TypeAlias
 
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: What ``progress=`` takes: True for a bar, or what is called with fractions.
 Told: TypeAlias = Callable[[float], None] | bool | None
@@ -81,5 +81,6 @@ def reporter(progress: Told, call: str) -> Callable[[float], None] | None:
         return ProgressBar(call)
     if callable(progress):
         return progress
-    msg = f"{call}(progress=…): needs True or a function of a number; got {progress!r}"
+    got = shown(progress)
+    msg = f"{call}(progress=…): needs True or a function of a number; got {got}"
     raise InvalidArgument(msg)

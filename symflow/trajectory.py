@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 
@@ -94,7 +95,7 @@ class Trajectory(Tabulated, Displayed):
     digits: int
     error: Any = Deferred()
     stats: dict[str, Any] = field(default_factory=dict)
-    context: Any = None
+    context: mpmath.MPContext | None = None
     interpolant: Callable[[Any], Sequence[Array]] | None = None
 
     @property

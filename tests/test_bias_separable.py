@@ -82,16 +82,16 @@ def test_scale_and_shape_of_azulay(rng, few):
     assert end == pytest.approx(bias.limit, abs=1e-9)
 
 
-@pytest.mark.parametrize("terms", [3, 6])
+@pytest.mark.parametrize("terms", [2, 4])
 def test_decomposable_tensors_end_at_the_minimizer_in_transformed_inputs(rng, terms):
     """Fewer terms than inputs, and more: then ρ is not determined by β alone."""
-    rows = rng.standard_normal((terms, 5))
-    factors = [np.linalg.qr(rng.standard_normal((6, 6)))[0][:, :terms] for _ in "abc"]
+    rows = rng.standard_normal((terms, 3))
+    factors = [np.linalg.qr(rng.standard_normal((4, 4)))[0][:, :terms] for _ in "abc"]
     tensor = np.einsum("ji,aj,bj,cj->iabc", rows, *factors)
     net = sf.TensorNetwork(tensor)
-    data = sf.Dataset(rng.standard_normal((2, 5)), rng.standard_normal(2))
+    data = sf.Dataset(rng.standard_normal((2, 3)), rng.standard_normal(2))
     shape = rng.uniform(0.6, 1.2, terms)
-    start = [column(U @ shape) for U in factors[:2]] + [np.zeros((6, 1))]
+    start = [column(U @ shape) for U in factors[:2]] + [np.zeros((4, 1))]
     bias = sf.implicit_bias(flow_of(net), data, start)
     run = sf.simulate(flow_of(net), data, start, [0, 5, 100])
     assert run.end_to_end[-1] == pytest.approx(bias.limit, abs=1e-7)
@@ -113,7 +113,7 @@ def potential(net, data, start):
 
 
 def test_regimes_agree_with_linear_programs_and_least_squares(rng):
-    for seed in range(8):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         data = sf.Dataset(rng.standard_normal((3, 7)), rng.standard_normal(3))
         shape = rng.uniform(0.5, 2.0, 7)

@@ -161,7 +161,12 @@ def test_gradient_is_that_of_the_entries(name, seed):
     result = sf.gradient(expr, variable, check=False)
     assert result.shape == variable.shape
     random = Random(f"{name} {seed}")
-    sizes = {n: random.randint(1, 3), d: random.randint(1, 3), m: random.randint(1, 2)}
+    top = 2 if "inverse" in name or "determinant" in name else 3
+    sizes = {
+        n: random.randint(1, top),
+        d: random.randint(1, top),
+        m: random.randint(1, 2),
+    }
     scalar = plain(
         at_sizes(expr.replace(ElementwiseApplyFunction, ElementwiseExpr), sizes)
     )

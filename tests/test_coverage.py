@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from symflow.claims import Reference
 from symflow.conservation import Law
 from symflow.gallery import ENTRIES, coverage
 from symflow.gallery.coverage import PROOFS
+from symflow.gallery.papers import judged
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -67,6 +69,37 @@ def test_papers_are_in_the_order_of_their_years() -> None:
 )
 def test_two_authors_are_both_named(authors: str, short: str) -> None:
     assert str(Reference(authors, "Title", "Venue", 2020)) == short
+
+
+def test_every_statement_of_the_papers_has_a_verdict_from_the_catalogues() -> None:
+    table = coverage().papers
+    said = {row.statement: row for row in table.statements}
+    assert len(said) == len(table.statements)
+    assert {str(row.paper).split()[0] for row in table.statements} == {
+        *("Min", "Xu", "Yun", "Eftekhari", "Chen", "Gidel")
+    }
+    assert said["rate from the imbalance alone"].verdict == "as stated"
+    assert said["far away: faster with depth"].verdict == "constants ours"
+    assert said["two layers, one sample, regression"].verdict == "stronger"
+    assert said["scaled outputs"].verdict == "corrected"
+    open_ones = [row for row in table.statements if row.verdict == "not covered"]
+    assert all(len(row.by) > 10 for row in open_ones)
+    assert open_ones
+
+
+def test_a_verdict_follows_what_a_result_took_from_its_paper() -> None:
+    results = coverage().results
+    changed = [
+        replace(item, contributes="the theorem, constants ours")
+        if item.name == "ImbalanceRate"
+        else item
+        for item in results
+    ]
+    said = {row.statement: row.verdict for row in judged(changed).statements}
+    assert said["rate from the imbalance alone"] == "constants ours"
+    missing = [item for item in results if item.name != "ImbalanceRate"]
+    with pytest.raises(KeyError, match="ImbalanceRate"):
+        judged(missing)
 
 
 def rewrite_readme() -> None:

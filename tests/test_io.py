@@ -233,3 +233,34 @@ def test_an_alias_of_a_type_is_that_type():
     alias = SimpleNamespace(__value__=np.ndarray)
     assert reader._fits(np.eye(2), alias)
     assert not reader._fits("text", alias)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("run", ("context",), 3),
+        ("run", ("problem", "fields", "given", "fields", "data"), {"sympy": "oo"}),
+        ("report", ("rows", "tuple", 0, "fields", "bound"), "small"),
+        ("report", ("rows", "tuple", 0, "fields", "residual"), {"list": []}),
+        ("sweep", ("stats", "tuple", 0, "dict", 0, 1), {"list": []}),
+    ],
+)
+def test_a_field_of_another_kind_is_refused(tmp_path, name, place, value):
+    flow, data = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), FLOW.loss), [[2.0]]
+    problem = (flow, sf.whitened(data), sf.gaussian_init(0.5, rng=0), [0, 1])
+    run = sf.simulate(*problem)
+    with ThreadPoolExecutor(1) as pool:
+        sweep = sf.sweep(*problem, runs=1, executor=pool)
+    report = sf.validate(sf.conserved(flow), run)
+    made = {"run": run, "report": report, "sweep": sweep}
+    path = sf.save(made[name], tmp_path / "made.json")
+    header = json.loads(path.read_text())
+    *outer, last = place
+    part = header["object"]["fields"]
+    for key in outer:
+        part = part[key]
+    assert part[last] != value
+    part[last] = value
+    path.write_text(json.dumps(header))
+    with pytest.raises(sf.InvalidData, match="cannot be"):
+        sf.load(path)

@@ -40,7 +40,7 @@ def mixed():
         matrix("W1", 3, 2),
         column("w2", 3),
         column("w3", 2),
-        matrix("W4", 2, 3),
+        matrix("W4", 1, 3),
     )
     return [W1, w2, w3, W4], W4 * circ_of(w3, 3) * diag_of(w2) * W1
 
@@ -94,7 +94,7 @@ M = np.random.default_rng(5).integers(-3, 4, (2, 2, 3, 2))
 CASES = {
     "mixed": (
         sf.Network(
-            sf.Dense(2, 3), sf.Diagonal(3), sf.Circulant(3, support=2), sf.Dense(3, 2)
+            sf.Dense(2, 3), sf.Diagonal(3), sf.Circulant(3, support=2), sf.Dense(3, 1)
         ),
         mixed,
     ),

@@ -202,8 +202,8 @@ def test_one_side_and_both_are_told_apart_at_every_size(alpha):
     both = SaddleToSaddle.attempt(bind(squares(2), data, [small, small]))
     one = SaddleToSaddle.attempt(bind(squares(2), data, [small, 0 * small]))
     mixed = SaddleToSaddle.attempt(bind(squares(2), data, [small, 0.5 * small]))
-    assert not both.path.positive
-    assert one.path.positive
+    assert not both.path.growth.positive
+    assert one.path.growth.positive
     assert not mixed.hypotheses[-1].holds
 
 
@@ -214,16 +214,16 @@ def test_a_wrong_path_is_refuted_although_it_is_its_own_yardstick():
     for wrong in (
         replace(claim.path, saddles=tuple(1.5 * b for b in claim.path.saddles)),
         replace(claim.path, jumps=tuple(2 * t for t in claim.path.jumps)),
-        replace(claim.path, positive=True),
+        replace(claim.path, growth=replace(claim.path.growth, positive=True)),
     ):
         assert replace(claim, path=wrong).contradiction > 0.1
 
 
 def test_bad_input_is_refused_with_a_reason():
     data = sf.Moments([[1, 0], [0, 1]], [[1, 2]])
-    deep = sf.gradient_flow(sf.DiagonalNetwork(2, 3), sf.SquaredLoss())
-    with pytest.raises(sf.HypothesisFailed, match="depth 2: fails"):
-        sf.saddle_to_saddle(deep, data)
+    flat = sf.gradient_flow(sf.DiagonalNetwork(2, 1), sf.SquaredLoss())
+    with pytest.raises(sf.HypothesisFailed, match="depth 2 or more: fails"):
+        sf.saddle_to_saddle(flat, data)
     with pytest.raises(sf.InvalidArgument, match="needs a gradient flow"):
         sf.saddle_to_saddle("flow", data)
     with pytest.raises(sf.InvalidArgument, match="needs a Dataset or Moments"):

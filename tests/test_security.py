@@ -1,11 +1,13 @@
 """Nothing that comes from outside is run, and nothing small takes all memory."""
 
 import ast
+import gzip
 import json
 import shutil
 import subprocess
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from functools import partial
 from inspect import isfunction
 
@@ -18,10 +20,12 @@ from adversary.security import NAMES, expanding, faults
 
 import symflow as sf
 from symflow.algebra.reading import read_expression
+from symflow.data import table
 from symflow.simulation import batch
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
 DATA = sf.whitened([[2.0]])
+HUGE, DESCENT = 10**5000, sf.gradient_descent(FLOW.network, FLOW.loss)
 START, RULE = [[[0.5]], [[0.5]]], sf.gaussian_init(0.1, rng=0)
 
 #: Names with a meaning of their own in Python, in C, or in the code around them.
@@ -107,6 +111,22 @@ def test_a_wide_table_is_read_in_linear_time(tmp_path):
     data = sf.Dataset.from_csv(path, "c7")
     with pytest.raises(sf.InvalidData, match="more than the 11000 columns"):
         data.moments()
+
+
+@pytest.mark.parametrize("text", ["a,y\n" + "1,1\n" * 10**6, "1" * 4 * 10**6])
+def test_a_packed_table_takes_no_more_than_it_may(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "MOST_UNPACKED", 10**5)
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    assert path.stat().st_size < 10**4
+    tracemalloc.start()
+    try:
+        with pytest.raises(sf.InvalidData, match="characters when unpacked"):
+            sf.Dataset.from_csv(path, "y")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10**6
 
 
 A = sympy.MatrixSymbol("A", 2, 2)
@@ -195,6 +215,27 @@ def test_what_is_no_time_is_refused_by_every_route(t):
         lambda: sf.to_scipy(FLOW, DATA).unpack([[object()]]),
         lambda: sf.plot.loss(sf.simulate(FLOW, DATA, START, [0, 1]), xscale="cubic"),
         lambda: sf.save(FLOW, "/dev/null/flow.json"),
+        # integers that Python does not write out, in a formula and in a message
+        lambda: sf.SquaredLoss(l2=HUGE),
+        lambda: sf.heavy_ball(FLOW.network, FLOW.loss, HUGE),
+        lambda: sf.gradient_flow(FLOW.network, FLOW.loss, learning_rates=[HUGE, 1]),
+        lambda: FLOW.at({"d": HUGE}),
+        lambda: sf.simulate(FLOW, DATA, START, [-HUGE]),
+        lambda: sf.claim(FLOW, rate=-HUGE),
+        lambda: sf.Curriculum(HUGE),
+        lambda: sf.compile_simulator(FLOW, widths=(HUGE, 1)),
+        lambda: sf.enclose(FLOW, DATA, START, 1).contains(HUGE),
+        # numbers that no comparison takes, sets where one is needed, endless lists
+        lambda: sf.companions(DESCENT, DATA, START, step_size="a"),
+        lambda: sf.companions(DESCENT, DATA, START, step_size=float("nan")),
+        lambda: sf.simulate(FLOW, DATA, START, [Fraction(10**400, 3), 1]),
+        lambda: sf.claim(FLOW, limit=[[sf.interval(0, 1)]]),
+        lambda: sf.claim(FLOW, limit=range(10**12)),
+        lambda: sf.Measurements.entries({(0, 0): 1}, (10**400, 2)),
+        lambda: sf.Measurements.entries({(0, 0): 1}, (10**5, 10**4)),
+        lambda: sf.certify(np.array(1.0), sf.enclose(FLOW, DATA, START, 1)),
+        lambda: sf.validate(range(10**12), sf.simulate(FLOW, DATA, START, [0, 1])),
+        lambda: sf.compile(FLOW).into(iter([]), *START, [[1.0]], [[1.0]]),
     ],
 )
 def test_what_was_silent_or_endless_is_refused(make):

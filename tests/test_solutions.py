@@ -75,6 +75,10 @@ def example(name):
         shifted = ([[half], [1], [0]], [[1], [0], [half]], [[0], [half], [1]])
         flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (3,) * 3), sf.SquaredLoss())
         case = (flow, sf.Moments(rows, [[3, -1, 2]]), shifted)
+    elif name == "OneSample":
+        start = ([[half], [1]], [[Fraction(1, 5)], [-2], [half]])
+        flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (2, 3)), sf.SquaredLoss())
+        case = (flow, sf.Dataset([[1, 2, -1]], [3]), start)
     else:
         pytest.fail(f"no example of {name}")
     found = sf.solve(*case, all=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.solutions import recurrence, solve, staircase
+from symflow.convergence import descend
+from symflow.solutions import solve, staircase
 
 
 def _flow(*widths):
@@ -38,61 +37,18 @@ def _descend(weights, sigma_xx, sigma_yx, step, count):
 
 @pytest.mark.parametrize("widths", [(3, 3, 2), (2, 3, 3, 2), (3, 3, 4, 3, 3)])
 def test_descent_on_the_layers_follows_the_recurrence_of_its_modes(widths):
-    flow = _flow(*widths)
     target = np.random.default_rng(0).normal(size=(widths[-1], widths[0]))
-    init = sf.spectral_init(0.6, rng=1)
-    gd = recurrence(flow, sf.whitened(target), init, 0.05)
-    path = _descend(gd.flow.problem.weights, np.eye(widths[0]), target, 0.05, 100)
-    assert np.abs(gd.end_to_end(100) - path).max() < 1e-12
-    assert gd.verify() == 0
-
-
-def test_ten_steps_give_the_published_digits():
-    data = sf.Moments([[Fraction(7, 10)]], [[Fraction(13, 10)]])
-    root = 0.05**0.5
-    gd = recurrence(_flow(1, 1, 1), data, ([[root]], [[root]]), 0.1)
-    assert gd.strengths(10)[-1, 0] == pytest.approx(0.464311256850647935541, rel=1e-14)
-
-
-@pytest.mark.parametrize("pace", [0.02, 0.2, 0.45, 0.5])
-def test_two_logistic_curves_enclose_the_descent(pace):
-    data = sf.whitened(np.diag([2.0, 0.7]))
-    gd = recurrence(_flow(2, 2, 2), data, sf.spectral_init(0.05), pace / 2)
-    low, high = gd.enclosure(300)
-    path = gd.strengths(300)
-    slop = 1e-12
-    assert np.all(low <= path * (1 + slop))
-    assert np.all(path <= high * (1 + slop))
-    assert gd.monotone
-
-
-def test_the_step_size_conditions_are_sharp():
-    data, init, flow = sf.whitened([[2.0]]), ([[0.3]], [[0.3]]), _flow(1, 1, 1)
-    calm, wild = (recurrence(flow, data, init, step) for step in (0.49, 0.51))
-    assert calm.stable
-    assert not wild.stable
-    assert abs(calm.strengths(4000)[-1, 0] - 2) < 1e-9
-    assert abs(wild.strengths(4000)[-1, 0] - 2) > 1e-2
-    assert recurrence(flow, data, init, 0.25).monotone
-    assert not recurrence(flow, data, init, 0.26).monotone
-
-
-def test_the_gap_to_the_flow_is_of_first_order_in_the_step():
-    data, init = sf.whitened([[1.3]]), ([[0.3]], [[0.3]])
-    gaps = [
-        recurrence(_flow(1, 1, 1), data, init, 0.02 / k).gap(50 * k)[-1]
-        for k in (1, 2, 4)
-    ]
-    # halving the step halves the gap, up to the next order
-    assert gaps[0] / gaps[1] == pytest.approx(2, rel=0.02)
-    assert gaps[1] / gaps[2] == pytest.approx(2, rel=0.02)
-
-
-def test_descent_needs_a_spectral_start():
-    with pytest.raises(sf.HypothesisFailed, match="balanced"):
-        recurrence(_flow(2, 2, 2), sf.whitened(np.eye(2)), sf.gaussian_init(rng=0), 0.1)
-    with pytest.raises(sf.InvalidArgument, match="positive step"):
-        recurrence(_flow(2, 2, 2), sf.whitened(np.eye(2)), sf.spectral_init(1), 0.0)
+    start = sf.spectral_init(0.6, rng=1)
+    solution = solve(_flow(*widths), sf.whitened(target), start)
+    modes, depth = solution.modes, len(widths) - 1
+    left, right, sigma, begin = (
+        np.array(part, dtype=float)
+        for part in (modes.left, modes.right, modes.sigma, modes.start)
+    )
+    path = _descend(solution.problem.weights, np.eye(widths[0]), target, 0.05, 100)
+    for u, v, push, first in zip(left.T, right.T, sigma, begin, strict=True):
+        said = descend(first, 100, step=0.05, sigma=push, depth=depth)
+        assert np.abs(said - u @ path @ v).max() < 1e-12
 
 
 def _jumping():

@@ -41,15 +41,6 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     `integers_exact` says no.  An error names `what`, a call and its argument:
     InvalidData for what is no finite real number, ShapeMismatch for what is empty, or
     neither one- nor two-dimensional.
-
-    Examples
-    --------
-    >>> as_array([[1.0, 2.0]], "f(x)").dtype.name
-    'float64'
-    >>> as_array([["1/3"]], "f(x)")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidData: f(x): entry '1/3' is not a number
     """
     raw = _raw(value, what)
     if raw.ndim == 1:
@@ -79,13 +70,7 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
 
 
 def map_entries(function: Any, array: Array) -> Array:
-    """Apply `function` to every entry; the result is an object array of that shape.
-
-    Examples
-    --------
-    >>> map_entries(str, np.eye(1)).tolist()
-    [['1.0']]
-    """
+    """Apply `function` to every entry; the result is an object array of that shape."""
     result = np.empty(array.shape, dtype=object)
     result.flat[:] = [function(entry) for entry in array.flat]
     return result
@@ -151,12 +136,7 @@ def one_kind(arrays: Iterable[Array]) -> list[Array]:
 
 
 def refuse_masks(value: Any, what: str) -> None:
-    """Raise InvalidArgument for missing entries, which products would fill in.
-
-    Examples
-    --------
-    >>> refuse_masks(np.ones(2), "f: W1")
-    """
+    """Raise InvalidArgument for missing entries, which products would fill in."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         msg = f"{what} has masked entries, which a product would use; fill or drop them"
         raise InvalidArgument(msg)
@@ -166,11 +146,6 @@ def unflatten(states: Array, shapes: Iterable[tuple[int, ...]]) -> tuple[Array, 
     """Cut vectors of all entries, shape (…, size), into arrays of shapes (…, *shape).
 
     They are views where NumPy can make them.
-
-    Examples
-    --------
-    >>> unflatten(np.arange(3.0), [(1, 1), (1, 2)])[1]
-    array([[1., 2.]])
     """
     pieces, first = [], 0
     for shape in shapes:
@@ -192,7 +167,7 @@ def _raw(value: Any, what: str) -> Array:
     except ValueError as problem:
         msg = f"{what}: needs rows of equal length; {problem}"
         raise ShapeMismatch(msg) from None
-    except (TypeError, RuntimeError) as problem:  # arrays of devices, say
+    except (TypeError, RuntimeError, MemoryError) as problem:  # of devices, say
         reason = f"{problem}".partition("\n")[0]
         msg = f"{what}: {type(value).__name__} cannot be read as an array: {reason}"
         raise InvalidData(msg) from None
@@ -254,14 +229,7 @@ def lifted(array: Array, context: Any) -> Array:
 
 
 def waves(size: int, context: Any) -> Array:
-    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform.
-
-    Examples
-    --------
-    >>> import mpmath
-    >>> [int(entry.real) for entry in waves(2, mpmath.mp).flat]
-    [1, 1, 1, -1]
-    """
+    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform."""
     roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
     table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
     return np.array(table, dtype=object)

@@ -34,13 +34,7 @@ workbits: Any = ctx.workprec
 def in_bits(
     bits: int,
 ) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
-    """Let a function compute alone, with so many bits.
-
-    Examples
-    --------
-    >>> in_bits(20)(present_bits)()
-    20
-    """
+    """Let a function compute alone, with so many bits."""
 
     def decorated(function: Callable[Given, Result]) -> Callable[Given, Result]:
         @wraps(function)
@@ -62,12 +56,6 @@ def to_arb(value: Any) -> Any:
     """Return a ball that contains an exact number, or all of a set of numbers.
 
     It has the current precision; a ball stays what it is.
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> to_arb(Fraction(1, 4))
-    0.250000000000000
     """
     if isinstance(value, arb):
         return value
@@ -91,28 +79,13 @@ def gram_of_sets(left: Array, right: Array, count: int) -> Array:
     """Return leftᵀ·right / count for entries that may be sets, as intervals.
 
     Every product of members is in the result, which is wider than their set.
-
-    Examples
-    --------
-    >>> from symflow.algebra.numbers import interval
-    >>> row = np.array([[interval(1, 2)]], dtype=object)
-    >>> ends = gram_of_sets(row, row, 2)[0, 0]
-    >>> round(float(ends.low), 6), round(float(ends.high), 6)
-    (0.25, 2.0)
     """
     product = to_arb_array(left).T @ to_arb_array(right)
     return map_entries(exact_entry, np.asarray(product / count))
 
 
 def midpoint(ball: Any, context: Any) -> Any:
-    """Return the middle of a ball as an `mpf` of an mpmath context.
-
-    Examples
-    --------
-    >>> from mpmath import MPContext
-    >>> midpoint(arb(3, 0.1) / 4, MPContext())
-    mpf('0.75')
-    """
+    """Return the middle of a ball as an `mpf` of an mpmath context."""
     mantissa, exponent = ball.mid().man_exp()
     return context.ldexp(context.mpf(int(mantissa)), int(exponent))
 
@@ -143,13 +116,7 @@ def root(square: Any) -> Any:
 
 @in_bits(FINE_BITS)
 def upward(bound: Any) -> float:
-    """Return a float that is not below the upper end of a ball; of NaN, infinity.
-
-    Examples
-    --------
-    >>> upward(arb("nan"))
-    inf
-    """
+    """Return a float that is not below the upper end of a ball; of NaN, infinity."""
     if bound.is_nan():
         return inf
     value = float(bound.upper())

@@ -59,14 +59,6 @@ def pull_back(
     The `force` has the shape of `node`, and is ``Number(1)`` for the gradient of a
     scalar.  The adjoint is None where the node does not depend on the symbol.  Raises
     NotDifferentiable if a function has no derivative in closed form.
-
-    Examples
-    --------
-    >>> from symflow.algebra import to_sympy
-    >>> A, B = (sympy.MatrixSymbol(name, 2, 2) for name in "AB")
-    >>> node = inner_product(Leaf(A), product(Leaf(B), Leaf(A)))
-    >>> to_sympy(pull_back(node, Number(sympy.S.One), [B])[0])
-    A*A.T
     """
     collected: dict[Node, list[Node]] = {node: [force]}
     below = list(postorder(node))
@@ -156,12 +148,6 @@ def push_forward(
 
     The node is polynomial in its symbols, up to elementwise functions; None where
     nothing below it moves.
-
-    Examples
-    --------
-    >>> A, B = (sympy.MatrixSymbol(name, 2, 2) for name in "AB")
-    >>> to_sympy(push_forward(product(Leaf(A), Leaf(A)), {A: Leaf(B)}))
-    A*B + B*A
     """
     return fold(node, lambda current, *moved: _moved(current, moved, velocities))
 

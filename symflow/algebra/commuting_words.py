@@ -36,10 +36,7 @@ from symflow.algebra.nodes import (
     symbols_of,
     transpose,
 )
-from symflow.algebra.symbols import (
-    CirculantMatrixSymbol,
-    DiagonalMatrixSymbol,
-)
+from symflow.algebra.symbols import CirculantMatrixSymbol, DiagonalMatrixSymbol
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
 
@@ -173,13 +170,7 @@ def _kind(node: Node) -> str:
 
 
 def is_family(node: Node, family: type[sympy.MatrixSymbol]) -> bool:
-    """Say whether a node is a symbol of a family of matrices.
-
-    Examples
-    --------
-    >>> is_family(Leaf(DiagonalMatrixSymbol("S", 2, 2)), DiagonalMatrixSymbol)
-    True
-    """
+    """Say whether a node is a symbol of a family of matrices."""
     return isinstance(node, Leaf) and isinstance(node.symbol, family)
 
 

@@ -36,12 +36,6 @@ class Marked(str):
     """A text for a terminal that has mathematics where Markdown is shown.
 
     The `markdown` is the text for a notebook, escaped where that is needed.
-
-    Examples
-    --------
-    >>> note = Marked("falls as e^(−2t)", "falls as $e^{-2t}$")
-    >>> print(note, escaped(note), sep=" | ")
-    falls as e^(−2t) | falls as $e^{-2t}$
     """
 
     markdown: str
@@ -57,11 +51,6 @@ def marked(value: Any) -> str:
     r"""Return one line on a value, as `Marked` where it has mathematics.
 
     That is a formula, or what has a `_line` of its own; else its `str` is taken.
-
-    Examples
-    --------
-    >>> marked(sympy.Symbol("lambda")).markdown
-    '$\\displaystyle \\lambda$'
     """
     if isinstance(value, sympy.Basic):
         text, typeset = inline(value), latex(value)
@@ -78,13 +67,6 @@ class Listed(tuple[T, ...]):
     """Steps, laws, conditions or equations in a row, shown numbered, one a line.
 
     It is a tuple, and equals a list of the same things as well.
-
-    Examples
-    --------
-    >>> x, y = sympy.symbols("x y")
-    >>> Listed([sympy.Eq(x, 1), sympy.Eq(y, x**2)])
-      1. x = 1
-      2. y = x**2
     """
 
     def __eq__(self, other: object) -> bool:
@@ -103,40 +85,17 @@ class Listed(tuple[T, ...]):
 
 @dataclass(frozen=True)
 class Sheet:
-    """What an object says of itself.
+    """What an object says of itself."""
 
-    Parameters
-    ----------
-    title : str
-        One line.
-    formulas : tuple of sympy.Basic
-        What is asserted or derived, as mathematics.
-    rows : tuple of tuple of str
-        A table.
-    header : tuple of str
-        Names of its columns; without them the first column names the rows.
-    notes : tuple of str
-        Sentences below it.
-    whole : str
-        Where the full text is, of what is too long to be shown.
-    most : int
-        Rows that are shown; the rest is counted.
-
-    Examples
-    --------
-    >>> print(Sheet("Trajectory", rows=(("t", "3 times"), ("error", "1e-9"))).text())
-    Trajectory
-      t      3 times
-      error  1e-9
-    """
-
-    title: str
+    title: str  #: One line.
+    #: What is asserted or derived, as mathematics.
     formulas: tuple[sympy.Basic, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()  #: A table.
+    #: Names of its columns; without them the first column names the rows.
     header: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    whole: str = ""
-    most: int = MOST_ROWS
+    notes: tuple[str, ...] = ()  #: Sentences below it.
+    whole: str = ""  #: Where the full text is, of what is too long to be shown.
+    most: int = MOST_ROWS  #: Rows that are shown; the rest is counted.
 
     def text(self) -> str:
         """Return the sheet for a terminal."""
@@ -205,13 +164,7 @@ class Displayed(ABC):
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with columns below each other, two spaces in.
-
-    Examples
-    --------
-    >>> aligned([("a", "1"), ("long", "2")])
-    ['  a     1', '  long  2']
-    """
+    """Return rows as lines with columns below each other, two spaces in."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
@@ -220,13 +173,6 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     r"""Return a table in Markdown; its text is escaped.
 
     The `header` is empty for a table without.
-
-    Examples
-    --------
-    >>> print(markdown_table(["name", "size"], [["max|W|", "2"]]))
-    | name | size |
-    | :--- | :--- |
-    | max\|W\| | 2 |
     """
     body = [[_BARE_BAR.sub(r"\\vert ", escaped(cell)) for cell in row] for row in rows]
     columns = max(map(len, [header, *body]))
@@ -235,13 +181,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def escaped(text: Any) -> str:
-    r"""Return text that Markdown shows as it is, or the Markdown of what is `Marked`.
-
-    Examples
-    --------
-    >>> print(escaped("w_1*w_2"))
-    w\_1\*w\_2
-    """
+    r"""Return text as Markdown shows it, or the Markdown of what is `Marked`."""
     if isinstance(text, Marked):
         return text.markdown
     return _SPECIAL.sub(r"\\\1", str(text))

@@ -43,13 +43,6 @@ def eigensystem(matrix: Array, context: Any) -> tuple[Array, Array]:
 
     Both are of `mpf` numbers.  The values rise, shape (n,), with errors relative to the
     largest one; the vectors are the columns, shape (n, n).
-
-    Examples
-    --------
-    >>> import mpmath
-    >>> ones = np.full((4, 4), mpmath.mpf(1))
-    >>> [round(float(value), 9) + 0.0 for value in eigensystem(ones, mpmath.mp)[0]]
-    [0.0, 0.0, 0.0, 4.0]
     """
     scale = _scale(matrix)
     if len(matrix) >= SMALL and scale is not None:

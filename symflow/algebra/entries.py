@@ -14,13 +14,7 @@ from symflow.algebra.symbols import entry_symbol
 
 
 def explicit(symbol: sympy.MatrixSymbol) -> sympy.ImmutableDenseMatrix:
-    """Return the matrix of the scalar symbols of a matrix symbol of integer shape.
-
-    Examples
-    --------
-    >>> explicit(sympy.MatrixSymbol("A", 1, 2))
-    Matrix([[A_0_0, A_0_1]])
-    """
+    """Return the matrix of the scalar symbols of a matrix symbol of integer shape."""
     rows, columns = (int(size) for size in symbol.shape)
     return sympy.ImmutableDenseMatrix(
         rows, columns, lambda i, j: entry_symbol(symbol, int(i), int(j))
@@ -43,12 +37,6 @@ def entrywise(expression: Any, leaf: Callable[[Any], Any] = explicit) -> Any:
     substitution and multiplication, kept apart from the derivation engine so that it
     can check it.  The expression is built from symbols, sums, products, transposes and
     traces, and the answer is not expanded.
-
-    Examples
-    --------
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> entrywise(sympy.Trace(A.T * A))
-    A_0_0**2 + A_0_1**2 + A_1_0**2 + A_1_1**2
     """
     if isinstance(expression, sympy.MatrixSymbol):
         return leaf(expression)

@@ -35,39 +35,20 @@ from symflow.algebra.embeddings import (
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transpose
 from symflow.algebra.tensors import Constant
-from symflow.errors import NotDifferentiable
+from symflow.errors import NotDifferentiable, shown
 
 #: Terms up to which a sum of another form is written out.
 MOST_SUMMANDS = 400
 
 
 def from_sympy(expression: Any) -> Node:
-    """Return a SymPy scalar or matrix expression as a node.
+    """Return a SymPy scalar or matrix expression as a node, a scalar one for a scalar.
 
-    Parameters
-    ----------
-    expression : sympy.Expr or sympy.MatrixExpr
-        Matrix symbols, explicit matrices of numbers, sums, products, transposes,
-        integer powers, inverses, Hadamard products, elementwise functions, identities
-        and diagonal matrices; traces, determinants, entries, sums of entries over all
-        values of one or two indices, and sums, products, powers and functions of these.
-
-    Returns
-    -------
-    Node
-        A scalar node for a scalar expression.
-
-    Raises
-    ------
-    NotDifferentiable
-        If something else occurs, with its name.
-
-    Examples
-    --------
-    >>> from symflow.algebra import to_sympy
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> to_sympy(from_sympy(sympy.exp(sympy.Trace(A)) * A))
-    exp(Trace(A))*A
+    It may have matrix symbols, explicit matrices of numbers, sums, products,
+    transposes, integer powers, inverses, Hadamard products, elementwise functions,
+    identities and diagonal matrices; traces, determinants, entries, sums of entries
+    over all values of one or two indices, and sums, products, powers and functions of
+    these. Anything else is `NotDifferentiable`, by its name.
     """
     if getattr(expression, "is_Matrix", False) or isinstance(
         expression, sympy.MatrixBase
@@ -75,10 +56,10 @@ def from_sympy(expression: Any) -> Node:
         return _matrix(expression)
     try:
         scalar = sympy.sympify(expression, strict=True)
-    except (sympy.SympifyError, TypeError):
+    except (ValueError, TypeError):  # SymPy's own is a ValueError
         scalar = None
     if not isinstance(scalar, sympy.Expr):
-        msg = f"gradient: needs a SymPy expression; got {expression!r}"
+        msg = f"gradient: needs a SymPy expression; got {shown(expression)}"
         raise NotDifferentiable(msg)
     return _scalar(scalar)
 

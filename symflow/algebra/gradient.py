@@ -17,7 +17,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Node, trace
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.threads import evaluated
-from symflow.errors import FLAG, NotDifferentiable, ShapeMismatch, expect
+from symflow.errors import FLAG, NotDifferentiable, ShapeMismatch, expect, shown
 
 #: Digits at which the check compares, those that have to agree, and how small, in
 #: digits, the step of its difference quotients is, which leaves twice as many right.
@@ -62,7 +62,7 @@ def gradient(expr: Any, W: sympy.MatrixSymbol, *, check: bool = True) -> Any:
     (2/(Trace(W.T*X.T*X*W) + 1))*X.T*X*W
     """
     if not isinstance(W, sympy.MatrixSymbol):
-        msg = f"gradient(expr, W): W has to be a matrix symbol; got {W!r}"
+        msg = f"gradient(expr, W): W has to be a matrix symbol; got {shown(W)}"
         raise NotDifferentiable(msg)
     node = scalar_node(expr)
     (derivative,) = pull_back(node, Number(sympy.S.One), [W])

@@ -13,14 +13,9 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class Interval:
-    """Every real number from `low` to `high`; made by `interval`.
+    """Every real number from `low` to `high`; made by `interval`."""
 
-    Parameters
-    ----------
-    low, high : Fraction
-        Its ends, low < high.
-    """
-
+    #: `low`, `high`: its ends, low < high.
     low: Fraction
     high: Fraction
 

@@ -169,11 +169,6 @@ def mathml(expression: sympy.Basic, *, block: bool = True) -> str:
     """Return an expression as a MathML element for HTML5.
 
     `block` gives it a line of its own.
-
-    Examples
-    --------
-    >>> mathml(sympy.Symbol("x"), block=False)
-    '<math xmlns="http://www.w3.org/1998/Math/MathML"><mi>x</mi></math>'
     """
     body = _Printer().doprint(expression)
     text = _ENTITY.sub(lambda match: unescape(match.group()), body).translate(_PLAIN)

@@ -13,12 +13,6 @@ class ElementwiseExpr(ElementwiseApplyFunction):  # type: ignore[misc]
     """SymPy's elementwise function, also of a 1×1 matrix.
 
     SymPy applies the function to a 1×1 matrix expression as if it were a scalar.
-
-    Examples
-    --------
-    >>> z, A = sympy.Symbol("z"), sympy.MatrixSymbol("A", 1, 1)
-    >>> ElementwiseExpr(sympy.Lambda(z, 1 + z), A).shape
-    (1, 1)
     """
 
     def __new__(cls, function: sympy.Lambda, expr: Any) -> ElementwiseExpr:
@@ -68,16 +62,7 @@ class MatrixMap(MatrixExpr):  # type: ignore[misc]
 
 
 class CirculantExpr(MatrixMap):
-    """The d×d matrix whose first row is w, and every row the one above, shifted.
-
-    Examples
-    --------
-    >>> CirculantExpr.of(sympy.Matrix([1, 2]), 3)
-    Matrix([
-    [1, 2, 0],
-    [0, 1, 2],
-    [2, 0, 1]])
-    """
+    """The d×d matrix whose first row is w, and every row the one above, shifted."""
 
     name = "circ"
 
@@ -99,13 +84,7 @@ class CirculantExpr(MatrixMap):
 
 
 class CirculantSumsExpr(MatrixMap):
-    """The sums over the first k cyclic diagonals, as a column.
-
-    Examples
-    --------
-    >>> CirculantSumsExpr.of(sympy.Matrix([[1, 2], [3, 4]]), 2).T
-    Matrix([[5, 5]])
-    """
+    """The sums over the first k cyclic diagonals, as a column."""
 
     name = "sums"
 
@@ -125,13 +104,7 @@ class CirculantSumsExpr(MatrixMap):
 
 
 class PaddedExpr(MatrixMap):
-    """A column with zeros below, up to a size.
-
-    Examples
-    --------
-    >>> PaddedExpr.of(sympy.Matrix([1, 2]), 3).T
-    Matrix([[1, 2, 0]])
-    """
+    """A column with zeros below, up to a size."""
 
     name = "pad"
 
@@ -146,13 +119,7 @@ class PaddedExpr(MatrixMap):
 
 
 class FlattenedExpr(MatrixMap):
-    """The entries of a matrix as a column, row by row.
-
-    Examples
-    --------
-    >>> FlattenedExpr.of(sympy.Matrix([[1, 2], [3, 4]]), 4).T
-    Matrix([[1, 2, 3, 4]])
-    """
+    """The entries of a matrix as a column, row by row."""
 
     name = "vec"
 
@@ -170,15 +137,7 @@ class FlattenedExpr(MatrixMap):
 
 
 class FoldedExpr(MatrixMap):
-    """The matrix with so many rows whose entries, row by row, are a column.
-
-    Examples
-    --------
-    >>> FoldedExpr.of(sympy.Matrix([1, 2, 3, 4]), 2)
-    Matrix([
-    [1, 2],
-    [3, 4]])
-    """
+    """The matrix with so many rows whose entries, row by row, are a column."""
 
     name = "mat"
 
@@ -192,13 +151,7 @@ class FoldedExpr(MatrixMap):
 
 
 class CroppedExpr(MatrixMap):
-    """The first entries of a column.
-
-    Examples
-    --------
-    >>> CroppedExpr.of(sympy.Matrix([1, 2, 3]), 2).T
-    Matrix([[1, 2]])
-    """
+    """The first entries of a column."""
 
     name = "crop"
 

@@ -325,14 +325,7 @@ def trace(body: Node) -> Node:
 
 
 def postorder(*nodes: Node) -> Iterator[Node]:
-    """Yield every node below `nodes` once, operands first.
-
-    Examples
-    --------
-    >>> A = Leaf(sympy.MatrixSymbol("A", 2, 2))
-    >>> [type(node).__name__ for node in postorder(product(A, transpose(A)))]
-    ['Leaf', 'Transposed', 'Product']
-    """
+    """Yield every node below `nodes` once, operands first."""
     seen: set[Node] = set()
     stack = [(node, False) for node in reversed(nodes)]
     while stack:
@@ -350,12 +343,6 @@ def fold(node: Node, combine: Callable[..., Result]) -> Result:
 
     Each distinct node is visited once, however often it is used, and no recursion
     limits the depth.
-
-    Examples
-    --------
-    >>> A = Leaf(sympy.MatrixSymbol("A", 2, 2))
-    >>> fold(product(A, A), lambda node, *below: 1 + sum(below))
-    3
     """
     results: dict[Node, Result] = {}
     for current in postorder(node):
@@ -384,14 +371,7 @@ def symbols_of(*nodes: Node) -> tuple[sympy.MatrixSymbol, ...]:
 
 
 def substitute(node: Node, meaning: Mapping[sympy.MatrixSymbol, Node]) -> Node:
-    """Replace matrix symbols in a node by other nodes.
-
-    Examples
-    --------
-    >>> A, B = (Leaf(sympy.MatrixSymbol(name, 2, 2)) for name in "AB")
-    >>> substitute(transpose(A), {A.symbol: B}) == transpose(B)
-    True
-    """
+    """Replace matrix symbols in a node by other nodes."""
 
     def replaced(current: Node, *children: Node) -> Node:
         if isinstance(current, Leaf):

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import isfinite, ldexp
 from numbers import Integral, Rational
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
-from mpmath.libmp import from_rational, mpf_pos
+from mpmath.ctx_mp_python import _mpf
+from mpmath.libmp import from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
-from symflow.algebra.reading import read_expression
+from symflow.algebra.reading import LARGEST_BITS, read_expression
+from symflow.algebra.symbols import parameter
 from symflow.algebra.threads import evaluated
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: Numbers of 53 bits and any exponent; `mpmath.mp` has the bits that somebody set.
 WIDE = mpmath.MPContext()
@@ -43,6 +46,9 @@ LARGEST_SHIFT = 1 << 26
 #: Decimal digits that may be asked for.
 MOST_DIGITS = 1_000_000
 
+#: Below two to this, and above its inverse, floats have all of their bits.
+NORMAL_EXPONENT = 1000
+
 #: Numbers below two to this are rounded to zero by float64.
 SMALLEST_EXPONENT = -1100
 
@@ -53,11 +59,6 @@ def exact(value: Any) -> sympy.Expr:
     A binary float stands for the rational number that it is; a string is read as
     arithmetic (``"1/3"``, ``"sqrt(2)"``, ``"0.1"`` for 1/10), and nothing in it is run.
     Raises InvalidArgument if the value is not a finite real number.
-
-    Examples
-    --------
-    >>> exact(0.5), exact("0.1"), exact(Fraction(1, 3))
-    (1/2, 1/10, 1/3)
     """
     ratio = _ratio(value)
     if ratio is not None:
@@ -68,11 +69,11 @@ def exact(value: Any) -> sympy.Expr:
         msg = f"exact(value): needs a real number; {problem}"
         raise InvalidArgument(msg) from None
     if not isinstance(number, sympy.Expr) or not number.is_number:
-        msg = f"exact(value): needs a real number; got {value!r}"
+        msg = f"exact(value): needs a real number; got {shown(value)}"
         raise InvalidArgument(msg)
     unreal = number.is_extended_real is False or number.is_finite is False
     if unreal or number.has(sympy.nan):
-        msg = f"exact(value): needs a finite real number; got {value!r}"
+        msg = f"exact(value): needs a finite real number; got {shown(value)}"
         raise InvalidArgument(msg)
     return number
 
@@ -112,14 +113,7 @@ def interval(low: Any, high: Any) -> Any:
 
 
 def as_set(value: Any) -> Interval | None:
-    """Return an interval or a ball of positive radius as an interval; else None.
-
-    Examples
-    --------
-    >>> from flint import arb
-    >>> as_set(interval(0, 1)), as_set(arb(1)), as_set(1)
-    (interval(0, 1), None, None)
-    """
+    """Return an interval or a ball of positive radius as an interval; else None."""
     if isinstance(value, Interval) or not is_ball(value):
         return value if isinstance(value, Interval) else None
     if not value.is_finite() or value.rad() == 0:
@@ -129,13 +123,7 @@ def as_set(value: Any) -> Interval | None:
 
 
 def exact_entry(value: Any) -> Any:
-    """Return `value` as a SymPy number without rounding it, or as the set that it is.
-
-    Raises
-    ------
-    InvalidArgument
-        If the value is neither a finite real number nor a set of such.
-    """
+    """Return a number as SymPy has it, unrounded, or the set that it is."""
     known = as_set(value)
     return exact(value) if known is None else known
 
@@ -145,21 +133,38 @@ def formula(value: Any, call: str) -> sympy.Expr:
 
     A float is read as the decimal that it prints; an error names `call`.  Raises
     InvalidArgument if it is something else.
-
-    Examples
-    --------
-    >>> formula(0.5, "f(rate=…)"), formula(sympy.Symbol("t") + 1, "f(rate=…)")
-    (1/2, t + 1)
     """
     if isinstance(value, sympy.Expr):
         return value
     try:
         if not isinstance(value, str):
-            return exact(repr(value) if isinstance(value, float) else value)
+            return coefficient(value, call)
     except InvalidArgument:
         pass
-    msg = f"{call}: needs a SymPy expression or a number; got {value!r}"
+    msg = f"{call}: needs a SymPy expression or a number; got {shown(value)}"
     raise InvalidArgument(msg)
+
+
+def coefficient(value: Any, call: str, **assumptions: bool) -> sympy.Expr:
+    """Return a number of a formula, or the symbol that a name stands for.
+
+    A float is read as the decimal that it prints.  The `assumptions` are those of a
+    symbol that is made here; an error names `call`.  Raises InvalidArgument if it is
+    neither, or has more digits than can be written out.
+
+    Examples
+    --------
+    >>> coefficient(0.1, "f(l2=…)"), coefficient("tau", "f(l2=…)")
+    (1/10, tau)
+    """
+    if name := parameter(value, call, **assumptions):
+        return name
+    number = exact(repr(value) if isinstance(value, float) else value)
+    parts = (abs(n) for x in number.atoms(sympy.Rational) for n in (x.p, x.q))
+    if max(parts, default=0).bit_length() > LARGEST_BITS:
+        msg = f"{call}: takes numbers of up to {LARGEST_BITS} bits; got {shown(value)}"
+        raise InvalidArgument(msg)
+    return number
 
 
 def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
@@ -167,11 +172,6 @@ def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
 
     Truth values and spans of time, integers to Python or NumPy, are none; an error
     names `call`.  Raises InvalidArgument if it is something else.
-
-    Examples
-    --------
-    >>> whole(3, "f(n=…)")
-    3
     """
     ratio = _ratio(value) if isinstance(value, Integral | sympy.Integer) else None
     if ratio is not None and least <= ratio[0] <= most:
@@ -180,48 +180,20 @@ def whole(value: Any, call: str, least: int = 1, most: int = 10**9) -> int:
     raise InvalidArgument(msg)
 
 
-def shown(value: Any) -> str:
-    """Return the repr of anything, cut short; integers may have too many digits."""
-    try:
-        text = repr(value)
-    except ValueError:
-        text = f"an integer of {int(value).bit_length()} bits"
-    return text if len(text) <= 200 else f"{text[:200]}…"
-
-
 def is_exact(value: Any) -> bool:
-    """Say whether `value` is meant exactly: anything but a binary or SymPy float.
-
-    Examples
-    --------
-    >>> is_exact(Fraction(1, 3)), is_exact(0.5), is_exact(sympy.sqrt(2))
-    (True, False, True)
-    """
+    """Say whether `value` is meant exactly: anything but a binary or SymPy float."""
     if isinstance(value, sympy.Expr):
         return not value.has(sympy.Float)
     return isinstance(value, (Integral, Rational, Interval)) or is_ball(value)
 
 
 def is_ball(value: Any) -> bool:
-    """Say whether `value` is a ball (``flint.arb``), which may stand for many numbers.
-
-    Examples
-    --------
-    >>> from flint import arb
-    >>> is_ball(arb(1)), is_ball(1.0)
-    (True, False)
-    """
+    """Say whether `value` is a ball, `flint.arb`, which may stand for many numbers."""
     return hasattr(value, "man_exp") and hasattr(value, "rad")
 
 
 def exceeds_float(value: Any) -> bool:
-    """Say whether a binary number has more digits, or another range, than a float.
-
-    Examples
-    --------
-    >>> exceeds_float(sympy.Float("0.1", 30)), exceeds_float(0.1)
-    (True, False)
-    """
+    """Say whether a binary number has more digits, or another range, than a float."""
     if type(value) is float or is_exact(value):
         return False
     ratio = as_fraction(value)
@@ -236,14 +208,13 @@ def to_float(value: Any) -> float:
 
     Raises InvalidArgument if the value is not a finite real number, or beyond the range
     of floats.
-
-    Examples
-    --------
-    >>> to_float(sympy.Rational(1, 3))
-    0.3333333333333333
     """
     if _vanishes(value):
         return 0.0
+    binary = _binary(value)
+    if binary is not None and abs(binary[2] + binary[3]) < NORMAL_EXPONENT:
+        sign, mantissa, exponent, _ = mpf_pos(binary, 53, "n")
+        return ldexp(-mantissa if sign else mantissa, exponent)
     ratio = _ratio(value)
     if ratio is None:
         ratio = _dyadic(_evaluate(value, 53 + GUARD_BITS))
@@ -263,16 +234,10 @@ def _vanishes(value: Any) -> bool:
 
 
 def to_mpf(value: Any, context: Any) -> Any:
-    """Return `value` as an `mpf` of the mpmath `context`, rounded once.
-
-    Examples
-    --------
-    >>> from mpmath import MPContext
-    >>> context = MPContext()
-    >>> context.dps = 30
-    >>> context.nstr(to_mpf(Fraction(1, 3), context), 25)
-    '0.3333333333333333333333333'
-    """
+    """Return `value` as an `mpf` of the mpmath `context`, rounded once."""
+    binary = _binary(value)
+    if binary is not None:
+        return context.make_mpf(mpf_pos(binary, context.prec, "n"))
     ratio = _ratio(value)
     if ratio is not None:
         return context.make_mpf(from_rational(*ratio, context.prec, "n"))
@@ -281,13 +246,7 @@ def to_mpf(value: Any, context: Any) -> Any:
 
 
 def to_fixed(value: Any, bits: int) -> int:
-    """Return round(value·2^bits), the fixed-point form of `value`.
-
-    Examples
-    --------
-    >>> to_fixed(Fraction(1, 3), 10)
-    341
-    """
+    """Return round(value·2^bits), the fixed-point form of `value`."""
     ratio = _ratio(value)
     if ratio is None:
         _, _, exponent, length = _evaluate(value, GUARD_BITS)
@@ -301,15 +260,22 @@ def to_fixed(value: Any, bits: int) -> int:
 
 
 def as_fraction(value: Any) -> Fraction | None:
-    """Return `value` as a `Fraction`, or None where it is irrational.
-
-    Examples
-    --------
-    >>> as_fraction(0.75), as_fraction(sympy.sqrt(2))
-    (Fraction(3, 4), None)
-    """
+    """Return `value` as a `Fraction`, or None where it is irrational."""
     ratio = _ratio(value)
     return None if ratio is None else Fraction(*ratio)
+
+
+def _binary(value: Any) -> tuple[int, int, int, int] | None:
+    """Return mpmath's raw form of a number that most arrays hold, None for others.
+
+    These are finite floats and `mpf`: no ratio is needed to round them once more.
+    """
+    if isinstance(value, float) and isfinite(value):
+        return tuple(from_float(value))
+    if isinstance(value, _mpf):
+        raw = value._mpf_
+        return raw if raw[1] and abs(raw[2]) <= LARGEST_SHIFT else None
+    return None
 
 
 def _ratio(value: Any) -> tuple[int, int] | None:
@@ -335,7 +301,7 @@ def _ratio(value: Any) -> tuple[int, int] | None:
                 raise OverflowError
             numerator, denominator = value.as_integer_ratio()
         except (ValueError, OverflowError):
-            msg = f"a finite number is needed; got {value!r}"
+            msg = f"a finite number is needed; got {shown(value)}"
             raise InvalidArgument(msg) from None
         return int(numerator), int(denominator)
     return None

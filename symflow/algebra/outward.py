@@ -19,13 +19,7 @@ SHOWN = 6
 
 @in_bits(FINE_BITS)
 def at_least(ball: Any) -> float:
-    """Return the largest float that is certainly not above the number in a ball.
-
-    Examples
-    --------
-    >>> at_least(arb(1) / 3) < 1 / 3, at_least(arb(2)), at_least(arb("nan"))
-    (True, 2.0, -inf)
-    """
+    """Return the largest float that is certainly not above the number in a ball."""
     if ball.is_nan():
         return -inf
     end = ball.lower()
@@ -42,35 +36,17 @@ def at_most(ball: Any) -> float:
 
 
 def float_down(value: Any) -> sympy.Float:
-    """Return six digits that are not above a number, neither printed nor in binary.
-
-    Examples
-    --------
-    >>> float_down(2 / 3), float_down(0.5)
-    (0.666666, 0.500000)
-    """
+    """Return six digits that are not above a number, neither printed nor in binary."""
     return _shown(value, ROUND_FLOOR)
 
 
 def float_up(value: Any) -> sympy.Float:
-    """Return six digits that are not below a number, neither printed nor in binary.
-
-    Examples
-    --------
-    >>> float_up(2 / 3), float_up(0.0)
-    (0.666667, 0.0)
-    """
+    """Return six digits that are not below a number, neither printed nor in binary."""
     return _shown(value, ROUND_CEILING)
 
 
 def said_down(value: Any) -> str:
-    """Return six digits that are not above a float, as a text.
-
-    Examples
-    --------
-    >>> said_down(2 / 3), said_down(0.0)
-    ('0.666666', '0')
-    """
+    """Return six digits that are not above a float, as a text."""
     return f"{float(float_down(value)):.{SHOWN}g}"
 
 

@@ -25,13 +25,7 @@ _INDEX = re.compile(
 
 
 def page_style() -> str:
-    """Return the style sheet of a page, for light and dark screens.
-
-    Examples
-    --------
-    >>> page_style().count("prefers-color-scheme: dark")
-    1
-    """
+    """Return the style sheet of a page, for light and dark screens."""
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
 
 

@@ -21,23 +21,16 @@ MOST_ENTRIES = 10_000
 
 @dataclass(frozen=True)
 class Rank:
-    """The rank of a matrix, and how it was found.
+    """The rank of a matrix, and how it was found."""
 
-    Parameters
-    ----------
-    value : int
-        The rank.
-    kept, dropped : float
-        The smallest singular value that counts and the largest that does not, of the
-        matrix with rows and columns scaled to similar size; 0 where there is none.
-    exact : bool
-        Whether it is the rank of the numbers as they were given.  Otherwise the matrix
-        has this rank up to rounding.
-    """
-
-    value: int
+    value: int  #: The rank.
+    #: `kept`, `dropped`: the smallest singular value that counts and the largest that
+    #: does not, of the matrix with rows and columns scaled to similar size; 0 where
+    #: there is none.
     kept: float
     dropped: float
+    #: Whether it is the rank of the numbers as they were given.  Otherwise the matrix
+    #: has this rank up to rounding.
     exact: bool
 
     @property
@@ -59,16 +52,6 @@ def decide_rank(matrix: Array) -> Rank:
 
     It is exact for rational numbers, and for floats where the binary fractions that
     they are have the rank that float64 sees.
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> tiny = np.array([[1, Fraction(1, 10**9)], [1, -Fraction(1, 10**9)]], object)
-    >>> decide_rank(tiny).value, decide_rank(np.diag([1.0, 1e-30])).value
-    (2, 2)
-    >>> rounded = decide_rank(np.array([[0.1, 0.2, 0.3], [0.3, 0.6, 0.9]]))
-    >>> rounded.value, rounded.exact, rounded.is_clear
-    (1, False, True)
     """
     large = matrix.dtype != object and matrix.size > MOST_ENTRIES
     rational = None if large else to_flint(matrix)

@@ -24,11 +24,6 @@ def to_flint(array: Array) -> fmpq_mat | None:
     """Return a matrix in fractions; None where an entry is irrational.
 
     A float is the fraction that it is.
-
-    Examples
-    --------
-    >>> to_flint(np.array([[0.5, 2.0]]))
-    [1/2, 2]
     """
     ratios = [as_fraction(entry) for entry in array.flat]
     known = [fmpq(q.numerator, q.denominator) for q in ratios if q is not None]
@@ -44,13 +39,7 @@ def from_flint(matrix: fmpq_mat) -> Array:
 
 
 def rational(array: Array) -> Any:
-    """Return the array as a `fmpq_mat`, or None.
-
-    Examples
-    --------
-    >>> rational(np.array([[0.5, 2.0]]))
-    [1/2, 2]
-    """
+    """Return the array as a `fmpq_mat`, or None."""
     rows, columns = array.shape
     if array.size > MOST_ENTRIES:
         return None
@@ -59,25 +48,13 @@ def rational(array: Array) -> Any:
 
 
 def rank_of(array: Array) -> int | None:
-    """Return the rank, or None where an entry is not rational.
-
-    Examples
-    --------
-    >>> rank_of(np.array([[1.0, 0.0], [0.0, 1e-200]]))
-    2
-    """
+    """Return the rank, or None where an entry is not rational."""
     matrix = rational(array)
     return None if matrix is None else int(matrix.rank())
 
 
 def product_of(factors: Iterable[Array]) -> Array | None:
-    """Return the product of the factors as an array of `fmpq`, or None.
-
-    Examples
-    --------
-    >>> product_of([np.array([[0.5]]), np.array([[3.0]])]).tolist()
-    [[3/2]]
-    """
+    """Return the product of the factors as an array of `fmpq`, or None."""
     first, *others = (rational(factor) for factor in factors)
     if first is None or any(other is None for other in others):
         return None

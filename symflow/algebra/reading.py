@@ -23,11 +23,7 @@ from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
 from sympy.matrices.expressions.diagonal import DiagonalOf
 
 from symflow.algebra import functions, matrix_maps
-from symflow.algebra.symbols import (
-    SampleCount,
-    SymmetricMatrixSymbol,
-    checked_name,
-)
+from symflow.algebra.symbols import SampleCount, SymmetricMatrixSymbol, checked_name
 from symflow.algebra.threads import evaluated
 from symflow.errors import InvalidArgument
 
@@ -86,31 +82,9 @@ _TROUBLE = (
 def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
     """Return the SymPy expression that a text stands for, without running it.
 
-    Parameters
-    ----------
-    text : str
-        Arithmetic as people write it, or what `sympy.srepr` writes.
-    symbols : mapping of str to SymPy expression
-        What names in the text stand for; then ``A.T``, ``A @ B`` and ``A[0, 1]`` are
-        read as well.
-
-    Raises
-    ------
-    InvalidArgument
-        If something else occurs, or what is written is too large.
-
-    Examples
-    --------
-    >>> read_expression("2*sqrt(3)/0.1"), read_expression("Pow(Symbol('x'), 2)")
-    (20*sqrt(3), x**2)
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> read_expression("Trace(A.T @ A) - A[0, 1]", {"A": A})
-    -A[0, 1] + Trace(A.T*A)
-    >>> read_expression("9**9**9")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidArgument: '9**9**9' is not arithmetic that can be read: \
-(9)**(387420489) is too large
+    The text is arithmetic as people write it, or what `sympy.srepr` writes. With
+    `symbols`, what names stand for, ``A.T``, ``A @ B`` and ``A[0, 1]`` are read as
+    well; anything else, or what is too large, is refused.
     """
     source = text.strip().replace("^", "**")
     try:
@@ -123,13 +97,7 @@ def read_expression(text: str, symbols: Mapping[str, Any] = _NO_SYMBOLS) -> Any:
 
 
 def power(base: Any, exponent: Any) -> Any:
-    """Return base**exponent, once it is known to be of a size that can be computed.
-
-    Examples
-    --------
-    >>> power(sympy.Integer(2), sympy.Rational(1, 2))
-    sqrt(2)
-    """
+    """Return base**exponent, once it is known to be of a size that can be computed."""
     if isinstance(base, sympy.MatrixExpr):
         return _matrix_power(base, exponent)
     bits = _bits(base)

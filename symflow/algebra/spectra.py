@@ -26,13 +26,7 @@ FLOAT_ERROR = 4e-15
 
 
 def to_rationals(array: Array) -> Array:
-    """Return numbers as `fmpq`; an irrational one as a ball.
-
-    Examples
-    --------
-    >>> to_rationals(np.array([[0.5]]))[0, 0]
-    1/2
-    """
+    """Return numbers as `fmpq`; an irrational one as a ball."""
     return map_entries(_rational, array)
 
 
@@ -42,11 +36,6 @@ def eigenvalues(matrix: Array, error: float = 0.0) -> list[Any]:
     The matrix is symmetric up to rounding, of floats, or of fractions and balls, and
     may be off by `error` in the spectral norm.  The null space of one of fractions
     gives exact zeros.
-
-    Examples
-    --------
-    >>> eigenvalues(to_rationals(np.array([[1.0, 1.0], [1.0, 1.0]])))
-    [2.00000000000000, 0]
     """
     if matrix.dtype != object or len(matrix) > MOST_ROWS:
         floats = np.array([[float(x) for x in row] for row in matrix])
@@ -69,24 +58,12 @@ def eigenvalues(matrix: Array, error: float = 0.0) -> list[Any]:
 
 
 def kth(falling: list[Any], k: int) -> Any:
-    """Return the k-th of some balls, not below zero; 0 where there are fewer.
-
-    Examples
-    --------
-    >>> kth([arb(2), arb(-1)], 2), kth([arb(2)], 3)
-    (0, 0)
-    """
+    """Return the k-th of some balls, not below zero; 0 where there are fewer."""
     return clipped(falling[k - 1]) if k <= len(falling) else arb(0)
 
 
 def root(ball: Any) -> Any:
-    """Return √x of x ≥ 0, also where a ball around it reaches below zero.
-
-    Examples
-    --------
-    >>> root(arb(0, 1)), root(arb(4))
-    ([+/- 1.01], 2.00000000000000)
-    """
+    """Return √x of x ≥ 0, also where a ball around it reaches below zero."""
     if ball > 0 or ball.is_nan():
         return ball.sqrt()
     return arb(0).union(ball.upper().max(arb(0)).sqrt().upper())

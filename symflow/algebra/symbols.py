@@ -40,13 +40,7 @@ class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
 
 
 class DiagonalMatrixSymbol(SymmetricMatrixSymbol):
-    """A matrix symbol that stands for any diagonal matrix.
-
-    Examples
-    --------
-    >>> DiagonalMatrixSymbol("S", 2, 2)[0, 1]
-    0
-    """
+    """A matrix symbol that stands for any diagonal matrix."""
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
         entry = super()._entry(i, j, **kwargs)
@@ -54,14 +48,7 @@ class DiagonalMatrixSymbol(SymmetricMatrixSymbol):
 
 
 class CirculantMatrixSymbol(SymmetricMatrixSymbol):
-    """A matrix symbol that stands for any symmetric circulant matrix.
-
-    Examples
-    --------
-    >>> S = CirculantMatrixSymbol("S", 3, 3)
-    >>> S[1, 2], S[0, 2]
-    (S[0, 1], S[0, 1])
-    """
+    """A matrix symbol that stands for any symmetric circulant matrix."""
 
     def _entry(self, i: Any, j: Any, **kwargs: Any) -> sympy.Expr:
         shift = (sympy.sympify(j) - sympy.sympify(i)) % self.shape[0]
@@ -69,13 +56,7 @@ class CirculantMatrixSymbol(SymmetricMatrixSymbol):
 
 
 class SampleCount(sympy.Symbol):  # type: ignore[misc]
-    """The number of samples; differs from a width of the same name.
-
-    Examples
-    --------
-    >>> SampleCount("n") == sympy.Symbol("n", integer=True, positive=True)
-    False
-    """
+    """The number of samples; differs from a width of the same name."""
 
     def __new__(cls, name: str) -> SampleCount:
         """Return the positive integer symbol of that name."""
@@ -91,11 +72,6 @@ def checked_name(name: Any, call: str) -> str:
 
     That is a Python identifier; those that begin with ``_`` belong to generated code.
     An error names `call`.  Raises InvalidArgument if it is something else.
-
-    Examples
-    --------
-    >>> checked_name("lambda", "SquaredLoss(l2=…)")
-    'lambda'
     """
     fine = isinstance(name, str) and name.isidentifier() and name[0] != "_"
     # Python reads an identifier in this normal form, and would see another name
@@ -114,11 +90,6 @@ def parameter(value: Any, call: str, **assumptions: bool) -> sympy.Symbol | None
     A text counts as a name if it is an identifier.  The `assumptions` are those of a
     symbol that is made here; an error names `call`.  Raises InvalidArgument if the name
     may not stand in generated code.
-
-    Examples
-    --------
-    >>> parameter("tau", "f(friction=…)", nonnegative=True).is_nonnegative
-    True
     """
     if isinstance(value, sympy.Symbol):
         checked_name(value.name, call)
@@ -129,36 +100,18 @@ def parameter(value: Any, call: str, **assumptions: bool) -> sympy.Symbol | None
 
 
 def sample_count(symbols: Sequence[sympy.MatrixSymbol]) -> SampleCount | None:
-    """Return the number of samples in the shapes of data matrices, if there is one.
-
-    Examples
-    --------
-    >>> sample_count([sympy.MatrixSymbol("X", SampleCount("n"), 2)])
-    n
-    """
+    """Return the number of samples in the shapes of data matrices, if there is one."""
     sizes = (size for symbol in symbols for size in symbol.shape)
     return next((size for size in sizes if isinstance(size, SampleCount)), None)
 
 
 def weight(layer: int, rows: Any, columns: Any) -> sympy.MatrixSymbol:
-    """Return the weight symbol of a layer, W1 for the first.
-
-    Examples
-    --------
-    >>> weight(2, 3, 4).shape
-    (3, 4)
-    """
+    """Return the weight symbol of a layer, W1 for the first."""
     return sympy.MatrixSymbol(f"W{layer}", rows, columns)
 
 
 def entry_symbol(symbol: sympy.MatrixSymbol, row: int, column: int) -> sympy.Symbol:
-    """Return the scalar symbol of one entry, named from zero like ``W1_0_2``.
-
-    Examples
-    --------
-    >>> entry_symbol(weight(1, 2, 3), 0, 2)
-    W1_0_2
-    """
+    """Return the scalar symbol of one entry, named from zero like ``W1_0_2``."""
     if isinstance(symbol, SymmetricMatrixSymbol) and row > column:
         row, column = column, row
     return sympy.Symbol(f"{symbol.name}_{row}_{column}", real=True)

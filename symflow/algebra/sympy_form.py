@@ -42,13 +42,6 @@ def to_sympy(node: Node) -> Any:
 
     Products are written flat and transposes reach the symbols, as one writes them on
     paper; sums inside a product stay factored.  The expression is not expanded.
-
-    Examples
-    --------
-    >>> from symflow.algebra import nodes
-    >>> A = nodes.Leaf(sympy.MatrixSymbol("A", 2, 3))
-    >>> to_sympy(nodes.transpose(nodes.product(A, nodes.transpose(A))))
-    A*A.T
     """
     return _scalar(node) if node.is_scalar else _matrix(node, flip=False)
 

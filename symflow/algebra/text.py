@@ -136,11 +136,6 @@ def unicode_name(name: str) -> str:
     and generated files must not depend on that.
 
     A name is a stem with optional digits, and after an underscore an index.
-
-    Examples
-    --------
-    >>> [unicode_name(name) for name in ("W12", "Wdot1", "Sigma_xx", "lambda", "w0")]
-    ['W₁₂', 'Ẇ₁', 'Σ_xx', 'λ', 'w₀']
     """
     head, underscore, index = name.partition("_")
     stem = head.rstrip("0123456789")
@@ -172,11 +167,6 @@ def scientific(value: Any) -> str:
     """Return a size in scientific notation, however small.
 
     The size is a float or an mpf, which may be far below the smallest float.
-
-    Examples
-    --------
-    >>> scientific(0.00123), scientific(WIDE.mpf(10) ** -1000), scientific(0)
-    ('1.2e-3', '1.0e-1000', '0')
     """
     size = to_mpf(value, WIDE)
     text = WIDE.nstr(size, 2, min_fixed=0, max_fixed=0, strip_zeros=False)
@@ -187,12 +177,5 @@ def inline(expression: Any) -> str:
     """Return a SymPy expression as one readable line of Unicode.
 
     That is a matrix expression, an equation, a trace or a scalar.
-
-    Examples
-    --------
-    >>> W1 = sympy.MatrixSymbol("W1", 2, 3)
-    >>> W2 = sympy.MatrixSymbol("W2", 2, 2)
-    >>> inline(W2.T * W2 - W1 * W1.T)
-    'W₂ᵀW₂ − W₁W₁ᵀ'
     """
     return unicodedata.normalize("NFC", _InlinePrinter().doprint(expression))

@@ -34,16 +34,6 @@ class cached_property(functools.cached_property[Found]):
 
     That of Python 3.11 holds one lock for all instances while it computes: two threads
     whose properties read one another, or take turns, wait for ever.
-
-    Examples
-    --------
-    >>> class Circle:
-    ...     radius = 1.5
-    ...     @cached_property
-    ...     def diameter(self):
-    ...         return 2 * self.radius
-    >>> Circle().diameter
-    3.0
     """
 
     if not TYPE_CHECKING:  # that of the base class says what type comes out
@@ -62,11 +52,6 @@ def evaluated(value: Any, digits: int, **options: Any) -> Any:
     """Return a number or formula in decimal digits, as `sympy.N` does.
 
     The `options` are those of `sympy.N`.
-
-    Examples
-    --------
-    >>> evaluated(sympy.tanh(1), 5)
-    0.76159
     """
     with ALONE:
         before = mpmath.mp.prec

@@ -30,15 +30,7 @@ from symflow.algebra.elementwise import (
 )
 from symflow.algebra.embeddings import LinearMap
 from symflow.algebra.functions import Z
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    Product,
-    Scaled,
-    Sum,
-    Traced,
-    Transposed,
-)
+from symflow.algebra.nodes import Leaf, Node, Product, Scaled, Sum, Traced, Transposed
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.products import matmul
 from symflow.algebra.tensors import Constant, Contraction, Kronecker
@@ -61,13 +53,6 @@ class Values:
     The `leaves` are the arrays of all matrix symbols that occur.  A `number` function,
     from an exact number to one of the arithmetic, keeps constants from becoming
     floats; for balls it is known.
-
-    Examples
-    --------
-    >>> A = sympy.MatrixSymbol("A", 1, 2)
-    >>> gram = Product(Leaf(A), Transposed(Leaf(A)))
-    >>> Values({A: np.array([[3, 4]])}).of(gram).item()
-    25
     """
 
     def __init__(
@@ -203,24 +188,8 @@ class Values:
 def scalar_value(expression: sympy.Expr, known: Any, number: Any) -> Any:
     """Return the value of sums, products, powers and exponentials in any arithmetic.
 
-    Parameters
-    ----------
-    expression : sympy.Expr
-        Of rational numbers and symbols.
-    known : mapping of Symbol to number
-        In the arithmetic.
-    number : callable
-        From an exact number to one of the arithmetic.
-
-    Raises
-    ------
-    InvalidArgument
-        If something else occurs, or is not in the arithmetic.
-
-    Examples
-    --------
-    >>> scalar_value((1 + 4 * Z**2) / 2, {Z: sympy.Rational(1, 3)}, sympy.sympify)
-    13/18
+    `known` has the symbols, `number` makes exact numbers ones of the arithmetic; what
+    else occurs, or is not in the arithmetic, is refused.
     """
     if expression in known:
         return known[expression]

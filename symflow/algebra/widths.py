@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.symbols import parameter
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 Width = Any  # int or sympy.Symbol
 
@@ -23,11 +23,6 @@ def as_width(value: Any, call: str) -> Width:
 
     That is a positive integer, or a name.  Raises InvalidArgument, which names `call`,
     if the value is neither.
-
-    Examples
-    --------
-    >>> as_width(3, "f"), as_width("h", "f").is_positive
-    (3, True)
     """
     spans = isinstance(value, (bool, np.timedelta64))
     if isinstance(value, (Integral, sympy.Integer)) and not spans:
@@ -39,7 +34,7 @@ def as_width(value: Any, call: str) -> Width:
     elif name := parameter(value, call):
         return sympy.Symbol(name.name, integer=True, positive=True)
     msg = (
-        f"{call}: a width has to be a positive integer or a name; got {value!r}. "
+        f"{call}: a width has to be a positive integer or a name; got {shown(value)}. "
         "Give for example LinearNetwork(10, 5, 1) or LinearNetwork('d', 'h', 'm')"
     )
     raise InvalidArgument(msg)
@@ -53,12 +48,6 @@ def solve_widths(
     Each array has what to call it, the shape it should have, in integers and symbols,
     and the shape that it has.  Raises ShapeMismatch if an integer differs, or a symbol
     would have two values.
-
-    Examples
-    --------
-    >>> h = as_width("h", "f")
-    >>> solve_widths([("W1", (h, 3), (5, 3))])
-    {h: 5}
     """
     sizes: dict[sympy.Symbol, int] = {}
     origin: dict[sympy.Symbol, str] = {}
@@ -86,12 +75,7 @@ def solve_widths(
 
 
 def check_depth(count: int, call: str) -> None:
-    """Raise `InvalidArgument` for more layers than formulas can be written for.
-
-    Examples
-    --------
-    >>> check_depth(3, "Network(*layers)")
-    """
+    """Raise `InvalidArgument` for more layers than formulas can be written for."""
     if count > MOST_LAYERS:
         msg = f"{call}: a network may have at most {MOST_LAYERS} layers; got {count}"
         raise InvalidArgument(msg)

@@ -1,25 +1,13 @@
 """The main job as a library: analyze a data set, then write down what was found."""
 
-from symflow.analysis.analysis import Analysis, analyze
-from symflow.analysis.budget import Covered, precise_within
-from symflow.analysis.environment import environment
-from symflow.analysis.horizon import Horizon, horizon
-from symflow.analysis.optimum import whitened_problem
-from symflow.analysis.record import About
-from symflow.analysis.study import Study
-from symflow.analysis.write import prepare_folder, write_report
-
-__all__ = [
-    "About",
-    "Analysis",
-    "Covered",
-    "Horizon",
-    "Study",
-    "analyze",
-    "environment",
-    "horizon",
-    "precise_within",
-    "prepare_folder",
-    "whitened_problem",
-    "write_report",
-]
+from symflow.analysis.analysis import Analysis as Analysis, analyze as analyze
+from symflow.analysis.budget import Covered as Covered, precise_within as precise_within
+from symflow.analysis.environment import environment as environment
+from symflow.analysis.horizon import Horizon as Horizon, horizon as horizon
+from symflow.analysis.optimum import whitened_problem as whitened_problem
+from symflow.analysis.record import About as About
+from symflow.analysis.study import Study as Study
+from symflow.analysis.write import (
+    prepare_folder as prepare_folder,
+    write_report as write_report,
+)

@@ -10,7 +10,7 @@ from symflow.algebra.numbers import whole
 from symflow.analysis.horizon import has_spectra, layer_size
 from symflow.analysis.optimum import whitened_problem
 from symflow.analysis.study import Precision, Study, study
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
 from symflow.flow.problem import bind
@@ -187,7 +187,7 @@ def check_precision(digits: Any, budget: Any) -> None:
     """
     whole(digits, "analyze(digits=…)")
     if not 0 <= budget < float("inf"):
-        msg = f"analyze(budget=…): needs seconds, zero or more; got {budget!r}"
+        msg = f"analyze(budget=…): needs seconds, zero or more; got {shown(budget)}"
         raise InvalidArgument(msg)
 
 

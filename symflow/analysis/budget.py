@@ -32,26 +32,14 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Covered:
-    """What a high-precision run covered in its budget.
+    """What a high-precision run covered in its budget."""
 
-    Parameters
-    ----------
-    trajectory : Trajectory or None
-        The run over the covered times; None if there was no budget.
-    end : float
-        The last covered time.
-    asked : float
-        The last time that was wanted.
-    seconds : float
-        What the run took.
-    interrupted : bool
-        Whether it was ended by hand rather than by its budget.
-    """
-
+    #: The run over the covered times; None if there was no budget.
     trajectory: Trajectory | None
-    end: float
-    asked: float
-    seconds: float
+    end: float  #: The last covered time.
+    asked: float  #: The last time that was wanted.
+    seconds: float  #: What the run took.
+    #: Whether it was ended by hand rather than by its budget.
     interrupted: bool = False
 
     @property
@@ -133,36 +121,10 @@ def precise_within(
     seconds: float,
     progress: Progress | None = None,
 ) -> Covered:
-    """Run `precise` over as many of the times as the budget allows.
+    """Run `precise` over as many of the times as the budget allows, in seconds.
 
     Ctrl-C ends the run as the budget does: what it covered is kept, and marked as
-    interrupted.
-
-    Parameters
-    ----------
-    flow, data, init : object
-        As for `precise`.
-    times : ndarray
-        Increasing, from 0.
-    digits : int, keyword-only
-        Decimal digits.
-    seconds : float, keyword-only
-        The budget; 0 runs nothing.
-    progress : callable, keyword-only, optional
-        Called with the fraction of the horizon that is done.
-
-    Returns
-    -------
-    Covered
-        With the trajectory over the covered times.
-
-    Examples
-    --------
-    >>> import numpy as np, symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], np.array([0.0, 1.0])
-    >>> precise_within(*problem, digits=30, seconds=60).complete
-    True
+    interrupted. The `progress` is called with the fraction of the horizon that is done.
     """
     began, grid = monotonic(), times
     best = run = _BudgetedRun(None, 0.0)

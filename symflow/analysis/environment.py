@@ -26,11 +26,6 @@ def environment() -> dict[str, str]:
     -------
     dict
         From name to version, plus the platform and the number of usable cores.
-
-    Examples
-    --------
-    >>> sorted(environment())[:3]
-    ['cores', 'gmpy2', 'matplotlib']
     """
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {name: _version(name) for name in _DISTRIBUTIONS}

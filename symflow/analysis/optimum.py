@@ -21,11 +21,6 @@ def inverse_root(sigma_xx: Floats) -> Floats:
     """Return Σ_xx^{−1/2}, zero on the null space of Σ_xx.
 
     Σ_xx is symmetric and positive semidefinite.
-
-    Examples
-    --------
-    >>> inverse_root(np.diag([4.0, 0.0])).tolist()
-    [[0.5, 0.0], [0.0, 0.0]]
     """
     values, vectors = np.linalg.eigh(sigma_xx)
     kept = values > len(values) * np.finfo(float).eps * max(values[-1], 0.0)
@@ -37,21 +32,8 @@ def inverse_root(sigma_xx: Floats) -> Floats:
 def whitened_problem(data: Moments) -> Moments:
     """Return the moments that the data have after whitening X → XΣ_xx^{−1/2}.
 
-    Parameters
-    ----------
-    data : Moments
-        Of any data; where Σ_xx is singular, the inputs that never vary get Σ_yx = 0.
-
-    Returns
-    -------
-    Moments
-        In float64, with Σ_xx = I, Σ_yxΣ_xx^{−1/2}, and the Σ_yy and n of the data.
-
-    Examples
-    --------
-    >>> moments = Moments([[4, 0], [0, 1]], [[2, 3]])
-    >>> whitened_problem(moments).sigma_yx.tolist()
-    [[1.0, 3.0]]
+    They are Σ_xx = I, Σ_yxΣ_xx^{−1/2} in float64, and the Σ_yy and n of the data. Where
+    Σ_xx is singular, the inputs that never vary get Σ_yx = 0.
     """
     root = inverse_root(to_float_array(data.sigma_xx))
     cross = to_float_array(data.sigma_yx) @ root
@@ -59,13 +41,7 @@ def whitened_problem(data: Moments) -> Moments:
 
 
 def best_matrix(sigma_xx: Floats, sigma_yx: Floats, rank: int) -> Floats:
-    """Return the reduced-rank regression matrix W*.
-
-    Examples
-    --------
-    >>> best_matrix(np.eye(2), np.diag([3.0, 1.0]), 1).tolist()
-    [[3.0, 0.0], [0.0, 0.0]]
-    """
+    """Return the reduced-rank regression matrix W*."""
     root = inverse_root(sigma_xx)
     left, values, right = np.linalg.svd(sigma_yx @ root, full_matrices=False)
     kept: Floats = (left[:, :rank] * values[:rank]) @ right[:rank] @ root
@@ -76,14 +52,6 @@ def least_loss(problem: Problem) -> float:
     """Return the smallest squared loss over all matrices of the network's rank.
 
     Without Σ_yy in the data its constant is left out.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> least_loss(bind(flow, sf.Moments([[1.0]], [[1.0]], [[2.0]]), [[[0.0]]]))
-    0.5
     """
     sigma_xx, sigma_yx = problem.arguments
     fitted = best_matrix(sigma_xx, sigma_yx, min(problem.widths))

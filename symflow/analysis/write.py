@@ -82,18 +82,7 @@ def module_name(flow: GradientFlow) -> str:
 
 
 def prepare_folder(folder: str | Path) -> Path:
-    """Make a directory and check that files can be written into it.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The directory.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made or written into.
-    """
+    """Make a directory and check that files can be written into it."""
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

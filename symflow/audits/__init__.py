@@ -8,14 +8,9 @@ from collections.abc import Callable
 from symflow.audits.case import Case, Table, read_case, text_of
 from symflow.audits.general import count, equation, law
 from symflow.audits.instance import direction, jumps, limit, numbers, rate
-from symflow.audits.ledger import Asked, Audit, Outcome, Settled
+from symflow.audits.ledger import Asked, Audit as Audit, Outcome, Settled as Settled
 from symflow.claims import Status
-from symflow.errors import (
-    HypothesisFailed,
-    Interrupted,
-    InvalidArgument,
-    SymflowError,
-)
+from symflow.errors import HypothesisFailed, Interrupted, InvalidArgument, SymflowError
 from symflow.files import as_path
 
 #: What reads each kind of claim.
@@ -117,6 +112,3 @@ def _outcome(settle: Callable[[], Outcome]) -> Outcome:
         verdict = Status.OUT_OF_SCOPE if outside else Status.UNDECIDED
         reason = str(problem).partition("\n")[0]
         return Status.UNDECIDED if missing else verdict, reason
-
-
-__all__ = ["Audit", "Settled", "audit"]

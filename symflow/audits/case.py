@@ -40,39 +40,17 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A problem, and what is claimed about it.
+    """A problem, and what is claimed about it."""
 
-    Parameters
-    ----------
-    title : str
-        Of the file.
-    flow : GradientFlow
-        Of the model and the loss.
-    data : Dataset or Moments, optional
-        Where the file has some.
-    start : tuple of array, optional
-        The weights at t = 0.
-    claims : tuple of mapping
-        As the file has them.
-    sha256 : str
-        Of the file.
-    """
-
-    title: str
-    flow: GradientFlow
-    data: Any
-    start: tuple[Array, ...] | None
-    claims: tuple[Table, ...]
-    sha256: str
+    title: str  #: Of the file.
+    flow: GradientFlow  #: Of the model and the loss.
+    data: Any  #: Where the file has some.
+    start: tuple[Array, ...] | None  #: The weights at t = 0.
+    claims: tuple[Table, ...]  #: As the file has them.
+    sha256: str  #: Of the file.
 
     def given(self, *parts: str) -> tuple[Any, ...]:
-        """Return the flow with what a claim needs besides; HypothesisFailed without it.
-
-        Parameters
-        ----------
-        *parts : {"data", "start"}
-            What is needed.
-        """
+        """Return the flow with ``"data"``, ``"start"`` or both, or refuse the claim."""
         values = {part: getattr(self, part) for part in parts}
         missing = [part for part, value in values.items() if value is None]
         if missing:
@@ -227,11 +205,6 @@ def number_in(value: Any, where: str) -> Fraction:
 
     That is an integer, or a text with arithmetic in rational numbers or a decimal.  An
     error says `where`.  Raises InvalidArgument if it is none.
-
-    Examples
-    --------
-    >>> number_in("0.1", "l2"), number_in("-2/3", "l2"), number_in(2, "l2")
-    (Fraction(1, 10), Fraction(-2, 3), Fraction(2, 1))
     """
     if type(value) is int and value.bit_length() <= 3 * LONGEST_NUMBER:
         return Fraction(value)

@@ -45,14 +45,9 @@ def law(case: Case, table: Table) -> Asked:
 def equation(case: Case, table: Table) -> Asked:
     """Ask whether an equation holds at every point of every trajectory.
 
-    Parameters
-    ----------
-    case : Case
-        The problem.
-    table : mapping
-        With `text`: two sides in the weights, their derivatives Wdot1, …, the data,
-        and W, Wdot and F, the end-to-end matrix, its derivative and −∂ℓ/∂W; or
-        ``wdot = …`` of a singular mode, in w, sigma, lam and delta.
+    Its `text` has two sides in the weights, their derivatives Wdot1, …, the data, and
+    W, Wdot and F, the end-to-end matrix, its derivative and −∂ℓ/∂W; or is ``wdot = …``
+    of a singular mode, in w, sigma, lam and delta.
     """
     check_keys(table, ("kind", "text"), "equation")
     text = from_latex(text_of(table, "text", "equation"))

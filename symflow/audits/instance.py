@@ -16,14 +16,7 @@ from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.reading import read_expression
 from symflow.algebra.text import inline
 from symflow.algebra.values import Values, scalar_value
-from symflow.audits.case import (
-    Case,
-    Table,
-    array_in,
-    check_keys,
-    number_in,
-    text_of,
-)
+from symflow.audits.case import Case, Table, array_in, check_keys, number_in, text_of
 from symflow.audits.latex import from_latex
 from symflow.audits.ledger import Asked, Outcome
 from symflow.bias import implicit_bias, saddle_to_saddle
@@ -50,13 +43,7 @@ _FIRM = (Status.PROVED, Status.VERIFIED)
 
 
 def limit(case: Case, table: Table) -> Asked:
-    """Ask whether W(t) goes to the matrix `value`.
-
-    Parameters
-    ----------
-    case, table
-        The problem with data and start, and the claim.
-    """
+    """Ask whether W(t) goes to the matrix `value`."""
     check_keys(table, ("kind", "value"), "limit")
     value = array_in(table.get("value"), "limit, value")
     said = asserted(case.flow, limit=value)
@@ -76,13 +63,7 @@ def limit(case: Case, table: Table) -> Asked:
 
 
 def direction(case: Case, table: Table) -> Asked:
-    """Ask whether W(t)/‖W(t)‖ goes to the matrix `value`, scaled to unit norm.
-
-    Parameters
-    ----------
-    case, table
-        The problem with data and start, of a loss for classification, and the claim.
-    """
+    """Ask whether W(t)/‖W(t)‖ goes to the matrix `value`, scaled to unit norm."""
     check_keys(table, ("kind", "value"), "direction")
     value = array_in(table.get("value"), "direction, value")
     asserted(case.flow, limit=value)  # refuses another shape
@@ -122,11 +103,8 @@ def _predicted(found: Any, gap: float) -> Outcome:
 def rate(case: Case, table: Table) -> Asked:
     """Ask whether ℒ − ℒ* falls at least at the rate `number`.
 
-    Parameters
-    ----------
-    case, table
-        The problem with data and start, and the claim; the time `until` which it is
-        certified, where no theorem gives it, is four over the rate by default.
+    Where no theorem gives it, it is certified `until` a time, by default four over the
+    rate.
     """
     check_keys(table, ("kind", "number", "until"), "rate")
     number = number_in(table.get("number"), "rate, number")
@@ -159,11 +137,8 @@ def _certified(said: Claim, ball: Enclosure) -> Outcome:
 def jumps(case: Case, table: Table) -> Asked:
     """Ask when a vanishing start jumps from saddle to saddle, and between which.
 
-    Parameters
-    ----------
-    case, table
-        The problem with data; the `times` t̂, the `supports` after each jump (lists of
-        coefficients, counted from 1), or both; `positive` as for `saddle_to_saddle`.
+    The claim has the `times` t̂, the `supports` after each jump (lists of coefficients,
+    counted from 1), or both; `positive` is as for `saddle_to_saddle`.
     """
     check_keys(table, ("kind", "times", "supports", "positive"), "jumps")
     said = {key: table[key] for key in ("times", "supports") if key in table}
@@ -198,11 +173,8 @@ def jumps(case: Case, table: Table) -> Asked:
 def numbers(case: Case, table: Table) -> Asked:
     """Ask whether a quantity rounds to the digits that are printed.
 
-    Parameters
-    ----------
-    case, table
-        The problem with data and start; `text`, a scalar in the weights, W and the
-        data; `time`, a number or "oo" (without weights); `printed`, a decimal.
+    The claim has `text`, a scalar in the weights, W and the data; `time`, a number or
+    "oo" (without weights); and `printed`, a decimal.
     """
     check_keys(table, ("kind", "text", "time", "printed"), "numbers")
     printed, when = text_of(table, "printed", "numbers"), table.get("time")

@@ -16,23 +16,8 @@ _TRACE = {r"\operatorname{tr}", r"\mathrm{tr}", r"\tr"}
 def from_latex(text: str) -> str:
     r"""Return the formula that a text in LaTeX writes; other text as it is.
 
-    Parameters
-    ----------
-    text : str
-        Fractions, roots, powers, transposes, traces, subscripts, ``\dot`` and Greek
-        letters; factors may stand side by side.
-
-    Raises
-    ------
-    InvalidArgument
-        If a group or a command is not understood.
-
-    Examples
-    --------
-    >>> from_latex(r"\dot{W}_1 = W_2^\top (\Sigma_{yx} - W_2 W_1 \Sigma_{xx})")
-    'Wdot1=W2.T*(Sigma_yx-W2*W1*Sigma_xx)'
-    >>> from_latex(r"\sqrt{\delta^2 + 4 w^2} \frac{\sigma}{2}")
-    'sqrt(delta**(2)+4*w**(2))*((sigma)/(2))'
+    It may have fractions, roots, powers, transposes, traces, subscripts, ``\dot`` and
+    Greek letters, factors side by side; other groups and commands are refused.
     """
     if not {*text} & {*"\\{"}:
         return text

@@ -20,26 +20,13 @@ from symflow.io import save
 
 @dataclass(frozen=True)
 class Settled:
-    """One claim, as it was read, and what became of it.
+    """One claim, as it was read, and what became of it."""
 
-    Parameters
-    ----------
-    kind : str
-        The kind of claim.
-    reading : str
-        What was understood.
-    verdict : Status
-        What became of it, never more than was checked.
-    reason : str
-        Why: a proof, a counterexample, or what is missing.
-    evidence : Law or Enclosure, optional
-        What `save` writes as a certificate, where the checker knows its kind.
-    """
-
-    kind: str
-    reading: str
-    verdict: Status
-    reason: str
+    kind: str  #: The kind of claim.
+    reading: str  #: What was understood.
+    verdict: Status  #: What became of it, never more than was checked.
+    reason: str  #: Why: a proof, a counterexample, or what is missing.
+    #: What `save` writes as a certificate, where the checker knows its kind.
     evidence: Any = None
 
 
@@ -50,24 +37,12 @@ Asked = tuple[str, Callable[[], Outcome]]
 
 @dataclass(frozen=True, repr=False)
 class Audit(Displayed):
-    """The ledger of a file of claims; made by `audit`.
+    """The ledger of a file of claims; made by `audit`."""
 
-    Parameters
-    ----------
-    title : str
-        As the file has it.
-    problem : str
-        The flow that the claims speak of.
-    lines : tuple of Settled
-        One per claim, in the order of the file.
-    sha256 : str
-        Of the file.
-    """
-
-    title: str
-    problem: str
-    lines: tuple[Settled, ...]
-    sha256: str = field(default="")
+    title: str  #: As the file has it.
+    problem: str  #: The flow that the claims speak of.
+    lines: tuple[Settled, ...]  #: One per claim, in the order of the file.
+    sha256: str = field(default="")  #: Of the file.
 
     @property
     def refuted(self) -> tuple[Settled, ...]:
@@ -117,17 +92,10 @@ class Audit(Displayed):
         return render("audits/ledger.html", audit=self, **said)
 
     def certificates(self, folder: Path) -> tuple[Path, ...]:
-        """Write what is proven for the checker, and the checker beside it.
+        """Write what is proven for the checker into a folder, and the checker.
 
-        Parameters
-        ----------
-        folder : Path
-            An existing one; files are ``claim-1.json`` … and ``check.py``.
-
-        Returns
-        -------
-        tuple of Path
-            The certificates; a kind that the checker does not know has none.
+        The files are ``claim-1.json`` … and ``check.py``; a kind that the checker does
+        not know has none.
         """
         written = []
         for number, one in enumerate(self.lines, 1):

@@ -4,28 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from symflow.bias.aligned_layers import AlignedLayers
-from symflow.bias.dense_margin import DenseMaxMargin
-from symflow.bias.diagonal import DiagonalPotential
-from symflow.bias.direction_rate import DirectionRate
-from symflow.bias.distance import DistanceBound, width_bound
-from symflow.bias.dual import least_potential
-from symflow.bias.fourier import FourierPotential
-from symflow.bias.frozen import FrozenPart
-from symflow.bias.kernel import KernelLimit, kernel_limit
-from symflow.bias.least_norm import LeastNorm
-from symflow.bias.max_margin import Direction
-from symflow.bias.mirror import DifferenceMap, MirrorMap, ProductMap
-from symflow.bias.mode_margin import ModeMaxMargin
-from symflow.bias.one_neuron import OneNeuron
-from symflow.bias.prediction import Prediction
-from symflow.bias.regimes import Regime
-from symflow.bias.ridge import RidgeLimit
-from symflow.bias.row_space import RowSpaceSplit
-from symflow.bias.saddle_path import SaddlePath
-from symflow.bias.saddles import SaddleToSaddle, saddle_to_saddle
-from symflow.bias.signed_margin import SignedMaxMargin
-from symflow.bias.singular_vectors import SingularVectors
+from symflow.bias.aligned_layers import AlignedLayers as AlignedLayers
+from symflow.bias.deep_distance import DeepDistance as DeepDistance
+from symflow.bias.dense_margin import DenseMaxMargin as DenseMaxMargin
+from symflow.bias.diagonal import DiagonalPotential as DiagonalPotential
+from symflow.bias.direction_rate import DirectionRate as DirectionRate
+from symflow.bias.distance import (
+    DistanceBound as DistanceBound,
+    width_bound as width_bound,
+)
+from symflow.bias.dual import least_potential as least_potential
+from symflow.bias.fourier import FourierPotential as FourierPotential
+from symflow.bias.frozen import FrozenPart as FrozenPart
+from symflow.bias.kernel import KernelLimit as KernelLimit, kernel_limit as kernel_limit
+from symflow.bias.least_norm import LeastNorm as LeastNorm
+from symflow.bias.max_margin import Direction as Direction
+from symflow.bias.mirror import (
+    DifferenceMap as DifferenceMap,
+    MirrorMap as MirrorMap,
+    ProductMap as ProductMap,
+)
+from symflow.bias.mode_margin import ModeMaxMargin as ModeMaxMargin
+from symflow.bias.one_neuron import OneNeuron as OneNeuron
+from symflow.bias.one_sample import (
+    OneSampleDirection as OneSampleDirection,
+    OneSampleLimit as OneSampleLimit,
+)
+from symflow.bias.prediction import Prediction as Prediction
+from symflow.bias.regimes import Regime as Regime
+from symflow.bias.ridge import RidgeLimit as RidgeLimit
+from symflow.bias.row_space import RowSpaceSplit as RowSpaceSplit
+from symflow.bias.saddle_path import SaddlePath as SaddlePath
+from symflow.bias.saddle_points import SaddlePoint as SaddlePoint
+from symflow.bias.saddles import (
+    SaddleToSaddle as SaddleToSaddle,
+    saddle_to_saddle as saddle_to_saddle,
+)
+from symflow.bias.signed_margin import SignedMaxMargin as SignedMaxMargin
+from symflow.bias.singular_vectors import SingularVectors as SingularVectors
 from symflow.claims import Refusal
 from symflow.claims.catalogue import (
     answers,
@@ -116,36 +132,3 @@ def attempts(
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return answers("limits", PREDICTIONS, problem)
-
-
-__all__ = [
-    "AlignedLayers",
-    "DenseMaxMargin",
-    "DiagonalPotential",
-    "DifferenceMap",
-    "Direction",
-    "DirectionRate",
-    "DistanceBound",
-    "FourierPotential",
-    "FrozenPart",
-    "KernelLimit",
-    "LeastNorm",
-    "MirrorMap",
-    "ModeMaxMargin",
-    "OneNeuron",
-    "Prediction",
-    "ProductMap",
-    "Regime",
-    "RidgeLimit",
-    "RowSpaceSplit",
-    "SaddlePath",
-    "SaddleToSaddle",
-    "SignedMaxMargin",
-    "SingularVectors",
-    "attempts",
-    "implicit_bias",
-    "kernel_limit",
-    "least_potential",
-    "saddle_to_saddle",
-    "width_bound",
-]

@@ -64,18 +64,10 @@ def _separable(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DiagonalPotential(RegressionLimit):
-    """The limit is the minimizer of Q; made by `implicit_bias`.
+    """The limit is the minimizer of Q; made by `implicit_bias`."""
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes : ndarray, shape (p,)
-        c.
-    """
-
-    mirror: MirrorMap
-    sizes: Array
+    mirror: MirrorMap  #: h, with the depth L.
+    sizes: Array  #: Shape (p,): c.
 
     source = YUN_2021
     contributes = "the theorem for equal layers; other starts and forms derived here"

@@ -46,12 +46,7 @@ from symflow.bias.separation import (
 )
 from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
 from symflow.claims.bibliography import JI_TELGARSKY_2019
-from symflow.claims.conditions import (
-    dense_layers,
-    imbalances,
-    measured,
-    on_flow,
-)
+from symflow.claims.conditions import dense_layers, imbalances, measured, on_flow
 from symflow.claims.example import Examples, RandomExamples
 from symflow.claims.hypothesis import positive, structural
 from symflow.claims.random_problems import turning
@@ -81,15 +76,9 @@ def _balanced(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DirectionRate(Bound, Theorem):
-    """The deficit of the margin falls like n^{−1}, or n^{−2/L}; a companion.
+    """The deficit of the margin falls like n^{−1}, or n^{−2/L}; a companion."""
 
-    Parameters
-    ----------
-    exponent : Fraction
-        The power of n: 1 for L ≤ 2, 2/L for deeper networks.
-    """
-
-    exponent: Fraction
+    exponent: Fraction  #: The power of n: 1 for L ≤ 2, 2/L for deeper networks.
 
     source = JI_TELGARSKY_2019
     contributes = "derived here, companion of its O(1/log) rates"

@@ -23,12 +23,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 from math import cosh, exp, log, sinh, sqrt
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.balls import to_arb, to_arb_array
 from symflow.algebra.numbers import to_float
 from symflow.bias.infimum import eigenvalues, imbalance_level
 from symflow.bias.least_norm import off_parts, row_space_proof
@@ -36,6 +37,7 @@ from symflow.bias.minimizers import Minimizers, minimizers, product, start_weigh
 from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import (
     Bound,
+    Finding,
     Hypothesis,
     Identity,
     Path,
@@ -59,16 +61,40 @@ ROUNDED_UP = 1e-12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DistanceBound(Bound, Theorem):
-    """The flow stays, and ends, within a computed distance of the row space of X.
+class DistanceClaim(Bound, Theorem):
+    """A bound on how far a flow gets from the row space of X."""
 
-    Parameters
-    ----------
-    distance : float
-        The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
-    """
-
+    #: The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
     distance: float
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """‖W(t)P⊥‖_F is at most a number, rounded up."""
+        d, m = self.problem.widths[0], self.problem.widths[-1]
+        off = sympy.MatrixSymbol("W", m, d) * sympy.MatrixSymbol("P", d, d)
+        upward = Context(prec=6, rounding=ROUND_CEILING)
+        number = sympy.Float(str(upward.create_decimal(Decimal(self.distance))), 6)
+        return sympy.Le(sympy.sqrt(sympy.Trace(off * off.T)), number, evaluate=False)
+
+    def finding(self, balls: Any, index: int) -> Finding | str:
+        """Return the square of the bound minus ‖W(t)P⊥‖²_F in balls."""
+        best, W = minimizers(self.problem), balls.product_balls(index)
+        if not best.exact:
+            return "the row space is known in float64 only"
+        rest = W - W @ to_arb_array(best.seen)
+        room = to_arb(self.distance) ** 2 - (rest * rest).sum()
+        return Finding(np.array([room], dtype=object), inequality=True)
+
+    def sides(self, path: Path) -> tuple[Array, Array]:
+        """Return ‖W(t)P⊥‖²_F and the square of the bound."""
+        rest = minimizers(self.problem).off(path.end_to_end, path)
+        bound = path.number(self.distance) ** 2
+        off = (rest**2).sum(axis=(-2, -1))
+        return off, np.asarray([bound for _ in path.t])
+
+
+class DistanceBound(DistanceClaim):
+    """The flow stays, and ends, within a computed distance of the row space of X."""
 
     source = MIN_2021
     contributes = "the linear system and the exponent; cosh and sinh derived here"
@@ -118,56 +144,16 @@ class DistanceBound(Bound, Theorem):
             RandomExamples("many-distance", draw, closer),
         )
 
-    @property
-    def statement(self) -> sympy.Basic:
-        """‖W(t)P⊥‖_F is at most a number, rounded up."""
-        d, m = self.problem.widths[0], self.problem.widths[-1]
-        off = sympy.MatrixSymbol("W", m, d) * sympy.MatrixSymbol("P", d, d)
-        upward = Context(prec=6, rounding=ROUND_CEILING)
-        number = sympy.Float(str(upward.create_decimal(Decimal(self.distance))), 6)
-        return sympy.Le(sympy.sqrt(sympy.Trace(off * off.T)), number, evaluate=False)
-
-    def sides(self, path: Path) -> tuple[Array, Array]:
-        """Return ‖W(t)P⊥‖²_F and the square of the bound."""
-        rest = minimizers(self.problem).off(path.end_to_end, path)
-        bound = path.number(self.distance) ** 2
-        off = (rest**2).sum(axis=(-2, -1))
-        return off, np.asarray([bound for _ in path.t])
-
 
 def width_bound(
     reduction: LeastSquares, width: int, exponent: float, *, risk: float = 0.1
 ) -> float:
     """Return the asymptotic bound on ‖W(∞) − Σ_yxΣ_xx⁺‖ for a wide random start.
 
-    Parameters
-    ----------
-    reduction : LeastSquares
-        The least-squares problem.
-    width : int
-        The hidden width h.
-    exponent : float
-        α: the weights are independent N(0, h^(−2α)).
-    risk : float, keyword-only
-        δ, the probability with which the bound may fail.
-
-    Returns
-    -------
-    float
-        It holds for h beyond a polynomial in the sizes and 1/δ, raised to 1/(4α − 1),
-        that the theorem leaves open; `DistanceBound` holds for a given start.
-
-    Raises
-    ------
-    InvalidArgument
-        If α is not in (1/4, 1/2], or the risk not in (0, 1).
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1))
-    >>> problem = LeastSquares(np.ones(1), one, one)
-    >>> round(width_bound(problem, 10_000, 0.5), 4)
-    0.6086
+    The weights of h hidden units are independent N(0, h^(−2α)), with the `exponent` α
+    in (1/4, 1/2]; the bound may fail with probability `risk`. It holds for h beyond a
+    polynomial in the sizes and 1/δ, raised to 1/(4α − 1), that the theorem leaves open;
+    `DistanceBound` holds for a given start.
     """
     if not (0.25 < exponent <= 0.5 and 0 < risk < 1):
         msg = (

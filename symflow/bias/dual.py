@@ -73,35 +73,10 @@ def least_potential(
 ) -> Array:
     """Return argmin Q(β) − ⟨Q′(β₀), β⟩ subject to Aβ = b.
 
-    Parameters
-    ----------
-    mirror : MirrorMap
-        h, with the depth L.
-    sizes : ndarray, shape (d,)
-        c_j > 0.
-    matrix : ndarray, shape (n, d)
-        A; rows may be linearly dependent.
-    values : ndarray, shape (n,)
-        b, in the range of A.
-    shift : ndarray, shape (d,), optional
-        h⁻¹(β₀/c^L); zero, for β₀ = 0, without it.
-
-    Returns
-    -------
-    ndarray, shape (d,)
-        The minimizer β.
-
-    Raises
-    ------
-    PrecisionLost
-        If Newton's method does not reach the constraints.
-
-    Examples
-    --------
-    >>> from symflow.bias.mirror import ProductMap
-    >>> A, b = np.array([[1.0, 2.0]]), np.array([1.0])
-    >>> least_potential(ProductMap(2), np.full(2, 0.5), A, b).round(4)
-    array([0.1418, 0.4291])
+    The `sizes` are the c_j > 0, shape (d,), `matrix` is A, shape (n, d), whose rows may
+    be linearly dependent, and the `values` b are in its range; the `shift` is
+    h⁻¹(β₀/c^L), zero for β₀ = 0. PrecisionLost says that Newton's method does not reach
+    the constraints.
     """
     # without constraints nothing moves: β = β₀
     scale = float(np.max(np.abs(values), initial=0.0)) or 1.0

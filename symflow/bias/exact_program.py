@@ -38,15 +38,6 @@ def maximize(objective: Row, rows: list[Row], sides: Row) -> Corner | None:
     """Return argmax c·x under Ax ≤ b and x ≥ 0 for b ≥ 0, or None if it is unbounded.
 
     The `objective` is c, the `rows` are A and the `sides` b.
-
-    Examples
-    --------
-    >>> one, two = fmpq(1), fmpq(2)
-    >>> found = maximize([one, one], [[one, two], [two + one, one]], [one, one])
-    >>> found.primal, found.dual
-    ([1/5, 2/5], [2/5, 1/5])
-    >>> maximize([one], [[-one]], [one]) is None
-    True
     """
     count, size = len(rows), len(objective)
     # one row for each constraint: coefficients of the variables at zero, then its side
@@ -101,11 +92,6 @@ def least_absolute(columns: list[Row]) -> Corner | None:
     """Return ρ of least Σ|ρ_j| under Cρ ≥ 1 as `dual`, and μ as `primal`.
 
     The `columns` are C, shape (n, p); None if no ρ has all margins positive.
-
-    Examples
-    --------
-    >>> least_absolute([[fmpq(1), fmpq(2)], [fmpq(0), fmpq(3)]]).dual
-    [0, 1/2]
     """
     forms = [list(form) for form in zip(*columns, strict=True)]
     both = forms + [[-entry for entry in form] for form in forms]
@@ -143,14 +129,7 @@ def corner_of(columns: list[Row], support: Array, active: Array) -> Corner | Non
 
 
 def is_only(columns: list[Row], found: Corner) -> bool | None:
-    """Say whether an optimal ρ is the only one; None where that takes too long.
-
-    Examples
-    --------
-    >>> one, more = fmpq(1), 1 + fmpq(1, 10**8)
-    >>> [is_only(c, least_absolute(c)) for c in ([[one, one]], [[one, more]])]
-    [False, True]
-    """
+    """Say whether an optimal ρ is the only one; None where that takes too long."""
     forces, margins = _forces(columns, found), _margins(columns, found)
     tight = [j for j, force in enumerate(forces) if abs(force) == 1]
     active = [i for i, margin in enumerate(margins) if margin == 1]

@@ -36,18 +36,6 @@ def fine_potential(
     The `sizes` are c_j > 0, the `shift` is h⁻¹(β₀_j/c_j^L), shape (p,), the `matrix` A
     of rank r, shape (r, p), and the `values` b, all in a context with enough digits.
     Raises PrecisionLost if Newton's method does not reach the constraints.
-
-    Examples
-    --------
-    >>> import mpmath
-    >>> from symflow.bias.mirror import ProductMap
-    >>> context = mpmath.MPContext()
-    >>> context.dps = 40
-    >>> to = np.vectorize(context.mpf, otypes=[object])
-    >>> half, zero, A, b = map(to, ([0.5, 0.5], [0, 0], [[1, 2]], [1]))
-    >>> found = fine_potential(ProductMap(2), half, zero, A, b, context)
-    >>> found.astype(float).round(4)
-    array([0.1418, 0.4291])
     """
     L, end = mirror.depth, mirror.fine_end(context)
     outer, inner, square = sizes**L, sizes ** (L - 2), sizes**2

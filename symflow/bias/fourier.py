@@ -119,18 +119,10 @@ def _constant_phases(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FourierPotential(RegressionLimit):
-    """The limit of a convolution of full filters; made by `implicit_bias`.
+    """The limit of a convolution of full filters; made by `implicit_bias`."""
 
-    Parameters
-    ----------
-    mirror : ProductMap
-        h, with the depth L.
-    sizes : ndarray, shape (d,)
-        c_k = |ŵ_1(k)|.
-    """
-
-    mirror: ProductMap
-    sizes: Array
+    mirror: ProductMap  #: h, with the depth L.
+    sizes: Array  #: Shape (d,): c_k = |ŵ_1(k)|.
 
     source = YUN_2021
     contributes = "derived here, companion of the theorem on diagonal networks"
@@ -146,10 +138,7 @@ class FourierPotential(RegressionLimit):
     def estimate(cls, problem: Problem) -> Self | Refusal:
         """Return the same for forces of any phase, as a heuristic.
 
-        Parameters
-        ----------
-        problem : Problem
-            Full filters, the last one zero at the start and the others alike.
+        The filters are full, the last one zero at the start and the others alike.
         """
         found = check(cls.conditions, problem)
         if not all_hold(found):
@@ -291,13 +280,7 @@ class FourierPotential(RegressionLimit):
         return np.asarray(gap / np.where(top > 0, top, 1.0))
 
     def scaled(self, factor: float) -> FourierPotential:
-        """Return the potential of filters that are larger by a factor.
-
-        Parameters
-        ----------
-        factor : float
-            Of the weights.
-        """
+        """Return the potential of filters that are larger by a factor."""
         return replace(self, sizes=self.sizes * factor)
 
 

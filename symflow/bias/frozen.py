@@ -15,11 +15,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.bias.least_norm import (
-    allowance,
-    off_along,
-    row_space_proof,
-)
+from symflow.bias.least_norm import allowance, off_along, row_space_proof
 from symflow.bias.minimizers import minimizers
 from symflow.bias.reference_problems import GENERIC, one_sample
 from symflow.claims import Hypothesis, Identity, Path, Refusal, Theorem, all_hold

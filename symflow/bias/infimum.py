@@ -22,12 +22,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import (
-    Array,
-    is_exact_array,
-    to_float_array,
-    to_mpf_array,
-)
+from symflow.algebra.arrays import Array, is_exact_array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import context_of, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import Minimizers, is_drawn, product, start_weights, times

@@ -21,7 +21,6 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.bias.minimizers import minimizers, minimizers_of, start_weights, times
-from symflow.claims import Reference
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import dense_layers, squared_loss
 from symflow.errors import HypothesisFailed
@@ -31,32 +30,15 @@ from symflow.flow.problem import bind
 
 @dataclass(frozen=True, eq=False)
 class KernelLimit:
-    """The minimizer that infinitely large first weights select.
+    """The minimizer that infinitely large first weights select."""
 
-    Parameters
-    ----------
-    kernel : ndarray, shape (d, d)
-        K = W_1ᵀW_1.
-    limit : ndarray, shape (m, d)
-        The end-to-end matrix.
-    """
+    kernel: Array  #: Shape (d, d): K = W_1ᵀW_1.
+    limit: Array  #: Shape (m, d): the end-to-end matrix.
 
-    kernel: Array
-    limit: Array
-
-    @property
-    def reference(self) -> Reference:
-        """Where the limit comes from."""
-        return YUN_2021
+    reference = YUN_2021  #: Where the limit comes from.
 
     def distance(self, end_to_end: Any) -> float:
-        """Return how far an end-to-end matrix is from the limit, relative.
-
-        Parameters
-        ----------
-        end_to_end : array_like, shape (m, d)
-            For example the end of a trajectory.
-        """
+        """Return how far an end-to-end matrix (m, d) is from the limit, relative."""
         gap = np.abs(to_float_array(np.asarray(end_to_end)) - self.limit)
         return float(np.max(gap) / (np.max(np.abs(self.limit)) or 1.0))
 

@@ -16,7 +16,12 @@ import scipy.optimize
 from flint import fmpq_mat
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.bias.euclidean_margin import ZERO, Widest, as_fmpq, least_euclidean
+from symflow.bias.euclidean_margin import (
+    ZERO,
+    Widest as Widest,
+    as_fmpq,
+    least_euclidean as least_euclidean,
+)
 from symflow.bias.exact_program import (
     MOST_ENTRIES,
     Corner,
@@ -46,15 +51,6 @@ def least_moduli(rows: Array, basis: Array, *, rounded: bool = False) -> Widest:
     decided in float64, by visible gaps.  ρ is in float64, of the kind of `basis`, with
     multipliers and whether it is known to be the only one.  Raises HypothesisFailed if
     no ρ separates the samples, and PrecisionLost if the solution cannot be polished.
-
-    Examples
-    --------
-    >>> rows = np.array([[1.0, 2.0], [0.0, 3.0]])
-    >>> least_moduli(rows, np.eye(2)).point.round(12).tolist()
-    [0.0, 0.5]
-    >>> found = least_moduli(np.array([[1.0, 1 + 1e-8]]), np.eye(2))
-    >>> found.point.round(7).tolist(), found.unique
-    ([0.0, 1.0], True)
     """
     real = not np.iscomplexobj(basis)
     size = rows.size * basis.shape[1]
@@ -281,14 +277,6 @@ def stationarity(
     `off_support`, for L = 2, |s_j| ≤ 1 is asked of all j: then ρ is a global minimizer.
     The answer is the least residual over all μ, relative; 1 or more where a sample is
     misclassified.
-
-    Examples
-    --------
-    >>> rows = np.array([[1.0, 2.0], [0.0, 3.0]])
-    >>> stationarity(rows, np.array([0.0, 7.0]), 2, off_support=True) < 1e-12
-    True
-    >>> stationarity(rows, np.array([1.0, 2.0]), 2, off_support=True) > 0.1
-    True
     """
     margins = (columns @ point).real
     least = float(np.min(margins))
@@ -313,6 +301,3 @@ def stationarity(
         return residual
     force = np.abs(columns.conj().T @ multipliers)
     return max(residual, float(np.max(force)) - 1)
-
-
-__all__ = ["Widest", "least_euclidean", "least_moduli", "stationarity"]

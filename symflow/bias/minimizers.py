@@ -35,30 +35,15 @@ MOST_INPUTS = 32
 
 @dataclass(frozen=True, eq=False)
 class Minimizers:
-    """All minimizers of the squared loss of a problem; made by `minimizers`.
+    """All minimizers of the squared loss of a problem; made by `minimizers`."""
 
-    Parameters
-    ----------
-    rank : Rank
-        The rank r of the inputs.
-    rows : array, shape (r, d)
-        A basis of the row space: fractions, or orthonormal floats.
-    seen : array, shape (d, d)
-        The projection P onto it.
-    least_norm : array, shape (m, d)
-        W* = Σ_yxΣ_xx⁺.
-    moments : tuple of arrays
-        Σ_xx and Σ_yx, in the units of the loss.
-    accuracy : float
-        What W* and P may be off, relative; zero for fractions.
-    """
-
-    rank: Rank
+    rank: Rank  #: The rank r of the inputs.
+    #: Shape (r, d): a basis of the row space: fractions, or orthonormal floats.
     rows: Array
-    seen: Array
-    least_norm: Array
-    moments: tuple[Array, Array]
-    accuracy: float
+    seen: Array  #: Shape (d, d): the projection P onto it.
+    least_norm: Array  #: Shape (m, d): W* = Σ_yxΣ_xx⁺.
+    moments: tuple[Array, Array]  #: Σ_xx and Σ_yx, in the units of the loss.
+    accuracy: float  #: What W* and P may be off, relative; zero for fractions.
 
     @property
     def exact(self) -> bool:
@@ -109,17 +94,7 @@ class Minimizers:
 
 
 def minimizers(problem: Problem) -> Minimizers:
-    """Return the minimizers of the squared loss of a problem.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
-    >>> minimizers(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm
-    array([[Fraction(6, 5), Fraction(8, 5)]], dtype=object)
-    """
+    """Return the minimizers of the squared loss of a problem."""
     given = problem.given
     if given is None:
         return _minimizers(problem, None)
@@ -204,11 +179,6 @@ def orthonormal(rows: Array) -> Array:
     """Return float64 columns that are an orthonormal basis of the span of the rows.
 
     Of large rows first, so that the span of rows of very different entries is kept.
-
-    Examples
-    --------
-    >>> abs(orthonormal(np.array([[0.0, 2.0]]))).tolist()
-    [[0.0], [1.0]]
     """
     from scipy.linalg import qr
 

@@ -35,15 +35,9 @@ TINIEST = 1e-300
 
 @dataclass(frozen=True)
 class MirrorMap(ABC):
-    """An odd increasing function h of the force, with its inverse and potential.
+    """An odd increasing function h of the force, with its inverse and potential."""
 
-    Parameters
-    ----------
-    depth : int
-        L, at least 2.
-    """
-
-    depth: int
+    depth: int  #: L, at least 2.
 
     @property
     @abstractmethod
@@ -123,13 +117,7 @@ class ProductMap(MirrorMap):
 
     @property
     def end(self) -> float:
-        """The integral ∫₀^∞(1+y²)^{−(L−1)/2}dy: ∞, π/2, 1, π/4, ….
-
-        Examples
-        --------
-        >>> [round(ProductMap(depth).end, 4) for depth in (2, 3, 4, 5)]
-        [inf, 1.5708, 1.0, 0.7854]
-        """
+        """The integral ∫₀^∞(1+y²)^{−(L−1)/2}dy: ∞, π/2, 1, π/4, …."""
         return float(self.fine_end(mpmath.fp))
 
     def fine_end(self, context: Any) -> Any:

@@ -55,13 +55,6 @@ def mirror_start(found: Coordinates) -> MirrorStart:
     """Return sizes and coefficients of a start, in the arithmetic of its numbers.
 
     The start is one that `mirrored` accepts.
-
-    Examples
-    --------
-    >>> e, p, one = np.array([5.0]), np.array([-3.0]), np.ones((1, 1))
-    >>> start = mirror_start(Coordinates("product", 2, (e, p), one[0], one))
-    >>> start.sizes.tolist(), start.first.tolist()
-    ([4.0], [-15.0])
     """
     amplitudes, depth = found.amplitudes, found.depth
     if found.kind == "product":

@@ -53,17 +53,11 @@ from symflow.networks import (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModeMaxMargin(ModuliDirection):
-    """A direction that is stationary for the ℓ_{2/L} margin; made by `implicit_bias`.
-
-    Parameters
-    ----------
-    modes : OrthogonalDecomposition
-        S and the factors.
-    """
+    """A direction stationary for the ℓ_{2/L} margin; made by `implicit_bias`."""
 
     proved_with_base = True
 
-    modes: OrthogonalDecomposition
+    modes: OrthogonalDecomposition  #: S and the factors.
 
     source = YUN_2021
     conditions = CLASSIFICATION

@@ -69,15 +69,9 @@ def _one_neuron(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OneNeuron(RegressionLimit):
-    """The limit of a network with one hidden neuron; made by `implicit_bias`.
+    """The limit of a network with one hidden neuron; made by `implicit_bias`."""
 
-    Parameters
-    ----------
-    delta : float
-        δ = a² − ‖u‖².
-    """
-
-    delta: float
+    delta: float  #: δ = a² − ‖u‖².
 
     source = AZULAY_2021
     contributes = "the potential; the limit in closed form and its saddles derived here"
@@ -161,13 +155,7 @@ class OneNeuron(RegressionLimit):
         return np.asarray(omega + self.sign * np.sqrt(square) * frozen)
 
     def slope(self, w: Array) -> Array:
-        """Return ∇Q(w).
-
-        Parameters
-        ----------
-        w : ndarray, shape (…, d)
-            End-to-end vectors.
-        """
+        """Return ∇Q(w) for end-to-end vectors of shape (…, d)."""
         size = np.linalg.norm(w, axis=-1, keepdims=True)
         # x²/(√(x² + δ²/4) + δ/2) where the difference would cancel
         root, half = np.hypot(size, self.delta / 2), self.delta / 2

@@ -20,6 +20,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
+from symflow.bias.growth import Growth
 from symflow.bias.minimizers import orthonormal
 from symflow.bias.saddle_path import follow_saddles
 from symflow.claims import TOLERANCE
@@ -84,7 +85,7 @@ def rich_regime(bias: Any) -> Regime:
     weights = weights / np.max(weights)
     scaled = bias.seen / weights
     values = bias.values
-    path = follow_saddles(scaled.T @ scaled, scaled.T @ values, positive=False, pace=2)
+    path = follow_saddles(scaled.T @ scaled, scaled.T @ values, Growth("product"))
     return _regime(bias, "rich", 1, weights, path.limit / weights)
 
 

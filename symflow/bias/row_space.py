@@ -46,15 +46,9 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RowSpaceSplit(Theorem):
-    """The parts off the row space of X drive each other, and keep xᵀx − yᵀy.
+    """The parts off the row space of X drive each other, and keep xᵀx − yᵀy."""
 
-    Parameters
-    ----------
-    coupling : float
-        1: the factor of the misfit in ẋ against that in ẏ.
-    """
-
-    coupling: float
+    coupling: float  #: 1: the factor of the misfit in ẋ against that in ẏ.
 
     source = MIN_2021
     contributes = "the linear system; its invariant derived here"

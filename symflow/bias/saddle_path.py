@@ -1,18 +1,20 @@
-"""Saddle to saddle: the path of a depth-2 diagonal network as its start vanishes.
+"""Saddle to saddle: the path of a network as its start vanishes, at every depth.
 
-Pesme and Flammarion (2023) for β = u∘u − v∘v, Berthier (2023) for β = u∘u.  From
-weights of size α the coefficients are β_j = α²(α^{−2ς_j} − α^{2ς_j}) with
+Pesme and Flammarion (2023) for β = u∘u − v∘v, Berthier (2023) for β = u∘u.  In the
+clock t̂ of `bias/growth.py` the dual variable obeys
 
-    dς/dt̂ = −∇ℓ(β),    ς(0) = 0,    in the clock t̂ = κt/(2 ln(1/α))
+    dς/dt̂ = −∇ℓ(β),    ς(0) = 0.
 
-(κ = 4 for squares, 2 for products).  As α → 0, β_j vanishes while |ς_j| < 1: the flow
-rests at a saddle until some ς_j reaches ±1, and then jumps to the minimizer
+As α → 0, β_j vanishes while |ς_j| < 1: the flow rests at a saddle until some ς_j
+reaches ±1, and then jumps to the minimizer
 
     β = argmin {ℓ(β): β_j ≥ 0 where ς_j = 1, β_j ≤ 0 where ς_j = −1, else β_j = 0}.
 
-The last one is an interpolant of least ℓ₁ norm where there is an interpolant.  Without
-the second term, β_j = α²α^{−2ς_j}, only the barrier +1 counts.  Exact data give jump
-times and saddles in fractions.
+The last one is an interpolant of least ℓ₁ norm where there is an interpolant.  For
+positive starts only the barrier +1 counts.  Exact data give jump times and saddles in
+fractions.  `dual_steps` proves the limit for every depth: ς is the gradient flow of a
+convex function, and the algorithm the flow of its limit.  Dense layers whose data have
+common singular vectors, started along these, are the positive path of their modes.
 """
 
 from __future__ import annotations
@@ -27,15 +29,21 @@ import numpy as np
 from symflow.algebra.arrays import Array, is_exact_array, to_float_array
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.threads import cached_property
+from symflow.bias.growth import Growth
+from symflow.bias.saddle_points import SaddlePoint, saddle_points
 from symflow.claims import Reference
-from symflow.claims.bibliography import BERTHIER_2023, PESME_2023
+from symflow.claims.bibliography import BERTHIER_2023, GIDEL_2019, PESME_2023
 from symflow.errors import HypothesisFailed
 
 #: For floats: what counts as zero, relative to the terms it is made of.
 ZERO = 1e-9
 
-#: Exponents beyond this are met only by steps that the integrator rejects.
-LARGE = 200.0
+#: How a kind of network is told.
+KINDS = {
+    "product": "β = w₁∘⋯∘w_L",
+    "difference": "β = u₁∘⋯∘u_L − v₁∘⋯∘v_L",
+    "squares": "β = u∘u − v∘v",
+}
 
 #: Jumps after which something is wrong.
 MOST = 10_000
@@ -50,46 +58,75 @@ class SaddlePath:
     Parameters
     ----------
     sigma_xx : array, shape (d, d)
-        Σ_xx, exact numbers as fractions.
+        Σ_xx, exact numbers as fractions; of dense layers λ_i, in the modes.
     sigma_yx : array, shape (d,)
-        Σ_yx.
+        Σ_yx, or σ_i.
     jumps : tuple of numbers
         The times t̂ of the jumps.
-    saddles : tuple of arrays, shape (d,)
-        β before the first jump, after it, …; one more than there are jumps.
-    positive : bool
-        Whether only positive coefficients are reached, β = u∘u.
-    pace : int
-        κ of the clock t̂ = κt/(2 ln(1/α)).
+    saddles : tuple of arrays, shape (d,), or (m, d) for dense layers
+        β or W before the first jump, after it, …; one more than there are jumps.
+    growth : Growth
+        What grows, and in which clock.
+    frame : tuple of arrays, shapes (m, k) and (d, k), optional
+        Singular vectors u_i and v_i of the modes of dense layers.
+    widths : tuple of int
+        Those of dense layers.
+    sigma_yy : array, optional
+        Σ_yy, if it is known.
+    regular : bool
+        Whether Σ_xx is known to be positive definite.
     """
 
     sigma_xx: Array
     sigma_yx: Array
     jumps: tuple[Any, ...]
     saddles: tuple[Array, ...]
-    positive: bool
-    pace: int
+    growth: Growth
+    frame: tuple[Array, Array] | None = None
+    widths: tuple[int, ...] = ()
+    sigma_yy: Array | None = None
+    regular: bool = False
 
     @property
     def reference(self) -> Reference:
         """Where the limit comes from."""
-        return BERTHIER_2023 if self.positive else PESME_2023
+        if self.frame is not None:
+            return GIDEL_2019
+        return BERTHIER_2023 if self.growth.positive else PESME_2023
+
+    @cached_property
+    def strengths(self) -> tuple[Array, ...]:
+        """The coefficients, or the mode strengths of W, saddle by saddle."""
+        if self.frame is None:
+            return self.saddles
+        left, right = self.frame
+        parts = [np.einsum("oi,od,di->i", left, W, right) for W in self.saddles]
+        top = max(abs(x) for part in parts for x in part) if len(self.sigma_yx) else 0
+        return tuple(
+            np.array([x if abs(x) > ZERO * top else 0 * x for x in part], part.dtype)
+            for part in parts
+        )
+
+    @cached_property
+    def points(self) -> tuple[SaddlePoint, ...]:
+        """Loss, index, escape rate and learning coefficient, saddle by saddle."""
+        return saddle_points(self, _numbers(self.sigma_xx, self.sigma_yx)[2])
 
     @property
     def limit(self) -> Array:
-        """The last saddle, in float64, shape (d,)."""
+        """The last saddle, in float64, of the shape of a saddle."""
         last: Array = to_float_array(self.saddles[-1])
         return last
 
     @property
     def supports(self) -> tuple[tuple[int, ...], ...]:
-        """Which coefficients are not zero, saddle by saddle."""
+        """Which coefficients or modes are not zero, saddle by saddle."""
         return tuple(
-            tuple(j for j, entry in enumerate(beta) if entry) for beta in self.saddles
+            tuple(j for j, entry in enumerate(beta) if entry) for beta in self.strengths
         )
 
     def coefficients(self, clock: Any) -> Array:
-        """Return the limit of β at times t̂, shape (…, d): constant between jumps.
+        """Return the limit of β or W at times t̂: constant between jumps.
 
         Parameters
         ----------
@@ -119,65 +156,42 @@ class SaddlePath:
         return np.asarray((edges[1:] + edges[:-1]) / 2)
 
     def time(self, clock: Any, alpha: float) -> Array:
-        """Return t = 2 ln(1/α) t̂/κ.
+        """Return t: t̂ in units of 2 ln(1/α)/κ at depth 2, of α^{2−L}/(L−2) beyond.
 
         Parameters
         ----------
         clock : float or array_like
             t̂.
         alpha : float
-            Size of the weights at the start.
+            Size of the weights at the start: of all that are not zero, or the singular
+            values of dense layers.
         """
-        unit = -2 * float(np.log(alpha)) / self.pace
-        return np.asarray(unit * np.asarray(clock, dtype=float))
+        times = np.asarray(clock, dtype=float)
+        return np.asarray(self.growth.unit(alpha) * times)
 
     def at(self, alpha: float, clock: Any) -> Array:
-        """Return β at a finite α, by the flow of the dual variable ς.
+        """Return β or W at a finite α, by the flow of the logarithms of the weights.
 
         Parameters
         ----------
         alpha : float
-            Size of the weights at the start; as small as 1e-150.
+            Size of the weights at the start; as small as 1e-150 at depth 2.
         clock : array_like
             Rising times t̂.
 
         Returns
         -------
-        ndarray, shape (times, d)
-            Integrated in float64: ς is of order one however small α is.
+        ndarray, shape (times, d), or (times, m, d) for dense layers
+            Integrated in float64.
         """
-        from scipy.integrate import solve_ivp
-
         gram, force = to_float_array(self.sigma_xx), to_float_array(self.sigma_yx)
-        rate, back = -2 * np.log(alpha), 0.0 if self.positive else 1.0
-
-        def parts(dual: Array) -> tuple[Array, Array]:
-            # α²α^{∓2ς} = e^{−rate(1 ∓ ς)}
-            up, down = rate * (dual - 1), -rate * (dual + 1)
-            return np.exp(up.clip(max=LARGE)), back * np.exp(down.clip(max=LARGE))
-
-        def speed(_: float, dual: Array) -> Array:
-            up, down = parts(dual)
-            return np.asarray(force - gram @ (up - down))
-
-        def slope(_: float, dual: Array) -> Array:
-            up, down = parts(dual)
-            return np.asarray(-gram * (rate * (up + down)))
-
         times = np.atleast_1d(np.asarray(clock, dtype=float))
-        start = np.zeros(len(force))
-        run = solve_ivp(
-            speed,
-            (0.0, times[-1]),
-            start,
-            method="Radau",
-            t_eval=times,
-            jac=slope,
-            rtol=1e-10,
-            atol=1e-12,
-        )
-        up, down = parts(run.y)
-        return np.asarray((up - down).T)
+        if self.frame is None:
+            return self.growth.follow(gram, force, alpha, times)
+        left, right = (to_float_array(part) for part in self.frame)
+        learned = [bool(x) for x in self.strengths[-1]]
+        found = self.growth.follow(gram, force * learned, alpha, times)
+        return np.asarray(np.einsum("oi,ti,di->tod", left, found, right))
 
     def distance(self, alpha: float, clock: Any = None) -> Array:
         """Return how far β at this α is from the limit, at times t̂.
@@ -195,57 +209,56 @@ class SaddlePath:
             Largest entry of the difference, relative to the last saddle.
         """
         times = np.atleast_1d(self.middles if clock is None else np.asarray(clock))
-        gaps = np.abs(self.at(alpha, times) - self.coefficients(times)).max(axis=1)
+        away = self.at(alpha, times) - self.coefficients(times)
+        gaps = np.abs(away).reshape(len(times), -1).max(axis=1)
         return np.asarray(gaps / (np.max(np.abs(self.limit)) or 1.0))
 
     def __repr__(self) -> str:
-        kind = "u∘u" if self.positive else "u∘u − v∘v"
+        kind = "dense layers" if self.frame else KINDS[self.growth.kind]
+        depth = f", depth {self.growth.depth}" if self.growth.depth > 2 else ""
         times = ", ".join(f"{float(jump):.4g}" for jump in self.jumps)
         sets = " → ".join(
             "{" + ", ".join(str(j + 1) for j in support) + "}"
             for support in self.supports
         )
         return (
-            f"SaddlePath of β = {kind} in {len(self.sigma_yx)} dimensions "
+            f"SaddlePath of {kind} in {len(self.sigma_yx)} dimensions{depth} "
             f"({self.reference})\n  jumps at t̂ = {times}\n  supports {sets}"
         )
 
 
-def follow_saddles(
-    sigma_xx: Array, sigma_yx: Array, *, positive: bool, pace: int
-) -> SaddlePath:
+def follow_saddles(sigma_xx: Array, sigma_yx: Array, growth: Growth) -> SaddlePath:
     """Run the jump algorithm, in fractions where the data are exact.
 
-    With `positive` only the barrier +1 counts; `pace` is κ of the clock.  Raises
-    HypothesisFailed if the minimizer at a jump is not unique.
+    Raises HypothesisFailed if the minimizer at a jump is not unique.
 
     Examples
     --------
     >>> gram, force = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([3.0, -1.0])
-    >>> follow_saddles(gram, force, positive=False, pace=4).jumps
+    >>> follow_saddles(gram, force, Growth("squares")).jumps
     (0.3333333333333333, 1.0)
     """
     gram, force, zeros = _numbers(sigma_xx, sigma_yx)
     dual, beta = abs(force) * 0, abs(force) * 0
-    jumps, saddles, clock = [], [beta], zeros[0] * 0
+    jumps, saddles, clock = [], [beta], sum(zeros) * 0
     for _ in range(MOST):
         gradient = gram @ beta - force
         seen = abs(gradient) > zeros
         gradient = np.array(
             [g if s else 0 * g for g, s in zip(gradient, seen, strict=True)]
         )
-        step = _next_jump(dual, gradient, positive)
+        step = _next_jump(dual, gradient, growth.positive)
         if step is None:
             break
         clock, dual = clock + step, dual - step * gradient
         dual = np.array([_on_barrier(x) for x in dual])
-        reached = dual.clip(min=0 * clock) if positive else dual
+        reached = dual.clip(min=0 * clock) if growth.positive else dual
         beta = signed_minimizer(gram, force, reached, zeros)
         if any(np.diagonal(gram) * abs(beta - saddles[-1]) > zeros):
             jumps.append(clock)
             saddles.append(beta)
     times = tuple(t if isinstance(t, Fraction) else float(t) for t in jumps)
-    return SaddlePath(gram, force, times, tuple(saddles), positive, pace)
+    return SaddlePath(gram, force, times, tuple(saddles), growth)
 
 
 def _numbers(sigma_xx: Array, sigma_yx: Array) -> tuple[Array, Array, Array]:

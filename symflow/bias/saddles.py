@@ -1,8 +1,8 @@
 """The saddle-to-saddle limit of a network at hand, and as a claim about a small start.
 
-The limit and its references are in `bias/saddle_path.py`; here it is bound to a flow:
-to β = u∘u − v∘v, to a diagonal network of depth 2, or to the signed one, whose clocks
-differ by the constant κ.
+The limit is in `bias/saddle_path.py`, its clock in `bias/growth.py`; here it is bound
+to a flow: diagonal networks of any depth, signed or not, β = u∘u − v∘v, and dense
+layers whose Σ_xx and Σ_yx have common singular vectors, which are the modes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
+from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
+from symflow.bias.growth import Growth, dual_steps
+from symflow.bias.mode_path import dense_path
 from symflow.bias.saddle_path import SaddlePath, follow_saddles
 from symflow.claims import (
     TOLERANCE,
     Hypothesis,
+    Identity,
     Path,
     Refusal,
     Status,
@@ -34,14 +38,12 @@ from symflow.claims.example import Example, Examples
 from symflow.data import Moments
 from symflow.errors import FLAG, HypothesisFailed, expect
 from symflow.flow import GradientFlow
-from symflow.flow.coordinates import Coordinates, coordinates
+from symflow.flow.coordinates import Coordinates, coordinates, kind_of
 from symflow.flow.problem import Problem
 from symflow.networks import (
-    Diagonal,
+    DiagonalNetwork,
     HadamardDifference,
-    Network,
-    Readout,
-    SignedDiagonalNetwork,
+    TensorNetwork,
 )
 
 #: Weights from which a start counts as small, and what the integration of ς leaves.
@@ -49,6 +51,8 @@ SMALL, LEFT = 0.1, 1e-6
 
 #: Two tiny starts, and what of the distance from the limit may be left and stay.
 VANISHING, NEAR, FALLING = (1e-70, 1e-140), 0.1, 0.9
+#: The same for deeper products: α^{L−2}, by which they are off.
+TINY = (1e-4, 1e-8)
 
 #: Stays at a saddle that are long enough to settle, as a part of the time before them.
 LONG = 0.2
@@ -60,23 +64,28 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
     Parameters
     ----------
     flow : GradientFlow
-        Squared loss, and β = u∘u − v∘v or a diagonal network of depth 2.
+        Squared loss, and a diagonal network of any depth L ≥ 2, signed or not, or β =
+        u∘u − v∘v, or dense layers.
     data : Dataset or Moments
-        Exact data give jump times and saddles in fractions.
+        Exact data give jump times and saddles in fractions; for dense layers where
+        their singular vectors are unit vectors.
     positive : bool, keyword-only
-        Whether weights start on the positive side alone: v = 0, or w_1 = w_2 = α. By
-        default a coefficient can grow to either side: u = v = α, or w_2 = 0.
+        Whether all weights that are not zero start on the positive side alone: v = 0,
+        or w_1 = … = w_L = α.  By default a coefficient can grow to either side: u = v
+        = α, or w_L = 0.  Dense layers start at α along the singular vectors of Σ_yx.
 
     Returns
     -------
     SaddlePath
-        Its `jumps` in the clock t̂ = κt/(2 ln(1/α)), its `saddles`, and by `at` and
-        `distance` how far a finite α is from them.
+        Its `jumps` in the clock t̂ (`time` has the unit), its `saddles`, loss, index and
+        learning coefficient of each as `points`, and by `at` and `distance` how far a
+        finite α is from them.
 
     Raises
     ------
     HypothesisFailed
-        If the flow is of another kind, or a minimizer at a jump is not unique.
+        If the flow is of another kind, a minimizer at a jump is not unique, or the data
+        of dense layers have no common singular vectors.
     InvalidArgument
         If an argument is of the wrong kind, or the data are of another width.
 
@@ -88,23 +97,32 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
     >>> path.jumps, [beta.tolist() for beta in path.saddles[1:]]
     ((Fraction(1, 3), Fraction(1, 1)), [[Fraction(3, 2), Fraction(0, 1)], \
 [Fraction(3, 2), Fraction(-1, 1)]])
+    >>> [(p.index, p.learning_coefficient, p.multiplicity) for p in path.points]
+    [(2, Fraction(1, 1), 3), (1, Fraction(1, 1), 2), (0, Fraction(1, 1), 1)]
     """
     call = "saddle_to_saddle(flow, data)"
     expect(flow, GradientFlow, call, "a gradient flow")
     expect(data, "moments", call, "a Dataset or Moments")
     expect(positive, FLAG, "saddle_to_saddle(positive=…)", "True or False")
-    pace = _pace(flow)
+    growth = growth_of(flow, positive)
     rates = structural("one learning rate", not flow.learning_rates, repr(flow))
     failed = [h for h in (squared_loss(flow), _kind(flow), rates) if not h.holds]
-    if failed or pace is None:
+    if failed or growth is None:
         listed = "; ".join(str(hypothesis) for hypothesis in failed)
         msg = f"saddle_to_saddle(flow, data): {listed}"
         raise HypothesisFailed(msg)
     arrays = flow.loss.arrays(data)
     declared = [(f"data: {s.name}", s.shape, arrays[s.name].shape) for s in flow.data]
-    solve_widths(declared)
-    gram, force = (arrays[symbol.name] for symbol in flow.data)
-    return follow_saddles(gram, force[0], positive=positive, pace=pace)
+    bound = solve_widths(declared)
+    gram, target = (arrays[symbol.name] for symbol in flow.data)
+    known = arrays.get(f"{flow.loss.prefix}_yy")
+    rank = decide_rank(gram)
+    regular = rank.is_clear and rank.value == len(gram)
+    if flow.network.is_dense:
+        path = dense_path(gram, target, growth, _widths(flow, bound))
+    else:
+        path = follow_saddles(gram, target[0], growth)
+    return replace(path, sigma_yy=known, regular=regular)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +141,7 @@ class SaddleToSaddle(Theorem):
     alpha: float
 
     source = PESME_2023
-    contributes = "the limit; the distance at a finite start is measured"
+    contributes = "the limit at depth 2; other depths here, the distance is measured"
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
@@ -132,24 +150,17 @@ class SaddleToSaddle(Theorem):
             return cls.refuse(found)
         separate = coordinates(problem.floats)
         assert separate is not None
-        rise, fall = _sides(separate)
-        alpha = float(np.sqrt(rise[0]))
-        rounding = TOLERANCE * rise[0]
-        even = max(np.ptp(rise), np.ptp(fall)) <= rounding
-        one_sided = bool(fall[0] <= rounding)
-        sides = one_sided or abs(fall[0] - rise[0]) <= rounding
+        growth, alpha = _small_start(separate)
         detail = f"α = {alpha:.2g}"
         words = "small start of one size, to one side or to both"
-        found.append(
-            Hypothesis(words, bool(even and sides and 0 < alpha < SMALL), detail)
-        )
+        holds = growth is not None and 0 < alpha < SMALL
+        found.append(Hypothesis(words, holds, detail))
         if not all_hold(found):
             return cls.refuse(found)
         gram, force = problem.arguments
-        pace = _pace(problem.flow)
-        assert pace is not None
+        assert growth is not None
         try:
-            path = follow_saddles(gram, force[0], positive=one_sided, pace=pace)
+            path = follow_saddles(gram, force[0], growth)
         except HypothesisFailed as reason:
             said = str(reason).partition(": ")[2]
             words = "the minimizers at the jumps are unique"
@@ -157,21 +168,30 @@ class SaddleToSaddle(Theorem):
         return cls(problem, tuple(found), path, alpha)
 
     @classmethod
+    def proof(cls) -> tuple[Identity, ...]:
+        """Return what makes the dual flow that of a convex function, at every depth."""
+        return tuple(Identity(words, residual) for words, residual in dual_steps())
+
+    @classmethod
     def examples(cls) -> Examples:
         """Return u∘u − v∘v from weights of 1e-4; the false path has doubled saddles."""
-        small, times = [[1e-4], [1e-4]], tuple(range(0, 13, 2))
-        data, network = Moments([[2, 1], [1, 2]], [[3, -1]]), HadamardDifference(2)
-        start = (small, small)
-        return (
+        data = Moments([[2, 1], [1, 2]], [[3, -1]])
+        cases = (
+            ("pesme-path", HadamardDifference(2), [[[1e-4]] * 2] * 2, range(0, 13, 2)),
+            ("deep-path", DiagonalNetwork(2, 3, signed=True), [[[0.01]] * 2] * 6,
+             range(0, 91, 15)),
+        )  # fmt: skip
+        return tuple(
             Example(
-                "pesme-path",
+                name,
                 network,
                 data,
-                start,
-                times,
+                tuple(start),
+                tuple(times),
                 exact=False,
                 false=_with_doubled_saddles,
-            ),
+            )
+            for name, network, start, times in cases
         )
 
     @property
@@ -181,10 +201,12 @@ class SaddleToSaddle(Theorem):
 
     @property
     def statement(self) -> sympy.Basic:
-        """β(t) = saddle(κt/(2 ln(1/α))) up to the distance at this α."""
-        t, kappa = sympy.Symbol("t", nonnegative=True), self.path.pace
-        alpha = sympy.Symbol("alpha", positive=True)
-        clock = kappa * t / (2 * sympy.log(1 / alpha))
+        """β(t) = saddle(t̂) up to the distance at this α; `time` has the unit of t̂."""
+        t, alpha = sympy.symbols("t alpha", positive=True)
+        L, kappa = self.path.growth.depth, self.path.growth.pace
+        size = self.path.growth.reach(self.alpha)
+        reach = sympy.log(1 / alpha) if L == 2 else sympy.nsimplify(size, [sympy.pi])
+        clock = kappa * t * alpha ** (L - 2) / (2 * reach)
         return sympy.Eq(sympy.Function("beta")(t), sympy.Function("saddle")(clock))
 
     @cached_property
@@ -205,7 +227,9 @@ class SaddleToSaddle(Theorem):
         starts = np.concatenate([[0.0], jumps])
         ends = np.concatenate([jumps, [3 * starts[-1] or 1.0]])
         middles = ((starts + ends) / 2)[ends - starts >= LONG * starts]
-        first, second = (self.path.distance(alpha, middles) for alpha in VANISHING)
+        rest = self.path.growth.depth - 2
+        sizes = [x ** (1 / rest) for x in TINY] if rest else VANISHING
+        first, second = (self.path.distance(alpha, middles) for alpha in sizes)
         stays = (second > NEAR) & (second > FALLING * first)
         return float(np.max(second[stays], initial=0.0))
 
@@ -215,7 +239,7 @@ class SaddleToSaddle(Theorem):
         Relative to the last saddle, at every time of `path`.
         """
         times = to_float_array(np.asarray(path.t))
-        clock = times * self.path.pace / (-2 * np.log(self.alpha))
+        clock = times / self.path.growth.unit(self.alpha)
         beta = to_float_array(path.end_to_end)[:, 0, :]
         allowed = self.path.distance(self.alpha, clock)
         gaps = np.abs(beta - self.path.coefficients(clock)).max(axis=1)
@@ -240,23 +264,58 @@ def _sides(found: Coordinates) -> tuple[Array, Array]:
     return rise, fall
 
 
-def _pace(flow: GradientFlow) -> int | None:
-    """Return κ of the network, or None where there is none."""
+def _small_start(found: Coordinates) -> tuple[Growth | None, float]:
+    """Return the growth and α of a start of one size; None for another start."""
+    if found.depth == 2:
+        rise, fall = _sides(found)
+        alpha = float(np.sqrt(rise[0]))
+        one, rounding = bool(fall[0] <= TOLERANCE * rise[0]), TOLERANCE * rise[0]
+        even = max(np.ptp(rise), np.ptp(fall)) <= rounding
+        sides = one or abs(fall[0] - rise[0]) <= rounding
+        kind: Any = "squares" if found.kind == "squares" else "difference"
+        return (Growth(kind, 2, one) if even and sides else None), alpha
+    rows = np.stack(found.amplitudes)
+    alpha = float(rows[0].max())
+    full = np.all(abs(rows - alpha) <= TOLERANCE * alpha, axis=1)
+    gone = np.all(abs(rows) <= TOLERANCE * alpha, axis=1)
+    if not np.all(full | gone):
+        return None, alpha
+    first, half = [*full], found.depth
+    wholes = {
+        "product": {False: [True] * (half - 1) + [False], True: [True] * half},
+        "difference": {
+            False: [True] * (2 * half),
+            True: [True] * half + [False] * half,
+        },
+    }[found.kind]
+    chosen = [positive for positive, rule in wholes.items() if rule == first]
+    return (Growth(found.kind, half, chosen[0]) if chosen else None), alpha
+
+
+def growth_of(flow: GradientFlow, positive: bool) -> Growth | None:
+    """Return how the coefficients of a network grow, or None for other networks."""
     network = flow.network
-    if isinstance(network, HadamardDifference):
-        return 4
-    if isinstance(network, SignedDiagonalNetwork):
-        return 2 if network.layers == 2 else None
-    if not isinstance(network, Network) or network.depth != 2:
-        return None
-    first, last = network.layers
-    full = isinstance(last, Readout) and last.support in (None, last.inputs)
-    return 2 if full and isinstance(first, Diagonal) else None
+    if network.is_dense and network.depth >= 2:
+        return Growth("product", network.depth, True)
+    known = None if isinstance(network, TensorNetwork) else kind_of(network)
+    return known and Growth(*known, positive)
+
+
+def _widths(flow: GradientFlow, bound: Any) -> tuple[int, ...]:
+    """Return the widths of dense layers as integers."""
+    widths = tuple(bound.get(width, width) for width in flow.network.widths)
+    if any(isinstance(width, sympy.Symbol) for width in widths):
+        msg = (
+            "saddle_to_saddle(flow, data): needs numbers as hidden widths, for they "
+            f"bound how many modes are learned; got {widths}"
+        )
+        raise HypothesisFailed(msg)
+    return tuple(int(width) for width in widths)
 
 
 def _kind(flow: GradientFlow) -> Hypothesis:
-    words = "β = u∘u − v∘v or a diagonal network of depth 2"
-    return Hypothesis(words, _pace(flow) is not None, repr(flow.network))
+    words = "a diagonal network, β = u∘u − v∘v or dense layers, of depth 2 or more"
+    return Hypothesis(words, growth_of(flow, False) is not None, repr(flow.network))
 
 
 def _with_doubled_saddles(claim: SaddleToSaddle) -> SaddleToSaddle:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from symflow.errors import InvalidArgument
+from symflow.inits.init import positive_number
 
 #: Bounds are rounded up by this part; the largest logarithm of a float.
 ROUNDED_UP, LARGEST_LOG, LOWEST_LOG = 1e-13, 709.0, -300 * np.log(10)
@@ -109,6 +110,4 @@ def lazy_scale(least: float, excess: float) -> float:
 
 def _check(call: str, **numbers: float) -> None:
     for name, number in numbers.items():
-        if not 0 < number < np.inf:
-            msg = f"{call}({name}=…): needs a positive number; got {number!r}"
-            raise InvalidArgument(msg)
+        positive_number(number, f"{call}({name}=…)")

@@ -90,14 +90,7 @@ CLASSIFICATION = (margin_loss, one_output, layered, separating_start)
 
 
 def degree_of(network: Any) -> int:
-    """Return the degree of f in the weights.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> degree_of(sf.HadamardDifference(3)), degree_of(sf.DiagonalNetwork(3, 4))
-    (2, 4)
-    """
+    """Return the degree of f in the weights."""
     if isinstance(network, HadamardDifference):
         return 2
     if isinstance(network, SignedDiagonalNetwork):
@@ -133,14 +126,7 @@ def given_samples(problem: Problem, digits: int = CHECK_DIGITS) -> Array:
 
 
 def is_rational(array: Array) -> bool:
-    """Say whether all numbers are fractions, as floats are.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> is_rational(np.eye(1)), is_rational(np.array([[sympy.sqrt(2)]]))
-    (True, False)
-    """
+    """Say whether all numbers are fractions, as floats are."""
     return array.dtype != object or all(as_fraction(e) is not None for e in array.flat)
 
 
@@ -160,12 +146,6 @@ def soft_margin(loss: Any, margins: Array, context: Any = None) -> Array:
     For the exponential loss u = −log Σe^{−z_i}; always u ≤ min z_i.
 
     The margins have shape (times, n), in the arithmetic of `context`.
-
-    Examples
-    --------
-    >>> from symflow.losses import LogisticLoss
-    >>> float(soft_margin(LogisticLoss(), np.array([[2.0]]))[0].round(12))
-    2.0
     """
     exponential = isinstance(loss, ExponentialLoss)
     if context is not None:
@@ -189,14 +169,7 @@ def _total(row: Array, context: Any, *, exponential: bool) -> Any:
 
 
 def weights_of_samples(loss: Any, margins: Array) -> Array:
-    """Return p_i ∝ −φ′(z_i), summing to one, in float64.
-
-    Examples
-    --------
-    >>> from symflow.losses import ExponentialLoss
-    >>> weights_of_samples(ExponentialLoss(), np.array([900.0, 900.0])).tolist()
-    [0.5, 0.5]
-    """
+    """Return p_i ∝ −φ′(z_i), summing to one, in float64."""
     exponential = isinstance(loss, ExponentialLoss)
     pulls = -margins if exponential else -np.logaddexp(0, margins)
     powers = np.exp(pulls - np.max(pulls))

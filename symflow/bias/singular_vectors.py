@@ -36,17 +36,11 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SingularVectors(Direction):
-    """Every layer ends parallel to the force on it; made by `implicit_bias`.
-
-    Parameters
-    ----------
-    tensor : ndarray, shape (d, k_1, …, k_L)
-        M.
-    """
+    """Every layer ends parallel to the force on it; made by `implicit_bias`."""
 
     proved_with_base = True
 
-    tensor: Array
+    tensor: Array  #: Shape (d, k_1, …, k_L): M.
 
     source = YUN_2021
 
@@ -62,10 +56,7 @@ class SingularVectors(Direction):
             return cls.refuse([*found, small])
         return cls(problem, (*found, small), to_float_array(tensor))
 
-    @property
-    def is_determined(self) -> bool:
-        """Singular vectors are many."""
-        return False
+    is_determined = False  #: Singular vectors are many.
 
     @property
     def limit(self) -> Array:
@@ -82,10 +73,7 @@ class SingularVectors(Direction):
         )
         raise HypothesisFailed(msg)
 
-    @property
-    def margin(self) -> float:
-        """Infinite: no norm is known."""
-        return np.inf
+    margin = np.inf  #: Infinite: no norm is known.
 
     @property
     def potential(self) -> sympy.Expr:

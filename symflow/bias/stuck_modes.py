@@ -25,19 +25,7 @@ DIGITS, MOST_INPUTS, SEEN = 60, 16, 1e-25
 
 
 def stuck_modes(problem: Problem, found: Minimizers) -> int:
-    """Return how many modes of a dense regression move alone and end at zero.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.bias.minimizers import minimizers
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> start = ([[1, 0], [0, 1]], [[1, 0], [0, -1]])
-    >>> problem = bind(flow, sf.whitened([[3, 0], [0, 2]]), start)
-    >>> stuck_modes(problem, minimizers(problem))
-    1
-    """
+    """Return how many modes of a dense regression move alone and end at zero."""
     weights = start_weights(problem, found)
     fine = found.exact and weights[0].dtype == object
     fine = fine and len(found.seen) <= MOST_INPUTS

@@ -24,36 +24,10 @@ CARRIED = (Solution, Prediction, LossBound)
 def claim_document(claim: Claim, ball: Enclosure, radius: float) -> Document:
     """Return statement, problem and evidence of a claim on one instance.
 
-    A closed form: its digits are within a radius of W at the times.  A predicted limit:
+    A closed form: its digits are within a radius of W at the times. A predicted limit:
     so is the limit of the flow, and where it is the solution of least norm, this is
-    stated.  A bound of the loss: it holds at the times.
-
-    Parameters
-    ----------
-    claim : Solution, Prediction or LossBound
-        What was proven.
-    ball : Enclosure
-        On what.
-    radius : float
-        Within which radius.
-
-    Raises
-    ------
-    InvalidArgument
-        If a certificate does not carry this kind of problem.
-    PrecisionLost
-        If the bounds of the checker do not reach what is stated.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from fractions import Fraction
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = flow, sf.whitened([[2]]), [[[1]], [[1]]]
-    >>> proven = sf.certify(sf.solve(*problem), *problem, 1, digits=10)
-    >>> document = claim_document(proven.claim, proven.ball, proven.radius)
-    >>> round(float(Fraction(document["statement"]["at"][0]["W"][0][0])), 4)
-    1.964
+    stated. A bound of the loss: it holds at the times. PrecisionLost says that the
+    bounds of the checker do not reach what is stated.
     """
     stated: list[Document] = []
     bound = None

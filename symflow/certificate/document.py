@@ -21,17 +21,8 @@ FORMAT = 1
 def proof_document(thing: object) -> Document | None:
     """Return statement, problem and evidence of what has a certificate, else None.
 
-    Parameters
-    ----------
-    thing : object
-        An enclosure, a law, or what `certify` has proven.
-
-    Raises
-    ------
-    InvalidArgument
-        If a certificate does not carry this problem.
-    PrecisionLost
-        If the bounds of the checker do not reach the radius.
+    That is an enclosure, a law, or what `certify` has proven. PrecisionLost says that
+    the bounds of the checker do not reach the radius.
     """
     if isinstance(thing, Enclosure):
         return enclosure_document(thing)
@@ -41,12 +32,8 @@ def proof_document(thing: object) -> Document | None:
 def json_text(document: Document, stored: Document) -> str:
     """Return the JSON of a certificate, sealed with its digest.
 
-    Parameters
-    ----------
-    document : dict
-        Statement, problem and evidence.
-    stored : dict
-        The object as `save` stores it; `load` reads it, and the checker does not.
+    It has statement, problem and evidence, and the object as `save` stores it, which
+    `load` reads and the checker does not.
     """
     evidence = {**document["evidence"], "symflow": stored}
     document = {**document, "evidence": evidence, "symflow certificate": FORMAT}
@@ -55,20 +42,7 @@ def json_text(document: Document, stored: Document) -> str:
 
 
 def stored_object(document: Document) -> Document:
-    """Return what `save` stored in a file, if a certificate is as it was written.
-
-    Raises
-    ------
-    InvalidData
-        If the file has been changed, or is of a later format.
-
-    Examples
-    --------
-    >>> stored_object({"symflow certificate": 1, "sha256": "0"})
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidData: the certificate has been changed since it was written
-    """
+    """Return what `save` stored in a file, if a certificate is as it was written."""
     if "symflow certificate" not in document:
         return document
     content = {key: value for key, value in document.items() if key != "sha256"}

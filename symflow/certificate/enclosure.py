@@ -27,12 +27,7 @@ from symflow.codegen import end_to_end_program
 from symflow.data import Dataset
 from symflow.errors import InvalidArgument, PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.losses import (
-    ExponentialLoss,
-    LogisticLoss,
-    MeasurementLoss,
-    SquaredLoss,
-)
+from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision import Enclosure
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclose import planned
@@ -69,32 +64,10 @@ def enclosure_document(
 ) -> Document:
     """Return statement, problem and evidence of an enclosure, or of what follows.
 
-    Parameters
-    ----------
-    ball : Enclosure
-        Of a polynomial model.
-    stated : sequence of dict, optional
-        What is stated at its times, for the checker, with a radius that has to be
-        reached; by default that the weights are those of the enclosure.
-    bound : list of str, optional
-        c and r of a bound c e^(−rt) of the loss, if that is stated.
-
-    Raises
-    ------
-    InvalidArgument
-        If a certificate does not carry this kind of problem.
-    PrecisionLost
-        If the bounds of the checker, which are simpler than those of `enclose`, do not
-        reach what is stated.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=10)
-    >>> document = enclosure_document(ball)
-    >>> document["problem"]["model"], document["statement"]["horizon"]
-    ([['matmul', 1, 0]], '1')
+    By default it is stated that the weights are those of the enclosure; `stated` says
+    it for the checker, with a radius that has to be reached, and the `bound` has c and
+    r of c e^(−rt) on the loss. PrecisionLost says that the bounds of the checker, which
+    are simpler than those of `enclose`, do not reach what is stated.
     """
     if ball.pieces:
         raise InvalidArgument(not_carried("enclosure", "its data change"))
@@ -215,13 +188,7 @@ def _moments(problem: Problem) -> Document:
 
 
 def canonical(content: Document) -> bytes:
-    """Return JSON of which there is one for equal contents; its digest is stored.
-
-    Examples
-    --------
-    >>> canonical({"b": 1, "a": "c"})
-    b'{"a":"c","b":1}'
-    """
+    """Return JSON of which there is one for equal contents; its digest is stored."""
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 

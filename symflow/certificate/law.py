@@ -21,19 +21,8 @@ Document = dict[str, Any]
 def law_document(law: Law) -> Document:
     """Return statement and problem of a law; the checker needs no evidence.
 
-    Raises InvalidArgument if model or law are of another kind.
-
-    Parameters
-    ----------
-    law : Law
-        Of a gradient flow whose end-to-end matrix is a sum of products of matrices.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
-    >>> law_document(sf.conserved(flow)[0])["statement"]["quantity"]
-    [['-1', ['W1', "W1'"]], ['1', ["W2'", 'W2']]]
+    The end-to-end matrix of its flow is a sum of products of matrices; other models and
+    laws are refused.
     """
     flow = law.flow
     if flow.clock != "time" or flow.decays_differ:

@@ -19,17 +19,8 @@ BELOW = 0.999
 def root_of_best(known: checker.GivenProblem) -> list[list[str]]:
     """Return Z with W* = ZΣ_xx and W*Σ_xx = Σ_yx, so that W* has the least norm.
 
-    With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xx²Cᵀ)⁻¹C.
-
-    Parameters
-    ----------
-    known : GivenProblem
-        As the checker reads it.
-
-    Raises
-    ------
-    InvalidArgument
-        If the loss has no minimum.
+    With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xx²Cᵀ)⁻¹C; a loss without a
+    minimum is refused.
     """
     xx, yx = (to_flint(np.array(m, dtype=object)) for m in (known.xx, known.yx))
     assert xx is not None
@@ -47,18 +38,7 @@ def root_of_best(known: checker.GivenProblem) -> list[list[str]]:
 def limit_evidence(known: checker.GivenProblem, evidence: Any) -> list[str]:
     """Return lower bounds κ and σ of how fast the flow is after the last step.
 
-    Parameters
-    ----------
-    known : GivenProblem
-        The squared loss.
-    evidence : dict
-        The steps.
-
-    Returns
-    -------
-    list of str
-        What the checker then proves: |θ′| ≥ κ|F|, and no eigenvalue of Σ_xx is in
-        (0, σ).
+    The checker then proves |θ′| ≥ κ|F|, and that no eigenvalue of Σ_xx is in (0, σ).
     """
     grid = evidence["bits"], evidence["order"]
     last = checker.Stretch(known, grid, evidence["steps"][-1])

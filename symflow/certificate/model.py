@@ -35,14 +35,6 @@ def model_document(program: Program, shapes: Sequence[tuple[int, int]]) -> Any:
     It has one output, the end-to-end matrix, and the weights of these shapes as inputs.
     Raises InvalidArgument if the model is no polynomial with rational coefficients in
     the weights.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen import end_to_end_program
-    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, depth=2), sf.SquaredLoss())
-    >>> model_document(end_to_end_program(flow), [(2, 1), (2, 1)])
-    {'constants': [], 'model': [['hadamard', 0, 1], ['transpose', 3]]}
     """
     writer = _ModelWriter(shapes)
     slots: list[Slot] = [(False, k) for k in range(len(shapes))]

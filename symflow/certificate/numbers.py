@@ -13,13 +13,7 @@ MOST_DIGITS = 4000
 
 
 def not_carried(kind: str, why: str) -> str:
-    """Return the message of an error: what a certificate does not carry, and why.
-
-    Examples
-    --------
-    >>> not_carried("law", "it is wrong")[:70]
-    "save(law, 'name.json'): a certificate does not carry this law: it is w"
-    """
+    """Return the message of an error: what a certificate does not carry, and why."""
     return (
         f"save({kind}, 'name.json'): a certificate does not carry this {kind}: {why}. "
         f"Save the {kind} as 'name.npz', which keeps it without a proof"
@@ -31,11 +25,6 @@ def rational_text(value: Any, kind: str = "enclosure") -> str:
 
     An error says what `kind` of thing is saved.  Raises InvalidArgument if it is
     irrational, or has too many digits.
-
-    Examples
-    --------
-    >>> rational_text(0.375)
-    '3/8'
     """
     fraction = as_fraction(value)
     if fraction is None:
@@ -48,12 +37,5 @@ def rational_text(value: Any, kind: str = "enclosure") -> str:
 
 
 def matrix_text(matrix: Array) -> list[list[str]]:
-    """Return a matrix of rational numbers as text.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> matrix_text(np.array([[0.5, 2]]))
-    [['1/2', '2']]
-    """
+    """Return a matrix of rational numbers as text."""
     return [[rational_text(entry) for entry in row] for row in matrix]

@@ -1,43 +1,26 @@
 """What symflow asserts: claims, their conditions, and the papers behind them."""
 
-from symflow.claims.bibliography import Reference
+from symflow.claims.bibliography import Reference as Reference
 from symflow.claims.claim import (
-    Bound,
-    Claim,
-    Path,
-    Refusal,
-    Status,
-    relative_size,
+    Bound as Bound,
+    Claim as Claim,
+    Path as Path,
+    Refusal as Refusal,
+    Status as Status,
+    relative_size as relative_size,
 )
-from symflow.claims.finding import Finding
+from symflow.claims.finding import Finding as Finding
 from symflow.claims.hypothesis import (
-    TOLERANCE,
-    Hypothesis,
-    all_hold,
-    positive,
-    strictly,
-    structural,
-    vanishing,
+    TOLERANCE as TOLERANCE,
+    Hypothesis as Hypothesis,
+    all_hold as all_hold,
+    positive as positive,
+    strictly as strictly,
+    structural as structural,
+    vanishing as vanishing,
 )
-from symflow.claims.theorem import Identity, Theorem, check
-
-__all__ = [
-    "TOLERANCE",
-    "Bound",
-    "Claim",
-    "Finding",
-    "Hypothesis",
-    "Identity",
-    "Path",
-    "Reference",
-    "Refusal",
-    "Status",
-    "Theorem",
-    "all_hold",
-    "check",
-    "positive",
-    "relative_size",
-    "strictly",
-    "structural",
-    "vanishing",
-]
+from symflow.claims.theorem import (
+    Identity as Identity,
+    Theorem as Theorem,
+    check as check,
+)

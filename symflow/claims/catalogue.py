@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from symflow.claims.claim import Claim, Refusal
 from symflow.claims.theorem import Theorem
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.problem import Problem
 
 Kind = TypeVar("Kind", bound=type[Theorem])
@@ -50,7 +50,7 @@ def register(theorem: Kind) -> Kind:
 statement
     """
     if not isclass(theorem) or not issubclass(theorem, Theorem):
-        msg = f"register(theorem): needs a subclass of Theorem; got {theorem!r}"
+        msg = f"register(theorem): needs a subclass of Theorem; got {shown(theorem)}"
         raise InvalidArgument(msg)
     if isabstract(theorem):
         missing = ", ".join(sorted(theorem.__abstractmethods__))
@@ -65,11 +65,6 @@ def theorems_of(package: str, question: str) -> tuple[type[Theorem], ...]:
 
     A theorem is listed by being there: the classes that have a source, and from which
     no other theorem derives.
-
-    Examples
-    --------
-    >>> [kind.__name__ for kind in theorems_of("symflow.bias", "limits")][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
     """
     room = import_module(package)
     names = sorted(found.name for found in iter_modules(room.__path__, f"{package}."))
@@ -98,14 +93,8 @@ def answers(
 ) -> tuple[Any, ...]:
     """Return what every theorem says of a problem: itself or a refusal.
 
-    Parameters
-    ----------
-    question : str
-        ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
-    catalogue : iterable of Theorem subclasses
-        Those of symflow, which are asked first.
-    problem : Problem
-        What is asked about.
+    Those of the catalogue are asked first, then readers' that answer the same question:
+    ``"rates"``, ``"limits"``, ``"solutions"`` or ``"companions"``.
     """
     asked = (*catalogue, *registered(question))
     return tuple(theorem.attempt(problem) for theorem in asked)

@@ -8,12 +8,13 @@ residual on a trajectory is a number.  Validation is one loop over claims.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
 from inspect import isfunction
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import sympy
@@ -26,6 +27,8 @@ from symflow.claims.bibliography import Reference
 from symflow.claims.hypothesis import Hypothesis
 from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow, HeavyBall
+
+Found = TypeVar("Found")
 
 
 class Status(Enum):
@@ -96,7 +99,7 @@ def other_motion(claim: Any, path: Any) -> str:
     """Say why a path does not move as a claim assumes: with momentum, or without."""
     ran, own = getattr(path, "flow", None), getattr(claim, "problem", claim)
     read = own is not claim or getattr(claim, "reads_data", False)
-    if getattr(path, "pieces", ()) and read:
+    if getattr(path, "pieces", ()) and read and not hasattr(claim, "pieces"):
         return "the claim is about one data set, the run changes its data"
     if not isinstance(ran, HeavyBall | GradientFlow) or not hasattr(own, "flow"):
         return ""
@@ -256,17 +259,20 @@ class Bound(Claim):
         ndarray of float, shape (times,)
             Infinite where the smaller side vanishes.
         """
-        pairs = zip(*self.sides(path), strict=True)
+        pairs = zip(*self._both(path), strict=True)
         ratios = [to_float(high / low) if low > 0 else np.inf for low, high in pairs]
         return np.array(ratios)
 
     def residuals(self, path: Path) -> Array:
-        smaller, larger = self.sides(path)
+        smaller, larger = self._both(path)
         # neither side is negative but by rounding
         low, high = (np.maximum(side, 0 * side) ** 0.5 for side in (smaller, larger))
         size = self.scale(path, np.maximum(larger, 0 * larger)) ** 0.5
         scale = size if size > 0 else 1
         return np.asarray([max(gap, 0 * gap) / scale for gap in low - high])
+
+    def _both(self, path: Path) -> tuple[Array, Array]:
+        return once(path, (self, "sides"), lambda: self.sides(path))
 
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of what both sides are made of, at any time of the flow.
@@ -292,13 +298,33 @@ def thinned(path: Path) -> str:
     return f"it speaks of every iterate, and {len(path.t)} were kept"
 
 
+def once(path: Any, key: Hashable, make: Callable[[], Found]) -> Found:
+    """Return what `make` reads of a path; read once, for a path does not change."""
+    known = _READ.setdefault(path, {})
+    if key not in known:
+        known[key] = make()
+    found: Found = known[key]
+    return found
+
+
+#: What was read of the paths that are still there.
+_READ: WeakKeyDictionary[Any, dict[Hashable, Any]] = WeakKeyDictionary()
+
+
+def tops(path: Path) -> list[Any]:
+    """Return max|θ| at every time of a path, in its arithmetic."""
+    layers = zip(*path.weights, strict=True)
+    return once(
+        path, "tops", lambda: [max(abs(w).max() for w in each) for each in layers]
+    )
+
+
 def product_sizes(path: Path, degree: int) -> list[float]:
     """Return max|θ|^degree at every time of a path, the size that W could have.
 
     `degree` is the number of factors of W.
     """
-    tops = (max(abs(w).max() for w in each) for each in zip(*path.weights, strict=True))
-    return [to_float(top**degree) for top in tops]
+    return [to_float(top**degree) for top in tops(path)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -322,14 +348,7 @@ class Refusal(Displayed):
 
 
 def relative_size(difference: Array, scale: Array) -> Any:
-    """Return max|difference| / max|scale| in the arithmetic of the arrays.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(relative_size(np.array([0.0, 1.0]), np.array([4.0])))
-    0.25
-    """
+    """Return max|difference| / max|scale| in the arithmetic of the arrays."""
     top = np.max(np.abs(difference), initial=0)
     bottom = np.max(np.abs(scale), initial=0)
     return top / bottom if bottom else top

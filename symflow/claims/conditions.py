@@ -9,6 +9,7 @@ which it occurs, never to the largest entry of something else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,8 @@ from symflow.claims.theorem import Condition
 from symflow.data import Dataset
 from symflow.flow import GradientFlow
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
-from symflow.flow.problem import Problem
+from symflow.flow.one_sample import excitation, quadratic_forms, sample
+from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Network
@@ -98,6 +100,38 @@ def balanced_start(problem: Problem) -> Hypothesis:
     return measured(problem, "balanced initialization", said, measure)
 
 
+def quadratic_model(problem: Problem) -> Hypothesis:
+    """Say whether the model is quadratic in its weights, with one output."""
+    words = "two layers or another quadratic model of one output, not large"
+    found = quadratic_forms(problem) is not None
+    return structural(words, found, repr(problem.flow.network))
+
+
+def single_sample(problem: Problem) -> Hypothesis:
+    """Say whether the data are those of one sample, which is not zero."""
+    words, exactly = "one sample, which is not zero", problem.given_exactly
+    rational = problem.rational is not None
+    x, _, gap = sample(problem.rational or problem.at(CHECK_DIGITS))
+    if not any(x):
+        return Hypothesis(words, False, "x = 0", structural=True)
+    found = vanishing(words, gap, "beside it", given_exactly=exactly or rational)
+    return replace(found, structural=True)
+
+
+def excited_sample(problem: Problem) -> Hypothesis:
+    """Say whether the start excites what leads f to where the force on it is zero."""
+    words = "the start excites a direction that leads to the target"
+    _, pull, _ = sample(problem.rational or problem.at(CHECK_DIGITS))
+    found = excitation(problem, CHECK_DIGITS)
+    falls, grows = found.ends()
+    goal = pull[0] if pull else 1
+    leads = (falls or goal >= 0) and (grows or goal <= 0) and (falls or grows)
+    detail = f"least excited part {found.visible:.2g} of the start"
+    if not found.decided:
+        detail += "; it is not known which are excited"
+    return Hypothesis(words, leads and found.decided, detail, exact=found.sure)
+
+
 def known_rank(problem: Problem) -> Hypothesis:
     """Say what the rank of Σ_xx is, and whether that is certain.
 
@@ -152,13 +186,7 @@ def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypot
 
 
 def imbalances(weights: tuple[Array, ...]) -> list[Array]:
-    """Return Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ for every adjacent pair.
-
-    Examples
-    --------
-    >>> imbalances((np.array([[2.0]]), np.array([[3.0]])))[0].tolist()
-    [[5.0]]
-    """
+    """Return Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ for every adjacent pair."""
     return [after.T @ after - before @ before.T for before, after in pairwise(weights)]
 
 
@@ -169,13 +197,6 @@ def imbalance_defect(before: Array, after: Array) -> float:
 
     The layers have shapes (h, d) and (m, h), in any arithmetic.  The answer is between
     0 and 1, and exactly 0 only where Δ = 0 was found in that arithmetic.
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> before = np.array([[1, 0], [0, Fraction(1, 10**5)]])
-    >>> imbalance_defect(before, np.array([[1, 0], [0, 0]], object)) > 0.98
-    True
     """
     out, back = after.T @ after, before @ before.T
     gap, total = out - back, out + back

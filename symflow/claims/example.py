@@ -61,29 +61,6 @@ def restarted(factor: Any) -> Mutation:
 class Example:
     """A problem on which a theorem holds, and how a false version of it is seen.
 
-    Parameters
-    ----------
-    key : str
-        Its short name, which the atlas shows.
-    network : network
-        What learns.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of arrays
-        Where the flow starts.
-    t : sequence of numbers
-        When the flow is looked at.
-    loss : loss, keyword-only
-        The squared loss by default.
-    clock : str, keyword-only
-        ``"log loss"`` for the flow in the clock of its loss.
-    exact : bool, keyword-only
-        Whether all numbers are exact, so that any number of digits makes sense.
-    false : callable, keyword-only
-        Makes the false version from the claim.
-    elsewhere : Example, keyword-only, optional
-        The problem whose trajectory refutes the false version, where it is another one.
-
     Examples
     --------
     >>> from symflow.data import whitened
@@ -93,16 +70,18 @@ class Example:
     Ẇ₁ = Σ_yx − W₁Σ_xx
     """
 
-    key: str
-    network: AbstractNetwork
-    data: DataLike
-    init: InitLike
-    t: tuple[Any, ...] = (0, 1, 2)
+    key: str  #: Its short name, which the atlas shows.
+    network: AbstractNetwork  #: What learns.
+    data: DataLike  #: What is learned.
+    init: InitLike  #: Where the flow starts.
+    t: tuple[Any, ...] = (0, 1, 2)  #: When the flow is looked at.
     _: KW_ONLY
-    loss: Any = field(default_factory=SquaredLoss)
-    clock: str = "time"
+    loss: Any = field(default_factory=SquaredLoss)  #: The squared loss by default.
+    clock: str = "time"  #: ``"log loss"`` for the flow in the clock of its loss.
+    #: Whether all numbers are exact, so that any number of digits makes sense.
     exact: bool = True
-    false: Mutation = unchanged
+    false: Mutation = unchanged  #: Makes the false version from the claim.
+    #: The problem whose trajectory refutes the false version, where it is another one.
     elsewhere: Example | None = None
 
     @cached_property
@@ -128,23 +107,14 @@ def regression(
 
 @dataclass(frozen=True)
 class RandomExamples:
-    """Random problems on which a theorem holds wherever it applies.
+    """Random problems on which a theorem holds wherever it applies."""
 
-    Parameters
-    ----------
-    key : str
-        Their short name, which the atlas shows.
-    draw : callable
-        From a generator to one data set with many starts, a `Batch`.
-    false : callable
-        Makes a false version from a claim; it has to fail on one of the problems.
-    step : callable, optional
-        For gradient descent: from a problem to its step η; 0 skips the problem.
-    """
-
-    key: str
+    key: str  #: Their short name, which the atlas shows.
+    #: From a generator to one data set with many starts, a `Batch`.
     draw: Callable[[np.random.Generator], Any]
+    #: Makes a false version from a claim; it has to fail on one of the problems.
     false: Mutation
+    #: For gradient descent: from a problem to its step η; 0 skips the problem.
     step: Callable[[Problem], float] | None = None
 
 

@@ -48,6 +48,7 @@ class Finding:
 
     Examples
     --------
+    >>> from flint import arb
     >>> Finding(np.array([arb(0, 1e-30)], dtype=object)).status.value
     'enclosed'
     """

@@ -81,24 +81,9 @@ def positive(
 ) -> Hypothesis:
     """Require value > 0.
 
-    Parameters
-    ----------
-    words : str
-        The condition.
-    value : number
-        An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to
-        stand out of the rounding of what it was computed from.
-    scale : number
-        The size of the terms that `value` is made of.
-    detail : str
-        What was measured; the value itself by default.
-
-    Examples
-    --------
-    >>> print(positive("z₁ > z₂", 0.1 + 0.2 - 0.3, 0.3))
-    z₁ > z₂: fails, 5.55e-17, which is rounding
-    >>> positive("z₁ > z₂", Fraction(1, 10**30), 1).holds
-    True
+    An `int`, a `Fraction` or a SymPy number is decided exactly; a float has to stand
+    out of the rounding of the terms that it was computed from, whose size is `scale`.
+    The `detail` is what was measured, the value itself by default.
     """
     detail = detail or f"{float(value):.3g}"
     if isinstance(value, int | Fraction | sympy.Rational):
@@ -114,26 +99,9 @@ def vanishing(
 ) -> Hypothesis:
     """Require that a relative defect vanishes.
 
-    Parameters
-    ----------
-    words : str
-        The condition.
-    defect : number
-        Not negative, and relative to what it is a defect of, each mode by itself.  Zero
-        means that it was found to vanish.
-    detail : str
-        What is measured, ``"‖Σ_xx − κI‖"``.
-    given_exactly : bool, keyword-only
-        Whether the numbers are exact ones, which have no rounding to excuse.
-
-    Examples
-    --------
-    >>> print(vanishing("balanced", 1e-12, "‖Δ‖", given_exactly=False))
-    balanced: ok, ‖Δ‖ = 1e-12 relative
-    >>> print(vanishing("balanced", 1e-12, "‖Δ‖", given_exactly=True))
-    balanced: fails, ‖Δ‖ = 1e-12 relative
-    >>> print(vanishing("modes apart", float("inf"), "coupled", given_exactly=True))
-    modes apart: fails, coupled beyond all bounds
+    The defect is not negative, and relative to what it is a defect of, each mode by
+    itself; zero means that it was found to vanish. Numbers `given_exactly` have no
+    rounding to excuse. The `detail` is what is measured, ``"‖Σ_xx − κI‖"``.
     """
     size = inf if defect == inf else to_float(defect)
     size = 0.0 if size < UNSEEN and not _is_rational(defect) else size
@@ -145,14 +113,7 @@ def vanishing(
 
 
 def strictly(found: Hypothesis) -> Hypothesis:
-    """Require a condition exactly, where what follows jumps once it is violated.
-
-    Examples
-    --------
-    >>> rounded = Hypothesis("balanced", True, "‖Δ‖ = 1e-17", 1e-17, exact=False)
-    >>> print(strictly(rounded))
-    balanced, exactly: fails, ‖Δ‖ = 1e-17; up to rounding is not enough here
-    """
+    """Require a condition exactly, where what follows jumps once it is violated."""
     if found.exact or not found.holds:
         return found
     detail = f"{found.detail}; up to rounding is not enough here"
@@ -160,13 +121,7 @@ def strictly(found: Hypothesis) -> Hypothesis:
 
 
 def all_hold(found: Iterable[Hypothesis]) -> bool:
-    """Say whether every hypothesis holds.
-
-    Examples
-    --------
-    >>> all_hold([Hypothesis("whitened input", True), Hypothesis("balanced", False)])
-    False
-    """
+    """Say whether every hypothesis holds."""
     return all(hypothesis.holds for hypothesis in found)
 
 

@@ -27,33 +27,15 @@ Given = ParamSpec("Given")
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One data set with many starts.
+    """One data set with many starts."""
 
-    Parameters
-    ----------
-    widths : tuple of int
-        Of the network.
-    data : Dataset or Moments
-        What is learned.
-    starts : tuple of ndarray
-        For each layer an array (starts, rows, columns).
-    t : sequence of float
-        When the flow is looked at.
-    network : network, optional
-        Dense layers of these widths without it.
-    loss : loss
-        Whose flow it is.
-    clock : str
-        ``"log loss"`` for the flow in the clock of its loss.
-    """
-
-    widths: tuple[int, ...]
-    data: DataLike
-    starts: Weights
-    t: tuple[float, ...]
-    network: AbstractNetwork | None = None
-    loss: Any = field(default_factory=SquaredLoss)
-    clock: str = "time"
+    widths: tuple[int, ...]  #: Of the network.
+    data: DataLike  #: What is learned.
+    starts: Weights  #: For each layer an array (starts, rows, columns).
+    t: tuple[float, ...]  #: When the flow is looked at.
+    network: AbstractNetwork | None = None  #: Dense layers of these widths without it.
+    loss: Any = field(default_factory=SquaredLoss)  #: Whose flow it is.
+    clock: str = "time"  #: ``"log loss"`` for the flow in the clock of its loss.
 
     @property
     def flow(self) -> GradientFlow:

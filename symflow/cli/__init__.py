@@ -4,6 +4,4 @@ Results go to standard output and progress to standard error.  The exit code is 
 where a validation fails, 2 for bad input (one line says what), 130 after Ctrl-C.
 """
 
-from symflow.cli.main import main
-
-__all__ = ["main"]
+from symflow.cli.main import main as main

@@ -25,15 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0, 1 where a validation fails, 2 for bad input, 130 after Ctrl-C.
-
-    Examples
-    --------
-    >>> main(["derive", "--widths", "d,m"])
-    Gradient flow of SquaredLoss() on LinearNetwork('d', 'm')
-      Ẇ₁ = Σ_yx − W₁Σ_xx
-      Ẇ  = Σ_yx − W₁Σ_xx    (W = W₁)
-      ℒ  = 1/2·tr(W₁Σ_xxW₁ᵀ) + 1/2·tr(Σ_yy) − tr(W₁Σ_yxᵀ)
-    0
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     kept: list[Path] = []

@@ -19,12 +19,6 @@ def flow_of(options: argparse.Namespace, network: Any = None) -> GradientFlow:
     They have `widths`, and possibly `network`, `model`, `shapes`, `loss` and `l2`; the
     `network` is given where they leave it open.  Raises InvalidArgument if they make no
     sense.
-
-    Examples
-    --------
-    >>> flow = flow_of(argparse.Namespace(widths="3,h,1", l2="1/10", loss="logistic"))
-    >>> flow.network, flow.loss
-    (LinearNetwork(3, 'h', 1), LogisticLoss(l2=1/10))
     """
     stated = stated_network(options)
     if stated is None:

@@ -48,17 +48,7 @@ def _keep(path: Trajectory, out: str) -> None:
 
 
 def table_of(path: Trajectory) -> str:
-    """Return a trajectory as comma separated text, a line per time with all digits.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> print(table_of(sf.simulate(flow, sf.whitened([[2.0]]), [[[2.0]]], [0.0])))
-    t,loss,"W1[1,1]"
-    0.0,0.0,2.0
-    <BLANKLINE>
-    """
+    """Return a trajectory as comma separated text, a line per time with all digits."""
     import csv
 
     text = StringIO()

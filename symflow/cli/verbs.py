@@ -186,9 +186,9 @@ def _list_coverage(options: argparse.Namespace) -> int:
 
     table = coverage()
     if options.json:
-        print(to_json(table.to_records()))
+        print(to_json([*table.to_records(), *table.papers.to_records()]))
     else:
-        print(table.to_markdown() if options.markdown else table)
+        print(table.to_markdown() if options.markdown else f"{table}\n\n{table.papers}")
     return 0
 
 

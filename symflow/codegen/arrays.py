@@ -86,20 +86,6 @@ def array_source(
 
     The text is the same on every run, whatever the hash seed. `bare` returns the only
     result itself instead of a tuple.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import rhs_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> print(array_source(rhs_program(flow), "The flow."))
-    def gradient_flow(W1, W2, sigma_xx, sigma_yx):
-        \"\"\"The flow.\"\"\"
-        F = sigma_yx - W2 @ W1 @ sigma_xx
-        dW1 = W2.mT @ F
-        dW2 = F @ W1.mT
-        return dW1, dW2
-    <BLANKLINE>
     """
     names = ", ".join(argument.name for argument in program.inputs)
     head = [f"def {program.name}({names}):", f'    """{_indented(docstring)}"""']
@@ -111,17 +97,6 @@ def array_body(program: Program, dialect: Dialect, *, bare: bool = False) -> lis
     r"""Return the lines of the function's body, without docstring and indentation.
 
     As in `array_source`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import rhs_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> print(*array_body(rhs_program(flow), PLAIN), sep="\n")
-    F = sigma_yx - W2.dot(W1).dot(sigma_xx)
-    dW1 = W2.T.dot(F)
-    dW2 = F.dot(W1.T)
-    return dW1, dW2
     """
     lines = []
     if any(step.operation in _NAMESPACE for step in program.instructions):

@@ -14,7 +14,7 @@ import numpy as np
 
 from symflow.algebra.text import inline
 from symflow.codegen.loading import load
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.solutions import Solution
 from symflow.solutions.numpy_form import OUTPUTS, Routine
 
@@ -100,7 +100,7 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
     if unknown or not names or len(set(names)) < len(names):
         msg = (
             f"compile(solution, outputs=…): needs some of {', '.join(OUTPUTS)}, each "
-            f"once; got {outputs!r}"
+            f"once; got {shown(outputs)}"
         )
         raise InvalidArgument(msg)
     asked = solution.problem.asked
@@ -136,11 +136,6 @@ def output_names(outputs: Any) -> tuple[Any, ...]:
     """Return the names of outputs that are given as one name, or several.
 
     Anything else comes back alone, for the caller to refuse.
-
-    Examples
-    --------
-    >>> output_names("rhs"), output_names(["rhs", "loss"])
-    (('rhs',), ('rhs', 'loss'))
     """
     return tuple(map(str, outputs if isinstance(outputs, list | tuple) else [outputs]))
 

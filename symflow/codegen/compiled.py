@@ -26,7 +26,7 @@ from symflow.codegen.lower import (
 from symflow.codegen.optimize import best_program, folded, forms
 from symflow.codegen.program import python_name
 from symflow.conservation import conserved
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 
@@ -119,7 +119,7 @@ def _checked(outputs: Any) -> tuple[str, ...]:
     if unknown or not names or len(set(names)) < len(names):
         msg = (
             f"compile(outputs=…): needs some of {', '.join(OUTPUTS)}, each once; "
-            f"got {outputs!r}"
+            f"got {shown(outputs)}"
         )
         raise InvalidArgument(msg)
     return names

@@ -32,14 +32,6 @@ def evaluate(
 
     There is one array for every input, and for every output; `number` turns an exact
     constant into a number of their arithmetic.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import end_to_end_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> evaluate(end_to_end_program(flow), [np.eye(1) * 2, np.eye(1) * 3])[0].item()
-    6.0
     """
     values: list[Any] = list(arrays)
     for step in program.instructions:
@@ -77,13 +69,7 @@ def _apply(step: Instruction, operands: list[Any], number: Callable[[Any], Any])
 
 
 def elementwise(name: str, array: Any) -> Any:
-    """Apply one of `FUNCTIONS` to floats, or to the entries of an object array.
-
-    Examples
-    --------
-    >>> float(elementwise("sigmoid", np.array([[0.0]]))[0, 0])
-    0.5
-    """
+    """Apply one of `FUNCTIONS` to floats, or to the entries of an object array."""
     array = np.asarray(array)
     if array.dtype != object:
         if name in PRELUDE:
@@ -189,13 +175,7 @@ _APPLY: dict[str, Callable[..., Any]] = {
 
 
 def applied(step: Instruction, operands: Sequence[Any]) -> Any:
-    """Return the value of one instruction at the values of its operands.
-
-    Examples
-    --------
-    >>> applied(Instruction("transpose", (4,)), [np.ones((1, 2))]).shape
-    (2, 1)
-    """
+    """Return the value of one instruction at the values of its operands."""
     count = len(operands)
     inputs = tuple(Input(f"x{k}", ()) for k in range(count))
     alone = replace(step, operands=tuple(range(count)))

@@ -57,15 +57,6 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
     `shapes` has one shape per input, without batch dimensions; numbers have none.
 
     Raises ShapeMismatch if the shapes contradict those that the program declares.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import end_to_end_program
-    >>> net = sf.LinearNetwork("d", "h", "m")
-    >>> flow = sf.gradient_flow(net, sf.SquaredLoss())
-    >>> slot_shapes(end_to_end_program(flow), [(2, 3), (1, 2)])[-1]
-    (1, 3)
     """
     declared: list[Any] = [
         (f"{program.name}: {argument.name}", argument.shape, shape)
@@ -127,26 +118,6 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
     The program has to have fixed-size code; `shapes` has one shape per input, without
     batch dimensions. `batch` has the leading dimensions of every array that is not
     plain.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import rhs_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> shapes = [(2, 3), (1, 2), (3, 3), (1, 3)]
-    >>> print(inplace_source(rhs_program(flow), shapes))
-    def make(empty):
-        v5 = empty((1, 3))
-        v6 = empty((1, 3))
-        v7 = empty((1, 3))
-        def gradient_flow(out0, out1, W1, W2, sigma_xx, sigma_yx):
-            W2.dot(W1, v5)
-            v5.dot(sigma_xx, v6)
-            subtract(sigma_yx, v6, v7)
-            W2.T.dot(v7, out0)
-            v7.dot(W1.T, out1)
-        return gradient_flow
-    <BLANKLINE>
     """
     sizes = slot_shapes(program, shapes)
     names = [argument.name for argument in program.inputs]
@@ -181,13 +152,7 @@ def inplace_source(program: Program, shapes: Sequence[Shape], batch: Shape = ())
 
 
 def fixed_matrix(step: Instruction, shape: Shape) -> list[list[float]]:
-    """Return the rows of a matrix of numbers that a program has.
-
-    Examples
-    --------
-    >>> fixed_matrix(Instruction("identity", (), 2), (2, 2))
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
+    """Return the rows of a matrix of numbers that a program has."""
     if step.operation == "identity":
         rows: list[list[float]] = np.eye(shape[0]).tolist()
         return rows
@@ -221,17 +186,6 @@ def inplace_function(
     `shapes` has one shape per input, without the leading dimensions `batch` of the
     results. An operation without fixed-size code makes the function run array source
     and copy its results.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import end_to_end_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> multiply = inplace_function(end_to_end_program(flow), [(1, 1), (1, 1)])
-    >>> out = np.empty((1, 1))
-    >>> multiply(out, np.eye(1) * 2, np.eye(1) * 3)
-    >>> out.item()
-    6.0
     """
     if has_fixed_size_code(program):
         names = ("matmul", "add", "subtract", "multiply", "einsum", "array")

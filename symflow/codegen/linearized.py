@@ -14,11 +14,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import (
-    Array,
-    lifted,
-    unflatten,
-)
+from symflow.algebra.arrays import Array, lifted, unflatten
 from symflow.algebra.calculus import push_forward
 from symflow.algebra.nodes import Leaf, scale
 from symflow.algebra.numbers import to_float, to_mpf
@@ -47,13 +43,6 @@ def tangent_kernel(
     Weights are float64, or `mpf` numbers of an mpmath context.
 
     Raises InvalidArgument where the model is too large.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> tangent_kernel(flow, [np.array([[3.0]]), np.array([[2.0]])]).tolist()
-    [[13.0]]
     """
     network = flow.network
     probe = evaluate(lower("W", flow.state, {"W": network.end_to_end_node}), weights)
@@ -82,15 +71,6 @@ def sharpness(problem: Problem, weights: Sequence[Array], context: Any = None) -
     Weights are float64, or `mpf` numbers of an mpmath context.
 
     Raises InvalidArgument where the model is too large.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = bind(flow, sf.whitened([[2]]), [[[1.0]], [[2.0]]])
-    >>> sharpness(problem, problem.weights)  # of (2 − w₂w₁)²/2: (4 2; 2 1)
-    5.0
     """
     size = problem.size
     most = MOST_WEIGHTS if context is None else MOST_FINE

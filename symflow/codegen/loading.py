@@ -16,20 +16,13 @@ from symflow.algebra.arrays import Array, refuse_masks
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.arrays import PLAIN, array_body
 from symflow.codegen.program import Program
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 
 def load(source: str, name: str, constants: Mapping[str, Any] | None = None) -> Any:
-    """Compile source text; one linecache entry per distinct text.
+    """Compile source text as a function `name`; one linecache entry per distinct text.
 
-    Parameters
-    ----------
-    source : str
-        Text of a function.
-    name : str
-        Its name.
-    constants : mapping of str to any, optional
-        Further global names of the text.
+    The `constants` are further global names of the text.
     """
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     filename = f"<symflow {name} {digest}>"
@@ -109,7 +102,7 @@ class _Checked:
                     hint = ", as an array" if isinstance(array, (list, tuple)) else ""
                     msg = (
                         f"{call}: {argument.name} has to be a matrix{hint}; "
-                        f"got {array!r}"
+                        f"got {shown(array)}"
                     )
                     raise ShapeMismatch(msg)
                 declared.append(

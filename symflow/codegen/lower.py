@@ -24,18 +24,6 @@ def lower(
     Every symbol of the `outputs`, expressions by name, has to be among the `inputs`;
     the `labels` name intermediate values in generated source.  Each distinct
     subexpression is computed once.
-
-    Examples
-    --------
-    >>> import sympy
-    >>> from symflow.algebra.nodes import Leaf, product, transpose
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> gram = product(transpose(Leaf(A)), Leaf(A))
-    >>> print(lower("gram", [A], {"out": gram}))
-    program gram(A)
-      %1 = transpose A
-      %2 = matmul %1, A
-      return out=%2
     """
     builder = Builder(inputs)
     results = [Output(key, builder.visit(node)) for key, node in outputs.items()]
@@ -64,23 +52,7 @@ def loss_arguments(flow: GradientFlow) -> tuple[sympy.Basic, ...]:
 
 
 def rhs_program(flow: GradientFlow) -> Program:
-    """Return the program of the time derivatives dW1, …, dWL.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> print(rhs_program(flow))
-    program gradient_flow(W1, W2, sigma_xx, sigma_yx)
-      %4 = transpose W2
-      W = matmul W2, W1
-      %6 = matmul W, sigma_xx
-      F = subtract sigma_yx, %6
-      dW1 = matmul %4, F
-      %9 = transpose W1
-      dW2 = matmul F, %9
-      return dW1=dW1, dW2=dW2
-    """
+    """Return the program of the time derivatives dW1, …, dWL."""
     derivatives = {
         f"d{symbol.name}": node
         for symbol, node in zip(flow.state, flow.directions, strict=True)

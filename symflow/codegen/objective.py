@@ -36,18 +36,7 @@ SPARE_BITS = 64
 
 
 class Objective:
-    """The training objective of a problem as a function of the weights.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> near = np.array([[1 + 1e-9]])
-    >>> objective = Objective(bind(flow, sf.Dataset([0.1, 0.3], [0.1, 0.3]), [near]))
-    >>> print(f"{objective([near]):.6g}")
-    2.5e-20
-    """
+    """The training objective of a problem as a function of the weights."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem

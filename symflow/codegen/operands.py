@@ -17,16 +17,6 @@ def floats(value: Any, what: str) -> Array:
     `what` is the call and argument, for the error message.
 
     Raises InvalidArgument if an entry is complex, masked or no number.
-
-    Examples
-    --------
-    >>> floats([1, 2], "f: W1").dtype.name
-    'float64'
-    >>> floats([1j], "f: W1")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidArgument: f: W1 has to be an array of real numbers; got \
-complex numbers, and the code is for real ones
     """
     refuse_masks(value, what)
     try:
@@ -46,12 +36,7 @@ complex numbers, and the code is for real ones
 def refuse_unwritable(
     out: Sequence[Any], shapes: Sequence[tuple[int, ...]], call: str
 ) -> None:
-    """Raise ShapeMismatch for arrays that results cannot be written into.
-
-    Examples
-    --------
-    >>> refuse_unwritable([np.empty((2, 1))], [(2, 1)], "f(out)")
-    """
+    """Raise ShapeMismatch for arrays that results cannot be written into."""
     given = [getattr(array, "shape", None) for array in out]
     if given != list(shapes):
         listed = ", ".join(map(str, given))
@@ -66,18 +51,7 @@ def refuse_unwritable(
 
 
 def refuse_overlap(out: Sequence[Array], others: Sequence[Any], call: str) -> None:
-    """Raise InvalidArgument where a result would overwrite what is still read.
-
-    Examples
-    --------
-    >>> W = np.eye(2)
-    >>> refuse_overlap([W[:1]], [W], "f(out, W)")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidArgument: f(out, W): array 0 of out shares memory with \
-another array of the call, which would be overwritten while it is read. Give arrays of \
-their own
-    """
+    """Raise InvalidArgument where a result would overwrite what is still read."""
     for number, result in enumerate(out):
         for other in (*out[:number], *others):
             near = isinstance(other, np.ndarray) and np.may_share_memory(result, other)

@@ -32,12 +32,6 @@ def forms(outputs: Mapping[str, Node]) -> list[dict[str, Node]]:
     """Return the same outputs written in several ways, the derived one first.
 
     Their shapes have to be integers.
-
-    Examples
-    --------
-    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
-    >>> len(forms({"y": product(A, A, x)}))
-    3
     """
     ways: list[Callable[[Node], Node]] = [lambda node: node, associated, distributed]
     found = []
@@ -53,12 +47,6 @@ def associated(node: Node) -> Node:
     """Return a node with each chain of products in its cheapest order.
 
     Its shapes have to be integers.
-
-    Examples
-    --------
-    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
-    >>> associated(product(A, A, x)) == product(A, product(A, x))
-    True
     """
     if isinstance(node, Product):
         return _cheapest([associated(factor) for factor in _factors(node)])
@@ -76,12 +64,6 @@ def distributed(node: Node) -> Node:
     """Return a node as a sum of chains, each in its cheapest order.
 
     It has to be a polynomial in matrices of integer shapes.
-
-    Examples
-    --------
-    >>> A, x = (Leaf(sympy.MatrixSymbol(*s)) for s in (("A", 9, 9), ("x", 9, 1)))
-    >>> distributed(product(A, add(A, A), x)) == scale(2, product(A, product(A, x)))
-    True
     """
     terms = [
         scale(coefficient, _cheapest([_letter(*letter) for letter in word]))
@@ -97,13 +79,6 @@ def cost(program: Program, shapes: Sequence[Shape]) -> int:
     """Return the number of floating-point operations of one run.
 
     The program has fixed-size code, and `shapes` one shape per input.
-
-    Examples
-    --------
-    >>> from symflow.codegen.lower import lower
-    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 9, 9), ("x", 9, 1)))
-    >>> cost(lower("f", [A, x], {"y": product(Leaf(A), Leaf(x))}), [(9, 9), (9, 1)])
-    162
     """
     sizes = slot_shapes(program, shapes)
     total = 0
@@ -126,15 +101,6 @@ def folded(
 
     The constants have to be the last inputs.  The result's inputs are the others, then
     the constants that are left, whose values come with it.
-
-    Examples
-    --------
-    >>> from symflow.codegen.lower import lower
-    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 2, 2), ("x", 2, 1)))
-    >>> program = lower("f", [x, A], {"y": product(Leaf(A), Leaf(A), Leaf(x))})
-    >>> small, values = folded(program, {"A": np.array([[2, 1], [0, 2]])})
-    >>> len(small.instructions), values["c2"].tolist()
-    (1, [[4, 4], [0, 4]])
     """
     free = [a for a in program.inputs if a.name not in constants]
     known: dict[int, Array] = {
@@ -290,18 +256,6 @@ def best_program(
     """Return the cheapest of some folded programs; the first where costs are equal.
 
     `shapes` are those of the inputs that are not constants.
-
-    Examples
-    --------
-    >>> from symflow.codegen.lower import lower
-    >>> A, x = (sympy.MatrixSymbol(*s) for s in (("A", 9, 9), ("x", 9, 1)))
-    >>> ways = forms({"y": product(Leaf(A), Leaf(A), Leaf(x))})
-    >>> programs = [(lower("f", [A, x], way), {}) for way in ways]
-    >>> print(best_program(programs, {"A": (9, 9), "x": (9, 1)})[0])
-    program f(A, x)
-      %2 = matmul A, x
-      %3 = matmul A, %2
-      return y=%3
     """
 
     def price(pair: tuple[Program, dict[str, Array]]) -> float:

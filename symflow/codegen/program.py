@@ -185,13 +185,7 @@ class Program:
 
 
 def python_name(symbol: sympy.Basic) -> str:
-    """Return the Python argument name of a symbol: Sigma_xx gives sigma_xx.
-
-    Examples
-    --------
-    >>> [python_name(sympy.Symbol(name)) for name in ("Sigma_xx", "W1", "lambda")]
-    ['sigma_xx', 'W1', 'lambda_']
-    """
+    """Return the Python argument name of a symbol: Sigma_xx gives sigma_xx."""
     checked_name(symbol.name, "the code's argument")
     stem, underscore, index = symbol.name.partition("_")
     name = f"{stem.lower()}{underscore}{index}" if underscore else str(symbol.name)
@@ -220,12 +214,6 @@ def argument_names(symbols: Sequence[sympy.Basic], call: str) -> tuple[str, ...]
 
 
 def quoted(text: str) -> str:
-    r"""Return a text as it may stand in a docstring or in a comment in C.
-
-    Examples
-    --------
-    >>> print(quoted(chr(92) + ' */'))
-    \\ * /
-    """
+    r"""Return a text as it may stand in a docstring or in a comment in C."""
     plain = text.replace("\\", "\\\\").replace('"', "'")
     return plain.replace("*/", "* /").replace("\r", " ").replace("\0", " ")

@@ -29,12 +29,14 @@ from functools import reduce
 from typing import Any
 
 from symflow.codegen.program import Instruction, Program
-from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
+from symflow.codegen.series_arithmetic import (
+    Arithmetic as Arithmetic,
+    Convolution as Convolution,
+    Shape as Shape,
+)
 from symflow.codegen.series_quotients import QUOTIENTS
 from symflow.codegen.series_rules import RULES, Rule, SeriesNode, Slot
 from symflow.errors import NoClosedForm
-
-__all__ = ["Arithmetic", "Convolution", "Fading", "Recurrence", "Shape"]
 
 
 def _rule(step: Instruction) -> Rule:

@@ -54,15 +54,6 @@ def directional(
     constant.  Leading axes of directions are batches.
 
     Raises NoClosedForm if an operation has no rule.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import end_to_end_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> point = [np.eye(1) * 2, np.eye(1) * 3]
-    >>> directional(end_to_end_program(flow), point, [np.eye(1), None])[0].item()
-    3.0
     """
     values: list[Any] = list(arrays)
     rates: list[Any] = list(directions)

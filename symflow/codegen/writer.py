@@ -15,7 +15,7 @@ from symflow.codegen.inplace import has_fixed_size_code, inplace_function, slot_
 from symflow.codegen.loading import load
 from symflow.codegen.operands import floats, refuse_overlap, refuse_unwritable
 from symflow.codegen.program import Program
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 
 Shapes = list[tuple[int, ...]]
 
@@ -64,6 +64,7 @@ class Writer:
 
     def _check(self, out: Sequence[Array], arrays: Sequence[Array]) -> None:
         self._given = ()
+        expect(out, "__len__", self.call, "a list of arrays as out")
         count = len(self.program.inputs) - len(self.constants)
         if len(out) != len(self.program.outputs) or len(arrays) != count:
             msg = (

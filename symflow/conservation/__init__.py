@@ -10,19 +10,37 @@ import numpy as np
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.rank import decide_rank
 from symflow.claims import Path
-from symflow.conservation.count import Count, RankCertificate, count_conserved
-from symflow.conservation.descent import StepLaw, step_laws
-from symflow.conservation.inputs import Ratios, UnreachedPart, laws_of
-from symflow.conservation.law import Law
-from symflow.conservation.laws import Laws, counted_for
-from symflow.conservation.momentum import AngularMomentum, momentum_laws
-from symflow.conservation.noether import NoetherLaw
-from symflow.conservation.phases import BalancedPhases, start_laws, weights_at
-from symflow.conservation.polynomial import PolynomialLaw, PolynomialSearch
-from symflow.conservation.proof import ProofStep
-from symflow.conservation.rows import RowSpace
-from symflow.conservation.tensor import ComponentLaw
-from symflow.errors import InvalidArgument, expect
+from symflow.conservation.count import (
+    Count as Count,
+    RankCertificate as RankCertificate,
+    count_conserved as count_conserved,
+)
+from symflow.conservation.descent import StepLaw as StepLaw, step_laws
+from symflow.conservation.inputs import (
+    Ratios as Ratios,
+    UnreachedPart as UnreachedPart,
+    laws_of,
+)
+from symflow.conservation.law import Law as Law
+from symflow.conservation.laws import Laws as Laws, counted_for
+from symflow.conservation.momentum import (
+    AngularMomentum as AngularMomentum,
+    momentum_laws,
+)
+from symflow.conservation.noether import NoetherLaw as NoetherLaw
+from symflow.conservation.phases import (
+    BalancedPhases as BalancedPhases,
+    start_laws,
+    weights_at,
+)
+from symflow.conservation.polynomial import (
+    PolynomialLaw as PolynomialLaw,
+    PolynomialSearch as PolynomialSearch,
+)
+from symflow.conservation.proof import ProofStep as ProofStep
+from symflow.conservation.rows import RowSpace as RowSpace
+from symflow.conservation.tensor import ComponentLaw as ComponentLaw
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientDescent, GradientFlow, HeavyBall
 
 
@@ -106,7 +124,7 @@ def conserved(
         msg = (
             "conserved(flow, search=…): needs PolynomialSearch(degree=…), which finds "
             "all polynomial laws of a degree. An expression of your own is settled by "
-            f"claim(flow, conserved=expr).verdict; got {search!r}"
+            f"claim(flow, conserved=expr).verdict; got {shown(search)}"
         )
         raise InvalidArgument(msg)
     if search is not None:
@@ -144,25 +162,3 @@ def drifts(path: Path) -> dict[str, float]:
         f"drift {law.name}": float(max(law.residuals(path)))
         for law in conserved(path.flow)
     }
-
-
-__all__ = [
-    "AngularMomentum",
-    "BalancedPhases",
-    "ComponentLaw",
-    "Count",
-    "Law",
-    "Laws",
-    "NoetherLaw",
-    "PolynomialLaw",
-    "PolynomialSearch",
-    "ProofStep",
-    "RankCertificate",
-    "Ratios",
-    "RowSpace",
-    "StepLaw",
-    "UnreachedPart",
-    "conserved",
-    "count_conserved",
-    "drifts",
-]

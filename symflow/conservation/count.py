@@ -38,7 +38,7 @@ from symflow.conservation.narrow import with_narrow_ends, with_narrow_hidden_lay
 from symflow.conservation.nilpotent import PRIME
 from symflow.conservation.tensor import as_matrix
 from symflow.conservation.units import COPIES, Units, arrangements
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import HeavyBall, gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import AbstractNetwork, Dense, Network
@@ -55,32 +55,18 @@ MOST_PARAMETERS, BYTES = 3000, 150
 
 @dataclass(frozen=True)
 class RankCertificate:
-    """What is needed to repeat the computation of the ranks.
+    """What is needed to repeat the computation of the ranks."""
 
-    Parameters
-    ----------
-    network : AbstractNetwork
-        Whose ranks these are: the given one, or a narrower one that settles its count
-        (`symflow.conservation.narrow` and `symflow.conservation.units` say why; the
-        point of the latter has diagonal weights).
-    prime : int
-        All ranks are modulo this prime.
-    seed : int
-        Of NumPy's generator, which draws the point first and then the brackets.
-    generators : int
-        Dimension of the span of the gradients at the point.
-    ranks : tuple of int
-        Rank of all brackets of up to 1, 2, … fields.
-    laws : int
-        Rank of the Jacobian of the laws that `conserved` finds.
-    """
-
+    #: Whose ranks these are: the given one, or a narrower one that settles its count
+    #: (`symflow.conservation.narrow` and `symflow.conservation.units` say why; the
+    #: point of the latter has diagonal weights).
     network: AbstractNetwork
-    prime: int
+    prime: int  #: All ranks are modulo this prime.
+    #: Of NumPy's generator, which draws the point first and then the brackets.
     seed: int
-    generators: int
-    ranks: tuple[int, ...]
-    laws: int
+    generators: int  #: Dimension of the span of the gradients at the point.
+    ranks: tuple[int, ...]  #: Rank of all brackets of up to 1, 2, … fields.
+    laws: int  #: Rank of the Jacobian of the laws that `conserved` finds.
 
     @property
     def complete(self) -> bool:
@@ -90,28 +76,15 @@ class RankCertificate:
 
 @dataclass(frozen=True, repr=False)
 class Count(Displayed):
-    """The number of independent conserved quantities of a network.
-
-    Parameters
-    ----------
-    network : AbstractNetwork
-        The network.
-    parameters : int
-        Number of scalar parameters.
-    lie_dimension : int
-        Dimension of the Lie algebra of the gradients at a generic point; a lower
-        bound where the count is not `settled`.
-    known : int
-        Independent laws among those that `conserved` finds.
-    certificate : RankCertificate
-        How the ranks were computed.
-    """
+    """The number of independent conserved quantities of a network."""
 
     network: AbstractNetwork
-    parameters: int
+    parameters: int  #: Number of scalar parameters.
+    #: Dimension of the Lie algebra of the gradients at a generic point; a lower bound
+    #: where the count is not `settled`.
     lie_dimension: int
-    known: int
-    certificate: RankCertificate
+    known: int  #: Independent laws among those that `conserved` finds.
+    certificate: RankCertificate  #: How the ranks were computed.
 
     @property
     def independent(self) -> int:
@@ -358,6 +331,6 @@ def _parameters(network: Any) -> int:
 
 def _seed(rng: Any) -> int:
     if isinstance(rng, bool) or not isinstance(rng, int) or rng < 0:
-        msg = f"count_conserved(rng=…): needs a non-negative integer; got {rng!r}"
+        msg = f"count_conserved(rng=…): needs a non-negative integer; got {shown(rng)}"
         raise InvalidArgument(msg)
     return rng

@@ -24,7 +24,7 @@ from symflow.algebra.nodes import Leaf, Node, add, scale, substitute, subtract
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status, relative_size
+from symflow.claims import Claim, Hypothesis, Path, Status, relative_size
 from symflow.claims.bibliography import DU_2018
 from symflow.claims.claim import thinned
 from symflow.conservation.law import Law, symbol_like
@@ -36,13 +36,6 @@ from symflow.flow import GradientDescent, dotted
 class StepLaw(Claim):
     """The exact change of a quantity in one step of gradient descent.
 
-    Parameters
-    ----------
-    descent : GradientDescent
-        The dynamics.
-    law : Law
-        The quantity Q that the flow conserves, or lets decay at a known rate.
-
     Examples
     --------
     >>> import symflow as sf
@@ -52,7 +45,7 @@ class StepLaw(Claim):
     """
 
     descent: GradientDescent
-    law: Law
+    law: Law  #: The quantity Q that the flow conserves, or lets decay at a known rate.
 
     @property
     def name(self) -> str:
@@ -86,9 +79,7 @@ class StepLaw(Claim):
         """Those of the law, and a constant step size."""
         return (*self.law.hypotheses, Hypothesis("constant step size", holds=True))
 
-    @property
-    def reference(self) -> Reference:
-        return DU_2018
+    reference = DU_2018
 
     @property
     def status(self) -> Status:

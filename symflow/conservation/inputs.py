@@ -67,19 +67,6 @@ WITH_INPUTS = "for every loss of the predictions, with these inputs"
 class UnreachedPart(Law):
     """The part of a parameter that no input reaches, which does not move at all.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    place : int
-        Which parameter, counted from 0.
-    rows : sympy.ImmutableDenseMatrix
-        N, a basis of what is orthogonal to all that moves.
-    reached : sympy.ImmutableDenseMatrix
-        Rows that span what moves: inputs, or what a tensor makes of them.
-    given : bool
-        Whether it holds for given inputs only.
-
     Examples
     --------
     >>> import symflow as sf
@@ -91,10 +78,12 @@ class UnreachedPart(Law):
     """
 
     flow: GradientFlow
-    place: int
+    place: int  #: Which parameter, counted from 0.
+    #: N, a basis of what is orthogonal to all that moves.
     rows: sympy.ImmutableDenseMatrix
+    #: Rows that span what moves: inputs, or what a tensor makes of them.
     reached: sympy.ImmutableDenseMatrix
-    given: bool = True
+    given: bool = True  #: Whether it holds for given inputs only.
 
     degree = 1
 
@@ -144,15 +133,6 @@ def _orthogonal(
 class Ratios(Law):
     """N log|s| of a diagonal model, s = w_1 + w_2, u or u_1 + u_2, with ṡ = c Fᵀ∘s.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of a diagonal model, without weight decay.
-    rows : sympy.ImmutableDenseMatrix, shape (d − r, d)
-        N, a basis of the directions orthogonal to all inputs.
-    inputs : sympy.ImmutableDenseMatrix, shape (r, d)
-        A basis of what the inputs span.
-
     Examples
     --------
     >>> import symflow as sf
@@ -162,8 +142,10 @@ class Ratios(Law):
     -2.079441542
     """
 
-    flow: GradientFlow
+    flow: GradientFlow  #: Of a diagonal model, without weight decay.
+    #: Shape (d − r, d): N, a basis of the directions orthogonal to all inputs.
     rows: sympy.ImmutableDenseMatrix
+    #: Shape (r, d): a basis of what the inputs span.
     inputs: sympy.ImmutableDenseMatrix
 
     degree = 0

@@ -25,15 +25,6 @@ class Laws(Displayed, Sequence[L]):
 
     It is read like a list, and equals one with the same laws.
 
-    Parameters
-    ----------
-    found : tuple of Claim
-        The laws.
-    counted : AbstractNetwork, HeavyBall or None
-        Whose independent laws are counted; None where no count is known.
-    data : Dataset or Moments, optional
-        The inputs that the laws hold for; every input without.
-
     Examples
     --------
     >>> import symflow as sf
@@ -43,9 +34,10 @@ class Laws(Displayed, Sequence[L]):
     (2, 7, 6, 1)
     """
 
-    found: tuple[L, ...]
+    found: tuple[L, ...]  #: The laws.
+    #: Whose independent laws are counted; None where no count is known.
     counted: AbstractNetwork | HeavyBall | None = None
-    data: Any = None
+    data: Any = None  #: The inputs that the laws hold for; every input without.
 
     @overload
     def __getitem__(self, place: int) -> L: ...

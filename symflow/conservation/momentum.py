@@ -42,7 +42,7 @@ from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.algebra.values import Values
-from symflow.claims import Claim, Path, Reference
+from symflow.claims import Claim, Path
 from symflow.claims.bibliography import MARCOTTE_2024
 from symflow.conservation.brackets import TIME, Fields
 from symflow.conservation.generators import ONE, Generators, Term, oriented
@@ -66,15 +66,6 @@ SOME_FRICTION = sympy.Rational(3, 7)
 class AngularMomentum(FormOfTerms):
     """The angular momentum A of a hidden layer, for which e^{τt}A is conserved.
 
-    Parameters
-    ----------
-    ball : HeavyBall
-        The dynamics.
-    generators : Generators
-        The kind of the generators S of the rotations.
-    combination : tuple
-        As from `rotations`: terms and their coefficients.
-
     Examples
     --------
     >>> import symflow as sf
@@ -85,8 +76,8 @@ class AngularMomentum(FormOfTerms):
     """
 
     ball: HeavyBall
-    generators: Generators
-    combination: Combination
+    generators: Generators  #: The kind of the generators S of the rotations.
+    combination: Combination  #: As from `rotations`: terms and their coefficients.
 
     finding = Claim.finding  # an enclosure has no velocities
 
@@ -120,9 +111,7 @@ class AngularMomentum(FormOfTerms):
         """A as a SymPy expression."""
         return to_sympy(self.node)
 
-    @property
-    def reference(self) -> Reference:
-        return MARCOTTE_2024
+    reference = MARCOTTE_2024
 
     def proof(self) -> Sequence[ProofStep]:
         """Return the equations of motion and Ȧ = −τA, for every width and force F."""

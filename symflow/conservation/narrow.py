@@ -28,13 +28,7 @@ from symflow.networks import AbstractNetwork, Dense, Layer, LinearNetwork, Netwo
 
 
 def with_narrow_hidden_layers(network: AbstractNetwork) -> AbstractNetwork:
-    """Return the network with the same algebra whose hidden layers are narrowest.
-
-    Examples
-    --------
-    >>> with_narrow_hidden_layers(LinearNetwork(3, 90, 2))
-    LinearNetwork(2, 5, 3)
-    """
+    """Return the network with the same algebra whose hidden layers are narrowest."""
     if not isinstance(network, Network):
         return network
     layers: list[Layer] = [*network.layers]
@@ -47,13 +41,7 @@ def with_narrow_hidden_layers(network: AbstractNetwork) -> AbstractNetwork:
 
 
 def with_narrow_ends(network: AbstractNetwork) -> AbstractNetwork:
-    """Return a network with fewer inputs and outputs, enough to settle completeness.
-
-    Examples
-    --------
-    >>> with_narrow_ends(LinearNetwork(784, 10, 7, 1))
-    LinearNetwork(1, 7, 10, 11)
-    """
+    """Return a network with fewer inputs and outputs, enough to settle completeness."""
     if not isinstance(network, Network):
         return network
     layers: list[Layer] = [*network.layers]

@@ -37,15 +37,6 @@ class NilpotentValues(Values):
     """Evaluates nodes on arrays of shape (…, 2^k, rows, columns) modulo `PRIME`.
 
     The leaves are the residues of every matrix symbol; k is the count.
-
-    Examples
-    --------
-    >>> from symflow.algebra.nodes import Leaf
-    >>> A = sympy.MatrixSymbol("A", 1, 1)
-    >>> dual = np.array([[[3]], [[1]]])  # 3 + t
-    >>> square = Product(Leaf(A), Leaf(A))
-    >>> NilpotentValues({A: dual}, 1).of(square).ravel().tolist()
-    [9, 6]
     """
 
     def __init__(

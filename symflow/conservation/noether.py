@@ -41,13 +41,6 @@ _EXPLICIT = {Generators.ALL, Generators.SYMMETRIC, Generators.SKEW}
 class NoetherLaw(FormOfTerms, Law):
     """A linear or quadratic form that a symmetry of the model conserves: the imbalance.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    combination : tuple
-        As from `symmetries`: terms and their coefficients.
-
     Examples
     --------
     >>> import symflow as sf
@@ -61,7 +54,7 @@ class NoetherLaw(FormOfTerms, Law):
     """
 
     flow: GradientFlow
-    combination: Combination
+    combination: Combination  #: As from `symmetries`: terms and their coefficients.
 
     @property
     def degree(self) -> int:  # type: ignore[override]

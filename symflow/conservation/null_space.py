@@ -17,11 +17,6 @@ def null_space(matrix: Array) -> Array:
     """Return a basis of the vectors that a rational matrix maps to zero, as rows.
 
     Each is one in a free column of its own and zero in the others.
-
-    Examples
-    --------
-    >>> null_space(np.array([[Fraction(1), Fraction(2)]])).tolist()
-    [[Fraction(-2, 1), Fraction(1, 1)]]
     """
     reduced, pivots = _row_echelon(matrix)
     columns = matrix.shape[1]
@@ -35,13 +30,7 @@ def null_space(matrix: Array) -> Array:
 
 
 def relations(columns: Sequence[Mapping[Any, Fraction]]) -> Array:
-    """Return a basis of the combinations of sparse columns that vanish, as rows.
-
-    Examples
-    --------
-    >>> relations([{"x": Fraction(1)}, {"y": Fraction(1)}, {"x": Fraction(3)}]).tolist()
-    [[Fraction(-3, 1), Fraction(0, 1), Fraction(1, 1)]]
-    """
+    """Return a basis of the combinations of sparse columns that vanish, as rows."""
     able = _able_to_cancel(columns)
     keys = dict.fromkeys(key for place in able for key in columns[place])
     table = [[columns[k].get(key, Fraction(0)) for k in able] for key in keys]
@@ -63,13 +52,7 @@ def _able_to_cancel(columns: Sequence[Mapping[Any, Fraction]]) -> list[int]:
 
 
 def content(row: Sequence[Fraction]) -> Fraction:
-    """Return the positive number by which a row, not zero, has coprime integers.
-
-    Examples
-    --------
-    >>> content([Fraction(1, 2), Fraction(-2, 3)])
-    Fraction(1, 6)
-    """
+    """Return the positive number by which a row, not zero, has coprime integers."""
     numerators, denominators = zip(*(x.as_integer_ratio() for x in row), strict=True)
     return Fraction(gcd(*numerators), lcm(*denominators))
 
@@ -84,12 +67,6 @@ def short_basis(rows: Array) -> Array:
     """Return a basis of the same space whose vectors start and end in their own places.
 
     Of two vectors that end alike, the one that starts later shortens the other.
-
-    Examples
-    --------
-    >>> differences = [[Fraction(1), Fraction(0), Fraction(-1)], [0, 1, -1]]
-    >>> short_basis(np.array(differences) * Fraction(1)).astype(int).tolist()
-    [[1, -1, 0], [0, 1, -1]]
     """
     basis = row_space(rows)
     for here in reversed(range(len(basis))):

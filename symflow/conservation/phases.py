@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array, is_exact_array, to_float_array, waves
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.algebra.numbers import as_fraction
-from symflow.claims import Claim, Hypothesis, Path, Reference, Status, vanishing
+from symflow.claims import Claim, Hypothesis, Path, Status, vanishing
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.generators import Generators
 from symflow.conservation.law import Law
@@ -49,13 +49,6 @@ Pair = tuple[Node, Node]
 class BalancedPhases(Claim):
     """The relative phases of two adjacent filters with equal Fourier moduli.
 
-    Parameters
-    ----------
-    law : NoetherLaw
-        The law of the two filters, whose value is zero at the start.
-    defect : float
-        How far from zero it is, relative.
-
     Examples
     --------
     >>> import symflow as sf
@@ -65,8 +58,8 @@ class BalancedPhases(Claim):
     the relative phases of w1 and w2 are conserved, for this start
     """
 
-    law: NoetherLaw
-    defect: float
+    law: NoetherLaw  #: The law of the two filters, whose value is zero at the start.
+    defect: float  #: How far from zero it is, relative.
 
     @property
     def name(self) -> str:
@@ -92,9 +85,7 @@ class BalancedPhases(Claim):
         """That the start has equal moduli at every frequency."""
         return (*self.law.hypotheses, _equal_moduli(self.defect, exactly=False))
 
-    @property
-    def reference(self) -> Reference:
-        return MARCOTTE_2023
+    reference = MARCOTTE_2023
 
     @property
     def status(self) -> Status:

@@ -29,7 +29,7 @@ from symflow.conservation.law import Quantity
 from symflow.conservation.null_space import content, relations
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.tensor import as_matrix
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow import GradientFlow
 
 #: More monomials than this are refused: exact linear algebra would take hours.
@@ -66,7 +66,7 @@ class PolynomialSearch:
         if not fine or self.degree < 1:
             msg = (
                 "PolynomialSearch(degree=…): needs a positive integer; got "
-                f"{self.degree!r}"
+                f"{shown(self.degree)}"
             )
             raise InvalidArgument(msg)
 
@@ -110,20 +110,11 @@ class PolynomialSearch:
 
 @dataclass(frozen=True, repr=False)
 class PolynomialLaw(Quantity):
-    """A homogeneous polynomial of the weights that is conserved; found by a search.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    expr : sympy.Expr
-        The polynomial, in the scalar symbols of `flow.entries`.
-    inputs : sympy.ImmutableDenseMatrix, optional
-        A basis, as rows, of the inputs for which it is conserved; all without it.
-    """
+    """A homogeneous polynomial of the weights that is conserved; found by a search."""
 
     flow: GradientFlow
-    expr: sympy.Expr
+    expr: sympy.Expr  #: The polynomial, in the scalar symbols of `flow.entries`.
+    #: A basis, as rows, of the inputs for which it is conserved; all without it.
     inputs: sympy.ImmutableDenseMatrix | None = None
 
     @property

@@ -22,25 +22,16 @@ from symflow.claims import Hypothesis, Status
 
 @dataclass(frozen=True, repr=False)
 class ProofStep:
-    """An identity lhs = rhs between matrix expressions, and why it holds.
+    """An identity lhs = rhs between matrix expressions, and why it holds."""
 
-    Parameters
-    ----------
-    lhs, rhs : sympy.MatrixExpr
-        The two sides, for symbolic widths; names of derivatives (Wdot1) may occur.
-    reason : str
-        The justification in words.
-    expanded : sympy.MatrixExpr
-        lhs − rhs with the names of derivatives replaced by their meaning.
-    nodes : tuple of Node
-        The structure of that difference.
-    """
-
+    #: `lhs`, `rhs`: the two sides, for symbolic widths; names of derivatives (Wdot1)
+    #: may occur.
     lhs: sympy.MatrixExpr
     rhs: sympy.MatrixExpr
-    reason: str
+    reason: str  #: The justification in words.
+    #: lhs − rhs with the names of derivatives replaced by their meaning.
     expanded: sympy.MatrixExpr
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node, ...]  #: The structure of that difference.
 
     @property
     def equation(self) -> sympy.Eq:

@@ -32,13 +32,6 @@ from symflow.networks import SymmetricFactorization
 class RowSpace(Law):
     """The projection onto the row space of U, for W = UUᵀ with h > d.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of a `SymmetricFactorization` with more columns than rows.
-    rank : Rank, optional
-        That of U at a start, where one is given.
-
     Examples
     --------
     >>> import symflow as sf
@@ -48,8 +41,8 @@ class RowSpace(Law):
     [[0.36, 0.48], [0.48, 0.64]]
     """
 
-    flow: GradientFlow
-    rank: Rank | None = None
+    flow: GradientFlow  #: Of a `SymmetricFactorization` with more columns than rows.
+    rank: Rank | None = None  #: That of U at a start, where one is given.
 
     degree = 0
     name = "row space of U"

@@ -29,17 +29,7 @@ Pair = tuple[int, int]
 
 @dataclass
 class Spaces:
-    """The spaces of rows and columns of every node below a polynomial.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> net = sf.LinearNetwork(2, 2, 2)
-    >>> found = Spaces(net.end_to_end_node)
-    >>> first, second = (found.of(Leaf(symbol)) for symbol in net.parameters)
-    >>> first[0] == second[1], first[1] == second[0]
-    (True, False)
-    """
+    """The spaces of rows and columns of every node below a polynomial."""
 
     node: Node
     _parents: list[int] = field(default_factory=lambda: [UNIT])

@@ -103,16 +103,7 @@ def pace_of(flow: GradientFlow) -> Pace:
 
 @lru_cache(maxsize=2**10)
 def symmetries(pace: Pace) -> tuple[Combination, ...]:
-    """Return the coefficients of all laws of first and second degree.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
-    >>> (law,) = symmetries(pace_of(flow))
-    >>> [(term.first, int(coefficient)) for term, coefficient in law]
-    [((W1, True), -1), ((W2, False), 1)]
-    """
+    """Return the coefficients of all laws of first and second degree."""
     try:
         words = expand_commuting(pace.network.end_to_end_node)
     except TypeError:  # not polynomial: no law of it is known here

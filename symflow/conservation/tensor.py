@@ -46,13 +46,6 @@ CLOSE = 1e-11
 class ComponentLaw(Law):
     """The law of the components |u_{l,j}ᵀv_l|² of an orthogonally decomposable tensor.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Its network is a tensor network.
-    layer : int
-        The first of the two layers, counted from 1.
-
     Examples
     --------
     >>> import symflow as sf
@@ -62,8 +55,8 @@ class ComponentLaw(Law):
     [8.0, 21.0]
     """
 
-    flow: GradientFlow
-    layer: int
+    flow: GradientFlow  #: Its network is a tensor network.
+    layer: int  #: The first of the two layers, counted from 1.
 
     scope = "for every loss and data set"
 

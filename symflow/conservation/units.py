@@ -86,11 +86,6 @@ def arrangements(widths: tuple[int, ...]) -> Iterator[Units]:
 
     The units of every layer have numbers, from where those of the layer before begin,
     or up to where they end; those with one number are a block.
-
-    Examples
-    --------
-    >>> [units.few(2).widths for units in arrangements((784, 512, 256, 10))][0]
-    (8, 6, 4, 2)
     """
     depth = len(widths) - 1
     for sides in islice(product((0, 1), repeat=depth - 1), MOST_ARRANGEMENTS):

@@ -4,59 +4,72 @@ from __future__ import annotations
 
 from typing import Any
 
-from symflow.claims import Bound, Refusal
-from symflow.claims.catalogue import (
-    answers,
-    nearest_misses,
-    theorems_of,
+from symflow.claims import Bound as Bound, Refusal
+from symflow.claims.catalogue import answers, nearest_misses, theorems_of
+from symflow.convergence.alignment import Alignment as Alignment
+from symflow.convergence.attained_bracket import tight_start as tight_start
+from symflow.convergence.basin import (
+    InducedFlow as InducedFlow,
+    RankOneLimit as RankOneLimit,
+    escape_rate as escape_rate,
 )
-from symflow.convergence.alignment import Alignment
-from symflow.convergence.attained_bracket import tight_start
-from symflow.convergence.basin import InducedFlow, RankOneLimit, escape_rate
-from symflow.convergence.bound import LossBound, RateBound, refuse_zero_inputs
-from symflow.convergence.complexity import DescentComplexity
+from symflow.convergence.bound import (
+    LossBound as LossBound,
+    RateBound as RateBound,
+    refuse_zero_inputs,
+)
+from symflow.convergence.complexity import DescentComplexity as DescentComplexity
 from symflow.convergence.deep import (
-    HomogeneousRate,
-    UnimodalRate,
-    deficiency_margin,
+    HomogeneousRate as HomogeneousRate,
+    UnimodalRate as UnimodalRate,
+    deficiency_margin as deficiency_margin,
 )
 from symflow.convergence.descent import (
-    DescentCorridor,
-    descend,
-    descent_curves,
-    discrete_phase_time,
-    monotone_step,
+    DescentCorridor as DescentCorridor,
+    descend as descend,
+    descent_curves as descent_curves,
+    discrete_phase_time as discrete_phase_time,
+    monotone_step as monotone_step,
 )
 from symflow.convergence.kernel import (
-    KernelCeiling,
-    KernelDrift,
-    KernelFloor,
-    PathLength,
+    KernelCeiling as KernelCeiling,
+    KernelDrift as KernelDrift,
+    KernelFloor as KernelFloor,
+    PathLength as PathLength,
 )
-from symflow.convergence.kernel_spectrum import tangent_kernel
-from symflow.convergence.ordered_modes import OrderedModesRate, OrderedRate
-from symflow.convergence.perturbed_modes import PerturbedModes, alignment_defect
-from symflow.convergence.phases import Staircase
-from symflow.convergence.rank_one import RankOneRate
-from symflow.convergence.rate_table import Guarantees
-from symflow.convergence.reduced_rank import closest_approach, reduced_rank_solutions
-from symflow.convergence.regime import StartRegime, regime
-from symflow.convergence.return_time import FarAway
-from symflow.convergence.stable_set import StableSet
+from symflow.convergence.kernel_spectrum import tangent_kernel as tangent_kernel
+from symflow.convergence.ordered_modes import (
+    OrderedModesRate as OrderedModesRate,
+    OrderedRate as OrderedRate,
+)
+from symflow.convergence.perturbed_modes import (
+    PerturbedModes as PerturbedModes,
+    alignment_defect as alignment_defect,
+)
+from symflow.convergence.phases import Staircase as Staircase
+from symflow.convergence.rank_one import RankOneRate as RankOneRate
+from symflow.convergence.rate_table import Guarantees as Guarantees
+from symflow.convergence.reduced_rank import (
+    closest_approach as closest_approach,
+    reduced_rank_solutions as reduced_rank_solutions,
+)
+from symflow.convergence.regime import StartRegime as StartRegime, regime as regime
+from symflow.convergence.return_time import FarAway as FarAway
+from symflow.convergence.stable_set import StableSet as StableSet
 from symflow.convergence.steps import (
-    ImbalanceDrift,
-    OneStep,
-    UniformDescent,
-    descent_bounds,
+    ImbalanceDrift as ImbalanceDrift,
+    OneStep as OneStep,
+    UniformDescent as UniformDescent,
+    descent_bounds as descent_bounds,
 )
-from symflow.convergence.three_layers import ThreeLayerRate
+from symflow.convergence.three_layers import ThreeLayerRate as ThreeLayerRate
 from symflow.convergence.two_layers import (
-    ConvexityRate,
-    ImbalanceRate,
-    InstantaneousRate,
-    MarginRate,
+    ConvexityRate as ConvexityRate,
+    ImbalanceRate as ImbalanceRate,
+    InstantaneousRate as InstantaneousRate,
+    MarginRate as MarginRate,
 )
-from symflow.convergence.vanishing_loss import VanishingLoss
+from symflow.convergence.vanishing_loss import VanishingLoss as VanishingLoss
 from symflow.flow import GradientFlow
 from symflow.flow.plain import bind_gradient
 
@@ -123,66 +136,7 @@ def attempts(
     -------
     tuple of RateBound or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> answers = attempts(flow, sf.whitened([[2.0]]), [[[1.0]], [[1.0]]])
-    >>> print(answers[2].hypotheses[-1])
-    a positive rate: fails, rate 0
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")
     return answers("rates", BOUNDS, problem)
-
-
-__all__ = [
-    "Alignment",
-    "Bound",
-    "ConvexityRate",
-    "DescentComplexity",
-    "DescentCorridor",
-    "FarAway",
-    "Guarantees",
-    "HomogeneousRate",
-    "ImbalanceDrift",
-    "ImbalanceRate",
-    "InducedFlow",
-    "InstantaneousRate",
-    "KernelCeiling",
-    "KernelDrift",
-    "KernelFloor",
-    "LossBound",
-    "MarginRate",
-    "OneStep",
-    "OrderedModesRate",
-    "OrderedRate",
-    "PathLength",
-    "PerturbedModes",
-    "RankOneLimit",
-    "RankOneRate",
-    "RateBound",
-    "StableSet",
-    "Staircase",
-    "StartRegime",
-    "ThreeLayerRate",
-    "UniformDescent",
-    "UnimodalRate",
-    "VanishingLoss",
-    "alignment_defect",
-    "attempts",
-    "closest_approach",
-    "deficiency_margin",
-    "descend",
-    "descent_bounds",
-    "descent_curves",
-    "discrete_phase_time",
-    "escape_rate",
-    "monotone_step",
-    "rates",
-    "reduced_rank_solutions",
-    "regime",
-    "tangent_kernel",
-    "tight_start",
-]

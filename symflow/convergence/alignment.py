@@ -45,15 +45,9 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Alignment(Bound, Theorem):
-    """tan φ falls at least as e^{−κt}; made by `attempt`.
+    """tan φ falls at least as e^{−κt}; made by `attempt`."""
 
-    Parameters
-    ----------
-    kappa : float
-        The rate κ of tan φ.
-    """
-
-    kappa: float
+    kappa: float  #: The rate κ of tan φ.
 
     source = EFTEKHARI_2020
     contributes = "the convergence; rate and constants ours"

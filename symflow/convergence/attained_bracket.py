@@ -24,33 +24,11 @@ from symflow.errors import InvalidArgument
 def tight_start(
     positive: Sequence[float], negative: Sequence[float], strengths: Sequence[float]
 ) -> tuple[Array, Array]:
-    """Return weights for which the bracket of the imbalance is attained.
+    """Return W_1 and W_2 for which the bracket of the imbalance is attained.
 
-    Parameters
-    ----------
-    positive : sequence of float
-        The r positive eigenvalues of D, largest first; r inputs.
-    negative : sequence of float
-        The m positive eigenvalues of −D, largest first; m outputs, m ≠ r.
-    strengths : sequence of float
-        The min(r, m) singular values of W, largest first.
-
-    Returns
-    -------
-    W_1, W_2 : ndarray, shapes (r + m, r) and (m, r + m)
-        The weights.
-
-    Raises
-    ------
-    InvalidArgument
-        If the lengths do not fit, or r = m.
-
-    Examples
-    --------
-    >>> first, second = tight_start([15.0, 8.0, 1.0], [1.0, 1.0], [15.0, 6.0])
-    >>> least = [np.linalg.eigvalsh(g)[0] for g in (first.T @ first, second @ second.T)]
-    >>> np.round(least, 12).tolist()
-    [1.0, 3.0]
+    The r positive eigenvalues of D and the m ≠ r of −D come largest first, for r inputs
+    and m outputs, and so do the min(r, m) singular values of W; the hidden width is r +
+    m.
     """
     r, m, count = len(positive), len(negative), len(strengths)
     if r == m or count != min(r, m):

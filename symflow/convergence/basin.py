@@ -63,15 +63,9 @@ UNITS = (sympy.Rational(3, 5), sympy.Rational(4, 5))
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InducedFlow(Theorem):
-    """W(t) = s u vᵀ moves by an equation of its own; made by `attempt`.
+    """W(t) = s u vᵀ moves by an equation of its own; made by `attempt`."""
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    """
-
-    depth: int
+    depth: int  #: L.
 
     source = EFTEKHARI_2020
     conditions = BALANCED
@@ -140,14 +134,9 @@ class InducedFlow(Theorem):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RankOneLimit(Bound, Theorem):
-    """Where the flow ends, from any start; made by `attempt`.
+    """Where the flow ends, from any start; made by `attempt`."""
 
-    Parameters
-    ----------
-    group : tuple of int
-        The numbers k, from 0, of the modes that win; empty if W → 0.
-    """
-
+    #: The numbers k, from 0, of the modes that win; empty if W → 0.
     group: tuple[int, ...]
 
     source = CHEN_2022
@@ -306,20 +295,7 @@ def _krylov_dimension(sharp: Problem, most: int) -> int:
 
 
 def escape_rate(depth: int, first: float, mode: float) -> float:
-    """Return z_k^{1−2/L}(z_1 − z_k), the rate at which flows leave the saddle z_k.
-
-    Parameters
-    ----------
-    depth : int
-        L.
-    first, mode : float
-        z_1 and z_k.
-
-    Examples
-    --------
-    >>> [round(escape_rate(depth, 2.0, 0.5), 4) for depth in (2, 3, 4)]
-    [1.5, 1.1906, 1.0607]
-    """
+    """Return z_k^{1−2/L}(z_1 − z_k), the rate at which flows leave the saddle z_k."""
     return float(mode ** (1 - 2 / depth) * (first - mode))
 
 

@@ -13,7 +13,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.balls import to_arb, to_arb_array
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, to_float
 from symflow.algebra.outward import at_least, at_most, float_down, float_up, said_down
 from symflow.algebra.spectra import in_balls
 from symflow.algebra.threads import cached_property
@@ -28,11 +28,11 @@ from symflow.claims import (
     all_hold,
     positive,
 )
-from symflow.claims.claim import product_sizes
+from symflow.claims.claim import once, product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
 from symflow.convergence.reduced import reduced_start
-from symflow.errors import HypothesisFailed, InvalidArgument, InvalidData
+from symflow.errors import HypothesisFailed, InvalidData
 from symflow.flow.least_squares import (
     LeastSquares,
     exact_least_norm,
@@ -40,6 +40,7 @@ from symflow.flow.least_squares import (
 )
 from symflow.flow.problem import Problem
 from symflow.flow.start import start_matrix
+from symflow.inits.init import positive_number
 from symflow.losses import SquaredLoss
 
 #: Rates computed in float64 are rounded down by this part, and ceilings up.
@@ -51,15 +52,9 @@ LATEST = 1e150
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RateBound(Bound, Theorem):
-    """A quantity falls at least exponentially along a flow.
+    """A quantity falls at least exponentially along a flow."""
 
-    Parameters
-    ----------
-    constant : float
-        The rate as the theorem gives it, before it is rounded down.
-    """
-
-    constant: float
+    constant: float  #: The rate as the theorem gives it, before it is rounded down.
 
     question = "rates"
     #: What falls.
@@ -122,9 +117,7 @@ class RateBound(Bound, Theorem):
         >>> round(bounds[0].time_to(1e-6), 6)
         1.805549
         """
-        if not 0 < level < np.inf:
-            msg = f"{self.name}.time_to(level): needs a positive number; got {level!r}"
-            raise InvalidArgument(msg)
+        level = to_float(positive_number(level, f"{self.name}.time_to(level)"))
         low, high = 0.0, 0.0
         while not float(self.bound(high)) <= level:
             low, high = high, 2 * high + 1.0
@@ -284,7 +277,8 @@ def rounding_scale(problem: Problem) -> float:
 
 def excess_along(problem: Problem, path: Path) -> Array:
     """Return ℒ − ℒ* at every time, in the arithmetic of `path`."""
-    return least_squares(problem, path.context).excess(path.end_to_end)
+    fine = least_squares(problem, path.context)
+    return once(path, (fine, "excess"), lambda: fine.excess(path.end_to_end))
 
 
 def decay_along(path: Path, rate: float) -> Array:
@@ -309,13 +303,7 @@ def end_to_end(weights: tuple[Array, ...]) -> Array:
 
 
 def falling(exponents: Array) -> Array:
-    """Return e^{−x} in float64, never below what rounds up to a positive number.
-
-    Examples
-    --------
-    >>> falling(np.array([0.0, 1e9])).tolist() == [1.0, np.exp(-700)]
-    True
-    """
+    """Return e^{−x} in float64, never below what rounds up to a positive number."""
     return np.asarray(np.exp(-np.minimum(exponents, 700.0)))
 
 

@@ -23,7 +23,6 @@ e^{−κt}, N grows as ε^{−1−(L−1)R^{L−2}z_2/κ} up to logarithms, poly
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 from typing import Self
 
 import numpy as np
@@ -36,8 +35,8 @@ from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.one_neuron import FirstMode, one_neuron, start_of
 from symflow.convergence.rank_one import RankOneRate
-from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
+from symflow.inits.init import positive_number
 
 #: Rounding of a sum over all steps.
 SUMMED = 1e-9
@@ -47,21 +46,11 @@ MOST_STEPS = 2**22
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentComplexity(Bound, Theorem):
-    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`.
+    """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`."""
 
-    Parameters
-    ----------
-    accuracy : float
-        ε.
-    steps : int
-        N.
-    step : float
-        η.
-    """
-
-    accuracy: float
-    steps: int
-    step: float
+    accuracy: float  #: ε.
+    steps: int  #: N.
+    step: float  #: η.
 
     source = EFTEKHARI_2020
     question = "descent"
@@ -69,21 +58,8 @@ class DescentComplexity(Bound, Theorem):
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
-        """Return the claim for an accuracy, or the hypotheses that fail.
-
-        Parameters
-        ----------
-        problem : Problem
-            To which `RankOneRate` applies.
-        accuracy : float
-            ε, in the units of W.
-        """
-        if not 0 < accuracy < inf:
-            msg = (
-                "DescentComplexity.attempt(accuracy=…): needs a positive number; got "
-                f"{accuracy!r}"
-            )
-            raise InvalidArgument(msg)
+        """Return the claim for an accuracy ε of W, or the hypotheses that fail."""
+        positive_number(accuracy, "DescentComplexity.attempt(accuracy=…)")
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)

@@ -206,12 +206,6 @@ def cumulative_imbalances(
 
     They are d̃_1, …, d̃_{L−1}, rounded down; l* is from 1 to L, and r and m are the
     numbers of inputs and outputs.
-
-    Examples
-    --------
-    >>> layers = tuple(np.array([[w]]) for w in (3.0, 2.0, 1.0))
-    >>> cumulative_imbalances(layers, 3, 1, 1).tolist()
-    [8.0, 3.0]
     """
     gaps = imbalances(tuple(map(to_rationals, weights)))
     size = sum(float(np.sum(to_float_array(weight) ** 2)) for weight in weights)

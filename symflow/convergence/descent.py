@@ -1,7 +1,8 @@
 """Gradient descent on one balanced mode of two layers: steps and two-sided curves.
 
 With step η the mode strength obeys w⁺ = w(1 + η(σ − λw))² (Gidel, Bach, Lacoste-Julien
-2019).  Let a = ησ ≤ ½, u = λw/σ < 1 and the odds q = u/(1 − u).  Per step
+2019); for L layers it is w⁺ = w(1 + ηw^{1−2/L}(σ − λw))^L.  Let a = ησ ≤ ½,
+u = λw/σ < 1 and the odds q = u/(1 − u).  Per step
 
     (1 + a)² ≤ q⁺/q = (1 + a(1−u))²/(1 − 2au − a²u(1−u)) ≤ 1/(1 − 2a),
 
@@ -53,21 +54,23 @@ def monotone_step(data: Any) -> float:
     -------
     float
         Twice of it is where the strongest mode loses stability.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> monotone_step(sf.whitened([[4.0, 0.0], [0.0, 1.0]]))
-    0.125
     """
     values = singular_frames(to_float_array(data.moments().sigma_yx)).values
     return 1 / (2 * float(values[0]))
 
 
 def descend(
-    start: float, steps: int, *, step: float, sigma: float, lam: float = 1.0
+    start: float,
+    steps: int,
+    *,
+    step: float,
+    sigma: float,
+    lam: float = 1.0,
+    depth: int = 2,
 ) -> Array:
-    """Return w_0, …, w_k of gradient descent on one mode.
+    """Return w_0, …, w_k of gradient descent on one balanced mode.
+
+    Each of the L amplitudes w^{1/L} moves by η w^{1−1/L}(σ − λw) in a step.
 
     Parameters
     ----------
@@ -77,6 +80,8 @@ def descend(
         k.
     step, sigma, lam : float, keyword-only
         η, σ and λ.
+    depth : int, keyword-only
+        L.
 
     Returns
     -------
@@ -90,7 +95,9 @@ def descend(
     """
     values = [start]
     for _ in range(steps):
-        values.append(values[-1] * (1 + step * (sigma - lam * values[-1])) ** 2)
+        w = values[-1]
+        pace = step * w ** (1 - 2 / depth)
+        values.append(w * (1 + pace * (sigma - lam * w)) ** depth)
     return np.array(values)
 
 
@@ -156,26 +163,15 @@ def discrete_phase_time(sigma: float, step: float) -> float:
     -------
     float
         The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
-
-    Examples
-    --------
-    >>> [round(discrete_phase_time(1.3, step), 4) for step in (0.2, 1e-9)]
-    [0.8654, 0.7692]
     """
     return float(step / np.log1p(step * sigma))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DescentCorridor(Theorem):
-    """Every mode stays between two logistic curves; made by `attempt`.
+    """Every mode stays between two logistic curves; made by `attempt`."""
 
-    Parameters
-    ----------
-    step : float
-        η.
-    """
-
-    step: float
+    step: float  #: η.
 
     source = GIDEL_2019
     question = "descent"

@@ -85,15 +85,9 @@ def guaranteed_rate(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PathLength(Bound, Theorem):
-    """The weights never leave the ball of radius κ = 2√(ℒ(0)/c) around the start.
+    """The weights never leave the ball of radius κ = 2√(ℒ(0)/c) around the start."""
 
-    Parameters
-    ----------
-    radius : float
-        κ, rounded up.
-    """
-
-    radius: float
+    radius: float  #: κ, rounded up.
 
     source = LOJASIEWICZ_1963
     contributes = "the argument; the constants are those of the rates"
@@ -175,17 +169,11 @@ class OperatorBound(Bound, Theorem):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KernelFloor(OperatorBound):
-    """At all times λ_min(𝒯) is at least half the bracket; made by `attempt`.
-
-    Parameters
-    ----------
-    floor : float
-        The lower bound on λ_min(𝒯), rounded down.
-    """
+    """At all times λ_min(𝒯) is at least half the bracket; made by `attempt`."""
 
     proved_with_base = True
 
-    floor: float
+    floor: float  #: The lower bound on λ_min(𝒯), rounded down.
 
     @classmethod
     @in_balls
@@ -225,17 +213,11 @@ class KernelFloor(OperatorBound):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KernelCeiling(OperatorBound):
-    """At all times λ_max(𝒯) is at most β; made by `attempt`.
-
-    Parameters
-    ----------
-    top : float
-        The upper bound β on λ_max(𝒯), rounded up.
-    """
+    """At all times λ_max(𝒯) is at most β; made by `attempt`."""
 
     proved_with_base = True
 
-    top: float
+    top: float  #: The upper bound β on λ_max(𝒯), rounded up.
 
     conditions = TWO_LAYERS[:-1]
 
@@ -264,15 +246,9 @@ class KernelCeiling(OperatorBound):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class KernelDrift(OperatorBound):
-    """The kernel's operator moves by at most 2κ√(‖W_1‖² + ‖W_2‖²) + κ².
+    """The kernel's operator moves by at most 2κ√(‖W_1‖² + ‖W_2‖²) + κ²."""
 
-    Parameters
-    ----------
-    drift : float
-        The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
-    """
-
-    drift: float
+    drift: float  #: The bound on ‖𝒯(t) − 𝒯(0)‖, rounded up.
 
     source = JACOT_2018
     contributes = "the kernel; the bound is derived here"

@@ -88,28 +88,15 @@ class FirstMode:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """Target and start as they were given, in mpf; made by `setting`.
+    """Target and start as they were given, in mpf; made by `setting`."""
 
-    Parameters
-    ----------
-    depth : int
-        L.
-    values : ndarray, shape (k,)
-        The z_i that do not vanish, largest first.
-    left, right : ndarray, shapes (m, k) and (d, k)
-        p_i and q_i.
-    product : ndarray, shape (m, d)
-        W(0).
-    error : float
-        What the coefficients of W(0) are good to.
-    """
-
-    depth: int
-    values: Array
+    depth: int  #: L.
+    values: Array  #: Shape (k,): the z_i that do not vanish, largest first.
+    #: `left`, `right`, shapes (m, k) and (d, k): p_i and q_i.
     left: Array
     right: Array
-    product: Array
-    error: float
+    product: Array  #: Shape (m, d): W(0).
+    error: float  #: What the coefficients of W(0) are good to.
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -169,14 +156,7 @@ class Setting:
 
 
 def unit_pair(matrix: Array) -> tuple[Array, Array]:
-    """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic.
-
-    Examples
-    --------
-    >>> u, v = unit_pair(np.array([[0.0, 6.0], [0.0, 8.0]]))
-    >>> u.tolist(), v.tolist()
-    ([0.6, 0.8], [0.0, 1.0])
-    """
+    """Return the unit vectors u and v of a matrix s u vᵀ, in its arithmetic."""
     rows = np.abs(matrix).max(axis=1)
     row = matrix[int(np.argmax(rows))] / max(rows)  # squares of tiny numbers vanish
     v = row / (row**2).sum() ** 0.5

@@ -204,13 +204,7 @@ def decomposable(problem: Problem, modes: OrthogonalDecomposition | None) -> Hyp
 def mode_levels(
     problem: Problem,
 ) -> tuple[OrthogonalDecomposition, float, float] | Hypothesis:
-    """Return the modes, λ rounded down, and the error of S; else what is missing.
-
-    Parameters
-    ----------
-    problem : Problem
-        Of a network with one output.
-    """
+    """Return the modes, λ rounded down, and the error of S; else what is missing."""
     modes = _modes(problem)
     if modes is None:
         return decomposable(problem, None)

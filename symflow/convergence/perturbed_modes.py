@@ -52,12 +52,7 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.claims.example import Examples, RandomExamples, regression, scaled
-from symflow.convergence.phases import (
-    Modes,
-    has_target,
-    joint_modes,
-    sharp_modes,
-)
+from symflow.convergence.phases import Modes, has_target, joint_modes, sharp_modes
 from symflow.flow.problem import Problem
 
 #: The bound is rounded up by this part, and is infinite beyond the second number.
@@ -88,15 +83,9 @@ def reached(problem: Problem) -> Hypothesis:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PerturbedModes(Bound, Theorem):
-    """The weights stay within e(t) of the closed form without C.
+    """The weights stay within e(t) of the closed form without C."""
 
-    Parameters
-    ----------
-    size : float
-        ε = ‖C‖_F.
-    """
-
-    size: float
+    size: float  #: ε = ‖C‖_F.
 
     source = GIDEL_2019
     contributes = "the setting; the bound with its constants is ours"

@@ -65,34 +65,25 @@ VISIBLE = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """The joint modes of data and start, those with σ_i > 0; made by `joint_modes`.
+    """The joint modes of data and start, those with σ_i > 0; made by `joint_modes`."""
 
-    Parameters
-    ----------
-    left, right : ndarray, shapes (m, k) and (d, k)
-        u_i and v_i.
-    sigma, lam, start : ndarray, shape (k,)
-        σ_i, λ_i and w_i(0).
-    defect, off : float
-        By how much the data and the start fail to be of this form, and the start alone,
-        relative to the largest mode.
-    coupling, beside : float
-        By how much Σ_xx couples the modes to each other and to the rest, and by how
-        much W(0) is of another form, each relative to the modes that it couples.
-    error : float
-        What the strengths are good to, relative to the largest.
-    """
-
+    #: `left`, `right`, shapes (m, k) and (d, k): u_i and v_i.
     left: Array
     right: Array
+    #: `sigma`, `lam`, `start`, shape (k,): σ_i, λ_i and w_i(0).
     sigma: Array
     lam: Array
     start: Array
+    #: `defect`, `off`: by how much the data and the start fail to be of this form, and
+    #: the start alone, relative to the largest mode.
     defect: float
     off: float
+    #: `coupling`, `beside`: by how much Σ_xx couples the modes to each other and to the
+    #: rest, and by how much W(0) is of another form, each relative to the modes that it
+    #: couples.
     coupling: float
     beside: float
-    error: float
+    error: float  #: What the strengths are good to, relative to the largest.
 
     @property
     def goal(self) -> Array:

@@ -22,17 +22,10 @@ class Guarantees(Sequence[RateBound]):
     """The rate bounds that apply; made by `rates`.
 
     A sequence of bounds, the fastest guaranteed rate first.
-
-    Parameters
-    ----------
-    bounds : tuple of RateBound
-        Those that apply, the fastest first.
-    refusals : tuple of Refusal
-        Those that do not, with the hypotheses that fail.
     """
 
-    bounds: tuple[RateBound, ...]
-    refusals: tuple[Refusal, ...]
+    bounds: tuple[RateBound, ...]  #: Those that apply, the fastest first.
+    refusals: tuple[Refusal, ...]  #: Those that do not, with the hypotheses that fail.
 
     @property
     def tightest(self) -> RateBound:

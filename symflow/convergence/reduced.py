@@ -47,27 +47,15 @@ DRAWN = 10.0 ** (2 - CHECK_DIGITS)
 
 @dataclass(frozen=True, eq=False)
 class ReducedStart:
-    """Sizes of data and start that rates are made of; made by `reduced_start`.
+    """Sizes of data and start that rates are made of; made by `reduced_start`."""
 
-    Parameters
-    ----------
-    rank : Rank
-        The rank r of Σ_xx.
-    error : float
-        How far the numbers may be from those that are meant, relative.
-    weights : tuple of arrays
-        W_1, …, W_L.
-    projector, optimum : arrays, shapes (d, d) and (m, d)
-        P and W*.
-    sigma_xx, sigma_yx : arrays, shapes (d, d) and (m, d)
-        Σ_xx on its range, and Σ_yx.
-    """
-
-    rank: Rank
-    error: float
-    weights: tuple[Array, ...]
+    rank: Rank  #: The rank r of Σ_xx.
+    error: float  #: How far the numbers may be from those that are meant, relative.
+    weights: tuple[Array, ...]  #: W_1, …, W_L.
+    #: `projector`, `optimum`, shapes (d, d) and (m, d): P and W*.
     projector: Array
     optimum: Array
+    #: `sigma_xx`, `sigma_yx`, shapes (d, d) and (m, d): Σ_xx on its range, and Σ_yx.
     sigma_xx: Array
     sigma_yx: Array
 

@@ -47,38 +47,24 @@ SMALL, STILL = 0.05, 0.5
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StartRegime(Displayed):
-    """Numbers that say what a two-layer start will do; made by `regime`.
+    """Numbers that say what a two-layer start will do; made by `regime`."""
 
-    Parameters
-    ----------
-    levels : ImbalanceLevels
-        Spreads and level of the imbalance, on the inputs that the data see.
-    scale : float
-        ½(‖W_1‖²_F + ‖W_2‖²_F)/‖W*‖_* at the start, W* the minimizer, on those inputs.
-    margin : float
-        The deficiency margin: how much nearer to W* the start is than matrices of
-        lower rank; negative for most.
-    drift : float
-        Proved bound on how much the tangent kernel moves, relative to itself; infinite
-        where no rate is guaranteed.
-    off : float
-        What keeps the flow off the row space, ‖(W_2W_1P⊥; ΦᵀW_1ᵀW_1P⊥)‖_F.
-    homogeneity : float
-        ‖D − (tr D/h)I‖/‖D‖ with all inputs: 0 for λ-balanced starts.
-    alignment : float
-        By how much Σ_xx, Σ_yx and W(0) fail to share singular vectors, relative.
-    obstructed : bool
-        Whether a balanced square start has the wrong sign of det W(0), which no flow
-        of such a start can change.
-    """
-
+    #: Spreads and level of the imbalance, on the inputs that the data see.
     levels: ImbalanceLevels
+    #: ½(‖W_1‖²_F + ‖W_2‖²_F)/‖W*‖_* at the start, W* the minimizer, on those inputs.
     scale: float
+    #: The deficiency margin: how much nearer to W* the start is than matrices of lower
+    #: rank; negative for most.
     margin: float
+    #: Proved bound on how much the tangent kernel moves, relative to itself; infinite
+    #: where no rate is guaranteed.
     drift: float
-    off: float
-    homogeneity: float
+    off: float  #: What keeps the flow off the row space, ‖(W_2W_1P⊥; ΦᵀW_1ᵀW_1P⊥)‖_F.
+    homogeneity: float  #: ‖D − (tr D/h)I‖/‖D‖ with all inputs: 0 for λ-balanced starts.
+    #: By how much Σ_xx, Σ_yx and W(0) fail to share singular vectors, relative.
     alignment: float
+    #: Whether a balanced square start has the wrong sign of det W(0), which no flow of
+    #: such a start can change.
     obstructed: bool
 
     @property

@@ -27,15 +27,9 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FarAway(Theorem):
-    """However large the start, s ≤ 2z_1 after a time that falls with depth.
+    """However large the start, s ≤ 2z_1 after a time that falls with depth."""
 
-    Parameters
-    ----------
-    time : float
-        The time after which s ≤ 2z_1.
-    """
-
-    time: float
+    time: float  #: The time after which s ≤ 2z_1.
 
     source = EFTEKHARI_2020
     contributes = "the theorem, constants ours"
@@ -99,11 +93,6 @@ def return_time(depth: int, first: float, strength: float = np.inf) -> float:
     """Return ∫ ds/(L s^{2−2/L}(s − z_1)) from 2z_1 to `strength`.
 
     From a start of the size `strength`, infinite by default, s ≤ 2z_1 after this time.
-
-    Examples
-    --------
-    >>> [round(return_time(depth, 2.0), 4) for depth in (2, 3, 4, 8)]
-    [0.1733, 0.0571, 0.0308, 0.0096]
     """
     from scipy.integrate import quad
 

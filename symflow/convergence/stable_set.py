@@ -34,15 +34,9 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StableSet(Theorem):
-    """The flow stays in {s > αz_1 − z_2, ab > α}; made by `attempt`.
+    """The flow stays in {s > αz_1 − z_2, ab > α}; made by `attempt`."""
 
-    Parameters
-    ----------
-    alpha : float
-        The largest α that the start allows.
-    """
-
-    alpha: float
+    alpha: float  #: The largest α that the start allows.
 
     source = EFTEKHARI_2020
     conditions = CONDITIONS

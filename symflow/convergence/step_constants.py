@@ -10,9 +10,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.spectra import FLOAT_ERROR, in_balls, root
-from symflow.convergence.bound import (
-    ROUNDED_DOWN,
-)
+from symflow.convergence.bound import ROUNDED_DOWN
 from symflow.convergence.kernel_spectrum import ceiling, largest_product
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.two_layers import MarginRate
@@ -25,26 +23,16 @@ LOWER, UPPER = 0.5, 1.5
 
 @dataclass(frozen=True, eq=False)
 class Constants:
-    """What the theorem on all steps reads of a start; made by `of`.
+    """What the theorem on all steps reads of a start; made by `of`."""
 
-    Parameters
-    ----------
-    low, high : float
-        α, rounded down, and β, rounded up.
-    force : float
-        g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
-    largest, smallest : float
-        K, rounded up, and μ, rounded down.
-    excess : float
-        ℒ(0), rounded up.
-    """
-
+    #: `low`, `high`: α, rounded down, and β, rounded up.
     low: float
     high: float
-    force: float
+    force: float  #: g = p‖F(0)‖, with ‖F(0)‖ ≤ √(2Kℒ(0)), rounded up.
+    #: `largest`, `smallest`: K, rounded up, and μ, rounded down.
     largest: float
     smallest: float
-    excess: float
+    excess: float  #: ℒ(0), rounded up.
 
     @classmethod
     @in_balls

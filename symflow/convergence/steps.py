@@ -156,17 +156,11 @@ class OneStep(DescentBound):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class UniformDescent(DescentBound):
-    """The excess loss falls at least geometrically: ℒ_k ≤ (1 − ηs)^k ℒ_0.
-
-    Parameters
-    ----------
-    slope : float
-        s.
-    """
+    """The excess loss falls at least geometrically: ℒ_k ≤ (1 − ηs)^k ℒ_0."""
 
     proved_with_base = True
 
-    slope: float = 0.0
+    slope: float = 0.0  #: s.
 
     conditions = TWO_LAYERS
 
@@ -306,18 +300,6 @@ def descent_bounds(
     -------
     list of DescentBound
         Claims to hold against the trajectory of `symflow.descend` with that step.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> gd = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> data, start = sf.whitened([[2.0]]), ([[1.5]], [[1.2]])
-    >>> claims = descent_bounds(gd, data, start, step_size=0.002)
-    >>> [claim.name for claim in claims], round(claims[1].factor, 4)
-    (['OneStep', 'UniformDescent', 'ImbalanceDrift'], 0.9928)
-    >>> run = sf.descend(gd, data, start, 500, step_size=0.002)
-    >>> sf.validate(claims, run).ok
-    True
     """
     problem = bind(descent.flow, data, init, rng=rng)
     kinds = (OneStep, UniformDescent, ImbalanceDrift)

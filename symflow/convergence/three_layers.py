@@ -107,12 +107,6 @@ def operator_floor(weights: tuple[Array, ...]) -> float:
     """Return the lower bound on λ_min(𝒯) that the imbalances of three layers give.
 
     It is not negative, and rounded down.
-
-    Examples
-    --------
-    >>> layers = tuple(np.array([[w]]) for w in (1.0, 3.0, 2.0))
-    >>> operator_floor(layers)
-    24.0
     """
     small = max(len(weight) for weight in weights[:-1]) <= MOST_ROWS
     layers = tuple(map(to_rationals, weights)) if small else weights

@@ -268,23 +268,20 @@ class InstantaneousRate(TwoLayerRate):
         return 0 * start.smallest, 0 * start.smallest
 
     def floor(self, product: Array) -> Array:
-        """Return the lower bound on −ℒ̇/(ℒ − ℒ*) where the end-to-end matrix is W.
-
-        Parameters
-        ----------
-        product : ndarray, shape (…, m, d)
-            End-to-end matrices W.
-        """
+        """Return the lower bound on −ℒ̇/(ℒ − ℒ*) where the end-to-end matrix is W."""
         start = reduced_start(self.problem)
-        rows = [[int(x.p) / int(x.q) for x in row] for row in start.projector]
-        projector = np.array(rows)
+        projector = start.projector
+        if projector.dtype == object:  # rational numbers of flint
+            ratios = [[int(x.p) / int(x.q) for x in row] for row in projector]
+            projector = np.array(ratios)
         matrices = to_float_array(product) @ projector
         values = np.linalg.svd(matrices, compute_uv=False)
         least = values - FLOAT_ERROR * sum(projector.shape) * values[..., :1]
         ends = len(start.optimum), start.rank.value
         sigmas = [_kth(np.maximum(least, 0.0), k) for k in ends]
         below = 1 - FLOAT_ERROR
-        return np.asarray(self._smallest * start.levels.bracket(*sigmas) * below)
+        floor = self._smallest * start.levels.bracket(*sigmas) * below
+        return np.maximum(floor, self.constant)
 
     def finding(self, balls: Any, index: int) -> str:
         """Return that derivatives are not enclosed."""

@@ -87,10 +87,7 @@ class VanishingLoss(RateBound):
             rate *= (-np.expm1(-total) / total) ** 2
         return cls.with_rate(problem, found, float(rate) * (1 - LOST))
 
-    @property
-    def rate(self) -> float:
-        """Zero: no exponential is guaranteed; `constant` is the c of the bound."""
-        return 0.0
+    rate = 0.0  #: Zero: no exponential is guaranteed; `constant` is the c of the bound.
 
     @property
     def falls(self) -> str:
@@ -200,11 +197,6 @@ def widest_margin(rows: Array) -> float:
 
     The shortest vector in their convex hull points there; what is returned holds for
     the vector that was found, whatever the rounding.
-
-    Examples
-    --------
-    >>> round(widest_margin(np.array([[3.0, 0.0], [0.0, 4.0]])), 12)
-    2.4
     """
     scale = float(np.abs(rows).max(initial=0.0)) or 1.0
     stacked = np.concatenate([rows.T / scale, np.ones((1, len(rows)))])

@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.data.dataset import Dataset
 from symflow.data.table import read_table
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 # file and target columns; no targets: the inputs are reproduced (autoencoder)
 _BUNDLED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -66,14 +66,14 @@ def load_dataset(name: str) -> Dataset:
     (442, 10, 1, 152.13)
     """
     if not isinstance(name, str) or name not in _BUNDLED:
-        known = ", ".join(repr(known) for known in _BUNDLED)
-        msg = f"load_dataset(name=…): the bundled data sets are {known}; got {name!r}"
+        known, got = ", ".join(map(repr, _BUNDLED)), shown(name)
+        msg = f"load_dataset(name=…): the bundled data sets are {known}; got {got}"
         raise InvalidArgument(msg)
     file, targets = _BUNDLED[name]
     if file == "digits.csv.gz":
         names, images = _table(file)
-        shown = _one_hot(len(targets)) if targets else images
-        return Dataset(images, shown, inputs=names, targets=targets or names)
+        pictured = _one_hot(len(targets)) if targets else images
+        return Dataset(images, pictured, inputs=names, targets=targets or names)
     with as_file(files("symflow.data").joinpath("bundled", file)) as path:
         return Dataset.from_csv(path, target=targets)
 

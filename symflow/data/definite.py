@@ -27,13 +27,7 @@ IRRATIONAL_DIGITS = 60
 
 
 def is_symmetric(matrix: Array) -> bool:
-    """Say whether a square matrix is symmetric: exactly, or to 1e-12 if of floats.
-
-    Examples
-    --------
-    >>> is_symmetric(np.array([[1.0, 2.0], [2.1, 1.0]]))
-    False
-    """
+    """Say whether a square matrix is symmetric: exactly, or to 1e-12 if of floats."""
     if matrix.dtype != object:
         gap = np.abs(matrix - matrix.T).max()
         return bool(gap <= SYMMETRY * np.abs(matrix).max())
@@ -49,11 +43,6 @@ def smallest_eigenvalue_if_indefinite(matrix: Array) -> float | None:
 
     Rational entries are decided exactly, other exact ones with 60 digits, floats up to
     rounding.
-
-    Examples
-    --------
-    >>> smallest_eigenvalue_if_indefinite(np.diag([1.0, -2.0]))
-    -2.0
     """
     eigenvalues = np.linalg.eigvalsh(to_float_array(matrix))
     if matrix.dtype != object:
@@ -70,12 +59,6 @@ def leaves_range(sigma_xx: Array, sigma_yx: Array) -> bool:
     Rational entries are decided exactly.  Floats have to show it: in units in which the
     diagonal of Σ_xx is 1, an eigenvalue within rounding of zero with a part of Σ_yx
     that rounding cannot explain; data have |Σ_yx v|² ≤ tr Σ_yy vᵀΣ_xxv.
-
-    Examples
-    --------
-    >>> ones = np.ones((2, 2))
-    >>> leaves_range(ones, np.array([[1.0, 2.0]])), leaves_range(ones, ones[:1])
-    (True, False)
     """
     if sigma_xx.dtype == object:
         gram, both = to_flint(sigma_xx), to_flint(np.vstack([sigma_xx, sigma_yx]))

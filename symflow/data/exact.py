@@ -29,11 +29,6 @@ def exact_gram(left: Floats, right: Floats, count: int = 1) -> Array:
     """Return leftᵀ·right / count for float64 arrays as rational numbers.
 
     Shapes are (n, d), (n, m) and (d, m); floats are the binary rationals that they are.
-
-    Examples
-    --------
-    >>> exact_gram(np.array([[0.5], [1.0]]), np.array([[0.25], [1.0]]), 2)
-    array([[9/16]], dtype=object)
     """
     first, tops = _slices(left)
     second, ends = (first, tops) if left is right else _slices(right)

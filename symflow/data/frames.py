@@ -13,7 +13,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.data.table import SHOWN_COLUMNS, listed
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, shown
 
 MISSING = ("refuse", "drop", "mean")
 
@@ -64,13 +64,7 @@ def read_frame(
 
 
 def numeric(columns: dict[str, Array], call: str) -> dict[str, Array]:
-    """Return columns of numbers with NaN for what is missing, or name those that fail.
-
-    Examples
-    --------
-    >>> numeric({"a": np.array([1, None], dtype=object)}, "f")["a"].tolist()
-    [1, nan]
-    """
+    """Return columns of numbers, NaN for what is missing, or name those that fail."""
     wrong, found = [], {}
     for name, column in columns.items():
         array = np.asarray(column)
@@ -96,7 +90,7 @@ def completed(
 ) -> dict[str, Array]:
     """Return columns without gaps: refused, or rows left out, or means of inputs."""
     if not isinstance(missing, str) or missing not in MISSING:
-        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {missing!r}"
+        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {shown(missing)}"
         raise InvalidArgument(msg)
     gaps = {name: np.array([x != x for x in c]) for name, c in columns.items()}
     holes = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
@@ -125,13 +119,7 @@ def completed(
 
 
 def stacked(columns: dict[str, Array], names: Sequence[str]) -> Array:
-    """Return columns as a matrix, whose integers stay exact beside fractions.
-
-    Examples
-    --------
-    >>> stacked({"a": np.array([1, 2]), "b": np.array([3, 4])}, ["b", "a"]).tolist()
-    [[3, 1], [4, 2]]
-    """
+    """Return columns as a matrix, whose integers stay exact beside fractions."""
     chosen = [columns[name] for name in names]
     if any(column.dtype == object for column in chosen):
         chosen = [column.astype(object) for column in chosen]
@@ -153,11 +141,6 @@ def column_names(
     """Return the names of the columns: those given, those of a frame, or x1, x2, ….
 
     Raises ShapeMismatch if there is not one per column.
-
-    Examples
-    --------
-    >>> column_names(None, np.eye(2), None, "targets")
-    ('y1', 'y2')
     """
     if names is None:
         names = _frame_names(given)
@@ -185,13 +168,7 @@ def _frame_names(given: Any) -> Iterable[str] | None:
 
 
 def as_names(given: Any, what: str, call: str) -> tuple[str, ...]:
-    """Return names of columns, each once; one name may stand alone.
-
-    Examples
-    --------
-    >>> as_names("a", "drop", "f"), as_names([1, 2], "drop", "f")
-    (('a',), ('1', '2'))
-    """
+    """Return names of columns, each once; one name may stand alone."""
     names = _listed(given, call, f"names of columns as {what}")
     if len(set(names)) < len(names):
         msg = f"{call}: {what} needs each column once; got {list(names)}"
@@ -205,7 +182,7 @@ def _listed(given: Any, call: str, needs: str) -> tuple[str, ...]:
     try:
         return tuple(map(str, given))
     except TypeError:  # np.ma.masked and 0-d arrays only look as if they had entries
-        msg = f"{call}: needs {needs}; got {given!r}"
+        msg = f"{call}: needs {needs}; got {shown(given)}"
         raise InvalidArgument(msg) from None
 
 

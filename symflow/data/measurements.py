@@ -19,10 +19,13 @@ from symflow.algebra.arrays import (
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
 from symflow.data.moments import counted
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 _CALL = "Measurements(A, y)"
 _ENTRIES = "Measurements.entries(entries, shape)"
+
+#: Entries of all matrices that `entries` writes out.
+MOST_ENTRIES = 10**7
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -95,10 +98,10 @@ class Measurements(Displayed):
         >>> data.A[0].tolist(), data.y.tolist()
         ([[0, 1], [0, 0]], [5, 2])
         """
-        size = _size(shape)
         if not isinstance(entries, Mapping) or not entries:
-            msg = f"{_ENTRIES}: needs a mapping {{(i, j): value}}; got {entries!r}"
+            msg = f"{_ENTRIES}: needs a mapping {{(i, j): value}}; got {shown(entries)}"
             raise InvalidArgument(msg)
+        size = _size(shape, len(entries))
         matrices = []
         for place in entries:
             _check_place(place, size)
@@ -187,16 +190,19 @@ def _matrices(A: Any) -> list[Array]:
         found = ", ".join(f"{rows}×{columns}" for rows, columns in sorted(shapes))
         msg = (
             f"{_CALL}: A has to be a sequence of matrices of one shape, an array of "
-            f"shape (k, m, d); got {found or repr(A)}"
+            f"shape (k, m, d); got {found or shown(A)}"
         )
         raise ShapeMismatch(msg)
     return listed
 
 
-def _size(shape: Any) -> tuple[int, int]:
+def _size(shape: Any, count: int) -> tuple[int, int]:
     listed = list(shape) if isinstance(shape, list | tuple) else []
     if len(listed) != 2 or not all(_is_count(size) and size > 0 for size in listed):
-        msg = f"{_ENTRIES}: shape needs two positive integers; got {shape!r}"
+        msg = f"{_ENTRIES}: shape needs two positive integers; got {shown(shape)}"
+        raise InvalidArgument(msg)
+    if count * listed[0] * listed[1] > MOST_ENTRIES:
+        msg = f"{_ENTRIES}: the matrices have more than {MOST_ENTRIES:.0e} entries"
         raise InvalidArgument(msg)
     return int(listed[0]), int(listed[1])
 
@@ -205,7 +211,7 @@ def _check_place(place: Any, size: tuple[int, int]) -> None:
     fits = isinstance(place, tuple) and len(place) == 2 and all(map(_is_count, place))
     if not fits or not all(0 <= p < n for p, n in zip(place, size, strict=True)):
         msg = (
-            f"{_ENTRIES}: {place!r} is no place (row, column) of a "
+            f"{_ENTRIES}: {shown(place)} is no place (row, column) of a "
             f"{size[0]}×{size[1]} matrix, counted from 0"
         )
         raise InvalidArgument(msg)

@@ -198,13 +198,7 @@ def moments_of(parts: dict[str, Array], n: int | None) -> Moments:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, ``"1 input"`` or ``"2 inputs"``.
-
-    Examples
-    --------
-    >>> counted(2, "input")
-    '2 inputs'
-    """
+    """Return a count with its noun, ``"1 input"`` or ``"2 inputs"``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

@@ -37,11 +37,6 @@ def root_of(source: Any, moments: Sequence[Array]) -> Floats:
     """Return a root of the joint moments of data.
 
     It has shape (k, d + m); Σ_xx, Σ_yx and Σ_yy are read where there is no source.
-
-    Examples
-    --------
-    >>> root_of(Dataset([3.0, 4.0], [6.0, 8.0]), ()).round(6).tolist()
-    [[-3.535534, -7.071068], [0.0, 0.0]]
     """
     if isinstance(source, Dataset):
         both = np.hstack([to_float_array(source.X), to_float_array(source.Y)])

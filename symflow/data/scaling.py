@@ -14,13 +14,7 @@ from symflow.errors import InvalidData
 
 
 def centered(array: Array) -> Array:
-    """Return columns without their means.
-
-    Examples
-    --------
-    >>> centered(np.array([[1.0], [3.0]])).tolist()
-    [[-1.0], [1.0]]
-    """
+    """Return columns without their means."""
     count: Any = sympy.Integer(len(array)) if array.dtype == object else len(array)
     return np.asarray(array - array.sum(axis=0) / count)
 

@@ -11,17 +11,21 @@ import gzip
 import math
 import os
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.errors import InvalidArgument, InvalidData
+from symflow.errors import InvalidArgument, InvalidData, shown
 from symflow.files import as_path
 
 #: Columns that a message or a display lists.
 SHOWN_COLUMNS = 12
+
+#: Characters of a packed table: a small file can be packed from a huge one.
+MOST_UNPACKED = 1 << 28
 
 NumberedRow = tuple[int, list[str]]
 
@@ -34,51 +38,31 @@ def read_table(
     r"""Return the column names and the numbers of a comma separated file.
 
     The file is read through gzip where its name ends with ``.gz``, and blank lines are
-    skipped; the numbers have shape (rows, columns).  An error names `call`.
-
-    Raises
-    ------
-    InvalidData
-        If the file is missing or unreadable, has no header, has lines of unequal
-        length, or has a cell that is empty or not a finite number.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "table.csv")
-    ...     _ = path.write_text("a,b\n1,2\n3,4\n")
-    ...     names, values = read_table(path, "f(path)")
-    >>> names, values.sum()
-    (('a', 'b'), np.float64(10.0))
+    skipped; the numbers have shape (rows, columns). What is no such file, or no finite
+    number in it, is `InvalidData` that names the `call`.
     """
     source = as_path(path, call)
     where = f"{call}: {source.name!r}"
     try:
-        endless = source.is_char_device()
-        rows = [] if endless else _rows(path)
+        if source.is_char_device():
+            msg = "it is a device, which may have no end"
+            raise OSError(msg)
+        with _open(path) as stream:
+            rows = _numbered(_lines(stream, os.fspath(path).endswith(".gz")))
+            names = _header(next(rows, (0, []))[1], where)
+            return names, _numbers(names, rows, where)
     except FileNotFoundError:
         msg = f"{call}: there is no file {os.fspath(path)!r}"
         raise InvalidData(msg) from None
+    except InvalidData:
+        raise
     except _UNREADABLE as problem:
         msg = f"{where} cannot be read as comma separated text: {problem}"
         raise InvalidData(msg.replace("\n", " ")) from None
-    if endless:
-        msg = f"{where} is a device, which may have no end"
-        raise InvalidData(msg)
-    names = _header(rows, where)
-    return names, _numbers(names, rows[1:], where)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the names of columns for a message, the first of them where many.
-
-    Examples
-    --------
-    >>> listed(["dose", "age"])
-    "'dose', 'age'"
-    """
+    """Return the names of columns for a message, the first of them where many."""
     first = ", ".join(map(repr, names[:SHOWN_COLUMNS]))
     return f"{first}, …" if len(names) > SHOWN_COLUMNS else first
 
@@ -87,21 +71,16 @@ def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     """Return the names of target columns, each once; one name may stand alone.
 
     Raises InvalidArgument if there is none, or one that is no name.
-
-    Examples
-    --------
-    >>> target_names("effect", "f")
-    ('effect',)
     """
     many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
     targets: tuple[Any, ...] = tuple(target) if many else (target,)
     if not all(isinstance(name, str) for name in targets):
-        msg = f"{call}: target needs names of columns; got {target!r}"
+        msg = f"{call}: target needs names of columns; got {shown(target)}"
         raise InvalidArgument(msg)
     if not targets or len(set(targets)) < len(targets):
         msg = (
             f"{call}: target needs the name of at least one column, each once; got "
-            f"{list(targets)!r}"
+            f"{shown(list(targets))}"
         )
         raise InvalidArgument(msg)
     return targets
@@ -113,11 +92,6 @@ def input_names(
     """Return the columns that are no targets.
 
     Raises InvalidData if a target is no column, or none is left.
-
-    Examples
-    --------
-    >>> input_names(("dose", "age", "effect"), ("effect",), "f")
-    ('dose', 'age')
     """
     known = listed(names)
     for name in targets:
@@ -135,16 +109,22 @@ def input_names(
     return inputs
 
 
-def _rows(path: str | os.PathLike[str]) -> list[NumberedRow]:
-    with _open(path) as stream:
-        return list(_numbered(stream))
-
-
 def _open(path: str | os.PathLike[str]) -> IO[str]:
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name
     if os.fspath(path).endswith(".gz"):
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return open(path, encoding="utf-8-sig", newline="")
+
+
+def _lines(stream: IO[str], is_packed: bool) -> Iterator[str]:
+    """Yield the lines of a text, which a small file may have been packed from."""
+    left = MOST_UNPACKED if is_packed else -1
+    while line := stream.readline(left):
+        left -= len(line) * is_packed
+        if left == 0:
+            msg = f"it has more than {MOST_UNPACKED} characters when unpacked"
+            raise ValueError(msg)
+        yield line
 
 
 def _numbered(stream: Iterable[str]) -> Iterator[NumberedRow]:
@@ -156,11 +136,11 @@ def _numbered(stream: Iterable[str]) -> Iterator[NumberedRow]:
             yield reader.line_num, stripped
 
 
-def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
-    if not rows:
+def _header(cells: list[str], where: str) -> tuple[str, ...]:
+    if not cells:
         msg = f"{where} is empty; a header line with the column names is needed"
         raise InvalidData(msg)
-    names = tuple(rows[0][1])
+    names = tuple(cells)
     if all(_number(name) is not None for name in names):
         msg = (
             f"{where} has no header: its first line holds numbers only. "
@@ -180,19 +160,20 @@ def _header(rows: list[NumberedRow], where: str) -> tuple[str, ...]:
 
 
 def _numbers(
-    names: tuple[str, ...], rows: list[NumberedRow], where: str
+    names: tuple[str, ...], rows: Iterable[NumberedRow], where: str
 ) -> NDArray[np.float64]:
-    values = np.empty((len(rows), len(names)))
-    for index, (line, cells) in enumerate(rows):
+    values = array("d")
+    for line, cells in rows:
         if len(cells) != len(names):
             msg = (
                 f"{where}, line {line}: {len(cells)} cells where the header has "
                 f"{len(names)} columns; every line has to have as many"
             )
             raise InvalidData(msg)
-        for column, text in enumerate(cells):
-            values[index, column] = _cell(text, f"{where}, line {line}", names[column])
-    return values
+        place = f"{where}, line {line}"
+        pairs = zip(cells, names, strict=True)
+        values.extend(_cell(text, place, name) for text, name in pairs)
+    return np.array(values).reshape(-1, len(names))
 
 
 def _cell(text: str, where: str, name: str) -> float:

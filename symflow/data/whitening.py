@@ -30,12 +30,6 @@ def whitening(X: Array, names: tuple[str, ...]) -> tuple[Array, Array]:
     """Return the whitened samples XTᵀ, and T.
 
     Raises InvalidData if columns depend on each other, or are irrational and exact.
-
-    Examples
-    --------
-    >>> whitening(np.array([[2.0], [-2.0]]), ("x",))
-    (array([[ 1.],
-           [-1.]]), array([[0.5]]))
     """
     count, width = X.shape
     if count < width:
@@ -124,11 +118,6 @@ def unwhitened(W: Any, T: Array | None) -> Array:
     Entries are float64, exact or `mpf`, over any leading dimensions.
 
     Raises InvalidArgument without T, ShapeMismatch where the columns do not fit.
-
-    Examples
-    --------
-    >>> unwhitened([[3.0]], np.array([[0.5]])).tolist()
-    [[1.5]]
     """
     call = "Dataset.unwhiten(W)"
     if T is None:

@@ -42,36 +42,20 @@ FLOAT_DIGITS = 30
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """The scalar products of a network, with data and start; made by `coordinates`.
+    """The scalar products of a network, with data and start; made by `coordinates`."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"product"``, ``"difference"`` or ``"squares"``.
-    depth : int
-        The number L of factors of a product.
-    amplitudes : tuple of arrays, shape (p,)
-        a_l(0), one array per parameter of the network.
-    sigma : array, shape (p,)
-        SΣ_yxᵀ.
-    gram : array, shape (p, p)
-        SΣ_xxSᵀ.
-    transform : array, shape (p, d), optional
-        S; None for the identity.
-    factors, idle : tuples of arrays, shapes (k_l, p) and (k_l,), optional
-        U_l and the part of v_l that never moves.
-    defect : float
-        By how much a tensor fails to be orthogonally decomposable, relative.
-    """
-
-    kind: Kind
-    depth: int
+    kind: Kind  #: ``"product"``, ``"difference"`` or ``"squares"``.
+    depth: int  #: The number L of factors of a product.
+    #: Shape (p,): a_l(0), one array per parameter of the network.
     amplitudes: tuple[Array, ...]
-    sigma: Array
-    gram: Array
-    transform: Array | None = None
+    sigma: Array  #: Shape (p,): SΣ_yxᵀ.
+    gram: Array  #: Shape (p, p): SΣ_xxSᵀ.
+    transform: Array | None = None  #: Shape (p, d): S; None for the identity.
+    #: `factors`, `idle`, shapes (k_l, p) and (k_l,): U_l and the part of v_l that never
+    #: moves.
     factors: tuple[Array, ...] = ()
     idle: tuple[Array, ...] = ()
+    #: By how much a tensor fails to be orthogonally decomposable, relative.
     defect: float = 0.0
 
     @property
@@ -105,18 +89,8 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
 
     That is None where the network is neither diagonal nor an orthogonally decomposable
     tensor with real factors; without `digits` the numbers are in float64.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
-    >>> data = sf.Moments([[2, 0], [0, 1]], [[1, 3]])
-    >>> found = coordinates(bind(flow, data, ([[1], [2]], [[0], [0]])))
-    >>> found.kind, found.lam.tolist(), found.overlap
-    ('product', [2.0, 1.0], 0.0)
     """
-    known = _kind(problem.flow.network)
+    known = kind_of(problem.flow.network)
     if known is None:
         return None
     kind, depth = known
@@ -144,7 +118,7 @@ def coordinates(problem: Problem, digits: int | None = None) -> Coordinates | No
     )
 
 
-def _kind(network: Any) -> tuple[Kind, int] | None:
+def kind_of(network: Any) -> tuple[Kind, int] | None:
     """Return which kind of network it is, and its depth L ≥ 2."""
     if isinstance(network, HadamardDifference):
         return "squares", 2

@@ -32,13 +32,6 @@ from symflow.networks import AbstractNetwork, Dense, Network
 class EndToEndFlow(Typeset):
     """The induced flow of W = W_L⋯W_1, in general and for balanced weights.
 
-    Parameters
-    ----------
-    network : AbstractNetwork
-        The model.
-    loss : Loss
-        The loss.
-
     Examples
     --------
     >>> import symflow as sf
@@ -47,8 +40,8 @@ class EndToEndFlow(Typeset):
     Ẇ = W₂W₂ᵀ(Σ_yx − W₂W₁Σ_xx) + (Σ_yx − W₂W₁Σ_xx)W₁ᵀW₁
     """
 
-    network: AbstractNetwork
-    loss: Loss
+    network: AbstractNetwork  #: The model.
+    loss: Loss  #: The loss.
 
     @property
     def matrix(self) -> sympy.MatrixExpr:

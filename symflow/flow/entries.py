@@ -11,25 +11,16 @@ import sympy
 from symflow.algebra.display import Displayed, Sheet, marked
 from symflow.algebra.entries import at_sizes, entrywise, explicit
 from symflow.algebra.widths import as_width, solve_widths
-from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName
+from symflow.errors import InvalidArgument, ShapeMismatch, UnknownName, shown
 
 
 @dataclass(frozen=True, repr=False)
 class Entries(Displayed, Mapping[sympy.Symbol, sympy.Expr]):
-    """Scalar ODEs, as a mapping from each weight entry to its time derivative.
+    """Scalar ODEs, as a mapping from each weight entry to its time derivative."""
 
-    Parameters
-    ----------
-    state : tuple of sympy.Symbol
-        Entries of W1 row by row, then of W2, ….
-    rhs : tuple of sympy.Expr
-        Their time derivatives.
-    matrices : dict of MatrixSymbol to sympy.Matrix
-        Weights and data, written out in these scalars.
-    """
-
-    state: tuple[sympy.Symbol, ...]
-    rhs: tuple[sympy.Expr, ...]
+    state: tuple[sympy.Symbol, ...]  #: Entries of W1 row by row, then of W2, ….
+    rhs: tuple[sympy.Expr, ...]  #: Their time derivatives.
+    #: Weights and data, written out in these scalars.
     matrices: dict[sympy.MatrixSymbol, sympy.Matrix] = field(compare=False)
 
     def __getitem__(self, symbol: sympy.Symbol) -> sympy.Expr:
@@ -73,9 +64,8 @@ def entries(
 
 def _sizes(declared: Sequence[Any], widths: Sequence[int]) -> dict[sympy.Symbol, int]:
     if not isinstance(widths, (list, tuple)):
-        msg = (
-            f"entries(widths): needs integers, one per width {declared}; got {widths!r}"
-        )
+        got = shown(widths)
+        msg = f"entries(widths): needs integers, one per width {declared}; got {got}"
         raise InvalidArgument(msg)
     given = [as_width(width, f"entries({tuple(widths)!r})") for width in widths]
     if not all(isinstance(width, int) for width in given):

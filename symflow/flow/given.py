@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, SupportsFloat, TypeAlias
+from typing import Any, Protocol, SupportsFloat, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from symflow.inits import Init
 
 
+@runtime_checkable
 class HasMoments(Protocol):
     """A `Dataset`, `Moments`, or anything else that knows its moments."""
 

@@ -11,6 +11,7 @@ from symflow.algebra.nodes import Leaf, Node, add, scale
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
+from symflow.errors import shown
 from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
 from symflow.flow.heavy_ball import HeavyBall
 from symflow.losses import Loss
@@ -98,7 +99,7 @@ def flow_expected(call: str, given: object) -> str:
             "precise, conserved and count_conserved take the heavy ball itself"
         )
     msg = f"{call}: needs a gradient flow, as from gradient_flow(network, loss); "
-    return f"{msg}got {given!r}{advice}"
+    return f"{msg}got {shown(given)}{advice}"
 
 
 def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:

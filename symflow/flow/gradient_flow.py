@@ -27,13 +27,13 @@ from symflow.algebra.nodes import (
     trace,
     transpose,
 )
-from symflow.algebra.numbers import exact
-from symflow.algebra.symbols import parameter, sample_count
+from symflow.algebra.numbers import coefficient
+from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
-from symflow.errors import HypothesisFailed, InvalidArgument, expect
+from symflow.errors import HypothesisFailed, InvalidArgument, expect, shown
 from symflow.flow.end_to_end import EndToEndFlow, decays_of
 from symflow.flow.entries import Entries, entries
 from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
@@ -356,28 +356,19 @@ def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     if given is None:
         return ()
     listed = [*given] if isinstance(given, list | tuple) else []
-    rates = [
-        parameter(rate, "gradient_flow(…, learning_rates=…)", positive=True)
-        or exact(repr(rate) if isinstance(rate, float) else rate)
-        for rate in listed
-    ]
+    call = "gradient_flow(…, learning_rates=…)"
+    rates = [coefficient(rate, call, positive=True) for rate in listed]
     fine = len(rates) == network.depth and not any(r.is_nonpositive for r in rates)
     if not fine:
         msg = (
-            "gradient_flow(…, learning_rates=…): needs a positive number or a name for "
-            f"each of the {network.depth} weights {network.parameters}; got {given!r}"
+            f"{call}: needs a positive number or a name for each of the "
+            f"{network.depth} weights {network.parameters}; got {shown(given)}"
         )
         raise InvalidArgument(msg)
     return () if all(rate == 1 for rate in rates) else tuple(rates)
 
 
 def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁.
-
-    Examples
-    --------
-    >>> dotted(sympy.MatrixSymbol("W1", 2, 3))
-    Wdot1
-    """
+    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁."""
     stem = symbol.name.rstrip("0123456789")
     return sympy.MatrixSymbol(f"{stem}dot{symbol.name[len(stem) :]}", *symbol.shape)

@@ -14,12 +14,11 @@ import sympy
 
 from symflow.algebra.display import Listed
 from symflow.algebra.nodes import Leaf, Node, add, scale
-from symflow.algebra.numbers import exact
-from symflow.algebra.symbols import parameter
+from symflow.algebra.numbers import coefficient
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
@@ -121,11 +120,10 @@ def heavy_ball(
     Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
     """
     size, time = _over_time(friction)
-    tau = size if time else friction
-    name = parameter(tau, "heavy_ball(friction=…)", nonnegative=True)
-    tau = name or exact(repr(tau) if isinstance(tau, float) else tau)
+    call = "heavy_ball(friction=…)"
+    tau = coefficient(size if time else friction, call, nonnegative=True)
     if tau.is_negative:
-        msg = f"heavy_ball(friction=…): cannot be negative; got {friction!r}"
+        msg = f"{call}: cannot be negative; got {shown(friction)}"
         raise InvalidArgument(msg)
     flow = gradient_flow(network, loss)
     names = [symbol.name for symbol in flow.state]
@@ -155,12 +153,6 @@ def _over_time(friction: Any) -> tuple[sympy.Expr, sympy.Symbol | None]:
 
 
 def twice_dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the second time derivative: W1 gives Wddot1.
-
-    Examples
-    --------
-    >>> twice_dotted(sympy.MatrixSymbol("W1", 2, 3))
-    Wddot1
-    """
+    """Return the symbol of the second time derivative: W1 gives Wddot1."""
     stem = symbol.name.rstrip("0123456789")
     return sympy.MatrixSymbol(f"{stem}ddot{symbol.name[len(stem) :]}", *symbol.shape)

@@ -50,11 +50,6 @@ class ImbalanceLevels:
         """Return the lower bound on 2(λ_r(AAᵀ) + λ_m(BᵀB)), given σ_m and σ_r of AB.
 
         It is rounded down.
-
-        Examples
-        --------
-        >>> float(ImbalanceLevels(0.0, 0.0, 3.0).bracket(2.0, 2.0))
-        10.0
         """
         down = np.vectorize(
             lambda m, r: max(at_least(self.ball(m, r)), 0.0), otypes=[float]
@@ -83,12 +78,6 @@ def imbalance_levels(difference: Array, r: int, m: int) -> ImbalanceLevels:
 
     D is symmetric, A has r rows and B m columns.  Spreads are rounded up, and the level
     is rounded down.
-
-    Examples
-    --------
-    >>> levels = imbalance_levels(np.diag([5.0, 2.0, -1.0]), 2, 1)
-    >>> round(levels.plus, 12), levels.minus, round(levels.level, 12)
-    (3.0, 0.0, 3.0)
     """
     return levels_from(eigenvalues(to_rationals(difference)), r, m).rounded
 
@@ -103,11 +92,5 @@ def levels_from(falling: list[Any], r: int, m: int) -> ImbalanceLevels:
 
 
 def positive_part(falling: Array, k: int) -> float:
-    """Return [λ_k]₊ of a falling sequence; 0 where it has fewer than k members.
-
-    Examples
-    --------
-    >>> positive_part(np.array([2.0, -1.0]), 1), positive_part(np.array([2.0]), 3)
-    (2.0, 0.0)
-    """
+    """Return [λ_k]₊ of a falling sequence; 0 where it has fewer than k members."""
     return max(float(falling[k - 1]), 0.0) if k <= len(falling) else 0.0

@@ -21,13 +21,6 @@ def in_layer_order(parts: tuple[Any, ...], network: AbstractNetwork) -> tuple[An
 
     The `parts` are in the order of the model's parameters, one per weight; or one of
     several kinds each, as weights and then velocities.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> U, V = (sympy.MatrixSymbol(name, 2, 2) for name in "UV")
-    >>> in_layer_order(("v", "u"), sf.Model(V * U, (V, U)))
-    ('u', 'v')
     """
     if network.product is None:
         return parts

@@ -21,11 +21,7 @@ import numpy as np
 import sympy
 from flint import fmpq_mat
 
-from symflow.algebra.arrays import (
-    Array,
-    to_float_array,
-    to_mpf_array,
-)
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
@@ -96,15 +92,6 @@ def least_squares(problem: Problem, context: Any = None) -> LeastSquares:
     """Reduce the squared loss of a problem to its nonzero input directions.
 
     It is in float64 without a `context`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
-    >>> least_squares(bind(flow, data, sf.gaussian_init(1, rng=0))).least_norm.round(6)
-    array([[1.2, 1.6]])
     """
 
     def sharply() -> LeastSquares:
@@ -184,15 +171,6 @@ def exact_least_norm(problem: Problem) -> Array | None:
     With a basis C of the row space of Σ_xx it is Σ_yxCᵀ(CΣ_xxCᵀ)⁻¹C.
 
     It has shape (m, d); None if the moments are irrational, or the loss has no minimum.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[3, 4]], [10])
-    >>> exact_least_norm(bind(flow, data, sf.gaussian_init(1, rng=0))).tolist()
-    [[Fraction(6, 5), Fraction(8, 5)]]
     """
     return problem.remembered(
         "exact least norm", lambda: _exact_least_norm(*problem.exact_arguments)

@@ -23,14 +23,9 @@ class PhaseFlow(GradientFlow):
     """A heavy ball as a flow of weights and velocities, bound made by `phase_of`.
 
     A friction c/t is not in the equations: whoever integrates them adds it.
-
-    Parameters
-    ----------
-    friction : sympy.Expr
-        As in `HeavyBall`.
     """
 
-    friction: sympy.Expr = sympy.S.Zero
+    friction: sympy.Expr = sympy.S.Zero  #: As in `HeavyBall`.
 
     @cached_property
     def ball(self) -> HeavyBall:
@@ -71,19 +66,10 @@ class PhaseFlow(GradientFlow):
         return as_fraction(self.ball.fading) or Fraction(0)
 
     def check_start(self, weights: Sequence[Array]) -> None:
-        """Refuse weights and velocities that no solution starts from.
+        """Refuse weights, then velocities, that no solution starts from.
 
-        Parameters
-        ----------
-        weights : sequence of arrays
-            The weights, then their velocities.
-
-        Raises
-        ------
-        ShapeMismatch
-            If a velocity has not the shape of its weight.
-        InvalidArgument
-            If the ball moves at t = 0, where its friction is infinite.
+        A velocity has the shape of its weight, and no ball moves where its friction is
+        infinite.
         """
         shapes, half = [part.shape for part in weights], len(weights) // 2
         if shapes[:half] != shapes[half:]:
@@ -100,22 +86,7 @@ class PhaseFlow(GradientFlow):
 def phase_of(ball: HeavyBall | PhaseFlow) -> PhaseFlow:
     """Return a heavy ball as a flow of weights and velocities.
 
-    Parameters
-    ----------
-    ball : HeavyBall
-        With a number for its friction.
-
-    Raises
-    ------
-    InvalidArgument
-        If the friction is a symbol, or c/t with a c that is not rational.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> ball = sf.heavy_ball(sf.LinearNetwork(1, 1), sf.SquaredLoss(), friction=2)
-    >>> phase_of(ball).rhs
-    (Wdot1, Sigma_yx - W1*Sigma_xx - 2*Wdot1)
+    Its friction is a number, or c/t with a rational c; others are refused.
     """
     if isinstance(ball, PhaseFlow):
         return ball

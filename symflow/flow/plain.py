@@ -15,17 +15,7 @@ def bind_gradient(
 ) -> Problem:
     """Bind a flow as `bind` does, for theorems about plain gradient flow.
 
-    Parameters
-    ----------
-    flow, data, init, rng
-        As for `bind`.
-    call : str
-        For the message of an error.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the layers have learning rates of their own.
+    Where layers have learning rates of their own, HypothesisFailed names the `call`.
     """
     flow, init = layered(flow, init)
     problem = bind(flow, data, init, rng=rng)

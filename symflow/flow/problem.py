@@ -24,12 +24,14 @@ from symflow.algebra.numbers import as_fraction, context_of
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import solve_widths
 from symflow.errors import InvalidArgument, expect
+from symflow.flow.given import HasMoments
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.heavy_ball import HeavyBall
 from symflow.flow.layer_order import in_given_order, in_layer_order, layered
 from symflow.flow.phase import PhaseFlow, phase_of
 from symflow.inits import GivenInit, Init, as_init
+from symflow.inits.given import RoundedInit
 from symflow.networks import AbstractNetwork
 
 #: Digits in which conditions are checked where the numbers are not rational.
@@ -49,28 +51,15 @@ class Problem:
     """The initial value problem θ̇ = −∇ℒ(θ), θ(0) given.
 
     Made by `bind`.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow as the user gave it.
-    widths : tuple of int
-        Its widths as integers.
-    weights : tuple of arrays
-        Where the flow starts: float64, exact, or mpf.
-    data : mapping of str to array
-        The array of every data symbol, by name.
-    given : Given, optional
-        What it was bound from, to bind it again at another precision.
-    asked : AbstractNetwork, optional
-        The model whose order of weights the answers have; that of the flow by default.
     """
 
-    flow: GradientFlow
-    widths: tuple[int, ...]
-    weights: tuple[Array, ...]
-    data: dict[str, Array]
+    flow: GradientFlow  #: The flow as the user gave it.
+    widths: tuple[int, ...]  #: Its widths as integers.
+    weights: tuple[Array, ...]  #: Where the flow starts: float64, exact, or mpf.
+    data: dict[str, Array]  #: The array of every data symbol, by name.
+    #: What it was bound from, to bind it again at another precision.
     given: Given | None = None
+    #: The model whose order of weights the answers have; that of the flow by default.
     asked: AbstractNetwork | None = None
 
     @property
@@ -194,6 +183,8 @@ class Problem:
         """Whether no number of data or start was given as a float."""
         rule = None if self.given is None else self.given.init
         arrays = list(self.data.values())
+        if isinstance(rule, RoundedInit):
+            return False
         if rule is None or isinstance(rule, GivenInit):
             arrays += self.weights if rule is None else rule.weights
         return all(array.dtype == object for array in arrays)
@@ -230,23 +221,12 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a problem was bound from, and what has been drawn of it so far.
+    """What a problem was bound from, and what has been drawn of it so far."""
 
-    Parameters
-    ----------
-    data : Dataset or Moments
-        As given.
-    init : Init
-        The rule.
-    rng : None or int
-        Overrides the random state of the rule.
-    drawn : dict of int to Problem
-        By number of digits.
-    """
-
-    data: Any
-    init: Init
-    rng: Any = None
+    data: HasMoments  #: As given.
+    init: Init  #: The rule.
+    rng: Any = None  #: Overrides the random state of the rule.
+    #: By number of digits.
     drawn: dict[int, Problem] = field(default_factory=dict, repr=False)
 
 
@@ -259,37 +239,13 @@ def bind(
     digits: int | None = None,
     exact: bool = False,
 ) -> Problem:
-    """Bind a flow to data and to an initialization.
+    """Bind a flow to data and to an initialization, with all shapes checked.
 
-    With `digits`, moments are those of the given numbers, not rounded to float64.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow; symbolic widths take their values from the data and the weights.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        A rule, or the weights (W_1, …, W_L) themselves.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the rule.
-    digits : int, keyword-only, optional
-        Draw the start correct to this many digits instead of in float64.
-    exact : bool, keyword-only
-        Keep a start that is given by weights as it was given, not rounded to `digits`;
-        it and the data may then have sets as entries.
-
-    Returns
-    -------
-    Problem
-        With all shapes checked.
-
-    Raises
-    ------
-    InvalidArgument
-        If an argument is of the wrong kind, or a parameter is still symbolic.
-    ShapeMismatch
-        If data, weights and network do not fit together.
+    Symbolic widths take their values from data and weights; `rng` overrides the random
+    state of a rule. With `digits`, the start is drawn correct to so many instead of in
+    float64, and moments are those of the given numbers. With `exact`, a start that is
+    given by weights stays as it was given; it and the data may then have sets as
+    entries.
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("flow", flow))

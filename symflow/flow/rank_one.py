@@ -32,13 +32,6 @@ S = sympy.Symbol("s", positive=True)
 class RankOneFlow(Typeset):
     """The flow of s, u and v for balanced weights of rank one; any loss and data.
 
-    Parameters
-    ----------
-    network : AbstractNetwork
-        A product of two or more dense layers.
-    loss : Loss
-        The loss, without weight decay.
-
     Raises
     ------
     NoClosedForm
@@ -56,8 +49,8 @@ class RankOneFlow(Typeset):
     0
     """
 
-    network: AbstractNetwork
-    loss: Loss
+    network: AbstractNetwork  #: A product of two or more dense layers.
+    loss: Loss  #: The loss, without weight decay.
 
     def __post_init__(self) -> None:
         network = self.network

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 import sympy
 
 from symflow.algebra.entries import at_sizes
-from symflow.algebra.numbers import exact
-from symflow.algebra.symbols import parameter
+from symflow.algebra.numbers import coefficient
 from symflow.algebra.widths import as_width
 from symflow.errors import InvalidArgument
 from symflow.networks import Network
@@ -37,17 +36,10 @@ def specialized(flow: Flow, values: Mapping[Any, Any]) -> Flow:
             msg = f"{CALL}: this flow has {known}; got a value for {key!s}"
             raise InvalidArgument(msg)
         call = f"flow.at({key}=…)"
-        number = as_width(value, call) if symbol in widths else _number(value, call)
-        given[symbol] = number
+        read = as_width if symbol in widths else coefficient
+        given[symbol] = read(value, call)
     made: Flow = _replaced(flow, given)
     return made
-
-
-def _number(value: Any, call: str) -> sympy.Expr:
-    """Return a number, whose float is the decimal that it prints, or a symbol."""
-    if name := parameter(value, call):
-        return name
-    return exact(repr(value) if isinstance(value, float) else value)
 
 
 def _replaced(part: Any, values: dict[sympy.Symbol, Any]) -> Any:

@@ -28,14 +28,6 @@ def start_matrix(problem: Problem) -> Array:
 
     It is that of a product of layers, a tensor network, or a difference of diagonal
     ones.  Raises InvalidArgument if the network is another one.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.SquaredLoss())
-    >>> start_matrix(bind(flow, sf.whitened([[1, 1]]), ([2, 3], [5, 7]))).tolist()
-    [[10.0, 21.0]]
     """
     network, weights = problem.flow.network, problem.floats.weights
     if isinstance(network, SignedDiagonalNetwork | HadamardDifference):

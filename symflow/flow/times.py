@@ -15,10 +15,9 @@ from symflow.algebra.numbers import (
     as_fraction,
     exact,
     is_ball,
-    shown,
     whole,
 )
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 #: Time points of one call.
 MOST_TIMES = 1_000_000
@@ -33,15 +32,6 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
     A float stands for the binary rational that it is.  Raises InvalidArgument, which
     names `call` and its argument, if a time is not a finite rational, is negative, or
     does not increase.
-
-    Examples
-    --------
-    >>> as_times([0, 0.5, "1/3"], "f")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.InvalidArgument: f(t=…): every time has to be a number; got '1/3'
-    >>> as_times(0.5, "f")
-    (Fraction(1, 2),)
     """
     points = time_points(t)
     if len(points) > MOST_TIMES:
@@ -51,14 +41,16 @@ def as_times(t: Any, call: str, name: str = "t") -> tuple[Fraction, ...]:
         msg = f"{call}({name}=…): needs at least one time; got none"
         raise InvalidArgument(msg)
     times = tuple(_as_time(point, call, name) for point in points)
-    if times[-1] > LATEST_TIME:
+    if max(times) > LATEST_TIME:
+        late = shown(points[times.index(max(times))])
         msg = (
-            f"{call}(t=…): {shown(points[-1])} is later than {LATEST_TIME:.0e}, which "
+            f"{call}(t=…): {late} is later than {LATEST_TIME:.0e}, which "
             "no integration reaches. A closed form has values there, and limits"
         )
         raise InvalidArgument(msg)
     if times[0] < 0:
-        msg = f"{call}({name}=…): the flow starts at t = 0; got the time {points[0]}"
+        early = shown(points[0])
+        msg = f"{call}({name}=…): the flow starts at t = 0; got the time {early}"
         raise InvalidArgument(msg)
     for number, (first, second) in enumerate(pairwise(times), start=1):
         if second <= first:
@@ -84,11 +76,6 @@ def float_times(t: Any) -> NDArray[np.float64]:
     """Return the times of a closed form in float64, in the shape that they came in.
 
     Raises InvalidArgument if a time is not a finite real number.
-
-    Examples
-    --------
-    >>> float_times([0, Fraction(1, 2)]).tolist()
-    [0.0, 0.5]
     """
     try:
         given = np.asarray(t)
@@ -99,27 +86,22 @@ def float_times(t: Any) -> NDArray[np.float64]:
             raise TypeError
         times = given.astype(float)
     except (TypeError, ValueError, OverflowError):
-        msg = f"Solution(t=…): every time has to be a real number; got {t!r}"
+        msg = f"Solution(t=…): every time has to be a real number; got {shown(t)}"
         raise InvalidArgument(msg) from None
     if not np.all(np.isfinite(times)):
         msg = (
-            f"Solution(t=…): every time has to be finite; got {t!r}. The value as "
+            f"Solution(t=…): every time has to be finite; got {shown(t)}. The value as "
             "t → ∞ is `.limit`"
         )
         raise InvalidArgument(msg)
     if np.any(times < 0):
-        msg = f"Solution(t=…): the flow starts at t = 0; got {t!r}"
+        msg = f"Solution(t=…): the flow starts at t = 0; got {shown(t)}"
         raise InvalidArgument(msg)
     return times
 
 
 def check_time(t: Any, call: str, digits: Any) -> None:
-    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count.
-
-    Examples
-    --------
-    >>> check_time(0.5, "f(t)", 20)
-    """
+    """Raise `InvalidArgument` unless `t` is a real t ≥ 0, and `digits` a count."""
     whole(digits, f"{call}: digits", most=MOST_DIGITS)
     if _is_no_number(t) or exact(t).is_negative:
         msg = f"{call}: needs a time, t ≥ 0; got {shown(t)}"
@@ -143,12 +125,12 @@ def _as_time(point: Any, call: str, name: str) -> Fraction:
     if getattr(point, "is_irrational", False) is True:
         msg = (
             f"{call}({name}=…): times are taken exactly, so they have to be rational; "
-            f"got {point!r}. Round it as you like, for example float({point!r})"
+            f"got {shown(point)}. Round it as you like, for example by float(…)"
         )
         raise InvalidArgument(msg)
-    msg = f"{call}({name}=…): every time has to be a number; got {point!r}"
+    msg = f"{call}({name}=…): every time has to be a number; got {shown(point)}"
     raise InvalidArgument(msg)
 
 
 def _not_finite(point: Any, call: str, name: str) -> str:
-    return f"{call}({name}=…): every time has to be finite; got {point!r}"
+    return f"{call}({name}=…): every time has to be finite; got {shown(point)}"

@@ -9,39 +9,38 @@ from symflow.claims.example import Example
 from symflow.convergence import BOUNDS, COMPANIONS as ABOUT_SPEED, DESCENTS
 from symflow.errors import InvalidArgument, expect
 from symflow.gallery.conserved import CONSERVED
-from symflow.gallery.coverage import Coverage, tabulated
+from symflow.gallery.coverage import Coverage as Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
-from symflow.gallery.ensembles import EnsembleEntry
+from symflow.gallery.ensembles import EnsembleEntry as EnsembleEntry
 from symflow.gallery.entry import (
-    Entry,
-    Instance,
-    Line,
-    NumberEntry,
-    PathEntry,
+    Entry as Entry,
+    Instance as Instance,
+    Line as Line,
+    NumberEntry as NumberEntry,
+    PathEntry as PathEntry,
     entry_of,
 )
-from symflow.gallery.errata import ERRATA, Erratum
+from symflow.gallery.errata import ERRATA, Erratum as Erratum
 from symflow.gallery.limits import LIMITS
 from symflow.gallery.margin import MARGIN
 from symflow.gallery.one_neuron import ONE_NEURON
-from symflow.gallery.plane import PlaneRun, plane_experiment
+from symflow.gallery.plane import (
+    PlaneRun as PlaneRun,
+    plane_experiment as plane_experiment,
+)
 from symflow.gallery.sequential import SEQUENTIAL
-from symflow.gallery.table import Atlas
+from symflow.gallery.table import Atlas as Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL
-from symflow.gallery.trajectories import TRAJECTORIES, solution_table
-from symflow.gallery.width import WidthExperiment, width_experiment
+from symflow.gallery.trajectories import TRAJECTORIES, solution_table as solution_table
+from symflow.gallery.width import (
+    WidthExperiment as WidthExperiment,
+    width_experiment as width_experiment,
+)
 from symflow.progress import Told, reporter
 
 
 def entries_of(theorem: type[Theorem]) -> list[Entry]:
-    """Return the lines of one theorem: one for each of its examples.
-
-    Examples
-    --------
-    >>> from symflow.convergence import MarginRate
-    >>> [entry.key for entry in entries_of(MarginRate)]
-    ['min-margin', 'many-margin']
-    """
+    """Return the lines of one theorem: one for each of its examples."""
     return [
         entry_of(theorem, example)
         if isinstance(example, Example)
@@ -137,24 +136,3 @@ def atlas(
         if told is not None:
             told(number / len(chosen))
     return Atlas(tuple(lines))
-
-
-__all__ = [
-    "ENTRIES",
-    "Atlas",
-    "Coverage",
-    "EnsembleEntry",
-    "Entry",
-    "Erratum",
-    "Instance",
-    "Line",
-    "NumberEntry",
-    "PathEntry",
-    "PlaneRun",
-    "WidthExperiment",
-    "atlas",
-    "coverage",
-    "plane_experiment",
-    "solution_table",
-    "width_experiment",
-]

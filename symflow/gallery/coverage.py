@@ -19,6 +19,7 @@ from symflow.data import Dataset
 from symflow.flow import gradient_descent, gradient_flow, heavy_ball
 from symflow.gallery.entry import Entry, Experiment
 from symflow.gallery.errata import Erratum
+from symflow.gallery.papers import Papers, judged
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
@@ -65,15 +66,9 @@ class CataloguedResult:
 
 @dataclass(frozen=True, repr=False)
 class Coverage(Displayed):
-    """The results of all catalogues; made by `coverage`.
+    """The results of all catalogues; made by `coverage`."""
 
-    Parameters
-    ----------
-    results : tuple of CataloguedResult
-        In the order of the catalogues.
-    """
-
-    results: tuple[CataloguedResult, ...]
+    results: tuple[CataloguedResult, ...]  #: In the order of the catalogues.
 
     def by_paper(self) -> dict[Reference, list[CataloguedResult]]:
         """Return the results of every paper, the oldest paper first."""
@@ -81,6 +76,11 @@ class Coverage(Displayed):
         for item in self.results:
             found.setdefault((item.paper.year, str(item.paper)), []).append(item)
         return {found[key][0].paper: found[key] for key in sorted(found)}
+
+    @property
+    def papers(self) -> Papers:
+        """Four lines of papers, statement by statement."""
+        return judged(self.results)
 
     def to_markdown(self) -> str:
         """Return the table of the README: paper, results, and how they stand."""
@@ -121,14 +121,7 @@ class Coverage(Displayed):
 
 
 def tabulated(entries: Iterable[Entry]) -> Coverage:
-    """Return every result of the catalogues and of the experiments in the atlas.
-
-    Examples
-    --------
-    >>> table = tabulated(())
-    >>> [item.name for item in table.results if item.kind == "limit"][:2]
-    ['DenseMaxMargin', 'DiagonalPotential']
-    """
+    """Return every result of the catalogues and of the experiments in the atlas."""
     return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
 
 

@@ -30,18 +30,11 @@ DATA_SETS, STEPS = 4, 60
 
 @dataclass(frozen=True)
 class EnsembleEntry(Entry):
-    """A claim on random instances.
+    """A claim on random instances."""
 
-    Parameters
-    ----------
-    kind : type
-        The theorem; its `attempt` skips the instances to which it does not apply.
-    given : RandomExamples
-        What the theorem carries.
-    """
-
+    #: The theorem; its `attempt` skips the instances to which it does not apply.
     kind: type[Theorem]
-    given: RandomExamples
+    given: RandomExamples  #: What the theorem carries.
 
     @property
     def key(self) -> str:  # type: ignore[override]

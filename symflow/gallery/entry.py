@@ -30,35 +30,19 @@ from symflow.validation.validate import digits_of, route_bound
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the atlas.
+    """One line of the atlas."""
 
-    Parameters
-    ----------
-    key, claim : str
-        Short name and what is asserted.
-    paper : Reference
-        Where it comes from.
-    hypotheses : tuple of str
-        The conditions, with what was found.
-    predicted, measured : str
-        Both sides, as text.
-    agreement : str
-        Digits to which they agree, or the margin by which a bound holds.
-    status : str
-        Proved, verified or measured.
-    ok : bool
-        Whether it holds.
-    """
-
+    #: `key`, `claim`: short name and what is asserted.
     key: str
     claim: str
-    paper: Reference
-    hypotheses: tuple[str, ...]
+    paper: Reference  #: Where it comes from.
+    hypotheses: tuple[str, ...]  #: The conditions, with what was found.
+    #: `predicted`, `measured`: both sides, as text.
     predicted: str
     measured: str
-    agreement: str
-    status: str
-    ok: bool
+    agreement: str  #: Digits to which they agree, or the margin by which a bound holds.
+    status: str  #: Proved, verified or measured.
+    ok: bool  #: Whether it holds.
 
 
 class Entry(ABC):
@@ -77,24 +61,12 @@ class Entry(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """A flow with data, start and times.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of arrays
-        Where the flow starts.
-    t : sequence of numbers
-        When it is looked at.
-    """
+    """A flow with data, start and times."""
 
     flow: GradientFlow
-    data: Any
-    init: Any
-    t: tuple[Any, ...]
+    data: Any  #: What is learned.
+    init: Any  #: Where the flow starts.
+    t: tuple[Any, ...]  #: When it is looked at.
 
     @cached_property
     def run(self) -> Trajectory:
@@ -108,28 +80,17 @@ class Instance:
 
 @dataclass(frozen=True)
 class PathEntry(Entry):
-    """A claim about every time of a trajectory, proved for its instance.
+    """A claim about every time of a trajectory, proved for its instance."""
 
-    Parameters
-    ----------
-    key : str
-        Short name.
-    instance : callable
-        Makes the instance.
-    claim, mutant : callable
-        Make the claim, and its false version, from the instance.
-    exact : bool
-        Whether the instance is exact, so that any number of digits makes sense.
-    elsewhere : callable, optional
-        Makes the instance whose trajectory refutes the mutant, where it is another one:
-        the mutant then is the claim without one of its hypotheses.
-    """
-
-    key: str
-    instance: Callable[[], Instance]
+    key: str  #: Short name.
+    instance: Callable[[], Instance]  #: Makes the instance.
+    #: `claim`, `mutant`: make the claim, and its false version, from the instance.
     claim: Callable[[Instance], Claim]
     mutant: Callable[[Instance], Claim]
+    #: Whether the instance is exact, so that any number of digits makes sense.
     exact: bool = False
+    #: Makes the instance whose trajectory refutes the mutant, where it is another one:
+    #: the mutant then is the claim without one of its hypotheses.
     elsewhere: Callable[[], Instance] | None = None
 
     def run(self, digits: int) -> Line:
@@ -209,18 +170,10 @@ class Experiment(Entry):
 
 @dataclass(frozen=True)
 class NumberEntry(Experiment):
-    """Numbers that a theorem predicts and an experiment measures.
+    """Numbers that a theorem predicts and an experiment measures."""
 
-    Parameters
-    ----------
-    mutant : callable
-        Makes a false prediction from the true one.
-    tolerance : float
-        Relative difference that the experiment explains.
-    """
-
-    mutant: Callable[[Any], Any]
-    tolerance: float
+    mutant: Callable[[Any], Any]  #: Makes a false prediction from the true one.
+    tolerance: float  #: Relative difference that the experiment explains.
 
     def run(self, digits: int) -> Line:
         predicted, measured = self.both()

@@ -14,22 +14,15 @@ from symflow.gallery.entry import Entry, Line
 
 @dataclass(frozen=True)
 class Erratum(Entry):
-    """An inequality measured ≥ bound that fails as printed and holds as corrected.
+    """An inequality measured ≥ bound that fails as printed and holds as corrected."""
 
-    Parameters
-    ----------
-    key, claim, correction : str
-        Short name, the formula as printed, and what it should say.
-    paper : Reference
-        Where it is printed.
-    sides : callable
-        Returns (measured, printed bound, corrected bound) as exact numbers.
-    """
-
+    #: `key`, `claim`, `correction`: short name, the formula as printed, and what it
+    #: should say.
     key: str
     claim: str
     correction: str
-    paper: Reference
+    paper: Reference  #: Where it is printed.
+    #: Returns (measured, printed bound, corrected bound) as exact numbers.
     sides: Callable[[], tuple[Fraction, Fraction, Fraction]]
 
     def run(self, digits: int) -> Line:

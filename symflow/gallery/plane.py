@@ -18,7 +18,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.bias import Prediction, implicit_bias
 from symflow.data import Dataset
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow import gradient_flow
 from symflow.losses import SquaredLoss
 from symflow.networks import ConvolutionalNetwork, DiagonalNetwork, LinearNetwork
@@ -35,27 +35,13 @@ SHAPES: dict[str, Array] = {
 
 @dataclass(frozen=True, eq=False)
 class PlaneRun:
-    """One curve of the experiment.
+    """One curve of the experiment."""
 
-    Parameters
-    ----------
-    kind : str
-        ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
-    depth : int
-        Number of layers.
-    alpha : float
-        Scale of the weights at the start.
-    trajectory : Trajectory
-        The float64 run.
-    bias : Prediction or None
-        The prediction of its end, where there is one at this α.
-    """
-
-    kind: str
-    depth: int
-    alpha: float
-    trajectory: Trajectory
-    bias: Prediction | None
+    kind: str  #: ``"dense"``, ``"diagonal"`` or ``"convolutional"``.
+    depth: int  #: Number of layers.
+    alpha: float  #: Scale of the weights at the start.
+    trajectory: Trajectory  #: The float64 run.
+    bias: Prediction | None  #: The prediction of its end, where there is one at this α.
 
     @property
     def path(self) -> Array:
@@ -123,15 +109,11 @@ def plane_start(kind: str, depth: int, alpha: float) -> tuple[Any, tuple[Array, 
     layers of a dense network are the identity.
 
     The kind is a key of `SHAPES`.  Raises InvalidArgument if the kind is unknown.
-
-    Examples
-    --------
-    >>> net, start = plane_start("convolutional", 2, 0.5)
-    >>> net, start[0].ravel().tolist()
-    (ConvolutionalNetwork(2, filters=(2, 2)), [0.6, 0.25])
     """
     if kind not in SHAPES:
-        msg = f"plane_experiment(kinds=…): one of {', '.join(SHAPES)}; got {kind!r}"
+        msg = (
+            f"plane_experiment(kinds=…): one of {', '.join(SHAPES)}; got {shown(kind)}"
+        )
         raise InvalidArgument(msg)
     first = alpha * SHAPES[kind]
     if kind == "dense":

@@ -23,18 +23,13 @@ _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 class Atlas(Displayed):
     """Every claim on its reference instance.
 
-    Parameters
-    ----------
-    lines : tuple of Line
-        One per claim.
-
     Examples
     --------
     >>> Atlas(()).ok
     True
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...]  #: One per claim.
 
     @property
     def ok(self) -> bool:

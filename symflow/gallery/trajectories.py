@@ -14,7 +14,7 @@ import numpy as np
 import sympy
 
 from symflow.claims import Claim
-from symflow.data import Moments, whitened
+from symflow.data import Dataset, Moments, whitened
 from symflow.flow import gradient_flow
 from symflow.gallery.entry import Instance, PathEntry
 from symflow.inits import rank_one_init, spectral_init
@@ -108,6 +108,11 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
         THREE,
         _columns((HALF, 1, 0), (1, 0, HALF), (0, HALF, 1)),
     ),
+    "OneSample": lambda: _instance(  # small filters: no orthogonal decomposition
+        ConvolutionalNetwork(3, (2, 3)),
+        Dataset([[1, 2, -1]], [3]),
+        _columns((HALF, 1), ("1/5", -2, HALF)),
+    ),
 }
 
 
@@ -118,13 +123,7 @@ def _signed() -> Instance:
 
 
 def solution_of(name: str, given: Instance | None = None) -> Solution:
-    """Return the solution of an entry on its reference instance, or on another.
-
-    Examples
-    --------
-    >>> solution_of("RankOne").limit.round(12).tolist()
-    [[2.0, 0.0], [0.0, 0.0]]
-    """
+    """Return the solution of an entry on its reference instance, or on another."""
     here = REFERENCES[name]() if given is None else given
     answers = attempts(here.flow, here.data, here.init)
     found = next(answer for answer in answers if answer.name == name)
@@ -133,18 +132,7 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
 
 
 def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
-    """Hold every entry of the catalogue against integration on its instance.
-
-    Parameters
-    ----------
-    digits : int
-        Digits of the integration.
-
-    Returns
-    -------
-    tuple of AgreementRow
-        In the order of the catalogue.
-    """
+    """Hold every entry of the catalogue against integration on its instance."""
 
     def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:
         return precise(flow, data, init, times, digits=digits + 5).end_to_end
@@ -204,4 +192,5 @@ TRAJECTORIES = (
     _line("woodworth-deep", "DeepDiagonalMode"),
     _line("yun-fourier-flow", "FourierMode"),
     _line("yun-fourier-deep", "DeepFourierMode"),
+    _line("yun-one-sample", "OneSample"),
 )

@@ -28,24 +28,14 @@ from symflow.simulation import simulate
 
 @dataclass(frozen=True, eq=False)
 class WidthExperiment:
-    """What `width_experiment` measured.
+    """What `width_experiment` measured."""
 
-    Parameters
-    ----------
-    widths : ndarray, shape (k,)
-        Hidden widths h.
-    distances : ndarray, shape (k, runs)
-        ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
-    bounds : ndarray, shape (k, runs)
-        The bound of `DistanceBound` for each start; infinite where it does not apply.
-    theorem : ndarray, shape (k,)
-        The asymptotic bound for random starts.
-    """
-
-    widths: Array
-    distances: Array
+    widths: Array  #: Shape (k,): hidden widths h.
+    distances: Array  #: Shape (k, runs): ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
+    #: Shape (k, runs): the bound of `DistanceBound` for each start; infinite where it
+    #: does not apply.
     bounds: Array
-    theorem: Array
+    theorem: Array  #: Shape (k,): the asymptotic bound for random starts.
 
     @property
     def slope(self) -> float:

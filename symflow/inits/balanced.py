@@ -7,7 +7,7 @@ from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive, product_form
+from symflow.inits.init import positive_number, product_form
 from symflow.inits.seeds import seed_of
 
 
@@ -65,5 +65,5 @@ def balanced_init(scale: Any = 1.0, *, rng: Any = None) -> BalancedInit:
     >>> balanced_init(0.1, rng=3)
     balanced_init(0.1, rng=3)
     """
-    checked = positive(scale, "balanced_init(scale=…)")
+    checked = positive_number(scale, "balanced_init(scale=…)")
     return BalancedInit(checked, seed_of(rng, BalancedInit.call))

@@ -8,14 +8,14 @@ from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.inits.drawn import DrawnInit, Draws
 from symflow.inits.init import (
     HasWidths,
     integer_widths,
     number_of,
     parameter_shapes,
-    positive,
+    positive_number,
 )
 from symflow.inits.seeds import seed_of
 
@@ -84,7 +84,8 @@ def gaussian_init(
     gaussian_init(0.5, width_exponent=0.5, rng=1)
     """
     if number_of(width_exponent) is None:
-        msg = f"gaussian_init(width_exponent=…): needs a number; got {width_exponent!r}"
+        got = shown(width_exponent)
+        msg = f"gaussian_init(width_exponent=…): needs a number; got {got}"
         raise InvalidArgument(msg)
-    checked = positive(scale, "gaussian_init(scale=…)")
+    checked = positive_number(scale, "gaussian_init(scale=…)")
     return GaussianInit(checked, width_exponent, seed_of(rng, GaussianInit.call))

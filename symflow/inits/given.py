@@ -24,24 +24,14 @@ _CALL = "init=(W_1, …, W_L)"
 class GivenInit(Init):
     """The weights W_1, …, W_L themselves.
 
-    Parameters
-    ----------
-    weights : sequence of array_like or sympy.Matrix
-        One matrix per layer; a layer of integers, fractions and SymPy numbers stays
-        exact and is rounded only to the digits that are asked for.
-
     Raises
     ------
     InvalidArgument
         If this is not a sequence of matrices.
-
-    Examples
-    --------
-    >>> init = GivenInit([[[1, 2], [0, 1]], [[0.5, 1.0]]])
-    >>> [W.dtype.name for W in init.weights]
-    ['object', 'float64']
     """
 
+    #: One matrix per layer; a layer of integers, fractions and SymPy numbers stays
+    #: exact and is rounded only to the digits that are asked for.
     weights: tuple[Array, ...]
     tags = frozenset()  # nothing is declared of them; it is checked where it matters
 
@@ -80,15 +70,7 @@ class GivenInit(Init):
         return f"GivenInit({sizes})"
 
     def check_network(self, network: HasWidths) -> None:
-        """Refuse a network that these weights do not fit.
-
-        Raises
-        ------
-        InvalidArgument
-            If the network has another number of layers.
-        ShapeMismatch
-            If shapes do not fit it, or each other.
-        """
+        """Refuse a network that these weights do not fit, or among themselves."""
         widths = tuple(network.widths)
         if len(self.weights) != network.depth:
             msg = (
@@ -109,15 +91,14 @@ class GivenInit(Init):
             _check_chain(self.weights)
 
 
+class RoundedInit(GivenInit):
+    """Weights that are known to some digits only, even if these are exact numbers."""
+
+
 def as_init(init: Any) -> Init:
     """Return `init` as a rule: itself, or given weights.
 
     Raises InvalidArgument if it is neither.
-
-    Examples
-    --------
-    >>> as_init([[[1.0, 2.0]], [[3.0]]])
-    GivenInit(1×2, 1×1)
     """
     return init if isinstance(init, Init) else GivenInit(init)
 

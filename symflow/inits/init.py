@@ -21,7 +21,7 @@ from symflow.algebra.numbers import (
     whole,
 )
 from symflow.algebra.products import matmul
-from symflow.errors import InvalidArgument, SymflowError, expect
+from symflow.errors import InvalidArgument, SymflowError, expect, shown
 
 #: Decimal digits that weights carry beyond those asked for.
 GUARD_DIGITS = 10
@@ -115,14 +115,7 @@ def dense_shapes(widths: tuple[Any, ...]) -> tuple[tuple[Any, Any], ...]:
 
 
 def parameter_shapes(network: HasWidths) -> tuple[tuple[Any, Any], ...]:
-    """Return the shapes of a network's parameters, integers where they are known.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> parameter_shapes(SimpleNamespace(widths=(3, 2, 1), depth=2))
-    ((2, 3), (1, 2))
-    """
+    """Return the shapes of a network's parameters, integers where they are known."""
     parameters = getattr(network, "parameters", None)
     if parameters is None:
         return dense_shapes(tuple(network.widths))
@@ -149,34 +142,17 @@ def number_of(value: Any) -> Any:
         return None
 
 
-def positive(value: Any, call: str) -> Any:
-    """Return `value` as it was given, once it is known to be a positive number.
-
-    Raises
-    ------
-    InvalidArgument
-        That names the `call`, if it is not a positive finite real number.
-
-    Examples
-    --------
-    >>> positive(0.5, "f(scale=…)")
-    0.5
-    """
+def positive_number(value: Any, call: str) -> Any:
+    """Return a positive finite number as it was given; errors name the `call`."""
     known = None if isinstance(value, (str, bool)) else number_of(value)
     if known is None or not known > 0:
-        msg = f"{call}: needs a positive number; got {value!r}"
+        msg = f"{call}: needs a positive number; got {shown(value)}"
         raise InvalidArgument(msg)
     return value
 
 
 def context_for(digits: Any, call: str) -> Any:
-    """Return a local mpmath context with guard digits, or None for float64.
-
-    Examples
-    --------
-    >>> context_for(50, "f").dps
-    60
-    """
+    """Return a local mpmath context with guard digits, or None for float64."""
     if digits is None:
         return None
     digits = whole(digits, f"{call}: digits", most=MOST_DIGITS)
@@ -189,14 +165,7 @@ def lifted(array: Array, context: Any) -> Array:
 
 
 def number(value: Any, context: Any) -> Any:
-    """Return a number in the arithmetic of `context`; a float where that is None.
-
-    Examples
-    --------
-    >>> from fractions import Fraction
-    >>> number(Fraction(1, 3), None)
-    0.3333333333333333
-    """
+    """Return a number in the arithmetic of `context`; a float where that is None."""
     return to_float(value) if context is None else to_mpf(value, context)
 
 
@@ -205,12 +174,6 @@ def product_form(frames: list[Array], strengths: Any) -> tuple[Array, ...]:
 
     Neighbouring layers then share a frame and the strengths, which is why such weights
     are balanced: W_{l+1}ᵀW_{l+1} = R_l diag(s²) R_lᵀ = W_lW_lᵀ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> product_form([np.eye(2), np.eye(3, 2)], 0.5)[0].tolist()
-    [[0.5, 0.0], [0.0, 0.5], [0.0, 0.0]]
     """
     return tuple(
         matmul(after * strengths, before.T) for before, after in pairwise(frames)

@@ -14,9 +14,9 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import HasWidths, integer_widths, number_of, positive
+from symflow.inits.init import HasWidths, integer_widths, number_of, positive_number
 from symflow.inits.seeds import seed_of
 
 
@@ -127,7 +127,7 @@ def lambda_balanced_init(
     lambda_balanced_init(-0.5, 1.0, rng=3)
     """
     if isinstance(lam, (str, bool)) or number_of(lam) is None:
-        msg = f"lambda_balanced_init(lam=…): needs a real number; got {lam!r}"
+        msg = f"lambda_balanced_init(lam=…): needs a real number; got {shown(lam)}"
         raise InvalidArgument(msg)
-    checked = positive(scale, "lambda_balanced_init(scale=…)")
+    checked = positive_number(scale, "lambda_balanced_init(scale=…)")
     return LambdaBalancedInit(lam, checked, seed_of(rng, LambdaBalancedInit.call))

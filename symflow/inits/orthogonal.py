@@ -13,7 +13,7 @@ from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive
+from symflow.inits.init import positive_number
 from symflow.inits.seeds import seed_of
 
 
@@ -70,5 +70,5 @@ def orthogonal_init(scale: Any = 1.0, *, rng: Any = None) -> OrthogonalInit:
     >>> orthogonal_init(0.1, rng=3)
     orthogonal_init(0.1, rng=3)
     """
-    checked = positive(scale, "orthogonal_init(scale=…)")
+    checked = positive_number(scale, "orthogonal_init(scale=…)")
     return OrthogonalInit(checked, seed_of(rng, OrthogonalInit.call))

@@ -15,7 +15,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, as_array
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive, product_form
+from symflow.inits.init import positive_number, product_form
 from symflow.inits.seeds import seed_of
 
 
@@ -93,7 +93,7 @@ def rank_one_init(
     >>> rank_one_init(0.1, right=[1, 0], rng=3)
     rank_one_init(0.1, right=[1, 0], rng=3)
     """
-    checked = positive(scale, "rank_one_init(scale=…)")
+    checked = positive_number(scale, "rank_one_init(scale=…)")
     u, v = _direction(left, "left"), _direction(right, "right")
     return RankOneInit(checked, u, v, seed_of(rng, RankOneInit.call))
 

@@ -39,21 +39,11 @@ ROUNDED_MODES = 16
 
 @dataclass(frozen=True, eq=False)
 class SingularFrames:
-    """The thin decomposition A = left · diag(values) · rightᵀ.
+    """The thin decomposition A = left · diag(values) · rightᵀ."""
 
-    Parameters
-    ----------
-    left : ndarray, shape (m, k)
-        Left singular vectors, k = min(m, d).
-    values : ndarray, shape (k,)
-        Singular values, largest first.
-    right : ndarray, shape (d, k)
-        Right singular vectors.
-    """
-
-    left: Array
-    values: Array
-    right: Array
+    left: Array  #: Shape (m, k): left singular vectors, k = min(m, d).
+    values: Array  #: Shape (k,): singular values, largest first.
+    right: Array  #: Shape (d, k): right singular vectors.
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +65,6 @@ def singular_frames(
     The matrix, shape (m, d), has floats or exact numbers.  The answer is in float64, or
     with `digits` in mpmath numbers near the float64 ones.  Right vectors of equal
     singular value also diagonalize the symmetric `metric`, shape (d, d).
-
-    Examples
-    --------
-    >>> frames = singular_frames(np.array([[0.0, 2.0], [1.0, 0.0]]))
-    >>> frames.values.tolist(), frames.right.tolist()
-    ([2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
     """
     rounded_metric = None if metric is None else to_float_array(metric)
     reference = _reference(to_float_array(matrix), rounded_metric)

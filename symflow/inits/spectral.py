@@ -17,7 +17,7 @@ from symflow.inits.init import (
     GUARD_DIGITS,
     HasWidths,
     integer_widths,
-    positive,
+    positive_number,
     product_form,
 )
 from symflow.inits.seeds import seed_of
@@ -102,6 +102,6 @@ def spectral_init(scale: Any, *, rng: Any = None) -> SpectralInit:
     >>> spectral_init(0.1, rng=5)
     spectral_init(0.1, rng=5)
     """
-    checked = positive(scale, "spectral_init(scale=…)")
+    checked = positive_number(scale, "spectral_init(scale=…)")
     seed = None if rng is None else seed_of(rng, SpectralInit.call)
     return SpectralInit(checked, seed)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from fractions import Fraction
 from math import prod
+from numbers import Real
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -73,20 +74,7 @@ def arrays_of(source: Path, limit: int) -> dict[str, Any]:
 
 
 def parsed(text: str, limit: int) -> Any:
-    """Return what JSON says, unless the objects made of it may take more memory.
-
-    Parameters
-    ----------
-    text : str
-        JSON.
-    limit : int
-        Bytes.
-
-    Raises
-    ------
-    InvalidData
-        If they may take more.
-    """
+    """Return what JSON says, unless its objects may take more than `limit` bytes."""
     total = 4 * len(text) + sum(cost * text.count(mark) for mark, cost in COSTS.items())
     if total > limit:
         msg = f"its objects may take {total} bytes, more than the limit of {limit}"
@@ -215,7 +203,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, option) for option in inner)
     if kind is Any or not isinstance(kind, type):
         return kind is Any
-    if not isinstance(value, (float, int) if kind is float else kind):
+    if not isinstance(value, Real if kind is float else kind):
         return False
     held: Any = value
     if kind is tuple and inner[-1:] == (...,):

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
-from symflow.losses.custom import CustomLoss
-from symflow.losses.loss import Loss
-from symflow.losses.margin import ExponentialLoss, LogisticLoss
-from symflow.losses.measurement import MeasurementLoss
-from symflow.losses.squared import SquaredLoss
+from symflow.losses.custom import CustomLoss as CustomLoss
+from symflow.losses.loss import Loss as Loss
+from symflow.losses.margin import (
+    ExponentialLoss as ExponentialLoss,
+    LogisticLoss as LogisticLoss,
+)
+from symflow.losses.measurement import MeasurementLoss as MeasurementLoss
+from symflow.losses.squared import SquaredLoss as SquaredLoss
 
 #: What a loss is called where a text names one.
 LOSSES: dict[str, Callable[..., Loss]] = {
@@ -14,13 +17,3 @@ LOSSES: dict[str, Callable[..., Loss]] = {
     "exponential": ExponentialLoss,
     "logistic": LogisticLoss,
 }
-
-__all__ = [
-    "LOSSES",
-    "CustomLoss",
-    "ExponentialLoss",
-    "LogisticLoss",
-    "Loss",
-    "MeasurementLoss",
-    "SquaredLoss",
-]

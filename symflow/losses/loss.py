@@ -11,12 +11,11 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.display import Sheet
 from symflow.algebra.nodes import Leaf, Node
-from symflow.algebra.numbers import exact
-from symflow.algebra.symbols import parameter
+from symflow.algebra.numbers import coefficient
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 
 class Loss(ABC):
@@ -113,7 +112,7 @@ class AveragedLoss(Loss):
     def __post_init__(self) -> None:
         loss, reduction = type(self).__name__, self.reduction
         if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
-            msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {reduction!r}"
+            msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {shown(reduction)}"
             raise InvalidArgument(msg)
         object.__setattr__(self, "l2", as_decay(self.l2, loss))
 
@@ -128,22 +127,15 @@ def as_decay(value: Any, loss: str) -> sympy.Expr | sympy.Tuple:
 
     A float is read as the decimal that it prints; a name becomes a symbol.  An error
     names the `loss`.  Raises InvalidArgument if it is negative or no number.
-
-    Examples
-    --------
-    >>> as_decay(0.1, "SquaredLoss")
-    1/10
     """
     many = (list, tuple, sympy.Tuple)
     if isinstance(value, many):
         if any(isinstance(part, many) for part in value):
-            msg = f"{loss}(l2=…): needs one number for each weight; got {value!r}"
+            msg = f"{loss}(l2=…): needs one number for each weight; got {shown(value)}"
             raise InvalidArgument(msg)
         return sympy.Tuple(*(as_decay(part, loss) for part in value))
-    if name := parameter(value, f"{loss}(l2=…)", nonnegative=True):
-        return name
-    decay = exact(repr(value) if isinstance(value, float) else value)
+    decay = coefficient(value, f"{loss}(l2=…)", nonnegative=True)
     if decay.is_negative:
-        msg = f"{loss}(l2=…): weight decay cannot be negative; got {value!r}"
+        msg = f"{loss}(l2=…): weight decay cannot be negative; got {shown(value)}"
         raise InvalidArgument(msg)
     return decay

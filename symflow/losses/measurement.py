@@ -17,15 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.embeddings import flattened, folded
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    product,
-    scale,
-    subtract,
-    trace,
-    transpose,
-)
+from symflow.algebra.nodes import Leaf, Node, product, scale, subtract, trace, transpose
 from symflow.algebra.symbols import SampleCount
 from symflow.algebra.widths import Width
 from symflow.errors import InvalidArgument

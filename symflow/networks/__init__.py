@@ -1,42 +1,31 @@
 """Networks: products of linear layers, and tensors of parameter vectors."""
 
-from symflow.networks.combine import composed, parallel
+from symflow.networks.combine import composed as composed, parallel as parallel
 from symflow.networks.decomposition import (
-    OrthogonalDecomposition,
-    orthogonal_decomposition,
+    OrthogonalDecomposition as OrthogonalDecomposition,
+    orthogonal_decomposition as orthogonal_decomposition,
 )
-from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
-from symflow.networks.model import MatrixModel, Model
-from symflow.networks.network import AbstractNetwork, LinearNetwork, Network
+from symflow.networks.layers import (
+    Circulant as Circulant,
+    Dense as Dense,
+    Diagonal as Diagonal,
+    Layer as Layer,
+    Readout as Readout,
+)
+from symflow.networks.model import MatrixModel as MatrixModel, Model as Model
+from symflow.networks.network import (
+    AbstractNetwork as AbstractNetwork,
+    LinearNetwork as LinearNetwork,
+    Network as Network,
+)
 from symflow.networks.parametrizations import (
-    HadamardDifference,
-    Parametrization,
-    SignedDiagonalNetwork,
-    SymmetricFactorization,
+    HadamardDifference as HadamardDifference,
+    Parametrization as Parametrization,
+    SignedDiagonalNetwork as SignedDiagonalNetwork,
+    SymmetricFactorization as SymmetricFactorization,
 )
-from symflow.networks.shorthands import ConvolutionalNetwork, DiagonalNetwork
-from symflow.networks.tensor import TensorNetwork
-
-__all__ = [
-    "AbstractNetwork",
-    "Circulant",
-    "ConvolutionalNetwork",
-    "Dense",
-    "Diagonal",
-    "DiagonalNetwork",
-    "HadamardDifference",
-    "Layer",
-    "LinearNetwork",
-    "MatrixModel",
-    "Model",
-    "Network",
-    "OrthogonalDecomposition",
-    "Parametrization",
-    "Readout",
-    "SignedDiagonalNetwork",
-    "SymmetricFactorization",
-    "TensorNetwork",
-    "composed",
-    "orthogonal_decomposition",
-    "parallel",
-]
+from symflow.networks.shorthands import (
+    ConvolutionalNetwork as ConvolutionalNetwork,
+    DiagonalNetwork as DiagonalNetwork,
+)
+from symflow.networks.tensor import TensorNetwork as TensorNetwork

@@ -12,14 +12,7 @@ from symflow.networks.network import COMBINATIONS, AbstractNetwork, Network
 
 
 def parallel(first: AbstractNetwork, second: AbstractNetwork) -> Network | MatrixModel:
-    """Return the sum of two models of the same inputs and outputs.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> print((sf.LinearNetwork(3, 2, 1) + sf.LinearNetwork(3, 1)).end_to_end)
-    W2*W1 + W3
-    """
+    """Return the sum of two models of the same inputs and outputs."""
     other = _apart(first, second, "net_a + net_b")
     ends = [(model.widths[0], model.widths[-1]) for model in (first, second)]
     if ends[0] != ends[1]:
@@ -34,14 +27,7 @@ def parallel(first: AbstractNetwork, second: AbstractNetwork) -> Network | Matri
 
 
 def composed(second: AbstractNetwork, first: AbstractNetwork) -> Network | MatrixModel:
-    """Return the model that applies `first`, then `second`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> sf.LinearNetwork(2, 1) @ sf.LinearNetwork(3, 2)
-    LinearNetwork(3, 2, 1)
-    """
+    """Return the model that applies `first`, then `second`."""
     call = "net_b @ net_a"
     other = _apart(first, second, call)
     if second.widths[0] != first.widths[-1]:

@@ -28,21 +28,12 @@ _SEED, _TRIALS, _SWEEPS = 20240229, 8, 4
 
 @dataclass(frozen=True, eq=False)
 class OrthogonalDecomposition:
-    """The factors of M(x) = Σ_j (Sx)_j u_{1,j} ⊗ … ⊗ u_{L,j}.
+    """The factors of M(x) = Σ_j (Sx)_j u_{1,j} ⊗ … ⊗ u_{L,j}."""
 
-    Parameters
-    ----------
-    S : ndarray, shape (m, d)
-        The map of the inputs.
-    factors : tuple of ndarray, shape (k_l, m)
-        Orthonormal columns u_{l,j}; complex where M has no real ones.
-    residual : float
-        ‖M − Σ_j s_j ⊗ u_{1,j} ⊗ …‖ relative to ‖M‖.
-    """
-
-    S: NDArray[Any]
+    S: NDArray[Any]  #: Shape (m, d): the map of the inputs.
+    #: Shape (k_l, m): orthonormal columns u_{l,j}; complex where M has no real ones.
     factors: tuple[NDArray[Any], ...]
-    residual: float
+    residual: float  #: ‖M − Σ_j s_j ⊗ u_{1,j} ⊗ …‖ relative to ‖M‖.
 
     def tensor(self) -> NDArray[Any]:
         """Return the tensor that the factors make.

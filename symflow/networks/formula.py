@@ -45,12 +45,6 @@ def polynomial(expr: sympy.MatrixExpr, known: Mapping[Any, Any]) -> Node:
 
     The numbers of some matrix symbols are `known`.  Raises NotDifferentiable if the
     formula is no polynomial.
-
-    Examples
-    --------
-    >>> A = sympy.MatrixSymbol("A", 2, 2)
-    >>> len(polynomial(A**2 + sympy.Identity(2), {}).terms)
-    2
     """
     return fold(from_sympy(expr), lambda *parts: _allowed(known, *parts))
 
@@ -82,14 +76,7 @@ def _allowed(known: Mapping[Any, Any], node: Node, *below: Node) -> Node:
 
 
 def ordered(formula: Any) -> Any:
-    """Return a formula with sums in SymPy's order, so that equal ones are the same.
-
-    Examples
-    --------
-    >>> A, B = (sympy.MatrixSymbol(name, 2, 2) for name in "AB")
-    >>> ordered(A + B) == ordered(B + A)
-    True
-    """
+    """Return a formula with sums in SymPy's order, so that equal ones are the same."""
     sums = formula.replace(
         lambda part: isinstance(part, sympy.MatAdd),
         lambda part: sympy.MatAdd(*part.as_ordered_terms()),
@@ -115,23 +102,11 @@ def _coefficient(value: sympy.Expr) -> sympy.Expr:
 
 
 def exact_matrix(matrix: Any) -> sympy.ImmutableDenseMatrix:
-    """Return a matrix of numbers with its floats as the rationals that they are.
-
-    Examples
-    --------
-    >>> exact_matrix(sympy.Matrix([[0.5]]))
-    Matrix([[1/2]])
-    """
+    """Return a matrix of numbers with its floats as the rationals that they are."""
     return sympy.ImmutableDenseMatrix(matrix.applyfunc(exact))
 
 
 def sizes_of(formula: Any) -> set[sympy.Symbol]:
-    """Return the symbols that stand for sizes.
-
-    Examples
-    --------
-    >>> sizes_of(sympy.MatrixSymbol("A", sympy.Symbol("m"), 2))
-    {m}
-    """
+    """Return the symbols that stand for sizes."""
     matrices = formula.atoms(sympy.MatrixSymbol, sympy.Identity)
     return {s for matrix in matrices for w in matrix.shape for s in w.free_symbols}

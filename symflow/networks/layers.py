@@ -18,14 +18,36 @@ from numpy.typing import NDArray
 from symflow.algebra import embeddings
 from symflow.algebra.embeddings import circulant_sums, crop, diag, diagonal_of, pad
 from symflow.algebra.nodes import Node, transpose
-from symflow.algebra.numbers import shown
 from symflow.algebra.symbols import weight
 from symflow.algebra.widths import Width, as_width
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 
 
 class Layer(ABC):
-    """A linear layer: a linear family of matrices."""
+    """A linear layer: a linear family of matrices; what a reader's own derives from.
+
+    Attributes
+    ----------
+    inputs, outputs : int or sympy.Symbol
+        Sizes of what goes in and of what comes out.
+
+    Examples
+    --------
+    >>> class Twice(Layer):
+    ...     inputs = outputs = 2
+    ...     def parameter(self, layer):
+    ...         return sympy.MatrixSymbol(f"W{layer}", 2, 2)
+    ...     def matrix(self, parameter):
+    ...         return parameter + parameter
+    ...     project = matrix  # the adjoint
+    ...     def embedding(self):
+    ...         return 2 * np.eye(4, dtype=int).reshape(2, 2, 4)
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.Network(Twice()), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[4, 0], [0, 2]]), [[[1, 0], [0, 1]]], [9])
+    >>> run.end_to_end[-1].round(6).tolist()
+    [[4.0, 0.0], [0.0, 2.0]]
+    """
 
     inputs: Width
     outputs: Width
@@ -272,11 +294,6 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     """Return the support of a filter, None where it is all of the input.
 
     Raises InvalidArgument if it is not between 1 and the number of inputs.
-
-    Examples
-    --------
-    >>> as_support(3, 3, "f") is None, as_support(2, 3, "f")
-    (True, 2)
     """
     if support is None:
         return None
@@ -285,7 +302,7 @@ def as_support(support: Any, inputs: Width, call: str) -> int | None:
     if not number or not 1 <= support <= inputs:
         msg = (
             f"{call}: the support has to be an integer from 1 to the number of "
-            f"coordinates, an integer too; got {support!r} of {inputs!r}"
+            f"coordinates, an integer too; got {shown(support)} of {inputs!r}"
         )
         raise InvalidArgument(msg)
     return None if support == inputs else int(support)

@@ -13,14 +13,20 @@ from typing import Any
 
 import sympy
 
-from symflow.algebra.arrays import as_array
+from symflow.algebra.arrays import as_array, refuse_sets
 from symflow.algebra.entries import at_sizes
 from symflow.algebra.functions import Z
 from symflow.algebra.nodes import Node, symbols_of
 from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width, solve_widths
-from symflow.errors import InvalidArgument, NotDifferentiable, ShapeMismatch, expect
+from symflow.errors import (
+    InvalidArgument,
+    NotDifferentiable,
+    ShapeMismatch,
+    expect,
+    shown,
+)
 from symflow.networks.formula import CALL, exact_matrix, ordered, polynomial, sizes_of
 from symflow.networks.layers import Dense
 from symflow.networks.network import Network
@@ -31,20 +37,11 @@ Values = tuple[tuple[sympy.Basic, Any], ...]
 
 @dataclass(frozen=True, repr=False)
 class MatrixModel(Parametrization):
-    """A model W(θ) that is a matrix polynomial; made by `Model`.
+    """A model W(θ) that is a matrix polynomial; made by `Model`."""
 
-    Parameters
-    ----------
-    expr : sympy.MatrixExpr
-        W(θ), outputs × inputs.
-    weights : tuple of sympy.MatrixSymbol
-        The parameters θ, in their order.
-    values : tuple of pairs
-        The constants that are known: a matrix symbol and its numbers.
-    """
-
-    expr: sympy.MatrixExpr
-    weights: tuple[sympy.MatrixSymbol, ...]
+    expr: sympy.MatrixExpr  #: W(θ), outputs × inputs.
+    weights: tuple[sympy.MatrixSymbol, ...]  #: The parameters θ, in their order.
+    #: The constants that are known: a matrix symbol and its numbers.
     values: Values = ()
 
     @property
@@ -182,7 +179,7 @@ def _formula(expr: Any) -> Any:
         return expr
     msg = (
         f"{CALL}: expr has to be a SymPy matrix expression, for example W2*W1; "
-        f"got {expr!r}"
+        f"got {shown(expr)}"
     )
     raise InvalidArgument(msg)
 
@@ -195,7 +192,7 @@ def _symbols(parameters: Any) -> tuple[sympy.MatrixSymbol, ...]:
     if not fine or len(set(names)) < len(names):
         msg = (
             f"{CALL}: parameters has to list matrix symbols of different names, for "
-            f"example parameters=(W1, W2); got {parameters!r}"
+            f"example parameters=(W1, W2); got {shown(parameters)}"
         )
         raise InvalidArgument(msg)
     return tuple(listed)
@@ -217,6 +214,7 @@ def _by_symbol(constants: Any, formula: Any) -> dict[Any, Any]:
             found[symbol] = exact(value)
         else:
             array = as_array(value, f"{CALL}: {key}")
+            refuse_sets([array])
             found[symbol] = exact_matrix(sympy.Matrix(array.tolist()))
     return found
 

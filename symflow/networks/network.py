@@ -281,13 +281,7 @@ def LinearNetwork(*widths: Any) -> Network:
 
 
 def repr_width(width: Width) -> str:
-    """Return a width as it would be typed.
-
-    Examples
-    --------
-    >>> repr_width(3), repr_width(sympy.Symbol("h"))
-    ('3', "'h'")
-    """
+    """Return a width as it would be typed."""
     return repr(width) if isinstance(width, int) else repr(width.name)
 
 

@@ -11,9 +11,9 @@ import sympy
 from symflow.algebra.calculus import pull_back
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract, transpose
-from symflow.algebra.numbers import shown
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, as_width
+from symflow.errors import shown
 from symflow.networks.network import AbstractNetwork, repr_width
 
 
@@ -38,22 +38,10 @@ class SignedDiagonalNetwork(Parametrization):
 
     Made by ``DiagonalNetwork(d, depth, signed=True)``; parameters are the columns
     (u_1, …, u_L, v_1, …, v_L).
-
-    Parameters
-    ----------
-    inputs : int, str or sympy.Symbol
-        Number of inputs.
-    layers : int
-        Number L of factors.
-
-    Examples
-    --------
-    >>> SignedDiagonalNetwork(3, 2).parameters
-    (u1, u2, v1, v2)
     """
 
-    inputs: Width
-    layers: int
+    inputs: Width  #: Number of inputs.
+    layers: int  #: Number L of factors.
 
     def __post_init__(self) -> None:
         call = f"DiagonalNetwork({shown(self.inputs)}, signed=True)"

@@ -12,7 +12,7 @@ from typing import Any
 
 from symflow.algebra.numbers import whole
 from symflow.algebra.widths import MOST_LAYERS
-from symflow.errors import FLAG, InvalidArgument, expect
+from symflow.errors import FLAG, InvalidArgument, expect, shown
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
 from symflow.networks.parametrizations import SignedDiagonalNetwork
@@ -87,7 +87,7 @@ def ConvolutionalNetwork(d: int, filters: Sequence[int]) -> Network:
     if not taps:
         msg = (
             "ConvolutionalNetwork(d, filters): needs the sizes of the filters, for "
-            f"example filters=(3, 3); got {filters!r}"
+            f"example filters=(3, 3); got {shown(filters)}"
         )
         raise InvalidArgument(msg)
     inner = (Circulant(d, support=size) for size in taps[:-1])

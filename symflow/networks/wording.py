@@ -29,11 +29,6 @@ def network_in(words: str, option: str = "--network") -> Any:
     """Return the network that a few words name.
 
     An error names the `option`.  Raises InvalidArgument if they name none.
-
-    Examples
-    --------
-    >>> network_in("diagonal 5 3").widths, network_in("linear d 2 1")
-    ((5, 5, 5, 1), LinearNetwork('d', 2, 1))
     """
     kind, *rest = words.replace(",", " ").split() or [""]
     signed = rest[-1:] == ["signed"]
@@ -66,13 +61,6 @@ def model_in(
     for every letter, in the order in which weights are given and returned.  An error
     names the `options`.  Raises InvalidArgument if either cannot be read, or they do
     not fit together.
-
-    Examples
-    --------
-    >>> model_in("V*R*R*U + S", "V=2x3 R=3x3 U=3x4 S=2x4").parameters
-    (V, R, U, S)
-    >>> model_in("W2*W1", "W1=hxd W2=mxh")
-    LinearNetwork('d', 'h', 'm')
     """
     ours, sizes = options
     letters: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.claims import Bound
 from symflow.convergence import InstantaneousRate, RateBound
 from symflow.convergence.bound import LossBound
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
@@ -132,7 +132,7 @@ def _checked(claims: Any) -> list[Bound]:
         if not isinstance(claim, Bound):
             msg = (
                 "plot.bounds(traj, claims): one of the claims is not a bound; "
-                f"rates(flow, data, init) returns those that apply; got {claim!r}"
+                f"rates(flow, data, init) returns those that apply; got {shown(claim)}"
             )
             raise InvalidArgument(msg)
     # what is said of the speed at every instant comes last

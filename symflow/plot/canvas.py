@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.conservation import Law
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -38,11 +38,6 @@ def colours(count: int) -> list[str]:
     Without one they are colours that colour-blind readers can tell apart.
 
     After six, or what the style has, they repeat.
-
-    Examples
-    --------
-    >>> colours(2)
-    ['#0072B2', '#D55E00']
     """
     from matplotlib import rcParams
 
@@ -114,7 +109,7 @@ def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
     if isinstance(xscale, str) and xscale in known:
         ax.set_xscale(xscale)
     elif xscale is not None:
-        msg = f"plot(…, xscale=…): needs one of {known}; got {xscale!r}"
+        msg = f"plot(…, xscale=…): needs one of {known}; got {shown(xscale)}"
         raise InvalidArgument(msg)
     elif spaced_by_factors(times):
         ax.set_xscale("log")
@@ -122,13 +117,7 @@ def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
 
 
 def spaced_by_factors(times: Array) -> bool:
-    """Say whether times span decades, and their ratios are more even than their gaps.
-
-    Examples
-    --------
-    >>> spaced_by_factors(np.linspace(0, 9, 999)), spaced_by_factors(np.logspace(-2, 2))
-    (False, True)
-    """
+    """Say whether times span decades, their ratios more even than their gaps."""
     positive = np.unique(times[times > 0])
     if len(positive) < 3 or positive[-1] <= LOG_SPAN * positive[0]:
         return False
@@ -144,11 +133,6 @@ def without_zeros(values: Array, floor: float) -> Floats:
     """Return positive values for a logarithmic axis: zeros become gaps.
 
     A curve that is zero throughout would vanish; it becomes flat at `floor` instead.
-
-    Examples
-    --------
-    >>> without_zeros(np.array([0.0, 1.0]), 1e-50), without_zeros(np.zeros(2), 0.5)
-    (array([nan,  1.]), array([0.5, 0.5]))
     """
     floats = to_float_array(values)
     if not np.any(floats > 0):

@@ -16,7 +16,7 @@ from symflow.algebra.numbers import to_float, whole
 from symflow.convergence import rates
 from symflow.convergence.bound import LossBound
 from symflow.data import Dataset, Moments
-from symflow.errors import InvalidArgument, NoClosedForm, SymflowError
+from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, shown
 from symflow.flow import GradientFlow, as_times, gradient_flow
 from symflow.flow.given import TimesLike
 from symflow.inits import gaussian_init, spectral_init
@@ -195,9 +195,8 @@ def explore(flow: GradientFlow, data: Dataset | Moments, t: TimesLike = 10) -> E
     """
     plain = isinstance(flow, GradientFlow) and flow.clock == "time"
     if not plain or flow.learning_rates or not sympy.sympify(flow.loss.l2).is_number:
-        msg = (
-            f"explore(flow, data): needs a plain gradient flow in numbers; got {flow!r}"
-        )
+        got = shown(flow)
+        msg = f"explore(flow, data): needs a plain gradient flow in numbers; got {got}"
         raise InvalidArgument(msg)
     times = as_times(t, "explore")
     if len(times) == 1:

@@ -18,7 +18,7 @@ from symflow.plot.canvas import (
     float_times,
     time_axis,
 )
-from symflow.solutions import Solution
+from symflow.solutions import ChainedSolution, Solution
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ POINTS = 400
 
 def modes(
     traj: Trajectory,
-    theory: Solution | None = None,
+    theory: Solution | ChainedSolution | None = None,
     ax: Axes | None = None,
     *,
     xscale: str | None = None,
@@ -42,7 +42,7 @@ def modes(
     ----------
     traj : Trajectory
         At any precision.
-    theory : Solution, optional
+    theory : Solution or ChainedSolution, optional
         A closed form of the same trajectory, as from `solve`.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
@@ -73,7 +73,8 @@ def modes(
     """
     check_trajectory(traj, "plot.modes(traj)")
     axes, times = axes_or_new(ax), float_times(traj)
-    expect(theory, Solution | None, "plot.modes(theory=…)", "a closed form of solve")
+    kinds = Solution | ChainedSolution | None
+    expect(theory, kinds, "plot.modes(theory=…)", "a closed form of solve")
     measured = traj.singular_values
     _draw(axes, times, measured, {"linewidth": 3.0, **_shade(theory), **artist})
     if theory is not None:
@@ -83,7 +84,7 @@ def modes(
     return finish(axes, len([line for line in axes.lines if _is_labelled(line)]))
 
 
-def _shade(theory: Solution | None) -> dict[str, float]:
+def _shade(theory: Any) -> dict[str, float]:
     """Make room for the curve on top, if there will be one."""
     return {} if theory is None else {"alpha": 0.65}
 
@@ -96,7 +97,7 @@ def _draw(axes: Axes, times: Floats, values: Array, options: dict[str, Any]) -> 
         axes.plot(times, values[:, index], **chosen)
 
 
-def _draw_theory(axes: Axes, theory: Solution, times: Floats, count: int) -> None:
+def _draw_theory(axes: Axes, theory: Any, times: Floats, count: int) -> None:
     fine = _fine(times)
     values = np.linalg.svd(theory.end_to_end(fine), compute_uv=False)
     label = f"{theory.name}, {theory.reference}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.plot.canvas import (
     Floats,
     axes_or_new,
@@ -81,7 +81,7 @@ def plane(
         runs = []
     paths = [_path(run) for run in runs]
     if not paths:
-        msg = f"plot.plane(traj): needs one trajectory or several; got {traj!r}"
+        msg = f"plot.plane(traj): needs one trajectory or several; got {shown(traj)}"
         raise InvalidArgument(msg)
     axes = axes_or_new(ax)
     limits = [None if item is None else _limit(item) for item in _listed(theory)]

@@ -77,7 +77,7 @@ def sweep(
     >>> plot.sweep(runs).lines[0].get_label()
     'median of 3 runs; band: 90 % of them'
     """
-    _check(runs, of, level)
+    level = _checked(runs, of, level)
     parts: dict[str, Any] = {"": runs}
     if isinstance(runs, Grid):
         keys = [zip(runs.axes, key, strict=True) for key in runs]
@@ -134,11 +134,6 @@ def median_rank(count: int, level: float) -> int | None:
 
     It is the largest such k; None where even the whole range of `count` draws is not
     enough.
-
-    Examples
-    --------
-    >>> median_rank(10, 0.9), median_rank(3, 0.9)
-    (1, None)
     """
     from scipy.stats import binom
 
@@ -153,7 +148,8 @@ def _label(count: int, level: float) -> str:
     return f"{text}, dark: of the median" if known else text
 
 
-def _check(runs: Any, of: Any, level: Any) -> None:
+def _checked(runs: Any, of: Any, level: Any) -> float:
+    """Return the level as a float."""
     one = "a Sweep, an Ensemble or a Grid"
     expect(runs, Sweep | Ensemble | Grid, "plot.sweep(runs)", one)
     if isinstance(runs, Grid) and of != "loss":
@@ -162,6 +158,8 @@ def _check(runs: Any, of: Any, level: Any) -> None:
     if not isinstance(of, str) or of not in _LABELS:
         msg = f"plot.sweep(of={of!r}): there are {' and '.join(map(repr, _LABELS))}"
         raise InvalidArgument(msg)
-    if isinstance(level, bool) or not 0 < to_float(level) < 1:
+    part = to_float(level)
+    if not 0 < part < 1:
         msg = f"plot.sweep(level={level!r}): needs a part of the runs, between 0 and 1"
         raise InvalidArgument(msg)
+    return part

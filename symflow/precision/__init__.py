@@ -1,18 +1,11 @@
 """Numbers: any number of digits, and proofs."""
 
-from symflow.precision.arithmetics import Flint, HighPrecision, Mpmath
-from symflow.precision.basin import BasinMap, basin
-from symflow.precision.enclose import enclose
-from symflow.precision.enclosure import Enclosure
-from symflow.precision.precise import precise
-
-__all__ = [
-    "BasinMap",
-    "Enclosure",
-    "Flint",
-    "HighPrecision",
-    "Mpmath",
-    "basin",
-    "enclose",
-    "precise",
-]
+from symflow.precision.arithmetics import (
+    Flint as Flint,
+    HighPrecision as HighPrecision,
+    Mpmath as Mpmath,
+)
+from symflow.precision.basin import BasinMap as BasinMap, basin as basin
+from symflow.precision.enclose import enclose as enclose
+from symflow.precision.enclosure import Enclosure as Enclosure
+from symflow.precision.precise import precise as precise

@@ -33,13 +33,7 @@ SQUARINGS = 5
 
 
 def as_matrix(array: Array) -> Any:
-    """Return an array of numbers or balls as an `arb_mat`.
-
-    Examples
-    --------
-    >>> as_matrix(np.eye(1, dtype=object)) * 2
-    [2.00000000000000]
-    """
+    """Return an array of numbers or balls as an `arb_mat`."""
     rows, columns = array.shape
     return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
 
@@ -63,12 +57,6 @@ def spectral(matrix: Any) -> Any:
     """Return an upper bound of the largest singular value of an array or `arb_mat`.
 
     With the Gram matrix G, σ₁ ≤ tr(G^(2^p))^(1/2^(p+1)).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> round(float(spectral(to_arb_array(np.diag([3.0, 1.0])))), 12)
-    3.0
     """
     flat = matrix if isinstance(matrix, arb_mat) else as_matrix(matrix)
     wide = flat.nrows() < flat.ncols()
@@ -84,15 +72,7 @@ def spectral(matrix: Any) -> Any:
 
 
 def positive_definite(matrix: Array) -> bool:
-    """Say whether every symmetric matrix in the balls is proven positive definite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> one = to_arb_array(np.eye(2))
-    >>> positive_definite(one), positive_definite(-one)
-    (True, False)
-    """
+    """Say whether every symmetric matrix in the balls is proven positive definite."""
     rest = matrix.copy()
     for pivot in range(len(rest)):
         if not rest[pivot, pivot] > 0:
@@ -132,13 +112,7 @@ def distance_between(given: list[Array], middle: list[Array]) -> Any:
 
 @in_bits(NORM_BITS)
 def log2_above(bound: Any) -> float:
-    """Return log2 of an upper bound, rounded up to an integer.
-
-    Examples
-    --------
-    >>> log2_above(arb(5))
-    3.0
-    """
+    """Return log2 of an upper bound, rounded up to an integer."""
     top = bound.upper()
     if not top > 0:
         return -1e9

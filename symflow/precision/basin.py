@@ -25,7 +25,7 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.intervals import Interval
 from symflow.algebra.numbers import as_fraction, whole
 from symflow.algebra.threads import cached_property
-from symflow.errors import InvalidArgument, PrecisionLost
+from symflow.errors import InvalidArgument, PrecisionLost, shown
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
 from symflow.flow.least_squares import exact_least_norm
@@ -126,7 +126,8 @@ class BasinMap(Displayed):
             )
         ]
         if not found:
-            msg = f"map.ending(x, y): needs a start in the box; got {x!r}, {y!r}"
+            got = shown((x, y))
+            msg = f"map.ending(x, y): needs a start in the box; got {got}"
             raise InvalidArgument(msg)
         return next((ending for ending in found if ending is not None), None)
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from math import ceil, inf
 from typing import Any, TypeVar
 
-from symflow.curriculum import ChainedRun, Curriculum
+from symflow.curriculum import ChainedRun, run_along
 from symflow.errors import InvalidArgument, PrecisionLost
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.problem import Problem
 from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure, balls_around
@@ -82,7 +83,9 @@ def enclosed_along(
             balls.append(ball)
             return replace(ball.midpoints, digits=digits, error=ball.error)
 
-        whole = _joined(lesson.run(first.weights, t, "enclose", follow), balls, first)
+        whole = _joined(
+            run_along(lesson, first.weights, t, "enclose", follow), balls, first
+        )
         sets = any(ball.sets is not None for ball in balls)
         return whole, -inf if sets else relative(whole.radius, whole.midpoints)
 
@@ -91,6 +94,7 @@ def enclosed_along(
 
 def _joined(middle: ChainedRun, balls: list[Enclosure], first: Problem) -> Enclosure:
     """Return the balls at the times of the whole."""
+    assert middle.context is not None
     radii = []
     for index, time in enumerate(middle.t):
         piece, begun = middle.place(time)

@@ -29,19 +29,7 @@ WORTH = 4_000
 
 
 def series_program(problem: Problem) -> Program:
-    """Return the program of the right-hand side whose series are cheapest.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
-    >>> data = sf.whitened([[1] * 40] * 40)
-    >>> wide = bind(flow, data, ([[1] * 40] * 2, [[1] * 2] * 40))
-    >>> shapes = [a.shape for a in (*wide.weights, *wide.arguments)]
-    >>> [series_cost(p, shapes, 2) for p in (rhs_program(flow), series_program(wide))]
-    [371200, 33280]
-    """
+    """Return the program of the right-hand side whose series are cheapest."""
     return _program(problem.flow, problem.widths)
 
 

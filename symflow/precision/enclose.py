@@ -15,7 +15,6 @@ import sympy
 from flint import arb
 
 from symflow.algebra.numbers import MOST_DIGITS, whole
-from symflow.curriculum import Curriculum
 from symflow.data import Moments
 from symflow.errors import (
     HypothesisFailed,
@@ -23,6 +22,7 @@ from symflow.errors import (
     PrecisionLost,
 )
 from symflow.flow import GradientFlow, as_times
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.flow.times import time_points

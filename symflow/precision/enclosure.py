@@ -17,7 +17,7 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.labelled import SeveralArrays
@@ -262,8 +262,8 @@ class Enclosure(SeveralArrays, Displayed):
         counts = isinstance(index, Integral) and not isinstance(index, bool)
         if not counts or not -len(self) <= index < len(self):
             msg = (
-                f"enclosure.contains(value, index={index!r}): needs the number of a "
-                f"time, from 0 to {len(self) - 1}, or from the end, −1 to −{len(self)}"
+                "enclosure.contains(value, index=…): needs the number of a time, from "
+                f"0 to {len(self) - 1} or −{len(self)} to −1; got {shown(index)}"
             )
             raise InvalidArgument(msg)
         if isinstance(value, Trajectory):
@@ -322,6 +322,7 @@ def balls_around(
 
 def product_radius(middle: Trajectory, index: int, radius: float) -> float:
     """Bound how far W can be from its midpoint, the rounding of which is included."""
+    assert middle.context is not None
     with ALONE, workbits(2 * middle.context.prec):
         weights = [as_matrix(weight[index]) for weight in middle.weights]
         regions = Regions(end_to_end_program(middle.flow), weights)

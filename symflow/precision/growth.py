@@ -56,28 +56,12 @@ TELLING = 500
 
 
 def force_program(flow: GradientFlow) -> Program:
-    """Return the program of F = −∂ℓ/∂W.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> force_program(flow).outputs[0].name
-    'F'
-    """
+    """Return the program of F = −∂ℓ/∂W."""
     return lower("force", arguments(flow), {"F": flow.force})
 
 
 def matrices_program(flow: GradientFlow) -> Program:
-    """Return the program of the layers as matrices, first layer first.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> len(matrices_program(flow).outputs)
-    2
-    """
+    """Return the program of the layers as matrices, first layer first."""
     network = flow.network
     assert isinstance(network, Network)
     layers = enumerate(network.matrices, start=1)
@@ -85,15 +69,7 @@ def matrices_program(flow: GradientFlow) -> Program:
 
 
 def curvature_program(flow: GradientFlow) -> Program:
-    """Return the program of F and of all products of neighbouring layers but W.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 2, 1), sf.SquaredLoss())
-    >>> [output.name for output in curvature_program(flow).outputs]
-    ['F', 'P0_1', 'P0_2', 'P1_2', 'P1_3', 'P2_3']
-    """
+    """Return the program of F and of all products of neighbouring layers but W."""
     network = flow.network
     assert isinstance(network, Network)
     parts = {"F": flow.force}
@@ -105,28 +81,13 @@ def curvature_program(flow: GradientFlow) -> Program:
 
 
 def embedding_squares(network: Network, widths: Sequence[int]) -> list[int]:
-    """Return ν² of every layer: in how many entries a parameter stands.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> net = sf.ConvolutionalNetwork(5, filters=(2, 3))
-    >>> embedding_squares(net, net.widths)
-    [5, 1]
-    """
+    """Return ν² of every layer: in how many entries a parameter stands."""
     pairs = zip(network.layers, widths, strict=False)
     return [width if isinstance(kind, Circulant) else 1 for kind, width in pairs]
 
 
 def is_dense(flow: GradientFlow) -> bool:
-    """Say whether the network is a product of dense layers.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> is_dense(sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss()))
-    True
-    """
+    """Say whether the network is a product of dense layers."""
     network = flow.network
     if not isinstance(network, Network):
         return False
@@ -147,13 +108,6 @@ def coupling(layers: list[Floats], squares: Sequence[int] | None = None) -> Floa
     """Return the matrix M of the module's docstring for ‖F‖₂ = 1.
 
     `layers` are W_1, …, W_L, and `squares` ν² of every layer, 1 without.
-
-    Examples
-    --------
-    >>> coupling([np.eye(2), 3 * np.eye(2), np.eye(2)])
-    array([[0., 1., 3.],
-           [1., 0., 1.],
-           [3., 1., 0.]])
     """
     depth = len(layers)
     matrix = np.zeros((depth, depth))
@@ -173,11 +127,6 @@ def lipschitz(
     """Return the one-sided Lipschitz constant μ of the flow at a point.
 
     `force` is F = −∂ℓ/∂W there, `decay` λ, and `squares` ν² of every layer, 1 without.
-
-    Examples
-    --------
-    >>> lipschitz([np.eye(2), np.eye(2)], 5 * np.eye(2), 1.0)
-    4.0
     """
     if len(layers) == 1:
         return -decay

@@ -40,11 +40,6 @@ class Format:
 
         `bits` are places after the binary point, and `magnitude` is log2 of the largest
         number.
-
-        Examples
-        --------
-        >>> Format.choose(200, 650, 3.0)
-        Format(beta=20, whole=1, limbs=11)
         """
         for beta in range(24, 8, -1):
             whole = max(1, ceil((magnitude + HEADROOM + 1) / beta))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, unflatten
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 Shape = tuple[int, ...]
 
@@ -24,11 +24,6 @@ def as_point(
     entries of all weights, one after the other.
 
     Raises ShapeMismatch if it is neither, InvalidArgument if it is no array at all.
-
-    Examples
-    --------
-    >>> as_point([1, 2], [(2, 1), (1, 1)], (1, 2))
-    ([array([[1, 2]], dtype=object)], True)
     """
     array = None if _is_scalar(value) else as_objects(value)
     if array is not None and array.ndim == 1 and 1 in total:
@@ -56,9 +51,10 @@ def _listed(value: Any) -> list[Any]:
     """Return the members of a sequence that is not empty, or refuse."""
     whole = _native(value)
     many = isinstance(whole, Iterable) and getattr(whole, "ndim", None) != 0
-    parts = list(whole) if many and not isinstance(whole, str) else []
+    many &= not isinstance(whole, str | range)
+    parts = list(whole) if many else []
     if not parts:
-        given = f"{value!r}".partition("\n")[0]
+        given = shown(value).partition("\n")[0]
         hint = ". Give its .midpoints" if hasattr(value, "midpoints") else ""
         msg = (
             "enclosure.contains(value): needs an end-to-end matrix or all weights; "
@@ -69,19 +65,13 @@ def _listed(value: Any) -> list[Any]:
 
 
 def as_objects(value: Any) -> Array | None:
-    """Return an array of numbers as it was given, None where rows are ragged.
-
-    Examples
-    --------
-    >>> as_objects([1, 0.5]), as_objects([[1], [2, 3]])
-    (array([1, 0.5], dtype=object), None)
-    """
+    """Return an array of numbers as it was given, None where rows are ragged."""
     whole = _native(value)
     if not isinstance(whole, np.ndarray | list | tuple):
         return np.array(whole, dtype=object).reshape(1) if _is_scalar(whole) else None
     try:
         array = np.array(whole, dtype=object)
-    except ValueError:
+    except (ValueError, RuntimeError):  # or nested too deeply
         return None
     ragged = any(isinstance(entry, list | tuple | np.ndarray) for entry in array.flat)
     return None if ragged else array

@@ -12,9 +12,10 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import MOST_DIGITS, whole
-from symflow.curriculum import Curriculum
+from symflow.curriculum import run_along
 from symflow.errors import Interrupted, InvalidArgument, PrecisionLost, expect
 from symflow.flow import GradientFlow, HeavyBall, as_times
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind_moving
 from symflow.precision.arithmetics import Flint, HighPrecision
@@ -136,7 +137,7 @@ def _chained(
             before = grown * runs[-1].error if runs else 0.0
             return replace(run, digits=digits, error=run.error + before)
 
-        run = data.run(init, t, "precise", follow)
+        run = run_along(data, init, t, "precise", follow)
         return run, max(relative([p.error] * len(p.t), p) for p in run.pieces)
 
     return with_spare_digits(attempt, digits, "precise")

@@ -101,13 +101,7 @@ class Operation(NamedTuple):
 
 
 def longest_row(matrix: Any) -> Any:
-    """Return a bound of the Euclidean norms of the rows.
-
-    Examples
-    --------
-    >>> longest_row(arb_mat([[3, 4], [0, 1]]))
-    5.00000000000000
-    """
+    """Return a bound of the Euclidean norms of the rows."""
     rows = matrix.tolist()
     return max(root(sum((entry * entry for entry in row), arb(0))) for row in rows)
 
@@ -130,16 +124,6 @@ class Regions:
     """A program on regions around one point.
 
     `inputs` are the centres, one arb_mat per input.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.lower import end_to_end_program
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> two, three = arb_mat([[2]]), arb_mat([[3]])
-    >>> product = Regions(end_to_end_program(flow), [two, three])
-    >>> product.centres[0], round(float(product.spreads([arb(1), arb(1)])[0]), 12)
-    ([6.00000000000000], 6.0)
     """
 
     def __init__(self, program: Program, inputs: Sequence[Any]) -> None:

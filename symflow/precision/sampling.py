@@ -31,13 +31,7 @@ POWER_BITS = 24
 
 
 def chebyshev_points(count: int) -> list[Any]:
-    """Return the Chebyshev points of the first kind on [0, 1], as balls.
-
-    Examples
-    --------
-    >>> chebyshev_points(1)
-    [0.500000000000000]
-    """
+    """Return the Chebyshev points of the first kind on [0, 1], as balls."""
     angles = (arb(2 * i + 1) / (2 * count) for i in range(count))
     return [(1 + angle.cos_pi()) / 2 for angle in angles]
 
@@ -164,13 +158,7 @@ class Series:
 def exact_matrices(
     integers: Sequence[Any], shapes: Sequence[Shape], bits: int
 ) -> list[Any]:
-    """Cut a list of integers over 2^bits into matrices.
-
-    Examples
-    --------
-    >>> exact_matrices([1, 2, 6], [(1, 2), (1, 1)], 1)
-    [[0.500000000000000, 1.00000000000000], [3.00000000000000]]
-    """
+    """Cut a list of integers over 2^bits into matrices."""
     at, found, unit = 0, [], arb(2) ** -bits
     for rows, columns in shapes:
         size = rows * columns

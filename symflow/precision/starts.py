@@ -21,12 +21,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.balls import FINE_BITS
 from symflow.algebra.intervals import Interval
 from symflow.flow.problem import Problem
-from symflow.precision.balls import (
-    ALONE,
-    distance_between,
-    upward,
-    workbits,
-)
+from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure
 
 
@@ -34,16 +29,6 @@ def pieces_of(problem: Problem, count: int) -> list[Problem]:
     """Cut a problem with sets among its numbers into smaller ones.
 
     The widest set of the piece that is first in line is halved until they are so many.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> start = [[[sf.interval(0, 4)]]]
-    >>> problem = bind(flow, sf.whitened([[2]]), start, digits=9, exact=True)
-    >>> [piece.weights[0][0, 0].low for piece in pieces_of(problem, 3)]
-    [Fraction(2, 1), Fraction(0, 1), Fraction(1, 1)]
     """
     pieces = [problem]
     while len(pieces) < count and problem.is_set:

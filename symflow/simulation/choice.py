@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.simulation.dop853 import DOP853
 from symflow.simulation.gauss import GaussLegendre
 from symflow.simulation.methods import Method
@@ -25,11 +25,6 @@ def as_method(method: Any, call: str, **tolerances: Any) -> Method:
     Tolerances that are None are the method's own.
 
     Raises InvalidArgument if there is no such method or tolerance, or it is set twice.
-
-    Examples
-    --------
-    >>> as_method("Radau", "simulate", rtol=1e-6, atol=None)
-    Radau(rtol=1e-06, atol=None)
     """
     given = {name: value for name, value in tolerances.items() if value is not None}
     if isinstance(method, Method):
@@ -59,6 +54,6 @@ def _kind(method: Any, call: str) -> type[Method]:
         hint = f". Use {ELSEWHERE[method.upper()]!r} in its place"
     msg = (
         f"{call}(method=…): needs a method such as DOP853() or Radau(), or one of the "
-        f"names {', '.join(NAMED)}; got {method!r}{hint}"
+        f"names {', '.join(NAMED)}; got {shown(method)}{hint}"
     )
     raise InvalidArgument(msg)

@@ -47,16 +47,7 @@ LANDINGS = 8
 
 @dataclass(frozen=True, eq=False)
 class Companion:
-    """Estimates the error of a run when it is called, for it costs another run.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1e-6]], [[1e-6]]], [0, 8, 30])
-    >>> 1e-12 < run.error < 1e-7
-    True
-    """
+    """Estimates the error of a run when it is called, for it costs another run."""
 
     problem: Problem  # what was integrated
     method: Method  # by which method
@@ -138,12 +129,6 @@ def error_of(weights: Sequence[Floats], better: Sequence[Floats]) -> float:
     all times: what is small early is held to its own size.
 
     There is one array per layer, of shape (times, rows, columns).
-
-    Examples
-    --------
-    >>> good = np.array([[[1.0]], [[4.0]]])
-    >>> error_of([good + [[[0.0]], [[0.5]]]], [good])
-    1.0
     """
     pairs = list(zip(weights, better, strict=True))
     gaps = np.max([abs(one - other).max(axis=(1, 2)) for one, other in pairs], axis=0)

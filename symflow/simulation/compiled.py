@@ -78,14 +78,7 @@ def integrator_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) ->
 class CIntegrator:
     """The C file, compiled for one start at a time and, when needed, for several.
 
-    Parameters
-    ----------
-    source : str
-        The C text.
-    program : SizedProgram
-        The rates that it integrates.
-    count : int
-        How many of its inputs are weights.
+    The program has the rates that it integrates; `count` of its inputs are weights.
     """
 
     def __init__(self, source: str, program: SizedProgram, count: int) -> None:
@@ -167,16 +160,8 @@ class CIntegrator:
     ) -> Callable[[], int]:
         """Return the C function without arguments, bound to contiguous memory.
 
-        Parameters
-        ----------
-        arrays : tuple of sequences of arrays
-            Weights, data and results.
-        times, stats : array
-            Like `arrays` they have to live as long.
-        rtol, atol : float
-            The tolerances.
-        most : int
-            Starts that may fail before all end.
+        The `arrays` are weights, data and results; they, `times` and `stats` have to
+        live as long. All ends where more than `most` starts have failed.
         """
         import ctypes
 
@@ -239,17 +224,7 @@ def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
 
 
 class PythonIntegrator:
-    """The Python file, plain or compiled by Numba.
-
-    Parameters
-    ----------
-    function : callable
-        Its ``simulate``.
-    program : SizedProgram
-        The rates that it integrates.
-    count : int
-        How many of its inputs are weights.
-    """
+    """The Python file, plain or compiled by Numba; see `CIntegrator`."""
 
     def __init__(self, function: Any, program: SizedProgram, count: int) -> None:
         self.function, self.program, self.count = function, program, count

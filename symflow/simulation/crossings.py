@@ -28,12 +28,6 @@ def crossings(
     A zero at the start belongs to the step before.
 
     They come in order, with the value at the end.
-
-    Examples
-    --------
-    >>> found, last = crossings(lambda t: (t - 0.5) ** 2 - 1e-6, 0.0, 1.0)
-    >>> [round(t, 6) for t in found], round(last, 6)
-    ([0.499, 0.501], 0.249999)
     """
     inner = np.linspace(start, end, PARTS + 1)[1:-1]
     edge = EDGE * (end - start)

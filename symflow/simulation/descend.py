@@ -13,11 +13,12 @@ from symflow.algebra.arrays import Array, unflatten
 from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
 from symflow.codegen.inplace import inplace_function
-from symflow.errors import IntegrationFailed, InvalidArgument, expect
+from symflow.errors import IntegrationFailed, InvalidArgument, expect, shown
 from symflow.flow import GradientDescent
 from symflow.flow.given import DataLike, InitLike, Number, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.flow.times import as_times
+from symflow.inits.init import positive_number
 from symflow.simulation.companion import error_of
 from symflow.trajectory import Trajectory
 
@@ -226,7 +227,7 @@ def _kept(rule: _Rule, times: Any, every: Any) -> Array:
         msg = (
             f"descend(times=…): needs rising multiples of η/(1 − β) = {rule.tick:.6g} "
             f"up to {rule.tick * rule.steps:.6g}, the times of the iterates; got "
-            f"{times!r}. Give every=… to keep every so many"
+            f"{shown(times)}. Give every=… to keep every so many"
         )
         raise InvalidArgument(msg)
     return kept.astype(int)
@@ -235,12 +236,10 @@ def _kept(rule: _Rule, times: Any, every: Any) -> Array:
 def _rule(descent: Any, steps: Any, step_size: Any, momentum: Any) -> _Rule:
     expect(descent, GradientDescent, "descend(descent, …)", "a gradient_descent(…)")
     steps = whole(steps, "descend(steps=…)")
-    eta = to_float(step_size)
-    if eta <= 0:
-        msg = f"descend(step_size=…): needs a positive number; got {step_size!r}"
-        raise InvalidArgument(msg)
+    eta = to_float(positive_number(step_size, "descend(step_size=…)"))
     beta = to_float(momentum)
     if not 0 <= beta < 1:
-        msg = f"descend(momentum=…): needs a number from 0 to below 1; got {momentum!r}"
+        got = shown(momentum)
+        msg = f"descend(momentum=…): needs a number from 0 to below 1; got {got}"
         raise InvalidArgument(msg)
     return _Rule(int(steps), eta, beta)

@@ -17,6 +17,7 @@ from symflow.errors import (
     InvalidData,
     OutputError,
     ShapeMismatch,
+    shown,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
@@ -146,13 +147,7 @@ class Ensemble(Tabulated, Displayed):
 
 
 def spread(values: Floats) -> str:
-    """Return smallest, median and largest value in words.
-
-    Examples
-    --------
-    >>> spread(np.array([3.0, 1.0, 2.0]))
-    'from 1 to 3, median 2'
-    """
+    """Return smallest, median and largest value in words."""
     if not len(values):
         return "none is finite"
     low, middle, high = np.quantile(values, [0, 0.5, 1])
@@ -217,7 +212,7 @@ def ensemble(
     times = np.array([float(time) for time in as_times(t, "ensemble")])
     chosen = as_method(method, "ensemble")
     if not isinstance(chosen, DOP853):
-        msg = f"ensemble(method=…): needs a DOP853(); got {chosen!r}"
+        msg = f"ensemble(method=…): needs a DOP853(); got {shown(chosen)}"
         raise InvalidArgument(msg)
     stacks = _stacks(init)
     first = bind(flow, data, [stack[0] for stack in stacks])
@@ -250,7 +245,8 @@ def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
     NotInstalled if C is asked for and there is no compiler.
     """
     if not isinstance(engine, str) or engine not in ENGINES:
-        msg = f"ensemble(engine=…): needs one of {', '.join(ENGINES)}; got {engine!r}"
+        known = ", ".join(ENGINES)
+        msg = f"ensemble(engine=…): needs one of {known}; got {shown(engine)}"
         raise InvalidArgument(msg)
     is_worth = system.size <= SMALL and starts * system.size >= WORTH
     if engine == "numpy" or (engine == "auto" and not (is_worth and found_compiler())):

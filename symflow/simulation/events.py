@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.numbers import whole
 from symflow.codegen import end_to_end_program, evaluate
 from symflow.codegen.objective import Objective
-from symflow.errors import FLAG, InvalidArgument, expect
+from symflow.errors import FLAG, InvalidArgument, expect, shown
 from symflow.flow.problem import Problem
 
 #: Gives an event's function at (time, weights) for one problem.
@@ -188,13 +188,7 @@ class _UserEvent(Event):
 
 
 def distinct_names(events: Sequence[Event]) -> list[str]:
-    """Return the names of events, numbered where several have the same.
-
-    Examples
-    --------
-    >>> distinct_names([LossBelow(1e-3), LossBelow(2e-3), LossBelow(1e-3)])
-    ['loss below 0.001', 'loss below 0.002', 'loss below 0.001 (2)']
-    """
+    """Return the names of events, numbered where several have the same."""
     names: list[str] = []
     for event in events:
         name, number = event.name, 2
@@ -214,7 +208,7 @@ def _check(call: str, level: Any, terminal: Any) -> None:
     expect(terminal, FLAG, f"{call}(terminal=…)", "True or False")
     number = isinstance(level, Real) and not isinstance(level, bool | np.timedelta64)
     if not number or not abs(level) <= float(np.finfo(float).max):
-        msg = f"{call}(level=…): needs a finite number; got {level!r}"
+        msg = f"{call}(level=…): needs a finite number; got {shown(level)}"
         raise InvalidArgument(msg)
 
 
@@ -224,11 +218,6 @@ def as_events(events: Any) -> tuple[Event, ...]:
     A callable stops the integration if it has an attribute ``terminal = True``.
 
     Raises InvalidArgument if an entry is neither.
-
-    Examples
-    --------
-    >>> as_events([LossBelow(0.5)])
-    (LossBelow(level=0.5, terminal=False),)
     """
     found: list[Event] = []
     if events is None or isinstance(events, Event) or callable(events):
@@ -245,7 +234,7 @@ def as_events(events: Any) -> tuple[Event, ...]:
         else:
             msg = (
                 "simulate(events=…): needs events such as LossBelow(1e-3), or "
-                f"functions g(t, weights); got {event!r}"
+                f"functions g(t, weights); got {shown(event)}"
             )
             raise InvalidArgument(msg)
     return tuple(found)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import IntegrationFailed, InvalidArgument
+from symflow.errors import IntegrationFailed, InvalidArgument, shown
 from symflow.simulation.methods import (
     FINER,
     IntegratorStep,
@@ -75,7 +75,7 @@ class GaussLegendre(Method):
         ):
             msg = (
                 "GaussLegendre(order=…): needs an even order from 2 to 20, twice the "
-                f"number of stages; got {self.order!r}"
+                f"number of stages; got {shown(self.order)}"
             )
             raise InvalidArgument(msg)
         check_tolerances("GaussLegendre", rtol=self.rtol, atol=self.atol)

@@ -11,12 +11,7 @@ from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
-from symflow.errors import (
-    IntegrationFailed,
-    InvalidArgument,
-    SymflowError,
-    UnknownName,
-)
+from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError, UnknownName
 from symflow.flow.given import RandomLike
 from symflow.labelled import imported
 from symflow.progress import Told, reporter

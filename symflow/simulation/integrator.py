@@ -52,13 +52,7 @@ CONTROL = {
 
 
 class Lanes(C):
-    """C for several starts side by side; the data are the same for all.
-
-    Parameters
-    ----------
-    shared : frozenset of str
-        Arrays that all lanes share.
-    """
+    """C for several starts side by side; they share the data, which are `shared`."""
 
     def __init__(self, shared: frozenset[str]) -> None:
         self.shared = shared

@@ -68,26 +68,9 @@ class Record:
 class RecordFile:
     """A record file, opened for appending by one process at a time.
 
-    Parameters
-    ----------
-    path : str or Path
-        Created if it is not there, or empty.
-    header : dict
-        What the file is about; a file about something else is refused.
-
-    Attributes
-    ----------
-    records : dict of int to Record
-        Those that are sound, by run.
-    damaged : int
-        At how many places something stood that is no sound record.
-
-    Raises
-    ------
-    InvalidArgument
-        If the file holds other runs, or is no record file.
-    OutputError
-        If it cannot be written, or another process has it open.
+    It is made where there is none; one that holds other runs than the `header` says is
+    refused.  The `records` are those that are sound, by run, and `damaged` counts the
+    places at which something stood that is none.
     """
 
     def __init__(self, path: str | Path, header: dict[str, Any]) -> None:

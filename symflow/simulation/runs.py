@@ -49,7 +49,7 @@ class Sweep(Tabulated, Displayed):
 
     ensemble: Ensemble
     failures: dict[int, str] = field(default_factory=dict)
-    stats: tuple[dict[str, Any], ...] = ()
+    stats: tuple[dict[str, int | float | str], ...] = ()
     entropy: int = 0
     remade: tuple[int, ...] = ()
 

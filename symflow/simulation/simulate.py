@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from symflow.conservation import drifts
-from symflow.curriculum import Curriculum
-from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect
+from symflow.curriculum import run_along
+from symflow.errors import FLAG, InvalidArgument, ShapeMismatch, expect, shown
 from symflow.flow import GradientFlow, HeavyBall, as_times
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind_moving
 from symflow.progress import Told, reporter
@@ -109,7 +110,7 @@ def simulate(
             msg = "simulate(flow, Curriculum(…)): has no events, steady state, progress"
             raise InvalidArgument(msg)
         alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
-        return data.run(init, t, "simulate", partial(_after, alike))
+        return run_along(data, init, t, "simulate", partial(_after, alike))
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     told = reporter(progress, "simulate")
@@ -190,7 +191,7 @@ def _refuse_for_balls(problem: Problem, method: Method, *, steady_state: bool) -
     if problem.flow.fading and not isinstance(method, Taylor):
         msg = (
             f"simulate(method=…): the friction {problem.flow.friction} is infinite at "  # type: ignore[attr-defined]
-            f"t = 0, which only Taylor() starts from; got {method!r}"
+            f"t = 0, which only Taylor() starts from; got {shown(method)}"
         )
         raise InvalidArgument(msg)
     if steady_state and problem.at_rest is not problem:

@@ -24,6 +24,7 @@ from symflow.errors import (
     InvalidData,
     ShapeMismatch,
     expect,
+    shown,
 )
 from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
@@ -311,7 +312,9 @@ def compile_simulator(
     """
     expect(flow, GradientFlow, CALL, "a gradient flow")
     if not isinstance(target, str) or target not in TARGETS:
-        msg = f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {target!r}"
+        msg = (
+            f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {shown(target)}"
+        )
         raise InvalidArgument(msg)
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)
     is_open = any(

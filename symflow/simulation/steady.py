@@ -22,15 +22,6 @@ class SteadyState:
     The derivative has to be small against the weights, and the Jacobian of the flow
     (minus the Hessian of the loss) may not have an eigenvalue that is positive beyond
     rounding, so that the plateau at a saddle does not count.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> saddle = bind(flow, sf.whitened([[2.0]]), [[[0.0]], [[0.0]]])
-    >>> SteadyState(System(saddle), 1e-9).holds(np.zeros(2))
-    False
     """
 
     system: System  # what is integrated

@@ -28,16 +28,7 @@ SMALL = 2_000
 
 
 def advice(system: System, steps: Sequence[IntegratorStep]) -> str | None:
-    """Return what to do about steps at the bound of stability; None where they are not.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
-    >>> data = sf.Moments([[1000, 0], [0, 1]], [[1, 1]])
-    >>> print(sf.simulate(flow, data, [[[1, 2]]], [0, 9]).stats["stiff"])
-    steps are at the bound of stability: method='Radau' has none
-    """
+    """Return what to do about steps at the bound of stability; None elsewhere."""
     if len(steps) < FEW_STEPS:
         return None
     chosen = [steps[int(part * len(steps))] for part in PLACES]

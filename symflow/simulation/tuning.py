@@ -44,21 +44,7 @@ def plain(problem: Problem) -> Form:
 
 
 def tuned(problem: Problem) -> Form:
-    """Return the cheapest program that is known; for small matrices the plain one.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(60, 2, 60), sf.SquaredLoss())
-    >>> X = np.random.default_rng(0).standard_normal((99, 60))
-    >>> weights = [np.ones((2, 60)), np.ones((60, 2))]
-    >>> problem = bind(flow, sf.Dataset(X, X), weights)
-    >>> ways = plain(problem), tuned(problem)
-    >>> shapes = [[a.shape for a in (*weights, *way.constants)] for way in ways]
-    >>> [cost(w.program, s) for w, s in zip(ways, shapes, strict=True)]
-    [478800, 31200]
-    """
+    """Return the cheapest program that is known; for small matrices the plain one."""
     original = plain(problem)
     weights = {
         python_name(symbol): weight.shape

@@ -1,57 +1,44 @@
 """Closed forms: a catalogue, tried in order."""
 
-from symflow.claims import Refusal
-from symflow.solutions.catalogue import SOLUTIONS, attempts, solve
-from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
-from symflow.solutions.coordinates.deep_filters import DeepFourierMode
-from symflow.solutions.coordinates.hypentropy import HypentropyMode
-from symflow.solutions.coordinates.linear_regression import LinearRegression
-from symflow.solutions.coordinates.two_filters import FourierMode
-from symflow.solutions.derivation import Step
-from symflow.solutions.modes.decaying import DecayingMode
-from symflow.solutions.modes.deep import DeepMode
-from symflow.solutions.modes.gradient_descent import ModeRecurrence, recurrence
-from symflow.solutions.modes.hyperbolic import HyperbolicMode
-from symflow.solutions.modes.infinite_depth import InfiniteDepth
-from symflow.solutions.modes.logistic import LogisticMode
-from symflow.solutions.modes.staircase import ModeStaircase, staircase
-from symflow.solutions.rank_one.balanced import RankOne
-from symflow.solutions.riccati.in_balls import EnclosedMatrix
-from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
-from symflow.solutions.riccati.two_layers import Riccati
-from symflow.solutions.solution import Solution
-from symflow.solutions.table import as_markdown, table
-from symflow.solutions.time.learning_rate import Scheduled, scheduled
-from symflow.solutions.time.passage_times import Times
-
-__all__ = [
-    "SOLUTIONS",
-    "DecayingMode",
-    "DeepDiagonalMode",
-    "DeepFourierMode",
-    "DeepMode",
-    "EnclosedMatrix",
-    "FourierMode",
-    "HypentropyMode",
-    "HyperbolicMode",
-    "InfiniteDepth",
-    "LinearRegression",
-    "LogisticMode",
-    "ModeRecurrence",
-    "ModeStaircase",
-    "RankOne",
-    "Refusal",
-    "Riccati",
-    "Scheduled",
-    "Solution",
-    "Step",
-    "SymmetricRiccati",
-    "Times",
-    "as_markdown",
-    "attempts",
-    "recurrence",
-    "scheduled",
-    "solve",
-    "staircase",
-    "table",
-]
+from symflow.claims import Refusal as Refusal
+from symflow.solutions.catalogue import (
+    SOLUTIONS as SOLUTIONS,
+    attempts as attempts,
+    solve as solve,
+)
+from symflow.solutions.coordinates.deep_diagonal import (
+    DeepDiagonalMode as DeepDiagonalMode,
+)
+from symflow.solutions.coordinates.deep_filters import (
+    DeepFourierMode as DeepFourierMode,
+)
+from symflow.solutions.coordinates.hypentropy import HypentropyMode as HypentropyMode
+from symflow.solutions.coordinates.linear_regression import (
+    LinearRegression as LinearRegression,
+)
+from symflow.solutions.coordinates.one_sample import OneSample as OneSample
+from symflow.solutions.coordinates.two_filters import FourierMode as FourierMode
+from symflow.solutions.derivation import Step as Step
+from symflow.solutions.modes.decaying import DecayingMode as DecayingMode
+from symflow.solutions.modes.deep import DeepMode as DeepMode
+from symflow.solutions.modes.hyperbolic import HyperbolicMode as HyperbolicMode
+from symflow.solutions.modes.infinite_depth import InfiniteDepth as InfiniteDepth
+from symflow.solutions.modes.logistic import LogisticMode as LogisticMode
+from symflow.solutions.modes.staircase import (
+    ModeStaircase as ModeStaircase,
+    staircase as staircase,
+)
+from symflow.solutions.rank_one.balanced import RankOne as RankOne
+from symflow.solutions.riccati.in_balls import EnclosedMatrix as EnclosedMatrix
+from symflow.solutions.riccati.symmetric_factorization import (
+    SymmetricRiccati as SymmetricRiccati,
+)
+from symflow.solutions.riccati.two_layers import Riccati as Riccati
+from symflow.solutions.solution import Solution as Solution
+from symflow.solutions.table import as_markdown as as_markdown, table as table
+from symflow.solutions.time.chained import ChainedSolution as ChainedSolution
+from symflow.solutions.time.learning_rate import (
+    Scheduled as Scheduled,
+    scheduled as scheduled,
+)
+from symflow.solutions.time.passage_times import Times as Times

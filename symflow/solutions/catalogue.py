@@ -11,14 +11,17 @@ from symflow.claims import Hypothesis, Refusal
 from symflow.claims.catalogue import answers, nearest_misses
 from symflow.errors import FLAG, InvalidArgument, NoClosedForm, expect
 from symflow.flow import GradientFlow
+from symflow.flow.curriculum import Curriculum
 from symflow.flow.gradient_descent import flow_expected
 from symflow.flow.layer_order import layered
 from symflow.flow.problem import bind
+from symflow.inits import Init
 from symflow.inits.seeds import seed_of
 from symflow.solutions.coordinates.deep_diagonal import DeepDiagonalMode
 from symflow.solutions.coordinates.deep_filters import DeepFourierMode
 from symflow.solutions.coordinates.hypentropy import HypentropyMode
 from symflow.solutions.coordinates.linear_regression import LinearRegression
+from symflow.solutions.coordinates.one_sample import OneSample
 from symflow.solutions.coordinates.two_filters import FourierMode
 from symflow.solutions.modes.decaying import DecayingMode
 from symflow.solutions.modes.deep import DeepMode
@@ -28,6 +31,7 @@ from symflow.solutions.rank_one.balanced import RankOne
 from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
 from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
+from symflow.solutions.time.chained import ChainedSolution, chain
 
 #: Near misses that a refusal lists; the others are named.
 MOST_MISSES = 6
@@ -51,9 +55,14 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     DeepDiagonalMode,
     FourierMode,
     DeepFourierMode,
+    OneSample,
 )
 
 
+@overload
+def solve(
+    flow: GradientFlow, data: Curriculum, init: Any, *, rng: Any = None
+) -> ChainedSolution: ...
 @overload
 def solve(
     flow: GradientFlow,
@@ -76,14 +85,14 @@ def solve(
     *,
     rng: Any = None,
     all: bool = False,
-) -> Solution | tuple[Solution, ...]:
+) -> Solution | ChainedSolution | tuple[Solution | ChainedSolution, ...]:
     """Return the closed form of a trajectory, if the catalogue has it.
 
     Parameters
     ----------
     flow : GradientFlow
         The flow.
-    data : Dataset or Moments
+    data : Dataset, Moments or Curriculum
         What is learned.
     init : Init or sequence of array_like
         Where the flow starts.
@@ -95,7 +104,8 @@ def solve(
     Returns
     -------
     Solution, or tuple of Solution with ``all=True``
-        With its hypotheses as checked on this data and start.
+        With its hypotheses as checked on this data and start.  Along a `Curriculum` a
+        `ChainedSolution`, of one solution for each of its data.
 
     Raises
     ------
@@ -113,19 +123,40 @@ def solve(
     (0, 1.723002)
     """
     expect(all, FLAG, "solve(all=…)", "True or False")
-    asked = attempts(flow, data, init, rng=rng)
+    if isinstance(data, Curriculum):
+        whole = _along(flow, data, init, rng)
+        return (whole,) if all else whole
+    found = _applying(attempts(flow, data, init, rng=rng), "solve(flow, data, init)")
+    return found if all else _chosen(found)
+
+
+def _along(flow: GradientFlow, lesson: Curriculum, init: Any, rng: Any) -> Any:
+    """Return the closed forms along a curriculum."""
+    layers, call = layered(flow)[0], "solve(flow, Curriculum(…), init)"
+    data, asked = [data for data, _ in lesson.pieces], getattr(flow, "network", None)
+
+    def chosen(place: int, start: Init) -> Solution:
+        answers = attempts(layers, data[place], start)
+        found = _chosen(_applying(answers, f"{call}: piece {place + 1}"))
+        return replace(found, problem=replace(found.problem, asked=asked))
+
+    answers = attempts(flow, data[0], init, rng=rng)
+    return chain(lesson, _chosen(_applying(answers, f"{call}: piece 1")), chosen)
+
+
+def _applying(asked: tuple[Solution | Refusal, ...], call: str) -> tuple[Solution, ...]:
     found = tuple(answer for answer in asked if isinstance(answer, Solution))
     if not found:
         msg = "\n".join(
             [
-                "solve(flow, data, init): no catalogued solution applies.",
+                f"{call}: no catalogued solution applies.",
                 *_misses(nearest_misses(asked)),
                 "  Use simulate(...) or precise(...), or an initialization that "
                 "satisfies one of these.",
             ]
         )
         raise NoClosedForm(msg)
-    return found if all else _chosen(found)
+    return found
 
 
 def _chosen(found: tuple[Solution, ...]) -> Solution:
@@ -156,15 +187,6 @@ def attempts(
     -------
     tuple of Solution or Refusal
         In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2), sf.SquaredLoss())
-    >>> data = sf.whitened([[3, 0], [0, 1]])
-    >>> answers = attempts(flow, data, [[[1, 0], [0, 1]]])
-    >>> answers[0].name, sum(isinstance(a, sf.Solution) for a in answers)
-    ('LinearRegression', 1)
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("solve(flow, …)", flow))

@@ -21,18 +21,6 @@ SEEN = 1e-20
 class Step:
     """One step of a derivation: an equation, and what has to vanish for it to hold.
 
-    Parameters
-    ----------
-    words : str
-        What is done.
-    equation : sympy.Basic
-        What one has then.
-    residual : sympy.Expr, optional
-        Zero, if the step is right; SymPy has been asked.  A step without one is not
-        proved, unless it is a definition.
-    definition : bool, keyword-only
-        Whether the equation says what a symbol is, so that there is nothing to prove.
-
     Examples
     --------
     >>> x, y = sympy.symbols("x y")
@@ -42,10 +30,13 @@ class Step:
     let: x = y (definition)
     """
 
-    words: str
-    equation: sympy.Basic
+    words: str  #: What is done.
+    equation: sympy.Basic  #: What one has then.
+    #: Zero, if the step is right; SymPy has been asked.  A step without one is not
+    #: proved, unless it is a definition.
     residual: sympy.Expr | None = None
     _: KW_ONLY
+    #: Whether the equation says what a symbol is, so that there is nothing to prove.
     definition: bool = False
 
     @property
@@ -86,14 +77,7 @@ class Step:
 
 
 def sampled(part: sympy.Expr, point: dict[Any, Any]) -> sympy.Expr:
-    """Return the square of a residual at a point: zero where it is rounding.
-
-    Examples
-    --------
-    >>> t = sympy.Symbol("t")
-    >>> sampled(t**2 - 1, {t: 1}), sampled(1 / (t - 1), {t: 1})
-    (0, 1)
-    """
+    """Return the square of a residual at a point: zero where it is rounding."""
     value = evaluated(part.subs(point), 30)
     if not value.is_finite:
         return sympy.S.One
@@ -118,14 +102,7 @@ def squares(
 def over_root(
     expression: sympy.Expr, angle: sympy.Expr, root: sympy.Symbol, square: sympy.Expr
 ) -> sympy.Expr:
-    """Return the numerator in m = e^−angle, with the square of the root replaced.
-
-    Examples
-    --------
-    >>> t, r = sympy.symbols("t r", positive=True)
-    >>> over_root(r**2 * sympy.exp(-r * t) - 1, r * t, r, 4)
-    4*m - 1
-    """
+    """Return the numerator in m = e^−angle, with the square of the root replaced."""
     m = sympy.Symbol("m", positive=True)
     rational = expression.rewrite([sympy.cosh, sympy.sinh], sympy.exp).replace(
         sympy.exp, lambda power: m ** -sympy.cancel(power / angle)

@@ -17,27 +17,15 @@ OUTPUTS = ("end_to_end", "strengths", "weights")
 
 @dataclass(frozen=True, eq=False)
 class Routine:
-    """Constants, functions, statements about the array ``t``, and named expressions.
+    """Constants, functions, statements about the array ``t``, and named expressions."""
 
-    Parameters
-    ----------
-    constants : mapping of str to array or float
-        Global names of the code; written out in full.
-    functions : tuple of callables
-        Functions at the top of a module that use NumPy and each other only.
-    statements : tuple of str
-        Lines before the results; ``t`` is a float64 array of any shape.
-    outputs : mapping of str to str
-        Expressions; a missing one is not determined by the closed form.
-    missing : mapping of str to str, optional
-        Why an output is missing.
-    horizon : float, optional
-        The largest time that the constants reach.
-    """
-
-    constants: Mapping[str, Any]
+    constants: Mapping[str, Any]  #: Global names of the code; written out in full.
+    #: Functions at the top of a module that use NumPy and each other only.
     functions: tuple[Callable[..., Any], ...]
+    #: Lines before the results; ``t`` is a float64 array of any shape.
     statements: tuple[str, ...]
+    #: Expressions; a missing one is not determined by the closed form.
     outputs: Mapping[str, str]
+    #: Why an output is missing.
     missing: Mapping[str, str] = field(default_factory=dict)
-    horizon: float | None = None
+    horizon: float | None = None  #: The largest time that the constants reach.

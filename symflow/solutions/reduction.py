@@ -26,12 +26,6 @@ def reduced(word: sympy.Expr, frames: list[tuple[sympy.Symbol, sympy.Symbol]]) -
     """Return a sum of words in which every FᵀF is dropped.
 
     The symbols do not commute, and the `frames` are pairs F and Fᵀ.
-
-    Examples
-    --------
-    >>> v, vt, a = letters("V Vt a")
-    >>> reduced(v * vt * v * a - v * a, [(v, vt)])
-    0
     """
     before, after = None, sympy.expand(word)
     while before != after:
@@ -45,13 +39,6 @@ def frame_steps(depth: int, decay: sympy.Expr = sympy.S.Zero) -> tuple[Step, ...
     """Return that layers R_l A_l R_{l−1}ᵀ keep their frames, and how the A_l move.
 
     Σ_xx = VΛVᵀ and Σ_yx = UΣVᵀ with V = R_0 and U = R_L; all A_l are diagonal.
-
-    Parameters
-    ----------
-    depth : int
-        L.
-    decay : sympy.Expr
-        The weight decay.
     """
     frames = [letters(f"R{k} R{k}t") for k in range(depth + 1)]
     inner = letters(" ".join(f"A{k}" for k in range(1, depth + 1)))
@@ -189,15 +176,7 @@ def _hadamard(vectors: list[sympy.Matrix]) -> sympy.Matrix:
 
 
 def mode_step(depth: int, decay: sympy.Expr = sympy.S.Zero) -> Step:
-    """Return the equation of w = a^L, where the layers have one amplitude a.
-
-    Parameters
-    ----------
-    depth : int
-        L.
-    decay : sympy.Expr
-        The weight decay.
-    """
+    """Return the equation of w = a^L, where the layers have one amplitude a."""
     a, lam = sympy.symbols("a lambda", positive=True)
     sigma, w = sympy.Symbol("sigma", real=True), sympy.Function("w")
     time, power = sympy.Symbol("t", real=True), 2 - sympy.Rational(2, depth)

@@ -75,13 +75,7 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
 
 
 def horizon(solution: Any) -> float:
-    """Return the time until which a defect changes W(t) by less than `LARGE`.
-
-    Parameters
-    ----------
-    solution : Solution
-        With a defect.
-    """
+    """Return the time until which a defect changes W(t) by less than `LARGE`."""
     times = np.concatenate([[0.0], np.geomspace(1e-14, 1, GRID) * last_time(solution)])
     moved, size, product = _moved(solution, times)
     late = ~(solution.defect * moved <= LARGE * np.maximum(size, product))
@@ -97,14 +91,7 @@ def last_time(solution: Any) -> float:
 
 
 def bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
-    """Return −∇²ℒ for weights W_1, …, W_L, of all layers row by row.
-
-    Examples
-    --------
-    >>> one = np.eye(1)
-    >>> bent((one, one), one, 2 * one).tolist()
-    [[-1.0, 0.0], [0.0, -1.0]]
-    """
+    """Return −∇²ℒ for weights W_1, …, W_L, of all layers row by row."""
     count = len(layers)
     before = [_product(layers[:k], len(sigma_xx)) for k in range(count)]
     after = [_product(layers[k + 1 :], len(layers[k])) for k in range(count)]

@@ -68,6 +68,8 @@ class Solution(Theorem):
     #: Whether the layers are balanced, and whether W_1, …, W_L are dense and cheap.
     is_balanced: ClassVar[bool] = False
     has_dense_layers: ClassVar[bool] = False
+    #: Whether `layers_at` leaves a rotation of the hidden units open.
+    forgets_rotation: ClassVar[bool] = False
     #: What the formula is a formula of, as SymPy.
     unknown: ClassVar[sympy.Basic]
 
@@ -139,26 +141,12 @@ class Solution(Theorem):
         """Return the steps after the equations of the flow."""
 
     def rough(self, times: Array) -> tuple[Array, tuple[Array, ...] | None]:
-        """Return W, and layers where they are cheap, for bounds along the path.
-
-        Parameters
-        ----------
-        times : array, shape (n,)
-            Float64 times, rising from zero.
-        """
+        """Return W, and layers where they are cheap, at float64 times from zero on."""
         layers = self._weights(times) if self.has_dense_layers else None
         return self._end_to_end(times), layers
 
     def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
-        """Return −∇²ℒ along the path, shape (times, …, n, n), where that is cheap.
-
-        Parameters
-        ----------
-        times : array, shape (n,)
-            Float64 times.
-        layers : tuple of arrays, optional
-            The weights at the times.
-        """
+        """Return −∇²ℒ at `times` and `layers`, shape (times, …, n, n), or None."""
         problem = self.problem.floats
         if layers is None or problem.size > FEW_WEIGHTS:
             return None
@@ -318,6 +306,14 @@ class Solution(Theorem):
     @abstractmethod
     def _at(self, t: Any, digits: int) -> Array:
         """Return W(t), computed with this many digits."""
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...] | None:
+        """Return weights with the W(t) of the flow and its future, in these digits.
+
+        Layer by layer, up to a rotation of the hidden units; None where weights are
+        known in float64 only.
+        """
+        return None
 
     @property
     def _lost(self) -> int:

@@ -23,32 +23,18 @@ Oracle = Callable[[Any, Any, Any, Any], Array]
 
 @dataclass(frozen=True)
 class AgreementRow:
-    """One solution, held against an independent integration.
+    """One solution, held against an independent integration."""
 
-    Parameters
-    ----------
-    name, reference : str
-        What, and where it comes from.
-    proof : str
-        ``"0"`` where the residual vanishes exactly.
-    digits : int
-        Digits to which W(t) agrees with the integration at every time.
-    float_digits : int
-        Digits to which float64 values agree with the formula at `digits` digits, at
-        times of every size up to `reach`.
-    times : tuple of float
-        The first and the last time of the integration.
-    reach : float
-        The last time at which float64 values were tested.
-    """
-
+    #: `name`, `reference`: What, and where it comes from.
     name: str
     reference: str
-    proof: str
-    digits: int
+    proof: str  #: ``"0"`` where the residual vanishes exactly.
+    digits: int  #: Digits to which W(t) agrees with the integration at every time.
+    #: Digits to which float64 values agree with the formula at `digits` digits, at
+    #: times of every size up to `reach`.
     float_digits: int
-    times: tuple[float, float]
-    reach: float = 1e8
+    times: tuple[float, float]  #: The first and the last time of the integration.
+    reach: float = 1e8  #: The last time at which float64 values were tested.
 
 
 def table(

@@ -1,30 +1,19 @@
 """Validation of claims on trajectories."""
 
-from symflow.validation.asserted import AssertedLaw, claim
-from symflow.validation.asserted_limit import AssertedLimit
-from symflow.validation.asserted_mode import AssertedMode
-from symflow.validation.asserted_rate import AssertedRate
-from symflow.validation.certificate import Certificate
-from symflow.validation.certify import certify
-from symflow.validation.crosscheck import CrossCheck, crosscheck
-from symflow.validation.report import Report, Row
-from symflow.validation.validate import agreement, digits_of, validate
-from symflow.validation.vanishing import Counterexample
-
-__all__ = [
-    "AssertedLaw",
-    "AssertedLimit",
-    "AssertedMode",
-    "AssertedRate",
-    "Certificate",
-    "Counterexample",
-    "CrossCheck",
-    "Report",
-    "Row",
-    "agreement",
-    "certify",
-    "claim",
-    "crosscheck",
-    "digits_of",
-    "validate",
-]
+from symflow.validation.asserted import AssertedLaw as AssertedLaw, claim as claim
+from symflow.validation.asserted_limit import AssertedLimit as AssertedLimit
+from symflow.validation.asserted_mode import AssertedMode as AssertedMode
+from symflow.validation.asserted_rate import AssertedRate as AssertedRate
+from symflow.validation.certificate import Certificate as Certificate
+from symflow.validation.certify import certify as certify
+from symflow.validation.crosscheck import (
+    CrossCheck as CrossCheck,
+    crosscheck as crosscheck,
+)
+from symflow.validation.report import Report as Report, Row as Row
+from symflow.validation.validate import (
+    agreement as agreement,
+    digits_of as digits_of,
+    validate as validate,
+)
+from symflow.validation.vanishing import Counterexample as Counterexample

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, as_array
+from symflow.algebra.arrays import Array, as_array, refuse_sets
 from symflow.algebra.display import Sheet
 from symflow.algebra.from_sympy import from_sympy
 from symflow.algebra.nodes import Leaf, Node, Sum, symbols_of
@@ -25,7 +25,7 @@ from symflow.claims import Finding, Path, Reference, Status
 from symflow.claims.conditions import squared_loss
 from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, slope
-from symflow.errors import InvalidArgument, NotDifferentiable
+from symflow.errors import InvalidArgument, NotDifferentiable, shown
 from symflow.flow import GradientFlow, dotted
 from symflow.validation.asserted_limit import AssertedLimit
 from symflow.validation.asserted_mode import (
@@ -44,21 +44,11 @@ _INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AssertedLaw(Law):
-    """Somebody's claim that a quantity is conserved; made by `claim`.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    quantity : sympy.Expr or sympy.MatrixExpr
-        What is claimed to be conserved.
-    source : Reference
-        Who claims it.
-    """
+    """Somebody's claim that a quantity is conserved; made by `claim`."""
 
     flow: GradientFlow
-    quantity: Any
-    source: Reference = READER
+    quantity: Any  #: What is claimed to be conserved.
+    source: Reference = READER  #: Who claims it.
 
     @property
     def name(self) -> str:
@@ -188,7 +178,9 @@ def claim(
     ('asserted', 'proved', 'refuted')
     """
     if not isinstance(flow, GradientFlow) or flow.clock != "time":
-        msg = f"claim(flow, …): needs a gradient flow in ordinary time; got {flow!r}"
+        msg = (
+            f"claim(flow, …): needs a gradient flow in ordinary time; got {shown(flow)}"
+        )
         raise InvalidArgument(msg)
     given: dict[Any, Any] = {
         _law: conserved,
@@ -216,7 +208,7 @@ def _law(flow: GradientFlow, conserved: Any, source: Reference) -> AssertedLaw:
     if strange or not found:
         msg = (
             f"claim(flow, conserved=…): needs an expression in the weights "
-            f"{flow.state}; got {conserved} with {strange or 'none of them'}"
+            f"{flow.state}; got {shown(conserved)} with {strange or 'none of them'}"
         )
         raise InvalidArgument(msg)
     made = AssertedLaw(flow, conserved, source)
@@ -231,11 +223,12 @@ def _mode(flow: GradientFlow, equation: Any, source: Reference) -> AssertedMode:
     letters = equation.free_symbols if fine else ()
     known = {s: named.get(getattr(s, "name", "")) for s in letters}
     if not fine or None in known.values():
-        msg = f"claim(flow, mode_ode=…): needs f in {', '.join(named)}; got {equation}"
+        letters, got = ", ".join(named), shown(equation)
+        msg = f"claim(flow, mode_ode=…): needs f in {letters}; got {got}"
         raise InvalidArgument(msg)
     apart = no_modes(flow, DELTA in known.values())
     if apart:
-        msg = f"claim(flow, mode_ode=…): {apart}; got {flow!r}"
+        msg = f"claim(flow, mode_ode=…): {apart}; got {shown(flow)}"
         raise InvalidArgument(msg)
     known |= {number: exact(number) for number in equation.atoms(sympy.Float)}
     return AssertedMode(flow, equation.xreplace(known), source)
@@ -244,6 +237,7 @@ def _mode(flow: GradientFlow, equation: Any, source: Reference) -> AssertedMode:
 def _limit(flow: GradientFlow, limit: Any, source: Reference) -> AssertedLimit:
     what, ends = "claim(flow, limit=…)", flow.network.widths
     value = as_array(limit, what)
+    refuse_sets([value])
     solve_widths([(what, (ends[-1], ends[0]), value.shape)])
     return AssertedLimit(flow, value, source)
 
@@ -253,7 +247,7 @@ def _rate(flow: GradientFlow, rate: Any, source: Reference) -> AssertedRate:
     if number is None or number < 0 or not (plain and flow.is_gradient):
         msg = (
             "claim(flow, rate=…): needs a rational number ≥ 0, and the squared loss "
-            f"without weight decay at one learning rate; got {rate} for {flow!r}"
+            f"without weight decay at one learning rate; got {shown(rate)} for {flow!r}"
         )
         raise InvalidArgument(msg)
     return AssertedRate(flow, number, source)

@@ -18,15 +18,6 @@ from symflow.validation.assertion import Assertion
 class AssertedLimit(Assertion):
     """Somebody's claim that W(t) goes to a matrix; made by `claim`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    value : array, shape (m, d)
-        The matrix: exact numbers are meant exactly, floats to nine digits.
-    source : Reference
-        Who claims it.
-
     Examples
     --------
     >>> import symflow as sf
@@ -38,8 +29,9 @@ class AssertedLimit(Assertion):
     """
 
     flow: GradientFlow
+    #: Shape (m, d): the matrix: exact numbers are meant exactly, floats to nine digits.
     value: Array
-    source: Reference
+    source: Reference  #: Who claims it.
 
     @property
     def name(self) -> str:

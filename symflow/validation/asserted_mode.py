@@ -45,15 +45,6 @@ TRIED = (1, 2, 3)
 class AssertedMode(Assertion):
     """Somebody's equation of a singular mode; made by `claim`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of the squared loss on a product of matrices.
-    claimed : sympy.Expr
-        ẇ in w, σ, λ, and perhaps δ for two layers of any imbalance.
-    source : Reference
-        Who claims it.
-
     Examples
     --------
     >>> import symflow as sf
@@ -65,9 +56,9 @@ class AssertedMode(Assertion):
     at w = 1, sigma = 1, lambda = 2, delta = 0 the flow has ẇ = -2, not -1
     """
 
-    flow: GradientFlow
-    claimed: sympy.Expr
-    source: Reference
+    flow: GradientFlow  #: Of the squared loss on a product of matrices.
+    claimed: sympy.Expr  #: ẇ in w, σ, λ, and perhaps δ for two layers of any imbalance.
+    source: Reference  #: Who claims it.
 
     @property
     def name(self) -> str:
@@ -196,12 +187,7 @@ def _is_diagonal(matrix: Array, entries: Array) -> bool:
 def no_modes(flow: GradientFlow, imbalanced: bool) -> str:
     """Return why singular modes of a flow obey no equations of their own; or nothing.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        A flow.
-    imbalanced : bool
-        Whether the equation has δ.
+    An `imbalanced` equation has δ.
     """
     try:
         words = [*expand(flow.network.end_to_end_node)]

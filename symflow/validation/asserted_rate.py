@@ -29,15 +29,6 @@ from symflow.validation.vanishing import Counterexample, fraction_of
 class AssertedRate(Assertion, Bound):
     """Somebody's claim of an exponential rate; made by `claim`.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of the squared loss without weight decay.
-    rate : Fraction
-        What is claimed of ℒ − ℒ*, for the data and the start of any run.
-    source : Reference
-        Who claims it.
-
     Examples
     --------
     >>> import symflow as sf
@@ -48,9 +39,9 @@ class AssertedRate(Assertion, Bound):
     ['enclosed', 'refuted']
     """
 
-    flow: GradientFlow
-    rate: Fraction
-    source: Reference
+    flow: GradientFlow  #: Of the squared loss without weight decay.
+    rate: Fraction  #: What is claimed of ℒ − ℒ*, for the data and the start of any run.
+    source: Reference  #: Who claims it.
 
     @property
     def name(self) -> str:
@@ -87,10 +78,7 @@ class AssertedRate(Assertion, Bound):
     def refuted_at(self, problem: Problem) -> Counterexample | None:
         """Return the start, if ‖∇ℒ‖² < c(ℒ − ℒ*) there in exact numbers.
 
-        Parameters
-        ----------
-        problem : Problem
-            The flow with data and start; numbers that are not rational decide nothing.
+        Numbers that are not rational decide nothing.
         """
         exactly, best = problem.rational, exact_least_norm(problem)
         if exactly is None or best is None:

@@ -19,7 +19,7 @@ from symflow.algebra.display import Listed
 from symflow.algebra.text import scientific
 from symflow.claims import Claim, Finding, Status
 from symflow.claims.finding import is_endless
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.precision import Enclosure, enclose
@@ -131,11 +131,12 @@ def certify(
     'refuted'
     """
     several = isinstance(claim, Iterable) and not isinstance(claim, str)
-    claims: list[Any] = [*claim] if several else [claim]  # type: ignore[misc]
-    strange = [one for one in claims if not isinstance(one, Claim)]
-    if strange or not claims:
-        got = repr(strange[0]) if strange else "none"
-        msg = f"certify(claim, …): needs a claim, or several; got {got}"
+    several &= getattr(claim, "ndim", 1) != 0
+    listed: Any = claim if several else [claim]
+    needs = "a claim, or several"
+    claims = [expect(one, Claim, "certify(claim, …)", needs) for one in listed]
+    if not claims:
+        msg = f"certify(claim, …): needs {needs}; got none"
         raise InvalidArgument(msg)
     if isinstance(flow, Enclosure):
         if (data, init, t) != (None, None, None):

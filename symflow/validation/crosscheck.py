@@ -158,16 +158,7 @@ def crosscheck(
 
 
 def scalar_equations(problem: Problem) -> tuple[list[Any], list[sympy.Expr]]:
-    """Return the scalar weights and their time derivatives, by `sympy.diff`.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> scalar_equations(bind(flow, sf.whitened([[2]]), [[[1]]], exact=True))
-    ([W1_0_0], [2 - W1_0_0])
-    """
+    """Return the scalar weights and their time derivatives, by `sympy.diff`."""
     flow = problem.flow
     symbols = *flow.state, *flow.data
     arrays = *problem.weights, *problem.arguments

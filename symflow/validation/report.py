@@ -20,33 +20,20 @@ UNINFORMATIVE = 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """One claim on one route.
+    """One claim on one route."""
 
-    Parameters
-    ----------
-    claim : str
-        What is asserted.
-    route : str
-        What it was held against.
-    residual : float or mpf
-        By how much the route contradicts the claim, relative; NaN where there is
-        nothing to compare.
-    bound : float or mpf
-        The largest residual that the route's own error allows; infinite where there is
-        nothing to compare.
-    status : str
-        How firmly the claim stands now: ``"proved"``, ``"verified to 48 digits"``,
-        ``"measured"`` …
-    reference : str
-        Author and year.
-    """
-
-    claim: str
-    route: str
-    residual: Any
-    bound: Any
+    claim: str  #: What is asserted.
+    route: str  #: What it was held against.
+    #: By how much the route contradicts the claim, relative; NaN where there is nothing
+    #: to compare.
+    residual: float
+    #: The largest residual that the route's own error allows; infinite where there is
+    #: nothing to compare.
+    bound: float
+    #: How firmly the claim stands now: ``"proved"``, ``"verified to 48 digits"``,
+    #: ``"measured"`` …
     status: str
-    reference: str = ""
+    reference: str = ""  #: Author and year.
 
     @property
     def ok(self) -> bool:
@@ -60,13 +47,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """``"ok"``, ``"FAILS"``, or ``"not checked"`` where the bound allows anything.
-
-        Examples
-        --------
-        >>> Row("W(t)", "float64", 0.67, 31.0, "proved").verdict
-        'not checked'
-        """
+        """``"ok"``, ``"FAILS"``, or ``"not checked"`` where anything is allowed."""
         return "FAILS" if self.failed else "ok" if self.ok else "not checked"
 
     @property

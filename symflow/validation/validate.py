@@ -14,9 +14,9 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
-from symflow.claims.claim import other_motion
+from symflow.claims.claim import other_motion, tops
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
-from symflow.errors import HypothesisFailed, InvalidArgument, expect
+from symflow.errors import HypothesisFailed, InvalidArgument, expect, shown
 from symflow.flow.least_squares import least_squares
 from symflow.losses import SquaredLoss
 from symflow.precision.enclosure import Enclosure
@@ -69,7 +69,7 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     True
     """
     asserted = _listed(claims)
-    _check(asserted, routes)
+    _check(routes)
     apart = [part for route in routes for part in _parts(route)]
     finite = [route for route in apart if not is_endless(route)]
     rows = [
@@ -104,18 +104,14 @@ def _listed(claims: Any) -> list[Any]:
     if not isinstance(claims, Iterable) or not getattr(claims, "ndim", 1):
         msg = (
             "validate(claims, …): needs a sequence of claims, such as [claim]; got "
-            f"{claims!r}"
+            f"{shown(claims)}"
         )
         raise InvalidArgument(msg)
-    return list(claims)
+    needs = "claims, as from conserved(flow)"
+    return [expect(claim, Claim, "validate(claims, …)", needs) for claim in claims]
 
 
-def _check(claims: list[Any], routes: tuple[Any, ...]) -> None:
-    for claim in claims:
-        if not isinstance(claim, Claim):
-            call = "validate(claims, …)"
-            msg = f"{call}: needs claims, as from conserved(flow); got {claim!r}"
-            raise InvalidArgument(msg)
+def _check(routes: tuple[Any, ...]) -> None:
     if not routes:
         msg = (
             "validate(claims, *routes): needs at least one trajectory to check against"
@@ -293,17 +289,10 @@ def _agreement_row(first: Route, second: Route) -> Row:
 
 
 def agreement(first: Route, second: Route) -> dict[float, Any]:
-    """Return the relative difference of two trajectories at their common times.
+    """Return by how much two runs of one flow from one start differ at common times.
 
-    Parameters
-    ----------
-    first, second : Trajectory or Enclosure
-        Of one flow from one start, at any precision.
-
-    Returns
-    -------
-    dict
-        From time to max|θ₁ − θ₂| / max|θ| over all weights, as mpf.
+    It maps times to max|θ₁ − θ₂| / max|θ| over all weights, as mpf; either may be a
+    trajectory of any precision or an enclosure.
     """
     context = mpmath.MPContext()
     context.dps = max(first.digits, second.digits) + 10
@@ -330,7 +319,7 @@ def route_bound(route: Route) -> Any:
 
     Its error is the estimated or proven one, not what a tolerance hopes for.
     """
-    scale = max(to_float(max(abs(entry) for entry in w.flat)) for w in route.weights)
+    scale = max(map(to_float, tops(route)))
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)
     if route.context is None:
         return max(AMPLIFICATION * by_error, WIDE.mpf(FLOAT_ROUNDING))
@@ -338,11 +327,5 @@ def route_bound(route: Route) -> Any:
 
 
 def digits_of(residual: Any) -> int:
-    """Return the number of decimal digits to which a relative residual vanishes.
-
-    Examples
-    --------
-    >>> digits_of(3e-48)
-    47
-    """
+    """Return the number of decimal digits to which a relative residual vanishes."""
     return int(-WIDE.log10(residual)) if residual > 0 else MANY_DIGITS

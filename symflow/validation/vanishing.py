@@ -41,30 +41,14 @@ FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
 
 @dataclass(frozen=True)
 class Counterexample:
-    """Weights at which what should vanish does not, as the rate of a quantity.
+    """Weights at which what should vanish does not, as the rate of a quantity."""
 
-    Parameters
-    ----------
-    weights, data : dict of MatrixSymbol to array of Fraction
-        Exact numbers.
-    rate : array of Fraction
-        What is not zero there: of a law, the time derivative of the quantity.
-    words : str
-        What that is.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> first, second = flow.state
-    >>> print(sf.claim(flow, conserved=second * second.T).counterexample)
-    at W1 = [[-1]], W2 = [[1]], Sigma_xx = [[1]], Sigma_yx = [[1/2]] it moves at [[-3]]
-    """
-
+    #: `weights`, `data`: exact numbers.
     weights: dict[sympy.MatrixSymbol, Array]
     data: dict[sympy.MatrixSymbol, Array]
+    #: What is not zero there: of a law, the time derivative of the quantity.
     rate: Array
-    words: str = "it moves at"
+    words: str = "it moves at"  #: What that is.
 
     def __str__(self) -> str:
         parts = {**self.weights, **self.data}.items()
@@ -75,21 +59,11 @@ class Counterexample:
 
 @dataclass(frozen=True, eq=False)
 class Vanishing:
-    """The assertion that an expression is zero along a flow, wherever that starts.
-
-    Parameters
-    ----------
-    flow : GradientFlow
-        The flow.
-    node : Node
-        In its weights, their time derivatives (Wdot1, …) and the data.
-    words : str
-        How a counterexample says what the expression is.
-    """
+    """The assertion that an expression is zero along a flow, wherever that starts."""
 
     flow: GradientFlow
-    node: Node
-    words: str = "it moves at"
+    node: Node  #: In its weights, their time derivatives (Wdot1, …) and the data.
+    words: str = "it moves at"  #: How a counterexample says what the expression is.
 
     def __post_init__(self) -> None:
         used = {"F", *(dotted(symbol).name for symbol in self.flow.state)}

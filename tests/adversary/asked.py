@@ -293,7 +293,10 @@ def variants(shared: Shared) -> dict[str, Question]:
         lesson = sf.Curriculum((data, F(1, 2)), (sf.whitened([[0.5, 1.0]]), 1))
         run = sf.precise(flow, lesson, start, [F(1, digits), 1], digits=digits)
         heavy = sf.precise(ball, data, start, F(1, digits), digits=digits)
-        return run, run.forgetting(), heavy
+        lesson = sf.Curriculum((sf.whitened([[2, 1]]), 1), (sf.whitened([[1, 1]]), 1))
+        solved = sf.solve(flow, lesson, sf.balanced_init(0.5, rng=1))
+        matrix = solved.precise(1, digits=digits), solved.weights([0.25, 1])
+        return run, run.forgetting(), heavy, matrix
 
     def explored(digits: int) -> Any:
         left, right = sf.explore(flow, data, 1).update(1 / digits).axes

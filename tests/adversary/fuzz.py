@@ -35,6 +35,7 @@ import symflow as sf
 from adversary.fuzzed import BAD, FLOW, LINES, VERBS, WORDS, Verb
 from adversary.hunt import Hangs, alarm
 from symflow.cli.main import main
+from symflow.errors import shown
 
 mpl.use("Agg")
 
@@ -83,13 +84,16 @@ def spoiled(verb: Verb, random: Random) -> tuple[str, Callable[[], Any]]:
     """Return a call with one argument replaced, and which by what."""
     given, options = [*verb.given], dict(verb.options)
     place, bad = random.randrange(len(given) + len(options)), random.choice(BAD)
+    if "runs" in options and type(bad) is int and bad == 10**6:
+        bad = -bad  # a million runs are no slip, and take their time
     if place < len(given):
         given[place], name = bad, f"argument {place}"
     else:
         name = [*options][place - len(given)]
         options[name] = bad
-    shown = " ".join(repr(bad).split())
-    return f"{name} = {shown:.60}", lambda: verb.function(*given, **options)
+    return f"{name} = {' '.join(shown(bad).split()):.60}", lambda: verb.function(
+        *given, **options
+    )
 
 
 def misspelt(random: Random) -> list[str]:

@@ -28,6 +28,7 @@ BALL = sf.enclose(*PROBLEM, [1], digits=15)
 BALL_FLOW = sf.heavy_ball(FLOW.network, FLOW.loss, 1)
 LESSON = sf.Curriculum((DATA, 1), (sf.whitened([[0.5, 1.0]]), 2))
 CHAINED = sf.simulate(FLOW, LESSON, INIT, [0, 2])
+SOLVED = sf.solve(FLOW, LESSON, INIT)
 BOX = [[sf.interval(1, 2), 0], [0, 1]], [[sf.interval(1, 2), 0]]
 MAP = sf.basin(FLOW, DATA, BOX, 1)
 DESCENT = sf.gradient_descent(FLOW.network, FLOW.loss)
@@ -63,7 +64,21 @@ FOUND = sf.analyze(*PROBLEM, budget=0)
 
 #: Values of wrong kinds; none is meant where a number, an array or a flow belongs.
 BAD: tuple[Any, ...] = (
-    *(None, True, False, -1, 0, 2**63, -(2**63), 10**400, 1.5, -0.0, 1e300, 5e-324),
+    *(
+        None,
+        True,
+        False,
+        -1,
+        0,
+        2**63,
+        -(2**63),
+        10**400,
+        10**5000,
+        1.5,
+        -0.0,
+        1e300,
+        5e-324,
+    ),
     *(float("nan"), float("inf"), 1j, "", "text", "1/0", "__import__('os')", b"12"),
     *([], (), {}, set(), {1, 2}, [None], [[]], ["a"], [True], [1, [2, 3]], [[1j]]),
     *({"a": 1}, object(), int, range(3), lambda *given: 1, Ellipsis, NotImplemented),
@@ -72,6 +87,13 @@ BAD: tuple[Any, ...] = (
     *(np.array([object()]), np.array([[None]]), np.array([1 + 1j]), np.array([b"a"])),
     *(np.ma.masked_array([1.0, 2.0], [0, 1]), np.ma.masked, np.array([[np.nan]])),
     *(np.array([(1, 2)], dtype=[("a", int), ("b", int)]), np.bool_(True)),
+    *(
+        10**5000,
+        sf.interval(0, 1),
+        Fraction(10**400, 3),
+        range(10**12),
+        [[sf.interval(0, 1), 0]],
+    ),
     *(Fraction(1, 3), Decimal("NaN"), Decimal("1e9999"), sympy.nan, sympy.oo, sympy.I),
     *(sympy.Symbol("x"), sympy.Symbol("a b"), sympy.Matrix([[sympy.Symbol("q")]])),
     *(sympy.Matrix(0, 0, []), sympy.MatrixSymbol("A", 2, 2), sympy.true, FLOW, DATA),
@@ -168,6 +190,8 @@ ANSWERS = (
     verb("companions", DESCENT, DATA, INIT, step_size=0.1, accuracy=None, rng=0),
     verb("staircase", DATA),
     verb("width_experiment", SAMPLES, [100], exponent=0.5, runs=1, rng=0, t=1.0),
+    method(MAP, "ending", 1, 1),
+    method(BOUND, "time_to", 1e-3),
     verb("saddle_to_saddle", BALANCED, DATA, positive=False),
     verb("claim", FLOW, conserved=LAWS[0].expr, source=sf.Reference("A", "B", "", 1)),
     verb("claim", FLOW, limit=[[1, 0]]),
@@ -182,6 +206,10 @@ ANSWERS = (
     method(SOLUTION, "end_to_end", [0, 1]),
     method(SOLUTION, "weights", [0, 1]),
     method(SOLUTION, "scheduled", 1),
+    verb("solve", FLOW, LESSON, INIT, rng=0),
+    method(SOLVED, "precise", 1, digits=20),
+    method(SOLVED, "end_to_end", [0, 1]),
+    method(SOLVED, "weights", [0, 1]),
     method(SOLUTION, "error", [0, 1]),
     method(BOUND, "residuals", RUN),
     method(LAWS[0], "residuals", RUN),

@@ -2,17 +2,20 @@
 
 Every claim of the atlas that speaks of a path is changed by a factor 1 + 10^−k: what
 a closed form says of W(t) and of its limit, a law by a part of ‖W_1‖², the smaller
-side of an inequality, and every constant that a theorem carries.  For an inequality
-the smallest error noticed is its slack on the reference instance.
+side of an inequality, and every constant that a theorem carries, whichever way makes it
+false.  For an inequality the smallest error noticed is its slack on the reference
+instance.  Then its hypotheses are violated (`outside.py`).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import symflow as sf
+from adversary.outside import PARTS, violations
 from adversary.twists import Mutation, mutations
 from symflow.gallery import ENTRIES
 from symflow.gallery.entry import Instance, PathEntry
@@ -95,14 +98,17 @@ def noticed(entry: PathEntry) -> Iterator[Noticed]:
     """Yield what every route notices of every mutation of the claim of an entry."""
     instance = entry.instance()
     claim = entry.claim(instance)
+    changes: defaultdict[str, list[Mutation]] = defaultdict(list)
+    for part, mutate in mutations(claim):
+        changes[part].append(mutate)
     for route in _routes(entry, instance, claim):
-        for part, mutate in mutations(claim):
+        for part, ways in changes.items():
             if part not in route.parts and route.parts:
                 continue
             inequality = isinstance(claim, sf.Bound) and part != "limit"
 
-            def seen(k: float, mutate: Mutation = mutate, route: Route = route) -> bool:
-                return route.fails(mutate(claim, k))
+            def seen(k: float, ways: Any = ways, route: Route = route) -> bool:
+                return any(route.fails(mutate(claim, k)) for mutate in ways)
 
             k: float | None = _smallest(seen)
             if inequality and k is not None and k < 3:
@@ -179,4 +185,9 @@ def table(only: str = "") -> int:
                 f"{found.key:<26} {found.claim:<24} {found.part:<13} {found.route:<10}"
             )
             print(f"{line} {found.verdict}", flush=True)
+        for numbers in PARTS:
+            for seen in violations(entry, numbers):
+                poor += bool(seen.wrong)
+                line = f"{seen.key:<26} {seen.claim:<24} {seen.part:<13} {numbers:<10}"
+                print(f"{line} {seen.verdict}", flush=True)
     return poor

@@ -14,7 +14,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import BytesIO, StringIO
 from pathlib import Path
 
@@ -166,6 +166,7 @@ def calls() -> Iterator[tuple[str, Callable[[], object]]]:
         ["analyze", "diabetes", "--widths", f"10,{10**4000},1"],
         ["simulate", "--end", "1e999"],
         ["simulate", "--points", "10000000000"],
+        ["derive", "--l2", "9" * 4250],
     ):
         yield f"{' '.join(words):.40}", lambda words=words: refused(words)
     for name in NAMES:
@@ -195,8 +196,8 @@ def named(name: str) -> Iterator[tuple[str, Callable[[], object]]]:
 
 def refused(words: list[str]) -> None:
     """Run the command line; raise if it refuses in one line, as it should."""
-    said = StringIO()
-    with redirect_stderr(said), redirect_stdout(StringIO()):
+    said, quiet = StringIO(), StringIO()
+    with chdir(FOLDER), redirect_stderr(said), redirect_stdout(quiet):
         code = main(words)
     if code == 2 and said.getvalue().count("\n") == 1:
         raise sf.InvalidArgument(said.getvalue())

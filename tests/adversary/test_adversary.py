@@ -21,6 +21,7 @@ from adversary.integration import flow_at
 from adversary.limits import limit_of_mode
 from adversary.margins import largest_margin
 from adversary.mutants import ENTRIES, noticed
+from adversary.outside import violations
 from adversary.problem import Problem, column, matrix
 from adversary.problems import from_modes, rotation
 from adversary.saddles import path
@@ -29,7 +30,7 @@ from adversary.truth import Flow, decimals, end_to_end, loss_of
 from adversary.verbs import VERBS
 
 #: How many problems every verb is asked about here; `run.py` goes on without end.
-PROBLEMS = 8
+PROBLEMS = 5
 X, Y = matrix([[1, 2], [F(1, 3), 1], [0, -1]]), matrix([[1], [-1], [1]])
 STARTS = {
     "dense": (matrix([[1, F(1, 2)], [0, 1]]), matrix([[1, F(-1, 3)]])),
@@ -71,6 +72,27 @@ def test_the_slack_of_an_inequality_is_measured():
     (entry,) = [entry for entry in ENTRIES if entry.key == "min-margin"]
     sizes = [10**-found.exponent for found in noticed(entry)]
     assert all(1e-3 < size < 10 for size in sizes)
+
+
+def test_constants_are_changed_the_way_that_makes_them_false():
+    """A larger distance is still a bound; the rate at each instant is a floor too."""
+    for key, constant in {
+        "min-distance": "distance",
+        "min-instant": "constant",
+    }.items():
+        (entry,) = [entry for entry in ENTRIES if entry.key == key]
+        sizes = [found for found in noticed(entry) if found.part == constant]
+        assert len(sizes) == 2
+        assert all(found.exponent is not None for found in sizes), key
+
+
+@pytest.mark.parametrize(("part", "word"), [("start", "balanced"), ("data", "share")])
+def test_the_smallest_violation_of_a_hypothesis_is_noticed(part, word):
+    (entry,) = [entry for entry in ENTRIES if entry.key == "saxe-modes"]
+    for numbers, least in {"exact": 35, "floats": 14}.items():
+        (found,) = [v for v in violations(entry, numbers) if v.part == part]
+        assert (found.noticed, found.wrong) == (least, ())
+        assert word in found.words or numbers == "floats"
 
 
 @pytest.mark.parametrize("family", STARTS)

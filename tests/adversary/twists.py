@@ -1,4 +1,4 @@
-"""Claims with one part changed by a factor 1 + 10^−k."""
+"""Claims with one part changed by a factor 1 + 10^−k, constants also by its inverse."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def scaled(value: Any, k: float) -> Any:
         return value * (1 + 10 ** -int(k))
     floats = isinstance(value, (float, np.ndarray)) and np.asarray(value).dtype == float
     return value * (1 + 10.0**-k) if floats else value * (10**k + 1) / 10**k
+
+
+def shrunk(value: float, k: float) -> float:
+    """Return the value over 1 + 10^−k."""
+    return value / (1 + 10.0**-k)
 
 
 def twisted(claim: Any, **changes: Callable[[Any], Any]) -> Any:
@@ -58,7 +63,7 @@ def _times(k: float) -> Callable[[Any], Any]:
 
 
 def mutations(claim: Any) -> Iterator[tuple[str, Mutation]]:
-    """Yield what can be changed of a claim, and how."""
+    """Yield what can be changed of a claim, and how; a part may come twice."""
     if isinstance(claim, sf.Solution):
         yield "W(t)", lambda c, k: twisted(c, _end_to_end=_times(k), _precise=_times(k))
     if isinstance(claim, sf.Bound):
@@ -71,12 +76,13 @@ def mutations(claim: Any) -> Iterator[tuple[str, Mutation]]:
     for field in fields(claim):
         name = field.name
         if isinstance(getattr(claim, name), float) and name not in UNSAID:
-            yield (
-                name,
-                lambda c, k, name=name: replace(
-                    c, **{name: scaled(getattr(c, name), k)}
-                ),
-            )
+            for change in (scaled, shrunk):
+                yield (
+                    name,
+                    lambda c, k, name=name, change=change: replace(
+                        c, **{name: change(getattr(c, name), k)}
+                    ),
+                )
 
 
 def _limit(claim: Any) -> Any:

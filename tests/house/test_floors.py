@@ -110,6 +110,17 @@ def test_one_name_is_one_class():
     assert len(found) > 300
 
 
+def test_a_room_names_what_it_exports_once():
+    """By a redundant alias; `__all__` has the pictures and the contents page alone."""
+    listed = {
+        module
+        for module, path in MODULES.items()
+        for node in tree(path).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    }
+    assert listed == {"symflow", "symflow.plot"}
+
+
 def test_modules_stay_short():
     lines = {
         module: path.read_text(encoding="utf-8").count("\n")

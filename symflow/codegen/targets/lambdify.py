@@ -13,7 +13,7 @@ from symflow.codegen.closed_form import solution_kernel
 from symflow.codegen.kernel import Kernel
 from symflow.codegen.lower import lower
 from symflow.codegen.targets.scalar import is_scalar, scalar_kernel
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.solutions import Solution
 
 
@@ -57,7 +57,7 @@ def lambdify(expr: Any, args: Any) -> Any:
     symbols = list(args) if isinstance(args, (list, tuple)) else [args]
     if isinstance(expr, Solution):
         if len(symbols) != 1:
-            msg = f"lambdify(solution, args): takes the time alone; got {args!r}"
+            msg = f"lambdify(solution, args): takes the time alone; got {shown(args)}"
             raise InvalidArgument(msg)
         return solution_kernel(expr, "end_to_end")
     empty = any(getattr(one, "shape", None) == (0, 0) for one in expressions)
@@ -66,10 +66,10 @@ def lambdify(expr: Any, args: Any) -> Any:
         raise InvalidArgument(msg)
     kinds = sympy.Basic | sympy.MatrixBase
     if not all(isinstance(one, kinds) for one in expressions):
-        msg = f"lambdify(expr, args): needs SymPy expressions; got {expr!r}"
+        msg = f"lambdify(expr, args): needs SymPy expressions; got {shown(expr)}"
         raise InvalidArgument(msg)
     if not all(isinstance(s, sympy.Symbol | sympy.MatrixSymbol) for s in symbols):
-        msg = f"lambdify(expr, args): needs symbols for args; got {args!r}"
+        msg = f"lambdify(expr, args): needs symbols for args; got {shown(args)}"
         raise InvalidArgument(msg)
     unknown = _free(expressions) - set(symbols)
     if unknown:

@@ -100,16 +100,6 @@ def loops(
     """Return the lines of a program's body and the scratch arrays that it needs.
 
     Results are named ``out0``, ``out1`` ….
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.targets.c import C
-    >>> from symflow.codegen.targets.sizes import sized
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
-    >>> body, scratch = loops(sized(flow, None, "f"), C())
-    >>> scratch
-    {'v5': (1, 3), 'v6': (1, 3), 'v7': (1, 3), 'v9t': (3, 2)}
     """
     program = sized.program
     shapes = slot_shapes(program, sized.shapes)
@@ -269,12 +259,6 @@ def placed(language: Language, operation: str, out: View, *operands: View) -> li
     """Return the lines of the operations that put entries into other places.
 
     Raises KeyError for other operations.
-
-    Examples
-    --------
-    >>> from symflow.codegen.targets.c import C
-    >>> placed(C(), "vec", View("v", (6, 1)), View("a", (2, 3)))[2].strip()
-    'v[(i * 3 + j) * 1 + 0] = a[i * 3 + j];'
     """
     source = operands[0]
     rows, columns = source.shape

@@ -15,14 +15,6 @@ def peer(name: str, call: str, extra: str = "") -> Any:
     is one.
 
     Raises NotInstalled with the command that installs it.
-
-    Examples
-    --------
-    >>> peer("no_such_library", "f()", "bench")
-    Traceback (most recent call last):
-        ...
-    symflow.errors.NotInstalled: f(): needs no_such_library, which is not installed. \
-Do pip install "symflow[bench]"
     """
     try:
         return import_module(name)

@@ -28,19 +28,7 @@ def is_short(sized: SizedProgram) -> bool:
 
 
 def straight(sized: SizedProgram, language: Language) -> list[str]:
-    """Return the lines of a program's body, to stand within a loop over lanes.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.codegen.targets.c import C
-    >>> from symflow.codegen.targets.sizes import sized
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
-    >>> print(*straight(sized(flow, None, "f"), C()), sep=chr(10))
-    const double n0 = W1[0 * 1 + 0] * sigma_xx[0 * 1 + 0];
-    const double n1 = sigma_yx[0 * 1 + 0] - n0;
-    out0[0 * 1 + 0] = n1;
-    """
+    """Return the lines of a program's body, to stand within a loop over lanes."""
     lines: list[str] = []
     views = [
         View(argument.name, shape)

@@ -226,14 +226,6 @@ def parameters(found: Coordinates) -> tuple[Any, ...]:
     """Return κ and, per coordinate, σ, λ, A, B and β(0), as the numbers are given.
 
     The depth is 2, in any arithmetic.
-
-    Examples
-    --------
-    >>> u, v = np.array([3.0]), np.array([1.0])
-    >>> one = np.ones((1, 1))
-    >>> found = parameters(Coordinates("product", 2, (u, v), one[0], one))
-    >>> [np.ravel(part).item() for part in found]
-    [2, 1.0, 1.0, 4.0, 1.0, 3.0]
     """
     if found.kind == "squares":
         u, v = found.amplitudes

@@ -23,11 +23,7 @@ from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import (
-    context_of,
-    is_coarse,
-    is_exact,
-)
+from symflow.solutions.any_precision import context_of, is_coarse, is_exact
 from symflow.solutions.conditions import decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import symmetric_eigen
@@ -125,6 +121,9 @@ class LinearRegression(Solution):
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         return (self.end_to_end(t),)
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...]:
+        return (self._at(t, digits),)
 
     def _at(self, t: Any, digits: int) -> Array:
         context = context_of(digits)

@@ -38,10 +38,7 @@ from symflow.solutions.modes.deep import positive_inputs
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes
 from symflow.solutions.modes.spectral import L2, LAM, SIGMA, SpectralSolution, T
 from symflow.solutions.reduction import frame_steps, mode_step
-from symflow.solutions.time.partial_fractions import (
-    PartialFractions,
-    partial_fractions,
-)
+from symflow.solutions.time.partial_fractions import PartialFractions, partial_fractions
 from symflow.solutions.time.passage_times import Times
 
 A, A0 = sympy.symbols("a a0", positive=True)
@@ -197,6 +194,8 @@ class DecayingMode(SpectralSolution):
                 rate = -self.depth * to_mpf(decay, context)
                 yield start * context.exp(rate * to_mpf(time, context))
                 continue
+            # the logarithms of the sum cancel where roots are close: as many digits are
+            # added as leave SPARE of the guard once those are lost
             lost = context.inf
             while not lost < 10 ** (guard - SPARE):
                 if clock is None or lost < context.inf:

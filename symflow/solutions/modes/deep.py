@@ -33,13 +33,7 @@ from symflow.solutions.conditions import (
 )
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import joint_modes
-from symflow.solutions.modes.spectral import (
-    LAM,
-    SIGMA,
-    START,
-    SpectralSolution,
-    T,
-)
+from symflow.solutions.modes.spectral import LAM, SIGMA, START, SpectralSolution, T
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import frame_steps, mode_step
 from symflow.solutions.time.passage_times import Times

@@ -17,41 +17,17 @@ from symflow.solutions.any_precision import context_of
 
 @dataclass(frozen=True, eq=False)
 class Eigen:
-    """A = vectors · diag(values) · vectorsᵀ, values falling.
+    """A = vectors · diag(values) · vectorsᵀ, values falling."""
 
-    Parameters
-    ----------
-    values : array, shape (n,)
-        Eigenvalues.
-    vectors : array, shape (n, n)
-        Orthonormal columns.
-    """
-
-    values: Array
-    vectors: Array
+    values: Array  #: Shape (n,): eigenvalues.
+    vectors: Array  #: Shape (n, n): orthonormal columns.
 
 
 def symmetric_eigen(matrix: Array, digits: int, *, fine: bool = False) -> Eigen:
-    """Return the eigenvalues and eigenvectors of a symmetric matrix.
+    """Return the eigenvalues and eigenvectors of a symmetric matrix of any numbers.
 
-    Parameters
-    ----------
-    matrix : array
-        Any kind of number.
-    digits : int
-        Digits of the arithmetic.
-    fine : bool, keyword-only
-        Whether these digits are needed; otherwise a large matrix is done in float64.
-
-    Returns
-    -------
-    Eigen
-        Eigenvalues at the level of rounding are exactly zero.
-
-    Examples
-    --------
-    >>> [float(value) for value in symmetric_eigen(np.diag([1.0, 3.0]), 30).values]
-    [3.0, 1.0]
+    Eigenvalues at the level of rounding are exactly zero. Where it is not `fine`, a
+    large matrix is done in float64 instead of with so many digits.
     """
     if not fine and len(matrix) > FINE_SIZE:
         rates, vectors = np.linalg.eigh(to_float_array(matrix))
@@ -83,13 +59,7 @@ def _eigen(matrix: Array, digits: int) -> tuple[Array, Array, Any]:
 
 
 def spare_digits(t: Any, arrays: tuple[Array, ...]) -> int:
-    """Return digits to add so that e^{rate·t} keeps those that were asked for.
-
-    Examples
-    --------
-    >>> spare_digits(1e6, (np.eye(2),))
-    21
-    """
+    """Return digits to add so that e^{rate·t} keeps those that were asked for."""
     size = max(float(np.max(np.abs(to_float_array(array)))) for array in arrays)
     magnitude = abs(to_float(t)) * size * len(arrays[0])
     return 15 + int(np.log10(max(magnitude, 1.0)))

@@ -17,13 +17,14 @@ singularity: balanced (δ = 0), σ = 0, σ < 0 and opposite signs of a and b are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.numbers import to_float
+from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis, relative_size
@@ -33,12 +34,7 @@ from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
-from symflow.solutions.conditions import (
-    moments,
-    product,
-    squared_loss,
-    verdict,
-)
+from symflow.solutions.conditions import moments, product, squared_loss, verdict
 from symflow.solutions.derivation import Step, over_root, squares
 from symflow.solutions.modes.joint_modes import (
     COARSE_NOISE,
@@ -72,21 +68,14 @@ SPARE = 20
 
 @dataclass(frozen=True, eq=False)
 class LayerModes(JointModes):
-    """Joint modes with the amplitudes of both layers.
+    """Joint modes with the amplitudes of both layers."""
 
-    Parameters
-    ----------
-    hidden : array, shape (hidden, inputs)
-        r_i in column i.
-    first, second : arrays, shape (inputs,)
-        a_i and b_i: W_1v_i = a_ir_i and W_2ᵀu_i = b_ir_i.
-    idle : array, shape (outputs, hidden)
-        The part of W_2 that belongs to no mode and never moves.
-    """
-
-    hidden: Array
+    hidden: Array  #: Shape (hidden, inputs): r_i in column i.
+    #: `first`, `second`, shape (inputs,): a_i and b_i: W_1v_i = a_ir_i and W_2ᵀu_i =
+    #: b_ir_i.
     first: Array
     second: Array
+    #: Shape (outputs, hidden): the part of W_2 that belongs to no mode and never moves.
     idle: Array
 
 
@@ -273,6 +262,17 @@ class HyperbolicMode(SpectralSolution):
         hidden = self._hidden
         return (hidden * a) @ right.T, (left * b) @ hidden.T + self._idle
 
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...]:
+        modes, context = self.modes_at(digits), context_of(digits + 5)
+        assert isinstance(modes, LayerModes)
+        lift = partial(to_mpf_array, context=context)
+        known = zip(*map(lift, self.parameters(modes)), strict=True)
+        grown = [amplitudes_mpf(context, to_mpf(t, context), *mode) for mode in known]
+        a, b = (np.array(part, dtype=object) for part in zip(*grown, strict=True))
+        hidden, left, right = map(lift, (modes.hidden, modes.left, modes.right))
+        last = matmul(left * b, hidden.T) + lift(modes.idle)
+        return matmul(hidden * a, right.T), last
+
     @cached_property
     def _hidden(self) -> Array:
         assert isinstance(self.modes, LayerModes)
@@ -306,6 +306,20 @@ def strength_mpf(
         return start * m / (1 + lam * u * abs(down) ** 2)
     grown = u * (abs(up) ** 2 + m * abs(down) ** 2)
     return (start * m + 2 * rho * x * y * grown) / (m + lam * grown)
+
+
+def amplitudes_mpf(
+    context: Any, time: Any, lam: Any, rho: Any, x: Any, y: Any, *parts: Any
+) -> tuple[Any, Any]:
+    """Return a and b at one time, with the digits that cancel near t = 0 to spare."""
+    up, down, *_ = parts
+    m = context.exp(-2 * rho * time)
+    u = -context.expm1(-2 * rho * time) / (2 * rho) if rho else time
+    lost = 1 if up else context.exp(rho * time)  # e^{−ρt} of root and numerator
+    fallen = m * lost
+    below = fallen * lost + lam * u * (abs(up) ** 2 + fallen * lost * abs(down) ** 2)
+    scale = context.sqrt(below)
+    return (up * x - fallen * down * y) / scale, (up * y + fallen * down * x) / scale
 
 
 def amplitudes(

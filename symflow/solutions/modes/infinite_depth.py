@@ -17,11 +17,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.numbers import exact, to_mpf
+from symflow.algebra.numbers import to_mpf
 from symflow.claims import Reference
 from symflow.claims.bibliography import SAXE_2014
-from symflow.errors import InvalidArgument
 from symflow.flow.times import float_times
+from symflow.inits.init import positive_number
 from symflow.solutions.any_precision import context_of
 from symflow.solutions.derivation import sampled
 from symflow.solutions.modes.spectral import LAM, START, T
@@ -32,11 +32,6 @@ SIGMA = sympy.Symbol("sigma", positive=True)
 @dataclass(frozen=True)
 class InfiniteDepth:
     """The strength of one mode of an infinitely deep network.
-
-    Parameters
-    ----------
-    sigma, lam, start : number
-        σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
 
     Raises
     ------
@@ -50,15 +45,14 @@ class InfiniteDepth:
     [0.1, 0.792564, 2.0]
     """
 
+    #: `sigma`, `lam`, `start`: σ > 0, λ > 0 and w₀ > 0; exact numbers stay exact.
     sigma: Any
     lam: Any
     start: Any
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
-            if not exact(value) > 0:
-                msg = f"InfiniteDepth({name}=…): needs a positive number; got {value!r}"
-                raise InvalidArgument(msg)
+            positive_number(value, f"InfiniteDepth({name}=…)")
 
     @property
     def reference(self) -> Reference:
@@ -88,15 +82,7 @@ class InfiniteDepth:
         return self.residual(self.formula)
 
     def precise(self, t: Any, *, digits: int = 50) -> Any:
-        """Return w(t) as an mpf number.
-
-        Parameters
-        ----------
-        t : number
-            The time, in units of 1/L.
-        digits : int, keyword-only
-            Correct decimal digits.
-        """
+        """Return w(t) as an mpf number, at a time in units of 1/L."""
         low = context_of(15)
         first = to_mpf(self.sigma, low) / (
             to_mpf(self.lam, low) * to_mpf(self.start, low)

@@ -35,28 +35,20 @@ COARSE_NOISE = 1e-11
 
 @dataclass(frozen=True, eq=False)
 class JointModes:
-    """Singular vectors shared by the data and the start, at one precision.
+    """Singular vectors shared by the data and the start, at one precision."""
 
-    Parameters
-    ----------
-    left : array, shape (outputs, inputs)
-        u_i in column i; a zero column where neither data nor start has a mode.
-    right : array, shape (inputs, inputs)
-        v_i in column i, orthonormal.
-    sigma, lam, start : arrays, shape (inputs,)
-        σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i and w_i(0) = u_iᵀW(0)v_i.
-    defect : float
-        By how much the bases fail to diagonalize, relative.
-    rest : array, shape (inputs + outputs, inputs)
-        What W(0) couples beyond the diagonal: uᵀ(W(0)V − U diag(w)), and all of it.
-    """
-
+    #: Shape (outputs, inputs): u_i in column i; a zero column where neither data nor
+    #: start has a mode.
     left: Array
-    right: Array
+    right: Array  #: Shape (inputs, inputs): v_i in column i, orthonormal.
+    #: `sigma`, `lam`, `start`, shape (inputs,): σ_i = u_iᵀΣ_yx v_i, λ_i = v_iᵀΣ_xx v_i
+    #: and w_i(0) = u_iᵀW(0)v_i.
     sigma: Array
     lam: Array
     start: Array
-    defect: float
+    defect: float  #: By how much the bases fail to diagonalize, relative.
+    #: Shape (inputs + outputs, inputs): what W(0) couples beyond the diagonal: uᵀ(W(0)V
+    #: − U diag(w)), and all of it.
     rest: Array
 
     def lift(self, array: Array) -> Array:
@@ -72,27 +64,11 @@ def joint_modes(
     *,
     also: tuple[Array, ...] = (),
 ) -> JointModes:
-    """Find the joint modes of the data and an end-to-end matrix.
+    """Return the best joint modes of the data and an end-to-end matrix.
 
-    Parameters
-    ----------
-    sigma_xx, sigma_yx, start : arrays
-        Σ_xx, Σ_yx and W(0), of any kind of number; fractions are used as such.
-    digits : int
-        Digits of the arithmetic; beyond `FINE_SIZE` inputs, a check is in float64.
-    also : tuple of arrays, keyword-only
-        Further symmetric matrices that the right vectors should diagonalize.
-
-    Returns
-    -------
-    JointModes
-        The best candidate; its `defect` says how good it is.
-
-    Examples
-    --------
-    >>> modes = joint_modes(np.eye(2), np.diag([3.0, 1.0]), np.eye(2) / 8)
-    >>> sorted(map(float, modes.sigma)), modes.defect < 1e-25
-    ([1.0, 3.0], True)
+    The matrices are of any kind of number, and those of fractions are used as such;
+    beyond `FINE_SIZE` inputs, a check of `CHECK_DIGITS` is in float64. The right
+    vectors should diagonalize the symmetric matrices `also`.
     """
     given = (sigma_xx, sigma_yx, start, *also)
     if digits <= CHECK_DIGITS and len(sigma_xx) > FINE_SIZE:

@@ -24,14 +24,7 @@ from symflow.claims.conditions import dense_layers, on_flow
 from symflow.solutions.conditions import aligned, balanced, decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import JointModes
-from symflow.solutions.modes.spectral import (
-    L2,
-    LAM,
-    SIGMA,
-    START,
-    SpectralSolution,
-    T,
-)
+from symflow.solutions.modes.spectral import L2, LAM, SIGMA, START, SpectralSolution, T
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.reduction import frame_steps, mode_step
 
@@ -120,6 +113,7 @@ def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:
     decayed = np.exp(-2 * size * times)
     safe = np.where(size > 0, size, 1.0)
     grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
+    # for σ < 0 both parts of the fraction are divided by e^{2|σ|t}, which overflows
     below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
     above = np.where(sigma < 0, decayed, 1.0) * start
     return np.asarray(above / np.where(start > 0, below, 1.0))

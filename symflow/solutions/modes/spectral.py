@@ -21,12 +21,7 @@ from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import (
-    checkable,
-    context_of,
-    is_coarse,
-    spare_of,
-)
+from symflow.solutions.any_precision import checkable, context_of, is_coarse, spare_of
 from symflow.solutions.conditions import moments, product
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes
 from symflow.solutions.numpy_form import Routine
@@ -98,13 +93,26 @@ class SpectralSolution(Solution):
 
     def _at(self, t: Any, digits: int) -> Array:
         modes, context = self.modes_at(digits), context_of(digits + 5)
-        time = to_mpf(t, context)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
-        columns = (to_mpf_array(a, context) for a in self.parameters(modes))
-        strengths = [
-            self.curve_mpf(context, time, *mode) for mode in zip(*columns, strict=True)
-        ]
-        return matmul(left * np.array(strengths, dtype=object), right.T)
+        return matmul(left * self._strengths_at(t, digits), right.T)
+
+    def _strengths_at(self, t: Any, digits: int) -> Array:
+        context = context_of(digits + 5)
+        time, parameters = to_mpf(t, context), self.parameters(self.modes_at(digits))
+        columns = (to_mpf_array(part, context) for part in parameters)
+        modes = zip(*columns, strict=True)
+        found = [self.curve_mpf(context, time, *mode) for mode in modes]
+        return np.array(found, dtype=object)
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...] | None:
+        if not self.is_balanced:
+            return None
+        context = context_of(digits + 5)
+        start = to_mpf_array(self.modes_at(digits).start, context)
+        growth = self._strengths_at(t, digits) / np.where(start > 0, start, 1)
+        growth = np.where(start > 0, growth, 1) ** (context.one / self.depth)
+        images = self._images(digits, partial(to_mpf_array, context=context))
+        return tuple(matmul(image * growth, frame.T) for image, frame in images)
 
     @property
     def _limit(self) -> Array:
@@ -126,13 +134,21 @@ class SpectralSolution(Solution):
         coarse = is_coarse(self.problem, CHECK_DIGITS)
         digits = CHECK_DIGITS + (0 if coarse else spare_of(self.problem))
         in_digits = partial(to_mpf_array, context=context_of(digits))
-        lift = to_float_array if coarse else in_digits
-        frame, moves = lift(self.modes.right), to_float_array(self.modes.start) > 0
+        images = self._images(digits, to_float_array if coarse else in_digits)
+        return [
+            (to_float_array(image), to_float_array(frame)) for image, frame in images
+        ]
+
+    def _images(
+        self, digits: int, lift: Callable[[Array], Array]
+    ) -> list[tuple[Array, Array]]:
+        modes = self.modes_at(digits)
+        frame, moves = lift(modes.right), to_float_array(modes.start) > 0
         found = []
         for weight in checkable(self.problem, digits).weights:
             image = matmul(lift(weight), frame) * moves.astype(int)
             size = (image * image).sum(axis=0) ** 0.5
-            found.append((to_float_array(image), to_float_array(frame)))
+            found.append((image, frame))
             frame = image / np.where(size > 0, size, 1)
         return found
 
@@ -171,13 +187,6 @@ class SpectralSolution(Solution):
 
 
 def settled(learned: Array, sigma: Array, lam: Array, start: Array) -> Array:
-    """Return where modes end: σ/λ or zero; what no input reaches stays.
-
-    Examples
-    --------
-    >>> zero = np.zeros(2)
-    >>> settled(zero > 0, zero, np.array([0.0, 1.0]), np.array([0.5, 0.5])).tolist()
-    [0.5, 0.0]
-    """
+    """Return where modes end: σ/λ or zero; what no input reaches stays."""
     goal = np.where(learned, sigma / np.where(lam > 0, lam, np.nan), 0.0)
     return np.where((lam == 0) & (sigma == 0), start, goal)

@@ -20,7 +20,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.threads import cached_property
-from symflow.claims import TOLERANCE, Reference
+from symflow.claims import TOLERANCE
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.errors import HypothesisFailed, expect
 from symflow.solutions.modes.joint_modes import joint_modes
@@ -29,25 +29,18 @@ from symflow.solutions.modes.spectral import LAM, SIGMA
 
 @dataclass(frozen=True, eq=False)
 class ModeStaircase:
-    """The limit of vanishing initialization; made by `staircase`.
+    """The limit of vanishing initialization; made by `staircase`."""
 
-    Parameters
-    ----------
-    sigma, lam : arrays, shape (modes,)
-        σ_i and λ_i, in the order in which the modes are learned.
-    left, right : arrays, shapes (outputs, modes) and (inputs, modes)
-        u_i and v_i in columns.
-    """
-
+    #: `sigma`, `lam`, shape (modes,): σ_i and λ_i, in the order in which the modes are
+    #: learned.
     sigma: Array
     lam: Array
+    #: `left`, `right`, shapes (outputs, modes) and (inputs, modes): u_i and v_i in
+    #: columns.
     left: Array
     right: Array
 
-    @property
-    def reference(self) -> Reference:
-        """Where the limit comes from."""
-        return GIDEL_2019
+    reference = GIDEL_2019  #: Where the limit comes from.
 
     @property
     def jumps(self) -> Array:

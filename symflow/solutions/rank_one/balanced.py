@@ -29,7 +29,7 @@ from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.claims.conditions import dense_layers, on_flow
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
@@ -112,12 +112,7 @@ class RankOne(Solution):
     def spread(self, digits: int, *, fine: bool = True) -> Spread:
         """Return the start in the eigenvectors of H, to `digits` digits.
 
-        Parameters
-        ----------
-        digits : int
-            Digits of the arithmetic.
-        fine : bool, keyword-only
-            Whether these digits are needed; otherwise a large H is done in float64.
+        Where it is not `fine`, a large H is done in float64 instead.
         """
         return self.problem.remembered(
             ("spread", digits, fine),
@@ -188,15 +183,9 @@ class RankOne(Solution):
         return np.asarray(s[..., None, None] * u[..., :, None] * v[..., None, :])
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
-        # layers between grow without turning; the first turns with v, the last with u
         s, u, v = self._parts(t)
-        given = self.problem.floats.weights
-        u0, v0, _ = rank_one_parts(given)
         grown = (s / float(self._sharp.strength)) ** (1 / self.depth)
-        first = (given[0] @ v0)[:, None] * v[..., None, :]
-        last = u[..., :, None] * (u0 @ given[-1])
-        scale = grown[..., None, None]
-        return scale * first, *(scale * inner for inner in given[1:-1]), scale * last
+        return _layers(grown[..., None, None], u, v, self.problem.floats.weights)
 
     def routine(self) -> Routine:
         """Return s, u and v as NumPy code; beyond two layers with a clock table."""
@@ -243,6 +232,17 @@ class RankOne(Solution):
         return super()._lost + 15
 
     def _at(self, t: Any, digits: int) -> Array:
+        s, u, v = self._parts_at(t, digits)
+        return np.asarray(np.multiply.outer(s * u, v))
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...]:
+        s, u, v = self._parts_at(t, digits)
+        context, drawn = context_of(digits), self.problem.at(digits + 5).weights
+        begin = to_mpf(self.spread(digits).strength, context)
+        grown = context.root(s / begin, self.depth)
+        return _layers(grown, u, v, tuple(to_mpf_array(w, context) for w in drawn))
+
+    def _parts_at(self, t: Any, digits: int) -> tuple[Any, Array, Array]:
         spread, context = self.spread(digits), context_of(digits)
         time = to_mpf(t, context)
         rates, parts = (to_mpf_array(a, context) for a in (spread.rates, spread.parts))
@@ -255,9 +255,9 @@ class RankOne(Solution):
         turned = parts * np.array(grown, dtype=object)
         size = context.sqrt((turned * turned).sum())
         s = to_mpf(spread.strength, context) * size**self.depth / level
-        pair = to_mpf_array(spread.vectors, context) @ (turned / size)
+        pair = to_mpf_array(spread.vectors, context) @ (turned / size) * context.sqrt(2)
         cut = self.problem.widths[0]
-        return np.asarray(np.multiply.outer(2 * s * pair[cut:], pair[:cut]))
+        return s, pair[cut:], pair[:cut]
 
     @property
     def learned(self) -> int:
@@ -301,9 +301,22 @@ class RankOne(Solution):
         )
 
 
+def _layers(
+    scale: Any, u: Array, v: Array, given: tuple[Array, ...]
+) -> tuple[Array, ...]:
+    """Return balanced weights with the outer directions u and v, grown by a scale.
+
+    Layers between grow without turning; the first turns with v, the last with u.
+    """
+    u0, v0, _ = rank_one_parts(given)
+    first = (given[0] @ v0)[:, None] * v[..., None, :]
+    last = u[..., :, None] * (u0 @ given[-1])
+    return scale * first, *(scale * inner for inner in given[1:-1]), scale * last
+
+
 def _times(t: Any) -> Array:
     times = float_times(t)
     if not np.all(times >= 0):
-        msg = f"RankOne: times have to be 0 or more; got {t!r}"
+        msg = f"RankOne: times have to be 0 or more; got {shown(t)}"
         raise InvalidArgument(msg)
     return times

@@ -29,24 +29,13 @@ MOST_BITS = 60_000
 
 @dataclass(frozen=True, eq=False)
 class EnclosedMatrix:
-    """W(t) in balls, from the closed form; made by ``solution.enclose``.
+    """W(t) in balls, from the closed form; made by ``solution.enclose``."""
 
-    Parameters
-    ----------
-    t : number
-        The time, exact.
-    end_to_end : array of arb, shape (outputs, inputs)
-        Balls that contain the entries of W(t).
-    gram : array of arb, shape (n, n)
-        Balls that contain the entries of P(t) = Q(t)Q(t)ᵀ.
-    digits : int
-        Decimal digits that were asked for.
-    """
-
-    t: Any
+    t: Any  #: The time, exact.
+    #: Shape (outputs, inputs): balls that contain the entries of W(t).
     end_to_end: Array
-    gram: Array
-    digits: int
+    gram: Array  #: Shape (n, n): balls that contain the entries of P(t) = Q(t)Q(t)ᵀ.
+    digits: int  #: Decimal digits that were asked for.
 
     @property
     @in_bits(FINE_BITS)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy
@@ -58,6 +58,8 @@ FLOAT_DIGITS, MOST_LOST = 17, 4
 
 class GramSolution(Solution):
     """A solution in which QQᵀ obeys a matrix Riccati equation."""
+
+    forgets_rotation: ClassVar = True
 
     @abstractmethod
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
@@ -210,6 +212,15 @@ class GramSolution(Solution):
     def _at(self, t: Any, digits: int) -> Array:
         start, kappa = self._start_at(digits, fine=True)
         return self.product_of(_factor(start, kappa, t, context_of(digits)))
+
+    def layers_at(self, t: Any, digits: int) -> tuple[Array, ...]:
+        start, kappa = self._start_at(digits, fine=True)
+        factor = _factor(start, kappa, t, context_of(digits))
+        hidden = self.problem.weights[0].shape[
+            0 if len(self.problem.weights) > 1 else 1
+        ]
+        idle = np.zeros((len(factor), hidden - factor.shape[1]), dtype=int)
+        return self.layers_of(np.concatenate([factor, idle.astype(object)], axis=1))
 
     @cached_property
     def _lost(self) -> int:

@@ -27,30 +27,16 @@ SPARE = 1e15
 
 @dataclass(frozen=True, eq=False)
 class GradedStart:
-    """The start in the eigenvectors of F, fastest first, and in a graded hidden basis.
+    """The start in the eigenvectors of F, fastest first, in a graded hidden basis."""
 
-    Parameters
-    ----------
-    rates : array, shape (n,)
-        Eigenvalues f of F, falling.
-    rows : array, shape (n, r)
-        c, with rank r: row i has no entry beyond the rank of the first i rows.
-    frame : array, shape (hidden, r)
-        The hidden basis: Q₀ = vectors · rows · frameᵀ.
-    vectors : array, shape (n, n)
-        Eigenvectors of F.
-    lows : array, shape (n,)
-        What a float64 rate lacks of the rate, else zero.
-    given : array, shape (n, r)
-        Q₀ in the hidden basis, as it was given.
-    """
-
-    rates: Array
+    rates: Array  #: Shape (n,): eigenvalues f of F, falling.
+    #: Shape (n, r): c, with rank r: row i has no entry beyond the rank of the first i
+    #: rows.
     rows: Array
-    frame: Array
-    vectors: Array
-    lows: Array
-    given: Array
+    frame: Array  #: Shape (hidden, r): the hidden basis: Q₀ = vectors · rows · frameᵀ.
+    vectors: Array  #: Shape (n, n): eigenvectors of F.
+    lows: Array  #: Shape (n,): what a float64 rate lacks of the rate, else zero.
+    given: Array  #: Shape (n, r): Q₀ in the hidden basis, as it was given.
 
     @property
     def parts(self) -> tuple[Array, ...]:
@@ -159,13 +145,7 @@ def graded_limits(start: GradedStart) -> Iterator[tuple[Any, Array]]:
 
 
 def is_faint(rows: Array) -> bool:
-    """Say whether a pivot is small beside what is below it.
-
-    Examples
-    --------
-    >>> is_faint(np.array([[1e-9, 0.0], [1.0, 1.0]]))
-    True
-    """
+    """Say whether a pivot is small beside what is below it."""
     sizes = np.abs(rows)
     pivots = sizes[np.argmax(rows != 0, axis=0), range(rows.shape[1])]
     return bool(np.any(pivots < FAINT * sizes.max(axis=0, initial=0)))
@@ -235,13 +215,7 @@ def graded_lift(
 
 
 def solve_right(left: Array, upper: Array) -> Array:
-    """Return left · upper⁻¹ for upper triangular matrices, by substitution.
-
-    Examples
-    --------
-    >>> solve_right(np.array([[[2.0, 3.0]]]), np.array([[[2.0, 1.0], [0.0, 1.0]]]))
-    array([[[1., 2.]]])
-    """
+    """Return left · upper⁻¹ for upper triangular matrices, by substitution."""
     columns: list[Array] = []
     for k in range(upper.shape[-1]):
         rest = left[..., k]

@@ -18,7 +18,7 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, formula
 from symflow.algebra.threads import cached_property, evaluated
-from symflow.errors import InvalidArgument, SymflowError
+from symflow.errors import InvalidArgument, SymflowError, shown
 from symflow.flow.times import float_times
 
 #: The time of a schedule.
@@ -43,21 +43,11 @@ class KnownPath(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scheduled:
-    """A closed form under a learning-rate schedule; made by `scheduled`.
+    """A closed form under a learning-rate schedule; made by `scheduled`."""
 
-    Parameters
-    ----------
-    solution : Solution
-        The closed form at rate one.
-    rate : sympy.Expr
-        η(t), in the symbol t.
-    clock : sympy.Expr
-        T(t) = ∫₀ᵗ η.
-    """
-
-    solution: KnownPath
-    rate: sympy.Expr
-    clock: sympy.Expr
+    solution: KnownPath  #: The closed form at rate one.
+    rate: sympy.Expr  #: η(t), in the symbol t.
+    clock: sympy.Expr  #: T(t) = ∫₀ᵗ η.
 
     @property
     def statement(self) -> sympy.Eq:
@@ -167,10 +157,10 @@ def _expression(rate: Any) -> sympy.Expr:
         eta = formula(rate, "scheduled(rate=…)")
         (symbol,) = eta.free_symbols or (TIME,)
     except (SymflowError, ValueError):
-        msg = f"scheduled(rate=…): needs an expression in t alone; got {rate!r}"
+        msg = f"scheduled(rate=…): needs an expression in t alone; got {shown(rate)}"
         raise InvalidArgument(msg) from None
     if symbol.name != "t":
-        msg = f"scheduled(rate=…): the symbol of time is t; got {rate!r}"
+        msg = f"scheduled(rate=…): the symbol of time is t; got {shown(rate)}"
         raise InvalidArgument(msg)
     return eta.subs(symbol, TIME)
 
@@ -185,7 +175,7 @@ def _steps(pairs: Sequence[Any]) -> tuple[sympy.Expr, sympy.Expr]:
     if not steps or starts[0] != 0 or starts != sorted(set(starts)):
         msg = (
             "scheduled(rate=…): needs steps (t_k, η_k) with 0 = t_0 < t_1 < …; got "
-            f"{pairs!r}"
+            f"{shown(pairs)}"
         )
         raise InvalidArgument(msg)
     rates, clocks, passed = [], [], sympy.S.Zero
@@ -202,5 +192,7 @@ def _check_sign(eta: sympy.Expr, given: Any) -> None:
         return
     seen = [evaluated(eta.subs(TIME, time), 15) for time in GRID]
     if not all(value.is_real and value >= 0 for value in seen):
-        msg = f"scheduled(rate=…): a rate is 0 or more at every time; got {given!r}"
+        msg = (
+            f"scheduled(rate=…): a rate is 0 or more at every time; got {shown(given)}"
+        )
         raise InvalidArgument(msg)

