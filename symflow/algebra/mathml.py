@@ -166,10 +166,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
 
 
 def mathml(expression: sympy.Basic, *, block: bool = True) -> str:
-    """Return an expression as a MathML element for HTML5.
-
-    `block` gives it a line of its own.
-    """
+    """Return an expression as a MathML element for HTML5."""
     body = _Printer().doprint(expression)
     text = _ENTITY.sub(lambda match: unescape(match.group()), body).translate(_PLAIN)
     text = _WORDS.sub(lambda match: match[0].replace("_", " "), text)

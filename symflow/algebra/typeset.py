@@ -49,16 +49,7 @@ def label(matrix: Any) -> str:
 
 
 def applied_entrywise(expr: Any) -> tuple[Any, Any]:
-    """Return the name of what is applied to all entries, or its Lambda, and to what.
-
-    A power has no name, and is returned itself.
-
-    Examples
-    --------
-    >>> z, A = sympy.Symbol("z"), sympy.MatrixSymbol("A", 2, 2)
-    >>> applied_entrywise(A.applyfunc(sympy.Lambda(z, sympy.exp(-z))))
-    ('exp', -A)
-    """
+    """Return the name of what is applied to all entries, or its Lambda, and to what."""
     (variable,), body, inner = expr.function.variables, expr.function.expr, expr.expr
     if isinstance(body, sympy.Function) and len(body.args) == 1:
         factor, rest = body.args[0].as_coeff_Mul()
@@ -71,14 +62,7 @@ def applied_entrywise(expr: Any) -> tuple[Any, Any]:
 
 
 def traced(expr: sympy.Trace) -> tuple[str, Any]:
-    """Return a trace as sum of all entries, where it is one, or as tr of a matrix.
-
-    Examples
-    --------
-    >>> A, ones = sympy.MatrixSymbol("A", 2, 2), sympy.OneMatrix(2, 2)
-    >>> traced(sympy.Trace(sympy.MatMul(ones, A)))
-    ('sum', A)
-    """
+    """Return a trace as sum of all entries, where it is one, or as tr of a matrix."""
     factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
     if factors and isinstance(factors[0], sympy.OneMatrix):
         return "sum", sympy.MatMul(*factors[1:]) if len(factors) > 2 else factors[1]

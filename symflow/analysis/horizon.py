@@ -109,28 +109,7 @@ class Horizon:
 
 
 def horizon(problem: Problem) -> Horizon:
-    """Estimate how long a flow takes to converge.
-
-    Parameters
-    ----------
-    problem : Problem
-        A flow with its data and start, as `bind` returns it.
-
-    Returns
-    -------
-    Horizon
-        With time points for pictures.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> data = sf.whitened([[3, 0], [0, 1]])
-    >>> found = horizon(bind(flow, data, sf.spectral_init(0.1)))
-    >>> round(found.escape, 3), round(found.end, 1)
-    (2.303, 17.2)
-    """
+    """Estimate how long a flow takes to converge."""
     floats, start = problem.floats, start_size(problem.floats)
     if not has_spectra(problem.flow):
         return _own_scale(floats, start)

@@ -83,7 +83,6 @@ _EXAMPLES = {
 }
 
 
-#: Which verb is for what, as the front page of the package has it.
 #: What stands above the options.
 _NOTES = {
     "audit": """
@@ -100,6 +99,7 @@ The file, in TOML; a number is 2, 0.1 or "1/3", a formula SymPy or LaTeX:
     numbers             text, time, printed"""
 }
 
+#: Which verb is for what, as the front page of the package has it.
 _TASKS = """\
 by task:
   derive    derive
