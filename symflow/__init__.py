@@ -13,7 +13,7 @@ What to use for what:
 * simulate: `simulate`, `precise`, `enclose`, `descend`, `sweep`, `ensemble`
 * prove: `validate`, `certify`, `claim`, `audit`, `write_checker`, `register`
 * export: `compile`, `write_module`, `save`, `load`, `cite`
-* look: `analyze`, `plot`, `explore`, `atlas`; every object shows itself in terminals and Jupyter
+* look: `analyze`, `plot`, `explore`, `atlas`; every object shows itself in Jupyter
 
 The contents page is ``__init__.pyi``, next to this file.  A room is imported when one
 of its names is first used, so that ``import symflow`` costs what ``import sympy`` does.
