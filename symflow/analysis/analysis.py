@@ -157,8 +157,8 @@ def analyze(
     >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
     >>> init = sf.gaussian_init(0.1, rng=0)
     >>> found = sf.analyze(flow, data, init, digits=20, budget=5)
-    >>> found.ok, found.raw.converged, found.whitened.solution.name
-    (True, True, 'LogisticMode')
+    >>> found.ok, found.whitened.solution.name, round(found.raw.horizon.limit, 4)
+    (True, 'LogisticMode', 0.1667)
     """
     check_precision(digits, budget)
     began, report = monotonic(), staged(progress, "analyze")

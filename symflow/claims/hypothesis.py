@@ -49,6 +49,11 @@ class Hypothesis:
     structural : bool
         Whether it speaks of the flow alone; where it fails, the further conditions of a
         theorem make no sense.
+
+    Examples
+    --------
+    >>> print(Hypothesis("balanced", False, "‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31"))
+    balanced: fails, ‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31
     """
 
     words: str

@@ -86,8 +86,8 @@ def width_experiment(
     >>> rng = np.random.default_rng(0)
     >>> data = sf.Dataset(rng.standard_normal((3, 8)), rng.standard_normal(3))
     >>> found = width_experiment(data, [100, 1600], rng=1)
-    >>> bool(np.all(found.distances <= found.bounds))
-    True
+    >>> bool(np.all(found.distances <= found.bounds)), round(found.slope, 1)
+    (True, -0.4)
     """
     call = "width_experiment({}=…)"
     expect(data, "moments", call.format("data"), "a Dataset or Moments")
