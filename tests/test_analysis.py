@@ -529,3 +529,20 @@ def test_what_is_no_gradient_flow_is_refused_in_a_line() -> None:
     for flow in (ball, sf.gradient_descent(DENSE, sf.SquaredLoss())):
         with pytest.raises(sf.InvalidArgument, match=r"analyze\(flow\).*_flow"):
             sf.analyze(flow, LINE, sf.gaussian_init(0.3, rng=1))
+
+
+def test_an_analysis_shows_its_verdict_and_what_was_followed(elsewhere: Any) -> None:
+    _, found = elsewhere
+    lines = repr(found).splitlines()
+    assert found.verdict in lines[0]
+    assert lines[1].startswith("  given, float64    loss ")
+    assert len(repr(found)) < 900
+    assert found.verdict.split(",")[0] in found._repr_markdown_()
+
+
+def test_every_stage_is_told_to_its_end() -> None:
+    told: dict[str, float] = {}
+    init = sf.gaussian_init(0.3, rng=1)
+    flow = sf.gradient_flow(DENSE, sf.SquaredLoss())
+    analyze(flow, LINE, init, budget=0, progress=told.__setitem__)
+    assert set(told.values()) == {1.0}

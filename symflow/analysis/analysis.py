@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
 from symflow.analysis.horizon import has_spectra, layer_size
 from symflow.analysis.optimum import whitened_problem
@@ -26,8 +27,8 @@ BUDGET = 6.0
 WHITENED_SHARE = 0.4
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Displayed):
     """What `analyze` found.
 
     Parameters
@@ -99,6 +100,14 @@ class Analysis:
             f"{said}, in float64 alone{where}: no run at {self.digits} digits fitted "
             "into the budget"
         )
+
+    def _sheet(self) -> Sheet:
+        rows = []
+        for one in self.studies:
+            rows.append((f"{one.title}, float64", one.convergence))
+            rows.append((f"{one.title}, {self.digits} digits", str(one.covered)))
+        title = f"{self.flow.network!r}, {self.flow.loss!r}: {self.verdict}"
+        return Sheet(title, rows=tuple(rows), whole=".report, write_report(…)")
 
     @property
     def interrupted(self) -> bool:

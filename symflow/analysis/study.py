@@ -158,6 +158,7 @@ def study(
     found = [entry for entry in answers if isinstance(entry, Solution)]
     routes = [fast] if covered.trajectory is None else [fast, covered.trajectory]
     report = validate([*laws, *found, *predictions(flow, data, init)], *routes)
+    progress(f"{title}: validation", 1.0)
     return Study(
         title, flow, data, init, answers, laws, estimate, fast, covered, report
     )
