@@ -277,5 +277,5 @@ def test_no_closed_form_is_no_crash():
     """Every closed form refuses a loss that has no samples, by its own conditions."""
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.MeasurementLoss())
     data = sf.Measurements.entries({(0, 0): 3, (1, 0): 2}, shape=(2, 2))
-    with pytest.raises(sf.NoClosedForm, match="no closed form"):
+    with pytest.raises(sf.NoClosedForm):
         sf.solve(flow, data, sf.gaussian_init(0.3, rng=1))
