@@ -183,7 +183,6 @@ from symflow.simulation import (
 from symflow.solutions import (
     Solution as Solution,
     solve as solve,
-    staircase as staircase,
 )
 from symflow.trajectory import (
     Trajectory as Trajectory,

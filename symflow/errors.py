@@ -7,6 +7,8 @@ included) can tell bad input from a bug.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -95,6 +97,20 @@ class ValidationFailed(SymflowError, AssertionError):
     """At least one row of a validation report is out of its bound."""
 
 
+def imported(name: str, call: str, extra: str = "") -> Any:
+    """Return the optional library `name` that `call` needs.
+
+    Raises NotInstalled without it, with the command that installs it, or the `extra`
+    of symflow that brings it.
+    """
+    try:
+        return import_module(name)
+    except ImportError:
+        source = f'"symflow[{extra}]"' if extra else name
+        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
+        raise NotInstalled(msg) from None
+
+
 def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     """Return an argument that is of a kind; the one gate for those that are no numbers.
 
@@ -122,6 +138,14 @@ def expect(value: Value, kinds: Any, call: str, needs: str) -> Value:
     if fits:
         return value
     msg = f"{call}: needs {needs}; got {shown(value)}"
+    raise InvalidArgument(msg)
+
+
+def one_of(value: Any, known: Iterable[str], call: str) -> str:
+    """Return a word that is among those known; InvalidArgument for anything else."""
+    if isinstance(value, str) and value in known:
+        return value
+    msg = f"{call}: needs one of {', '.join(known)}; got {shown(value)}"
     raise InvalidArgument(msg)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.errors import InvalidArgument, NotInstalled
+from symflow.errors import InvalidArgument, imported
 
 
 class SeveralArrays:
@@ -97,17 +96,3 @@ class Tabulated(SeveralArrays):
             coordinates[number] = np.arange(len(total))
         facts = {"flow": repr(paths.flow).splitlines()[0], **self._attributes}
         return xarray.Dataset(arrays, coords=coordinates, attrs=facts)
-
-
-def imported(name: str, call: str, extra: str = "") -> Any:
-    """Return the optional library `name` that `call` needs.
-
-    Raises NotInstalled without it, with the command that installs it, or the `extra`
-    of symflow that brings it.
-    """
-    try:
-        return import_module(name)
-    except ImportError:
-        source = f"'symflow[{extra}]'" if extra else name
-        msg = f"{call}: needs {name}, which is not installed. Do pip install {source}"
-        raise NotInstalled(msg) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TextIO, TypeAlias
 
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import expect
 
 #: What ``progress=`` takes: True for a bar, or what is called with fractions.
 Told: TypeAlias = Callable[[float], None] | bool | None
@@ -79,8 +79,5 @@ def reporter(progress: Told, call: str) -> Callable[[float], None] | None:
         return None
     if progress is True:
         return ProgressBar(call)
-    if callable(progress):
-        return progress
-    got = shown(progress)
-    msg = f"{call}(progress=…): needs True or a function of a number; got {got}"
-    raise InvalidArgument(msg)
+    needs = "True or a function of a number"
+    return expect(progress, Callable, f"{call}(progress=…)", needs)

@@ -17,7 +17,7 @@ from symflow.algebra.text import scientific
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate, linearized
 from symflow.codegen.objective import Objective
-from symflow.errors import InvalidArgument, UnknownName
+from symflow.errors import InvalidArgument, UnknownName, shown
 from symflow.flow import EndToEndFlow, GradientFlow, as_times
 from symflow.flow.layer_order import in_layer_order
 from symflow.flow.problem import Problem
@@ -135,7 +135,7 @@ class Trajectory(Tabulated, Displayed):
         names = self._ipython_key_completions_()
         if isinstance(key, (sympy.MatrixSymbol, str)) and str(key) in names:
             return self.weights[names.index(str(key))]
-        msg = f"trajectory[{key!r}]: not a weight of the flow; its weights are {names}"
+        msg = f"trajectory[{shown(key)}]: not a weight; its weights are {names}"
         raise UnknownName(msg)
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -203,7 +203,7 @@ class Trajectory(Tabulated, Displayed):
         check_time(t, "trajectory.at(t)", 1)
         first, last = to_float(self.t[0]), to_float(self.t[-1])
         if not first <= to_float(t) <= last:
-            msg = f"trajectory.at({t!r}): needs a time from {first:g} to {last:g}"
+            msg = f"trajectory.at({shown(t)}): needs a time from {first:g} to {last:g}"
             raise InvalidArgument(msg)
         return tuple(self.interpolant(t))
 

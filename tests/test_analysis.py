@@ -31,7 +31,7 @@ from symflow.analysis import (
 from symflow.analysis.html import html_report
 from symflow.analysis.optimum import best_matrix, least_loss
 from symflow.analysis.record import to_json
-from symflow.analysis.study import late_fall
+from symflow.analysis.study import held_within, late_fall
 from symflow.analysis.text import summary
 from symflow.flow.problem import bind
 from symflow.validation import digits_of
@@ -455,6 +455,23 @@ def test_a_report_is_not_lost_for_its_figures(
     assert names == ["report.html", "report.json", "gradient_flow_2_1_1.py"]
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("The figures are left out: ") == 2
+
+
+def test_the_budget_bounds_the_claims_that_are_held_to_many_digits() -> None:
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    problem = flow, sf.whitened([[2]]), [[[1]], [[1]]]
+    fast = sf.simulate(*problem, [0, 1, 2])
+    sharp = sf.precise(*problem, [0, 1, 2], digits=30)
+    claims = [*sf.conserved(flow), sf.solve(*problem), *sf.rates(*problem)]
+    seen: list[float] = []
+    bounded = held_within(claims, fast, sharp, seconds=0, progress=seen.append)
+    whole = held_within(claims, fast, sharp, seconds=60, progress=seen.append)
+    assert whole.rows == sf.validate(claims, fast, sharp).rows
+    late = [row for row in bounded.rows if "budget" in row.status]
+    assert len(late) == len(claims) - 1
+    assert {row.verdict for row in late} == {"not checked"}
+    assert bounded.rows[1] == whole.rows[1]
+    assert seen[-1] == 1
 
 
 # --- other networks and losses ------------------------------------------------------

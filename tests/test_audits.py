@@ -82,14 +82,24 @@ def test_what_cannot_be_settled_says_why_and_stops_nothing(tmp_path: Path) -> No
         assert "\n" not in line.reason
 
 
-def test_a_limit_without_an_enclosure_is_held_against_a_theorem(tmp_path: Path) -> None:
+def test_a_limit_without_an_enclosure_is_held_against_a_theorem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     problem = (
         "start = [[[1], [1]], [[1], [1]], [[1], [1]], [[1], [1]]]\n"
         "[model]\nnetwork = 'diagonal 2 2 signed'\n"
         "[data]\ninputs = [[1, 0], [0, 1]]\ntargets = [[2], [3]]\n"
     )
     values = ("[[2, 3]]", "[[2, 4]]")
-    lines = settled(tmp_path, problem, *(f"kind='limit'\nvalue={v}" for v in values))
+    claims = [f"kind='limit'\nvalue={v}" for v in values]
+    lines = settled(tmp_path, problem, *claims)
+    assert [line.verdict.value for line in lines] == ["enclosed", "refuted"]
+
+    def refused(*arguments: object, **options: object) -> None:
+        raise sf.PrecisionLost
+
+    monkeypatch.setattr("symflow.audits.instance.enclose", refused)
+    lines = settled(tmp_path, problem, *claims)
     assert [line.verdict.value for line in lines] == ["verified", "refuted"]
 
 

@@ -19,6 +19,7 @@ from symflow.bias.margin_problems import (
     stationarity,
 )
 from symflow.bias.max_margin import smoothed_margins
+from symflow.bias.reached import least_power
 from symflow.bias.separation import soft_margin
 from symflow.flow.problem import bind
 
@@ -232,7 +233,8 @@ def test_squares_have_the_l1_margin():
 def test_small_filters_end_at_singular_vectors():
     flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (2, 2)), sf.ExponentialLoss())
     data, start = sf.Dataset([[1.0, 2.0, 0.0]], [1.0]), ([1.5, 0.5], [1.0, 0.4])
-    bias = sf.implicit_bias(flow, data, start)
+    assert sf.implicit_bias(flow, data, start).name == "OneSampleDirection"
+    bias = SingularVectors.attempt(bind(flow, data, start))
     assert isinstance(bias, SingularVectors)
     run = sf.simulate(flow, data, start, [0, 1, 1e3, 1e6])
     found = [bias.kkt_residual([w[k] for w in run.weights]) for k in range(4)]
@@ -264,7 +266,7 @@ def test_wrong_norms_fail():
 def test_what_fails_is_said():
     flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss())
     with pytest.raises(sf.HypothesisFailed, match="total loss below 1: fails"):
-        sf.implicit_bias(flow, TWO, [[[0.1, 0.1]]])
+        sf.implicit_bias(flow, TWO, [[[-0.1, 0.0]]])
     decayed = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.ExponentialLoss(l2=0.1))
     with pytest.raises(sf.HypothesisFailed, match="without weight decay: fails"):
         sf.implicit_bias(decayed, TWO, [[[3.0, 3.0]]])
@@ -313,3 +315,54 @@ def test_soft_margin_by_its_definition(rng, loss):
         assert soft_margin(loss, margins)[0] == pytest.approx(
             float(u), abs=1e-12 * size
         )
+
+
+@pytest.mark.parametrize(
+    ("start", "row", "excess"),
+    [((2, 0.5), [1, 0], 0.1292), ((0.5, 2), [0, 1], 0.0)],
+)
+def test_a_run_singles_out_one_of_several_stationary_points(start, row, excess):
+    """Depth 3 on one sample (1, 1.2): the start decides, not the objective."""
+    flow = sf.gradient_flow(sf.DiagonalNetwork(2, 3), sf.ExponentialLoss())
+    data, sizes = sf.Dataset([[1, 1.2]], [1]), np.array(start)[:, None]
+    weights = (sizes, sizes, sizes * 0.9)
+    bias = sf.implicit_bias(flow, data, weights)
+    run = sf.simulate(sf.directional_flow(flow), data, weights, [0, 1e3, 5e5, 1e6])
+    found = bias.reached(run)
+    assert found.settled
+    assert np.allclose(found.direction, [row], atol=1e-3)
+    assert found.least == pytest.approx(1.2 ** (-2 / 3))
+    assert found.excess == pytest.approx(excess, abs=1e-3)
+    early = sf.simulate(sf.directional_flow(flow), data, weights, [0, 5, 10])
+    assert not bias.reached(early).settled
+
+
+def test_the_least_power_is_that_of_a_grid():
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        rows = rng.standard_normal((3, 2))
+        rows[:, 0] = abs(rows[:, 0])
+        angles = np.linspace(-np.pi, np.pi, 200_001)
+        units = np.stack([np.cos(angles), np.sin(angles)])
+        margins = np.min(rows @ units, axis=0)
+        kept = margins > 1e-6
+        for depth in (2, 3, 5):
+            sizes = np.sum(
+                np.abs(units[:, kept] / margins[kept]) ** (2 / depth), axis=0
+            )
+            found = least_power(rows, depth)
+            assert found <= np.min(sizes) * (1 + 1e-9)
+            assert found == pytest.approx(np.min(sizes), rel=2e-2)
+
+
+def test_what_a_run_of_a_tensor_reaches_has_a_residual_and_no_objective():
+    flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (2, 2)), sf.ExponentialLoss())
+    data = sf.Dataset([[1, 2, 0], [0, 1, 2]], [1, 1])
+    weights = ([[1.0], [2.0]], [[2.0], [1.5]])
+    bias = sf.implicit_bias(flow, data, weights)
+    run = sf.simulate(sf.directional_flow(flow), data, weights, [0, 1e3, 2e4, 4e4])
+    found = bias.reached(run)
+    assert bias.name == "SingularVectors"
+    assert found.settled
+    assert np.isnan(found.least)
+    assert "singled out" in str(found)

@@ -46,6 +46,8 @@ MODELS = {
 QUICK = ("dense", "one layer", "diagonal")
 LENGTHY = [pytest.param(n, marks=pytest.mark.slow) for n in MODELS if n not in QUICK]
 
+HALF = Fraction(1, 2)
+
 
 def drawn(generator, rows, columns):
     """Return a matrix of small fractions."""
@@ -151,6 +153,73 @@ def test_float_data_and_drawn_starts_are_carried_as_the_numbers_that_they_are(tm
     given = json.loads(file.read_text())["problem"]["data"]
     assert "X" not in given
     assert len(given["sha256 of the samples"]) == 64
+
+
+def test_sets_of_starts_are_carried_with_their_radii(tmp_path):
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    box = [[[sf.interval(1, Fraction(9, 8))]], [[Fraction(1, 2)]]]
+    ball = sf.enclose(flow, sf.whitened([[2]]), box, 1, digits=12)
+    file = sf.save(ball, tmp_path / "c.json")
+    code, words = checker.main([str(file)])
+    assert code == 0
+    assert "all starts within the radii" in words
+    document = json.loads(file.read_text())
+    assert document["problem"]["start radii"] == [[["1/16"]], [["0"]]]
+    (claim,) = document["statement"]["at"]
+    for start in (1, Fraction(9, 8)):
+        run = sf.precise(flow, sf.whitened([[2]]), [[[start]], [[HALF]]], 1)
+        gaps = [float(w[-1, 0, 0] - Fraction(x[0][0])) for w, x in _ends(run, claim)]
+        assert np.hypot(*gaps) <= float(claim["radius"]) < 1
+    assert sf.load(file).problem.weights[0][0, 0] == box[0][0][0]
+    document["problem"]["start radii"][0] = [["1/15"]]
+    assert verdict(tmp_path, document)[0] == 1
+    document["problem"]["start radii"] = [[["1/16"]]]
+    assert verdict(tmp_path, document)[0] == 2
+    del document["problem"]["start radii"]
+    code, words = verdict(tmp_path, document)  # true as well, and less
+    assert code == 0
+    assert "the start in the file" in words
+
+
+def _ends(run, claim):
+    return zip(run.weights, claim["weights"], strict=True)
+
+
+LIMITS = {
+    "diagonal": (sf.DiagonalNetwork(2), 2),
+    "signed": (sf.DiagonalNetwork(2, signed=True), 4),
+    "filters": (sf.ConvolutionalNetwork(2, (2, 2)), 2),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_other_networks_are_carried(tmp_path, name):
+    network, count = LIMITS[name]
+    flow, data = sf.gradient_flow(network, sf.SquaredLoss()), sf.whitened([[2, 3]])
+    start = [[[1], [HALF]], [[HALF], [1]], [[HALF], [0]], [[0], [HALF]]][:count]
+    ball = sf.enclose(flow, data, start, sf.oo, digits=9)
+    document = json.loads(sf.save(ball, tmp_path / "c.json").read_text())
+    code, words = verdict(tmp_path, document)
+    assert code == 0
+    assert "in the limit" in words
+    document["evidence"]["limit"][0] = "1000"
+    assert verdict(tmp_path, document)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "why"),
+    [
+        (sf.LinearNetwork(2, 1, 2), sf.SquaredLoss(), "second derivative"),
+        (sf.LinearNetwork(2, 2), sf.SquaredLoss(l2=1), "second derivative"),
+    ],
+)
+def test_limits_that_are_not_carried_are_refused(tmp_path, network, loss, why):
+    start = [[[1, 1]], [[1], [1]]] if len(network.widths) == 3 else [[[1, 1], [0, 1]]]
+    data = sf.whitened([[2, 1], [0, 1]])
+    ball = sf.enclose(sf.gradient_flow(network, loss), data, start, sf.oo, digits=6)
+    with pytest.raises(InvalidArgument, match=why):
+        sf.save(ball, tmp_path / "c.json")
+    assert sf.load(sf.save(ball, tmp_path / "c.npz")).error == ball.error
 
 
 def test_enclosures_are_loaded_again(tmp_path):

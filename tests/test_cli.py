@@ -250,6 +250,25 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert (tmp_path / "gradient_flow_10_5_1.py").exists()
 
 
+def test_an_interruption_leaves_a_page_with_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("symflow.analysis.analysis.attempts", stop)  # the last step
+    arguments = ["analyze", "linnerud", "--hidden", "2", "--budget", "0", "--quiet"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 130
+    assert "kept " in capsys.readouterr().err
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not finished" in page
+    assert "What is done: whitened and raw data" in page
+    assert page.count("Not reached") == 1  # closed forms alone
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert content["finished"] is False
+    assert [study["title"] for study in content["studies"]] == ["whitened", "raw"]
+
+
 def test_derive_prints_the_equations(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["derive", "--widths", "d,h,m", "--l2", "lambda"]) == 0
     assert "Ẇ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − λ·W₁" in capsys.readouterr().out

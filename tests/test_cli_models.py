@@ -274,7 +274,7 @@ def test_docs_have_every_public_name_and_no_link_leads_nowhere(capsys, tmp_path)
 def test_docs_say_what_is_missing(capsys, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pdoc", None)
     assert main(["docs", str(tmp_path)]) == 2
-    assert "pip install 'symflow[docs]'" in capsys.readouterr().err
+    assert 'pip install "symflow[docs]"' in capsys.readouterr().err
 
 
 def test_analyze_and_validate_take_other_networks_and_losses(tmp_path):

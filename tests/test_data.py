@@ -425,7 +425,7 @@ def test_bundled_data_load_from_a_zip_archive(tmp_path: Path) -> None:
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        InvalidArgument, match="'linnerud', 'digits', 'digit_classes'; got 'i"
+        InvalidArgument, match="linnerud, digits, digit_classes; got 'i"
     ):
         load_dataset("iris")
 

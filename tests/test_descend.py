@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.simulation.descend import BLOCK
+from symflow.codegen.targets.ckernel import found_compiler
+from symflow.simulation.descend import BLOCK, WORTH
 
 GD = sf.gradient_descent(sf.LinearNetwork(3, 2, 2), sf.SquaredLoss())
 ETA = 0.02
+
+
+needs_compiler = pytest.mark.skipif(
+    found_compiler() is None, reason="needs a C compiler"
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +79,8 @@ def test_times_are_those_of_iterates(given):
     ("options", "said"),
     [
         ({"every": 0}, "every="),
+        ({"engine": "rust"}, "engine="),
+        ({"engine": None}, "engine="),
         ({"every": 1.5}, "every="),
         ({"every": True}, "every="),
         ({"times": [0, 1.5 * ETA]}, "times="),
@@ -127,7 +135,48 @@ def test_companions_of_descent_hold_and_say_when_modes_are_learned() -> None:
         seen = np.argmax(strengths > 0.5, axis=0) * step / delta
         off.append(np.abs(np.sort(corridor.phase_times) - seen).max())
     assert off[1] < 0.02 < off[0] < 0.2
-    with pytest.raises(sf.InvalidArgument, match="needs a positive step; got None"):
+    with pytest.raises(sf.InvalidArgument, match="needs a positive number; got None"):
         sf.companions(gd, data, start)
     with pytest.raises(sf.InvalidArgument, match="a step is for gradient_descent"):
         sf.companions(gd.flow, data, start, step_size=0.1)
+
+
+@needs_compiler
+@pytest.mark.parametrize("momentum", [0, 0.75])
+def test_the_loop_in_c_takes_the_same_steps(given, momentum):
+    steps, options = 2 * BLOCK + 9, {"step_size": ETA, "momentum": momentum}
+    run = sf.descend(GD, *given, steps, engine="c", every=3, **options)
+    kept = sorted({*range(0, steps + 1, 3), steps})
+    for seen, other in zip(run.weights, loop(*given, steps, momentum), strict=True):
+        np.testing.assert_allclose(seen, other[kept], rtol=1e-12, atol=1e-14)
+    assert run.route.endswith("in C")
+    assert run.error <= 1e-12
+
+
+@needs_compiler
+def test_the_loop_in_c_of_other_losses_names_the_step_that_fails(given):
+    samples = np.random.default_rng(1).normal(size=(7, 3))
+    loss = sf.LogisticLoss()
+    flow = sf.gradient_descent(sf.LinearNetwork(3, 2, 1), loss)
+    data = sf.Dataset(samples, np.sign(samples[:, :1]))
+    start = [given[1][0], given[1][1][:1]]
+    runs = [
+        sf.descend(flow, data, start, 50, step_size=0.1, engine=engine)
+        for engine in ("numpy", "c")
+    ]
+    for one, other in zip(*(run.weights for run in runs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+    said = set()
+    for engine in ("numpy", "c"):
+        with pytest.raises(sf.IntegrationFailed, match="leaves the floats") as caught:
+            sf.descend(GD, *given, 500, step_size=50.0, engine=engine)
+        said.add(str(caught.value))
+    assert len(said) == 1
+
+
+@needs_compiler
+def test_c_is_chosen_where_it_is_worth_it(given):
+    few = sf.descend(GD, *given, 10, step_size=ETA, engine="auto")
+    many = sf.descend(GD, *given, WORTH, step_size=ETA, engine="auto", every=WORTH)
+    assert not few.route.endswith("in C")
+    assert many.route.endswith("in C")

@@ -374,13 +374,13 @@ def test_start_and_global_state():
         ),
         (
             lambda: enclose(
-                sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=(0, 1))),
-                sf.whitened([[2]]),
-                [[[1]], [[1]]],
+                sf.gradient_flow(sf.LinearNetwork(9, 5, 9), sf.SquaredLoss(l2=1)),
+                sf.whitened(np.eye(9)),
+                [np.ones((5, 9)), np.ones((9, 5))],
                 sympy.oo,
             ),
             sf.HypothesisFailed,
-            r"enclose\(t=oo\): with weight decay the limit is enclosed for the squared",
+            r"enclose\(t=oo\): the second derivative is bounded for at most 80 weights",
         ),
         (
             lambda: enclose(
@@ -397,18 +397,18 @@ def test_start_and_global_state():
         (
             lambda: enclose(
                 sf.gradient_flow(sf.DiagonalNetwork(2, depth=2), sf.SquaredLoss()),
-                sf.whitened([[1.0, 2.0]]),
+                sf.Dataset([[0, 0]], [[1]]),
                 [np.ones((2, 1)), np.ones((2, 1))],
                 sympy.oo,
             ),
             sf.HypothesisFailed,
-            r"enclose\(t=oo\): the limit is proven for dense layers",
+            r"enclose\(t=oo\): among the W that .* has, the loss is constant",
         ),
         (
             lambda: enclose(
                 sf.gradient_flow(
                     sf.LinearNetwork(1, 1, 1),
-                    sf.CustomLoss(sympy.Trace(SQUARE.T * SQUARE)),
+                    sf.CustomLoss(-sympy.Trace(SQUARE.T * SQUARE)),
                 ),
                 sf.whitened([[2]]),
                 [[[1]], [[1]]],

@@ -60,7 +60,7 @@ def test_a_missing_library_is_named(monkeypatch, method, library):
         raise ImportError(name)
 
     run = PATHS["simulate"]()
-    monkeypatch.setattr("symflow.labelled.import_module", fails)
+    monkeypatch.setattr("symflow.errors.import_module", fails)
     with pytest.raises(sf.NotInstalled, match=f"Do pip install {library}"):
         getattr(run, method)()
     assert importlib.import_module is not fails

@@ -20,6 +20,7 @@ from symflow.bias import (
     DenseMaxMargin,
     DirectionRate,
     ModeMaxMargin,
+    OneSampleDirection,
     SignedMaxMargin,
     SingularVectors,
     euclidean_margin,
@@ -354,7 +355,7 @@ def test_what_does_not_separate_is_refused_in_words():
         with pytest.raises(sf.HypothesisFailed, match="total loss below 1: fails"):
             sf.implicit_bias(dense, sf.Dataset(inputs, labels), [[[30]]])
     with pytest.raises(sf.HypothesisFailed, match="total loss below 1: fails"):
-        sf.implicit_bias(dense, sf.Dataset([[1]], [1]), [[[0]]])
+        sf.implicit_bias(dense, sf.Dataset([[1]], [1]), [[[-1]]])
     logistic = flow_of(sf.LinearNetwork(1, 1), sf.LogisticLoss())
     zero = sf.Dataset([[1.0], [0.0]], [1.0, 1.0])
     for size in (1.0, 1e3, 1e200):
@@ -372,14 +373,14 @@ def test_a_tensor_that_is_nearly_decomposable_is_not_called_so(rng):
     tensor = np.einsum("ji,aj,bj->iab", np.eye(3) + 0.1, *factors)
     start = [factors[0] @ np.full((3, 1), 4.0), factors[1] @ np.full((3, 1), 2.0)]
     data = sf.Dataset(np.eye(3)[:1] + 0.2, [1.0])
-    for noise, wanted in ((0.0, ModeMaxMargin), (3e-11, SingularVectors)):
+    for noise, wanted in ((0.0, ModeMaxMargin), (3e-11, OneSampleDirection)):
         moved = tensor + noise * rng.standard_normal(tensor.shape)
         bias = sf.implicit_bias(flow_of(sf.TensorNetwork(moved)), data, start)
         assert type(bias) is wanted
         if wanted is ModeMaxMargin:
             assert bias.status is Status.VERIFIED
     whole = np.array([[[1, 0], [0, 0]], [[0, 0], [0, 1]]], dtype=object)
-    for off, wanted in ((0, ModeMaxMargin), (F(1, 10**30), SingularVectors)):
+    for off, wanted in ((0, ModeMaxMargin), (F(1, 10**30), OneSampleDirection)):
         whole[0, 1, 0] = off
         whole[1, 0, 0] = off
         flow = flow_of(sf.TensorNetwork(whole))
@@ -404,7 +405,7 @@ def test_statements_say_argmin_only_where_that_is_proved():
     assert "argmin" in str(two.statement)
     convolution = flow_of(sf.ConvolutionalNetwork(3, (2, 2)))
     small = sf.implicit_bias(
-        convolution, sf.Dataset([[1.0, 2.0, 0.0]], [1.0]), ([1.5, 0.5], [1.0, 0.4])
+        convolution, sf.Dataset(np.eye(3)[:2], [1.0, 1.0]), ([2.5, 1.5], [3.0, 1.4])
     )
     assert "stationary_point" in str(small.statement)
     dense = flow_of(sf.LinearNetwork(2, 1, 1, 1))

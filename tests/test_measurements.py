@@ -164,7 +164,7 @@ def test_limits_contain_long_runs(kind):
     weights = [np.eye(2) + 0.3 * rng.standard_normal((2, 2)) for _ in range(2)]
     flow = sf.gradient_flow(net, sf.MeasurementLoss())
     ball = sf.enclose(flow, data, weights, sf.oo, digits=10)
-    run = sf.precise(flow, data, weights, [0, 60], digits=15)
+    run = sf.precise(flow, data, weights, [0, 120], digits=25)
     assert ball.contains([weight[-1] for weight in run.weights])
     assert ball.contains(run.end_to_end[-1])
     assert ball.excludes(run.end_to_end[-1] + 1e-8)

@@ -252,3 +252,19 @@ def test_a_part_of_1e60_of_the_top_pair_decides_where_numbers_are_exact():
     assert np.allclose(
         OneSampleDirection.attempt(bind(flow, near, start)).limit, [[1, 0]]
     )
+
+
+def test_a_drawn_start_does_not_hide_that_two_singular_values_differ():
+    """1 and 1 + 10⁻⁴⁰ are no tie, √2 + √3 and √(5 + 2√6) are not known to be one."""
+    flow = sf.gradient_flow(sf.DiagonalNetwork(2, 2), sf.ExponentialLoss())
+    start = sf.gaussian_init(1, rng=2)
+    near = sf.Dataset([[F(1), 1 + F(1, 10**40)]], [F(1)])
+    bias = OneSampleDirection.attempt(bind(flow, near, start))
+    assert np.allclose(bias.limit, [[0, 1]])
+    tied = sf.Dataset([[F(1), F(1)]], [F(1)])
+    bias = OneSampleDirection.attempt(bind(flow, tied, start))
+    assert np.min(abs(bias.limit)) > 0.001
+    one, other = sympy.sqrt(2) + sympy.sqrt(3), sympy.sqrt(5 + 2 * sympy.sqrt(6))
+    irrational = sf.Dataset([[one, other]], [1])
+    refusal = OneSampleDirection.attempt(bind(flow, irrational, start))
+    assert "digits do not tell" in str(refusal)

@@ -235,6 +235,12 @@ def test_what_is_no_time_is_refused_by_every_route(t):
         lambda: sf.Measurements.entries({(0, 0): 1}, (10**5, 10**4)),
         lambda: sf.certify(np.array(1.0), sf.enclose(FLOW, DATA, START, 1)),
         lambda: sf.validate(range(10**12), sf.simulate(FLOW, DATA, START, [0, 1])),
+        lambda: sf.enclose(FLOW, DATA, START, 1).contains(A),
+        lambda: sf.sweep(FLOW, DATA, RULE, 1, path=HUGE),
+        lambda: sf.Dataset([[1.0]], [1.0], inputs=HUGE),
+        lambda: sf.Dataset([[1.0]], [1.0], inputs=range(10**12)),
+        lambda: sf.Network(HUGE),
+        lambda: sf.plot.loss(HUGE),
         lambda: sf.compile(FLOW).into(iter([]), *START, [[1.0]], [[1.0]]),
     ],
 )

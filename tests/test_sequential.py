@@ -123,3 +123,37 @@ def test_figure_one_of_gidel_et_al(delta, expected):
     assert norms[1:] == pytest.approx(expected, abs=6e-4)
     linear = np.sum(1 - np.exp(-np.outer(clock, eigenvalues)), axis=1)
     assert linear[1:] == pytest.approx([1.066, 1.788, 2.567, 3.252], abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["diabetes", "linnerud", "digits"])
+def test_descent_on_real_data_stays_in_its_corridor(name):
+    """Whitened inputs, and the autoencoder of the digits, whose moments commute."""
+    data = sf.load_dataset(name)
+    if name != "digits":
+        data = data.whitened()
+    X, Y = np.asarray(data.X, float), np.asarray(data.Y, float)
+    inputs, outputs = X.shape[1], Y.shape[1]
+    hidden = min(inputs, 61)  # the rank of the digits
+    gd = sf.gradient_descent(
+        sf.LinearNetwork(inputs, hidden, outputs), sf.SquaredLoss()
+    )
+    left, sigma, right = np.linalg.svd(Y.T @ X / len(X), full_matrices=False)
+    step, steps, start = 1 / (8 * sigma[0]), 150, sf.spectral_init(1e-3)
+    claims = sf.companions(gd, data, start, step_size=step)
+    corridor = next(c for c in claims if c.name == "DescentCorridor")
+    run = sf.descend(gd, data, start, steps, step_size=step)
+    assert sf.validate([corridor], run).ok
+    # the strongest mode by its own recurrence, and between the curves of its odds
+    lam = right[0] @ X.T @ X @ right[0] / len(X)
+    w = [1e-6]
+    for _ in range(steps):
+        w.append(w[-1] * (1 + step * (sigma[0] - lam * w[-1])) ** 2)
+    seen = np.einsum("i,tij,j->t", left[:, 0], run.end_to_end, right[0])
+    assert np.allclose(seen, w, rtol=1e-6)
+    odds = np.array(w) * lam / (sigma[0] - lam * np.array(w))
+    count = np.arange(steps + 1)
+    assert np.all(odds >= odds[0] * (1 + step * sigma[0]) ** (2 * count) * (1 - 1e-9))
+    assert np.all(odds <= odds[0] * (1 - 2 * step * sigma[0]) ** -count * (1 + 1e-9))
+    learned = int(np.argmax(seen > sigma[0] / lam / 2))
+    delta = np.log(1e3) - np.log(sigma[0] / lam) / -2
+    assert learned * step / delta == pytest.approx(corridor.phase_times.min(), rel=0.2)

@@ -13,7 +13,8 @@ from flint import arb
 import symflow as sf
 from symflow.convergence import regime
 from symflow.flow.problem import bind
-from symflow.precision.fading import FadingRemainder, _turns
+from symflow.precision.fading import FadingRemainder
+from symflow.precision.image import along
 from symflow.solutions import DecayingMode, LinearRegression, LogisticMode
 
 DECAYS = Fraction(1, 10), Fraction(1, 3), Fraction(1)
@@ -254,10 +255,11 @@ def test_velocities_are_orthogonal_to_rotations_of_hidden_units():
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape) for shape in [(3, 2), (4, 3), (2, 4)]]
     flow = sf.gradient_flow(sf.LinearNetwork(2, 3, 4, 2), sf.SquaredLoss(l2=0.5))
-    kernel = sf.compile(flow)
-    moved = kernel(*weights, np.eye(2), rng.normal(size=(2, 2)))
+    data = sf.whitened(rng.normal(size=(2, 2)))
+    moved = sf.compile(flow)(*weights, data.sigma_xx, data.sigma_yx)
     velocity = np.concatenate([part.ravel() for part in moved])
-    turns = [part.astype(float) for part in _turns(weights)]
+    fields = FadingRemainder(bind(flow, data, weights)).fields
+    turns = [part.astype(float) for part in along(fields, weights)]
     assert len(turns) == 3 + 6
     for turn in turns:
         assert np.linalg.norm(turn) > 0.1
@@ -323,6 +325,5 @@ def test_the_second_derivative_at_a_limit_by_hand(hidden):
     problem = bind(flow, sf.whitened([[2]]), start)
     root = arb(3) / 2
     near = [np.array(w * root.sqrt(), dtype=object) for w in start]
-    data = [np.array([[arb(x)]], dtype=object) for x in (1, 2)]
-    slope = FadingRemainder(problem)._slope([w + arb(0) for w in near], data)
+    slope = FadingRemainder(problem)._slope([w + arb(0) for w in near])
     assert 0.999 < float(slope) <= 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.convergence import descend
-from symflow.solutions import solve, staircase
+from symflow.convergence import descend, reduced_rank_solutions
+from symflow.solutions import solve
 
 
 def _flow(*widths):
@@ -55,45 +55,29 @@ def _jumping():
     return sf.Moments(np.diag([4.0, 1.0, 2.0]), np.diag([2.0, 1.43, 0.5]))
 
 
-def test_the_staircase_is_the_limit_of_the_flow():
-    steps = staircase(_jumping())
-    assert steps.verify() == 0
+def _path(data, *widths):
+    return sf.saddle_to_saddle(_flow(*widths), data)
+
+
+def test_the_path_of_modes_is_the_limit_of_the_flow():
+    """Against the closed form: the distance is the one that the path says."""
+    steps = _path(_jumping(), 3, 3, 3)
     clock = np.array([0.2, 0.45, 0.55, 0.65, 0.75, 1.5, 2.3])
     distances = []
     for delta in (20, 40, 80):
-        scale = np.exp(-delta / 1.0)
-        flow = _flow(3, 3, 3)
-        start = (scale * np.eye(3), scale * np.eye(3))
-        path = solve(flow, _jumping(), start).end_to_end(delta * clock)
-        seen = np.abs(path - steps.end_to_end(clock)) / np.max(steps.final)
-        said = steps.distance(delta, clock)
-        assert np.all(seen.max(axis=(1, 2)) <= said * (1 + 1e-6) + 1e-14)
-        distances.append(said.max())
+        start = (np.exp(-delta) * np.eye(3), np.exp(-delta) * np.eye(3))
+        path = solve(_flow(3, 3, 3), _jumping(), start).end_to_end(delta * clock)
+        seen = np.abs(path - steps.coefficients(clock)).max(axis=(1, 2))
+        said = steps.distance(np.exp(-delta), clock) * np.max(steps.limit)
+        assert seen == pytest.approx(said, rel=1e-4, abs=1e-6)
+        distances.append(seen.max())
     assert distances[0] > distances[1] > distances[2]
     assert distances[2] < 1e-2
 
 
-def test_the_value_at_a_jump():
-    steps = staircase(_jumping())
-    flow, delta = _flow(3, 3, 3), 60
-    start = (np.exp(-delta) * np.eye(3), np.exp(-delta) * np.eye(3))
-    solution = solve(flow, _jumping(), start)
-    value = solution.end_to_end(delta * steps.jumps[0])[0, 0]
-    assert value == pytest.approx(2.0 / (4.0 + 2.0), rel=1e-10)
-
-
-def test_the_staircase_visits_reduced_rank_regressions_only_in_the_right_order():
-    assert not staircase(_jumping()).is_reduced_rank_path
+def test_the_path_visits_reduced_rank_regressions_only_in_the_right_order():
     ordered = sf.Moments(np.diag([1.0, 2.0]), np.diag([3.0, 1.0]))
-    steps = staircase(ordered)
-    assert steps.is_reduced_rank_path
-    root = np.diag([1.0, 2.0]) ** 0.5
-    whitened = np.diag([3.0, 1.0]) @ np.linalg.inv(root)
-    u, s, vt = np.linalg.svd(whitened)
-    best = np.outer(u[:, 0], vt[0]) * s[0] @ np.linalg.inv(root)
-    assert np.allclose(steps.visited[1], best, atol=1e-14)
-
-
-def test_the_staircase_needs_common_singular_vectors():
-    with pytest.raises(sf.HypothesisFailed, match="common singular vectors"):
-        staircase(sf.Moments([[2.0, 0.5], [0.5, 1.0]], [[1.0, 0.0], [0.0, 3.0]]))
+    for data, same in ((ordered, True), (_jumping(), False)):
+        size = len(data.sigma_xx)
+        saddles, best = _path(data, *[size] * 3).saddles, reduced_rank_solutions(data)
+        assert np.allclose(saddles[1].astype(float), best[1], atol=1e-12) == same

@@ -25,7 +25,7 @@ from symflow.algebra.numbers import (
     to_float,
     to_mpf,
 )
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, shown
 
 Array = NDArray[Any]
 
@@ -54,7 +54,7 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
         return _as_floats(raw, what) if not integers_exact else _by_kind(raw, what)
     for entry in raw.flat:
         if isinstance(entry, str) or not _is_number(entry):
-            msg = f"{what}: entry {entry!r} is not a number"
+            msg = f"{what}: entry {shown(entry)} is not a number"
             raise InvalidData(msg)
     counts_as_exact = all(is_exact(entry) for entry in raw.flat) and (
         integers_exact or not all(isinstance(entry, int) for entry in raw.flat)

@@ -151,11 +151,6 @@ def coefficient(value: Any, call: str, **assumptions: bool) -> sympy.Expr:
     A float is read as the decimal that it prints.  The `assumptions` are those of a
     symbol that is made here; an error names `call`.  Raises InvalidArgument if it is
     neither, or has more digits than can be written out.
-
-    Examples
-    --------
-    >>> coefficient(0.1, "f(l2=…)"), coefficient("tau", "f(l2=…)")
-    (1/10, tau)
     """
     if name := parameter(value, call, **assumptions):
         return name
@@ -280,6 +275,8 @@ def _binary(value: Any) -> tuple[int, int, int, int] | None:
 
 def _ratio(value: Any) -> tuple[int, int] | None:
     """Return numerator and denominator of a rational value, None for others."""
+    if isinstance(value, float) and isfinite(value):  # most arrays hold these
+        return value.as_integer_ratio()
     # integers to Python and NumPy, classes of numbers, and slips to everyone else
     if isinstance(value, (bool, np.timedelta64, type)):
         return None

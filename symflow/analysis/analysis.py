@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -123,6 +124,7 @@ def analyze(
     digits: int = 50,
     budget: float = BUDGET,
     progress: Staged = None,
+    keep: Callable[[Study], None] | None = None,
 ) -> Analysis:
     """Derive, solve, integrate and validate a flow on real data.
 
@@ -143,9 +145,12 @@ def analyze(
     digits : int, keyword-only
         Decimal digits of the high-precision route.
     budget : float, keyword-only
-        Seconds for that route.
+        Seconds for that route, and as many again to hold claims against it: those
+        that are not reached say so.
     progress : callable or True, keyword-only, optional
         A bar for each stage, or called with its name and the fraction that is done.
+    keep : callable, keyword-only, optional
+        Called with each `Study` as soon as it is done, the whitened one first.
 
     Returns
     -------
@@ -176,14 +181,20 @@ def analyze(
     if not has_spectra(flow):
         share = Precision(digits, budget)
         only = study("given", flow, data, init, share, report)
+        if keep is not None:
+            keep(only)
         return Analysis(only, None, (), digits, monotonic() - began)
     white = whitened_problem(data.moments())
     spectral = spectral_init(_rounded(layer_size(problem.floats)))
     share = Precision(digits, WHITENED_SHARE * budget)
     second = study("whitened", flow, white, spectral, share, report)
+    if keep is not None:
+        keep(second)
     left = 0.0 if second.covered.interrupted else budget - second.covered.seconds
     share = Precision(digits, max(left, 0.0))
     first = study("raw", flow, data, init, share, report)
+    if keep is not None:
+        keep(first)
     mixed = attempts(flow, white, init)
     return Analysis(first, second, mixed, digits, monotonic() - began)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO, StringIO
+from math import log10
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The colour of everything that is not a curve; a page replaces it by its own.
 INK = "#1f242b"
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _SIZE = (4.9, 3.3)
 _MARGINS = {"left": 0.18, "right": 0.97, "bottom": 0.16, "top": 0.96}
@@ -115,11 +118,36 @@ def drawings(analysis: Analysis) -> tuple[list[Drawing], str]:
         with drawn():
             made = [made for study in analysis.studies for made in _of_study(study)]
             for drawing in made:
+                _lighten(drawing.figure)
                 drawing.render()
     except Exception as problem:  # noqa: BLE001 - whatever Matplotlib meets
         reason = " ".join(str(problem).split())[:100]
         return [], f"{type(problem).__name__}: {reason}"
     return made, ""
+
+
+def _lighten(figure: Figure) -> None:
+    """Leave out what takes longest to draw: small ticks, and TeX in powers of ten.
+
+    An axis on which powers of ten are too few keeps both.
+    """
+    from matplotlib.ticker import NullLocator
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            places = axis.get_majorticklocs()
+            if (
+                axis.get_scale() == "log"
+                and sum(low <= place <= high for place in places) > 1
+            ):
+                axis.set_minor_locator(NullLocator())
+                axis.set_major_formatter(lambda value, _: _power_of_ten(value))
+
+
+def _power_of_ten(value: float) -> str:
+    """Return 10⁻³ for 0.001."""
+    return "10" + str(round(log10(value))).translate(_RAISED)
 
 
 def _of_study(study: Study) -> Iterator[Drawing]:

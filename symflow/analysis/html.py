@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sympy
@@ -12,6 +12,9 @@ from symflow.analysis.analysis import Analysis
 from symflow.analysis.environment import environment
 from symflow.analysis.figures import Drawing
 from symflow.analysis.record import About, size_words, start_words
+from symflow.analysis.study import Study
+from symflow.conservation import Law, conserved
+from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 
 
@@ -23,32 +26,73 @@ def html_report(
     It is a whole document, with mathematics as MathML and figures as SVG.  `without`
     says why there are no figures.
     """
-    flow, white = analysis.flow, analysis.whitened
-    return render(
-        "analysis/report.html",
-        title=f"Gradient flow: {about.name}",
+    white = analysis.whitened
+    return _page(
+        *(analysis.flow, about, analysis.studies, analysis.digits),
         good=analysis.ok,
-        analysis=analysis,
-        flow=flow,
-        objective=sympy.Eq(sympy.Symbol("ℒ"), flow.potential, evaluate=False),
-        facts=list(_facts(analysis)),
+        verdict=analysis.verdict,
+        laws=analysis.raw.laws,
         problem=_problem(analysis, about),
+        columns=list(analysis.attempts),
         closed_forms=list(_closed_forms(analysis)),
         solution=analysis.raw.solution or (white.solution if white else None),
         drawings=drawings,
         without=without,
-        command=about.command or "symflow.analyze(flow, data, init)",
-        environment=environment(),
+        took=f"It took {analysis.seconds:.1f} seconds",
     )
 
 
-def _facts(analysis: Analysis) -> Iterator[str]:
-    yield from (f"{law}; {law.status.value}." for law in analysis.raw.laws)
-    for study in analysis.studies:
+def unfinished_report(
+    flow: GradientFlow, about: About, studies: Sequence[Study], digits: int
+) -> str:
+    """Return the page of an analysis that is at work, or was interrupted: what is done.
+
+    Figures and closed forms are left to the finished page.
+    """
+    done = " and ".join(study.title for study in studies)
+    what = f"{done} data" if done else "the derivation"
+    return _page(
+        *(flow, about, studies, digits),
+        good=False,
+        verdict=f"Not finished: the analysis did not end. What is done: {what}",
+        laws=conserved(flow),
+        problem={
+            "Data": f"{about.name}, {about.preparation}",
+            "Network": repr(flow.network),
+        },
+        closed_forms=None,
+        took="It did not end",
+    )
+
+
+def _page(
+    flow: GradientFlow,
+    about: About,
+    studies: Sequence[Study],
+    digits: int,
+    laws: Iterable[Law],
+    **parts: Any,
+) -> str:
+    return render(
+        "analysis/report.html",
+        title=f"Gradient flow: {about.name}",
+        flow=flow,
+        objective=sympy.Eq(sympy.Symbol("ℒ"), flow.potential, evaluate=False),
+        laws=laws,
+        facts=list(_facts(laws, studies, digits)),
+        studies={study.title: study for study in studies},
+        command=about.command or "symflow.analyze(flow, data, init)",
+        environment=environment(),
+        **parts,
+    )
+
+
+def _facts(laws: Iterable[Law], studies: Sequence[Study], digits: int) -> Iterator[str]:
+    yield from (f"{law}; {law.status.value}." for law in laws)
+    for study in studies:
         yield f"{study.title.capitalize()} data in float64: {study.convergence}."
-    for study in analysis.studies:
-        name = f"{study.title.capitalize()} data at {analysis.digits} digits"
-        yield f"{name}: {study.covered}."
+    for study in studies:
+        yield f"{study.title.capitalize()} data at {digits} digits: {study.covered}."
 
 
 def _problem(analysis: Analysis, about: About) -> dict[str, str]:

@@ -65,7 +65,7 @@ def record(analysis: Analysis, about: About) -> dict[str, Any]:
             where: list(map(attempt_record, entries))
             for where, entries in analysis.attempts.items()
         },
-        "studies": [_study(study) for study in analysis.studies],
+        "studies": [study_record(study) for study in analysis.studies],
         "rows": [row.as_dict() for row in analysis.report.rows],
         "digits": analysis.digits,
         "seconds": round(analysis.seconds, 3),
@@ -170,7 +170,8 @@ def trajectory_record(path: Trajectory) -> dict[str, Any]:
     }
 
 
-def _study(study: Study) -> dict[str, Any]:
+def study_record(study: Study) -> dict[str, Any]:
+    """Return what is known of one problem, as plain values."""
     return {
         "title": study.title,
         "init": start_words(study.init),

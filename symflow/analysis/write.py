@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from symflow.analysis.analysis import Analysis
 from symflow.analysis.figures import drawings
-from symflow.analysis.html import html_report
-from symflow.analysis.record import About, derivation_record, record, to_json
+from symflow.analysis.html import html_report, unfinished_report
+from symflow.analysis.record import (
+    About,
+    derivation_record,
+    record,
+    study_record,
+    to_json,
+)
+from symflow.analysis.study import Study
 from symflow.codegen import write_module
 from symflow.errors import OutputError, expect
 from symflow.files import write_text
@@ -63,15 +71,26 @@ def write_report(
     return written + [path for picture in pictures for path in picture.save(target)]
 
 
-def write_derivation(flow: GradientFlow, folder: str | Path) -> list[Path]:
-    """Write what needs no numbers: the simulator, and a report.json to be completed."""
-    target = Path(folder)
+def write_unfinished(
+    flow: GradientFlow,
+    folder: str | Path,
+    *,
+    about: About,
+    studies: Sequence[Study],
+    digits: int,
+) -> list[Path]:
+    """Write what is known so far: the page, report.json and the simulator.
+
+    They say that they are not finished, until `write_report` replaces them.
+    """
+    target, page = Path(folder), unfinished_report(flow, about, studies, digits)
     content = {"finished": False, **derivation_record(flow)}
+    content["studies"] = [study_record(study) for study in studies]
+    numbers = to_json(content) + "\n"
     return [
+        write_text(target / "report.html", page, "analyze: report.html"),
         write_module(flow, target / module_name(flow)),
-        write_text(
-            target / "report.json", to_json(content) + "\n", "analyze: report.json"
-        ),
+        write_text(target / "report.json", numbers, "analyze: report.json"),
     ]
 
 

@@ -10,7 +10,13 @@ from symflow.audits.general import count, equation, law
 from symflow.audits.instance import direction, jumps, limit, numbers, rate
 from symflow.audits.ledger import Asked, Audit as Audit, Outcome, Settled as Settled
 from symflow.claims import Status
-from symflow.errors import HypothesisFailed, Interrupted, InvalidArgument, SymflowError
+from symflow.errors import (
+    HypothesisFailed,
+    Interrupted,
+    InvalidArgument,
+    SymflowError,
+    one_of,
+)
 from symflow.files import as_path
 
 #: What reads each kind of claim.
@@ -42,9 +48,10 @@ def audit(path: str | os.PathLike[str]) -> Audit:
 
         The other kinds are ``equation``, with text in the weights, Wdot1 …, W, Wdot,
         F and the data, or of a mode, "wdot = 2*w*(sigma - lambda*w)"; ``count`` of
-        laws, with number; ``limit`` and ``direction``, with value; ``rate``, with
-        number (and until); ``jumps``, with times, supports (and positive);
-        ``numbers``, with text, time and printed, as in "0.250".
+        laws, with number; ``limit`` and ``direction``, with value; ``rate`` above the
+        least loss of all matrices W, with number (and until); ``jumps``, with times,
+        supports (and positive); ``numbers``, with text, time and printed, as in
+        "0.250".
 
     Returns
     -------
@@ -89,10 +96,7 @@ def audit(path: str | os.PathLike[str]) -> Audit:
 
 def _settled(case: Case, table: Table, where: str) -> Settled:
     try:
-        kind = text_of(table, "kind", "it")
-        if kind not in KINDS:
-            msg = f"kind = {kind[:60]!r}: needs one of {', '.join(KINDS)}"
-            raise InvalidArgument(msg)
+        kind = one_of(text_of(table, "kind", "it"), KINDS, "kind")
         reading, settle = KINDS[kind](case, table)
     except InvalidArgument as problem:
         msg = f"{where}: {problem}"

@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.reading import read_expression
 from symflow.data import Dataset, Moments, load_dataset
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, one_of
 from symflow.flow import GradientFlow, gradient_flow
 from symflow.losses import LOSSES
 from symflow.networks import LinearNetwork
@@ -101,10 +101,7 @@ def _bytes(path: str | os.PathLike[str], call: str) -> bytes:
 
 def _case(content: Table, sha256: str, folder: Path) -> Case:
     check_keys(content, _TOP, "the file")
-    words = text_of(content, "loss", "the file", "squared")
-    if words not in LOSSES:
-        msg = f"loss = {words!r}: needs one of {', '.join(LOSSES)}"
-        raise InvalidArgument(msg)
+    words = one_of(text_of(content, "loss", "the file", "squared"), LOSSES, "loss")
     loss = LOSSES[words](l2=number_in(content.get("l2", 0), "l2"))
     flow = gradient_flow(_network(_table(content, "model")), loss)
     claims = content.get("claim", [])

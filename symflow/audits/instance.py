@@ -24,7 +24,7 @@ from symflow.bias.max_margin import Direction
 from symflow.claims import Claim, Status
 from symflow.claims.finding import FLOAT_LIMIT
 from symflow.convergence import LossBound, rates
-from symflow.errors import HypothesisFailed, InvalidArgument
+from symflow.errors import HypothesisFailed, InvalidArgument, PrecisionLost
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
 from symflow.precision import Enclosure, enclose
@@ -51,7 +51,7 @@ def limit(case: Case, table: Table) -> Asked:
     def settled() -> Outcome:
         try:
             return _certified(said, enclose(*_instance(case), sympy.oo, digits=DIGITS))
-        except HypothesisFailed:
+        except (HypothesisFailed, PrecisionLost):
             found = implicit_bias(*_instance(case))
         if isinstance(found, Direction):
             msg = "the loss has no minimizer, and W(t) only a direction"

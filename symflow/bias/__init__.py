@@ -42,12 +42,9 @@ from symflow.bias.saddles import (
 )
 from symflow.bias.signed_margin import SignedMaxMargin as SignedMaxMargin
 from symflow.bias.singular_vectors import SingularVectors as SingularVectors
+from symflow.bias.strong_decay import DecayedLimit as DecayedLimit
 from symflow.claims import Refusal
-from symflow.claims.catalogue import (
-    answers,
-    nearest_misses,
-    theorems_of,
-)
+from symflow.claims.catalogue import answers, nearest_misses, theorems_of
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.plain import bind_gradient

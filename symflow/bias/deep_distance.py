@@ -110,13 +110,7 @@ class DeepDistance(DistanceClaim):
 
 
 def carried_norm(seen: float, gaps: list[float]) -> float:
-    """Return the bound on ‖W_L⋯W_2‖_2 from ‖W_L⋯W_1‖_2 ≤ `seen` and the δ_l.
-
-    Examples
-    --------
-    >>> round(carried_norm(8.0, [0.0, 0.0]), 6)
-    4.0
-    """
+    """Return the bound on ‖W_L⋯W_2‖_2 from ‖W_L⋯W_1‖_2 ≤ `seen` and the δ_l."""
     sums, unit = list(accumulate(gaps)), seen ** (2 / (len(gaps) + 1))
     low, high = 0.0, unit
     for _ in range(HALVINGS if unit else 0):

@@ -3,12 +3,15 @@
 Ji and Telgarsky (2019, 2020); Yun, Krishnan, Mobahi (2021).  A stationary point of min
 ½Σ‖W_l‖²_F under y_i⟨β, x_i⟩ ≥ 1 is balanced, so that every layer has rank one, and its
 β is a multiple of Σμ_i y_i x_i with μ ≥ 0 on the smallest margins: the normal of the
-widest separating slab, for any depth and any start with a small loss.
+widest separating slab, for any depth.  A total loss below φ(0) is not needed where the
+samples can be separated: from any start below the loss of W = 0 the loss vanishes
+(`convergence/dense_loss.py`), and so it does from W = 0 if that is not stationary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,12 +22,52 @@ from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
 from symflow.bias.margin_problems import stationarity
 from symflow.bias.max_margin import Direction, euclidean_norm, only_limit
+from symflow.bias.minimizers import product, times
 from symflow.bias.reference_problems import balanced_layers
-from symflow.bias.separation import CLASSIFICATION, given_samples, signed_samples
-from symflow.claims import Identity
+from symflow.bias.separation import (
+    CLASSIFICATION,
+    given_samples,
+    separating_start,
+    signed_samples,
+)
+from symflow.claims import Hypothesis, Identity, positive
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.claims.example import Examples
+from symflow.errors import HypothesisFailed
+from symflow.flow.problem import Problem
+from symflow.flow.start import start_matrix
+from symflow.losses import ExponentialLoss
+
+
+def _descending_start(problem: Problem) -> Hypothesis:
+    """Say whether the loss vanishes from the start, which may classify wrongly."""
+    small = separating_start(problem)
+    if small.holds:
+        return small
+    words = "separable samples, a loss below that of W = 0, or W(0) = 0 in motion"
+    try:
+        least_euclidean(given_samples(problem))
+    except HypothesisFailed:
+        return Hypothesis(words, False, f"nothing separates them; {small}")
+    rows, weights = signed_samples(problem), problem.sharp.weights
+    margins = rows @ start_matrix(problem).ravel()
+    exponential = isinstance(problem.flow.loss, ExponentialLoss)
+    with np.errstate(over="ignore"):
+        losses = np.exp(-margins) if exponential else np.logaddexp(0, -margins)
+    below = (1.0 if exponential else np.log(2)) - float(np.mean(losses))
+    sizes = [np.linalg.norm(weight) for weight in problem.floats.weights]
+    scale = 1 + float(np.linalg.norm(rows) * np.prod(sizes))
+    found = positive(words, below, scale, f"{below:.3g} below; {small}")
+    if found.holds or np.any(product(weights) != 0):
+        return found
+    pull = np.asarray(given_samples(problem)).sum(axis=0)[None]
+    turned = [weight.T for weight in weights]
+    forces = [
+        reduce(times, [*turned[k + 1 :], pull, *turned[:k]]) for k in range(len(turned))
+    ]
+    moves = any(np.any(force != 0) for force in forces)
+    return Hypothesis(words, moves, f"W(0) = 0; {small}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,7 +78,11 @@ class DenseMaxMargin(Direction):
 
     source = JI_TELGARSKY_2019
     contributes = "the theorem; any start of small loss from Ji and Telgarsky 2020"
-    conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION)
+    conditions = (
+        on_flow(dense_layers, least=1),
+        *CLASSIFICATION[:-1],
+        _descending_start,
+    )
 
     @cached_property
     def widest(self) -> Widest:

@@ -59,26 +59,16 @@ from symflow.claims import (
     vanishing,
 )
 from symflow.claims.bibliography import YUN_2021
-from symflow.claims.conditions import on_flow, squared_loss
+from symflow.claims.conditions import full_filters, on_flow, squared_loss
 from symflow.claims.example import Examples, scaled
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.networks import Circulant, ConvolutionalNetwork, Network, Readout
+from symflow.networks import ConvolutionalNetwork
 
 #: Newton steps and halvings of one.
 STEPS, HALVINGS = 200, 60
 #: Digits of the transform of the filters, and inputs up to which they are used.
 DIGITS, MOST_INPUTS = 60, 64
-
-
-def _full_filters(problem: Problem) -> Hypothesis:
-    """Say whether the network is a convolution of full filters."""
-    network = problem.flow.network
-    layers = network.layers if isinstance(network, Network) else ()
-    full = len(layers) >= 2 and isinstance(layers[-1], Readout)
-    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
-    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
-    return structural("convolutions with full filters", full, repr(network))
 
 
 def _alike(problem: Problem) -> Hypothesis:
@@ -126,7 +116,7 @@ class FourierPotential(RegressionLimit):
 
     source = YUN_2021
     contributes = "derived here, companion of the theorem on diagonal networks"
-    conditions = (on_flow(squared_loss), _full_filters, _alike, _alive)
+    conditions = (on_flow(squared_loss), full_filters, _alike, _alive)
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:

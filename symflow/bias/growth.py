@@ -28,20 +28,12 @@ LARGE = 200.0
 
 @dataclass(frozen=True)
 class Growth:
-    """The growth of the coefficients of one kind of network from a vanishing start.
+    """The growth of the coefficients of one kind of network from a vanishing start."""
 
-    Parameters
-    ----------
-    kind : {"product", "difference", "squares"}
-        β = w_1∘⋯∘w_L, u_1∘⋯∘u_L − v_1∘⋯∘v_L or u∘u − v∘v.
-    depth : int
-        L.
-    positive : bool
-        Whether all weights start at α on the positive side alone.
-    """
-
+    #: β = w_1∘⋯∘w_L, u_1∘⋯∘u_L − v_1∘⋯∘v_L or u∘u − v∘v.
     kind: Literal["product", "difference", "squares"]
-    depth: int = 2
+    depth: int = 2  #: L.
+    #: Whether all weights start at α on the positive side alone.
     positive: bool = False
 
     @property

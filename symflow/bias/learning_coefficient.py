@@ -18,13 +18,7 @@ from itertools import combinations
 
 
 def learning_coefficient(widths: tuple[int, ...], rank: int) -> tuple[Fraction, int]:
-    """Return λ and its multiplicity m for dense layers and a truth of this rank.
-
-    Examples
-    --------
-    >>> learning_coefficient((1, 1, 1), 0)
-    (Fraction(1, 2), 2)
-    """
+    """Return λ and its multiplicity m for dense layers and a truth of this rank."""
     spare = sorted(width - rank for width in widths)
     layers = len(spare) - 1
     last = max(k for k in range(1, layers + 1) if sum(spare[: k + 1]) >= k * spare[k])
@@ -48,11 +42,6 @@ def diagonal_coefficient(
     Coefficients do not share weights, so that their λ = ½ and m − 1 add up.  A zero of
     w_1⋯w_L is L planes that cross; u_1⋯u_L − v_1⋯v_L has a normal toric zero set, which
     counts as a smooth one.
-
-    Examples
-    --------
-    >>> diagonal_coefficient("product", 3, 1, 2)
-    (Fraction(1, 1), 3)
     """
     crossing = 0 if kind == "difference" else depth - 1
     return Fraction(d, 2), 1 + crossing * zeros

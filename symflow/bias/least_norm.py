@@ -60,6 +60,9 @@ from symflow.claims.example import Examples
 from symflow.flow.least_squares import exact_least_norm
 from symflow.flow.problem import Problem
 
+#: Inputs up to which Σ_xx is inverted in rational numbers: seconds, not minutes.
+MOST_EXACT = 120
+
 #: What rounding of the data may put off the row space, relative.
 ALLOWED_OFF = 1e-8
 
@@ -110,7 +113,12 @@ class LeastNorm(RegressionLimit):
 
     @cached_property
     def exact_limit(self) -> Array | None:
-        """Σ_yxΣ_xx⁺ in rational numbers; None where the moments are not known so."""
+        """Σ_yxΣ_xx⁺ in rational numbers; None where the moments are not known so.
+
+        Beyond `MOST_EXACT` inputs elimination would take minutes, and floats decide.
+        """
+        if len(self.problem.arguments[0]) > MOST_EXACT:
+            return None
         if all(map(is_exact_array, self.problem.arguments)):
             return self.minimizers.least_norm if self.minimizers.exact else None
         sharp = self.problem.sharp

@@ -4,12 +4,12 @@ Where the start satisfies `separation.classification`, the loss falls to zero an
 weights grow without bound; only β/‖β‖ has a limit.  At all times the soft margin u of
 `soft_margin` and the norm of all weights obey
 
-    u(t₀)/‖θ(t₀)‖^L ≤ u(t)/‖θ(t)‖^L ≤ γ*/L^{L/2},
+    u(t₀)/‖θ(t₀)‖^L ≤ u(t)/‖θ(t)‖^L ≤ γ*/L^{L/2}
 
-and the middle never decreases (Lyu and Li 2020).  Here γ* is the largest margin at unit
-norm, in the norm of the prediction: Σ_l‖w_l‖² ≥ L‖ρ‖^{2/L} by the inequality of the
-means.  This sandwich is the residual on a trajectory; how near β is to the direction,
-`angle` and `kkt_residual` say.
+once u > 0, and the middle never decreases then (Lyu and Li 2020).  Here γ* is the
+largest margin at unit norm, in the norm of the prediction: Σ_l‖w_l‖² ≥ L‖ρ‖^{2/L} by
+the inequality of the means.  This sandwich is the residual on a trajectory; how near β
+is to the direction, `angle` and `kkt_residual` say.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.bias.euclidean_margin import Widest
+from symflow.bias.margin_problems import stationarity
 from symflow.bias.prediction import Prediction
+from symflow.bias.reached import Reached, least_power
 from symflow.bias.separation import degree_of, signed_samples, soft_margin
 from symflow.claims import Identity, Path
 from symflow.errors import HypothesisFailed
@@ -131,14 +133,47 @@ class Direction(Prediction):
         chord = float(np.linalg.norm(unit - self.limit[0]))
         return float(2 * np.arcsin(min(1.0, chord / 2)))
 
+    def reached(self, run: Path) -> Reached:
+        """Return where a run points at its end, and how far that is from stationary.
+
+        Parameters
+        ----------
+        run : Trajectory
+            Best of `directional_flow`, in the clock of the loss.
+
+        Returns
+        -------
+        Reached
+            Measured: with KKT residual, margin, and the distance to the global minimum.
+        """
+        rows = to_float_array(run.end_to_end)[:, 0]
+        half = int(np.searchsorted(to_float_array(run.t), float(run.t[-1]) / 2))
+        units = [rows[k] / euclidean_norm(rows[k]) for k in (half, -1)]
+        chord = float(np.linalg.norm(units[1] - units[0]))
+        return Reached(
+            units[1][None],
+            self._stationary(run),
+            float(2 * np.arcsin(min(1.0, chord / 2))),
+            float(np.min(signed_samples(self.problem) @ units[1])),
+            *self._objectives(units[1]),
+        )
+
+    def _stationary(self, run: Path) -> float:
+        return self.kkt_residual(to_float_array(run.end_to_end)[-1])
+
+    def _objectives(self, row: Array) -> tuple[float, ...]:
+        """Return the objective of a row at margin 1, and its least value, if known."""
+        return ()
+
     def residuals(self, path: Path) -> Array:
         """Return by how much u/‖θ‖^L leaves the sandwich, relative to its top."""
         held = smoothed_margins(self.problem, path, self.degree)
         top = self.ceiling
-        found, best = [], held[0]
+        # it need not rise before it is positive
+        found, best = [], max(held[0], 0.0)
         for value in held:
-            gap = max(best - value, value - top, 0.0)
-            found.append(gap / max(best, abs(value)))
+            gap = max((best - value) * bool(best), value - top, 0.0)
+            found.append(gap / (max(best, abs(value)) or 1.0))
             best = max(best, value)
         return np.array(found)
 
@@ -160,6 +195,30 @@ class ModuliDirection(Direction):
     @abstractmethod
     def _beta(self) -> Array:
         """The β of the ρ of `widest`."""
+
+    @property
+    @abstractmethod
+    def _basis(self) -> Array:
+        """The matrix from ρ to β, shape (d, p)."""
+
+    def _coefficients(self, row: Array) -> tuple[Array, Array]:
+        """Return the samples in terms of ρ, shape (n, p), and the ρ of a row."""
+        basis = self._basis
+        point = np.linalg.lstsq(basis, row.astype(basis.dtype), rcond=None)[0]
+        return signed_samples(self.problem) @ basis, point
+
+    def kkt_residual(self, end_to_end: Any) -> float:
+        """Return how far ρ is from stationary, see `margin_problems.stationarity`."""
+        found = self._coefficients(to_float_array(np.asarray(end_to_end)).ravel())
+        return stationarity(*found, self.degree, off_support=self.degree == 2)
+
+    def _objectives(self, row: Array) -> tuple[float, ...]:
+        columns, point = self._coefficients(row)
+        least = float(np.min((columns @ point).real))
+        if least <= 0:
+            return (float("inf"), least_power(columns, self.degree))
+        size = float(np.sum(np.abs(point / least) ** (2 / self.degree)))
+        return size, least_power(columns, self.degree)
 
     @property
     def is_determined(self) -> bool:

@@ -28,7 +28,7 @@ from symflow.algebra.numbers import as_fraction, to_float
 from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
-from symflow.bias.margin_problems import least_moduli, stationarity
+from symflow.bias.margin_problems import least_moduli
 from symflow.bias.max_margin import ModuliDirection, least_lead
 from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
@@ -36,7 +36,6 @@ from symflow.bias.separation import (
     given_samples,
     given_tensor,
     is_rational,
-    signed_samples,
 )
 from symflow.claims import Hypothesis, Refusal, all_hold, positive
 from symflow.claims.bibliography import YUN_2021
@@ -101,13 +100,9 @@ class ModeMaxMargin(ModuliDirection):
         size = sympy.Abs(sympy.IndexedBase("rho")[j])
         return sympy.Sum(size ** sympy.Rational(2, self.degree), (j, 1, p))
 
-    def kkt_residual(self, end_to_end: Any) -> float:
-        """Return how far ρ is from stationary, see `margin_problems.stationarity`."""
-        row = to_float_array(np.asarray(end_to_end)).ravel()
-        basis = self.modes.S.T
-        point = np.linalg.lstsq(basis, row.astype(basis.dtype), rcond=None)[0]
-        columns = signed_samples(self.problem) @ basis
-        return stationarity(columns, point, self.degree, off_support=self.degree == 2)
+    @property
+    def _basis(self) -> Array:
+        return self.modes.S.T
 
 
 def _modes(problem: Problem) -> OrthogonalDecomposition | None:

@@ -162,7 +162,11 @@ class OneSampleDirection(CurvePrediction, Direction):
         room = min(to_float(1 - max(below) / first), along.visible)
         words = "the top direction that is excited stands out"
         clear = Hypothesis(words, True, "told apart exactly")
-        if not problem.given_exactly:
+        tied = not along.distinct and sum(along.top) > 1
+        if tied or (not along.sure and max(along.theta) > first):
+            # digits do not tell a tie, or what is missing, from what is small
+            clear = Hypothesis(words, False, "digits do not tell")
+        if clear.holds and not problem.given_exactly:
             clear = positive(words, room, 1)
         rows = (*found, clear)
         return cls(problem, rows) if all_hold(rows) else cls.refuse(rows)

@@ -29,31 +29,16 @@ from symflow.errors import HypothesisFailed
 
 @dataclass(frozen=True, eq=False)
 class Regime:
-    """The minimizer of a norm, and how far a prediction is from it.
+    """The minimizer of a norm, and how far a prediction is from it."""
 
-    Parameters
-    ----------
-    name : str
-        ``"rich"`` or ``"lazy"``.
-    power : int
-        1 or 2: the norm is (Σ ω_j|ρ_j|^power)^{1/power}.
-    weights : ndarray, shape (p,)
-        ω_j.
-    limit : ndarray, shape (1, d)
-        The βᵀ of the minimizer.
-    distance : float
-        Largest entry of the difference of the prediction, relative to the largest of
-        the minimizer.
-    excess : float
-        By how much its norm exceeds the least one, relative.
-    """
-
-    name: str
-    power: int
-    weights: Array
-    limit: Array
+    name: str  #: ``"rich"`` or ``"lazy"``.
+    power: int  #: 1 or 2: the norm is (Σ ω_j|ρ_j|^power)^{1/power}.
+    weights: Array  #: Shape (p,): ω_j.
+    limit: Array  #: Shape (1, d): the βᵀ of the minimizer.
+    #: Largest entry of the difference of the prediction, relative to the largest of the
+    #: minimizer.
     distance: float
-    excess: float
+    excess: float  #: By how much its norm exceeds the least one, relative.
 
     @property
     def norm(self) -> sympy.Expr:

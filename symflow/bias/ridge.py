@@ -6,9 +6,8 @@ obeys (W − W∞)˙ = −(W − W∞)(Σ_xx + l2 I): it shrinks at least as e^{
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import sympy
@@ -18,19 +17,11 @@ from symflow.algebra.numbers import exact
 from symflow.algebra.rational import from_flint, rational
 from symflow.algebra.threads import cached_property
 from symflow.bias.prediction import Prediction
-from symflow.claims import (
-    Hypothesis,
-    Identity,
-    Path,
-    Refusal,
-    relative_size,
-    structural,
-)
+from symflow.claims import Identity, Path, relative_size
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import dense_layers, on_flow, squared_loss
+from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
 from symflow.claims.example import Example, Examples
 from symflow.data import Dataset
-from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 
@@ -41,14 +32,11 @@ class RidgeLimit(Prediction):
 
     source = GIDEL_2019
     contributes = "the linear model; weight decay derived here"
-    conditions = (on_flow(squared_loss, decay=True), on_flow(dense_layers, 1))
-
-    @classmethod
-    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the prediction where there is weight decay."""
-        l2 = problem.flow.loss.l2
-        found = [*found, structural("weight decay", l2 != 0, f"l2 = {l2}")]
-        return cls(problem, tuple(found)) if l2 != 0 else cls.refuse(found)
+    conditions = (
+        on_flow(squared_loss, decay=True),
+        on_flow(weight_decay),
+        on_flow(dense_layers, 1),
+    )
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:

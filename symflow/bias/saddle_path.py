@@ -54,38 +54,23 @@ class SaddlePath:
     """The limit path: jump times and the saddles between them.
 
     Made by `saddle_to_saddle`.
-
-    Parameters
-    ----------
-    sigma_xx : array, shape (d, d)
-        Σ_xx, exact numbers as fractions; of dense layers λ_i, in the modes.
-    sigma_yx : array, shape (d,)
-        Σ_yx, or σ_i.
-    jumps : tuple of numbers
-        The times t̂ of the jumps.
-    saddles : tuple of arrays, shape (d,), or (m, d) for dense layers
-        β or W before the first jump, after it, …; one more than there are jumps.
-    growth : Growth
-        What grows, and in which clock.
-    frame : tuple of arrays, shapes (m, k) and (d, k), optional
-        Singular vectors u_i and v_i of the modes of dense layers.
-    widths : tuple of int
-        Those of dense layers.
-    sigma_yy : array, optional
-        Σ_yy, if it is known.
-    regular : bool
-        Whether Σ_xx is known to be positive definite.
     """
 
+    #: Shape (d, d): Σ_xx, exact numbers as fractions; of dense layers λ_i, in the
+    #: modes.
     sigma_xx: Array
-    sigma_yx: Array
-    jumps: tuple[Any, ...]
+    sigma_yx: Array  #: Shape (d,): Σ_yx, or σ_i.
+    jumps: tuple[Any, ...]  #: The times t̂ of the jumps.
+    #: Shape (d,), or (m, d) for dense layers: β or W before the first jump, after it,
+    #: …; one more than there are jumps.
     saddles: tuple[Array, ...]
-    growth: Growth
+    growth: Growth  #: What grows, and in which clock.
+    #: Shapes (m, k) and (d, k): singular vectors u_i and v_i of the modes of dense
+    #: layers.
     frame: tuple[Array, Array] | None = None
-    widths: tuple[int, ...] = ()
-    sigma_yy: Array | None = None
-    regular: bool = False
+    widths: tuple[int, ...] = ()  #: Those of dense layers.
+    sigma_yy: Array | None = None  #: Σ_yy, if it is known.
+    regular: bool = False  #: Whether Σ_xx is known to be positive definite.
 
     @property
     def reference(self) -> Reference:
@@ -231,12 +216,6 @@ def follow_saddles(sigma_xx: Array, sigma_yx: Array, growth: Growth) -> SaddlePa
     """Run the jump algorithm, in fractions where the data are exact.
 
     Raises HypothesisFailed if the minimizer at a jump is not unique.
-
-    Examples
-    --------
-    >>> gram, force = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([3.0, -1.0])
-    >>> follow_saddles(gram, force, Growth("squares")).jumps
-    (0.3333333333333333, 1.0)
     """
     gram, force, zeros = _numbers(sigma_xx, sigma_yx)
     dual, beta = abs(force) * 0, abs(force) * 0
@@ -253,7 +232,7 @@ def follow_saddles(sigma_xx: Array, sigma_yx: Array, growth: Growth) -> SaddlePa
         clock, dual = clock + step, dual - step * gradient
         dual = np.array([_on_barrier(x) for x in dual])
         reached = dual.clip(min=0 * clock) if growth.positive else dual
-        beta = signed_minimizer(gram, force, reached, zeros)
+        beta = signed_minimizer(gram, force, reached, zeros, beta)
         if any(np.diagonal(gram) * abs(beta - saddles[-1]) > zeros):
             jumps.append(clock)
             saddles.append(beta)
@@ -302,24 +281,23 @@ def _on_barrier(value: Any) -> Any:
     return value
 
 
-def signed_minimizer(gram: Array, force: Array, dual: Array, zeros: Any) -> Array:
+def signed_minimizer(
+    gram: Array, force: Array, dual: Array, zeros: Any, start: Array | None = None
+) -> Array:
     """Return argmin ½βᵀGβ − fᵀβ with the signs that the barriers allow.
 
     The active-set method of Lawson and Hanson, in the arithmetic of the data.
 
     The `dual` is ς: β_j has its sign where |ς_j| = 1, and vanishes elsewhere.  `zeros`
-    is what counts as zero in the coordinates of the gradient.
-
-    Examples
-    --------
-    >>> gram, force = np.eye(2), np.array([1.0, -1.0])
-    >>> signed_minimizer(gram, force, np.array([1.0, 1.0]), 1e-12).tolist()
-    [1.0, 0.0]
+    is what counts as zero in the coordinates of the gradient; `start` is the minimizer
+    with fewer signs, from which the search is short.
     """
     signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
     zeros = np.broadcast_to(zeros, force.shape)
-    passive: list[int] = []
-    beta = abs(force) * 0
+    beta = abs(force) * 0 if start is None else start
+    if any(signs * beta < 0) or any(beta[signs == 0] != 0):
+        beta = 0 * beta
+    passive = [int(j) for j in np.flatnonzero(beta)]
     for _ in range(MOST):
         pull = signs * (force - gram @ beta)
         free = [j for j in np.flatnonzero(signs) if j not in passive]

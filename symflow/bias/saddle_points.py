@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.bias.learning_coefficient import (
-    diagonal_coefficient,
-    learning_coefficient,
-)
+from symflow.bias.learning_coefficient import diagonal_coefficient, learning_coefficient
 
 #: By how much one quality σ²/λ of two floats is the larger one.
 CLEARLY = 1e-9
@@ -28,37 +25,19 @@ CLEARLY = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class SaddlePoint:
-    """One saddle of a path, as `path.points` has them.
+    """One saddle of a path, as `path.points` has them."""
 
-    Parameters
-    ----------
-    point : array
-        β or W.
-    arrived : number
-        The time t̂ of the jump to it; 0 for the first.
-    excess : number
-        The loss above that of the last saddle, exact for exact data.
-    loss : number or None
-        The loss; None where Σ_yy is not known.
-    index : int
-        The number of negative eigenvalues of the Hessian in the weights.
-    escape_rate : number
-        c of ẇ = c w^{L−1}, by which the fastest weights leave; 0 at the last saddle.
-    learning_coefficient : Fraction or None
-        λ of this network where the truth is this point, and `multiplicity` with it;
-        None where Σ_xx is singular.
-    multiplicity : int or None
-        Of λ.
-    """
-
-    point: Array
-    arrived: Any
-    excess: Any
-    loss: Any
-    index: int
+    point: Array  #: β or W.
+    arrived: Any  #: The time t̂ of the jump to it; 0 for the first.
+    excess: Any  #: The loss above that of the last saddle, exact for exact data.
+    loss: Any  #: The loss; None where Σ_yy is not known.
+    index: int  #: The number of negative eigenvalues of the Hessian in the weights.
+    #: c of ẇ = c w^{L−1}, by which the fastest weights leave; 0 at the last saddle.
     escape_rate: Any
+    #: λ of this network where the truth is this point, and `multiplicity` with it; None
+    #: where Σ_xx is singular.
     learning_coefficient: Fraction | None
-    multiplicity: int | None
+    multiplicity: int | None  #: Of λ.
 
 
 def saddle_points(path: Any, zeros: Array) -> tuple[SaddlePoint, ...]:

@@ -127,25 +127,17 @@ def saddle_to_saddle(flow: Any, data: Any, *, positive: bool = False) -> SaddleP
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SaddleToSaddle(Theorem):
-    """A small start follows the limit path, as near as its own dual flow says.
+    """A small start follows the limit path, as near as its own dual flow says."""
 
-    Parameters
-    ----------
-    path : SaddlePath
-        The limit.
-    alpha : float
-        Size of the weights at the start.
-    """
-
-    path: SaddlePath
-    alpha: float
+    path: SaddlePath  #: The limit.
+    alpha: float  #: Size of the weights at the start.
 
     source = PESME_2023
     contributes = "the limit at depth 2; other depths here, the distance is measured"
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:
-        found = [squared_loss(problem.flow), _kind(problem.flow)]
+        found = [squared_loss(problem.flow), _kind(problem.flow, dense=False)]
         if not all_hold(found):
             return cls.refuse(found)
         separate = coordinates(problem.floats)
@@ -316,9 +308,11 @@ def _widths(flow: GradientFlow, bound: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
-def _kind(flow: GradientFlow) -> Hypothesis:
-    words = "a diagonal network, β = u∘u − v∘v or dense layers, of depth 2 or more"
-    return Hypothesis(words, growth_of(flow, False) is not None, repr(flow.network))
+def _kind(flow: GradientFlow, *, dense: bool = True) -> Hypothesis:
+    kinds = "a diagonal network, β = u∘u − v∘v or dense layers, of depth 2 or more"
+    words = kinds if dense else kinds.replace(" or dense layers,", "")
+    known = growth_of(flow, False) is not None and (dense or not flow.network.is_dense)
+    return Hypothesis(words, known, repr(flow.network))
 
 
 def _with_doubled_saddles(claim: SaddleToSaddle) -> SaddleToSaddle:

@@ -33,11 +33,6 @@ def rich_excess(alpha: float, least: float, size: int) -> float:
 
     `least` is S, and `size` the number d of inputs.  Raises InvalidArgument if a number
     is not positive: with S = 0 nothing is to be learned.
-
-    Examples
-    --------
-    >>> [round(rich_excess(10.0**-k, 1.0, 10), 3) for k in (3, 10, 100)]
-    [1.314, 1.077, 1.007]
     """
     _check("rich_excess", alpha=alpha, least=least, size=size)
     log = np.log(least) - 2 * np.log(alpha)
@@ -50,11 +45,6 @@ def lazy_excess(alpha: float, least: float) -> float:
     """Return the bound on ‖β‖₂²/‖β°‖₂².
 
     `least` is ‖β°‖₂.  Raises InvalidArgument if a number is not positive.
-
-    Examples
-    --------
-    >>> [round(lazy_excess(alpha, 1.0), 6) for alpha in (0.5, 1.0, 10.0)]
-    [4.236068, 1.132782, 1.000013]
     """
     _check("lazy_excess", alpha=alpha, least=least)
     log = 2 * np.log(least) - np.log(8) - 4 * np.log(alpha)
@@ -68,11 +58,6 @@ def rich_scale(least: float, size: int, excess: float) -> float:
     `least` is S, `size` is d, and `excess` is ε; every smaller scale will do as well.
     Raises InvalidArgument if a number is not positive, or ε so small that the scale
     leaves the floats.
-
-    Examples
-    --------
-    >>> rich_scale(1.0, 10, 0.5) < 0.01
-    True
     """
     from scipy.optimize import brentq
 
@@ -96,11 +81,6 @@ def lazy_scale(least: float, excess: float) -> float:
 
     `least` is ‖β°‖₂, and `excess` is ε; every larger scale will do as well.  Raises
     InvalidArgument if a number is not positive.
-
-    Examples
-    --------
-    >>> round(lazy_scale(1.0, 0.01), 4)
-    1.8826
     """
     _check("lazy_scale", excess=excess, least=least)
     k = (2 * excess + excess**2) / (2 * (1 + excess))

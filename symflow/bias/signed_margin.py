@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest
-from symflow.bias.margin_problems import least_moduli, stationarity
+from symflow.bias.margin_problems import least_moduli
 from symflow.bias.max_margin import ModuliDirection, least_lead
 from symflow.bias.reference_problems import two_points
 from symflow.bias.separation import (
@@ -33,7 +33,6 @@ from symflow.bias.separation import (
     margin_loss,
     one_output,
     separating_start,
-    signed_samples,
 )
 from symflow.claims import TOLERANCE, Hypothesis, positive, structural
 from symflow.claims.bibliography import MOROSHKO_2020
@@ -118,8 +117,6 @@ class SignedMaxMargin(ModuliDirection):
         power = sympy.Rational(2, self.degree)
         return sympy.Sum(size**power, (j, 1, self.inputs))
 
-    def kkt_residual(self, end_to_end: Any) -> float:
-        """Return how far β is from stationary, see `margin_problems.stationarity`."""
-        row = to_float_array(np.asarray(end_to_end)).ravel()
-        rows = signed_samples(self.problem)
-        return stationarity(rows, row, self.degree, off_support=self.degree == 2)
+    @property
+    def _basis(self) -> Array:
+        return np.eye(self.inputs)

@@ -117,6 +117,9 @@ class SingularVectors(Direction):
             gaps.append(float(np.linalg.norm(along / np.linalg.norm(along) - unit)))
         return max(gaps)
 
+    def _stationary(self, run: Any) -> float:
+        return self.kkt_residual([weight[-1] for weight in run.weights])
+
 
 def _contracted(tensor: Array, vectors: list[Array], free: int | None) -> Array:
     """Return the tensor contracted with all vectors but one."""

@@ -9,6 +9,7 @@ together: if ∏a(0)·s ≤ 0 and the two smallest |a_l| are equal.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
@@ -21,7 +22,7 @@ from symflow.claims import TOLERANCE
 from symflow.flow.problem import Problem
 
 #: Digits and inputs in which modes of fractions are computed, and what is zero of them.
-DIGITS, MOST_INPUTS, SEEN = 60, 16, 1e-25
+DIGITS, MOST_DIGITS, MOST_INPUTS, SEEN = 60, 600, 16, 1e-25
 
 
 def stuck_modes(problem: Problem, found: Minimizers) -> int:
@@ -29,16 +30,20 @@ def stuck_modes(problem: Problem, found: Minimizers) -> int:
     weights = start_weights(problem, found)
     fine = found.exact and weights[0].dtype == object
     fine = fine and len(found.seen) <= MOST_INPUTS
-    context = context_of(DIGITS) if fine else None
-    arrays = [
-        lifted(array, context)
-        for array in (found.least_norm, found.moments[0], *weights)
-    ]
+    context = context_of(_digits(weights)) if fine else None
+    given = found.least_norm, found.moments[0], *weights
+    arrays = [lifted(array, context) for array in given]
     exact = fine and problem.given_exactly and not is_drawn(problem)
     return sum(
         _is_stuck(v, arrays, SEEN if exact else TOLERANCE)
-        for v in _axes(*arrays, context=context).T
+        for v in _axes(*(given if fine else arrays), context=context).T
     )
+
+
+def _digits(weights: tuple[Array, ...]) -> int:
+    """Return digits enough for a mode as small as the denominators, at every layer."""
+    sizes = [len(str(Fraction(x).denominator)) for w in weights for x in w.flat]
+    return min(DIGITS + (len(weights) + 1) * max(sizes), MOST_DIGITS)
 
 
 def _axes(best: Array, sigma_xx: Array, *weights: Array, context: Any) -> Array:
@@ -50,8 +55,9 @@ def _axes(best: Array, sigma_xx: Array, *weights: Array, context: Any) -> Array:
     partial = list(accumulate(weights, lambda done, weight: weight @ done))
     cross = best.T @ partial[-1]
     parts = [sigma_xx, cross + cross.T, *(part.T @ part for part in (best, *partial))]
-    total = sigma_xx * 0
-    for number, part in enumerate(parts):
+    total = lifted(sigma_xx * 0, context)
+    # of fractions, and rounded last: what is zero beside a tiny part stays zero
+    for number, part in enumerate(lifted(part, context) for part in parts):
         top = max(abs(entry) for entry in part.flat)
         if top:
             total = total + part / top / (number + 2) ** 0.5

@@ -4,7 +4,7 @@ Exit code 0: proven, and what is proven is printed; 1: refuted, it does not prov
 states; 2: unreadable.  Nothing in the file is believed but the problem itself.
 
 THE PROBLEM.  Weights θ = (θ_1, …, θ_L), which are matrices, follow the gradient flow
-θ' = f(θ) = −∇ℒ(θ), ℒ = ℓ(W(θ)) + Σ_l ½ λ_l |θ_l|², from a start that is known exactly.
+θ' = f(θ) = −∇ℒ(θ), ℒ = ℓ(W(θ)) + Σ_l ½ λ_l |θ_l|², from all starts within given radii.
 The entries of the matrix W(θ) are polynomials, given as a list of operations; the
 gradient follows by the chain rule, from the last operation to the first, beginning with
 the force F = −∂ℓ/∂W.  All norms |·| are Frobenius norms.  The loss ℓ is, in moments,
@@ -37,7 +37,7 @@ h it is p = Σ_k c_k s^k, where s = (time in the step) / h runs from 0 to 1.
    Then e ≤ (e_0 + hD) exp(Σ max(μ_j, 0) h_j) on the step.  If that is below ρ, then e
    never reached ρ, and what was assumed is proven.  At the end of the step,
    e ≤ e_0 exp(Σ μ_j h_j) + hD exp(Σ max(μ_j, 0) h_j).  The next polynomial starts
-   elsewhere: the distance is added to e, as is that of the first one from the start.
+   elsewhere: the distance is added to e, as is that of the first one from all starts.
 
 4. THE LIMIT of the squared loss, λ = 0.  Let W* Σ_xx = Σ_yx, and A² = tr(R Σ_xx Rᵀ) with
    R = W* − W: twice the loss above its least value.  F = R Σ_xx, so if no eigenvalue of
@@ -281,7 +281,8 @@ class Operations:
 class GivenProblem:
     """Operations, data and start; if Z is given, W* = ZΣ_xx, which has the least norm."""
     def __init__(self, given: Any, root_of_best: Any = None):
-        self.start, data = [matrix_of(w) for w in given["start"]], given["data"]
+        self.start, self.radii = ([matrix_of(w) for w in given.get(name, [])] for name in ("start", "start radii"))
+        data, shapes = given["data"], [*map(shape_of, self.start)]
         self.model, self.loss = Operations(self.start, given), given.get("loss", "squared")
         self.decay, self.about = [number(x) for x in given["weight decay"]], "samples"
         if "X" in data:
@@ -295,7 +296,7 @@ class GivenProblem:
             self.about = f"moments (SHA-256 of samples: {data.get('sha256 of the samples', 'none given')})"
         fits = self.loss in ("squared", "exponential", "logistic")[: 3 if "X" in data else 1]
         fits = fits and (len(self.yx), len(self.xx)) == self.model.shapes[-1] == shape_of(self.yx)
-        need(fits and len(self.decay) == len(self.start), "model, loss and data do not fit")
+        need(fits and len(self.decay) == len(shapes) and [*map(shape_of, self.radii)] in ([], shapes), "model, loss, start and data do not fit")
         need(min(self.decay) >= 0, "a weight decay is below zero", Refuted)
         need(exceeds(self.xx, ZERO, self.xx), "Σ_xx is not positive semidefinite", Refuted)
         self.best = dot(matrix_of(root_of_best), self.xx) if root_of_best else []
@@ -410,11 +411,10 @@ def follow(problem: GivenProblem, evidence: Any, statement: Any) -> list[tuple[A
     """Return for every claim what is proven, what is claimed, and its words."""
     grid, model, claims = (evidence["bits"], evidence["order"]), problem.model, statement["at"]
     samples = len(problem.samples[2]) * (grid[0] + 99) if problem.loss != "squared" else 0
-    work = 3 * sum(map(len, chain(*(table or [] for _, table in model.steps))))
-    work += PIECES * sum(m * n for m, n in model.shapes)
+    work = sum(m * n * PIECES for m, n in model.shapes) + 3 * sum(len(x) for _, t in model.steps for x in t or [])
     work += len(problem.yx) * (len(problem.xx) ** 2 + samples * (1 + len(problem.xx)))
     check_work((len(evidence["steps"]) + len(claims)) * work, max(700, 2 * grid[0] * (grid[1] + 1)))
-    before, error, found, end = ZERO, ZERO, dict[int, Any](), list(chain(*chain(*problem.start)))
+    before, error, found, end = ZERO, size(chain(*chain(*problem.radii))), dict[int, Any](), [*chain(*chain(*problem.start))]
     times = [None if claim["t"] == "oo" else number(claim["t"]) for claim in claims]
     need(all(t is None or t.denominator < 1 << 299 for t in times), "a time has too many digits")
     for part in evidence["steps"]:
@@ -441,7 +441,7 @@ def check_enclosure(given: Any, statement: Any, evidence: Any) -> list[str]:
         need(proven <= claimed, f"no proof that {words}", Refuted)
     need(last == statement["horizon"], "the horizon is not the last time", Refuted)
     said = [f"For the gradient flow of W = {problem.model.names[-1]} with the {problem.loss} loss,",
-            f"for the {problem.about} and the start in the file (in the Frobenius norm):"]
+            f"for the {problem.about} and {'all starts within the radii' if problem.radii else 'the start'} in the file (in the Frobenius norm):"]
     return [*said, *(f"  {words}" for *_, words in found), f"The horizon is t = {last}."]
 
 def turned(word: Any) -> list[str]:  # the transpose

@@ -19,6 +19,8 @@ from typing import Any
 
 import sympy
 
+from symflow.algebra.arrays import has_sets, map_entries
+from symflow.algebra.intervals import Interval
 from symflow.certificate import checker
 from symflow.certificate.limit import limit_evidence, root_of_best
 from symflow.certificate.model import model_document
@@ -31,6 +33,7 @@ from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, Squar
 from symflow.precision import Enclosure
 from symflow.precision.arithmetics import Flint
 from symflow.precision.enclose import planned
+from symflow.precision.fading import PROOF as CURVED
 from symflow.precision.plan import Plan
 from symflow.precision.run import Run
 from symflow.precision.steps import TaylorStep
@@ -69,8 +72,7 @@ def enclosure_document(
     r of c e^(−rt) on the loss. PrecisionLost says that the bounds of the checker, which
     are simpler than those of `enclose`, do not reach what is stated.
     """
-    if ball.pieces:
-        raise InvalidArgument(not_carried("enclosure", "its data change"))
+    _check_carried(ball)
     given, claims = problem_document(ball.problem), stated or _claims(ball)
     endless, times = claims[-1]["t"] == "oo", _finite(ball, claims)
     statement: Document = {"kind": "enclosure", "horizon": claims[-1]["t"]}
@@ -79,9 +81,10 @@ def enclosure_document(
     if endless or any("best" in claim.values() for claim in claims):
         root = root_of_best(known)
         known = _known(given, root)
-    plan = planned(ball.problem, times, ball.digits).tightened(0)
+    centre = ball.problem.centre
+    plan = planned(centre, times, ball.digits).tightened(0)
     for _ in range(ATTEMPTS):
-        evidence = _evidence(ball.problem, times, ball.digits, plan)
+        evidence = _evidence(centre, times, ball.digits, plan)
         evidence |= {"root of best": root} if root else {}
         evidence |= {"limit": limit_evidence(known, evidence)} if endless else {}
         found = _followed(known, evidence, statement)
@@ -89,7 +92,8 @@ def enclosure_document(
             plan = plan.tightened(ball.digits / 2)
             continue
         missing = max(_log2(proven) - _log2(claimed) for proven, claimed, _ in found)
-        if missing <= 0:
+        # what a set of starts makes of the error is no matter of digits
+        if missing <= 0 or (ball.problem.is_set and not stated):
             for claim, (proven, *_) in zip(claims, found, strict=True):
                 claim |= {"radius": _rounded_up(proven)} if "radius" in claim else {}
             return {"statement": statement, "problem": given, "evidence": evidence}
@@ -100,6 +104,18 @@ def enclosure_document(
         "more digits, or save the enclosure as 'name.npz'"
     )
     raise PrecisionLost(msg)
+
+
+def _check_carried(ball: Enclosure) -> None:
+    missing = {
+        "its data change": bool(ball.pieces),
+        "its data are sets": any(map(has_sets, ball.problem.arguments)),
+        "its loss is a formula": type(ball.flow.loss) not in LOSSES,
+        "its limit rests on the second derivative": ball.proof[-1] == CURVED,
+    }
+    if True in missing.values():
+        reason = list(missing)[list(missing.values()).index(True)]
+        raise InvalidArgument(not_carried("enclosure", reason))
 
 
 def _known(given: Document, root: Any = None) -> checker.GivenProblem:
@@ -149,7 +165,8 @@ def problem_document(problem: Problem) -> Document:
 
     It is as `enclose` has bound it, with all digits.
     """
-    flow = problem.flow
+    flow, middle = problem.flow, problem.centre.weights
+    radii = [map_entries(_radius, weight) for weight in problem.weights]
     shapes = [weight.shape for weight in problem.weights]
     model = model_document(end_to_end_program(flow), shapes)
     if isinstance(flow.loss, MeasurementLoss):  # of samples A_k and the model vec(W)ᵀ
@@ -158,12 +175,17 @@ def problem_document(problem: Problem) -> Document:
         model["model"].append(["place", last, 1, size, [*range(size)]])
     return {
         "weights": [symbol.name for symbol in flow.state],
-        "start": [matrix_text(weight) for weight in problem.weights],
+        "start": [matrix_text(weight) for weight in middle],
+        **({"start radii": [*map(matrix_text, radii)]} if problem.is_set else {}),
         **model,
         "loss": LOSSES[type(flow.loss)],
         "weight decay": [rational_text(decay) for decay in flow.decays],
         "data": _data(problem),
     }
+
+
+def _radius(entry: Any) -> Any:
+    return (entry.high - entry.low) / 2 if isinstance(entry, Interval) else 0
 
 
 def _data(problem: Problem) -> Document:

@@ -22,12 +22,13 @@ from symflow.claims.hypothesis import TOLERANCE, Hypothesis, structural, vanishi
 from symflow.claims.theorem import Condition
 from symflow.data import Dataset
 from symflow.flow import GradientFlow
+from symflow.flow.coordinates import kind_of
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
-from symflow.networks import Network
+from symflow.networks import Circulant, Network, Readout, TensorNetwork
 
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
 #: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
@@ -48,6 +49,44 @@ def squared_loss(flow: GradientFlow, *, decay: bool = False) -> Hypothesis:
         return structural(words, squared and bool(l2.is_Rational), repr(flow.loss))
     words = "squared loss without weight decay"
     return structural(words, squared and l2 == 0, repr(flow.loss))
+
+
+def weight_decay(flow: GradientFlow) -> Hypothesis:
+    """Say whether there is weight decay, one for all layers."""
+    return structural("weight decay", flow.loss.l2 != 0, f"l2 = {flow.loss.l2}")
+
+
+def decay_margin(problem: Problem) -> float:
+    """Return l2 − C(‖θ(0)‖²/L)^{L/2−1}, rounded down, C the largest pull at W = 0.
+
+    L factors of one product have ⟨Σ_yx, W⟩ ≤ C (‖θ‖²/L)^{L/2}: C is σ_1(Σ_yx) for dense
+    layers, the largest |Σ_yx| for coordinates, and twice that for squares.
+    """
+    force = to_float_array(problem.floats.arguments[1])
+    known = kind_of(problem.flow.network)
+    top = np.abs(force).max() if known else np.linalg.norm(force, 2)
+    depth = known[1] if known else len(problem.weights)
+    size = sum(float((w**2).sum()) for w in problem.floats.weights) / depth
+    pull = (1 + (known is not None and known[0] == "squares")) * top * (1 + FLOOR)
+    l2 = float(problem.flow.loss.l2) * (1 - FLOOR)
+    return float(l2 - pull * (size * (1 + FLOOR)) ** (depth / 2 - 1))
+
+
+def decay_wins(problem: Problem) -> Hypothesis:
+    """Say whether weight decay is stronger than any pull of the data."""
+    words = "l2 > C(‖θ(0)‖²/L)^{L/2−1}"
+    margin = decay_margin(problem)
+    return Hypothesis(words, margin > 0, f"by {margin:.3g}")
+
+
+def products(flow: GradientFlow) -> Hypothesis:
+    """Say whether W is made of products: dense layers, or coordinates of β."""
+    network = flow.network
+    dense = network.is_dense and network.depth >= 2
+    known = not isinstance(network, TensorNetwork) and kind_of(network) is not None
+    return structural(
+        "dense layers or a diagonal network", dense or known, repr(network)
+    )
 
 
 def margin_loss(flow: GradientFlow) -> Hypothesis:
@@ -125,7 +164,7 @@ def excited_sample(problem: Problem) -> Hypothesis:
     words = "the start excites a direction that leads to the target"
     _, pull, _ = sample(problem.rational or problem.at(CHECK_DIGITS))
     found = excitation(problem, CHECK_DIGITS)
-    falls, grows = found.ends()
+    falls, grows = (any(s * found.theta[found.moving] > 0) for s in (-1, 1))
     goal = pull[0] if pull else 1
     leads = (falls or goal >= 0) and (grows or goal <= 0) and (falls or grows)
     detail = f"least excited part {found.visible:.2g} of the start"
@@ -187,6 +226,20 @@ def measured(problem: Problem, words: str, said: str, measure: Measure) -> Hypot
     return vanishing(words, size, said, given_exactly=problem.given_exactly)
 
 
+def full_filters(
+    problem: Problem, least: int = 2, most: int | None = None
+) -> Hypothesis:
+    """Require convolutions with filters as long as the input, of some number."""
+    network = problem.flow.network
+    layers = network.layers if isinstance(network, Network) else ()
+    full = bool(layers) and least <= len(layers) <= (most or len(layers))
+    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
+    full = full and isinstance(layers[-1], Readout)
+    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    count = "two " if most == 2 else "three or more " if least == 3 else ""
+    return structural(f"{count}convolutions with full filters", full, repr(network))
+
+
 def imbalances(weights: tuple[Array, ...]) -> list[Array]:
     """Return Δ_l = W_{l+1}ᵀW_{l+1} − W_lW_lᵀ for every adjacent pair."""
     return [after.T @ after - before @ before.T for before, after in pairwise(weights)]
@@ -211,3 +264,12 @@ def imbalance_defect(before: Array, after: Array) -> float:
     scale = np.sqrt(np.maximum(values, 0.0) + FLOOR * max(values[-1], FLOOR))
     inner = vectors.T @ to_float_array(gap / size) @ vectors / np.outer(scale, scale)
     return min(float(np.max(np.abs(np.linalg.eigvalsh(inner)))), 1.0)
+
+
+#: The conditions of what is said where weight decay is stronger than the data.
+STRONG_DECAY: tuple[Condition, ...] = (
+    on_flow(squared_loss, decay=True),
+    on_flow(weight_decay),
+    on_flow(products),
+    decay_wins,
+)

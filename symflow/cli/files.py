@@ -67,7 +67,7 @@ def docs(options: argparse.Namespace) -> int:
     from symflow.analysis.record import to_json
     from symflow.cli import pages
     from symflow.cli.output import check_free
-    from symflow.labelled import imported
+    from symflow.errors import imported
 
     pdoc = imported("pdoc", "docs", "docs")
     page = prepare_folder(options.folder) / "index.html"

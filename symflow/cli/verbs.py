@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from symflow.analysis import Analysis
+    from symflow.analysis import Analysis, Study
     from symflow.cli.problem import StatedProblem
     from symflow.flow import GradientFlow
 
@@ -19,6 +19,7 @@ def analyze(options: argparse.Namespace) -> int:
     from symflow.analysis.analysis import check_precision
     from symflow.analysis.record import record, to_json
     from symflow.analysis.text import summary
+    from symflow.analysis.write import write_unfinished
     from symflow.cli.problem import problem_of
 
     check_precision(options.digits, options.budget)
@@ -27,9 +28,17 @@ def analyze(options: argparse.Namespace) -> int:
     if not options.json:
         print(problem.headline)
         _print_derivation(problem.flow)
-    _keep_derivation(options, problem.flow, folder)
-    analysis = _run(options, problem)
     about = About(problem.name, problem.preparation, options.command)
+    studies: list[Study] = []
+
+    def keep(*more: Study) -> None:  # so that Ctrl-C leaves behind what is known
+        studies.extend(more)
+        options.kept[:] = write_unfinished(
+            problem.flow, folder, about=about, studies=studies, digits=options.digits
+        )
+
+    keep()
+    analysis = _run(options, problem, keep)
     if not options.json:
         print(summary(analysis))
     files = write_report(analysis, folder, about=about)
@@ -61,7 +70,11 @@ def _exit_code(
     return 0 if analysis.ok else 1
 
 
-def _run(options: argparse.Namespace, problem: StatedProblem) -> Analysis:
+def _run(
+    options: argparse.Namespace,
+    problem: StatedProblem,
+    keep: Callable[[Study], None] | None = None,
+) -> Analysis:
     from symflow.analysis import analyze
     from symflow.cli.output import reporter
 
@@ -73,16 +86,8 @@ def _run(options: argparse.Namespace, problem: StatedProblem) -> Analysis:
             digits=options.digits,
             budget=options.budget,
             progress=progress,
+            keep=keep,
         )
-
-
-def _keep_derivation(
-    options: argparse.Namespace, flow: GradientFlow, folder: Path
-) -> None:
-    """Write what is known before the long run, so that Ctrl-C leaves it behind."""
-    from symflow.analysis.write import write_derivation
-
-    options.kept.extend(write_derivation(flow, folder))
 
 
 def _print_derivation(flow: GradientFlow) -> None:

@@ -95,14 +95,7 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
 
     `outputs` is one or several of "end_to_end", "strengths" and "weights".
     """
-    names = output_names(outputs)
-    unknown = [name for name in names if name not in OUTPUTS]
-    if unknown or not names or len(set(names)) < len(names):
-        msg = (
-            f"compile(solution, outputs=…): needs some of {', '.join(OUTPUTS)}, each "
-            f"once; got {shown(outputs)}"
-        )
-        raise InvalidArgument(msg)
+    names = output_names(outputs, OUTPUTS, "compile(solution, outputs=…)")
     asked = solution.problem.asked
     if "weights" in names and asked is not None and asked.product is not None:
         msg = (
@@ -132,12 +125,17 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
     return SolutionKernel(source, name, names, docstring)
 
 
-def output_names(outputs: Any) -> tuple[Any, ...]:
-    """Return the names of outputs that are given as one name, or several.
-
-    Anything else comes back alone, for the caller to refuse.
-    """
-    return tuple(map(str, outputs if isinstance(outputs, list | tuple) else [outputs]))
+def output_names(outputs: Any, known: Sequence[str], call: str) -> tuple[str, ...]:
+    """Return the names of outputs that are given as one name, or several."""
+    listed = outputs if isinstance(outputs, list | tuple) else [outputs]
+    names = tuple(map(str, listed))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names or len(set(names)) < len(names):
+        msg = (
+            f"{call}: needs some of {', '.join(known)}, each once; got {shown(outputs)}"
+        )
+        raise InvalidArgument(msg)
+    return names
 
 
 def _result(routine: Routine, output: str) -> str:

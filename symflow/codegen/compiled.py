@@ -26,7 +26,7 @@ from symflow.codegen.lower import (
 from symflow.codegen.optimize import best_program, folded, forms
 from symflow.codegen.program import python_name
 from symflow.conservation import conserved
-from symflow.errors import InvalidArgument, expect, shown
+from symflow.errors import InvalidArgument, expect
 from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 
@@ -103,7 +103,7 @@ def compile(
         return solution_kernel(flow, "end_to_end" if outputs is None else outputs)
     expect(flow, GradientFlow, "compile(flow)", "a gradient flow")
     outputs = "rhs" if outputs is None else outputs
-    names = _checked(outputs)
+    names = output_names(outputs, OUTPUTS, "compile(outputs=…)")
     if data is not None:
         return _bound(flow, data, names, bare=_is_bare(outputs))
     if names == ("rhs",):
@@ -111,18 +111,6 @@ def compile(
     nodes = _nodes(flow, names)
     program = lower(_name(names), _inputs(flow, names), nodes, _labels(flow, nodes))
     return Kernel(program, _docstring(flow, names), bare=_is_bare(outputs))
-
-
-def _checked(outputs: Any) -> tuple[str, ...]:
-    names = output_names(outputs)
-    unknown = [name for name in names if name not in OUTPUTS]
-    if unknown or not names or len(set(names)) < len(names):
-        msg = (
-            f"compile(outputs=…): needs some of {', '.join(OUTPUTS)}, each once; "
-            f"got {shown(outputs)}"
-        )
-        raise InvalidArgument(msg)
-    return names
 
 
 def _is_bare(outputs: Any) -> bool:

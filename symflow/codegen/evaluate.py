@@ -51,7 +51,8 @@ def _apply(step: Instruction, operands: list[Any], number: Callable[[Any], Any])
             whole = constant.is_Integer
             return operands[0] ** (int(constant) if whole else number(constant))
         case "identity":
-            return np.eye(int(constant) if constant is not None else operands[0])
+            size = int(constant) if constant is not None else operands[0]
+            return np.eye(size, dtype=float if number is to_float else int)
         case "constant":
             return np.array(
                 [[number(entry) for entry in row] for row in constant.tolist()]

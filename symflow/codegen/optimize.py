@@ -117,12 +117,12 @@ def folded(
             written, operands=tuple(alias.get(k, k) for k in written.operands)
         )
         steps[slot] = step
-        same = _unchanged(step, known)
+        unit = _place_of(step, known, _is_identity)
         if all(k in known for k in step.operands):
             known[slot] = np.asarray(applied(step, [known[k] for k in step.operands]))
-        elif same is not None:
-            alias[slot] = same
-        elif (place := _diagonal_place(step, known)) is not None:
+        elif unit is not None:
+            alias[slot] = step.operands[1 - unit]
+        elif (place := _place_of(step, known, _is_diagonal)) is not None:
             steps[slot] = _scaling(step, place, known, names)
     results = [alias.get(output.slot, output.slot) for output in program.outputs]
     return _compacted(program, (free, known, steps), (results, names))
@@ -164,22 +164,14 @@ def _compacted(
     return small, values
 
 
-def _unchanged(step: Instruction, known: Mapping[int, Array]) -> int | None:
-    """Return the operand that a product with the identity leaves as it is."""
+def _place_of(
+    step: Instruction, known: Mapping[int, Array], is_such: Callable[[Array], bool]
+) -> int | None:
+    """Return which factor of a product is a known matrix of a kind, if one is."""
     if step.operation == "matmul":
         for place in (0, 1):
             matrix = known.get(step.operands[place])
-            if matrix is not None and _is_identity(matrix):
-                return step.operands[1 - place]
-    return None
-
-
-def _diagonal_place(step: Instruction, known: Mapping[int, Array]) -> int | None:
-    """Return which factor of a product is a diagonal matrix, if one is."""
-    if step.operation == "matmul":
-        for place in (0, 1):
-            matrix = known.get(step.operands[place])
-            if matrix is not None and _is_diagonal(matrix):
+            if matrix is not None and is_such(matrix):
                 return place
     return None
 

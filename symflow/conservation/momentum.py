@@ -56,7 +56,7 @@ from symflow.conservation.symmetries import (
     combinations_of,
     pace_of,
 )
-from symflow.flow import GradientFlow, HeavyBall, dotted, twice_dotted
+from symflow.flow import GradientFlow, HeavyBall, dotted
 
 #: Friction where a count meets a symbol: any positive number is generic.
 SOME_FRICTION = sympy.Rational(3, 7)
@@ -119,7 +119,7 @@ class AngularMomentum(FormOfTerms):
         meaning: Velocities = {}
         moving: Velocities = {}
         for symbol in (self.flow.state[place] for place in self.involved):
-            velocity, name = dotted(symbol), twice_dotted(symbol)
+            velocity, name = dotted(symbol), dotted(symbol, "ddot")
             friction = scale(-self.rate, Leaf(velocity))
             meaning[name] = add(forces[symbol], friction)
             moving |= {symbol: Leaf(velocity), velocity: Leaf(name)}

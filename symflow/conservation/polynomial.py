@@ -21,7 +21,7 @@ from sympy.polys.rings import ring
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.entries import entrywise, explicit
-from symflow.algebra.numbers import exact
+from symflow.algebra.numbers import exact, whole
 from symflow.algebra.threads import cached_property
 from symflow.claims import Path
 from symflow.conservation.inputs import spanned_inputs
@@ -29,7 +29,7 @@ from symflow.conservation.law import Quantity
 from symflow.conservation.null_space import content, relations
 from symflow.conservation.proof import ProofStep
 from symflow.conservation.tensor import as_matrix
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow
 
 #: More monomials than this are refused: exact linear algebra would take hours.
@@ -62,13 +62,7 @@ class PolynomialSearch:
     degree: int
 
     def __post_init__(self) -> None:
-        fine = isinstance(self.degree, int) and not isinstance(self.degree, bool)
-        if not fine or self.degree < 1:
-            msg = (
-                "PolynomialSearch(degree=…): needs a positive integer; got "
-                f"{shown(self.degree)}"
-            )
-            raise InvalidArgument(msg)
+        whole(self.degree, "PolynomialSearch(degree=…)")
 
     def __call__(self, flow: GradientFlow, data: Any = None) -> list[PolynomialLaw]:
         """Return a basis of the laws of this degree, for all data or given inputs.

@@ -24,6 +24,7 @@ from symflow.convergence.deep import (
     UnimodalRate as UnimodalRate,
     deficiency_margin as deficiency_margin,
 )
+from symflow.convergence.dense_loss import DenseVanishingLoss as DenseVanishingLoss
 from symflow.convergence.descent import (
     DescentCorridor as DescentCorridor,
     descend as descend,
@@ -62,6 +63,7 @@ from symflow.convergence.steps import (
     UniformDescent as UniformDescent,
     descent_bounds as descent_bounds,
 )
+from symflow.convergence.strong_decay import DecayRate as DecayRate
 from symflow.convergence.three_layers import ThreeLayerRate as ThreeLayerRate
 from symflow.convergence.two_layers import (
     ConvexityRate as ConvexityRate,
@@ -116,7 +118,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 7, 4)
+    (6.5, 7, 5)
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]

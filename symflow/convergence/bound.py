@@ -122,7 +122,7 @@ class RateBound(Bound, Theorem):
         while not float(self.bound(high)) <= level:
             low, high = high, 2 * high + 1.0
             if high > LATEST:
-                msg = f"{self.name}.time_to({level!r}): the bound does not fall so low"
+                msg = f"{self.name}.time_to({level}): the bound does not fall so low"
                 raise HypothesisFailed(msg)
         while high - low > ROUNDED_DOWN * high:
             middle = (low + high) / 2

@@ -1,47 +1,41 @@
-"""One-neuron layer: how many steps of gradient descent reach a given accuracy.
+"""One-neuron layer: a step of gradient descent and how many of them reach an accuracy.
 
-Gradient descent with step η is Euler's method for the flow.  Notation of
-`convergence/rank_one.py`: along the flow ‖W − Z_1‖_F ≤ B(t), with B falling, and every
-layer has the norm s^{1/L} ≤ R_0 = max(s(0), z_1)^{1/L}.  Let e_k = ‖θ_k − θ(kη)‖, and
-assume that it stays below r; then on the segments between the two ‖W_l‖_F ≤ R = R_0 +
-r and ‖W − Z‖_2 ≤ N_k = z_2 + B(kη) + √L R^{L−1} r, so that the Hessian H of the loss
-has
+Notation of `convergence/rank_one.py`.  With R = max(s(0), z_1)^{1/L} and N = z_2 +
+‖W(0) − Z_1‖, layers of norm at most R have a Hessian below
 
-    −ν_k ≤ H ≤ M_k,  ν_k = (L−1)R^{L−2}N_k,  M_k = LR^{2L−2} + ν_k.
+    M = LR^{2L−2} + (L−1)R^{L−2}N,
 
-−H ≤ ν_k is the one-sided Lipschitz constant of the flow: Euler's step spreads two
-points by 1 + ην_k at most if ηM_0 ≤ 2.  The flow itself bends by ‖θ̈‖ ≤ M‖∇ℒ‖ ≤ a_k =
-M_k √L R_0^{L−1}(1 + z_2/(√2z_1)) B(kη).  Hence
-
-    e_{k+1} ≤ (1 + ην_k) e_k + ½η² a_k,      ‖W_k − Z_1‖_F ≤ B(kη) + √L R^{L−1} e_k,
-
-and N = T/η steps reach ε, where B(T) = ε/2 and η is so small that √L R^{L−1} e_N ≤
-ε/2, r being the radius at which this is an equality.  As N_k → z_2 and B falls as
-e^{−κt}, N grows as ε^{−1−(L−1)R^{L−2}z_2/κ} up to logarithms, polynomially.
+and η = 1/M is within a factor of two of the largest step that is stable near Z_1 alone,
+2/(Lz_1^{2−2/L}), where the start is not far.  Constants of a tube around the flow would
+ask for hundreds of times as many steps as it takes; what is proved here is the descent
+itself: it is run in balls, with as many bits as its steps lose, until the ball of ‖W_k
+− Z_1‖ is below ε.  The rate of the flow says that it gets there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import float_up
-from symflow.claims import Bound, Hypothesis, Identity, Path, Refusal, Theorem
+from symflow.algebra.balls import ALONE, frobenius, to_arb, to_arb_array, workbits
+from symflow.algebra.outward import at_most, float_up
+from symflow.claims import Bound, Hypothesis, Path, Refusal, Status, Theorem
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.convergence.bound import ROUNDED_DOWN
-from symflow.convergence.one_neuron import FirstMode, one_neuron, start_of
+from symflow.convergence.one_neuron import setting, start_of
 from symflow.convergence.rank_one import RankOneRate
 from symflow.flow.problem import Problem
 from symflow.inits.init import positive_number
 
-#: Rounding of a sum over all steps.
-SUMMED = 1e-9
-#: More steps than this are not counted.
-MOST_STEPS = 2**22
+#: What the digits of Z_1 are good to, relative.
+KNOWN = 1e-20
+
+#: More steps than this are not taken, nor with more bits.
+MOST_STEPS, MOST_BITS = 2**13, 2**16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,12 +43,13 @@ class DescentComplexity(Bound, Theorem):
     """Gradient descent reaches ‖W − Z_1‖_F ≤ ε in N steps η; made by `attempt`."""
 
     accuracy: float  #: ε.
-    steps: int  #: N.
     step: float  #: η.
+    #: Bounds on ‖W_k − Z_1‖_F for k = 0 … N, of which the last is the first below ε.
+    distances: Array
 
     source = EFTEKHARI_2020
     question = "descent"
-    contributes = "the rate of the flow; the number of steps is derived here"
+    contributes = "the rate of the flow; steps are counted by a run in balls"
 
     @classmethod
     def attempt(cls, problem: Problem, accuracy: float = 0.1) -> Self | Refusal:
@@ -63,17 +58,23 @@ class DescentComplexity(Bound, Theorem):
         rate = RankOneRate.attempt(problem)
         if isinstance(rate, Refusal):
             return cls.refuse(rate.hypotheses)
-        usable = Hypothesis("a positive accuracy", 0 < accuracy < np.inf)
-        if not usable.holds:
-            return cls.refuse([*rate.checked, usable])
-        time = _time_to(rate, accuracy / 2)
-        tube = Tube.of(rate, accuracy)
-        steps = tube.fewest_steps(time)
-        words, detail = f"at most {MOST_STEPS} steps", f"flow time {time:.3g}"
-        found = [*rate.checked, Hypothesis(words, steps <= MOST_STEPS, detail)]
-        if not found[-1].holds:
+        step = _step(problem)
+        distances = _descent(problem, step, accuracy)
+        words, detail = f"at most {MOST_STEPS} steps suffice", f"η = {step:.3g}"
+        found = [*rate.checked, Hypothesis(words, distances is not None, detail)]
+        if distances is None:
             return cls.refuse(found)
-        return cls(problem, tuple(found), accuracy, steps, time / steps)
+        return cls(problem, tuple(found), accuracy, step, distances)
+
+    @property
+    def steps(self) -> int:
+        """N, the first number of steps that is proved to suffice."""
+        return len(self.distances) - 1
+
+    @property
+    def status(self) -> Status:
+        """Every iterate is in a ball."""
+        return Status.ENCLOSED
 
     @property
     def statement(self) -> sympy.Basic:
@@ -85,145 +86,66 @@ class DescentComplexity(Bound, Theorem):
         distance = sympy.sqrt(sympy.Trace(gap * gap.T))
         return sympy.Le(distance, float_up(self.accuracy), evaluate=False)
 
-    @classmethod
-    def proof(cls) -> tuple[Identity, ...]:
-        """Return the Hessian for numbers, and the errors of three steps unrolled."""
-        a, b, z, eta = sympy.symbols("a b z η")
-        loss = (z - a * b) ** 2 / 2
-        hessian = sympy.hessian(loss, (a, b))
-        whole = sympy.Matrix([[b**2, a * b], [a * b, a**2]])
-        rest = (z - a * b) * sympy.Matrix([[0, 1], [1, 0]])
-        spreads, bends = sympy.symbols("ν_0:3"), sympy.symbols("a_0:3")
-        error: sympy.Expr = sympy.Integer(0)
-        for spread, bend in zip(spreads, bends, strict=True):
-            error = (1 + eta * spread) * error + eta**2 * bend / 2
-        later = [1 + eta * spread for spread in spreads[1:]]
-        made = bends[0] * later[0] * later[1] + bends[1] * later[1] + bends[2]
-        return (
-            Identity(
-                "H = ∇s∇sᵀ − (z − s)∇²s for two numbers: −ν ≤ H ≤ LR^{2L−2} + ν",
-                sum((hessian - whole + rest).applyfunc(lambda x: x**2)),
-            ),
-            Identity(
-                "e_{k+1} = (1 + ην_k)e_k + ½η²a_k, unrolled",
-                sympy.expand(error - eta**2 * made / 2),
-            ),
-        )
-
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖W_k − Z_1‖² and its bound, for iterates with the step η."""
-        rate = RankOneRate.attempt(self.problem)
-        assert isinstance(rate, RankOneRate), rate
-        frame = one_neuron(self.problem)
-        target = frame.first * np.outer(frame.left, frame.right)
-        gaps = to_float_array(path.end_to_end) - target
-        tube = Tube.of(rate, self.accuracy)
-        count = min(self.steps, len(gaps) - 1)
-        errors = tube.errors(self.step, self.steps)[: count + 1]
-        bound = tube.rate.ceiling(self.step * np.arange(count + 1))
-        bound = (bound + tube.stretch * errors) * (1 + ROUNDED_DOWN)
-        distances = np.linalg.norm(gaps, axis=(-2, -1))[: count + 1]
-        spare = np.zeros(len(gaps) - count - 1)
+        gaps = to_float_array(path.end_to_end) - to_float_array(_target(self.problem))
+        count = min(self.steps + 1, len(gaps))
+        distances = np.linalg.norm(gaps, axis=(-2, -1))[:count]
+        spare = np.zeros(len(gaps) - count)
+        bound = self.distances[:count]
         return np.append(distances**2, spare), np.append(bound**2, spare)
 
 
-@dataclass(frozen=True, eq=False)
-class Tube:
-    """A tube around the flow in which the constants hold; made by `of`.
-
-    `rate` is the bound B(t) on the flow, `frame` the target, with L, z_1 and z_2,
-    `norm` is R_0 and `radius` r.
-    """
-
-    rate: RankOneRate
-    frame: FirstMode
-    norm: float
-    radius: float
-
-    @classmethod
-    def of(cls, rate: RankOneRate, accuracy: float) -> Tube:
-        """Choose r with √L (R_0 + r)^{L−1} r = ε/2."""
-        from scipy.optimize import brentq
-
-        frame, strength, _ = start_of(rate.problem)
-        depth = frame.depth
-        norm = max(strength, frame.first) ** (1 / depth)
-
-        largest = accuracy / (2 * depth**0.5 * norm ** (depth - 1))
-
-        def excess(part: float) -> float:
-            return float(part * (1 + part * largest / norm) ** (depth - 1) - 1)
-
-        part = float(brentq(excess, 0.0, 1.0, xtol=1e-300, maxiter=9999))
-        return cls(rate, frame, norm, part * largest * (1 - ROUNDED_DOWN))
-
-    @property
-    def depth(self) -> int:
-        """L."""
-        return self.frame.depth
-
-    @property
-    def stretch(self) -> float:
-        """√L R^{L−1}: how much W moves if the weights move by one."""
-        return float(self.depth**0.5 * (self.norm + self.radius) ** (self.depth - 1))
-
-    def spread(self, t: Array) -> Array:
-        """Return ν at times t, a bound for all later times as well."""
-        size = self.norm + self.radius
-        misfit = self.frame.second + self.rate.ceiling(t) + self.stretch * self.radius
-        return np.asarray((self.depth - 1) * size ** (self.depth - 2) * misfit)
-
-    def curvature(self, t: Array) -> Array:
-        """Return M at times t, a bound for all later times as well."""
-        top = self.depth * (self.norm + self.radius) ** (2 * self.depth - 2)
-        return np.asarray(top + self.spread(t))
-
-    def bend(self, t: Array) -> Array:
-        """Return a, the bound on ‖θ̈‖ at times t and later."""
-        part = 1 + self.frame.second / (2**0.5 * self.frame.first)
-        push = self.depth**0.5 * self.norm ** (self.depth - 1) * part
-        return np.asarray(self.curvature(t) * push * self.rate.ceiling(t))
-
-    def errors(self, step: float, steps: int) -> Array:
-        """Return the bounds on e_0, …, e_N."""
-        t = step * np.arange(steps)
-        growth = np.concatenate([[0.0], np.cumsum(np.log1p(step * self.spread(t)))])
-        made = np.cumsum(step**2 / 2 * self.bend(t) * np.exp(-growth[1:]))
-        return np.concatenate([[0.0], np.exp(growth[1:]) * made])
-
-    def fewest_steps(self, time: float) -> int:
-        """Return the N found by doubling and bisection; too many if there is none."""
-
-        def reaches(steps: int) -> bool:
-            step = time / steps
-            stable = step * float(self.curvature(np.zeros(1))[0]) <= 2
-            reached = float(self.errors(step, steps)[-1]) * (1 + SUMMED)
-            return stable and reached <= self.radius
-
-        high = 1
-        while not reaches(high):
-            high *= 2
-            if high > MOST_STEPS:
-                return high
-        low = high // 2
-        while high - low > max(1, high // 100):
-            middle = (low + high) // 2
-            low, high = (low, middle) if reaches(middle) else (middle, high)
-        return high
+def _step(problem: Problem) -> float:
+    """Return η = 1/M, rounded to a few bits so that balls have no more to carry."""
+    frame, strength, _ = start_of(problem)
+    depth, norm = frame.depth, max(strength, frame.first) ** (1 / frame.depth)
+    product = to_float_array(setting(problem).product)
+    misfit = frame.second + np.linalg.norm(product - to_float_array(_target(problem)))
+    curve = depth * norm ** (2 * depth - 2) + (depth - 1) * norm ** (depth - 2) * misfit
+    mantissa, exponent = np.frexp(1 / curve)
+    return float(np.ldexp(np.floor(mantissa * 2**8) / 2**8, exponent))
 
 
-def _time_to(rate: RankOneRate, distance: float) -> float:
-    """Return T with B(T) ≤ distance, in units of the rate."""
-    from scipy.optimize import brentq
+def _target(problem: Problem) -> Array:
+    """Return Z_1, to the digits of the frame."""
+    frame = setting(problem).frame
+    return np.asarray(frame.first * np.multiply.outer(frame.left, frame.right))
 
-    unit, end = 1 / rate.rate, 1.0
-    while float(rate.ceiling(end * unit)) > distance:
-        end *= 2
-    if float(rate.ceiling(0.0)) <= distance:
-        return 1e-3 * end * unit
-    found = float(
-        brentq(lambda x: float(rate.ceiling(x * unit)) - distance, 0.0, end, xtol=1e-12)
-    )
-    while float(rate.ceiling(found * unit)) > distance:
-        found *= 1 + ROUNDED_DOWN
-    return found * unit
+
+def _descent(problem: Problem, step: float, accuracy: float) -> Array | None:
+    """Return bounds on the distances up to the first below ε, or None."""
+    bits = 128
+    while bits <= MOST_BITS:
+        found = _in_balls(problem, step, accuracy, bits)
+        if found is None or found[-1] <= accuracy:
+            return found
+        bits *= 4
+    return None
+
+
+def _in_balls(
+    problem: Problem, step: float, accuracy: float, bits: int
+) -> Array | None:
+    """Run with so many bits; the last bound is above ε where these were too few."""
+    with ALONE, workbits(bits):
+        layers = [to_arb_array(weight) for weight in problem.weights]
+        sigma_xx, sigma_yx = map(to_arb_array, problem.exact_arguments)
+        target, eta = to_arb_array(_target(problem)), to_arb(step)
+        found: list[float] = []
+        for _ in range(MOST_STEPS + 1):
+            ahead = [layers[0]]
+            for layer in layers[1:]:
+                ahead.append(layer @ ahead[-1])
+            gap = frobenius([ahead[-1] - target]) + KNOWN * frobenius([target])
+            found.append(at_most(gap) * (1 + ROUNDED_DOWN))
+            wide = max(to_arb(x).rad() for layer in layers for x in layer.flat)
+            if found[-1] <= accuracy or not wide < accuracy / 8:
+                return np.array(found)
+            pull, moved = sigma_yx - ahead[-1] @ sigma_xx, list(layers)
+            for k in reversed(range(len(layers))):
+                right: Any = pull @ ahead[k - 1].T if k else pull
+                moved[k] = layers[k] + eta * right
+                pull = layers[k].T @ pull
+            layers = moved
+    return None

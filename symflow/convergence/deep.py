@@ -27,7 +27,7 @@ is violated is measured, and `SPARE` times its effect is taken off the bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, ClassVar, Self
 
@@ -148,23 +148,23 @@ class HomogeneousRate(DeepRate):
         """Return √((Πd̃_i)² + (Lσ^{2−2/L})²), without L where r ≠ m."""
         r, m, layers = start.rank.value, problem.widths[-1], len(start.weights)
         spread = max(at_most(found[0] - found[-1]) for found in start.spectra)
-        largest = max(at_most(abs(x)) for found in start.spectra for x in found)
-        balanced = largest <= TOLERANCE * start.size and (
-            not problem.given_exactly or largest == 0 or bool(start.error)
-        )
+        exactly, size = problem.given_exactly, start.size or 1.0
         words, said = "imbalances D_l = d_lI", "max|D_l − d_lI|"
-        exactly = problem.given_exactly
-        part = spread / (start.size or 1.0)
-        homogeneous = vanishing(words, part, said, given_exactly=exactly)
-        ends = f"{m} outputs, {r} directions"
+        homogeneous = vanishing(words, spread / size, said, given_exactly=exactly)
         words = "balanced, or as many outputs as input directions"
-        factor = layers if r == m else 1
+        ends = f"{m} outputs, {r} directions"
+        factor, off, square = layers, spread, Hypothesis(words, True, ends)
+        if r != m:
+            off = max(at_most(abs(x)) for found in start.spectra for x in found)
+            exactly, factor = exactly and not start.error, 1
+            said = f"{ends}; max|D_l|"
+            square = vanishing(words, off / size, said, given_exactly=exactly)
+            square = replace(square, detail=square.detail or ends)
         sigma = clipped(_margin(start))
         power = sigma ** (arb(2) - arb(2) / layers) if sigma > 0 else arb(0)
         floor = root(peaks**2 + (factor * power) ** 2)
-        off = spread if balanced or r == m else 0.0
         floor = clipped(floor - _slip(start, off, sigma)) if off else floor
-        return floor, [homogeneous, Hypothesis(words, balanced or r == m, ends)]
+        return floor, [homogeneous, square]
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:

@@ -53,39 +53,22 @@ LOST = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VanishingLoss(RateBound):
-    """ℒ(t) ≤ 1/(1/ℒ_0 + ct) for modes in order, whatever the loss at the start."""
+class InverseTime(RateBound):
+    """ℒ(t) ≤ 1/(1/ℒ_0 + ct) in classification."""
 
-    source = YUN_2021
-    contributes = "the setting; without a condition on the loss derived here"
-    conditions = (on_flow(margin_loss),)
     quantity = "ℒ"
 
     @classmethod
-    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
-        """Return the bound with its constant; S and γ are known to rounding."""
-        known = mode_levels(problem)
-        if isinstance(known, Hypothesis):
-            return cls.refuse([*found, known])
-        modes, level, off = known
-        rows = _signed(problem) @ modes.S.T
-        real = np.concatenate([rows.real, rows.imag], axis=1)
-        margin = widest_margin(real)
-        # features are off by S's error, and the rounding of a sum
-        margin -= (off + LOST) * float(np.abs(real).max(initial=0.0)) * real.shape[1]
-        found = [
-            *found,
-            decomposable(problem, modes),
-            positive("modes in order, the last layer smallest", level, 1.0),
-            positive("separable features", margin, 1.0),
-        ]
+    def with_pull(
+        cls, problem: Problem, found: Sequence[Hypothesis], pull: float
+    ) -> Self | Refusal:
+        """Return the bound for −ℒ̇ ≥ pull·(Σ_i q_i)²."""
         with np.errstate(over="ignore", invalid="ignore"):
-            total = _total(problem, start_matrix(problem).ravel())
-        found.append(positive("a finite loss", 1 / total if total else 1.0, 0.0))
-        rate = max(level, 0.0) ** (len(problem.weights) - 1) * max(margin, 0.0) ** 2
+            total = total_loss(problem, start_matrix(problem).ravel())
+        met = positive("a finite loss", 1 / total if total else 1.0, 0.0)
         if isinstance(problem.flow.loss, LogisticLoss) and total:
-            rate *= (-np.expm1(-total) / total) ** 2
-        return cls.with_rate(problem, found, float(rate) * (1 - LOST))
+            pull *= (-np.expm1(-total) / total) ** 2
+        return cls.with_rate(problem, [*found, met], float(pull) * (1 - LOST))
 
     rate = 0.0  #: Zero: no exponential is guaranteed; `constant` is the c of the bound.
 
@@ -105,13 +88,13 @@ class VanishingLoss(RateBound):
     def bound(self, t: Any) -> Array:
         """Return the bound on the loss, rounded up, in float64."""
         row = start_matrix(self.problem).ravel()
-        start = _total(self.problem, row) * _weight(self.problem) * (1 + LOST)
+        start = total_loss(self.problem, row) * _weight(self.problem) * (1 + LOST)
         falling = start / (1 + self.constant * start * np.asarray(t, float))
         return np.asarray(falling + SMALLEST)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the loss, and its bound from the first time of `path`."""
-        rows = _signed(self.problem, path)
+        rows = signed_rows(self.problem, path)
         exponential = isinstance(self.problem.flow.loss, ExponentialLoss)
         losses = _profile(path.end_to_end[:, 0, :] @ rows.T, exponential, path.context)
         values = losses.sum(axis=1) * path.number(exact(_weight(self.problem)))
@@ -137,6 +120,36 @@ class VanishingLoss(RateBound):
         pace = to_arb(self.constant) * to_arb(balls.t[index])
         margin = start / (1 + pace * start) - loss(balls.product_balls(index))
         return Finding(np.array([margin], dtype=object), inequality=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VanishingLoss(InverseTime):
+    """ℒ(t) ≤ 1/(1/ℒ_0 + ct) for modes in order, whatever the loss at the start."""
+
+    source = YUN_2021
+    contributes = "the setting; without a condition on the loss derived here"
+    conditions = (on_flow(margin_loss),)
+
+    @classmethod
+    def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:
+        """Return the bound with its constant; S and γ are known to rounding."""
+        known = mode_levels(problem)
+        if isinstance(known, Hypothesis):
+            return cls.refuse([*found, known])
+        modes, level, off = known
+        rows = signed_rows(problem) @ modes.S.T
+        real = np.concatenate([rows.real, rows.imag], axis=1)
+        margin = widest_margin(real)
+        # features are off by S's error, and the rounding of a sum
+        margin -= (off + LOST) * float(np.abs(real).max(initial=0.0)) * real.shape[1]
+        found = [
+            *found,
+            decomposable(problem, modes),
+            positive("modes in order, the last layer smallest", level, 1.0),
+            positive("separable features", margin, 1.0),
+        ]
+        rate = max(level, 0.0) ** (len(problem.weights) - 1) * max(margin, 0.0) ** 2
+        return cls.with_pull(problem, found, rate)
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -206,7 +219,7 @@ def widest_margin(rows: Array) -> float:
     return float(np.min(rows @ way)) / size if size > LOST * scale else 0.0
 
 
-def _signed(problem: Problem, path: Path | None = None) -> Array:
+def signed_rows(problem: Problem, path: Path | None = None) -> Array:
     """Return the rows y_i x_i, in the arithmetic of a path."""
     if path is None or path.context is None:
         data = problem.floats.data
@@ -221,9 +234,12 @@ def _weight(problem: Problem) -> float:
     return 1 / len(problem.data["X"]) if loss.reduction == "mean" else 1.0
 
 
-def _total(problem: Problem, row: Array) -> float:
+def total_loss(problem: Problem, row: Array) -> float:
+    """Return Σφ, rounded up."""
     exponential = isinstance(problem.flow.loss, ExponentialLoss)
-    return float(_profile(_signed(problem) @ row, exponential, None).sum()) * (1 + LOST)
+    return float(_profile(signed_rows(problem) @ row, exponential, None).sum()) * (
+        1 + LOST
+    )
 
 
 def _profile(margins: Array, exponential: bool, context: Any) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.data.dataset import Dataset
 from symflow.data.table import read_table
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import one_of
 
 # file and target columns; no targets: the inputs are reproduced (autoencoder)
 _BUNDLED: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -65,15 +65,11 @@ def load_dataset(name: str) -> Dataset:
     >>> data.n, data.d, data.m, float(data.Y.mean().round(2))
     (442, 10, 1, 152.13)
     """
-    if not isinstance(name, str) or name not in _BUNDLED:
-        known, got = ", ".join(map(repr, _BUNDLED)), shown(name)
-        msg = f"load_dataset(name=…): the bundled data sets are {known}; got {got}"
-        raise InvalidArgument(msg)
-    file, targets = _BUNDLED[name]
+    file, targets = _BUNDLED[one_of(name, _BUNDLED, "load_dataset(name=…)")]
     if file == "digits.csv.gz":
         names, images = _table(file)
-        pictured = _one_hot(len(targets)) if targets else images
-        return Dataset(images, pictured, inputs=names, targets=targets or names)
+        shown = _one_hot(len(targets)) if targets else images
+        return Dataset(images, shown, inputs=names, targets=targets or names)
     with as_file(files("symflow.data").joinpath("bundled", file)) as path:
         return Dataset.from_csv(path, target=targets)
 

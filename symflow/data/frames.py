@@ -7,15 +7,19 @@ column that cannot be used is named, all of them at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.data.table import SHOWN_COLUMNS, listed
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, shown
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, one_of, shown
 
 MISSING = ("refuse", "drop", "mean")
+
+#: Names of columns that are looked at.
+MOST_NAMES = 1_000_000
 
 
 def read_frame(
@@ -89,9 +93,7 @@ def completed(
     columns: dict[str, Array], inputs: Sequence[str], missing: str, call: str
 ) -> dict[str, Array]:
     """Return columns without gaps: refused, or rows left out, or means of inputs."""
-    if not isinstance(missing, str) or missing not in MISSING:
-        msg = f"{call}: missing needs one of {', '.join(MISSING)}; got {shown(missing)}"
-        raise InvalidArgument(msg)
+    one_of(missing, MISSING, f"{call}: missing")
     gaps = {name: np.array([x != x for x in c]) for name, c in columns.items()}
     holes = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
     if missing == "drop":
@@ -177,11 +179,11 @@ def as_names(given: Any, what: str, call: str) -> tuple[str, ...]:
 
 
 def _listed(given: Any, call: str, needs: str) -> tuple[str, ...]:
-    if isinstance(given, str | int):
-        return (str(given),)
     try:
-        return tuple(map(str, given))
-    except TypeError:  # np.ma.masked and 0-d arrays only look as if they had entries
+        if isinstance(given, str | int):
+            return (str(given),)
+        return tuple(map(str, islice(given, MOST_NAMES)))
+    except (TypeError, ValueError):  # np.ma.masked only looks as if it had entries
         msg = f"{call}: needs {needs}; got {shown(given)}"
         raise InvalidArgument(msg) from None
 

@@ -17,15 +17,13 @@ from symflow.algebra.arrays import (
     to_float_array,
 )
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.numbers import whole
 from symflow.algebra.threads import cached_property
 from symflow.data.moments import counted
 from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 _CALL = "Measurements(A, y)"
 _ENTRIES = "Measurements.entries(entries, shape)"
-
-#: Entries of all matrices that `entries` writes out.
-MOST_ENTRIES = 10**7
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -201,10 +199,9 @@ def _size(shape: Any, count: int) -> tuple[int, int]:
     if len(listed) != 2 or not all(_is_count(size) and size > 0 for size in listed):
         msg = f"{_ENTRIES}: shape needs two positive integers; got {shown(shape)}"
         raise InvalidArgument(msg)
-    if count * listed[0] * listed[1] > MOST_ENTRIES:
-        msg = f"{_ENTRIES}: the matrices have more than {MOST_ENTRIES:.0e} entries"
-        raise InvalidArgument(msg)
-    return int(listed[0]), int(listed[1])
+    rows, columns = map(int, listed)
+    whole(count * rows * columns, f"{_ENTRIES}: entries of all matrices", 1, 10**7)
+    return rows, columns
 
 
 def _check_place(place: Any, size: tuple[int, int]) -> None:

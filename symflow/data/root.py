@@ -73,7 +73,7 @@ def _of_moments(sigma_xx: Array, sigma_yx: Array, sigma_yy: Array) -> Floats:
 def _rational(array: Array) -> Any:
     """Return a matrix of FLINT rationals; irrational entries have `DIGITS` digits."""
     known = []
-    for entry in array.flat:
+    for entry in array.ravel().tolist():
         ratio = as_fraction(entry)
         if ratio is None:
             ratio = as_fraction(evaluated(entry, DIGITS))

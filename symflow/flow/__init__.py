@@ -12,10 +12,6 @@ from symflow.flow.gradient_flow import (
     dotted as dotted,
     gradient_flow as gradient_flow,
 )
-from symflow.flow.heavy_ball import (
-    HeavyBall as HeavyBall,
-    heavy_ball as heavy_ball,
-    twice_dotted as twice_dotted,
-)
+from symflow.flow.heavy_ball import HeavyBall as HeavyBall, heavy_ball as heavy_ball
 from symflow.flow.rank_one import RankOneFlow as RankOneFlow
 from symflow.flow.times import as_times as as_times

@@ -87,11 +87,6 @@ def place_of(t: Any, ends: Sequence[Any]) -> tuple[int, Any]:
     """Return which piece a time belongs to, and when that began.
 
     A switch belongs to the piece that ends there.
-
-    Examples
-    --------
-    >>> place_of(3, (3, 8)), place_of(4, (3, 8))
-    ((0, 0), (1, 3))
     """
     place = min(bisect_left(ends, exact(t)), len(ends) - 1)
     return place, ends[place - 1] if place else 0

@@ -67,17 +67,17 @@ def _sizes(declared: Sequence[Any], widths: Sequence[int]) -> dict[sympy.Symbol,
         got = shown(widths)
         msg = f"entries(widths): needs integers, one per width {declared}; got {got}"
         raise InvalidArgument(msg)
-    given = [as_width(width, f"entries({tuple(widths)!r})") for width in widths]
+    given = [as_width(width, f"entries({shown(tuple(widths))})") for width in widths]
     if not all(isinstance(width, int) for width in given):
         msg = (
-            f"entries({tuple(widths)!r}): every width has to be an integer here; give "
+            f"entries({shown(widths)}): every width has to be an integer here; give "
             "them, for example entries((3, 2, 1)), or specialise the flow: "
             "flow.at(d=3, h=2, m=1).entries()"
         )
         raise InvalidArgument(msg)
     if len(given) != len(declared):
         msg = (
-            f"entries({tuple(widths)!r}): the network has {len(declared)} widths "
+            f"entries({shown(tuple(widths))}): the network has {len(declared)} widths "
             f"{tuple(declared)}; got {len(given)}"
         )
         raise ShapeMismatch(msg)

@@ -12,7 +12,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.errors import shown
-from symflow.flow.gradient_flow import GradientFlow, gradient_flow, latex_lines
+from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow, latex_lines
 from symflow.flow.heavy_ball import HeavyBall
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
@@ -69,7 +69,7 @@ class GradientDescent(Typeset):
     def equations(self) -> tuple[sympy.Eq, ...]:
         """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, …."""
         return Listed(
-            sympy.Eq(_next(symbol), update, evaluate=False)
+            sympy.Eq(dotted(symbol, "next"), update, evaluate=False)
             for symbol, update in zip(self.state, self.updates, strict=True)
         )
 
@@ -130,8 +130,3 @@ def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:
     W₂⁺ = W₂ + η·(Σ_yx − W₂W₁Σ_xx)W₁ᵀ
     """
     return GradientDescent(gradient_flow(network, loss))
-
-
-def _next(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    stem = symbol.name.rstrip("0123456789")
-    return sympy.MatrixSymbol(f"{stem}next{symbol.name[len(stem) :]}", *symbol.shape)

@@ -18,15 +18,7 @@ from typing import Any, Self
 import sympy
 
 from symflow.algebra.display import Listed, Typeset
-from symflow.algebra.nodes import (
-    Leaf,
-    Node,
-    add,
-    product,
-    scale,
-    trace,
-    transpose,
-)
+from symflow.algebra.nodes import Leaf, Node, add, product, scale, trace, transpose
 from symflow.algebra.numbers import coefficient
 from symflow.algebra.symbols import sample_count
 from symflow.algebra.sympy_form import to_sympy
@@ -375,7 +367,10 @@ def _rates(given: Any, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     return () if all(rate == 1 for rate in rates) else tuple(rates)
 
 
-def dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁."""
+def dotted(symbol: sympy.MatrixSymbol, mark: str = "dot") -> sympy.MatrixSymbol:
+    """Return the symbol of the time derivative: W1 gives Wdot1, printed Ẇ₁.
+
+    Other marks are ``"ddot"`` of the second derivative, and ``"next"`` of an iterate.
+    """
     stem = symbol.name.rstrip("0123456789")
-    return sympy.MatrixSymbol(f"{stem}dot{symbol.name[len(stem) :]}", *symbol.shape)
+    return sympy.MatrixSymbol(f"{stem}{mark}{symbol.name[len(stem) :]}", *symbol.shape)

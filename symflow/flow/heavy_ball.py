@@ -74,7 +74,7 @@ class HeavyBall:
     def equations(self) -> tuple[sympy.Eq, ...]:
         """Ẅ_l = …; the left sides are symbols named Wddot1, Wddot2, …."""
         return Listed(
-            sympy.Eq(twice_dotted(symbol), to_sympy(node), evaluate=False)
+            sympy.Eq(dotted(symbol, "ddot"), to_sympy(node), evaluate=False)
             for symbol, node in zip(self.flow.state, self.accelerations, strict=True)
         )
 
@@ -150,9 +150,3 @@ def _over_time(friction: Any) -> tuple[sympy.Expr, sympy.Symbol | None]:
         )
         raise InvalidArgument(msg)
     return size, time
-
-
-def twice_dotted(symbol: sympy.MatrixSymbol) -> sympy.MatrixSymbol:
-    """Return the symbol of the second time derivative: W1 gives Wddot1."""
-    stem = symbol.name.rstrip("0123456789")
-    return sympy.MatrixSymbol(f"{stem}ddot{symbol.name[len(stem) :]}", *symbol.shape)

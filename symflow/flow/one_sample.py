@@ -14,17 +14,16 @@ zeros, so that pairs of singular vectors rotate hyperbolically (Yun, Krishnan, M
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from flint import fmpq_mat
 
-from symflow.algebra.arrays import Array, lifted, to_float_array
+from symflow.algebra.arrays import Array, lifted, map_entries, to_float_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import as_fraction, context_of, to_float
 from symflow.algebra.rational import to_flint
-from symflow.algebra.values import Values
 from symflow.flow.problem import Problem
 from symflow.flow.start import sized
 from symflow.losses import SquaredLoss
@@ -39,22 +38,16 @@ from symflow.networks import (
 MOST_WEIGHTS, MOST_NUMBERS = 64, 60_000
 #: Digits that tell zero from small beyond those asked for, and how often they double.
 GUARD, DOUBLINGS = 15, 4
+#: Weights up to which directions that are not excited are counted exactly.
+MOST_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
 class Excitation:
-    """The start in the eigenvectors of K, in mpf; made by `excitation`.
+    """The start in eigenvectors of K, in mpf: K_i, q_k as columns, θ_k rising and c_k.
 
-    Parameters
-    ----------
-    forms : array, shape (d, n, n)
-        The K_i.
-    basis, theta, amounts : arrays, shapes (n, n), (n,) and (n,)
-        The q_k as columns, θ_k rising, and c_k: zero where q_k is not excited.
-    decided, sure : bool
-        Whether what is excited is known, and about the numbers as they were given.
-    visible : float
-        The least part that is excited, relative to the start.
+    What is excited is `decided`, and `sure` for the numbers as they were given, as the
+    eigenvalues are `distinct`; the least excited part, of the start, is `visible`.
     """
 
     forms: Array
@@ -63,6 +56,7 @@ class Excitation:
     amounts: Array
     decided: bool
     sure: bool
+    distinct: bool
     visible: float
 
     @property
@@ -78,18 +72,10 @@ class Excitation:
         gaps = max(self.theta[self.moving]) - self.theta
         return np.asarray(self.moving & (gaps <= near))
 
-    def ends(self) -> tuple[bool, bool]:
-        """Say whether f falls without bound as ξ → −∞, and grows as ξ → ∞."""
-        theta = self.theta[self.moving]
-        return bool(any(theta < 0)), bool(any(theta > 0))
-
     def weights(self, xi: Any) -> Array:
         """Return z at one ξ, shape (n,)."""
-        exp = self.theta[0].context.exp
-        grown = [
-            exp(s * xi) * c if c else c
-            for s, c in zip(self.theta, self.amounts, strict=True)
-        ]
+        exp, pairs = xi.context.exp, zip(self.theta, self.amounts, strict=True)
+        grown = [exp(theta * xi) * c if c else c for theta, c in pairs]
         return np.asarray(self.basis @ np.array(grown))
 
     def row(self, z: Array) -> Array:
@@ -103,43 +89,31 @@ def quadratic_forms(problem: Problem) -> Array | None:
     """Return the K_i, shape (d, n, n), as exact numbers.
 
     None for a model that is not known to be quadratic with one output, or is large.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> forms = quadratic_forms(bind(flow, sf.Dataset([[2]], [1]), ([[1]], [[1]])))
-    >>> forms.astype(int).tolist()
-    [[[0, 1], [1, 0]]]
     """
     return problem.remembered("quadratic forms", lambda: _forms(problem))
 
 
 def _forms(problem: Problem) -> Array | None:
-    network, n = problem.flow.network, problem.size
-    if isinstance(network, SignedDiagonalNetwork):
-        quadratic = network.layers == 2
-    else:
-        layered = isinstance(network, Network | TensorNetwork) and network.depth == 2
-        quadratic = layered or isinstance(network, HadamardDifference)
+    network: Any = problem.flow.network
+    n = problem.size
+    layered = isinstance(network, Network | TensorNetwork) and network.depth == 2
+    signed = isinstance(network, SignedDiagonalNetwork) and network.layers == 2
     few = n <= MOST_WEIGHTS and n * n * problem.widths[0] <= MOST_NUMBERS
-    if not (quadratic and few and problem.widths[-1] == 1):
+    known = layered or signed or isinstance(network, HadamardDifference)
+    if not (known and few and problem.widths[-1] == 1):
         return None
-    if isinstance(network, Network):
-        network = sized(problem)
-    pairs = list(combinations_with_replacement(range(n), 2))
-    points = np.zeros((n + len(pairs), n), dtype=object)
-    for row, places in enumerate([*((k,) for k in range(n)), *pairs]):
-        for place in places:
-            points[row, place] += 1
-    parts = split(points, problem.weights)
-    leaves = dict(zip(network.parameters, parts, strict=True))
-    beta = Values(leaves, lambda number: as_fraction(number) or number * 1)
-    values = beta.of(network.end_to_end_node)[:, 0, :]
-    forms = np.zeros((problem.widths[0], n, n), dtype=object)
-    for (i, j), value in zip(pairs, values[n:], strict=True):
-        forms[:, i, j] = forms[:, j, i] = value - values[i] - values[j]
+    d, forms = problem.widths[0], np.zeros((problem.widths[0], n, n), dtype=object)
+    if layered:
+        whole = sized(problem) if isinstance(network, Network) else network
+        tensor = np.asarray(whole.as_tensor())
+        forms[:, : tensor.shape[1], tensor.shape[1] :] = tensor
+        forms += np.swapaxes(forms, 1, 2)
+        return map_entries(lambda entry: as_fraction(entry) or entry, forms)
+    for i in range(d):  # u_1∘u_2 − v_1∘v_2, or u∘u − v∘v
+        for k, value in ((i, 1), (i + n // 2, -1)):
+            other = k + d if signed else k
+            forms[i, k, other] += value
+            forms[i, other, k] += value
     return forms
 
 
@@ -160,9 +134,8 @@ def sample(problem: Problem) -> tuple[Array, tuple[Any, ...], Any]:
         rows = problem.data["Y"] * problem.data["X"]
         return rows[0], (), len(rows) - 1
     sigma_xx, sigma_yx = problem.exact_arguments
-    sizes = [sigma_xx[k, k] for k in range(len(sigma_xx))]
-    first = sizes.index(max(sizes))
-    lam, sigma = sizes[first], sigma_yx[0, first]
+    first = int(np.argmax(np.diagonal(sigma_xx)))
+    lam, sigma = sigma_xx[first, first], sigma_yx[0, first]
     if not lam:
         return sigma_xx[first], (sigma, lam), 1
     x = sigma_xx[first] / lam
@@ -172,91 +145,90 @@ def sample(problem: Problem) -> tuple[Array, tuple[Any, ...], Any]:
 
 
 def excitation(problem: Problem, digits: int) -> Excitation:
-    """Return what one sample excites; the model has quadratic forms.
-
-    How many eigenvalues are excited is the dimension of the span of z, Kz, K²z, ….
-    """
-    return problem.remembered(
-        ("excitation", digits), lambda: _excitation(problem, digits)
-    )
+    """Return what one sample excites; the model has quadratic forms."""
+    made = ("excitation", digits)
+    return problem.remembered(made, lambda: _excitation(problem, digits))
 
 
 def _excitation(problem: Problem, digits: int) -> Excitation:
-    rational, forms = problem.rational, quadratic_forms(problem)
+    forms = quadratic_forms(problem)
     assert forms is not None
-    count = None if rational is None else _excited(rational, forms)
-    found = None
     for _ in range(DOUBLINGS):
         digits = digits + GUARD
-        found, groups = _measured(rational or problem.at(digits), forms, digits, count)
-        if count in (None, groups):
+        found = _measured(problem, forms, digits)
+        if found.decided:
             break
         digits = 2 * digits
-    assert found is not None
     return found
 
 
-def _excited(problem: Problem, forms: Array) -> int | None:
-    """Return how many distinct eigenvalues a rational start excites."""
-    x, _, _ = sample(problem)
-    matrix = to_flint(np.tensordot(x, forms, axes=(0, 0)))
-    column = to_flint(np.concatenate([w.ravel() for w in problem.weights])[:, None])
-    if matrix is None or column is None:
-        return None
-    columns: list[Any] = []
-    while True:
-        columns.append(column.entries())
-        if fmpq_mat(columns).rank() < len(columns):
-            return len(columns) - 1
-        column = matrix * column
-
-
-def _measured(
-    problem: Problem, forms: Array, digits: int, count: int | None
-) -> tuple[Excitation, int]:
-    """Return the excitation to some digits, and how many eigenvalues it has."""
-    context = context_of(digits)
-    x, _, _ = sample(problem)
-    fine = lifted(forms, context)
-    along = np.tensordot(lifted(x, context), fine, axes=(0, 0))
-    theta, basis = eigensystem(along, context)
-    z = np.concatenate([lifted(w.ravel(), context) for w in problem.weights])
-    amounts, noise = basis.T @ z, context.mpf(10) ** (GUARD - digits)
-    top, size = max(map(abs, theta)), context.sqrt((z * z).sum())
+def _measured(problem: Problem, forms: Array, digits: int) -> Excitation:
+    """Return the excitation to some digits, and count what they cannot tell."""
+    context, exactly = context_of(digits), problem.rational
+    at = exactly or problem.at(digits)
+    z, x = np.concatenate([w.ravel() for w in at.weights]), sample(at)[0]
+    fine, noise = lifted(forms, context), context.mpf(10) ** (GUARD - digits)
+    theta, basis = eigensystem(
+        np.tensordot(lifted(x, context), fine, axes=(0, 0)), context
+    )
+    amounts = basis.T @ lifted(z, context)
+    top, size = max(map(abs, theta)), context.sqrt((amounts * amounts).sum())
     theta = np.array([s if abs(s) > noise * top else 0 * s for s in theta])
     cuts = [k for k in range(1, len(theta)) if theta[k] - theta[k - 1] > noise * top]
-    parts = [context.sqrt((part * part).sum()) for part in np.split(amounts, cuts)]
-    kept = [part > noise * size for part in parts]
+    parts = [context.sqrt((a * a).sum()) for a in np.split(amounts, cuts)]
+    kept = np.array([part > noise * size for part in parts])
     lengths = np.diff([0, *cuts, len(theta)])
     amounts = np.where(np.repeat(kept, lengths), amounts, 0 * top)
-    least = min((p for p, good in zip(parts, kept, strict=True) if good), default=size)
-    groups = sum(kept)
+    least = min(np.array(parts)[kept], default=size)
     visible = to_float(least / size) if size else 0.0
-    told = count in (None, groups), count == groups
-    return Excitation(fine, basis, theta, amounts, *told, visible), groups
+    groups, whole = (len(parts), sum(kept)), (len(parts) == len(theta), all(kept))
+    counts = problem.remembered(("counts", whole), lambda: _counts(problem, *whole))
+    told = [count in (None, n) for count, n in zip(counts, groups, strict=True)]
+    sure = [done or counts[k] == groups[k] for k, done in enumerate(whole)]
+    distinct, known = sure[0] and told[0], all(sure) and all(told)
+    return Excitation(fine, basis, theta, amounts, all(told), known, distinct, visible)
+
+
+def _counts(problem: Problem, apart: bool, full: bool) -> tuple[Any, Any]:
+    """Return how many eigenvalues K has, and how many a start excites; None if unknown.
+
+    What digits show to be `apart`, or excited in `full`, needs no count.  The second is
+    the rank of z, Kz, K²z, ….
+    """
+    entries = (entry for array in problem.data.values() for entry in array.flat)
+    if any(as_fraction(entry) is None for entry in entries) or (apart and full):
+        return None, None
+    rational, forms = problem.rational, quadratic_forms(problem)
+    assert forms is not None
+    x = sample(rational or problem.sharp)[0]
+    matrix = to_flint(np.tensordot(x, forms, axes=(0, 0)))
+    assert matrix is not None
+    poly = matrix.charpoly()
+    count = None if apart else poly.degree() - poly.gcd(poly.derivative()).degree()
+    if full or rational is None or matrix.nrows() > MOST_ROWS:
+        return count, None
+    column = to_flint(np.concatenate([w.ravel() for w in rational.weights])[:, None])
+    assert column is not None
+    columns: list[Any] = []
+    while fmpq_mat([*columns, column.entries()]).rank() > len(columns):
+        columns.append(column.entries())
+        column = matrix * column
+    return count, len(columns)
 
 
 def crossing(theta: Any, squares: Any, goal: Any) -> Any:
-    """Return the ξ at which f, of the θ_k ≠ 0 and c_k² > 0, is a value that it reaches.
-
-    Examples
-    --------
-    >>> import mpmath
-    >>> one = mpmath.mpf(1)
-    >>> bool(abs(crossing([one, -one], [one, one], mpmath.sinh(6)) - 3) < 1e-14)
-    True
-    """
+    """Return the ξ at which f, of θ_k ≠ 0 and c_k² > 0, has a value that it reaches."""
     pairs, context = list(zip(theta, squares, strict=True)), goal.context
-    top, zero = max(map(abs, theta)), context.zero
+    top = max(map(abs, theta))
 
     def gap(xi: Any) -> Any:
         return goal - sum(context.exp(2 * s * xi) * s * c for s, c in pairs) / 2
 
-    side = 1 if gap(zero) > 0 else -1
+    side = 1 if gap(context.zero) > 0 else -1
     far = side / top
     while side * gap(far) > 0:
         far = 2 * far
-    low, high = sorted((zero, far))
+    low, high = sorted((context.zero, far))
     # |f''| is at most 2 max|θ| f′, so that Newton's method converges from there
     while high - low > 1 / (16 * top):
         middle = (low + high) / 2

@@ -10,13 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.algebra.numbers import (
-    MOST_DIGITS,
-    as_fraction,
-    exact,
-    is_ball,
-    whole,
-)
+from symflow.algebra.numbers import MOST_DIGITS, as_fraction, exact, is_ball, whole
 from symflow.errors import InvalidArgument, shown
 
 #: Time points of one call.

@@ -7,7 +7,7 @@ from symflow.claims import Theorem
 from symflow.claims.catalogue import registered
 from symflow.claims.example import Example
 from symflow.convergence import BOUNDS, COMPANIONS as ABOUT_SPEED, DESCENTS
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.gallery.conserved import CONSERVED
 from symflow.gallery.coverage import Coverage as Coverage, tabulated
 from symflow.gallery.diagonal import DIAGONAL
@@ -124,7 +124,7 @@ def atlas(
     chosen = [entry for entry in known if only is None or only in entry.key]
     if not chosen:
         families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in known))
-        msg = f"atlas(only={only!r}): no such entry; their keys begin with {families}"
+        msg = f"atlas(only=…): no entry has a key {shown(only)}; they begin {families}"
         raise InvalidArgument(msg)
     lines, told = [], reporter(progress, "atlas")
     for number, entry in enumerate(chosen, start=1):

@@ -31,7 +31,7 @@ from symflow.networks import LinearNetwork
 from symflow.simulation import DOP853, descend, simulate
 from symflow.trajectory import Trajectory
 
-EFFORTS = ((2, 0.4), (2, 0.2), (2, 0.1), (3, 0.4), (3, 0.2))
+EFFORTS = ((2, 0.1), (2, 1e-3), (2, 1e-6), (3, 0.1), (3, 1e-3))
 DEPTHS, FIRST, SECOND = (2, 3, 4), 1.5, 1.0
 TARGETS = ((2, 1), (2, 1), (2, 1), (2, 2))
 PAIRS = (
@@ -265,7 +265,7 @@ ONE_NEURON: tuple[Entry, ...] = (
     ),
     CeilingEntry(
         "eftekhari-complexity",
-        "steps of gradient descent to ‖W − Z₁‖ ≤ 0.4, 0.2, 0.1 (L = 2), 0.4, 0.2 (3)",
+        "steps of descent to ‖W − Z₁‖ ≤ 0.1, 1e-3, 1e-6 (L = 2), 0.1, 1e-3 (L = 3)",
         EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (1, 0.2)"),
         _proved_steps,

@@ -62,7 +62,11 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (YUN_2021, "dense layers in order: the loss vanishes", "OrderedRate"),
     (YUN_2021, "dense layers, scale → 0: least norm", "DeepDistance yun-scale"),
     (YUN_2021, "dense layers, scale → ∞: the kernel solution", "yun-kernel"),
-    (YUN_2021, "L ≥ 3: which stationary point", "—: the theorems name the set only"),
+    (
+        YUN_2021,
+        "L ≥ 3: which stationary point",
+        "—: only measured, by bias.reached(run)",
+    ),
     (
         YUN_2021,
         "full filters, regression on several samples",

@@ -7,6 +7,7 @@ from importlib import import_module
 
 #: Classes that can be stored, by the module below symflow that shows them.
 KINDS = {
+    "algebra.intervals": ("Interval",),
     "networks": (
         *("Network", "Dense", "Diagonal", "TensorNetwork"),
         *("HadamardDifference", "SymmetricFactorization", "OrthogonalDecomposition"),

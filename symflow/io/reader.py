@@ -28,7 +28,7 @@ from mpmath.libmp import finf, fnan, fninf, from_man_exp
 from symflow.algebra.arrays import to_float_array
 from symflow.algebra.reading import read_expression
 from symflow.data import Dataset, Moments, whitened
-from symflow.errors import InvalidData
+from symflow.errors import InvalidData, shown
 from symflow.inits import GivenInit
 from symflow.io.kinds import classes
 from symflow.networks import MatrixModel, Model, Network, TensorNetwork
@@ -152,7 +152,7 @@ class Reader:
     def _context(self, bits: int) -> Any:
         # Numbers that were of one context are so again.
         if type(bits) is not int or not 1 <= bits <= _MOST_BITS:
-            msg = f"a precision has to be at most {_MOST_BITS} bits; got {bits!r}"
+            msg = f"a precision has to be at most {_MOST_BITS} bits; got {shown(bits)}"
             raise InvalidData(msg)
         if bits not in self._contexts:
             self._contexts[bits] = mpmath.MPContext()
@@ -166,7 +166,7 @@ class Reader:
         for field in fields(kind):
             entry = content.get(field.name)
             if field.name in content and not _fits(entry, hints[field.name]):
-                msg = f"{kind.__name__}.{field.name} cannot be {str(entry)[:80]!r}"
+                msg = f"{kind.__name__}.{field.name} cannot be {shown(entry)[:80]}"
                 raise InvalidData(msg)
         return _MAKERS.get(kind, kind)(**content)
 

@@ -15,7 +15,7 @@ from symflow.algebra.nodes import Node, scale, substitute, symbols_of
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width
-from symflow.errors import InvalidArgument, ShapeMismatch, shown
+from symflow.errors import InvalidArgument, ShapeMismatch, expect
 from symflow.losses.loss import Loss, as_decay
 
 
@@ -66,9 +66,8 @@ class CustomLoss(Loss):
             )
             raise InvalidArgument(msg)
         object.__setattr__(self, "l2", as_decay(self.l2, "CustomLoss"))
-        if not isinstance(self.expr, sympy.Basic):  # SymPy would run a text as code
-            msg = f"CustomLoss(expr): needs a SymPy expression; got {shown(self.expr)}"
-            raise InvalidArgument(msg)
+        # SymPy would run a text as code
+        expect(self.expr, sympy.Basic, "CustomLoss(expr)", "a SymPy expression")
         scalar_node(self.expr)
         gradient(self.expr, self.symbol)
 

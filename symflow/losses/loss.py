@@ -15,7 +15,7 @@ from symflow.algebra.numbers import coefficient
 from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.widths import Width
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import InvalidArgument, one_of, shown
 
 
 class Loss(ABC):
@@ -111,9 +111,7 @@ class AveragedLoss(Loss):
 
     def __post_init__(self) -> None:
         loss, reduction = type(self).__name__, self.reduction
-        if not isinstance(reduction, str) or reduction not in ("mean", "sum"):
-            msg = f"{loss}(reduction=…): needs 'mean' or 'sum'; got {shown(reduction)}"
-            raise InvalidArgument(msg)
+        one_of(reduction, ("mean", "sum"), f"{loss}(reduction=…)")
         object.__setattr__(self, "l2", as_decay(self.l2, loss))
 
     def __repr__(self) -> str:

@@ -154,7 +154,8 @@ def Model(
     True
     """
     symbols = _symbols(parameters)
-    formula = _formula(expr)
+    needs = "a SymPy matrix expression, for example W2*W1"
+    formula = expect(expr, sympy.MatrixExpr, f"{CALL}: expr", needs)
     given = {} if constants is None else _by_symbol(constants, formula)
     _check_roles(symbols, given, formula)
     sizes: dict[Any, Any] = {s: as_width(s, CALL) for s in sizes_of(formula)}
@@ -172,16 +173,6 @@ def Model(
     product = model.product
     in_order = product is not None and product.parameters == weights
     return product if product is not None and in_order else model
-
-
-def _formula(expr: Any) -> Any:
-    if isinstance(expr, sympy.MatrixExpr):
-        return expr
-    msg = (
-        f"{CALL}: expr has to be a SymPy matrix expression, for example W2*W1; "
-        f"got {shown(expr)}"
-    )
-    raise InvalidArgument(msg)
 
 
 def _symbols(parameters: Any) -> tuple[sympy.MatrixSymbol, ...]:

@@ -18,7 +18,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.widths import Width, check_depth
-from symflow.errors import InvalidArgument, ShapeMismatch, expect
+from symflow.errors import InvalidArgument, ShapeMismatch, expect, shown
 from symflow.networks.layers import Circulant, Dense, Diagonal, Layer, Readout
 
 #: What + and @ do, told by `networks/combine.py`, which knows all kinds of models.
@@ -134,7 +134,8 @@ class Network(AbstractNetwork):
         _check_layers(layers)
         expect(names, list | tuple, "Network(…, names=…)", "a list of names")
         if len(names) not in (0, len(layers)):
-            msg = f"Network(…, names={names!r}): needs a name for each layer, or none"
+            got = shown(names)
+            msg = f"Network(…, names={got}): needs a name for each layer, or none"
             raise InvalidArgument(msg)
         object.__setattr__(self, "layers", layers)
         usual = tuple(symbol.name for symbol in self._symbols)
@@ -308,7 +309,7 @@ def _check_layers(layers: tuple[Layer, ...]) -> None:
     check_depth(len(layers), "Network(*layers)")
     for number, layer in enumerate(layers, start=1):
         if not isinstance(layer, Layer):
-            msg = f"Network(*layers): layer {number} is not a Layer but {layer!r}"
+            msg = f"Network(*layers): layer {number} is not a Layer but {shown(layer)}"
             raise InvalidArgument(msg)
     for number, (first, second) in enumerate(pairwise(layers), start=1):
         if first.outputs != second.inputs:

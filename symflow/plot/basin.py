@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symflow.algebra.intervals import Interval
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import expect
 from symflow.plot.canvas import axes_or_new, colours, finish
 from symflow.precision import BasinMap
 from symflow.precision.basin import ending_text
@@ -52,9 +52,7 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
     """
     from matplotlib.collections import PolyCollection
 
-    if not isinstance(found, BasinMap):
-        msg = f"plot.basin(found): needs a map, as from sf.basin; got {shown(found)}"
-        raise InvalidArgument(msg)
+    expect(found, BasinMap, "plot.basin(found)", "a map, as from sf.basin")
     axes = axes_or_new(ax)
     endings = sorted(found.shares, key=lambda k: (k is None, k))
     for ending, colour in zip(endings, colours(len(endings)), strict=True):

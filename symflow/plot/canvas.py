@@ -80,7 +80,7 @@ def check_trajectory(value: Any, call: str) -> None:
     An error names `call`.  Raises InvalidArgument if `value` is not a `Trajectory`.
     """
     if not isinstance(value, Trajectory):
-        given = f"{value!r}".partition("\n")[0]
+        given = f"{shown(value)}".partition("\n")[0]
         middle = hasattr(value, "midpoints")
         hint = ". Give its .midpoints" if middle else ""
         msg = f"{call}: needs a trajectory, as from simulate; got {given}{hint}"

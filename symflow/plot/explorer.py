@@ -16,11 +16,10 @@ from symflow.algebra.numbers import to_float, whole
 from symflow.convergence import rates
 from symflow.convergence.bound import LossBound
 from symflow.data import Dataset, Moments
-from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, shown
+from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, imported, shown
 from symflow.flow import GradientFlow, as_times, gradient_flow
 from symflow.flow.given import TimesLike
 from symflow.inits import gaussian_init, spectral_init
-from symflow.labelled import imported
 from symflow.networks import LinearNetwork, Network
 from symflow.plot.bounds import bounds
 from symflow.plot.loss import loss
@@ -97,7 +96,7 @@ class Explorer:
         flow = self._turned(depth, decay)
         imbalance = to_float(imbalance)
         if not abs(imbalance) <= MOST_IMBALANCED:
-            msg = f"explore(…).update(imbalance={imbalance!r}): is at most 300"
+            msg = f"explore(…).update(imbalance={shown(imbalance)}): is at most 300"
             raise InvalidArgument(msg)
         rule = spectral_init(scale) if _is_dense(flow) else gaussian_init(scale, rng=0)
         start = [*rule.draw(flow.network, self.data)]
@@ -121,7 +120,7 @@ class Explorer:
     def _turned(self, depth: int | None, decay: float | None) -> GradientFlow:
         network, objective = self.flow.network, self.flow.loss
         if depth is not None and whole(depth, "depth") not in self.depths:
-            msg = f"explore(…).update(depth={depth!r}): needs one of {self.depths}"
+            msg = f"explore(…).update(depth={shown(depth)}): needs one of {self.depths}"
             raise InvalidArgument(msg)
         if depth is not None and depth != len(self.flow.state):
             first, hidden, *_, last = network.widths

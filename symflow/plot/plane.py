@@ -9,13 +9,7 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.errors import InvalidArgument, expect, shown
-from symflow.plot.canvas import (
-    Floats,
-    axes_or_new,
-    check_trajectory,
-    colours,
-    finish,
-)
+from symflow.plot.canvas import Floats, axes_or_new, check_trajectory, colours, finish
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:

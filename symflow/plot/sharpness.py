@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from symflow.algebra.numbers import to_float
 from symflow.errors import InvalidArgument
+from symflow.inits.init import positive_number
 from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
@@ -91,10 +92,7 @@ def _bound(run: Trajectory, step_size: Any) -> float | None:
         step_size, momentum = run.stats.get("step size"), run.stats.get("momentum", 0.0)
     if step_size is None:
         return None
-    size = to_float(step_size)
-    if not 0 < size < float("inf"):
-        msg = f"plot.sharpness(run, step_size={step_size!r}): needs a positive number"
-        raise InvalidArgument(msg)
+    size = to_float(positive_number(step_size, "plot.sharpness(run, step_size=…)"))
     if run.flow.learning_rates:
         msg = (
             "plot.sharpness(run, step_size=…): 2/η is a bound for one learning rate; "

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.algebra.arrays import to_float_array
+from symflow.bias import SaddlePath, saddle_to_saddle
 from symflow.data import Moments
 from symflow.errors import InvalidArgument, expect
+from symflow.flow import gradient_flow
+from symflow.losses import SquaredLoss
+from symflow.networks import LinearNetwork
 from symflow.plot.canvas import (
     LISTED,
     Floats,
@@ -19,7 +23,6 @@ from symflow.plot.canvas import (
     float_times,
     line_styles,
 )
-from symflow.solutions import ModeStaircase, staircase as limit_of
 from symflow.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 def staircase(
     *trajectories: Trajectory,
     ax: Axes | None = None,
-    limit: ModeStaircase | None = None,
+    limit: SaddlePath | None = None,
     **artist: Any,
 ) -> Axes:
     r"""Draw mode strengths in the clock t/δ, over the steps of vanishing starts.
@@ -44,9 +47,9 @@ def staircase(
         Of one two-layer problem from small starts, one line style each.
     ax : matplotlib Axes, keyword-only, optional
         Where to draw; a new figure by default.
-    limit : ModeStaircase, keyword-only, optional
-        The steps, as from `symflow.solutions.staircase`; by default those of the
-        data of the first trajectory.
+    limit : SaddlePath, keyword-only, optional
+        The steps, as `saddle_to_saddle` has them for dense layers; by default those of
+        the data of the first trajectory.
     **artist : Any
         Passed to `Axes.plot` for the measured curves.
 
@@ -77,8 +80,11 @@ def staircase(
         raise InvalidArgument(msg)
     for path in trajectories:
         check_trajectory(path, "plot.staircase(*trajectories)")
-    expect(limit, ModeStaircase | None, "plot.staircase(limit=…)", "a ModeStaircase")
+    expect(limit, SaddlePath | None, "plot.staircase(limit=…)", "a SaddlePath")
     steps = limit or _limit(trajectories[0])
+    if steps.frame is None:
+        msg = "plot.staircase(limit=…): needs the SaddlePath of dense layers"
+        raise InvalidArgument(msg)
     axes, end = axes_or_new(ax), 0.0
     for path, style in zip(trajectories, line_styles(len(trajectories)), strict=True):
         delta = small_start(path, steps)
@@ -90,16 +96,18 @@ def staircase(
     _draw_limit(axes, steps, end)
     axes.set_xlabel(r"time $t/\delta$")
     axes.set_ylabel("mode strengths $w_i=u_i^\\top W v_i$")
-    return finish(axes, min(len(trajectories) * len(steps.sigma) + 1, LISTED))
+    return finish(axes, min(len(trajectories) * len(steps.sigma_yx) + 1, LISTED))
 
 
-def strengths(traj: Trajectory, steps: ModeStaircase) -> Floats:
+def strengths(traj: Trajectory, steps: SaddlePath) -> Floats:
     """Return w_i(t) = u_iᵀW(t)v_i, shape (times, modes)."""
     matrices = to_float_array(traj.end_to_end)
-    return np.asarray(np.einsum("oi,toc,ci->ti", steps.left, matrices, steps.right))
+    assert steps.frame is not None
+    left, right = map(to_float_array, steps.frame)
+    return np.asarray(np.einsum("oi,toc,ci->ti", left, matrices, right))
 
 
-def small_start(traj: Trajectory, steps: ModeStaircase) -> float:
+def small_start(traj: Trajectory, steps: SaddlePath) -> float:
     """Return δ for a start whose largest mode is e^{−2δ}.
 
     Raises InvalidArgument if no mode is between 0 and 1 at the start.
@@ -115,9 +123,12 @@ def small_start(traj: Trajectory, steps: ModeStaircase) -> float:
     return -0.5 * float(np.log(largest))
 
 
-def _limit(traj: Trajectory) -> ModeStaircase:
+def _limit(traj: Trajectory) -> SaddlePath:
     sigma_xx, sigma_yx = traj.problem.arguments
-    return limit_of(Moments(sigma_xx=sigma_xx, sigma_yx=sigma_yx))
+    outputs, inputs = sigma_yx.shape
+    layers = LinearNetwork(inputs, min(inputs, outputs), outputs)  # room for all modes
+    data = Moments(sigma_xx=sigma_xx, sigma_yx=sigma_yx)
+    return saddle_to_saddle(gradient_flow(layers, SquaredLoss()), data)
 
 
 def _draw(
@@ -129,11 +140,13 @@ def _draw(
         axes.plot(clock, values[:, mode], **chosen)
 
 
-def _draw_limit(axes: Axes, steps: ModeStaircase, end: float) -> None:
+def _draw_limit(axes: Axes, steps: SaddlePath, end: float) -> None:
     """Draw the limit, one step per mode, in the colour of the labels."""
     about = rf"$\delta\to\infty$, {steps.reference}"
-    for mode, (jump, height) in enumerate(zip(steps.jumps, steps.final, strict=True)):
-        last = max(end, 1.1 * float(steps.jumps[-1]))
+    sigma, lam = (to_float_array(x) for x in (steps.sigma_yx, steps.sigma_xx))
+    pairs = zip(1 / sigma, sigma / np.diagonal(lam), strict=True)
+    for mode, (jump, height) in enumerate(pairs):
+        last = max(end, 1.1 * float(1 / sigma[-1]))
         axes.plot(
             [0.0, jump, jump, last],
             [0.0, 0.0, height, height],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from symflow.algebra.numbers import to_float
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, one_of, shown
 from symflow.plot.canvas import (
     LISTED,
     Floats,
@@ -152,14 +152,13 @@ def _checked(runs: Any, of: Any, level: Any) -> float:
     """Return the level as a float."""
     one = "a Sweep, an Ensemble or a Grid"
     expect(runs, Sweep | Ensemble | Grid, "plot.sweep(runs)", one)
+    one_of(of, _LABELS, "plot.sweep(of=…)")
     if isinstance(runs, Grid) and of != "loss":
-        msg = f"plot.sweep(grid, of={of!r}): needs one of its sweeps, as grid[labels]"
-        raise InvalidArgument(msg)
-    if not isinstance(of, str) or of not in _LABELS:
-        msg = f"plot.sweep(of={of!r}): there are {' and '.join(map(repr, _LABELS))}"
+        msg = f"plot.sweep(grid, of={of}): needs one of its sweeps, as grid[labels]"
         raise InvalidArgument(msg)
     part = to_float(level)
     if not 0 < part < 1:
-        msg = f"plot.sweep(level={level!r}): needs a part of the runs, between 0 and 1"
+        got = shown(level)
+        msg = f"plot.sweep(level={got}): needs a part of the runs, between 0 and 1"
         raise InvalidArgument(msg)
     return part

@@ -25,7 +25,7 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.intervals import Interval
 from symflow.algebra.numbers import as_fraction, whole
 from symflow.algebra.threads import cached_property
-from symflow.errors import InvalidArgument, PrecisionLost, shown
+from symflow.errors import HypothesisFailed, InvalidArgument, PrecisionLost, shown
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
 from symflow.flow.least_squares import exact_least_norm
@@ -35,8 +35,9 @@ from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import ALONE, to_arb_array, workbits
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclose import check_covered
-from symflow.precision.growth import Forecast
-from symflow.precision.limit import Remainder, range_basis
+from symflow.precision.fading import Ending, FadingRemainder, remainders_of
+from symflow.precision.growth import Forecast, is_dense
+from symflow.precision.limit import range_basis
 from symflow.precision.plan import Plan
 from symflow.precision.run import Run
 from symflow.precision.steps import best_order
@@ -54,19 +55,13 @@ Signs = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Cell:
-    """A rectangle of starts, and where they end.
+    """A rectangle of starts, and where they end."""
 
-    Parameters
-    ----------
-    x, y : Interval
-        The two entries.
-    ending : tuple of int, optional
-        The signs of det W_l at t = ∞, or nothing where W* alone is known; None where
-        it is undecided.
-    """
-
+    #: `x`, `y`: the two entries.
     x: Interval
     y: Interval
+    #: The signs of det W_l at t = ∞, or nothing where W* alone is known; None where it
+    #: is undecided.
     ending: Signs | None
 
     @property
@@ -142,13 +137,7 @@ class BasinMap(Displayed):
 
 
 def ending_text(ending: Signs | None) -> str:
-    """Return an ending in words.
-
-    Examples
-    --------
-    >>> ending_text((1, -1)), ending_text(()), ending_text(None)
-    ('W → W*, det W₁ > 0, det W₂ < 0', 'W → W*', 'undecided')
-    """
+    """Return an ending in words."""
     if ending is None:
         return "undecided"
     below = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -170,7 +159,7 @@ def basin(
     Parameters
     ----------
     flow : GradientFlow
-        Of dense layers with the squared loss or measurements, without weight decay.
+        With a quadratic loss, without weight decay.
     data : Dataset, Moments or Measurements
         What is learned.
     box : sequence of array_like
@@ -202,7 +191,7 @@ def basin(
     """
     count = whole(pieces, "basin(pieces=…)", most=MOST_CELLS)
     problem = bind(flow, data, box, digits=GUARD_DIGITS, exact=True)
-    check_covered(problem, endless=True)
+    check_covered(problem)
     places = [
         (layer, place)
         for layer, weight in enumerate(problem.weights)
@@ -220,7 +209,14 @@ def basin(
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
     )
-    prover = _Prover(problem, places, Remainder(problem), _are_apart(problem))
+    remainder = next(remainders_of(problem))
+    if isinstance(remainder, FadingRemainder):
+        msg = (
+            "basin(flow): maps flows of a quadratic loss without weight decay, which "
+            f"converge to its minimum; got {flow.loss!r}"
+        )
+        raise HypothesisFailed(msg)
+    prover = _Prover(problem, places, remainder, _are_apart(problem))
     least = max(x.length, y.length) / count
     cells = tuple(_cells(prover, (x, y), least))
     return BasinMap(problem, (first, second), cells)
@@ -248,7 +244,8 @@ def _cells(
 
 def _are_apart(problem: Problem) -> bool:
     """Say whether the layers are square and the only minimizer is regular."""
-    if len(set(problem.widths)) > 1 or not isinstance(problem.flow.loss, SquaredLoss):
+    square = is_dense(problem.flow) and len(set(problem.widths)) == 1
+    if not square or not isinstance(problem.flow.loss, SquaredLoss):
         return False
     best = exact_least_norm(problem)
     full = range_basis(*problem.arguments[:2]).shape[1] == problem.widths[0]
@@ -261,7 +258,7 @@ class _Prover:
 
     problem: Problem
     places: list[tuple[int, Any]]
-    remainder: Remainder
+    remainder: Ending
     apart: bool
 
     def ending(self, sides: tuple[Interval, Interval]) -> Signs | None:

@@ -32,15 +32,7 @@ from symflow.precision.regions import Regions
 
 
 def second_derivative_program(flow: GradientFlow) -> Program:
-    """Return the program of C E, DW E and DF E, from θ, F and a direction E.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.DiagonalNetwork(2, signed=True), sf.SquaredLoss())
-    >>> [argument.name for argument in second_derivative_program(flow).inputs][4:-2]
-    ['Force', 'Eu1', 'Eu2', 'Ev1', 'Ev2']
-    """
+    """Return the program of C E, DW E and DF E, from θ, F and a direction E."""
     network = flow.network
     shape = network.end_to_end_node.shape
     force = sympy.MatrixSymbol("Force", *shape)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from math import inf, log, log2
 from typing import Any
 
@@ -16,22 +17,13 @@ from flint import arb
 
 from symflow.algebra.numbers import MOST_DIGITS, whole
 from symflow.data import Moments
-from symflow.errors import (
-    HypothesisFailed,
-    IntegrationFailed,
-    PrecisionLost,
-)
+from symflow.errors import HypothesisFailed, IntegrationFailed, PrecisionLost
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.curriculum import Curriculum
 from symflow.flow.given import DataLike, InitLike, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
 from symflow.flow.times import time_points
-from symflow.losses import (
-    ExponentialLoss,
-    LogisticLoss,
-    MeasurementLoss,
-    SquaredLoss,
-)
+from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision.arithmetics import Flint
 from symflow.precision.balls import (
     ALONE,
@@ -44,8 +36,9 @@ from symflow.precision.balls import (
 from symflow.precision.chained import enclosed_along
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclosure import Enclosure, balls_around, product_radius
-from symflow.precision.fading import FadingRemainder
-from symflow.precision.growth import forecast, is_dense
+from symflow.precision.fading import Ending, FadingRemainder, remainders_of
+from symflow.precision.growth import forecast
+from symflow.precision.image import is_convex
 from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import Plan, make_plan
 from symflow.precision.run import Run
@@ -109,11 +102,12 @@ def enclose(
     entry that is an `interval`, or a ball (``flint.arb``), stands for many numbers:
     the flows from all such starts, with all such data, are enclosed.
 
-    Finite times: any model, with the squared, exponential, logistic or measurement loss
-    and weight decay; for products of layers (dense, diagonal, circulant, readout) μ
-    follows from norms, for other models, which should be small, from the second
-    derivative.  The limit: dense layers and the squared loss, of samples or of
-    measurements, and for few weights and the former also with weight decay.
+    Any model, with the squared, exponential, logistic or measurement loss, or one that
+    is a convex quadratic form, and weight decay; for products of layers (dense,
+    diagonal, circulant, readout) μ follows from norms, for other models, which should
+    be small, from the second derivative.  The limit is proven where a quadratic loss
+    falls to its least value, or, for few weights, to an isolated minimum, up to what
+    symmetries make of it.
 
     Parameters
     ----------
@@ -171,7 +165,7 @@ def enclose(
     progress = reporter(progress, "enclose")
     bound = partial(bind, flow, digits=digits + GUARD_DIGITS, exact=True)
     problem = bound(lesson.pieces[0][0] if lesson else data, init, rng=rng)
-    check_covered(problem, endless=endless)
+    check_covered(problem)
     asking = partial(_enclosed, times=asked, endless=endless, digits=digits)
     if lesson is not None:
         asking = partial(enclosed_along, lesson, _enclosed, bound, t, digits)
@@ -198,10 +192,10 @@ def _enclosed(
     """Enclose all flows of a problem at once, from all points within reach."""
     centre, asked = problem.centre, times
     if endless:
-        squared = isinstance(problem.flow.loss, SquaredLoss)
-        fades = squared and problem.flow.loss.l2 != 0
-        remainder = (FadingRemainder if fades else Remainder)(problem)
-        times = _settled(centre, asked, digits, sets=problem.is_set)
+        remainders = remainders_of(problem)
+        first = next(remainders)
+        slow = isinstance(first, FadingRemainder)
+        times = _settled(centre, asked, digits, slow=slow, sets=problem.is_set)
     plan = planned(centre, times, digits)
     for _ in range(ATTEMPTS):
         run = Run(centre, times, digits, Flint(), plan)
@@ -210,7 +204,7 @@ def _enclosed(
         radii, shortfall = _prove(run, problem, reach, until, progress)
         if shortfall <= 0:
             finite = _enclosure(run, radii, problem)
-            return _to_limit(finite, remainder, asked) if endless else finite
+            return _to_limit(finite, first, remainders, asked) if endless else finite
         plan = plan.tightened(shortfall)
     msg = (
         f"enclose(digits={digits}): the proven radius is {float(max(radii)):.1e} with "
@@ -226,16 +220,13 @@ def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
     return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
 
 
-def check_covered(problem: Problem, *, endless: bool = False) -> None:
+def check_covered(problem: Problem) -> None:
     """Refuse what the proof does not cover.
 
-    `endless` says whether the limit is asked for.
-
     Raises HypothesisFailed if the loss is not known to be convex, time is another
-    clock, or layers have learning rates; for the limit also if a layer is not dense or
-    the loss is neither the squared loss nor that of measurements.
+    clock, or layers have learning rates.
     """
-    network, loss = problem.flow.network, problem.flow.loss
+    loss = problem.flow.loss
     if problem.flow.clock != "time":
         msg = (
             "enclose(flow): the error bound is proven for gradients, in ordinary time; "
@@ -248,18 +239,12 @@ def check_covered(problem: Problem, *, endless: bool = False) -> None:
             "this flow have learning rates. Use precise(…)"
         )
         raise HypothesisFailed(msg)
-    if not isinstance(loss, CONVEX):
+    if not isinstance(loss, CONVEX) and not is_convex(problem):
         names = ", ".join(kind.__name__ for kind in CONVEX)
         msg = (
             "enclose(flow): the error bound needs a loss that is known to be convex in "
-            f"the end-to-end matrix ({names}); got {loss!r}. Use precise(…)"
-        )
-        raise HypothesisFailed(msg)
-    quadratic = isinstance(loss, SquaredLoss | MeasurementLoss)
-    if endless and not (is_dense(problem.flow) and quadratic):
-        msg = (
-            "enclose(t=oo): the limit is proven for dense layers with the squared "
-            f"loss or measurements; got {network!r} with {loss!r}. Enclose finite times"
+            f"the end-to-end matrix ({names}, or a quadratic form that is); got "
+            f"{loss!r}. Use precise(…)"
         )
         raise HypothesisFailed(msg)
 
@@ -275,14 +260,19 @@ def _read_times(t: Any) -> tuple[tuple[Fraction, ...], bool]:
 
 
 def _settled(
-    problem: Problem, asked: tuple[Fraction, ...], digits: int, *, sets: bool
+    problem: Problem,
+    asked: tuple[Fraction, ...],
+    digits: int,
+    *,
+    slow: bool,
+    sets: bool,
 ) -> tuple[Fraction, ...]:
     """Return the times, and some from which the limit may be seen.
 
     What sets make of the error grows all the time: there an early one may be better.
     """
     try:
-        last = settling_time(problem, digits)
+        last = settling_time(problem, digits, slow=slow)
     except IntegrationFailed as stop:
         msg = (
             f"enclose(t=oo): the flow does not settle, in float64 ({stop}). "
@@ -344,11 +334,21 @@ def _enclosure(run: Run, radii: list[Any], problem: Problem) -> Enclosure:
 
 def _to_limit(
     finite: Enclosure,
-    remainder: Remainder | FadingRemainder,
+    first: Ending,
+    others: Iterator[Ending],
     asked: tuple[Fraction, ...],
 ) -> Enclosure:
     """Add what is left after the time from which most is proven; keep those asked."""
-    total, start = min(_ends(finite, remainder))
+    for remainder in chain([first], others):
+        found = _ends(finite, remainder)
+        if found:
+            break
+    else:
+        bits = finite.context.prec + 64
+        with ALONE, workbits(bits):
+            last = [to_arb_array(weight[-1]) for weight in finite.weights]
+            first.distance(last, arb(float(finite.radius[-1])))
+    total, start = min(found)
     kept = [*map(list(finite.t).index, asked), -1]
     middle = replace(
         finite.midpoints,
@@ -361,8 +361,9 @@ def _to_limit(
     end = product_radius(middle, -1, total)
     with ALONE, workbits(finite.context.prec + 64):
         weights = [to_arb_array(weight[-1]) for weight in middle.weights]
-        product = middle.end_to_end[-1]
-        end = min(end, upward(remainder.gap(weights, arb(total), product)))
+        if isinstance(remainder, Remainder):
+            gap = remainder.gap(weights, arb(total), middle.end_to_end[-1])
+            end = min(end, upward(gap))
     return replace(
         finite,
         midpoints=middle,
@@ -372,9 +373,7 @@ def _to_limit(
     )
 
 
-def _ends(
-    finite: Enclosure, remainder: Remainder | FadingRemainder
-) -> list[tuple[float, float]]:
+def _ends(finite: Enclosure, remainder: Ending) -> list[tuple[float, float]]:
     """Return how far the limit can be from the last midpoints, as seen from a time."""
     found, bits = [], finite.context.prec + 64
     last = [weight[-1] for weight in finite.weights]
@@ -387,7 +386,4 @@ def _ends(
             reach = remainder.distance(weights, error)
             reach += distance_between(last, [w[index] for w in finite.weights])
             found.append((upward(reach), float(time)))
-    if not found:
-        with ALONE, workbits(bits):
-            remainder.distance([to_arb_array(weight) for weight in last], error)
     return found

@@ -271,8 +271,8 @@ class Enclosure(SeveralArrays, Displayed):
         counts = isinstance(index, Integral) and not isinstance(index, bool)
         if not counts or not -len(self) <= index < len(self):
             msg = (
-                "enclosure.contains(value, index=…): needs the number of a time, from "
-                f"0 to {len(self) - 1} or −{len(self)} to −1; got {shown(index)}"
+                f"enclosure.contains(value, index={shown(index)}): needs the number of "
+                f"a time, from 0 to {len(self) - 1} or −{len(self)} to −1"
             )
             raise InvalidArgument(msg)
         if isinstance(value, Trajectory):

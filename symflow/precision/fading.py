@@ -1,34 +1,39 @@
-r"""Where a flow with weight decay ends: the path left, by its second derivative.
+r"""Where a flow ends: the path left, by its second derivative.
 
-The velocity v of θ̇ = −∇ℒ obeys v̇ = −Hv with H = ∇²ℒ(θ).  ℒ does not change along
-W_l → QW_l, W_{l+1} → W_{l+1}Qᵀ for orthogonal Q (weight decay included), so that v is
-orthogonal to the directions (AW_l, −W_{l+1}A), A antisymmetric.  With these as columns
-of G, and any g ≥ 0,
+The velocity v of θ̇ = −∇ℒ obeys v̇ = −Hv with H = ∇²ℒ(θ), and is orthogonal to every
+field ξ along which ℒ does not change (`image`): for dense layers these are
+(AW_l, −W_{l+1}A), with weight decay for antisymmetric A only.  With them as columns of
+G, and any g ≥ 0,
 
 .. math:: −½ \tfrac{d}{dt}|v|² = vᵀHv = vᵀ(H + g GGᵀ)v ≥ c|v|²,
 
 where H + g GGᵀ ⪰ c within ℓ = |v(T)|/c of θ(T), which is checked in balls.  Then the
-path that is left is at most ℓ.  Minimizers are never isolated, but along these
-directions; c > 0 fails where a singular value of Σ_yx − WΣ_xx that is not learned
-equals the weight decay, and the flow slows down to powers of t.
+path that is left is at most ℓ.  Neither convexity nor a residual that vanishes is used:
+narrow layers may leave one.  c > 0 fails where minimizers are a set that is larger than
+these fields make it, and where the flow slows down to powers of t.
 """
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
-from flint import arb
+from flint import arb, fmpq_mat
 
 from symflow.algebra.arrays import Array
-from symflow.codegen import evaluate, rhs_program
+from symflow.algebra.numbers import as_fraction
+from symflow.codegen import rhs_program
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
+from symflow.losses import MeasurementLoss, SquaredLoss
+from symflow.losses.margin import MarginLoss
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
+    as_matrix,
+    filled,
     frobenius,
     smallest_ratio,
     to_arb,
@@ -36,9 +41,22 @@ from symflow.precision.balls import (
     workbits,
 )
 from symflow.precision.curvature import second_derivative_program, unit_directions
-from symflow.precision.growth import force_program
-from symflow.precision.limit import inflated, middle_of
+from symflow.precision.growth import force_program, is_dense
+from symflow.precision.image import (
+    along,
+    image_of,
+    pivots,
+    quadratic_form,
+    still_fields,
+)
+from symflow.precision.limit import Remainder, fine_bits, inflated, middle_of
+from symflow.precision.reached import ReachedRemainder
+from symflow.precision.regions import evaluate_balls
 
+PROOF = (
+    "limit: the second derivative is bounded below near the last time, across the "
+    "fields along which the objective does not change, where no gradient points"
+)
 #: Weights for which the second derivative is formed.
 MOST_WEIGHTS = 80
 
@@ -46,26 +64,30 @@ MOST_WEIGHTS = 80
 class FadingRemainder:
     """The bound ℓ of the module's docstring.
 
-    Raises HypothesisFailed if the loss is not the squared loss with one weight decay,
-    or there are too many weights.
+    Raises HypothesisFailed if there are too many weights, or the model or a ratio of
+    weight decays is not rational.
     """
 
-    proof: ClassVar[str] = (
-        "limit: the second derivative is bounded below near the last time, across the "
-        "rotations of hidden units, along which no gradient points"
-    )
+    proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
         flow = problem.flow
-        squared = isinstance(flow.loss, SquaredLoss) and not flow.decays_differ
-        if not squared or problem.size > MOST_WEIGHTS:
+        top = max(flow.decays)
+        ratios = [as_fraction(rate / top) if top else 0 for rate in flow.decays]
+        few = problem.size <= MOST_WEIGHTS
+        image = image_of(problem) if few and None not in ratios else None
+        if image is None:
             msg = (
-                "enclose(t=oo): with weight decay the limit is enclosed for the "
-                f"squared loss, one decay and at most {MOST_WEIGHTS} weights; got "
-                f"{flow.loss!r} and {problem.size} weights. Enclose finite times"
+                "enclose(t=oo): the second derivative is bounded for at most "
+                f"{MOST_WEIGHTS} weights of a rational model, and decays of rational "
+                f"ratios; got {problem.size} weights of {flow.network!r} with "
+                f"{flow.loss!r}. Enclose finite times"
             )
             raise HypothesisFailed(msg)
-        self._problem, self._decay = problem, to_arb(flow.loss.l2)
+        owners = [k for k, one in enumerate(problem.weights) for _ in range(one.size)]
+        self.fields = still_fields(image, owners, ratios, _forces(problem))
+        self._problem = problem
+        self._decays = [to_arb(flow.decays[owner]) for owner in owners]
         self._velocity, self._force = rhs_program(flow), force_program(flow)
         self._bends = second_derivative_program(flow)
 
@@ -74,15 +96,14 @@ class FadingRemainder:
 
         Raises PrecisionLost if convergence cannot be proven from there.
         """
-        bits = max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
-        data = [to_arb_array(array) for array in self._problem.arguments]
-        with ALONE, workbits(bits):
-            near = inflated(weights, error)
-            size = frobenius(evaluate(self._velocity, [*near, *data], to_arb))
+        with ALONE, workbits(fine_bits(weights)):
+            near = [as_matrix(weight) for weight in inflated(weights, error)]
+            data = [as_matrix(array) for array in self._problem.arguments]
+            size = frobenius(_outputs(self._velocity, [*near, *data]))
         with ALONE, workbits(NORM_BITS):
             radius = arb(0)
             for _ in range(4):
-                slope = self._slope(inflated(weights, error + radius), data)
+                slope = self._slope(inflated(weights, error + radius))
                 if not slope > 0:
                     break
                 length = (size / slope).upper()
@@ -96,40 +117,77 @@ class FadingRemainder:
         )
         raise PrecisionLost(msg)
 
-    def gap(self, weights: list[Array], error: Any, product: Array) -> Any:
-        """Return that nothing more than the distance is known of W(∞)."""
-        return arb.pos_inf()
-
-    def _slope(self, weights: list[Array], data: list[Array]) -> Any:
+    def _slope(self, weights: list[Array]) -> Any:
         """Return a lower bound of c."""
-        (force,) = evaluate(self._force, [*weights, *data], to_arb)
+        near = [as_matrix(weight) for weight in weights]
+        data = [as_matrix(array) for array in self._problem.arguments]
+        force = as_matrix(_outputs(self._force, [*near, *data])[0])
         rows, moves, pulls = [], [], []
-        for unit in unit_directions([w.shape for w in weights], to_arb_array):
-            inputs = [*weights, force, *unit, *data]
-            *bent, moved, pulled = evaluate(self._bends, inputs, to_arb)
+        for unit in unit_directions([w.shape for w in weights]):
+            inputs = [*near, force, *unit, *data]
+            *bent, moved, pulled = _outputs(self._bends, inputs)
             rows.append(np.concatenate([part.ravel() for part in bent]))
             moves.append(moved.ravel())
             pulls.append(pulled.ravel())
         bend, flat, pull = np.stack(rows), np.stack(moves), np.stack(pulls)
+        square = pull @ flat.T
+        hessian = np.diag(self._decays) - (square + square.T + bend + bend.T) / 2
         one = to_arb_array(np.eye(len(bend)))
-        hessian = self._decay * one - pull @ flat.T - (bend + bend.T) / 2
-        turns = _turns(weights)
-        if turns:
-            gauge = np.stack(turns, axis=1)
-            top, side = (np.abs(middle_of(part)).max() for part in (hessian, gauge))
-            scale = float(top / side**2) if side else 0.0
-            hessian = hessian + arb(scale) * (gauge @ gauge.T)
-        guess = float(np.min(np.linalg.eigvalsh(middle_of(hessian))))
-        return smallest_ratio((hessian + hessian.T) / 2, one, guess)
+        gauge = np.stack([one[0] * 0, *along(self.fields, weights)], axis=1)
+        top, side = (np.abs(middle_of(part)).max() for part in (hessian, gauge))
+        # fields that vanish at the limit are of no use, and would be all error
+        for unit in (max(np.abs(middle_of(w)).max() for w in weights), side):
+            lifted = hessian + arb(top / unit**2 if unit else 0) * (gauge @ gauge.T)
+            guess = float(np.min(np.linalg.eigvalsh(middle_of(lifted))))
+            slope = smallest_ratio(lifted, one, guess)
+            if slope > 0:
+                break
+        return slope
 
 
-def _turns(weights: list[Array]) -> list[Array]:
-    """Return (AW_l, −W_{l+1}A) for every plane of hidden units, flat, if it moves."""
-    found = []
-    for layer, (before, after) in enumerate(pairwise(weights)):
-        for i, j in combinations(range(len(before)), 2):
-            turned = [weight * 0 for weight in weights]
-            turned[layer][i], turned[layer][j] = before[j], -before[i]
-            turned[layer + 1][:, j], turned[layer + 1][:, i] = -after[:, i], after[:, j]
-            found.append(np.concatenate([part.ravel() for part in turned]))
-    return found
+def _outputs(program: Any, inputs: list[Any]) -> list[Array]:
+    """Return the outputs of a program in balls, as arrays."""
+    values = evaluate_balls(program, inputs)
+    found = [values[output.slot] for output in program.outputs]
+    return [filled((x.nrows(), x.ncols()), x.entries()) for x in found]
+
+
+def _forces(problem: Problem) -> fmpq_mat:
+    """Return a matrix whose rows span the forces −∂ℓ/∂W that there can be."""
+    form, size = quadratic_form(problem), problem.widths[0] * problem.widths[-1]
+    if form is None:
+        return fmpq_mat(np.eye(size, dtype=int).tolist())
+    both = zip(form[0].tolist(), form[1].tolist(), strict=True)
+    return pivots(fmpq_mat([[*row, *end] for row, end in both]).transpose())[1]
+
+
+#: A bound of what is left.
+Ending = Remainder | ReachedRemainder | FadingRemainder
+
+
+def remainders_of(problem: Problem) -> Iterator[Ending]:
+    """Yield the bounds of what is left that may hold, the cheapest first.
+
+    Raises HypothesisFailed if there is none.
+    """
+    flow = problem.flow
+    linear = isinstance(flow.loss, SquaredLoss | MeasurementLoss)
+    kind: Any = None
+    if any(flow.decays):
+        pass
+    elif isinstance(flow.loss, MarginLoss):
+        msg = (
+            f"enclose(t=oo): {flow.loss!r} need not have a minimizer, and then W(t) "
+            "has a direction only (implicit_bias). Give l2=, or enclose finite times"
+        )
+        raise HypothesisFailed(msg)
+    elif is_dense(flow) and linear:
+        kind = Remainder
+    elif quadratic_form(problem) is not None:
+        kind = ReachedRemainder
+    if kind is None:
+        yield FadingRemainder(problem)
+        return
+    yield kind(problem)
+    with suppress(HypothesisFailed):
+        yield FadingRemainder(problem)

@@ -47,7 +47,7 @@ from symflow.codegen.lower import arguments
 from symflow.data import Dataset
 from symflow.errors import HypothesisFailed
 from symflow.flow.problem import Problem
-from symflow.losses import LogisticLoss, SquaredLoss
+from symflow.losses import CustomLoss, LogisticLoss, SquaredLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Network
 from symflow.precision.balls import (
@@ -60,6 +60,7 @@ from symflow.precision.balls import (
     to_arb_array,
 )
 from symflow.precision.growth import curvature_program, embedding_squares
+from symflow.precision.image import balls_of, quadratic_form
 from symflow.precision.regions import Regions, longest_row
 
 #: Shifts (log2, relative) by which Σ_xx may have to be made positive definite.
@@ -72,12 +73,6 @@ def indefiniteness(matrix: Array) -> Any:
     Only the symmetric part of the matrix of balls matters.
 
     Raises HypothesisFailed if the matrix is far from positive semidefinite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(indefiniteness(to_arb_array(np.eye(2))))
-    0.0
     """
     symmetric = (matrix + matrix.T) / 2
     size = sum((symmetric[k, k] for k in range(len(matrix))), arb(0)).abs_upper()
@@ -159,8 +154,9 @@ class Smoothness:
     def __init__(self, problem: Problem, data: Sequence[Any], spare: Any) -> None:
         flow, loss = problem.flow, problem.flow.loss
         self._data, self._margins, self._reach = data, None, arb(0)
-        self._top = spectral(data[0]) + spare
-        if not isinstance(loss, SquaredLoss):
+        form = quadratic_form(problem) if isinstance(loss, CustomLoss) else None
+        self._top = spectral(balls_of(form[0]) if form else data[0]) + spare
+        if not isinstance(loss, SquaredLoss | CustomLoss):
             self._top *= self._top
         if isinstance(loss, MarginLoss):
             count = data[0].nrows() if loss.reduction == "mean" else 1

@@ -29,6 +29,7 @@ nonzero eigenvalue of ΦᵀΦ for λ_r, and c² = λ_min(PPᵀ) + λ_min(QᵀQ).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil, inf, log
 from typing import Any, ClassVar
@@ -38,7 +39,7 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, has_sets, to_float_array
 from symflow.algebra.rational import to_flint
-from symflow.codegen import evaluate, rhs_program
+from symflow.codegen import Program, evaluate, rhs_program
 from symflow.codegen.float_series import float_steps
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import Problem
@@ -58,7 +59,12 @@ from symflow.precision.balls import (
 )
 from symflow.precision.growth import force_program, matrices_program
 from symflow.precision.hessian import HessianBound
+from symflow.precision.image import balls_of, pivots
 
+PROOF = (
+    "limit: the loss above its minimum decays at a rate that is bounded below near the "
+    "last time, which bounds the path that is left (Polyak–Łojasiewicz)"
+)
 #: Float64 steps after which a flow counts as not converging.
 MOST_STEPS = 20_000
 #: … and the time after which it does.
@@ -67,66 +73,111 @@ LATEST = 1e9
 SPARE_DIGITS = 3
 #: The radius ρ in units of the distance that is expected, and how often it is enlarged.
 FIRST, ENLARGEMENTS = 1.125, 10
+#: How often the time that the speed needed passes until it is believed.
+SADDLE = 2
 #: Relative residuals between which the rate of convergence is read off.
 RATE_WINDOW = (1e-6, 1e-9)
 
 
-def settling_time(problem: Problem, digits: int) -> Fraction:
+def settling_time(problem: Problem, digits: int, *, slow: bool) -> Fraction:
     """Return a time at which the residual is forecast to be below 10^(−digits).
 
-    Raises PrecisionLost if the residual does not decay within the steps that are
-    allowed.
+    If it does not vanish, or `slow` says that it need not, the speed has to.
+
+    Raises PrecisionLost if neither decays within the steps that are allowed.
     """
     floats = problem.floats
-    # with weight decay it is not the force that vanishes
-    slow = problem.flow.loss.l2 != 0
-    program = (rhs_program if slow else force_program)(problem.flow)
-    peak = 0.0
-    seen: list[tuple[float, float]] = []
+    kinds = (force_program, rhs_program)[int(slow) :]
+    decays = [_Decay(program(problem.flow)) for program in kinds]
     for count, step in enumerate(float_steps(floats, inf)):
-        residuals = evaluate(program, [*step.at(step.t), *floats.arguments])
-        size = float(np.linalg.norm([np.linalg.norm(part) for part in residuals]))
-        peak = max(peak, size)
-        if size <= RATE_WINDOW[len(seen)] * peak:
-            seen.append((step.t, max(size, 1e-16 * peak)))
-        if len(seen) == len(RATE_WINDOW) or size == 0:
-            break
+        seen = [
+            decay
+            for decay in decays
+            if decay.is_seen(step.t, [*step.at(step.t), *floats.arguments])
+        ]
+        # near a saddle the speed is small as well
+        if seen and (seen[0] is decays[0] or step.t > SADDLE * seen[0].last):
+            return seen[0].end(digits)
         if count == MOST_STEPS or step.t > LATEST:
-            msg = (
-                f"enclose(t=oo): the residual is still {size:.1e} at t = {step.t:g}; "
-                "the flow does not settle. Enclose finite times"
-            )
-            raise PrecisionLost(msg)
-    if len(seen) < len(RATE_WINDOW):
-        return Fraction(ceil(step.t) + 1)
-    (early, high), (late, low) = seen
-    rate = log(high / low) / (late - early) if late > early else 1.0
-    ahead = (digits + SPARE_DIGITS) * log(10) + log(low / peak)
-    return Fraction(max(1, ceil(late + 1.05 * ahead / rate)))
+            break
+    msg = (
+        f"enclose(t=oo): the residual is still {decays[0].size:.1e} at t = {step.t:g}; "
+        "the flow does not settle. Enclose finite times"
+    )
+    raise PrecisionLost(msg)
+
+
+class _Decay:
+    """When the outputs of a program fell below parts of their peak."""
+
+    def __init__(self, program: Program) -> None:
+        self._program, self._seen = program, list[tuple[float, float]]()
+        self._peak, self.size, self.last = 0.0, inf, 0.0
+
+    def is_seen(self, time: float, arrays: list[Array]) -> bool:
+        """Say whether the rate of the decay can be read off, at a time."""
+        if len(self._seen) < len(RATE_WINDOW) and self.size > 0:
+            outputs = map(np.linalg.norm, evaluate(self._program, arrays))
+            self.size, self.last = float(np.linalg.norm(list(outputs))), time
+            self._peak = max(self._peak, self.size)
+            if self.size <= RATE_WINDOW[len(self._seen)] * self._peak:
+                self._seen.append((time, max(self.size, 1e-16 * self._peak)))
+        return len(self._seen) == len(RATE_WINDOW) or self.size == 0
+
+    def end(self, digits: int) -> Fraction:
+        """Return when they will be below 10^(−digits)."""
+        if len(self._seen) < len(RATE_WINDOW):
+            return Fraction(ceil(self.last) + 1)
+        (early, high), (late, low) = self._seen
+        rate = log(high / low) / (late - early) if late > early else 1.0
+        ahead = (digits + SPARE_DIGITS) * log(10) + log(low / self._peak)
+        return Fraction(max(1, ceil(late + 1.05 * ahead / rate)))
+
+
+def distance_left(
+    sizes: tuple[Any, Any, Any],
+    error: Any,
+    near: Callable[[Any], tuple[Any, Any]],
+) -> Any:
+    """Return how far from m flows stay that come within `error`, with ‖R‖ there.
+
+    `sizes` are bounds of r_m, √σ and ‖R‖, and `near` gives some of κ and ‖B‖ within a
+    radius.
+
+    Raises PrecisionLost if convergence cannot be proven from there.
+    """
+    rest, top, reach = sizes
+    loss = rest + top * reach
+    radius = (FIRST * error + rest).upper()
+    for _ in range(ENLARGEMENTS):
+        rate, bend = near(radius)
+        if not rate > 0:
+            break
+        work = 2 * loss / rate * (rest + top * bend)
+        moved = root(error * error + work)
+        if moved < radius or moved == 0:
+            return moved
+        radius = (FIRST * moved).upper()
+    msg = (
+        f"enclose(t=oo): within {float(error):.1e} of the last weights, where the root "
+        f"of the excess loss is {float(rest):.1e}, convergence cannot be proven. Ask "
+        "for more digits; of a set of starts, for a smaller one or pieces="
+    )
+    raise PrecisionLost(msg)
 
 
 class Remainder:
-    """The bounds of the module's docstring, for all members of sets among the numbers.
+    """Those of products of dense layers, for all members of sets among the numbers.
 
-    Raises HypothesisFailed if there is weight decay, or Σ_xx or Φ is zero, or singular
-    and not given exactly.
+    Raises HypothesisFailed if Σ_xx or Φ is zero, or singular and not given exactly.
     """
 
-    proof: ClassVar[str] = (
-        "limit: the loss above its minimum decays at a rate that is bounded below near "
-        "the last time, which bounds the path that is left (Polyak–Łojasiewicz)"
-    )
+    proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._force = force_program(problem.flow)
         self._layers = matrices_program(problem.flow)
-        if problem.flow.loss.l2 != 0:
-            msg = (
-                "enclose(t=oo): the limit is enclosed without weight decay; got "
-                f"l2={problem.flow.loss.l2}. Enclose finite times"
-            )
-            raise HypothesisFailed(msg)
         with ALONE, workbits(2 * NORM_BITS):
             measured = isinstance(problem.flow.loss, MeasurementLoss)
             self._basis, span, inner = (_of_measurements if measured else _of_moments)(
@@ -139,7 +190,7 @@ class Remainder:
                 )
                 raise HypothesisFailed(msg)
             self._metric = self._basis.T @ self._basis
-            self._decay = self._least(inner, span.T @ span)
+            self._decay = least(inner, span.T @ span)
             self._inner = None if measured else inner
             self._hessian = HessianBound(problem)
         if not self._decay > 0:
@@ -150,45 +201,28 @@ class Remainder:
             raise HypothesisFailed(msg)
 
     def distance(self, weights: list[Array], error: Any) -> Any:
-        """Return how far from m, given weights, flows stay that come within `error`.
-
-        Raises PrecisionLost if convergence cannot be proven from there.
-        """
-        data = self._exact_data()
-        with ALONE, workbits(self._problem_precision(weights)):
-            (force,) = evaluate(self._force, [*weights, *data], to_arb)
+        """Return how far from m, given weights, flows stay that come within `error`."""
+        with ALONE, workbits(fine_bits(weights)):
+            arrays = [*weights, *map(to_arb_array, self._problem.arguments)]
+            size = frobenius(evaluate(self._force, arrays, to_arb))
             matrices = [as_matrix(weight) for weight in weights]
-            size = frobenius([force])
         with ALONE, workbits(NORM_BITS):
             growth = self._hessian.around(matrices, [arb(0)] * len(matrices))
-            top = root(growth.smoothness[0])
-            rest = size / self._decay.sqrt().lower()
-            loss = rest + top * growth.reach(error)
-            radius = (FIRST * error + rest).upper()
-            for _ in range(ENLARGEMENTS):
+            top, rest = root(growth.smoothness[0]), size / self._decay.sqrt().lower()
+
+            def near(radius: Any) -> tuple[Any, Any]:
                 speed = self._speed(inflated(weights, radius))
-                if not speed > 0:
-                    break
-                rate = speed * speed * self._decay
-                work = 2 * loss / rate * (rest + top * growth.bend(radius))
-                moved = root(error * error + work)
-                if moved < radius or moved == 0:
-                    return moved
-                radius = (FIRST * moved).upper()
-        msg = (
-            f"enclose(t=oo): within {float(error):.1e} of the last weights, where the "
-            f"residual is {float(size):.1e}, convergence cannot be proven. Ask for "
-            "more digits; of a set of starts, for a smaller one or pieces="
-        )
-        raise PrecisionLost(msg)
+                return speed * speed * self._decay, growth.bend(radius)
+
+            return distance_left((rest, top, growth.reach(error)), error, near)
 
     def gap(self, weights: list[Array], error: Any, product: Array) -> Any:
         """Return how far W(∞) can be from a matrix, if weights end within `error`."""
         if self._inner is None:
             return arb.pos_inf()
-        data = self._exact_data()
+        first = to_arb_array(self._problem.arguments[1])
         basis = as_matrix(self._basis)
-        first = as_matrix(data[1]) * basis
+        first = as_matrix(first) * basis
         least = as_matrix(self._inner).transpose().solve(first.transpose()).transpose()
         inverse = as_matrix(self._metric).inv()
         start = as_matrix(self._problem.weights[0])
@@ -197,12 +231,6 @@ class Remainder:
         for weight in inflated(weights[1:], error):
             off = as_matrix(weight) * off
         return size_of([least * basis.transpose() + off - as_matrix(product)])
-
-    def _problem_precision(self, weights: list[Array]) -> int:
-        return max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
-
-    def _exact_data(self) -> list[Array]:
-        return [to_arb_array(array) for array in self._problem.arguments]
 
     def _speed(self, weights: list[Array]) -> Any:
         """Return a lower bound of c."""
@@ -215,15 +243,16 @@ class Remainder:
         for layer in layers[1:-1]:
             before = layer @ before
         narrow = before @ self._basis
-        left = self._least(after @ after.T, _identity(len(after)))
-        right = self._least(narrow.T @ narrow, self._metric)
+        left = least(after @ after.T, _identity(len(after)))
+        right = least(narrow.T @ narrow, self._metric)
         return (left + right).lower().max(arb(0)).sqrt().lower()
 
-    def _least(self, matrix: Array, metric: Array) -> Any:
-        middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
-        guess = float(np.min(np.linalg.eigvals(middle).real))
-        symmetric = (matrix + matrix.T) / 2
-        return smallest_ratio(symmetric, metric, guess)
+
+def least(matrix: Array, metric: Array) -> Any:
+    """Return a lower bound of the ratios of two forms, of which both may be balls."""
+    middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
+    guess = float(np.min(np.linalg.eigvals(middle).real))
+    return smallest_ratio((matrix + matrix.T) / 2, metric, guess)
 
 
 def _of_moments(arrays: tuple[Array, ...], inputs: int) -> tuple[Array, Array, Array]:
@@ -245,22 +274,13 @@ def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
-    known = not has_sets(arrays[0])
-    reduced, rank = _reduce(arrays[0]) if known else (None, 0)
-    if reduced is None:
+    exact = None if has_sets(arrays[0]) else to_flint(arrays[0])
+    if exact is None:
         msg = "enclose(t=oo): needs matrices A_k in rational numbers or floats"
         raise HypothesisFailed(msg)
-    span = _rows(reduced, rank).T
+    span = balls_of(pivots(exact)[1]).T
     seen = to_arb_array(arrays[0]) @ span
     return _identity(inputs), span, seen.T @ seen
-
-
-def _rows(reduced: Any, rank: int) -> Array:
-    """Return the first rows of a rational matrix in balls."""
-    rows = np.array(reduced.tolist(), dtype=object)[:rank]
-    found = np.empty(rows.shape, dtype=object)
-    found.flat[:] = [arb(entry) for entry in rows.flat]
-    return found
 
 
 def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
@@ -270,27 +290,21 @@ def range_basis(sigma_xx: Array, sigma_yx: Array) -> Array:
 
     Raises HypothesisFailed if the rows of Σ_yx are not in the range of Σ_xx.
     """
-    size = len(sigma_xx)
-    reduced, rank = _reduce(sigma_xx)
-    if rank == size:
-        return _identity(size)
-    _, full = _reduce(np.vstack([sigma_xx, sigma_yx]))
-    if full > rank:
+    exact, both = to_flint(sigma_xx), to_flint(np.vstack([sigma_xx, sigma_yx]))
+    if exact is None or (rank := exact.rank()) == len(sigma_xx):
+        return _identity(len(sigma_xx))
+    if both is None or both.rank() > rank:
         msg = (
             "enclose(t=oo): Σ_yx has rows outside the range of Σ_xx, so the loss has "
             "no minimum. Give moments of one data set"
         )
         raise HypothesisFailed(msg)
-    return _rows(reduced, rank).T
+    return balls_of(pivots(exact)[1]).T
 
 
-def _reduce(matrix: Array) -> tuple[Any, int]:
-    """Return the reduced row echelon form over the rationals, and the rank."""
-    rational = to_flint(matrix)
-    if rational is None:
-        return None, min(matrix.shape)
-    reduced, rank = rational.rref()
-    return reduced, int(rank)
+def fine_bits(weights: list[Array]) -> int:
+    """Return a precision at which the digits of weights count."""
+    return max(int(entry.bits()) for w in weights for entry in w.flat) + NORM_BITS
 
 
 def inflated(weights: list[Array], radius: Any) -> list[Array]:

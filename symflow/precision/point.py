@@ -89,7 +89,8 @@ def _native(value: Any) -> Any:
 
 def _is_scalar(value: Any) -> bool:
     # a matrix of SymPy has entries, and yet is no Iterable
-    return not isinstance(_native(value), str | Iterable)
+    known = _native(value)
+    return not isinstance(known, str | Iterable) and not getattr(known, "shape", None)
 
 
 def _column(array: Array) -> Array:

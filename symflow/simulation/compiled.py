@@ -17,9 +17,8 @@ from symflow.codegen.lower import rhs_program
 from symflow.codegen.targets.c import STACK, scratch_of
 from symflow.codegen.targets.ckernel import compiled
 from symflow.codegen.targets.loops import SizedProgram
-from symflow.codegen.targets.peers import peer
 from symflow.codegen.targets.sizes import at_shapes
-from symflow.errors import IntegrationFailed, InvalidData
+from symflow.errors import IntegrationFailed, InvalidData, imported
 from symflow.flow import GradientFlow, as_times
 from symflow.simulation.integrator import Lanes, c_integrator, python_integrator
 from symflow.simulation.system import Floats
@@ -71,7 +70,7 @@ def integrator_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) ->
     if target == "c":
         return CIntegrator(source, program, count)
     if target == "numba":
-        peer("numba", CALL, "bench")
+        imported("numba", CALL, "bench")
     return PythonIntegrator(load(source, "simulate"), program, count)
 
 

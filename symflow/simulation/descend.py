@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -13,6 +14,9 @@ from symflow.algebra.arrays import Array, unflatten
 from symflow.algebra.numbers import to_float, whole
 from symflow.codegen import compile as compile_flow
 from symflow.codegen.inplace import inplace_function
+from symflow.codegen.lower import rhs_program
+from symflow.codegen.targets.ckernel import found_compiler
+from symflow.codegen.targets.sizes import has_code
 from symflow.errors import IntegrationFailed, InvalidArgument, expect, shown
 from symflow.flow import GradientDescent
 from symflow.flow.given import DataLike, InitLike, Number, RandomLike, TimesLike
@@ -20,10 +24,13 @@ from symflow.flow.problem import Problem, bind
 from symflow.flow.times import as_times
 from symflow.inits.init import positive_number
 from symflow.simulation.companion import error_of
+from symflow.simulation.stepping import compiled_steps
 from symflow.trajectory import Trajectory
 
 #: Steps between tests whether all weights are finite.
 BLOCK = 64
+#: Layers so narrow, and steps so many, are worth to compile C, which takes 0.3 s.
+NARROW, WORTH = 24, 50_000
 #: How far a time may be off that of an iterate, relative.
 SLACK = 1e-9
 
@@ -38,6 +45,7 @@ def descend(
     momentum: Number = 0,
     times: TimesLike | None = None,
     every: int = 1,
+    engine: str = "numpy",
     rng: RandomLike = None,
 ) -> Trajectory:
     """Run gradient descent in float64.
@@ -63,6 +71,9 @@ def descend(
         Which iterates to keep: rising times kη/(1 − β), up to rounding, k ≤ `steps`.
     every : int, keyword-only
         Keep the iterates 0, `every`, 2·`every`, … and the last one.
+    engine : {"numpy", "c", "auto"}, keyword-only
+        What takes the steps: NumPy, a C loop that is compiled for the flow, or that
+        where there is a compiler and many steps of narrow layers are worth it.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
 
@@ -77,7 +88,9 @@ def descend(
     ------
     InvalidArgument
         If the number of steps or the step size is not positive, the momentum out of
-        range, or a time is not that of an iterate.
+        range, or a time is not that of an iterate; if C has no code for the flow.
+    NotInstalled
+        If C is asked for and there is no compiler.
     IntegrationFailed
         If a weight is no longer finite, with the step that was reached.
 
@@ -94,13 +107,15 @@ def descend(
     rule = _rule(descent, steps, step_size, momentum)
     kept = _kept(rule, times, every)
     problem = bind(descent.flow, data, init, rng=rng)
-    weights = rule.iterates(problem.floats, kept, float)
+    chosen = _engine(engine, problem, rule.steps)
+    weights = rule.iterates(problem.floats, kept, float, chosen)
     beta = f", β = {rule.momentum:g}" if rule.momentum else ""
     return Trajectory(
         problem=problem,
         t=rule.tick * kept,
         weights=weights,
-        route=f"gradient descent, η = {rule.step_size:g}{beta}",
+        route=f"gradient descent, η = {rule.step_size:g}{beta}"
+        + (", in C" if chosen == "c" else ""),
         digits=10,
         error=_Rounding(rule, problem, kept, weights),
         stats={
@@ -122,9 +137,11 @@ class _Rule:
         """The time of a step."""
         return self.step_size / (1 - self.momentum)
 
-    def iterates(self, problem: Problem, kept: Array, kind: Any) -> tuple[Array, ...]:
+    def iterates(
+        self, problem: Problem, kept: Array, kind: Any, engine: str = "numpy"
+    ) -> tuple[Array, ...]:
         """Return the iterates of these numbers in an arithmetic, by layers."""
-        state = _State(self, problem, kind)
+        state = _State(self, problem, kind, engine)
         found = np.empty((len(kept), state.size), kind)
         found[: np.searchsorted(kept, 0, side="right")] = state.flat
         ends = [*range(BLOCK, kept[-1], BLOCK), kept[-1]]
@@ -138,17 +155,25 @@ class _Rule:
 class _State:
     """An iterate: all layers in one vector, so that a step costs few calls of NumPy."""
 
-    def __init__(self, rule: _Rule, problem: Problem, kind: Any) -> None:
+    def __init__(self, rule: _Rule, problem: Problem, kind: Any, engine: str) -> None:
         program = compile_flow(problem.flow).program
         arguments = [array.astype(kind) for array in problem.arguments]
         self._shapes = [weight.shape for weight in problem.weights]
         self._rule, self.size = rule, sum(w.size for w in problem.weights)
+        self._steps: Callable[[int], None] = self._in_numpy
         self._moves = np.zeros(self.size, kind)
         self._rates = np.zeros(self.size, kind)
         self.flat = np.concatenate([w.astype(kind).ravel() for w in problem.weights])
         inputs = [*self.layers(self.flat), *arguments]
         outputs = self.layers(self._rates)
-        if kind is float:
+        if engine == "c":
+            shapes = tuple(array.shape for array in inputs)
+            vectors = self.flat, self._rates, self._moves
+            numbers = rule.step_size, rule.momentum
+            self._steps = compiled_steps(
+                problem.flow, shapes, arguments, vectors, numbers
+            )
+        elif kind is float:
             run = inplace_function(program, [array.shape for array in inputs])
             self._differentiate = partial(run, *outputs, *inputs)
         else:
@@ -171,7 +196,7 @@ class _State:
             self.flat[:], self._moves[:] = before
             self._fail(done)
 
-    def _steps(self, count: int) -> None:
+    def _in_numpy(self, count: int) -> None:
         step_size, momentum = self._rule.step_size, self._rule.momentum
         flat, rates, moves = self.flat, self._rates, self._moves
         for _ in range(count):
@@ -191,6 +216,19 @@ class _State:
             done += 1
         msg = f"descend: step {done} leaves the floats. Take a smaller step"
         raise IntegrationFailed(msg)
+
+
+def _engine(engine: Any, problem: Problem, steps: int) -> str:
+    """Return what takes the steps, "numpy" or "c"."""
+    if engine not in ("numpy", "c"):
+        if engine != "auto":
+            known = '"numpy", "c" or "auto"'
+            msg = f"descend(engine=…): needs {known}; got {shown(engine)}"
+            raise InvalidArgument(msg)
+        narrow = max(map(max, (w.shape for w in problem.weights))) <= NARROW
+        steady = has_code(rhs_program(problem.flow)) and steps >= WORTH
+        return "c" if narrow and steady and found_compiler() else "numpy"
+    return str(engine)
 
 
 def _copied(kernel: Any, outputs: list[Array], inputs: list[Array]) -> None:

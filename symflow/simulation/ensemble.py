@@ -17,7 +17,8 @@ from symflow.errors import (
     InvalidData,
     OutputError,
     ShapeMismatch,
-    shown,
+    expect,
+    one_of,
 )
 from symflow.flow import GradientFlow, as_times
 from symflow.flow.given import DataLike, TimesLike
@@ -210,10 +211,8 @@ def ensemble(
     [0.4306, 1.054, 1.4402]
     """
     times = np.array([float(time) for time in as_times(t, "ensemble")])
-    chosen = as_method(method, "ensemble")
-    if not isinstance(chosen, DOP853):
-        msg = f"ensemble(method=…): needs a DOP853(); got {shown(chosen)}"
-        raise InvalidArgument(msg)
+    chosen: Any = as_method(method, "ensemble")
+    expect(chosen, DOP853, "ensemble(method=…)", "a DOP853()")
     stacks = _stacks(init)
     first = bind(flow, data, [stack[0] for stack in stacks])
     system = System(first.floats)
@@ -244,10 +243,7 @@ def compiled_engine(engine: str, system: System, starts: int) -> Run | None:
     Raises InvalidArgument if there is no such engine, or C has no code for the flow;
     NotInstalled if C is asked for and there is no compiler.
     """
-    if not isinstance(engine, str) or engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        msg = f"ensemble(engine=…): needs one of {known}; got {shown(engine)}"
-        raise InvalidArgument(msg)
+    one_of(engine, ENGINES, "ensemble(engine=…)")
     is_worth = system.size <= SMALL and starts * system.size >= WORTH
     if engine == "numpy" or (engine == "auto" and not (is_worth and found_compiler())):
         return None

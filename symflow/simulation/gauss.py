@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from symflow.errors import IntegrationFailed, InvalidArgument, shown
+from symflow.algebra.numbers import whole
+from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
     FINER,
     IntegratorStep,
@@ -70,13 +71,9 @@ class GaussLegendre(Method):
     atol: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.order, int | np.integer) or self.order not in range(
-            2, 21, 2
-        ):
-            msg = (
-                "GaussLegendre(order=…): needs an even order from 2 to 20, twice the "
-                f"number of stages; got {shown(self.order)}"
-            )
+        call = "GaussLegendre(order=…)"
+        if whole(self.order, call, 2, 20) % 2:
+            msg = f"{call}: needs an even order, twice the stages; got {self.order}"
             raise InvalidArgument(msg)
         check_tolerances("GaussLegendre", rtol=self.rtol, atol=self.atol)
 

@@ -11,9 +11,15 @@ from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
-from symflow.errors import IntegrationFailed, InvalidArgument, SymflowError, UnknownName
+from symflow.errors import (
+    IntegrationFailed,
+    InvalidArgument,
+    SymflowError,
+    UnknownName,
+    imported,
+    shown,
+)
 from symflow.flow.given import RandomLike
-from symflow.labelled import imported
 from symflow.progress import Told, reporter
 from symflow.simulation.methods import Method
 from symflow.simulation.records import Record
@@ -58,7 +64,7 @@ class Grid(Displayed, Mapping[Any, Sweep]):
             reason = self.failures.get(key, f"the grid has {list(self.sweeps)}")
         except TypeError:  # a label that cannot be one, such as a list
             reason = f"the grid has {list(self.sweeps)}"
-        msg = f"grid[{', '.join(map(repr, key))}]: no such sweep; {reason}"
+        msg = f"grid[{', '.join(map(shown, key))}]: no such sweep; {reason}"
         raise UnknownName(msg)
 
     def to_frame(self) -> Any:

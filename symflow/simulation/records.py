@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from symflow.errors import InvalidArgument, OutputError
-from symflow.files import Lock, regular, unwritable, whole_file
+from symflow.files import Lock, as_path, regular, unwritable, whole_file
 from symflow.simulation.system import Floats
 
 #: What every record begins with, and all that stands before its body.
@@ -74,7 +74,7 @@ class RecordFile:
     """
 
     def __init__(self, path: str | Path, header: dict[str, Any]) -> None:
-        self._call = f"sweep(path={str(path)!r})"
+        self._call = f"sweep(path={str(as_path(path, 'sweep(path=…)'))!r})"
         self.path, self.header = regular(path, self._call), header
         self.records: dict[int, Record] = {}
         self.damaged = 0

@@ -24,7 +24,7 @@ from symflow.errors import (
     InvalidData,
     ShapeMismatch,
     expect,
-    shown,
+    one_of,
 )
 from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
@@ -311,11 +311,7 @@ def compile_simulator(
     [0.01, 0.430588, 2.0]
     """
     expect(flow, GradientFlow, CALL, "a gradient flow")
-    if not isinstance(target, str) or target not in TARGETS:
-        msg = (
-            f"{CALL}: target has to be one of {', '.join(TARGETS)}; got {shown(target)}"
-        )
-        raise InvalidArgument(msg)
+    one_of(target, TARGETS, f"{CALL}: target")
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)
     is_open = any(
         not isinstance(width, int) and not getattr(width, "is_Integer", False)

@@ -24,10 +24,6 @@ from symflow.solutions.modes.deep import DeepMode as DeepMode
 from symflow.solutions.modes.hyperbolic import HyperbolicMode as HyperbolicMode
 from symflow.solutions.modes.infinite_depth import InfiniteDepth as InfiniteDepth
 from symflow.solutions.modes.logistic import LogisticMode as LogisticMode
-from symflow.solutions.modes.staircase import (
-    ModeStaircase as ModeStaircase,
-    staircase as staircase,
-)
 from symflow.solutions.rank_one.balanced import RankOne as RankOne
 from symflow.solutions.riccati.in_balls import EnclosedMatrix as EnclosedMatrix
 from symflow.solutions.riccati.symmetric_factorization import (

@@ -14,7 +14,7 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import WIDE, exact, to_float, to_mpf
 from symflow.algebra.text import scientific
 from symflow.claims import Bound, Claim, Status, relative_size
-from symflow.claims.claim import other_motion, tops
+from symflow.claims.claim import once, other_motion, tops
 from symflow.claims.finding import FLOAT_LIMIT, is_endless, limit_of
 from symflow.errors import HypothesisFailed, InvalidArgument, expect, shown
 from symflow.flow.least_squares import least_squares
@@ -165,7 +165,7 @@ def _portable(size: Any) -> Any:
 
 def _measured(claim: Claim, route: Route) -> tuple[Array, Array]:
     """Return residuals and slack of a claim, and refuse what is no measurement."""
-    residuals, slack = np.asarray(claim.residuals(route)), claim.slack(route)
+    residuals, slack = np.asarray(claim.residuals(route)), _slack(claim, route)
     at = f"validate(claims, …): {claim.name}"
     if residuals.shape != (len(route.t),) or len(slack) != len(route.t):
         msg = (
@@ -231,6 +231,10 @@ def settled_rows(claim: Any, route: Route) -> list[Row]:
     return [Row(name, _route_name(route), residual, bound, status, source)]
 
 
+def _slack(claim: Any, route: Route) -> Any:
+    return once(route, (claim, "slack"), lambda: claim.slack(route))
+
+
 def _has_limit_row(claim: Any) -> bool:
     """Say whether the limit is an assertion by itself; a path has it as a part."""
     return getattr(claim, "question", "limits") != "solutions"
@@ -256,7 +260,7 @@ def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
     rest = 2 * reduction.excess(route.end_to_end[-1]) / reduction.eigenvalues[-1]
     size = to_float(abs(route.end_to_end[-1]).max()) or 1.0
     bound = AMPLIFICATION * float(rest) ** 0.5 / size + float(route_bound(route))
-    bound += float(max(claim.slack(route))) + float(error)
+    bound += float(max(_slack(claim, route))) + float(error)
     if not bound < UNINFORMATIVE:
         return nan, inf
     gap = route.lift(predicted) - route.end_to_end[-1]

@@ -122,7 +122,6 @@ def questions(shared: Shared) -> dict[str, Question]:
         "rates": lambda digits: (str(sf.rates(*problem)), bound.bound(0.1 * digits)),
         "analyze": lambda digits: sf.analyze(*problem, budget=0).verdict,
         "write_report": written,
-        "staircase": lambda digits: str(sf.staircase(sf.whitened([[digits, 1]]))),
         "width_experiment": lambda digits: (
             sf.width_experiment(shared.data, [100], runs=1, rng=digits).distances
         ),

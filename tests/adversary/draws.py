@@ -69,6 +69,16 @@ def as_floats(problem: Problem) -> Problem:
     return replace(problem, weights=tuple(weights), X=X, Y=Y, modes=(), note=note)
 
 
+def as_fractions(problem: Problem) -> Problem:
+    """Return the problem with every float as the fraction that it is."""
+    parts = [
+        tuple(tuple(F(x) for x in row) for row in part)
+        for part in (*problem.weights, problem.X, problem.Y)
+    ]
+    *weights, X, Y = parts
+    return replace(problem, weights=tuple(weights), X=X, Y=Y)
+
+
 def rescaled(problem: Problem, factor: F) -> Problem:
     """Return the problem in other units of the targets and the first layer."""
     scale: Any = factor if problem.exact else float(factor)

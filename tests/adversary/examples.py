@@ -179,6 +179,16 @@ EXAMPLES: dict[str, tuple[str, Problem]] = {
         _sampled([[F(0)]], [[F(0)]], [[F(0)]], [[F(0)]], F(1)),
     ),
     "a printed rate": ("rates", _white([[F(0)]], [[F(1)]], [[F(0)]], F(1))),
+    "balanced up to a rounding, with more inputs than outputs": (
+        "rates",
+        _white(
+            [[5e-14 / 1.3, -1.2e-13 / 1.3]],
+            [[1e-13]],
+            [[2.5 / 13, -6 / 13]],
+            F(0),
+            F(1),
+        ),
+    ),
     "arguments as results": (
         "compile",
         _white([[F(1)]], [[F(2)]], [[F(3)]], F(1)),

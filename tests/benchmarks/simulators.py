@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,9 +175,12 @@ def scaling(runs):
     line("2 processes", f"{spent[2]:.2f} s", f"{spent[1] / spent[2]:.2f} times")
 
 
+RATIOS = ("ratio, all", "ratio, last", "ratio, C")
+
+
 def descent(sizes, steps):
     print(f"\n{steps} steps of gradient descent: CPU µs per step, and a loop over it")
-    line("size", "all kept", "last kept", "loop, all", "loop, last", "ratio", "ratio")
+    line("size", "all kept", "last kept", "loop, all", "loop, last", "last, C", *RATIOS)
     for size in sizes:
         rng = np.random.default_rng(size)
         inputs, targets = rng.standard_normal((2, 2 * size, size))
@@ -194,11 +198,14 @@ def descent(sizes, steps):
             partial(ours, every=steps),
             partial(loop, keep=True),
             partial(loop, keep=False),
+            partial(ours, every=steps, engine="c" if shutil.which("cc") else "numpy"),
         )
+        calls[-1]()  # compiled once
         spent = [
             1e6 / steps * min(cpu_seconds(call) for _ in range(3)) for call in calls
         ]
-        ratios = (f"{spent[k + 2] / spent[k]:.2f}" for k in (0, 1))
+        pairs = zip(spent[2:4] + spent[3:4], spent[:2] + spent[4:], strict=True)
+        ratios = (f"{loop / ours:.2f}" for loop, ours in pairs)
         line(f"{size}×{size}", *(f"{one:.1f}" for one in spent), *ratios)
 
 

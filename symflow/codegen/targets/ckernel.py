@@ -14,6 +14,7 @@ from symflow.codegen.operands import floats, refuse_overlap, refuse_unwritable
 from symflow.codegen.targets.c import source_of
 from symflow.codegen.targets.sizes import sized
 from symflow.errors import NotInstalled, OutputError, ShapeMismatch
+from symflow.files import write_text
 from symflow.flow import GradientFlow
 
 Floats = NDArray[np.float64]
@@ -172,7 +173,7 @@ def compiled(source: str, *flags: str, call: str = "c_kernel(flow)") -> Any:
         raise NotInstalled(msg)
     with tempfile.TemporaryDirectory(prefix="symflow-") as folder:
         text, library = Path(folder, "flow.c"), Path(folder, "flow.so")
-        text.write_text(source, encoding="utf-8")
+        write_text(text, source, f"{call}: {str(text)!r}")
         command = [compiler, *FLAGS, *flags, str(text), "-o", str(library), *LIBRARIES]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:

@@ -12,9 +12,8 @@ from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.numbers import exact
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.evaluate import evaluate
-from symflow.codegen.targets.peers import peer
 from symflow.codegen.targets.sizes import sized
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, imported
 from symflow.flow import GradientFlow
 
 #: Integers below this are float64 numbers.
@@ -75,7 +74,7 @@ def to_heyoka(
         counted = (s for s in flow.data if s.shape[0] not in own)
         samples = next((len(arrays[symbol.name]) for symbol in counted), None)
     program = sized(flow, widths, call, samples=samples)
-    heyoka = peer("heyoka", call, "bench")
+    heyoka = imported("heyoka", call, "bench")
     if flow.parameters:
         msg = f"{call}: needs a number for {flow.parameters[0]}; it is symbolic"
         raise InvalidArgument(msg)

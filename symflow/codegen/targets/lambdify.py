@@ -13,7 +13,7 @@ from symflow.codegen.closed_form import solution_kernel
 from symflow.codegen.kernel import Kernel
 from symflow.codegen.lower import lower
 from symflow.codegen.targets.scalar import is_scalar, scalar_kernel
-from symflow.errors import InvalidArgument, shown
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.solutions import Solution
 
 
@@ -65,12 +65,11 @@ def lambdify(expr: Any, args: Any) -> Any:
         msg = "lambdify(expr, args): needs at least one expression; got none"
         raise InvalidArgument(msg)
     kinds = sympy.Basic | sympy.MatrixBase
-    if not all(isinstance(one, kinds) for one in expressions):
-        msg = f"lambdify(expr, args): needs SymPy expressions; got {shown(expr)}"
-        raise InvalidArgument(msg)
-    if not all(isinstance(s, sympy.Symbol | sympy.MatrixSymbol) for s in symbols):
-        msg = f"lambdify(expr, args): needs symbols for args; got {shown(args)}"
-        raise InvalidArgument(msg)
+    for one in expressions:
+        expect(one, kinds, "lambdify(expr, args)", "SymPy expressions")
+    for one in symbols:
+        letters = sympy.Symbol | sympy.MatrixSymbol
+        expect(one, letters, "lambdify(expr, args)", "symbols for args")
     unknown = _free(expressions) - set(symbols)
     if unknown:
         listed = ", ".join(sorted(map(str, unknown)))

@@ -9,9 +9,8 @@ from symflow.codegen.inplace import Shape
 from symflow.codegen.loading import load
 from symflow.codegen.program import FUNCTIONS
 from symflow.codegen.targets.loops import Language, SizedProgram, loops
-from symflow.codegen.targets.peers import peer
 from symflow.codegen.targets.sizes import sized
-from symflow.errors import ShapeMismatch
+from symflow.errors import ShapeMismatch, imported
 from symflow.flow import GradientFlow
 
 
@@ -139,7 +138,7 @@ def numba_kernel(
     >>> sf.numba_kernel(flow)  # doctest: +SKIP
     CPUDispatcher(<function gradient_flow>)
     """
-    numba = peer("numba", "numba_kernel(flow)", "bench")
+    numba = imported("numba", "numba_kernel(flow)", "bench")
     import numpy as np
 
     names = {"numpy": np, "ShapeMismatch": ShapeMismatch}

@@ -13,7 +13,7 @@ from symflow.codegen.inplace import Shape
 from symflow.codegen.lower import loss_program, rhs_program
 from symflow.codegen.program import Input, Program
 from symflow.codegen.targets.loops import LOOPS, SizedProgram
-from symflow.errors import InvalidArgument, expect, shown
+from symflow.errors import InvalidArgument, expect, one_of, shown
 from symflow.flow import GradientFlow
 
 #: Samples that a number of them may be.
@@ -41,9 +41,7 @@ def sized(
     operation has no fixed-size code.
     """
     expect(flow, GradientFlow, call, "a gradient flow")
-    if not isinstance(outputs, str) or outputs not in PROGRAMS:
-        msg = f'{call}: outputs has to be "rhs" or "loss"; got {shown(outputs)}'
-        raise InvalidArgument(msg)
+    one_of(outputs, PROGRAMS, f"{call}: outputs")
     own = flow.network.widths
     several = tuple(widths) if isinstance(widths, list | tuple) else (widths,)
     given = own if widths is None or not several else several
@@ -82,8 +80,8 @@ def at_shapes(program: Program, shapes: tuple[Shape, ...], call: str) -> SizedPr
 
     Raises InvalidArgument if an operation has no fixed-size code.
     """
-    names = {step.operation for step in program.instructions} - LOOPS
-    if names:
+    if not has_code(program):
+        names = {step.operation for step in program.instructions} - LOOPS
         msg = (
             f"{call}: no code for the operations {', '.join(sorted(names))} of this "
             "flow. Use compile(flow), which has all of them"
@@ -91,6 +89,11 @@ def at_shapes(program: Program, shapes: tuple[Shape, ...], call: str) -> SizedPr
         raise InvalidArgument(msg)
     inputs = tuple(map(_renamed, program.inputs))
     return SizedProgram(replace(program, inputs=inputs), shapes)
+
+
+def has_code(program: Program) -> bool:
+    """Say whether every operation can be written as loops."""
+    return {step.operation for step in program.instructions} <= LOOPS
 
 
 def _renamed(argument: Input) -> Input:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.codegen.targets.peers import peer
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, imported
 from symflow.networks import LinearNetwork, Network
 
 
@@ -41,7 +40,7 @@ def from_torch(module: Any) -> tuple[Network, tuple[NDArray[np.float64], ...]]:
     >>> sf.from_torch(torch.nn.Sequential(layer))[0]  # doctest: +SKIP
     LinearNetwork(3, 2)
     """
-    nn = peer("torch", "from_torch(module)").nn
+    nn = imported("torch", "from_torch(module)").nn
     layers = [module] if isinstance(module, nn.Linear) else list(_parts(module, nn))
     weights = []
     for number, layer in enumerate(layers):

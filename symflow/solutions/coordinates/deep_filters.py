@@ -28,6 +28,7 @@ from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import full_filters
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.conditions import squared_loss, verdict
@@ -35,7 +36,6 @@ from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
     CircularSolution,
     circulant_design,
-    full_filters,
     spectra,
     turned_back,
 )

@@ -9,9 +9,8 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_mpf_array, waves
 from symflow.algebra.rational import height_of
-from symflow.claims import Hypothesis, structural
+from symflow.claims import Hypothesis
 from symflow.flow.problem import Problem
-from symflow.networks import Circulant, Network, Readout
 from symflow.solutions.any_precision import context_of
 from symflow.solutions.conditions import measured
 from symflow.solutions.solution import Solution
@@ -19,18 +18,6 @@ from symflow.solutions.time.passage_times import parts_of
 
 #: A part of the start below this is rounding of the check.
 SPARE = 10
-
-
-def full_filters(problem: Problem, least: int, most: int | None) -> Hypothesis:
-    """Require convolutions with filters as long as the input, of some number."""
-    network = problem.flow.network
-    layers = network.layers if isinstance(network, Network) else ()
-    full = bool(layers) and least <= len(layers) <= (most or len(layers))
-    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
-    full = full and isinstance(layers[-1], Readout)
-    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
-    count = "two" if most == 2 else "three or more"
-    return structural(f"{count} convolutions with full filters", full, repr(network))
 
 
 def circulant_design(problem: Problem) -> Hypothesis:

@@ -28,6 +28,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import YUN_2021
+from symflow.claims.conditions import full_filters
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
 from symflow.solutions.conditions import squared_loss
@@ -35,7 +36,6 @@ from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
     CircularSolution,
     circulant_design,
-    full_filters,
     spectra,
     turned_back,
 )

@@ -49,19 +49,6 @@ ATTEMPTS = 3
 class ChainedSolution(Claim):
     """The closed forms along a `Curriculum`, one for each of its data; made by `solve`.
 
-    Parameters
-    ----------
-    lesson : Curriculum
-        The data, and for how long each is learned.
-    pieces : tuple of Solution
-        A closed form for each, in its own time.
-    missed : tuple of float
-        The relative error of what each starts from.
-    digits : int
-        Digits to which the pieces start.
-    chained : callable
-        Makes the same with other digits.
-
     Examples
     --------
     >>> import symflow as sf
@@ -74,11 +61,11 @@ class ChainedSolution(Claim):
     1.072578
     """
 
-    lesson: Curriculum
-    pieces: tuple[Solution, ...]
-    missed: tuple[float, ...]
-    digits: int
-    chained: Callable[[int], ChainedSolution]
+    lesson: Curriculum  #: The data, and for how long each is learned.
+    pieces: tuple[Solution, ...]  #: A closed form for each, in its own time.
+    missed: tuple[float, ...]  #: The relative error of what each starts from.
+    digits: int  #: Digits to which the pieces start.
+    chained: Callable[[int], ChainedSolution]  #: Makes the same with other digits.
 
     contributes: ClassVar = "the solution of a piece; chained here"
 
@@ -306,14 +293,7 @@ def turned(layers: tuple[Array, ...], turn: Array | None) -> tuple[Array, ...]:
 
 
 def turn_between(drawn: tuple[Array, ...], real: tuple[Array, ...]) -> Array:
-    """Return the rotation of the hidden units that takes weights to others.
-
-    Examples
-    --------
-    >>> swap = np.array([[0.0, 1.0], [1.0, 0.0]])
-    >>> turn_between((swap,), (np.eye(2),)).tolist()
-    [[0.0, 1.0], [1.0, 0.0]]
-    """
+    """Return the rotation of the hidden units that takes weights to others."""
     pairs = zip((drawn[0].T, *drawn[1:]), (real[0].T, *real[1:]), strict=True)
     if len(drawn) == 1:
         pairs = zip(drawn, real, strict=True)

@@ -1,4 +1,4 @@
-"""`rates` and the companions: proved statements on the true flow."""
+"""`rates` and the companions: proved statements on the true flow, and of fractions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sympy
 
 import symflow as sf
 from adversary.case import Case, Fault, is_firm, top, wrong
+from adversary.draws import as_fractions
 from adversary.exact import least_squares
 from adversary.truth import decimals, end_to_end, loss_of
 
@@ -29,6 +30,22 @@ def rates(case: Case) -> Iterator[Fault]:
         yield from _printed(claim, call)
         if getattr(claim, "quantity", "") == "ℒ − ℒ*":
             yield from _decay(case, claim, call)
+    yield from _of_fractions(case, sf.rates, found)
+
+
+def _of_fractions(case: Case, verb: Any, found: Any) -> Iterator[Fault]:
+    """What is proved of floats is proved of the same numbers as fractions."""
+    if case.problem.exact:
+        return
+    twin = as_fractions(case.problem).stated()
+    answer = case.ask(verb, twin["flow"], twin["data"], twin["init"])
+    proved = {claim.name for claim in answer or () if claim.status.value == "proved"}
+    for claim in found:
+        if claim.status.value == "proved" and claim.name not in proved:
+            kind = f"{claim.name} is proved of floats, not of the same fractions"
+            call = f"sf.{verb.__name__}(flow, data, init)"
+            line = f"print([(c.name, c.status) for c in {call}])"
+            yield Fault(kind, str(claim.statement), line)
 
 
 def proved_statement(case: Case, claim: Any, call: str) -> Iterator[Fault]:
@@ -109,7 +126,9 @@ def _least(case: Case) -> Any:
 
 def companions(case: Case) -> Iterator[Fault]:
     """Hold all other claims about speed and limit against the true flow."""
-    for place, claim in enumerate(case.ask(sf.companions, *case.given) or ()):
+    found = case.ask(sf.companions, *case.given) or ()
+    yield from _of_fractions(case, sf.companions, found)
+    for place, claim in enumerate(found):
         call = f"claim = sf.companions(flow, data, init)[{place}]"
         yield from proved_statement(case, claim, call)
         predicted = case.ask(lambda claim=claim: getattr(claim, "limit", None))

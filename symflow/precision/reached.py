@@ -1,0 +1,127 @@
+r"""Where a flow ends, for any model polynomial in its weights and a quadratic loss.
+
+All W(θ) differ by elements of a space with a basis B, W = W(0) + B c(θ), so that the
+loss is a quadratic form of c with the matrix BᵀSB, and what remains of it at the best c
+is a constant.  Let K be independent columns of BᵀSB, and M the same rows of these: the
+force on c is φ = Ka, and the loss above its minimum is ½r² with r² = aᵀMa.  For the
+derivative J of c, |θ′|² = |JᵀKa|² ≥ κr² where (JᵀK)ᵀ(JᵀK) ⪰ κM, and all that is said
+in `limit` holds with this κ, c for W and BᵀSB for S.  Where J varies by ‖ΔJ‖, √κ does
+by at most ‖ΔJ‖√σ, as |φ| ≤ √σ r.  J and ΔJ within a radius are evaluated in balls.
+
+κ > 0 fails at saddles, and where narrow layers keep a residual; see `fading`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from flint import arb, fmpq_mat
+
+from symflow.algebra.arrays import Array
+from symflow.codegen import evaluate
+from symflow.errors import HypothesisFailed
+from symflow.flow.problem import Problem
+from symflow.precision.balls import (
+    ALONE,
+    NORM_BITS,
+    frobenius,
+    root,
+    spectral,
+    to_arb,
+    to_arb_array,
+    workbits,
+)
+from symflow.precision.curvature import second_derivative_program, unit_directions
+from symflow.precision.growth import force_program
+from symflow.precision.image import (
+    balls_of,
+    constants_of,
+    image_of,
+    quadratic_form,
+    semidefinite,
+    span_of,
+)
+from symflow.precision.limit import PROOF, distance_left, fine_bits, inflated, least
+
+#: Weights for which J is formed.
+MOST_WEIGHTS = 240
+
+
+class ReachedRemainder:
+    """The bounds of the module's docstring.
+
+    Raises HypothesisFailed if the loss has no minimum among the W(θ) or is not convex
+    there, nothing moves, the model is not rational, or there are too many weights.
+    """
+
+    proof: ClassVar[str] = PROOF
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        small = problem.size <= MOST_WEIGHTS
+        image, form = image_of(problem) if small else None, quadratic_form(problem)
+        if image is None or form is None:
+            msg = (
+                f"enclose(t=oo): needs a rational model of at most {MOST_WEIGHTS} "
+                f"weights and a quadratic loss; got {problem.size} weights of "
+                f"{problem.flow.network!r} with {problem.flow.loss!r}. Enclose finite "
+                "times"
+            )
+            raise HypothesisFailed(msg)
+        self._entries, basis = span_of(image)
+        self._basis = basis
+        inner = basis * form[0] * basis.transpose()
+        pull = basis * (form[1] - form[0] * constants_of(image))
+        both = zip(inner.tolist(), pull.tolist(), strict=True)
+        rank = fmpq_mat([[*row, *end] for row, end in both]).rank()
+        with ALONE, workbits(4 * NORM_BITS):
+            chosen = semidefinite(inner)
+            if not chosen or rank > len(chosen):
+                msg = (
+                    f"enclose(t=oo): among the W that {problem.flow.network!r} has, "
+                    "the loss is constant, not convex or has no minimum. Give moments "
+                    "of one data set, with inputs that are not all zero"
+                )
+                raise HypothesisFailed(msg)
+            whole = balls_of(inner)
+            self._narrow, self._top = whole[:, chosen], spectral(whole)
+            self._metric = self._narrow[chosen]
+            self._decay = least(self._narrow.T @ self._narrow, self._metric)
+        self._force = force_program(problem.flow)
+        self._slopes = second_derivative_program(problem.flow)
+
+    def distance(self, weights: list[Array], error: Any) -> Any:
+        """Return how far from m, given weights, flows stay that come within `error`."""
+        with ALONE, workbits(fine_bits(weights)):
+            arrays = [*weights, *map(to_arb_array, self._problem.arguments)]
+            (force,) = evaluate(self._force, arrays, to_arb)
+            size = frobenius([balls_of(self._basis) @ force.reshape(-1, 1)])
+        with ALONE, workbits(NORM_BITS):
+            rest, top = size / self._decay.sqrt().lower(), root(self._top)
+            slopes = self._derivative(weights, arb(0))
+            moving = slopes @ self._narrow
+            speed = least(moving.T @ moving, self._metric).sqrt().lower()
+
+            def turned(radius: Any) -> Any:
+                return frobenius([self._derivative(weights, radius) - slopes])
+
+            def near(radius: Any) -> tuple[Any, Any]:
+                move = turned(radius)
+                left = (speed - top * move).lower().max(arb(0))
+                return left * left, 2 * radius * move
+
+            reach = error * (frobenius([slopes]) + turned(error))
+            return distance_left((rest, top, reach), error, near)
+
+    def _derivative(self, weights: list[Array], radius: Any) -> Array:
+        """Return Jᵀ, a row for every weight, within a radius."""
+        near = inflated(weights, radius)
+        data = [*map(to_arb_array, self._problem.arguments)]
+        (force,) = evaluate(self._force, [*near, *data], to_arb)
+        rows = []
+        for unit in unit_directions([weight.shape for weight in weights], to_arb_array):
+            inputs = [*near, force, *unit, *data]
+            *_, moved, _ = evaluate(self._slopes, inputs, to_arb)
+            rows.append(moved.ravel()[self._entries])
+        return np.stack(rows)
