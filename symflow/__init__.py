@@ -11,9 +11,9 @@ What to use for what:
 * conserve: `conserved`, `count_conserved`
 * solve: `solve`, `implicit_bias`, `rates`, `companions`, `regime`
 * simulate: `simulate`, `precise`, `enclose`, `descend`, `sweep`, `ensemble`
-* prove: `validate`, `certify`, `write_checker`, `register`
+* prove: `validate`, `certify`, `claim`, `audit`, `write_checker`, `register`
 * export: `compile`, `write_module`, `save`, `load`, `cite`
-* look: `plot`, `explore`, `atlas`; every object shows itself in terminals and Jupyter
+* look: `analyze`, `plot`, `explore`, `atlas`; every object shows itself in Jupyter
 
 The contents page is ``__init__.pyi``, next to this file.  A room is imported when one
 of its names is first used, so that ``import symflow`` costs what ``import sympy`` does.
@@ -27,6 +27,7 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 
+# The package lazy_loader reads such a page as well, but relative imports only.
 def _contents() -> dict[str, str]:
     """Return the module of every public name, as the contents page has it."""
     # not by ast and importlib.resources, which take longer to import than all of it

@@ -7,6 +7,11 @@ from symflow.algebra import (
     gradient as gradient,
     interval as interval,
 )
+from symflow.analysis import (
+    Analysis as Analysis,
+    analyze as analyze,
+    write_report as write_report,
+)
 from symflow.answers import (
     companions as companions,
 )
@@ -26,7 +31,9 @@ from symflow.citation import (
 from symflow.claims import (
     Bound as Bound,
     Claim as Claim,
+    Finding as Finding,
     Hypothesis as Hypothesis,
+    Identity as Identity,
     Reference as Reference,
     Status as Status,
     Theorem as Theorem,
@@ -97,6 +104,7 @@ from symflow.flow import (
 from symflow.flow.curriculum import Curriculum as Curriculum
 from symflow.gallery import (
     atlas as atlas,
+    width_experiment as width_experiment,
 )
 from symflow.inits import (
     Init as Init,
@@ -126,6 +134,7 @@ from symflow.networks import (
     Diagonal as Diagonal,
     DiagonalNetwork as DiagonalNetwork,
     HadamardDifference as HadamardDifference,
+    Layer as Layer,
     LinearNetwork as LinearNetwork,
     Model as Model,
     Network as Network,

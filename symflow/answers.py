@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from symflow import bias, convergence
 from symflow.algebra.numbers import to_float
 from symflow.claims import Claim
@@ -13,7 +11,7 @@ from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
 from symflow.flow.plain import bind_gradient
-from symflow.flow.problem import bind
+from symflow.flow.problem import Problem, bind
 from symflow.inits.init import positive_number
 
 
@@ -23,6 +21,7 @@ def companions(
     init: InitLike,
     *,
     step_size: float | None = None,
+    accuracy: float | None = None,
     rng: RandomLike = None,
 ) -> list[Claim]:
     """Return all claims about a flow but its rates and its limit.
@@ -39,6 +38,9 @@ def companions(
         Where the flow starts.
     step_size : float, keyword-only, optional
         η, for gradient descent alone.
+    accuracy : float, keyword-only, optional
+        Instead of a step: how near to its limit W has to come, in as many steps as are
+        claimed to suffice, of the size that the claim has.
     rng : None, int or numpy.random.Generator, keyword-only
         Overrides the random state of the initialization rule.
 
@@ -68,12 +70,23 @@ def companions(
     >>> found = sf.companions(gd, sf.whitened([[2]]), small, step_size=0.1)
     >>> found[0].name, found[0].phase_times.round(3).tolist()
     ('DescentCorridor', [0.548])
+
+    >>> gd = sf.gradient_descent(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    >>> near = sf.whitened([[1, 0], [0, 0.2]]), [[[0.7, 0.1]], [[0.7], [0.1]]]
+    >>> (claim,) = sf.companions(gd, *near, accuracy=1)
+    >>> claim.name, claim.steps
+    ('DescentComplexity', 4)
     """
     if isinstance(flow, GradientDescent):
-        return _of_descent(flow, data, init, step_size, rng)
-    if step_size is not None:
+        problem = bind(flow.flow, data, init, rng=rng)
+        if accuracy is not None and step_size is None:
+            wanted = positive_number(accuracy, "companions(descent, …, accuracy=ε)")
+            return holding([DescentComplexity.attempt(problem, to_float(wanted))])
+        return _of_descent(problem, step_size)
+    if step_size is not None or accuracy is not None:
         msg = (
-            "companions(step_size=…): a step is for gradient_descent(…), not for a flow"
+            "companions(step_size=…, accuracy=…): these are for gradient_descent(…), "
+            "not for a flow"
         )
         raise InvalidArgument(msg)
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
@@ -81,12 +94,9 @@ def companions(
     return holding(answers("companions", catalogue, problem))
 
 
-def _of_descent(
-    descent: GradientDescent, data: Any, init: Any, step: float | None, rng: Any
-) -> list[Claim]:
+def _of_descent(problem: Problem, step: float | None) -> list[Claim]:
     """Return the claims about iterates with this step."""
     size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
-    problem = bind(descent.flow, data, init, rng=rng)
     # the number of steps is asked for an accuracy, not for a step
     kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
     return holding([kind.attempt(problem, size) for kind in kinds])

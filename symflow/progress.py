@@ -58,6 +58,21 @@ class ProgressBar:
         self._line = None
 
 
+#: The same for work in stages, whose names come first.
+Staged: TypeAlias = Callable[[str, float], None] | bool | None
+
+
+def staged(progress: Staged, call: str) -> Callable[[str, float], None]:
+    """Return what `call` tells stages and fractions to, or raise InvalidArgument."""
+    if progress is None or progress is False:
+        return lambda stage, fraction: None
+    if progress is True:
+        bars: dict[str, ProgressBar] = {}
+        return lambda stage, part: bars.setdefault(stage, ProgressBar(stage))(part)
+    reporter(progress, call)  # type: ignore[arg-type]
+    return progress
+
+
 def reporter(progress: Told, call: str) -> Callable[[float], None] | None:
     """Return what `call` tells fractions to, or raise InvalidArgument."""
     if progress is None or progress is False:

@@ -86,6 +86,16 @@ class Trajectory(Tabulated, Displayed):
         The arithmetic of the entries; None for float64.
     interpolant : callable, optional
         Dense output: maps a time to the weights at that time.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> run = sf.simulate(*problem, [0, 1])
+    >>> W1, W2 = flow.state
+    >>> run[W1].shape, run.at(0.5)[0].round(4).tolist()
+    ((2, 1, 1), [[1.0134]])
     """
 
     problem: Problem

@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from itertools import count
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import sympy
 
 import symflow as sf
+from symflow.algebra.mathml import mathml
 from symflow.analysis import (
     About,
     Analysis,
@@ -27,7 +29,6 @@ from symflow.analysis import (
     write_report,
 )
 from symflow.analysis.html import html_report
-from symflow.analysis.mathml import mathml
 from symflow.analysis.optimum import best_matrix, least_loss
 from symflow.analysis.record import to_json
 from symflow.analysis.study import held_within, late_fall
@@ -471,3 +472,94 @@ def test_the_budget_bounds_the_claims_that_are_held_to_many_digits() -> None:
     assert {row.verdict for row in late} == {"not checked"}
     assert bounded.rows[1] == whole.rows[1]
     assert seen[-1] == 1
+
+
+# --- other networks and losses ------------------------------------------------------
+
+SIGNS = sf.Dataset([[1.0, 2.0], [2.0, -1.0], [-1.0, -1.0]], [1, -1, -1])
+LINE = sf.Dataset([[1.0, 2.0], [2.0, -1.0], [0.0, 1.0]], [1.0, 0.5, 2.0])
+DENSE = sf.LinearNetwork(2, 2, 1)
+ELSEWHERE = {
+    "diagonal": (sf.DiagonalNetwork(2, 2), sf.SquaredLoss(), LINE),
+    "filters": (sf.ConvolutionalNetwork(2, (2, 2)), sf.SquaredLoss(), LINE),
+    "separable": (DENSE, sf.ExponentialLoss(), SIGNS),
+    "decaying": (DENSE, sf.LogisticLoss(l2=0.1), SIGNS),
+    "entries": (
+        sf.LinearNetwork(2, 1, 2),
+        sf.MeasurementLoss(),
+        sf.Measurements.entries({(0, 0): 3, (1, 0): 2}, shape=(2, 2)),
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=ELSEWHERE)
+def elsewhere(request: pytest.FixtureRequest) -> tuple[str, Analysis]:
+    network, loss, data = ELSEWHERE[request.param]
+    flow, init = sf.gradient_flow(network, loss), sf.gaussian_init(0.3, rng=1)
+    return request.param, analyze(flow, data, init, digits=15, budget=0)
+
+
+def test_other_networks_and_losses_are_analysed(elsewhere: Any, tmp_path: Path) -> None:
+    _, found = elsewhere
+    assert found.ok
+    assert found.studies == (found.raw,)
+    assert summary(found).endswith("no run at 15 digits fitted into the budget")
+    page = sf.write_report(found, tmp_path)[0].read_text("utf-8")
+    checker = Checker()
+    checker.feed(page)
+    ElementTree.fromstring(page.split("\n", 1)[1])
+    assert "hitened" not in page
+    assert "elementwiseexpr" not in page
+    assert (tmp_path / "given-loss.svg").is_file()
+
+
+def test_the_end_is_where_nothing_moves_by_another_integrator(elsewhere: Any) -> None:
+    """SciPy's Radau, from where symflow stopped, moves no further."""
+    from scipy.integrate import solve_ivp
+
+    name, found = elsewhere
+    study = found.raw
+    if name == "separable":
+        assert not study.horizon.is_still
+        assert 0 < study.fast.loss[-1] < 1e-3 * study.fast.loss[0]
+        assert "fall for ever" in study.convergence
+        return
+    problem = bind(study.flow, study.data, study.init).floats
+    kern = sf.compile(study.flow)
+    ends = [weight[-1] for weight in study.fast.weights]
+    sizes = np.cumsum([end.size for end in ends])[:-1]
+
+    def field(_: float, state: np.ndarray) -> np.ndarray:
+        parts = zip(np.split(state, sizes), ends, strict=True)
+        weights = [part.reshape(end.shape) for part, end in parts]
+        return np.concatenate([v.ravel() for v in kern(*weights, *problem.arguments)])
+
+    start = np.concatenate([end.ravel() for end in ends])
+    done = solve_ivp(field, (0, study.horizon.end), start, method="Radau", rtol=1e-8)
+    assert study.converged
+    assert study.convergence.endswith("it stands still")
+    assert np.allclose(done.y[:, -1], start, atol=1e-6)
+
+
+def test_what_is_no_gradient_flow_is_refused_in_a_line() -> None:
+    ball = sf.heavy_ball(DENSE, sf.SquaredLoss(), 1)
+    for flow in (ball, sf.gradient_descent(DENSE, sf.SquaredLoss())):
+        with pytest.raises(sf.InvalidArgument, match=r"analyze\(flow\).*_flow"):
+            sf.analyze(flow, LINE, sf.gaussian_init(0.3, rng=1))
+
+
+def test_an_analysis_shows_its_verdict_and_what_was_followed(elsewhere: Any) -> None:
+    _, found = elsewhere
+    lines = repr(found).splitlines()
+    assert found.verdict in lines[0]
+    assert lines[1].startswith("  given, float64    loss ")
+    assert len(repr(found)) < 900
+    assert found.verdict.split(",")[0] in found._repr_markdown_()
+
+
+def test_every_stage_is_told_to_its_end() -> None:
+    told: dict[str, float] = {}
+    init = sf.gaussian_init(0.3, rng=1)
+    flow = sf.gradient_flow(DENSE, sf.SquaredLoss())
+    analyze(flow, LINE, init, budget=0, progress=told.__setitem__)
+    assert set(told.values()) == {1.0}

@@ -317,3 +317,15 @@ def test_somebody_s_claim_about_one_data_set_is_not_held_against_several():
         assert all("the run changes its data" in status for status in said)
         with pytest.raises(sf.InvalidArgument, match="the run changes its data"):
             sf.certify(claim, ball)
+
+
+def test_a_run_along_a_curriculum_tells_how_much_of_the_whole_is_done():
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    lesson = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[1]]), 3))
+    seen = []
+    sf.simulate(flow, lesson, [[[0.5]], [[0.5]]], [2, 4], progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert 0.25 in seen  # the first of the data
+    assert seen.count(1) == 1

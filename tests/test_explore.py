@@ -113,3 +113,14 @@ def test_the_picture_follows_the_sliders():
     decay.value = 0
     assert said.value == ""
     assert "application/vnd.jupyter.widget-view+json" in explorer._repr_mimebundle_()
+
+
+@pytest.mark.parametrize("turned", [{"decay": 1e4}, {"scale": 3.1, "depth": 6}])
+def test_a_picture_that_would_take_seconds_is_refused(turned):
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    explorer = sf.explore(flow, sf.whitened([[3, 0], [0, 1]]))
+    if "scale" in turned:
+        turned |= {"imbalance": 2}
+    with pytest.raises(sf.InvalidArgument, match="5000 steps reach only 0"):
+        explorer.update(**turned)
+    assert explorer.update(decay=1.0).axes

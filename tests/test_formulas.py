@@ -29,7 +29,7 @@ from symflow.algebra import (
     to_sympy,
 )
 from symflow.algebra.functions import Z, sigmoid, softplus
-from symflow.analysis.mathml import mathml
+from symflow.algebra.mathml import mathml
 from symflow.codegen import Kernel, lower
 
 SIZES = (1, 2, 3)

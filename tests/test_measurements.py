@@ -271,3 +271,11 @@ def test_losses_and_data_that_do_not_belong_together_are_refused():
         assert isinstance(found.value, sf.SymflowError)
     assert len(sf.rates(sensed, data, weights)) == 0
     assert len(sf.conserved(sensed)) == 1
+
+
+def test_no_closed_form_is_no_crash():
+    """Every closed form refuses a loss that has no samples, by its own conditions."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.MeasurementLoss())
+    data = sf.Measurements.entries({(0, 0): 3, (1, 0): 2}, shape=(2, 2))
+    with pytest.raises(sf.NoClosedForm):
+        sf.solve(flow, data, sf.gaussian_init(0.3, rng=1))

@@ -122,3 +122,14 @@ def test_steps_beyond_one_half_overshoot_and_beyond_one_do_not_settle():
     assert np.all(np.diff(descend(0.01, 200, step=largest, sigma=2.0)) >= -1e-15)
     assert max(descend(0.01, 200, step=1.2 * largest, sigma=2.0)) > 2.0005
     assert abs(descend(1.9, 500, step=2.1 * largest, sigma=2.0)[-1] - 2) > 0.05
+
+
+@pytest.mark.parametrize("angles", [(0, np.pi / 2), (np.pi / 2, 0), (0, np.pi)])
+def test_a_start_on_a_mode_that_does_not_move_is_no_error(angles):
+    """W(0) is 1e-16 off a mode of size zero: an infinite relative defect, refused."""
+    v, u = (np.array([np.cos(angle), np.sin(angle)]) for angle in angles)
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened(np.diag([2.0, 1.0])), (0.9 * v[None], 0.9 * u[:, None])
+    names = [claim.name for claim in sf.companions(*problem)]
+    assert "FrozenPart" in names
+    assert "PerturbedModes" not in names

@@ -5,7 +5,6 @@ import pytest
 
 import symflow as sf
 from symflow.bias import DiagonalPotential
-from symflow.gallery import plane_experiment
 
 #: End points for one sample ([1, 2], 1), by depth and scale.
 TABLE = {
@@ -20,34 +19,58 @@ TABLE = {
 }
 
 
-def test_end_points_of_the_experiment():
-    for run in plane_experiment(scales=(0.01, 1.0)):
-        assert run.path[0] == pytest.approx([0, 0], abs=1e-15)
-        assert run.end @ [1, 2] == pytest.approx(1, abs=1e-9)
-        if run.kind == "dense":
-            assert run.bias is None
-            near = np.abs(run.end - [0.2, 0.4]).max()
-            assert near < (0.01 if run.alpha == 0.01 else 0.3)
-        else:
-            expected = TABLE[run.kind, run.depth, run.alpha]
-            assert run.end == pytest.approx(expected, abs=6e-5)
-            assert run.bias.limit[0] == pytest.approx(run.end, abs=1e-8)
+SHAPES = {
+    "dense": np.array([[1.0, 0.4], [-0.3, 0.8]]),
+    "diagonal": np.array([[1.0], [1.0]]),
+    "convolutional": np.array([[1.2], [0.5]]),
+}
 
 
-def test_an_unknown_network_is_refused():
-    with pytest.raises(sf.InvalidArgument, match="got 'round'"):
-        plane_experiment(["round"])
+def posed(kind, depth, alpha):
+    """Return a flow on one sample in the plane, from β = 0 at a scale α."""
+    first = alpha * SHAPES[kind]
+    inner, last = (first, np.zeros((2, 1)))
+    net = sf.DiagonalNetwork(2, depth)
+    if kind == "convolutional":
+        net = sf.ConvolutionalNetwork(2, filters=(2,) * depth)
+    if kind == "dense":
+        net, inner = sf.LinearNetwork(*[2] * depth, 1), alpha * np.eye(2)
+        last = last.T
+    start = (first, *[inner] * (depth - 2), last)
+    return sf.gradient_flow(net, sf.SquaredLoss()), sf.Dataset([[1, 2]], [1]), start
+
+
+def run_of(problem):
+    return sf.simulate(*problem, [0, *np.geomspace(1e-3, 300, 120)])
+
+
+@pytest.mark.parametrize(("kind", "depth", "alpha"), TABLE)
+def test_end_points_of_the_experiment(kind, depth, alpha):
+    problem = posed(kind, depth, alpha)
+    path = run_of(problem).end_to_end[:, 0]
+    assert path[0] == pytest.approx([0, 0], abs=1e-15)
+    assert path[-1] @ [1, 2] == pytest.approx(1, abs=1e-9)
+    assert path[-1] == pytest.approx(TABLE[kind, depth, alpha], abs=6e-5)
+    limit = sf.implicit_bias(*problem).limit
+    assert limit[0] == pytest.approx(path[-1], abs=1e-8)
+
+
+@pytest.mark.parametrize(("alpha", "far"), [(0.01, 0.01), (1.0, 0.3)])
+def test_dense_layers_end_near_least_norm(alpha, far):
+    path = run_of(posed("dense", 2, alpha))
+    assert np.abs(path.end_to_end[-1, 0] - [0.2, 0.4]).max() < far
 
 
 def test_the_picture_has_curves_crosses_and_level_sets():
-    runs = plane_experiment(["diagonal"], [2], [0.1, 1.0])
+    problems = [posed("diagonal", 2, alpha) for alpha in (0.1, 1.0)]
+    first, second = (sf.implicit_bias(*problem) for problem in problems)
     axes = sf.plot.plane(
-        [run.trajectory for run in runs],
-        [run.bias for run in runs],
-        labels=[f"α = {run.alpha:g}" for run in runs],
-        levels=runs[0].bias,
+        list(map(run_of, problems)),
+        [first, second],
+        labels=["α = 0.1", "α = 1"],
+        levels=first,
     )
-    assert isinstance(runs[0].bias, DiagonalPotential)
+    assert isinstance(first, DiagonalPotential)
     markers = [line.get_marker() for line in axes.lines]
     assert markers.count("x") == markers.count("o") == 2
     assert axes.collections  # the level sets

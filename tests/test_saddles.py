@@ -246,3 +246,9 @@ def test_companions_do_without_a_path_that_is_not_unique():
     apart = sf.Moments([[2, 1], [1, 2]], [[3, -1]])
     (claim,) = sf.companions(squares(2), apart, (small, small))
     assert claim.name == "SaddleToSaddle"
+
+
+def test_dense_layers_have_no_claim_of_distance():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    problem = flow, sf.whitened([[2, 0], [0, 1]]), sf.gaussian_init(0.01, rng=0)
+    assert "SaddleToSaddle" not in [claim.name for claim in sf.companions(*problem)]

@@ -87,6 +87,14 @@ class Node(metaclass=Interned):
     def __reduce__(self) -> Any:
         return type(self), self.parts
 
+    def __add__(self, other: Node) -> Node:
+        return add(self, other)
+
+    @property
+    def T(self) -> Node:
+        """The transpose."""
+        return transpose(self)
+
     def times(self, right: Node) -> Node | None:
         """Return self·right in a simpler form than a product, or None."""
         return None

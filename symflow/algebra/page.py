@@ -1,18 +1,27 @@
-"""What all HTML pages share: their style, their tables, and words with a colour.
+"""What all HTML pages share: their templates, their style, and numbers as powers.
 
-On a narrow screen every row of a table becomes a card, with the labels before the
-values.
+A template stands beside the code of its page and escapes whatever it is given; what is
+HTML already (`markupsafe.Markup`) comes from another template, MathML or SVG.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from html import escape
+from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: The exponent of a number.
 _POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
+#: The index of a single letter or of a norm.
+_INDEX = re.compile(
+    r"(?:(?<=‖)|(?<=(?<!\w)[^\W\d_]))_([a-zA-Z0-9]{1,2})(?![a-zA-Z0-9_])"
+)
 
 
 def page_style() -> str:
@@ -20,43 +29,42 @@ def page_style() -> str:
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
 
 
-def document(title: str, verdict: str, body: str, *, good: bool) -> str:
-    r"""Return a whole page of one title, a verdict on top, and HTML below."""
-    mood = "good" if good else "bad"
+def render(template: str, **names: Any) -> str:
+    """Return a page from a template of the package, as ``"gallery/atlas.html"``."""
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{page_style()}</style></head><body>"
-        f'<h1>{escape(title)}</h1><p class="verdict {mood}">{escape(verdict)}</p>'
-        f"{body}</body></html>\n"
+        _environment()
+        .get_template(template)
+        .render(style=Markup(page_style()), **names)
     )
 
 
-def html_table(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already."""
-    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
-    body = "".join(f"<tr>{_labelled(row, labels)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
-def _labelled(cells: Sequence[str], labels: Sequence[str]) -> str:
-    return "".join(
-        f'<td data-label="{escape(label)}">{cell}</td>'
-        for label, cell in zip(labels, cells, strict=True)
+    made = Environment(
+        loader=PackageLoader("symflow", ""),
+        autoescape=True,
+        extensions=["jinja2.ext.do"],
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    made.filters |= {"marked": marked, "mathml": _mathml}
+    return made
 
 
-def powers(text: str) -> str:
-    """Return HTML with 2.5e-12 as a power of ten."""
-    return _POWER.sub(
-        lambda found: f"·10<sup>{'−' * (found[1] == '-')}{found[2]}</sup>", text
+def _mathml(expression: Any, *, block: bool = True) -> Markup:
+    from symflow.algebra.mathml import mathml
+
+    return Markup(mathml(expression, block=block))
+
+
+def marked(text: Any) -> Markup:
+    """Return a text as HTML, with its indices, exponents and powers of ten set."""
+    said = re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text)))
+    said = _INDEX.sub(r"<sub>\1</sub>", said)
+    said = _POWER.sub(
+        lambda found: f"·10<sup>{'−' * (found[1] == '-')}{found[2]}</sup>", said
     )
-
-
-def pill(word: str) -> str:
-    """Return a word on a ground of the colour that it has: good, bad or neither."""
-    bad = word.lower() in ("fails", "refuted")
-    plain = word.startswith(("does not", "undecided", "out of scope"))
-    kind = "bad" if bad else "plain" if plain else "good"
-    return f'<span class="pill {kind}">{escape(word)}</span>'
+    return Markup(re.sub(r"\^[({]([^)}]*)[)}]", r"<sup>\1</sup>", said))

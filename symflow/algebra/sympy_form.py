@@ -99,6 +99,12 @@ def _matrix(node: Node, *, flip: bool) -> sympy.MatrixExpr:
             powers = elementwise(sympy.exp(Z), body)
             shares = weighted(elementwise(1 / Z, total(powers)), powers)
             return _matrix(shares, flip=flip)
+        case Contraction():
+            return _matrix(node.lowered, flip=flip)
+        case Kronecker(left, right):
+            # SymPy cannot transpose a product of which one factor has a coefficient.
+            pair = [_matrix(part, flip=flip) for part in (left, right)]
+            return sympy.KroneckerProduct(*pair)
     form = _special(node)
     return form.T if flip and not node.is_symmetric else form
 
@@ -116,11 +122,6 @@ def _special(node: Node) -> sympy.MatrixExpr:
             return sympy.OneMatrix(rows, columns)
         case Constant(matrix, symbol):
             return matrix if symbol is None else symbol
-        case Kronecker(left, right):
-            pair = [_matrix(part, flip=False) for part in (left, right)]
-            return sympy.KroneckerProduct(*pair)
-        case Contraction():
-            return _matrix(node.lowered, flip=False)
     msg = f"to_sympy: no SymPy form of a {type(node).__name__}"
     raise TypeError(msg)
 

@@ -22,6 +22,7 @@ from symflow.algebra.typeset import (
     MOST_ENTRIES,
     MULTIPLE,
     MatrixPrinter,
+    applied_entrywise,
     label,
 )
 
@@ -64,15 +65,10 @@ class _InlinePrinter(MatrixPrinter, StrPrinter):  # type: ignore[misc]
         return f"{self.bracketed(expr.base, ATOM)}^∘{exponent}"
 
     def _print_ElementwiseApplyFunction(self, expr: Any) -> str:
-        (variable,) = expr.function.variables
-        body, inner = expr.function.expr, expr.expr
-        if isinstance(body, sympy.Function) and len(body.args) == 1:
-            factor, rest = body.args[0].as_coeff_Mul()
-            if rest == variable:
-                argument = inner if factor == 1 else sympy.MatMul(factor, inner)
-                return self.called(body.func.__name__, argument)
-        if body.is_Pow and body.base == variable and body.exp.is_number:
-            return str(self._print(sympy.HadamardPower(inner, body.exp)))
+        applied, inner = applied_entrywise(expr)
+        if not isinstance(applied, sympy.Lambda):
+            return self.called(applied, inner) if applied else str(self._print(inner))
+        (variable,), body = applied.variables, applied.expr
         names = {symbol.name for symbol in body.free_symbols - {variable}}
         fresh = next(n for n in ("z", "y", "x", "s", "t", "z0") if n not in names)
         text = self._print(body.xreplace({variable: sympy.Symbol(fresh)}))

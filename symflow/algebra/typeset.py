@@ -48,6 +48,27 @@ def label(matrix: Any) -> str:
     return sha256(str(matrix.tolist()).encode()).hexdigest()[:6]
 
 
+def applied_entrywise(expr: Any) -> tuple[Any, Any]:
+    """Return the name of what is applied to all entries, or its Lambda, and to what."""
+    (variable,), body, inner = expr.function.variables, expr.function.expr, expr.expr
+    if isinstance(body, sympy.Function) and len(body.args) == 1:
+        factor, rest = body.args[0].as_coeff_Mul()
+        if rest == variable:
+            argument = inner if factor == 1 else sympy.MatMul(factor, inner)
+            return body.func.__name__, argument
+    if body.is_Pow and body.base == variable and body.exp.is_number:
+        return "", sympy.HadamardPower(inner, body.exp)
+    return expr.function, inner
+
+
+def traced(expr: sympy.Trace) -> tuple[str, Any]:
+    """Return a trace as sum of all entries, where it is one, or as tr of a matrix."""
+    factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
+    if factors and isinstance(factors[0], sympy.OneMatrix):
+        return "sum", sympy.MatMul(*factors[1:]) if len(factors) > 2 else factors[1]
+    return "tr", expr.arg
+
+
 class MatrixPrinter:
     """Prints sums, products, powers and functions of matrices with their brackets."""
 
@@ -111,11 +132,8 @@ class MatrixPrinter:
     _print_DiagonalOf = _print_DiagMatrix
 
     def _print_Trace(self, expr: Any) -> str:
-        factors = expr.arg.args if isinstance(expr.arg, sympy.MatMul) else ()
-        if factors and isinstance(factors[0], sympy.OneMatrix):
-            total = sympy.MatMul(*factors[1:]) if len(factors) > 2 else factors[1]
-            return self.called(self.function("sum"), total)
-        return self.called(self.function("tr"), expr.arg)
+        name, argument = traced(expr)
+        return self.called(self.function(name), argument)
 
     def _print_Determinant(self, expr: Any) -> str:
         return self.called(self.function("det"), expr.arg)

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import whole
-from symflow.analysis.horizon import layer_size
+from symflow.analysis.horizon import has_spectra, layer_size
 from symflow.analysis.optimum import whitened_problem
-from symflow.analysis.study import Precision, Progress, Study, study
-from symflow.errors import InvalidArgument, shown
+from symflow.analysis.study import Precision, Study, study
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
 from symflow.flow.problem import bind
 from symflow.inits import spectral_init
+from symflow.progress import Staged, staged
 from symflow.solutions import Refusal, Solution, attempts
 from symflow.validation import Report, Row
 
@@ -26,16 +28,17 @@ BUDGET = 6.0
 WHITENED_SHARE = 0.4
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Displayed):
     """What `analyze` found.
 
     Parameters
     ----------
     raw : Study
         The data and start as given.
-    whitened : Study
-        The same targets with whitened input, from a spectral start of the same size.
+    whitened : Study or None
+        The same targets with whitened input, from a spectral start of the same size;
+        None but for the squared loss of dense layers, which alone has such starts.
     mixed : tuple of Solution or Refusal
         The closed forms on whitened input from the given start.
     digits : int
@@ -45,7 +48,7 @@ class Analysis:
     """
 
     raw: Study
-    whitened: Study
+    whitened: Study | None
     mixed: tuple[Solution | Refusal, ...]
     digits: int
     seconds: float
@@ -56,9 +59,20 @@ class Analysis:
         return self.raw.flow
 
     @property
-    def studies(self) -> tuple[Study, Study]:
-        """Both problems."""
-        return self.raw, self.whitened
+    def studies(self) -> tuple[Study, ...]:
+        """The problem, and the one with whitened input where there is one."""
+        return (self.raw,) if self.whitened is None else (self.raw, self.whitened)
+
+    @property
+    def attempts(self) -> dict[str, tuple[Solution | Refusal, ...]]:
+        """The closed forms, by the data and start that they were tried on."""
+        if self.whitened is None:
+            return {"given data and start": self.raw.attempts}
+        return {
+            "raw data, given start": self.raw.attempts,
+            "whitened, given start": self.mixed,
+            "whitened, spectral start": self.whitened.attempts,
+        }
 
     @property
     def report(self) -> Report:
@@ -82,10 +96,19 @@ class Analysis:
         bare = [study.title for study in self.studies if study.sharp is None]
         if not bare:
             return said
+        where = "" if self.whitened is None else f" for the {' and '.join(bare)} data"
         return (
-            f"{said}, in float64 alone for the {' and '.join(bare)} data: no run at "
-            f"{self.digits} digits fitted into the budget"
+            f"{said}, in float64 alone{where}: no run at {self.digits} digits fitted "
+            "into the budget"
         )
+
+    def _sheet(self) -> Sheet:
+        rows = []
+        for one in self.studies:
+            rows.append((f"{one.title}, float64", one.convergence))
+            rows.append((f"{one.title}, {self.digits} digits", str(one.covered)))
+        title = f"{self.flow.network!r}, {self.flow.loss!r}: {self.verdict}"
+        return Sheet(title, rows=tuple(rows), whole=".report, write_report(…)")
 
     @property
     def interrupted(self) -> bool:
@@ -100,22 +123,23 @@ def analyze(
     *,
     digits: int = 50,
     budget: float = BUDGET,
-    progress: Progress | None = None,
+    progress: Staged = None,
     keep: Callable[[Study], None] | None = None,
 ) -> Analysis:
     """Derive, solve, integrate and validate a flow on real data.
 
     The flow is followed until its loss has converged, in float64, and as far as the
-    budget allows at `digits` digits.  The same is done for whitened input from a
-    spectral start, where a closed form exists for two layers.  Ctrl-C during a
-    high-precision run ends that run; the analysis goes on with what was covered.
+    budget allows at `digits` digits.  For dense layers and the squared loss the same is
+    done for whitened input from a spectral start, where a closed form exists for two
+    layers.  Ctrl-C during a high-precision run ends that run; the analysis goes on with
+    what was covered.
 
     Parameters
     ----------
     flow : GradientFlow
-        Of the squared loss; widths fit the data or are symbols.
-    data : Dataset or Moments
-        What is learned.
+        Of any network and loss; widths fit the data or are symbols.
+    data : Dataset, Moments or Measurements
+        What is learned, of the kind that the loss reads.
     init : Init or sequence of array_like
         Where the flow starts.
     digits : int, keyword-only
@@ -123,8 +147,8 @@ def analyze(
     budget : float, keyword-only
         Seconds for that route, and as many again to hold claims against it: those
         that are not reached say so.
-    progress : callable, keyword-only, optional
-        Called with the name of a stage and the fraction of it that is done.
+    progress : callable or True, keyword-only, optional
+        A bar for each stage, or called with its name and the fraction that is done.
     keep : callable, keyword-only, optional
         Called with each `Study` as soon as it is done, the whitened one first.
 
@@ -143,16 +167,23 @@ def analyze(
     Examples
     --------
     >>> import symflow as sf
-    >>> from symflow.analysis import analyze
     >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
     >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
-    >>> found = analyze(flow, data, sf.gaussian_init(0.1, rng=0), digits=20, budget=5)
-    >>> found.ok, found.raw.converged, found.whitened.solution.name
-    (True, True, 'LogisticMode')
+    >>> init = sf.gaussian_init(0.1, rng=0)
+    >>> found = sf.analyze(flow, data, init, digits=20, budget=5)
+    >>> found.ok, found.whitened.solution.name, round(found.raw.horizon.limit, 4)
+    (True, 'LogisticMode', 0.1667)
     """
     check_precision(digits, budget)
-    began, report = monotonic(), progress or _silent
+    began, report = monotonic(), staged(progress, "analyze")
+    expect(flow, GradientFlow, "analyze(flow)", "a flow of gradient_flow")
     problem = bind(flow, data, init)
+    if not has_spectra(flow):
+        share = Precision(digits, budget)
+        only = study("given", flow, data, init, share, report)
+        if keep is not None:
+            keep(only)
+        return Analysis(only, None, (), digits, monotonic() - began)
     white = whitened_problem(data.moments())
     spectral = spectral_init(_rounded(layer_size(problem.floats)))
     share = Precision(digits, WHITENED_SHARE * budget)
@@ -183,10 +214,6 @@ def check_precision(digits: Any, budget: Any) -> None:
 def _rounded(size: float) -> float:
     """Return two digits of a size, which is all that an equally small start needs."""
     return max(float(f"{size:.2g}"), 1e-6)
-
-
-def _silent(stage: str, fraction: float) -> None:
-    """Report nothing."""
 
 
 def _titled(title: str, row: Row) -> Row:

@@ -20,12 +20,16 @@ Where the network has too small a rank k, its subspace turns to the best one at 
 The horizon is the longest escape plus the longest relaxation; modes and directions
 that explain less of the loss than the tolerance are left out.  It is an estimate;
 whether the loss has converged is measured afterwards.
+
+Other networks and losses have no such spectra.  There the horizon begins with the time
+in which the weights move by their own size, or the loss falls by its own, and is
+lengthened until both stand still.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log
+from math import inf, log
 
 import numpy as np
 
@@ -36,9 +40,11 @@ from symflow.analysis.optimum import (
     inverse_root,
     least_loss,
 )
-from symflow.errors import expect
+from symflow.claims.conditions import dense_layers, squared_loss
+from symflow.codegen.objective import Objective
+from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.losses import SquaredLoss
+from symflow.simulation.system import System
 
 #: The loss counts as converged this close to its limit, relative.
 CONVERGED = 1e-10
@@ -56,30 +62,34 @@ class Horizon:
 
     Parameters
     ----------
-    escape : float
-        Longest escape time from the saddle at zero.
-    relaxation : float
-        Longest relaxation after it.
+    escape : float or None
+        Longest escape time from the saddle at zero; None without spectra.
+    relaxation : float or None
+        Longest relaxation after it; None without spectra.
     end : float
         The last time, not beyond `cap`.
     cap : float
-        The longest time that an explicit integrator can afford.
+        The longest time that an explicit integrator can afford; infinite where that
+        is counted in steps instead.
     limit : float or None
-        The smallest loss that the network can represent; None where weight decay
-        leaves it without a formula.
+        The smallest loss that the network can represent; None where there is no formula
+        for it, as with weight decay.
     tolerance : float
         How close to its limit the loss counts as converged, absolute.
     start : float
         End-to-end size w₀ of the start.
+    is_still : bool
+        Whether the flow was seen to stand still by the end.
     """
 
-    escape: float
-    relaxation: float
+    escape: float | None
+    relaxation: float | None
     end: float
     cap: float
     limit: float | None
     tolerance: float
     start: float
+    is_still: bool = False
 
     @property
     def times(self) -> Floats:
@@ -99,36 +109,11 @@ class Horizon:
 
 
 def horizon(problem: Problem) -> Horizon:
-    """Estimate how long a flow takes to converge.
-
-    Parameters
-    ----------
-    problem : Problem
-        A flow of the squared loss with its data and start, as `bind` returns it.
-
-    Returns
-    -------
-    Horizon
-        With time points for pictures.
-
-    Raises
-    ------
-    InvalidArgument
-        If the loss is not the squared loss.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> data = sf.whitened([[3, 0], [0, 1]])
-    >>> found = horizon(bind(flow, data, sf.spectral_init(0.1)))
-    >>> round(found.escape, 3), round(found.end, 1)
-    (2.303, 17.2)
-    """
-    expect(problem.flow.loss, SquaredLoss, "horizon(problem)", "the squared loss")
-    floats, decay = problem.floats, float(min(problem.flow.decays))
-    limit, start = least_loss(floats), start_size(floats)
+    """Estimate how long a flow takes to converge."""
+    floats, start = problem.floats, start_size(problem.floats)
+    if not has_spectra(problem.flow):
+        return _own_scale(floats, start)
+    decay, limit = float(min(problem.flow.decays)), least_loss(floats)
     # Where the data can be fitted exactly the limit is zero and cannot be the scale.
     gained = constant_part(floats) or abs(limit)
     tolerance = CONVERGED * max(abs(limit), 1e-3 * gained)
@@ -145,6 +130,22 @@ def horizon(problem: Problem) -> Horizon:
         tolerance=tolerance,
         start=start,
     )
+
+
+def has_spectra(flow: GradientFlow) -> bool:
+    """Say whether the spectra of the data tell how the flow goes: dense, squared."""
+    return dense_layers(flow, least=1).holds and squared_loss(flow, decay=True).holds
+
+
+def _own_scale(problem: Problem, start: float) -> Horizon:
+    """Return the time in which the weights or the loss move by their own size."""
+    system = System(problem)
+    speed = float(np.linalg.norm(system.rhs(0.0, system.start)))
+    loss = abs(float(Objective(problem)(problem.weights)))
+    sizes = (float(np.linalg.norm(system.start)) / (speed or 1), loss / (speed**2 or 1))
+    end = min((size for size in sizes if size > 0), default=1.0)
+    tolerance = CONVERGED * (loss or 1.0)
+    return Horizon(None, None, end, inf, None, tolerance, start)
 
 
 def start_size(problem: Problem) -> float:

@@ -17,6 +17,7 @@ from symflow.bias import Prediction
 from symflow.claims import Claim, Refusal
 from symflow.conservation import Law, conserved
 from symflow.convergence.bound import RateBound
+from symflow.data.moments import counted
 from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
@@ -45,7 +46,6 @@ class About:
 def record(analysis: Analysis, about: About) -> dict[str, Any]:
     """Return everything that an analysis found, as plain values."""
     flow, data = analysis.flow, analysis.raw.data
-    moments = data.moments()
     return {
         "finished": True,
         "ok": analysis.ok,
@@ -56,17 +56,14 @@ def record(analysis: Analysis, about: About) -> dict[str, Any]:
             "widths": list(analysis.raw.fast.problem.widths),
             "loss": repr(flow.loss),
             "init": start_words(analysis.raw.init),
-            "samples": moments.n,
+            "samples": getattr(data, "n", None),
             "inputs": list(getattr(data, "inputs", ())),
             "targets": list(getattr(data, "targets", ())),
         },
         **derivation_record(flow),
         "closed_forms": {
-            "raw": [attempt_record(entry) for entry in analysis.raw.attempts],
-            "whitened": [attempt_record(entry) for entry in analysis.mixed],
-            "whitened, spectral start": [
-                attempt_record(entry) for entry in analysis.whitened.attempts
-            ],
+            where: list(map(attempt_record, entries))
+            for where, entries in analysis.attempts.items()
         },
         "studies": [study_record(study) for study in analysis.studies],
         "rows": [row.as_dict() for row in analysis.report.rows],
@@ -98,6 +95,14 @@ def to_json(content: Any) -> str:
     '{  "residual": null}'
     """
     return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def size_words(data: Any) -> str:
+    """Return the size of the data as one line."""
+    if not hasattr(data, "n"):
+        return str(data).split("\n")[0]
+    samples = [] if data.n is None else [counted(data.n, "sample")]
+    return ", ".join([*samples, counted(data.d, "input"), counted(data.m, "target")])
 
 
 def start_words(init: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 from time import monotonic
 from typing import Any
@@ -20,6 +20,7 @@ from symflow.convergence import rates
 from symflow.errors import HypothesisFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import bind
+from symflow.losses.margin import MarginLoss
 from symflow.simulation import simulate
 from symflow.solutions import Refusal, Solution, attempts
 from symflow.trajectory import Trajectory
@@ -27,6 +28,12 @@ from symflow.validation import Report, Row, validate
 
 #: How often, and by how much, a horizon that was too short is lengthened.
 EXTENSIONS, LONGER = 2, 2.5
+
+#: The same where it is a guess: until the flow stands still, or takes so many steps.
+GUESSES, MUCH_LONGER, MOST_STEPS = 10, 8.0, 250
+
+#: A loss without a minimizer is followed until so little of it is left.
+FALLEN = 1e-3
 
 #: Called with a stage and the fraction of it that is done.
 Progress = Callable[[str, float], None]
@@ -96,7 +103,7 @@ class Study:
     def converged(self) -> bool:
         """Whether the float64 loss is within the tolerance of its limit."""
         gap = late_fall(self.fast) if self.gap is None else self.gap
-        return gap <= self.horizon.tolerance
+        return gap <= self.horizon.tolerance or self.horizon.is_still
 
     @property
     def convergence(self) -> str:
@@ -105,6 +112,10 @@ class Study:
         loss = f"loss {to_float(self.fast.loss[-1]):.6g} {end}"
         if self.gap is None:
             verdict = "converged" if self.converged else "NOT converged"
+            if isinstance(self.flow.loss, MarginLoss) and self.flow.loss.l2 == 0:
+                verdict = "followed no further, as it may fall for ever"
+            if self.horizon.is_still:
+                return f"{loss}; converged: it stands still"
             fell = scientific(late_fall(self.fast))
             return f"{loss}; {verdict}, fell by {fell} over the last half"
         above = f"{scientific(max(self.gap, 0.0))} above least squares"
@@ -217,6 +228,8 @@ def _converge(
 ) -> tuple[Horizon, Trajectory]:
     """Simulate until the loss has converged, stands still, or the cap is reached."""
     estimate, stage = horizon(bind(flow, data, init)), f"{title}: float64"
+    if estimate.escape is None:
+        estimate = _until_still(flow, data, init, estimate)
     for attempt in range(EXTENSIONS + 1):
         fast = simulate(
             flow,
@@ -225,6 +238,8 @@ def _converge(
             estimate.fine_times,
             progress=lambda fraction: progress(stage, fraction),
         )
+        if estimate.escape is None:
+            break
         fall = late_fall(fast)
         gap = fall if estimate.limit is None else _last_loss(fast) - estimate.limit
         done = min(gap, fall) <= estimate.tolerance or estimate.end >= estimate.cap
@@ -232,6 +247,20 @@ def _converge(
             break
         estimate = estimate.longer(LONGER)
     return estimate, fast
+
+
+def _until_still(flow: GradientFlow, data: Any, init: Any, guess: Horizon) -> Horizon:
+    """Lengthen a guess until the flow stands still within it, or steps run out."""
+    for _ in range(GUESSES):
+        run = simulate(flow, data, init, guess.times, steady_state=True)
+        if run.stats["steady"].startswith("stationary"):
+            return replace(guess, end=float(run.t[-1]) or guess.end, is_still=True)
+        fell = isinstance(flow.loss, MarginLoss) and flow.loss.l2 == 0
+        fell = fell and _last_loss(run) <= FALLEN * to_float(run.loss[0])
+        if fell or run.stats["steps"] > MOST_STEPS:
+            break
+        guess = guess.longer(MUCH_LONGER)
+    return guess
 
 
 def late_fall(path: Trajectory) -> float:

@@ -148,15 +148,11 @@ def validation_text(analysis: Analysis) -> str:
 
 
 def _closed_forms(analysis: Analysis) -> Iterator[str]:
-    columns = {
-        "raw, given start": analysis.raw.attempts,
-        "whitened, given start": analysis.mixed,
-        "whitened, spectral start": analysis.whitened.attempts,
-    }
+    columns = analysis.attempts
     for entries in zip(*columns.values(), strict=True):
         yield f"  {entries[0].name} ({entries[0].reference})"
         answers = [_answer(entry) for entry in entries]
-        if len(set(answers)) == 1:
+        if len(answers) > 1 == len(set(answers)):
             yield f"    {'all three':<26}{answers[0]}"
             continue
         for title, answer in zip(columns, answers, strict=True):

@@ -18,7 +18,7 @@ from symflow.analysis.record import (
 )
 from symflow.analysis.study import Study
 from symflow.codegen import write_module
-from symflow.errors import OutputError
+from symflow.errors import OutputError, expect
 from symflow.files import write_text
 from symflow.flow import GradientFlow
 
@@ -47,7 +47,18 @@ def write_report(
     ------
     OutputError
         If the directory cannot be written into.
+
+    Examples
+    --------
+    >>> import symflow as sf, tempfile
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    >>> data = sf.Moments([[2, 1], [1, 2]], [[1, 0]], [[1]])
+    >>> found = sf.analyze(flow, data, sf.gaussian_init(0.1, rng=0), budget=0)
+    >>> [path.name for path in sf.write_report(found, tempfile.mkdtemp())][:3]
+    ['report.html', 'report.json', 'gradient_flow_2_1_1.py']
     """
+    expect(analysis, Analysis, "write_report(analysis)", "what analyze found")
+    expect(about, About | None, "write_report(about=…)", "an About")
     target, source = prepare_folder(folder), about or About()
     pictures, without = drawings(analysis)
     page = html_report(analysis, source, pictures, without)

@@ -6,12 +6,11 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from symflow.algebra.display import Displayed, Sheet
-from symflow.algebra.page import document, html_table, pill, powers
+from symflow.algebra.page import render
 from symflow.analysis.environment import environment
 from symflow.certificate import write_checker
 from symflow.claims import Status
@@ -89,18 +88,8 @@ class Audit(Displayed):
 
     def to_html(self) -> str:
         """Return the ledger as one page, which needs no network and no script."""
-        rows = [
-            (
-                f"<b>{escape(one.reading)}</b> <small>{escape(one.kind)}</small>",
-                pill(one.verdict.value),
-                powers(escape(one.reason)),
-            )
-            for one in self.lines
-        ]
-        digest = f"<p><small>SHA-256 of the file: {escape(self.sha256)}</small></p>"
-        about = f"<p>{escape(self.problem)}</p>"
-        table = html_table(("claim as read", "verdict", "why"), rows)
-        return document(self.title, self.summary, about + table + digest, good=self.ok)
+        said = {"title": self.title, "verdict": self.summary, "good": self.ok}
+        return render("audits/ledger.html", audit=self, **said)
 
     def certificates(self, folder: Path) -> tuple[Path, ...]:
         """Write what is proven for the checker into a folder, and the checker.

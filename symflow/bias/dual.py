@@ -4,6 +4,7 @@ Q(β) = Σ c_j² H(β_j/c_j^L), with H = ∫h⁻¹ of `bias/mirror.py`, has Q′
 β_j = c_j^L h(c_j^{L−2}ξ_j).  Under Aβ = b the minimizer of Q(β) − ⟨Q′(β₀), β⟩ has
 ξ = Q′(β₀) + Aᵀν, where ν minimizes the convex Σ c_j² H*(s_j + c_j^{L−2}(Aᵀν)_j) − νᵀb
 with s_j = h⁻¹(β₀_j/c_j^L); the Hessian is A diag(c_j^{2L−2}h′) Aᵀ.
+General solvers of convex programs stop at about 1e-8, or know no such H.
 """
 
 from __future__ import annotations

@@ -141,7 +141,10 @@ class SaddleToSaddle(Theorem):
         if not all_hold(found):
             return cls.refuse(found)
         separate = coordinates(problem.floats)
-        assert separate is not None
+        if separate is None:  # the limit of dense layers is known, the distance is not
+            network = repr(problem.flow.network)
+            words = "a diagonal network, or β = u∘u − v∘v"
+            return cls.refuse([*found, structural(words, False, network)])
         growth, alpha = _small_start(separate)
         detail = f"α = {alpha:.2g}"
         words = "small start of one size, to one side or to both"

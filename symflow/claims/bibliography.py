@@ -27,6 +27,11 @@ class Reference:
         Year of publication.
     arxiv : str
         Identifier, if there is one.
+
+    Examples
+    --------
+    >>> print(Reference("A. Saxe, J. McClelland, S. Ganguli", "Exact …", "ICLR", 2014))
+    Saxe et al. 2014
     """
 
     authors: str

@@ -164,6 +164,8 @@ def quadratic_model(problem: Problem) -> Hypothesis:
 def single_sample(problem: Problem) -> Hypothesis:
     """Say whether the data are those of one sample, which is not zero."""
     words, exactly = "one sample, which is not zero", problem.given_exactly
+    if not isinstance(problem.flow.loss, SquaredLoss | MarginLoss):
+        return structural(words, False, repr(problem.flow.loss))
     rational = problem.rational is not None
     x, _, gap = sample(problem.rational or problem.at(CHECK_DIGITS))
     if not any(x):

@@ -37,16 +37,25 @@ class Balls(Path, Protocol):
 class Finding:
     """What the balls at one time say: a residual that vanishes, or one that is not < 0.
 
+    Parameters
+    ----------
+    balls : array of arb
+        The true residual lies in them.
+    inequality : bool
+        Whether the claim is that the residual is not negative, or that it vanishes.
+    trusted : str
+        What is trusted besides ball arithmetic.
+
     Examples
     --------
+    >>> from flint import arb
     >>> Finding(np.array([arb(0, 1e-30)], dtype=object)).status.value
     'enclosed'
     """
 
-    balls: Array  #: The true residual lies in them.
-    #: Whether the claim is that the residual is not negative, or that it vanishes.
+    balls: Array
     inequality: bool = False
-    trusted: str = ""  #: What is trusted besides ball arithmetic.
+    trusted: str = ""
 
     def __post_init__(self) -> None:
         # SymPy would turn a ball that meets one of its numbers into a float

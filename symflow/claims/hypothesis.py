@@ -49,6 +49,11 @@ class Hypothesis:
     structural : bool
         Whether it speaks of the flow alone; where it fails, the further conditions of a
         theorem make no sense.
+
+    Examples
+    --------
+    >>> print(Hypothesis("balanced", False, "‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31"))
+    balanced: fails, ‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.31
     """
 
     words: str
@@ -106,6 +111,7 @@ def vanishing(
     size = inf if defect == inf else to_float(defect)
     size = 0.0 if size < UNSEEN and not _is_rational(defect) else size
     said = f"{detail} = {size:.2g} relative" if size else ""
+    said = said if size < inf else f"{detail} beyond all bounds"
     allowed = 0.0 if given_exactly else TOLERANCE
     sure = size == 0 or size > allowed
     return Hypothesis(words, size <= allowed, said, size, exact=sure)

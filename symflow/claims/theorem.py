@@ -28,6 +28,13 @@ Condition = Callable[[Problem], Hypothesis]
 class Identity:
     """An identity that a theorem rests on, which SymPy checks.
 
+    Parameters
+    ----------
+    words : str
+        What it says, and how the theorem follows from it.
+    residual : sympy.Expr
+        Vanishes if and only if the identity holds.
+
     Examples
     --------
     >>> a, b = sympy.symbols("a b")
@@ -35,8 +42,8 @@ class Identity:
     True
     """
 
-    words: str  #: What it says, and how the theorem follows from it.
-    residual: sympy.Expr  #: Vanishes if and only if the identity holds.
+    words: str
+    residual: sympy.Expr
 
     @property
     def holds(self) -> bool:

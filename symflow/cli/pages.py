@@ -8,93 +8,91 @@ import re
 import sys
 from base64 import b64decode
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from symflow import plot
-from symflow.algebra.page import document, html_table, powers
+from symflow.algebra.page import render
 from symflow.analysis.figures import Drawing, canvas, drawn
-from symflow.analysis.mathml import mathml
+from symflow.bias import SingularVectors, implicit_bias
 from symflow.claims import Bound, Claim
-from symflow.conservation import Law
+from symflow.conservation.descent import StepLaw
+from symflow.conservation.law import Quantity
+from symflow.data import Dataset, Moments
 from symflow.files import whole_file, write_text
+from symflow.flow import gradient_flow
 from symflow.gallery import ENTRIES, EnsembleEntry, Entry, PathEntry, coverage
-from symflow.gallery.coverage import CataloguedResult
-from symflow.gallery.page import source
-from symflow.simulation import simulate
+from symflow.gallery.coverage import example_laws
+from symflow.gallery.one_neuron import descended, efforts
+from symflow.inits import gaussian_init
+from symflow.losses import ExponentialLoss
+from symflow.networks import ConvolutionalNetwork
+from symflow.plot.canvas import float_times, time_axis, without_zeros
+from symflow.simulation import descend, simulate
 from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
 
 
 def write_front(folder: Path) -> None:
     """Write index.html: the names by task, from the docstring of the package."""
-    package = sys.modules["symflow"]
+    package: Any = sys.modules["symflow"]
     about, _, tasks = str(package.__doc__).partition("What to use for what:")
-    parts = [
-        f"<h2>{task}</h2><dl>{''.join(map(_entry, re.findall('`(.*?)`', names)))}</dl>"
+    found = {
+        task: {
+            name: str(inspect.getdoc(getattr(package, name))).split("\n")[0]
+            for name in re.findall("`(.*?)`", names)
+        }
         for task, names in re.findall(r"\* (\w+): (.*)", tasks)
-    ]
-    body = (
-        '<ul><li><a href="symflow.html">the reference</a>, every public name</li>'
-        '<li><a href="theorems.html">the theorems</a>, each with its picture</li>'
-        f'<li><a href="notebooks.html">the notebooks</a></li></ul>{"".join(parts)}'
-    )
-    page = document("symflow", about.split("\n")[0], body, good=True)
+    }
+    said = {"title": "symflow", "verdict": about.split("\n")[0], "good": True}
+    page = render("cli/front.html", tasks=found, **said)
     write_text(folder / "index.html", page, "docs")
-
-
-def _entry(name: str) -> str:
-    file = "symflow/plot.html" if name == "plot" else f"symflow.html#{name}"
-    said = str(inspect.getdoc(getattr(sys.modules["symflow"], name))).split("\n")[0]
-    return f'<dt><a href="{file}"><code>{name}</code></a></dt><dd>{escape(said)}</dd>'
 
 
 def write_notebooks(folder: Path, notebooks: Iterable[Path]) -> None:
     """Write notebooks.html, and beside it each notebook with its first picture."""
-    cards = []
+    cards: list[dict[str, Any]] = []
     for path in notebooks:
         text = path.read_text("utf-8")
         write_text(folder / "notebooks" / path.name, text, "docs")
         cells = json.loads(text)["cells"]
         title, _, about = "".join(cells[0]["source"]).partition("\n\n")
-        about = re.sub("[`$](.+?)[`$]", r"<code>\1</code>", escape(about))
-        cards.append(
-            f'<h2><a href="notebooks/{path.name}">{escape(title.lstrip("# "))}</a></h2>'
-            f"<p>{about}</p>"
-        )
-        for output in (o for cell in cells for o in cell.get("outputs", ())):
-            if "image/png" in output.get("data", {}):
-                picture = f"notebooks/{path.stem}.png"
-                with whole_file(folder / picture, "docs") as file:
-                    file.write(b64decode("".join(output["data"]["image/png"])))
-                words = f"the first picture of {path.stem}"
-                cards[-1] += f'<p><img src="{picture}" alt="{words}"></p>'
-                break
+        words = re.split("[`$](.+?)[`$]", about)
+        cards.append({"file": path.name, "title": title.lstrip("# "), "about": words})
+        outputs = (o for cell in cells for o in cell.get("outputs", ()))
+        pictures = (o["data"]["image/png"] for o in outputs if "image/png" in str(o))
+        first = next(pictures, None)
+        cards[-1]["picture"] = first and f"notebooks/{path.stem}.png"
+        if first is not None:
+            with whole_file(folder / f"notebooks/{path.stem}.png", "docs") as file:
+                file.write(b64decode("".join(first)))
     said = "Each is a file for Jupyter, with its outputs"
-    _write(folder / "notebooks.html", "Notebooks", said, "".join(cards))
+    _write(folder / "notebooks.html", "Notebooks", said, cards=cards)
 
 
 def write_theorems(folder: Path) -> None:
     """Write theorems.html, and a page for each result that is a theorem."""
-    results, seen = coverage().results, dict(map(_seen, reversed(ENTRIES)))
-    rows = []
-    for result in results:
-        name = escape(result.name)
-        if result.kind not in ("experiment", "erratum"):
-            page, found = f"theorems/{result.name}.html", seen.get(result.name)
-            of = [each for each in results if each.name == result.name]
-            body = _theorem(of, *found) if found else _beginning(of)
-            _write(folder / page, result.name, f"{result.result}.", body)
-            name = f'<a href="{page}">{name}</a>'
-        rows.append(
-            [name, *map(escape, (result.kind, str(result.paper), result.result))]
+    results = coverage().results
+    seen = dict(map(_seen, reversed(ENTRIES)))
+    seen |= _unseen({one.name for one in results} - set(seen))
+    kinds = ("experiment", "erratum")
+    pages = {one.name: one for one in results if one.kind not in kinds}
+    for name, result in pages.items():
+        claim, path = seen[name]
+        _write(
+            folder / f"theorems/{name}.html",
+            name,
+            f"{result.result}.",
+            claim=claim,
+            results=[one for one in results if one.name == name],
+            drawing=_drawing(claim, path),
         )
-    labels = ("result", "kind", "paper", "what it says")
     said = f"{len(results)} results; a theorem has a page of its own"
-    _write(folder / "theorems.html", "Theorems", said, html_table(labels, rows))
+    _write(
+        folder / "theorems.html", "Theorems", said, results=results, pages=list(pages)
+    )
 
 
 def _seen(entry: Entry) -> tuple[str, Any]:
@@ -111,40 +109,59 @@ def _seen(entry: Entry) -> tuple[str, Any]:
     return type(claim).__name__, (claim, path)
 
 
-def _beginning(results: list[CataloguedResult]) -> str:
-    return "<h2>Source</h2>" + "".join(
-        f"<p>{source(result.paper)}</p><p>From the paper: "
-        f"{escape(result.contributes)}. How it stands: {escape(result.proof)}.</p>"
-        for result in results
-    )
+def _unseen(names: set[str]) -> dict[str, Any]:
+    """Return claims that no entry of the atlas is about, each with a trajectory."""
+    laws = [law for law in example_laws() if type(law).__name__ in names]
+    found: dict[str, Any] = {type(law).__name__: (law, _of_law(law)) for law in laws}
+    effort = efforts()[0]
+    found[type(effort).__name__] = effort, descended(effort)
+    flow = gradient_flow(ConvolutionalNetwork(3, (2, 2)), ExponentialLoss())
+    problem = flow, Dataset([[1.0, 2.0, 0.0]], [1.0]), ([1.5, 0.5], [1.0, 0.4])
+    run = simulate(*problem, [0, *np.geomspace(0.1, 1e6, 60)])
+    return found | {"SingularVectors": (implicit_bias(*problem), run)}
 
 
-def _theorem(results: list[CataloguedResult], claim: Claim, path: Trajectory) -> str:
-    said = [powers(escape(str(one))) for one in claim.hypotheses]
-    checked = "".join(f"<li>{line}</li>" for line in said)
+def _of_law(law: Any) -> Trajectory:
+    """Return a run of what a law is about: a flow, momentum or descent."""
+    of = getattr(law, "descent", None) or getattr(law, "ball", law)
+    motion: Any = of if of is not law else law.flow
+    m, d = motion.network.end_to_end.shape
+    problem = motion, Moments(np.eye(d), np.full((m, d), 0.5)), gaussian_init(1, rng=0)
+    if isinstance(law, StepLaw):
+        return descend(*problem, 80, step_size=0.1)
+    return simulate(*problem, np.linspace(0, 8, 81))
+
+
+def _drawing(claim: Claim, path: Trajectory) -> Drawing:
     with drawn():
         figure, axes = canvas()
         if isinstance(claim, Bound):
             plot.bounds(path, claim, axes)
             about = "What is bounded, under its bound"
-        elif isinstance(claim, Law):
-            plot.drift(path, ax=axes)
-            about = "What drifts of the conserved quantities: errors of the integrator"
+        elif isinstance(claim, Quantity | StepLaw):
+            values = without_zeros(claim.residuals(path), 10.0**-path.digits)
+            _curve(axes, path, values, "deviation, relative")
+            about = "How far the numbers are off the law: rounding and integrator"
+        elif isinstance(claim, SingularVectors):
+            ends = map(claim.kkt_residual, zip(*path.weights, strict=True))
+            _curve(axes, path, list(ends), "from weights to force")
+            about = "The largest distance between the directions of weights and force"
         else:
             plot.modes(path, claim if isinstance(claim, Solution) else None, axes)
             about = "Singular values of W(t), dashed the closed form, where it is one"
-    about = f"{about}; on the reference instance: {path.flow.network!r}"
-    drawing = Drawing(claim.name, about, figure)
-    return (
-        f'<h2>Statement</h2><div class="formula">{mathml(claim.statement)}</div>'
-        f"<h2>Hypotheses, as checked on the instance below</h2><ul>{checked}</ul>"
-        f"{_beginning(results)}<h2>On an instance</h2><figure>{drawing.inline}"
-        f"<figcaption>{escape(about)}.</figcaption></figure>"
-    )
+    about = f"{about}; on the reference instance: {path.flow.network!r}."
+    return Drawing(claim.name, about, figure)
 
 
-def _write(file: Path, title: str, said: str, body: str) -> None:
-    up = "../" if file.parent.name == "theorems" else ""
-    links = {"index": "symflow", "theorems": "all theorems"}.items()
-    home = " · ".join(f'<a href="{up}{page}.html">{name}</a>' for page, name in links)
-    write_text(file, document(title, said, f"<p>{home}</p>{body}", good=True), "docs")
+def _curve(axes: Any, path: Trajectory, values: Any, label: str) -> None:
+    axes.semilogy(float_times(path), values, marker=".", markersize=3)
+    axes.set_ylabel(label)
+    time_axis(axes, float_times(path), None)
+
+
+def _write(file: Path, title: str, said: str, **names: Any) -> None:
+    is_theorem = file.parent.name == "theorems"
+    template = f"cli/{'theorem' if is_theorem else file.stem}.html"
+    up = "../" if is_theorem else ""
+    names |= {"title": title, "verdict": said, "good": True, "up": up}
+    write_text(file, render(template, **names), "docs")

@@ -15,6 +15,8 @@ _EXAMPLES = {
     "analyze": (
         "symflow analyze                             the diabetes data, two layers",
         "symflow analyze linnerud --hidden 3,3 --digits 30",
+        "symflow analyze diabetes --network 'diagonal 10 3' --l2 1/100",
+        "symflow analyze spam.csv --target label --raw --loss logistic",
         "symflow analyze houses.csv --target price --hidden 8 --out houses-report",
     ),
     "derive": (
@@ -81,7 +83,6 @@ _EXAMPLES = {
 }
 
 
-#: Which verb is for what, as the front page of the package has it.
 #: What stands above the options.
 _NOTES = {
     "audit": """
@@ -98,6 +99,7 @@ The file, in TOML; a number is 2, 0.1 or "1/3", a formula SymPy or LaTeX:
     numbers             text, time, printed"""
 }
 
+#: Which verb is for what, as the front page of the package has it.
 _TASKS = """\
 by task:
   derive    derive
@@ -160,6 +162,7 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         verbs.analyze,
         "derive, solve, integrate and validate on real data; write a report",
         options.add_data,
+        options.add_model,
         options.add_precision,
         options.add_report,
     ),
@@ -239,6 +242,7 @@ _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
         verbs.validate,
         "run the checks of analyze without a report; exit code 1 if one fails",
         options.add_data,
+        options.add_model,
         options.add_precision,
     ),
     (

@@ -57,12 +57,10 @@ class StatedProblem:
     @property
     def headline(self) -> str:
         """One line that says what is analysed."""
-        data = self.data
-        samples = [] if data.n is None else [counted(data.n, "sample")]
-        sizes = [counted(data.d, "input"), counted(data.m, "target")]
-        size = ", ".join([*samples, *sizes])
+        from symflow.analysis.record import size_words
+
         return (
-            f"{self.name} ({self.preparation}): {size}\n"
+            f"{self.name} ({self.preparation}): {size_words(self.data)}\n"
             f"{self.flow.network!r}, {self.flow.loss!r}, {self.init!r}"
         )
 

@@ -1,7 +1,8 @@
 """Numeric tables in comma separated files: a header line, then rows of numbers.
 
 Every way in which a file can be unusable ends in one line that names the file, the
-column, the line and the offending text.
+column, the line and the offending text, which
+NumPy's readers do not; pandas, whose frames are taken as well, is no dependency.
 """
 
 from __future__ import annotations

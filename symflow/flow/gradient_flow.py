@@ -54,6 +54,13 @@ class GradientFlow(Typeset):
         What counts as time; see `directional_flow`.
     learning_rates : tuple of sympy.Expr
         One factor η_l for the time derivative of every weight; empty if all are 1.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(3, 2, 1), sf.SquaredLoss())
+    >>> [symbol.shape for symbol in flow.state]
+    [(2, 3), (1, 2)]
     """
 
     network: AbstractNetwork

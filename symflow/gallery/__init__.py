@@ -24,10 +24,6 @@ from symflow.gallery.errata import ERRATA, Erratum as Erratum
 from symflow.gallery.limits import LIMITS
 from symflow.gallery.margin import MARGIN
 from symflow.gallery.one_neuron import ONE_NEURON
-from symflow.gallery.plane import (
-    PlaneRun as PlaneRun,
-    plane_experiment as plane_experiment,
-)
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas as Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL

@@ -127,13 +127,13 @@ def tabulated(entries: Iterable[Entry]) -> Coverage:
 
 def _laws() -> Iterator[CataloguedResult]:
     seen = set()
-    for law in _example_laws():
+    for law in example_laws():
         if (type(law), law.reference) not in seen:
             seen.add((type(law), law.reference))
             yield _covered("conserved", type(law), law.reference)
 
 
-def _example_laws() -> Iterator[Claim]:
+def example_laws() -> Iterator[Claim]:
     """Yield laws of every class, from small networks."""
     networks: list[AbstractNetwork] = [
         LinearNetwork(2, 1, 1),
@@ -151,7 +151,7 @@ def _example_laws() -> Iterator[Claim]:
     unused = Dataset([[1.0, 0.0]], [1.0])
     for network in (dense, DiagonalNetwork(2, depth=2)):
         yield from conserved(gradient_flow(network, loss), data=unused)
-    yield from conserved(heavy_ball(dense, loss))
+    yield from conserved(heavy_ball(dense, loss, 1))
     filters = gradient_flow(ConvolutionalNetwork(2, (2, 2)), loss)
     yield from conserved(filters, init=[[[1], [2]], [[2], [1]]])
 

@@ -29,6 +29,7 @@ from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import DOP853, descend, simulate
+from symflow.trajectory import Trajectory
 
 EFFORTS = ((2, 0.1), (2, 1e-3), (2, 1e-6), (3, 0.1), (3, 1e-3))
 DEPTHS, FIRST, SECOND = (2, 3, 4), 1.5, 1.0
@@ -120,7 +121,8 @@ def claimed_limit(problem: Problem) -> Array:
 
 
 @cache
-def _efforts() -> tuple[DescentComplexity, ...]:
+def efforts() -> tuple[DescentComplexity, ...]:
+    """Return the numbers of steps that are proved to suffice, for some accuracies."""
     found = []
     for depth, accuracy in EFFORTS:
         flow, layers = _layers(depth, [1.0, 0.2], [1.0, 0.1], 0.5)
@@ -132,19 +134,21 @@ def _efforts() -> tuple[DescentComplexity, ...]:
 
 
 def _proved_steps() -> Array:
-    return np.array([claim.steps for claim in _efforts()])
+    return np.array([claim.steps for claim in efforts()])
+
+
+def descended(claim: DescentComplexity) -> Trajectory:
+    """Return the iterates that a claim of `efforts` is about."""
+    descent = gradient_descent(claim.problem.flow.network, SquaredLoss())
+    data, start = whitened(np.diag([1.0, 0.2])), claim.problem.weights
+    return descend(descent, data, start, claim.steps, step_size=claim.step)
 
 
 def _needed_steps() -> Array:
     """Return after how many of those steps gradient descent is there."""
     found = []
-    for claim in _efforts():
-        descent = gradient_descent(claim.problem.flow.network, SquaredLoss())
-        data = whitened(np.diag([1.0, 0.2]))
-        run = descend(
-            descent, data, claim.problem.weights, claim.steps, step_size=claim.step
-        )
-        distances = claim.sides(run)[0] ** 0.5
+    for claim in efforts():
+        distances = claim.sides(descended(claim))[0] ** 0.5
         found.append(int(np.argmax(distances <= claim.accuracy)))
     return np.array(found)
 

@@ -6,12 +6,15 @@ import json
 from dataclasses import asdict, dataclass
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.page import render
 from symflow.errors import ValidationFailed
 from symflow.gallery.entry import Line
-from symflow.gallery.page import page
 
 #: Longest cell of the table in a terminal; HTML and JSON have the whole text.
 WIDEST = 36
+
+#: Names of the columns of the page.
+COLUMNS = ("claim", "paper", "predicted", "measured", "agreement", "status", "verdict")
 
 _HEADER = ("key", "claim", "paper", "measured", "agreement", "status", "")
 
@@ -55,7 +58,15 @@ class Atlas(Displayed):
 
     def to_html(self) -> str:
         """Return the table as one HTML page."""
-        return page(self.lines, self._verdict)
+        return render(
+            "gallery/atlas.html",
+            title="Atlas of claims",
+            verdict=self._verdict[0].upper() + self._verdict[1:],
+            good=self.ok,
+            lines=sorted(self.lines, key=lambda line: line.ok),
+            columns=COLUMNS,
+            papers=list(dict.fromkeys(line.paper for line in self.lines)),
+        )
 
     @property
     def _verdict(self) -> str:

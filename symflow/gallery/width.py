@@ -7,16 +7,20 @@ matrix, from a QR factorization of Qᵀ: no width is too large.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.numbers import exact, to_float, whole
 from symflow.bias.distance import DistanceBound, width_bound
+from symflow.errors import expect
 from symflow.flow import gradient_flow
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
+from symflow.inits.seeds import generator_of
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import simulate
@@ -71,17 +75,26 @@ def width_experiment(
     WidthExperiment
         Distances, bounds and the fitted slope.
 
+    Raises
+    ------
+    InvalidArgument
+        If an argument is of the wrong kind.
+
     Examples
     --------
     >>> import symflow as sf
     >>> rng = np.random.default_rng(0)
     >>> data = sf.Dataset(rng.standard_normal((3, 8)), rng.standard_normal(3))
     >>> found = width_experiment(data, [100, 1600], rng=1)
-    >>> bool(np.all(found.distances <= found.bounds))
-    True
+    >>> bool(np.all(found.distances <= found.bounds)), round(found.slope, 1)
+    (True, -0.4)
     """
-    generator = np.random.default_rng(rng)
-    sizes = np.array(widths)
+    call = "width_experiment({}=…)"
+    expect(data, "moments", call.format("data"), "a Dataset or Moments")
+    expect(widths, Iterable, call.format("widths"), "a sequence of hidden widths")
+    generator = generator_of(rng, call.format("rng"))
+    sizes = np.array([whole(h, call.format("widths"), most=10**6) for h in widths])
+    exponent, runs = to_float(exact(exponent)), whole(runs, call.format("runs"))
     pairs = [
         [_one_run(data, int(h), exponent, generator, t) for _ in range(runs)]
         for h in sizes

@@ -4,7 +4,8 @@ A file is a JSON header and, in ``.npz``, the float64 arrays beside it.  Every e
 high-precision number is a string of its own digits, so that what comes back is equal
 and not merely close.  Objects are written field by field.  What comes back is made by
 the constructors of the classes in `kinds.py` and of the expressions in
-`algebra/reading.py`, with all their checks: a file cannot run code.
+`algebra/reading.py`, with all their checks: a file cannot run code,
+as a pickle can, and formats of arrays keep no numbers of many digits.
 """
 
 from __future__ import annotations

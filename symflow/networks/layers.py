@@ -24,7 +24,30 @@ from symflow.errors import InvalidArgument, shown
 
 
 class Layer(ABC):
-    """A linear layer: a linear family of matrices."""
+    """A linear layer: a linear family of matrices; what a reader's own derives from.
+
+    Attributes
+    ----------
+    inputs, outputs : int or sympy.Symbol
+        Sizes of what goes in and of what comes out.
+
+    Examples
+    --------
+    >>> class Twice(Layer):
+    ...     inputs = outputs = 2
+    ...     def parameter(self, layer):
+    ...         return sympy.MatrixSymbol(f"W{layer}", 2, 2)
+    ...     def matrix(self, parameter):
+    ...         return parameter + parameter
+    ...     project = matrix  # the adjoint
+    ...     def embedding(self):
+    ...         return 2 * np.eye(4, dtype=int).reshape(2, 2, 4)
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.Network(Twice()), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[4, 0], [0, 2]]), [[[1, 0], [0, 1]]], [9])
+    >>> run.end_to_end[-1].round(6).tolist()
+    [[4.0, 0.0], [0.0, 2.0]]
+    """
 
     inputs: Width
     outputs: Width

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from math import exp
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 #: e^imbalance times a weight is a float.
 MOST_IMBALANCED = 300
+
+#: Steps of one picture, which take about a second.
+MOST_DRAWN = 5_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,6 +84,12 @@ class Explorer:
         matplotlib Figure
             Left the singular values, dashed the closed form if there is one; right the
             loss, under the bounds that are guaranteed.
+
+        Raises
+        ------
+        InvalidArgument
+            If a number makes no sense, or the flow moves so fast that a picture would
+            take seconds.
         """
         from matplotlib.figure import Figure
 
@@ -92,7 +103,7 @@ class Explorer:
         if len(start) > 1:
             start[0], start[-1] = start[0] * exp(imbalance), start[-1] / exp(imbalance)
         problem = flow, self.data, start
-        run = simulate(*problem, self.t)
+        run = simulate(*problem, self.t, progress=_patient())
         try:
             solution = solve(*problem)
         except NoClosedForm:
@@ -190,6 +201,22 @@ def explore(flow: GradientFlow, data: Dataset | Moments, t: TimesLike = 10) -> E
     if len(times) == 1:
         times = tuple(np.linspace(0, float(times[0]), 101))
     return Explorer(flow, data, tuple(times))
+
+
+def _patient() -> Callable[[float], None]:
+    """Return what counts the steps of a simulation, and refuses too many."""
+    steps = count(1)
+
+    def taken(part: float) -> None:
+        if next(steps) > MOST_DRAWN and part < 1:
+            msg = (
+                f"explore(…).update(…): {MOST_DRAWN} steps reach only "
+                f"{part:.2g} of the last time; take a smaller scale, imbalance or "
+                "decay, or explore(…, t) with a shorter time"
+            )
+            raise InvalidArgument(msg)
+
+    return taken
 
 
 def _is_dense(flow: GradientFlow) -> bool:

@@ -63,8 +63,8 @@ def loss(
     >>> from symflow import plot
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1, 2])
-    >>> plot.loss(run).get_xlabel()
-    'time $t$'
+    >>> plot.loss(run).lines[0].get_ydata().round(4).tolist()
+    [0.5, 0.0006, 0.0]
     """
     check_trajectory(traj, "plot.loss(traj)")
     axes = axes_or_new(ax)

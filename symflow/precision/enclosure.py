@@ -47,6 +47,15 @@ class Enclosure(SeveralArrays, Displayed):
     sets : Problem, optional
         The flow with sets among the numbers of data and start, where all flows of their
         members are enclosed.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> ball = sf.enclose(*problem, [1, 2], digits=20)
+    >>> ball.end_to_end[-1].shape, bool(max(ball.radius) < 1e-20)
+    ((1, 1), True)
     """
 
     midpoints: Trajectory

@@ -4,7 +4,7 @@ With the s nodes c_i of Gauss quadrature on [0, 1] and a_ij = ∫_0^{c_i} ℓ_j,
 Y_i = y + h Σ_j a_ij f(Y_j) give y₁ = y + h Σ_i b_i f(Y_i), of order 2s.  Because
 b_i a_ij + b_j a_ji = b_i b_j, a quadratic form that the flow conserves is conserved by
 each step, whatever its length (Cooper 1987).  The imbalance of two layers is such a
-form.
+form.  SciPy has no such method.
 """
 
 from __future__ import annotations

@@ -106,11 +106,13 @@ def simulate(
     [0.01, 0.430588, 2.0]
     """
     if isinstance(data, Curriculum):
-        if events or steady_state or progress is not None:
-            msg = "simulate(flow, Curriculum(…)): has no events, steady state, progress"
+        if events or steady_state:
+            msg = "simulate(flow, Curriculum(…)): has no events and no steady state"
             raise InvalidArgument(msg)
         alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
-        return run_along(data, init, t, "simulate", partial(_after, alike))
+        told, last = reporter(progress, "simulate"), float(as_times(t, "simulate")[-1])
+        after = partial(_after, alike, told, last)
+        return run_along(data, init, t, "simulate", after)
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     told = reporter(progress, "simulate")
@@ -151,9 +153,16 @@ def simulate(
     return trajectory
 
 
-def _after(alike: Any, data: Any, start: Any, t: Any, runs: list[Any]) -> Trajectory:
+def _after(
+    alike: Any, told: Any, last: float, data: Any, start: Any, t: Any, runs: list[Any]
+) -> Trajectory:
     """Integrate a piece whose error starts with that of the runs before."""
-    run: Trajectory = alike(data, start, t)
+    begun = sum(float(run.t[-1]) for run in runs)
+
+    def part(done: float) -> None:
+        told((begun + done * float(t[-1])) / last)
+
+    run: Trajectory = alike(data, start, t, progress=part if told and last else None)
     if not runs:
         return run
     measured, known = (vars(path)["_error"] for path in (run, runs[-1]))

@@ -65,8 +65,8 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], [0, 1, 10])
-    >>> sf.validate(sf.conserved(flow), run).ok
-    True
+    >>> print(sf.validate(sf.conserved(flow), run).verdict)
+    all 1 checks hold
     """
     asserted = _listed(claims)
     _check(routes)

@@ -51,7 +51,7 @@ def questions(shared: Shared) -> dict[str, Question]:
     run = sf.simulate(*problem, t=[0, 1])
     sharp, ball = sf.precise(*problem, [0, 1], digits=12), sf.enclose(*problem, 1)
     kern, solution = sf.compile(flow, shared.data), sf.solve(*shared.deep)
-    bound = sf.rates(*problem)[0]
+    bound, found = sf.rates(*problem)[0], sf.analyze(*problem, budget=0)
     weights = [np.array(w, dtype=float) for w in shared.start]
 
     def into(digits: int) -> Any:
@@ -97,6 +97,10 @@ def questions(shared: Shared) -> dict[str, Question]:
         starts = tuple(np.stack([w, w / digits, -w]) for w in weights)
         return sf.ensemble(flow, shared.data, starts, [0, 1]).end_to_end
 
+    def written(digits: int) -> Any:
+        made = [(found, folder) for folder in [tempfile.mkdtemp()]]
+        return [file.name for one in made for file in sf.write_report(*one)]
+
     def descended(digits: int) -> Any:
         steps = sf.gradient_descent(flow.network, flow.loss)
         return sf.descend(steps, shared.data, shared.start, digits, step_size=0.1)
@@ -116,6 +120,11 @@ def questions(shared: Shared) -> dict[str, Question]:
         "at": lambda digits: (run.at(0.01 * digits), sharp.at(F(1, digits))),
         "implicit_bias": bias,
         "rates": lambda digits: (str(sf.rates(*problem)), bound.bound(0.1 * digits)),
+        "analyze": lambda digits: sf.analyze(*problem, budget=0).verdict,
+        "write_report": written,
+        "width_experiment": lambda digits: (
+            sf.width_experiment(shared.data, [100], runs=1, rng=digits).distances
+        ),
         "regime": lambda digits: str(sf.regime(*problem)),
         "companions": lambda digits: str(sf.companions(*problem)),
         "conserved": lambda digits: sf.conserved(flow),

@@ -16,7 +16,6 @@ import pandas as pd
 import sympy
 
 import symflow as sf
-from symflow.gallery import width_experiment
 
 FLOW = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
 DATA, INIT = sf.whitened([[1.0, 0.5]]), sf.balanced_init(0.5, rng=0)
@@ -40,7 +39,7 @@ STAIRS = sf.simulate(FLOW, DATA, sf.spectral_init(1e-6), [0, 1])
 LIMIT = sf.implicit_bias(BALANCED, DATA, APART)
 STACKED = tuple(np.stack([W, W]) for W in INIT.draw(FLOW.network))
 SAMPLES = sf.Dataset(np.eye(3, 8), [1.0, 2.0, 1.0])
-WIDE = width_experiment(SAMPLES, [100, 400], runs=2, rng=1)
+WIDE = sf.width_experiment(SAMPLES, [100, 400], runs=2, rng=1)
 MEASURED = sf.Measurements([np.eye(1, 2)], [1.0])
 W, X = sympy.MatrixSymbol("W", 1, 2), sympy.Symbol("x")
 V, U = sympy.MatrixSymbol("V", 1, 2), sympy.MatrixSymbol("U", 2, 2)
@@ -60,6 +59,8 @@ class AtOnce(Executor):
 SWEEP = sf.sweep(FLOW, DATA, INIT, [0, 1], runs=2, executor=AtOnce())
 
 GRID = sf.sweep_grid(FLOW, DATA, {0.5: INIT}, 1, runs=2, executor=AtOnce())
+
+FOUND = sf.analyze(*PROBLEM, budget=0)
 
 #: Values of wrong kinds; none is meant where a number, an array or a flow belongs.
 BAD: tuple[Any, ...] = (
@@ -186,7 +187,8 @@ ANSWERS = (
     verb("rates", *PROBLEM, rng=0),
     verb("regime", *PROBLEM, rng=0),
     verb("companions", *PROBLEM, rng=0),
-    verb("companions", DESCENT, DATA, INIT, step_size=0.1),
+    verb("companions", DESCENT, DATA, INIT, step_size=0.1, accuracy=None, rng=0),
+    verb("width_experiment", SAMPLES, [100], exponent=0.5, runs=1, rng=0, t=1.0),
     method(MAP, "ending", 1, 1),
     method(BOUND, "time_to", 1e-3),
     verb("saddle_to_saddle", BALANCED, DATA, positive=False),
@@ -240,6 +242,8 @@ NUMBERS = (
     method(CHAINED, "forgetting", 0),
     verb("certify", LAWS[0], *PROBLEM, [1], digits=15, rng=None),
     verb("certify", LAWS[0], BALL),
+    verb("analyze", *PROBLEM, digits=9, budget=0, progress=None),
+    verb("write_report", FOUND, "report", about=None),
     verb("crosscheck", *PROBLEM, [0, 1], digits=15, rng=None),
     verb("validate", LAWS, RUN, BALL),
     verb("ensemble", FLOW, DATA, STACKED, [0, 1], method=None, engine="numpy"),

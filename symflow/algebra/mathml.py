@@ -1,4 +1,8 @@
-"""Mathematics for browsers: SymPy expressions as MathML that needs no script."""
+"""Mathematics for browsers: SymPy expressions as MathML that needs no script.
+
+No library does this: SymPy's printer, on which it rests, knows no Ẇ_1, breaks names at
+digits, and puts negative terms first; what typesets LaTeX on a page needs a script.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,24 @@ from typing import Any
 import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
-from symflow.algebra.typeset import ATOM, MULTIPLE, POWER, PRODUCT, binding
+from symflow.algebra.typeset import (
+    ATOM,
+    MULTIPLE,
+    POWER,
+    PRODUCT,
+    applied_entrywise,
+    binding,
+    traced,
+)
 
 #: SymPy sets d and e double-struck, which few fonts have.
 _PLAIN = str.maketrans("ⅆⅇ", "de")
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _NAME = re.compile(
-    r"^(?P<stem>[A-Za-z]+?)(?P<dot>dot)?(?:_?(?P<index>\d*)|_(?P<word>\w+))$"
+    r"^(?P<stem>[A-Za-z]+?)(?P<dot>dot|next)?(?:_?(?P<index>\d*)|_(?P<word>\w+))$"
 )
+#: The name of a function that is words, as SymPy has them.
+_WORDS = re.compile(r"(?<=>)[a-z]+(_[a-z]+)+(?=<)")
 _ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)#?\w+;")
 
 
@@ -42,10 +56,38 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         base = self._fenced(self._print(expr.base))
         return self._node("msup", base, self._print(expr.exp))
 
+    _print_Inverse = _print_MatPow
+
+    def _print_HadamardPower(self, expr: Any) -> Any:
+        power = self._node("mrow", self._leaf("mo", "∘"), self._print(expr.exp))
+        return self._node("msup", self._factor(expr.base, ATOM), power)
+
+    def _called(self, name: str, *arguments: Any) -> Any:
+        first, *others = map(self._print, arguments)
+        commas = ((self._leaf("mo", ","), other) for other in others)
+        inside = self._node("mrow", first, *(leaf for pair in commas for leaf in pair))
+        return self._node("mrow", self._leaf("mi", name), self._fenced(inside))
+
     def _print_Trace(self, expr: Any) -> Any:
-        return self._node(
-            "mrow", self._leaf("mi", "tr"), self._fenced(self._print(expr.arg))
-        )
+        return self._called(*traced(expr))
+
+    def _print_ElementwiseApplyFunction(self, expr: Any) -> Any:
+        applied, inner = applied_entrywise(expr)
+        if not isinstance(applied, sympy.Lambda):
+            return self._called(applied, inner) if applied else self._print(inner)
+        parts = (self._fenced(self._print(part)) for part in (applied, inner))
+        return self._node("mrow", *parts)
+
+    def _print_MatrixMap(self, expr: Any) -> Any:
+        return self._called(expr.name, *expr.written)
+
+    def _print_DiagMatrix(self, expr: Any) -> Any:
+        return self._called("diag", expr.args[0])
+
+    _print_DiagonalOf = _print_DiagMatrix
+
+    def _print_OneMatrix(self, expr: Any) -> Any:
+        return self._leaf("mn", "𝟙")
 
     def _print_ZeroMatrix(self, expr: Any) -> Any:
         return self._leaf("mn", "0")
@@ -76,13 +118,19 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
             )
         return row
 
+    def _print_Symbol(self, sym: Any, style: str = "plain") -> Any:
+        scalar = re.fullmatch(r"[A-Za-z]+(dot|next)", sym.name)
+        return self._parts(sym.name)[0] if scalar else super()._print_Symbol(sym, style)
+
     def _parts(self, name: str) -> tuple[Any, Any]:
         """Return W and 1 for W1, Ẇ and 1 for Wdot1, Σ and xx for Sigma_xx."""
         match = _NAME.match(name)
         if match is None:
             return self._leaf("mi", name), None
-        stem = self._print_Symbol(sympy.Symbol(match["stem"]))
-        if match["dot"]:
+        stem = super()._print_Symbol(sympy.Symbol(match["stem"]))
+        if match["dot"] == "next":
+            stem = self._node("msup", stem, self._leaf("mo", "+"))
+        elif match["dot"]:
             # Not marked as an accent: browsers then drop the dot.
             stem = self._node("mover", stem, self._leaf("mo", "˙"))
         index = match["index"] or match["word"]
@@ -118,12 +166,10 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
 
 
 def mathml(expression: sympy.Basic, *, block: bool = True) -> str:
-    """Return an expression as a MathML element for HTML5.
-
-    `block` gives it a line of its own.
-    """
+    """Return an expression as a MathML element for HTML5."""
     body = _Printer().doprint(expression)
     text = _ENTITY.sub(lambda match: unescape(match.group()), body).translate(_PLAIN)
+    text = _WORDS.sub(lambda match: match[0].replace("_", " "), text)
     display = ' display="block"' if block else ""
     return f'<math xmlns="{_NAMESPACE}"{display}>{text}</math>'
 
