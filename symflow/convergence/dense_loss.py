@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from math import log, prod
 from typing import Self
@@ -27,13 +28,14 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.claims import Hypothesis, Identity, Refusal, positive
+from symflow.claims import Hypothesis, Identity, Refusal, positive, random_problems
 from symflow.claims.bibliography import JI_TELGARSKY_2019
 from symflow.claims.conditions import dense_layers, margin_loss, on_flow
-from symflow.claims.example import Example, Examples, scaled
+from symflow.claims.example import Example, Examples, RandomExamples, scaled
 from symflow.convergence.vanishing_loss import (
     LOST,
     InverseTime,
+    classified,
     signed_rows,
     total_loss,
     widest_margin,
@@ -104,12 +106,14 @@ class DenseVanishingLoss(InverseTime):
 
     @classmethod
     def examples(cls) -> Examples:
-        """Return two layers whose total loss begins above 1."""
+        """Return two layers whose total loss begins above 1, and random ones."""
         network, data = LinearNetwork(2, 2, 1), Dataset([[1, 2], [0, -3]], [1, -1])
         start = [[HALF, HALF], [0, 1]], [[HALF, HALF]]
         false, loss = scaled(constant=400), ExponentialLoss()
+        draw = partial(classified, random_problems.gaussian(3, 3, 1))
         return (
             Example("ji-loss", network, data, start, (0, 1, 4), loss=loss, false=false),
+            RandomExamples("many-dense", draw, false),
         )
 
 

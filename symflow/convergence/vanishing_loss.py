@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -187,10 +188,11 @@ class VanishingLoss(InverseTime):
     @classmethod
     def examples(cls) -> Examples:
         """Return one coordinate that starts on the wrong side, and random networks."""
+        draw = partial(classified, random_problems.diagonal(3))
         return (
             _wrong_side("yun-exponential", ExponentialLoss("sum")),
             _wrong_side("yun-logistic", LogisticLoss()),
-            RandomExamples("many-vanishing", _classified, scaled(constant=400)),
+            RandomExamples("many-vanishing", draw, scaled(constant=400)),
         )
 
 
@@ -251,9 +253,9 @@ def _profile(margins: Array, exponential: bool, context: Any) -> Array:
     return np.array(found, dtype=object).reshape(margins.shape)
 
 
-def _classified(generator: np.random.Generator) -> Any:
-    """Return separable samples, and ordered diagonal networks, for either loss."""
-    batch = random_problems.diagonal(3)(generator)
+def classified(start: Any, generator: np.random.Generator) -> Any:
+    """Return separable samples of three features, either loss, and random starts."""
+    batch = start(generator)
     goal = generator.standard_normal(3)
     rows = generator.standard_normal((4, 3))
     rows = rows * np.sign(rows @ goal)[:, None] + 0.3 * goal
