@@ -60,15 +60,6 @@ class Solution(Theorem):
         The flow with its data and start, in float64.
     checked : tuple of Hypothesis
         The conditions, as measured on them.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
-    >>> solution = sf.solve(*problem)
-    >>> solution.name, solution.end_to_end(1.0).round(4).tolist()
-    ('LogisticMode', [[1.7727]])
     """
 
     question: ClassVar = "solutions"
