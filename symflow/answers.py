@@ -73,9 +73,9 @@ def companions(
 
     >>> gd = sf.gradient_descent(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
     >>> near = sf.whitened([[1, 0], [0, 0.2]]), [[[0.7, 0.1]], [[0.7], [0.1]]]
-    >>> (claim,) = sf.companions(gd, *near, accuracy=1)
+    >>> (claim,) = sf.companions(gd, *near, accuracy=0.1)
     >>> claim.name, claim.steps
-    ('DescentComplexity', 4)
+    ('DescentComplexity', 3)
     """
     if isinstance(flow, GradientDescent):
         problem = bind(flow.flow, data, init, rng=rng)

@@ -106,7 +106,7 @@ def test_a_rounded_balance_is_not_exact_and_a_rule_is(k):
 
 def test_an_infinite_defect_fails_in_words():
     found = vanishing("alone", np.inf, "off", given_exactly=True)
-    assert str(found) == "alone: fails, off = inf relative"
+    assert str(found) == "alone: fails, off beyond all bounds"
 
 
 def test_whitened_means_the_identity_exactly_for_exact_data():

@@ -135,7 +135,7 @@ def test_rates_and_bias_answer_or_say_why_not(capsys, labels):
     first, *_ = json.loads(printed(capsys, "rates", *arguments, "--json"))
     assert first["applies"]
     assert first["rate"] > 0
-    labelled = [labels, "--target", "y", "--loss", "logistic"]
+    labelled = [labels, "--target", "y", "--loss", "logistic", "--l2", "1/10"]
     assert " not: " in printed(capsys, "rates", *labelled, code=1)
     assert "LeastNorm" in printed(capsys, "bias", *arguments, "--init", "balanced")
     assert "Does not apply:\n  " in printed(capsys, "bias", *labelled, code=1)

@@ -137,7 +137,7 @@ def test_companions_of_descent_hold_and_say_when_modes_are_learned() -> None:
     assert off[1] < 0.02 < off[0] < 0.2
     with pytest.raises(sf.InvalidArgument, match="needs a positive number; got None"):
         sf.companions(gd, data, start)
-    with pytest.raises(sf.InvalidArgument, match="a step is for gradient_descent"):
+    with pytest.raises(sf.InvalidArgument, match="these are for gradient_descent"):
         sf.companions(gd.flow, data, start, step_size=0.1)
 
 

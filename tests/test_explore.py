@@ -90,7 +90,7 @@ def test_what_cannot_be_turned_is_refused(flow):
 
 def test_without_ipywidgets_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
-    with pytest.raises(sf.NotInstalled, match=r"'symflow\[notebook\]'"):
+    with pytest.raises(sf.NotInstalled, match=r'"symflow\[notebook\]"'):
         sf.explore(FLOW, DATA).widget()
 
 

@@ -338,7 +338,7 @@ def test_impossible_widths_are_refused(width):
             InvalidArgument,
             "needs a loss such as",
         ),
-        (lambda: sf.SquaredLoss(reduction="max"), InvalidArgument, "'mean' or 'sum'"),
+        (lambda: sf.SquaredLoss(reduction="max"), InvalidArgument, "one of mean, sum"),
         (lambda: sf.SquaredLoss(l2=-0.1), InvalidArgument, "cannot be negative"),
         (lambda: sf.SquaredLoss(l2=float("nan")), InvalidArgument, "finite"),
         (lambda: sf.SquaredLoss(l2="two words"), InvalidArgument, "real number"),

@@ -183,9 +183,18 @@ def test_limits_are_refused_where_they_are_not_proven():
     root = sf.Measurements([[[sympy.sqrt(2), 0], [0, 0]]], [1])
     with pytest.raises(HypothesisFailed, match="rational numbers"):
         sf.enclose(flow, root, eye, sf.oo)
-    decaying = sf.gradient_flow(net, sf.MeasurementLoss(l2=1))
-    with pytest.raises(HypothesisFailed, match="weight decay"):
-        sf.enclose(decaying, sensing(shape=(2, 2)), eye, sf.oo)
+
+
+def test_a_limit_under_decay_is_where_a_late_run_is():
+    net, eye = sf.LinearNetwork(2, 2, 2), [np.eye(2)] * 2
+    decaying, data = (
+        sf.gradient_flow(net, sf.MeasurementLoss(l2=1)),
+        sensing(shape=(2, 2)),
+    )
+    ball = sf.enclose(decaying, data, eye, sf.oo, digits=10)
+    late = sf.precise(decaying, data, eye, 60, digits=20).end_to_end[-1]
+    found = np.array(ball.limit, dtype=float)
+    np.testing.assert_allclose(found, late.astype(float), atol=1e-9)
 
 
 def test_what_no_measurement_sees_stays():

@@ -49,7 +49,7 @@ def test_polynomial_laws_hold_along_flows(rng):
 
 
 def test_search_says_what_it_needs():
-    with pytest.raises(sf.InvalidArgument, match="positive integer"):
+    with pytest.raises(sf.InvalidArgument, match="an integer from 1"):
         sf.PolynomialSearch(degree=0)
     symbolic = sf.gradient_flow(sf.LinearNetwork("d", 2, 1), sf.SquaredLoss())
     with pytest.raises(sf.InvalidArgument, match="integer widths"):

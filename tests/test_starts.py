@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -238,9 +239,16 @@ def test_other_models_take_sets():
 def test_an_enclosure_of_sets_is_not_saved_as_one_of_a_point(tmp_path):
     start = [[[near(1, "1/10")]], [[1]]]
     ball = sf.enclose(SCALAR, TWO, start, 1, digits=10)
-    for name in ("ball.json", "ball.npz"):
-        with pytest.raises(sf.SymflowError):
-            sf.save(ball, tmp_path / name)
+    with pytest.raises(sf.PrecisionLost, match="checker are simpler"):
+        sf.save(ball, tmp_path / "ball.json")
+    early = sf.enclose(SCALAR, TWO, start, Fraction(1, 8), digits=10)
+    sf.save(early, tmp_path / "early.json")
+    document = json.loads((tmp_path / "early.json").read_text("utf-8"))
+    assert document["problem"]["start radii"] == [[["1/10"]], [["0"]]]
+    sf.save(ball, tmp_path / "ball.npz")
+    again = sf.load(tmp_path / "ball.npz")
+    assert again.problem.is_set
+    assert again.radius[-1] == ball.radius[-1] > 0.05
 
 
 @pytest.mark.parametrize("square", [False, True])

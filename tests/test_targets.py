@@ -432,7 +432,7 @@ def test_code_for_samples_asks_for_their_number():
     for wrong in (0, 2.5, "n"):
         with pytest.raises(sf.InvalidArgument, match="samples"):
             sf.c_source(flow, samples=wrong)
-    with pytest.raises(sf.InvalidArgument, match='"rhs" or "loss"'):
+    with pytest.raises(sf.InvalidArgument, match="one of rhs, loss"):
         sf.c_source(flow, samples=2, outputs="gradient")
 
 

@@ -80,7 +80,8 @@ def _frames(gram: Array, target: Array) -> tuple[Array, Array, Array, Array]:
     left, right = found.left[:, :count], found.right[:, :count]
     inputs = to_float_array(gram)
     lam = np.einsum("di,de,ei->i", right, inputs, right)
-    gaps = np.linalg.norm(inputs @ right - right * lam) / np.linalg.norm(inputs)
+    size = float(np.linalg.norm(inputs)) or 1.0
+    gaps = np.linalg.norm(inputs @ right - right * lam) / size
     xx, yx = rational(gram), rational(target)
     exact = None if xx is None or yx is None else yx.transpose() * yx
     commute = gaps <= TOLERANCE if exact is None else xx * exact == exact * xx

@@ -234,6 +234,10 @@ class Claim(Displayed, Typeset):
         return rf"$\displaystyle {latex(self.statement)}$"
 
 
+#: The largest margin that is told apart from none.
+MOST = float(np.finfo(float).max)
+
+
 class Bound(Claim):
     """An inequality smaller(t) ≤ larger(t) along a flow, under its hypotheses.
 
@@ -260,8 +264,12 @@ class Bound(Claim):
             Infinite where the smaller side vanishes.
         """
         pairs = zip(*self._both(path), strict=True)
-        ratios = [to_float(high / low) if low > 0 else np.inf for low, high in pairs]
-        return np.array(ratios)
+        return np.array(
+            [
+                to_float(min(high / low, MOST)) if low > 0 else np.inf
+                for low, high in pairs
+            ]
+        )
 
     def residuals(self, path: Path) -> Array:
         smaller, larger = self._both(path)

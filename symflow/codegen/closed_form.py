@@ -127,9 +127,8 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
 
 def output_names(outputs: Any, known: Sequence[str], call: str) -> tuple[str, ...]:
     """Return the names of outputs that are given as one name, or several."""
-    listed = outputs if isinstance(outputs, list | tuple) else [outputs]
-    names = tuple(map(str, listed))
-    unknown = [name for name in names if name not in known]
+    names = tuple(outputs) if isinstance(outputs, list | tuple) else (outputs,)
+    unknown = [name for name in names if not isinstance(name, str) or name not in known]
     if unknown or not names or len(set(names)) < len(names):
         msg = (
             f"{call}: needs some of {', '.join(known)}, each once; got {shown(outputs)}"
