@@ -293,3 +293,17 @@ def test_inputs_that_are_all_zero_are_refused():
     for call in (sf.rates, sf.regime):
         with pytest.raises(sf.InvalidData, match="all inputs are zero"):
             call(flow, data, start)
+
+
+def test_the_bound_at_an_instant_holds_beyond_forty_inputs():
+    """There the projector on the rows is of floats, no longer of rationals."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 44))
+    data = sf.Dataset(X, X @ rng.standard_normal((44, 2)))
+    flow = sf.gradient_flow(sf.LinearNetwork(44, 3, 2), sf.SquaredLoss())
+    start = sf.gaussian_init(0.5, rng=1)
+    (bound,) = sf.rates(flow, data, start)
+    run = sf.simulate(flow, data, start, [0, 0.01, 0.1])
+    assert bound.name == "InstantaneousRate"
+    assert np.all(bound.margin(run) >= 1)
+    assert np.all(bound.floor(run.end_to_end) >= 0)
