@@ -554,3 +554,18 @@ def test_rates_of_numbers_are_those_of_their_identities():
     P, Q, x = 2**2 - 3**2, 2**2 - 1, 3
     floor = x * (x - Q) + (x - P) * (x - Q) + x * (x - P)
     assert ThreeLayerRate.attempt(problem).rate == pytest.approx(2 * floor)
+
+
+@pytest.mark.parametrize("digits", [20, 26, 60, 300])
+def test_fractions_share_singular_vectors_or_do_not(digits):
+    """Below what any arithmetic at hand can tell from none, too."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    data, size = sf.whitened([[3, 0], [0, 1]]), F(1, 100)
+
+    def phases(off):
+        layer = [[size, off], [off, size]]  # twice: exactly balanced
+        claims = sf.companions(flow, data, [layer, layer])
+        return [claim.name for claim in claims if claim.name == "Staircase"]
+
+    assert phases(F(0)) == ["Staircase"]
+    assert phases(F(1, 10**digits)) == []

@@ -83,3 +83,19 @@ def _ratio(value: Any) -> fmpq | None:
         return value
     found = None if hasattr(value, "_mpf_") else as_fraction(value)
     return None if found is None else fmpq(found.numerator, found.denominator)
+
+
+def exactly_aligned(sigma_xx: Array, sigma_yx: Array, start: Array) -> bool | None:
+    """Say whether bases exist that diagonalize all three; None if it is not known.
+
+    They do if and only if YWᵀ and YᵀW are symmetric and Σ_xx commutes with YᵀY, WᵀW
+    and YᵀW (Y = Σ_yx): singular values are not needed for that.
+    """
+    xx, yx, w0 = (rational(array) for array in (sigma_xx, sigma_yx, start))
+    if xx is None or yx is None or w0 is None:
+        return None
+    across, along = yx * w0.transpose(), yx.transpose() * w0
+    if across != across.transpose() or along != along.transpose():
+        return False
+    grams = (yx.transpose() * yx, w0.transpose() * w0, along)
+    return all(xx * gram == gram * xx for gram in grams)

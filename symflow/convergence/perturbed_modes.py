@@ -52,7 +52,13 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.claims.example import Examples, RandomExamples, regression, scaled
-from symflow.convergence.phases import Modes, has_target, joint_modes, sharp_modes
+from symflow.convergence.phases import (
+    Modes,
+    has_target,
+    joint_modes,
+    sharp_modes,
+    told_exactly,
+)
 from symflow.flow.problem import Problem
 
 #: The bound is rounded up by this part, and is infinite beyond the second number.
@@ -64,7 +70,8 @@ RTOL, ATOL = 1e-8, 1e-30
 def shared_start(problem: Problem) -> Hypothesis:
     """Say whether W(0) has the singular vectors of Σ_yx."""
     words, exactly = "W(0) has the singular vectors of Σ_yx", problem.given_exactly
-    return vanishing(words, sharp_modes(problem).beside, "off", given_exactly=exactly)
+    defect = told_exactly(problem, sharp_modes(problem).beside, inputs=False)
+    return vanishing(words, defect, "off", given_exactly=exactly)
 
 
 def positive_start(problem: Problem) -> Hypothesis:

@@ -30,6 +30,7 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.numbers import context_of, exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
+from symflow.algebra.rational import exactly_aligned
 from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
@@ -48,6 +49,7 @@ from symflow.claims.conditions import (
     squared_loss,
 )
 from symflow.claims.example import Example, Examples, RandomExamples, restarted
+from symflow.claims.hypothesis import UNSEEN
 from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
 from symflow.convergence.one_neuron import MOST_MODES, MOST_SIZE
 from symflow.data import whitened
@@ -110,8 +112,22 @@ def shared_vectors(problem: Problem) -> Hypothesis:
     """Say whether Σ_xx, Σ_yx and W(0) share singular vectors."""
     words = "Σ_xx, Σ_yx and W(0) share singular vectors"
     modes = sharp_modes(problem)
-    defect = max(modes.coupling, modes.beside)
+    defect = told_exactly(problem, max(modes.coupling, modes.beside))
     return vanishing(words, defect, "off", given_exactly=problem.given_exactly)
+
+
+def told_exactly(problem: Problem, defect: Any, *, inputs: bool = True) -> Any:
+    """Return a defect of shared singular vectors, not below what mpf can tell.
+
+    Fractions say whether there is any; with or without those of the `inputs`.
+    """
+    numbers = problem.rational
+    if numbers is None or not problem.is_small:
+        return defect
+    gram, target = numbers.arguments
+    gram = gram if inputs else np.eye(len(gram), dtype=int)
+    aligned = exactly_aligned(gram, target, end_to_end(numbers.weights))
+    return max(defect, UNSEEN) if aligned is False else defect
 
 
 def small_start(problem: Problem) -> Hypothesis:

@@ -15,14 +15,13 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import as_fraction, to_float, to_mpf
 from symflow.algebra.products import matmul
-from symflow.algebra.rational import product_of
+from symflow.algebra.rational import exactly_aligned, product_of
 from symflow.claims import Hypothesis, conditions, relative_size
 from symflow.claims.conditions import imbalances, on_flow
 from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.solutions.any_precision import is_coarse, is_exact
 from symflow.solutions.modes.joint_modes import (
-    exactly_aligned,
     joint_modes,
     quick_defect,
     start_defect,

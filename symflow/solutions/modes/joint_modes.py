@@ -21,7 +21,7 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
-from symflow.algebra.rational import height_of, rank_of, rational
+from symflow.algebra.rational import exactly_aligned, height_of, rank_of, rational
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.solutions.any_precision import context_of
@@ -129,22 +129,6 @@ def _joint_modes(given: tuple[Array, ...], context: Any, noise: Any) -> JointMod
 def _told(values: Any, noise: Any) -> list[Any]:
     """Return the values with those set to zero that are rounding."""
     return [x if abs(x) > noise else x * 0 for x in values]
-
-
-def exactly_aligned(sigma_xx: Array, sigma_yx: Array, start: Array) -> bool | None:
-    """Say whether bases exist that diagonalize all three; None if it is not known.
-
-    They do if and only if YWᵀ and YᵀW are symmetric and Σ_xx commutes with YᵀY, WᵀW
-    and YᵀW (Y = Σ_yx): singular values are not needed for that.
-    """
-    xx, yx, w0 = (rational(array) for array in (sigma_xx, sigma_yx, start))
-    if xx is None or yx is None or w0 is None:
-        return None
-    across, along = yx * w0.transpose(), yx.transpose() * w0
-    if across != across.transpose() or along != along.transpose():
-        return False
-    grams = (yx.transpose() * yx, w0.transpose() * w0, along)
-    return all(xx * gram == gram * xx for gram in grams)
 
 
 def _parts(given: tuple[Array, ...], context: Any) -> list[Array]:
