@@ -17,6 +17,7 @@ from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike, InitLike
 from symflow.flow.problem import bind
 from symflow.inits import spectral_init
+from symflow.inits.init import number_of
 from symflow.progress import Staged, staged
 from symflow.solutions import Refusal, Solution, attempts
 from symflow.validation import Report, Row
@@ -206,7 +207,8 @@ def check_precision(digits: Any, budget: Any) -> None:
     not finite.
     """
     whole(digits, "analyze(digits=…)")
-    if not 0 <= budget < float("inf"):
+    known = None if isinstance(budget, str | bool) else number_of(budget)
+    if known is None or known < 0:
         msg = f"analyze(budget=…): needs seconds, zero or more; got {shown(budget)}"
         raise InvalidArgument(msg)
 

@@ -19,7 +19,7 @@ from symflow.analysis.record import (
 from symflow.analysis.study import Study
 from symflow.codegen import write_module
 from symflow.errors import OutputError, expect
-from symflow.files import write_text
+from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
 
 
@@ -102,7 +102,7 @@ def module_name(flow: GradientFlow) -> str:
 
 def prepare_folder(folder: str | Path) -> Path:
     """Make a directory and check that files can be written into it."""
-    target = Path(folder)
+    target = as_path(folder, "write_report(analysis, folder)")
     try:
         target.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=target):

@@ -79,7 +79,7 @@ def float_times(t: Any) -> NDArray[np.float64]:
         if given.dtype == object and any(map(_is_no_number, given.flat)):
             raise TypeError
         times = given.astype(float)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, MemoryError):
         msg = f"Solution(t=…): every time has to be a real number; got {shown(t)}"
         raise InvalidArgument(msg) from None
     if not np.all(np.isfinite(times)):

@@ -79,7 +79,7 @@ def orthogonal_decomposition(M: Any) -> OrthogonalDecomposition:
     try:
         given = array = np.asarray(M)
         array = array.astype(complex if np.iscomplexobj(array) else float)
-    except (TypeError, ValueError, OverflowError) as problem:
+    except (TypeError, ValueError, OverflowError, MemoryError) as problem:
         msg = f"orthogonal_decomposition(M): needs an array of numbers; {problem}"
         raise InvalidData(msg) from None
     if not np.all(np.isfinite(array)):

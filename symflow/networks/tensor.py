@@ -47,7 +47,7 @@ class TensorNetwork(Parametrization):
     def __init__(self, M: Any) -> None:
         try:
             entries = np.array(M.tolist() if isinstance(M, sympy.NDimArray) else M)
-        except ValueError as problem:
+        except (ValueError, MemoryError) as problem:
             msg = f"TensorNetwork(M): needs an array; {problem}"
             raise ShapeMismatch(msg) from None
         if entries.ndim < 2 or entries.size == 0:
