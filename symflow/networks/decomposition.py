@@ -80,7 +80,8 @@ def orthogonal_decomposition(M: Any) -> OrthogonalDecomposition:
         given = array = np.asarray(M)
         array = array.astype(complex if np.iscomplexobj(array) else float)
     except (TypeError, ValueError, OverflowError, MemoryError) as problem:
-        msg = f"orthogonal_decomposition(M): needs an array of numbers; {problem}"
+        why = str(problem) or "too many"
+        msg = f"orthogonal_decomposition(M): needs an array of numbers; {why}"
         raise InvalidData(msg) from None
     if not np.all(np.isfinite(array)):
         msg = "orthogonal_decomposition(M): every entry has to be finite"

@@ -48,7 +48,8 @@ class TensorNetwork(Parametrization):
         try:
             entries = np.array(M.tolist() if isinstance(M, sympy.NDimArray) else M)
         except (ValueError, MemoryError) as problem:
-            msg = f"TensorNetwork(M): needs an array; {problem}"
+            why = str(problem) or "too many entries"
+            msg = f"TensorNetwork(M): needs an array; {why}"
             raise ShapeMismatch(msg) from None
         if entries.ndim < 2 or entries.size == 0:
             msg = (
