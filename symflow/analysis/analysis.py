@@ -24,6 +24,8 @@ from symflow.validation import Report, Row
 
 #: Default seconds for the high-precision route, over both problems.
 BUDGET = 6.0
+#: What counts as for ever.
+LONGEST_BUDGET = 10**9
 
 #: The whitened problem is the easier one and comes first, with this share at most.
 WHITENED_SHARE = 0.4
@@ -175,7 +177,7 @@ def analyze(
     >>> found.ok, found.whitened.solution.name, round(found.raw.horizon.limit, 4)
     (True, 'LogisticMode', 0.1667)
     """
-    check_precision(digits, budget)
+    budget = check_precision(digits, budget)
     began, report = monotonic(), staged(progress, "analyze")
     expect(flow, GradientFlow, "analyze(flow)", "a flow of gradient_flow")
     problem = bind(flow, data, init)
@@ -200,8 +202,8 @@ def analyze(
     return Analysis(first, second, mixed, digits, monotonic() - began)
 
 
-def check_precision(digits: Any, budget: Any) -> None:
-    """Refuse digits and budgets that make no sense, before any work.
+def check_precision(digits: Any, budget: Any) -> float:
+    """Return seconds; refuse digits and budgets that make no sense, before any work.
 
     Raises InvalidArgument if the digits are not positive, or the seconds negative or
     not finite.
@@ -211,6 +213,7 @@ def check_precision(digits: Any, budget: Any) -> None:
     if known is None or known < 0:
         msg = f"analyze(budget=…): needs seconds, zero or more; got {shown(budget)}"
         raise InvalidArgument(msg)
+    return float(min(known, LONGEST_BUDGET))
 
 
 def _rounded(size: float) -> float:
