@@ -115,8 +115,9 @@ def refused(words: list[str]) -> str | None:
     except SystemExit as end:
         code = end.code  # of --help and --version
     # what is at work is said on lines of its own
-    lines = [line for line in said.getvalue().splitlines() if not line.endswith("…")]
-    if code == 2 and len(lines) != 1:
+    errors = said.getvalue().count(": error: ")
+    rest = [line for line in said.getvalue().splitlines() if not line.endswith("…")]
+    if code == 2 and (errors != 1 or len(rest) > 1):
         return f"exit code 2 with {said.getvalue()!r}"
     return None if code in {0, 1, 2} else f"exit code {code}"
 
