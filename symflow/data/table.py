@@ -14,6 +14,7 @@ import os
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import IO, Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from symflow.files import as_path
 
 #: Columns that a message or a display lists.
 SHOWN_COLUMNS = 12
+#: Names that are read of targets at most: a table has fewer columns.
+MOST_TARGETS = 10**6
 
 #: Characters of a packed table: a small file can be packed from a huge one.
 MOST_UNPACKED = 1 << 28
@@ -74,7 +77,9 @@ def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
     Raises InvalidArgument if there is none, or one that is no name.
     """
     many = isinstance(target, Iterable) and not isinstance(target, str | np.ndarray)
-    targets: tuple[Any, ...] = tuple(target) if many else (target,)
+    targets: tuple[Any, ...] = (
+        tuple(islice(target, MOST_TARGETS)) if many else (target,)
+    )
     if not all(isinstance(name, str) for name in targets):
         msg = f"{call}: target needs names of columns; got {shown(target)}"
         raise InvalidArgument(msg)
