@@ -47,7 +47,7 @@ class Writer:
         try:
             given = (*out, *arrays)
             shapes = [array.shape for array in given]
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, MemoryError):
             msg = f"{self.call}: needs NumPy arrays throughout"
             raise InvalidArgument(msg) from None
         known = len(given) == len(self._given) and all(map(_is, given, self._given))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,9 @@ def _paired(path: Trajectory, values: Any) -> tuple[Sequence[Array], Sequence[Ar
     if given is not None and given.shape == (len(total), sum(map(prod, shapes))):
         return path.weights, unflatten(given, shapes)
     several = isinstance(values, Iterable) and (given is None or given.ndim > 0)
-    parts = [as_objects(part) for part in values] if several else []
+    # one more than there may be says enough of a list without end
+    listed = islice(values, len(shapes) + 1) if several else ()
+    parts = [as_objects(part) for part in listed]
     found = [None if part is None else part.shape for part in parts]
     if found != [weight.shape for weight in path.weights]:
         got = found if given is None or given.ndim > total.ndim else given.shape
