@@ -126,6 +126,10 @@ class Problem:
             given = Given(given.data, init, given.rng)
         return Problem(flow, self.widths, weights, self.data, given)
 
+    def as_asked(self, layers: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Return the weights of all layers in the order of the model asked about."""
+        return layers if self.asked is None else in_given_order(layers, self.asked)
+
     def started_at(self, weights: tuple[Array, ...]) -> Problem:
         """Return the problem with another start, which then counts as given."""
         given = self.given

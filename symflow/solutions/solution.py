@@ -25,7 +25,6 @@ from symflow.claims import (
 )
 from symflow.claims.finding import gap_to, is_endless, limit_finding
 from symflow.errors import HypothesisFailed, NoClosedForm
-from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import check_time, float_times
 from symflow.solutions.any_precision import STEP, spare_of
@@ -232,9 +231,7 @@ class Solution(Theorem):
             Times up to `horizon`.
         """
         self._check(float_times(t), "weights(t)")
-        found = self._weights(t)
-        asked = self.problem.asked
-        return found if asked is None else in_given_order(found, asked)
+        return self.problem.as_asked(self._weights(t))
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers.

@@ -26,7 +26,6 @@ from symflow.claims import Claim, Hypothesis, Path, Reference, Status
 from symflow.claims.finding import Finding, gap_to, is_endless
 from symflow.errors import HypothesisFailed, InvalidArgument
 from symflow.flow.curriculum import Curriculum, place_of
-from symflow.flow.layer_order import in_given_order
 from symflow.flow.problem import Problem
 from symflow.flow.times import check_time, float_times
 from symflow.inits.given import RoundedInit
@@ -147,8 +146,7 @@ class ChainedSolution(Claim):
             self._joined(t, lambda place, s, k=k: self._layers(place, s)[k])
             for k in range(len(self.problem.weights))
         )
-        asked = self.problem.asked
-        return found if asked is None else in_given_order(found, asked)
+        return self.problem.as_asked(found)
 
     def precise(self, t: Any, *, digits: int = 50) -> Array:
         """Return W(t) at one time as mpf numbers, shape (outputs, inputs).
@@ -252,9 +250,7 @@ class ChainedSolution(Claim):
         return np.asarray(found.reshape(times.shape + found.shape[1:]))
 
     def _error(self, place: int, times: Array) -> Array:
-        piece, missed = self.pieces[place], self.missed[place]
-        grown = amplification(piece, times) if missed else 0.0
-        return np.asarray(piece.error(times) + missed * grown)
+        return error_of(self.pieces[place], self.missed[place], times)
 
     def _layers(self, place: int, times: Array) -> tuple[Array, ...]:
         return turned(self.pieces[place]._weights(times), self._turns[place])
@@ -281,6 +277,12 @@ class ChainedSolution(Claim):
                 "Use symflow.precise(flow, Curriculum(…), …)"
             )
             raise HypothesisFailed(msg)
+
+
+def error_of(piece: Solution, missed: float, times: Array) -> Array:
+    """Return the relative error of W along a piece whose start is off by `missed`."""
+    grown = amplification(piece, times) if missed else 0.0
+    return np.asarray(piece.error(times) + missed * grown)
 
 
 def turned(layers: tuple[Array, ...], turn: Array | None) -> tuple[Array, ...]:
@@ -316,8 +318,7 @@ def chain(
         before, end = pieces[-1], np.array([float(lasting)])
         start = before.layers_at(lasting, digits)
         known = FLOAT_ERROR if start is None else 10.0**-digits
-        carried = missed[-1] * amplification(before, end) if missed[-1] else 0.0
-        missed.append(float(known + np.max(before.error(end) + carried)))
+        missed.append(known + float(error_of(before, missed[-1], end)[0]))
         if start is None:
             start = tuple(layer[0] for layer in before._weights(end))
         pieces.append(chosen(place, RoundedInit(list(start))))
