@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import product
 
-import mpmath
 import numpy as np
 import pytest
 import sympy
+from oracles.switched import switched
 from scipy.integrate import solve_ivp
 
 import symflow as sf
@@ -78,16 +78,7 @@ def test_switching_agrees_with_scipy(verb):
 
 def test_thirty_digits_across_switches():
     """Widths 1–1–1: ẇ₁ = w₂(s − w₂w₁), with s = 2, then −1."""
-    mp = mpmath.MPContext()
-    mp.dps = 34
-    state = [mp.mpf(1) / 3, mp.mpf(2) / 3]
-    for goal, lasting in ((2, mp.one), (-1, mp.mpf(3) / 2)):
-
-        def rhs(t, x, goal=goal):
-            force = goal - x[0] * x[1]
-            return [x[1] * force, x[0] * force]
-
-        state = mp.odefun(rhs, 0, state)(lasting)
+    mp, state = switched(34)
     flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     curriculum = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[-1]]), 4))
     start = [[[Fraction(1, 3)]], [[Fraction(2, 3)]]]

@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from oracles.switched import switched
 from scipy.integrate import solve_ivp
 
 import symflow as sf
@@ -117,16 +118,7 @@ def test_weights_are_those_of_scipy_with_the_hidden_units_where_they_were():
 
 def test_forty_digits_across_switches():
     """Widths 1–1–1: ẇ₁ = w₂(s − w₂w₁), with s = 2, then −1."""
-    mp = mpmath.MPContext()
-    mp.dps = 44
-    state = [mp.mpf(1) / 3, mp.mpf(2) / 3]
-    for goal, lasting in ((2, mp.one), (-1, mp.mpf(3) / 2)):
-
-        def rhs(t, x, goal=goal):
-            force = goal - x[0] * x[1]
-            return [x[1] * force, x[0] * force]
-
-        state = mp.odefun(rhs, 0, state)(lasting)
+    mp, state = switched(44)
     flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     lesson = sf.Curriculum((sf.whitened([[2]]), 1), (sf.whitened([[-1]]), 4))
     solution = sf.solve(flow, lesson, [[[F(1, 3)]], [[F(2, 3)]]])
