@@ -424,6 +424,7 @@ def test_labelled_arrays_hold_the_runs():
         ((FLOW, DATA, [np.ones((2, 3)), np.eye(2)], [1]), {}, "needs a rule such as"),
         ((FLOW, DATA, INIT, [2, 1]), {}, "times have to increase"),
         (PROBLEM, {"rng": "seven"}, "rng needs"),
+        (PROBLEM, {"rng": 10**5000}, "rng needs"),
         (PROBLEM, {"method": "RK45"}, "needs a method such as"),
     ],
 )
