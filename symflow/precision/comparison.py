@@ -69,7 +69,12 @@ class Comparison:
     """
 
     def __init__(
-        self, system: SeriesSystem, problem: Problem, reach: float = 0.0
+        self,
+        system: SeriesSystem,
+        problem: Problem,
+        reach: float = 0.0,
+        *,
+        close: bool = False,
     ) -> None:
         engine = system.engine
         assert isinstance(engine, ExactEngine)
@@ -84,7 +89,7 @@ class Comparison:
             0, (Fraction(1),), system.order, engine.bits + POWER_BITS
         )
         with ALONE, workbits(2 * NORM_BITS):
-            self._hessian = _growth(problem, reach)
+            self._hessian = _growth(problem, close or bool(problem.is_set or reach))
 
     def start(self, weights: tuple[Any, ...]) -> Any:
         """Return how far a start can be from its first approximation."""
@@ -146,11 +151,11 @@ class Comparison:
 
 
 def _growth(
-    problem: Problem, reach: float
+    problem: Problem, close: bool
 ) -> ContractionBound | HessianBound | CurvatureBound:
     if not isinstance(problem.flow.network, Network):
         return CurvatureBound(problem)
-    close = ContractionBound.covers(problem, reach)
+    close = close and ContractionBound.covers(problem)
     return ContractionBound(problem) if close else HessianBound(problem)
 
 
