@@ -178,6 +178,31 @@ def test_entry_by_entry_the_limit_is_a_critical_point():
         assert not bias.limit[1:].any()
 
 
+TINY = F(1, 10**40)
+
+
+@pytest.mark.parametrize(
+    ("layers", "sigma", "l2", "end"),
+    [
+        ((TINY, TINY), 3, F(1, 2), F(5, 2)),  # tiny beside the other mode of size 1
+        ((1, -1 + TINY), 3, F(1, 2), F(5, 2)),
+        ((TINY, TINY), 1, 1, 0),
+        ((1, 1), 1 + TINY, 1, TINY),
+        ((10**40, 1), 3, F(1, 2), F(5, 2)),
+    ],
+)
+def test_tiny_beside_huge_is_decided_in_fractions(layers, sigma, l2, end):
+    flow = flow_of(sf.LinearNetwork(2, 2, 2), l2)
+    start = [[[1, 0], [0, layer]] for layer in layers]
+    data = sf.whitened([[2, 0], [0, sigma]])
+    bias = sf.implicit_bias(flow, data, start)
+    assert bias.status.value == "proved"
+    assert bias.limit[1, 1] == pytest.approx(float(end), rel=1e-12, abs=0)
+    bound = DecayedModesRate.attempt(bind(flow, data, start))
+    if sigma == l2:  # as 1/t: no exponential bounds it
+        assert "every mode has a rate: fails" in str(bound)
+
+
 def test_what_would_jump_is_refused():
     """Floats that rest up to rounding, the saddle at three layers, lost balance."""
     data = sf.whitened([[3]])
@@ -187,6 +212,11 @@ def test_what_would_jump_is_refused():
     # (9/2 − w)³w = l2³ at w = 1 below the peak: an unstable balance
     with pytest.raises(sf.HypothesisFailed, match="at the edge"):
         sf.implicit_bias(flow_of(three, F(7, 2)), sf.whitened([[F(9, 2)]]), [[[1]]] * 3)
+    # a decay that small floats do not see through
+    with pytest.raises(sf.HypothesisFailed, match="fails"):
+        faint = [[[1.0, 0.0], [0.0, 1e-11]]] * 3
+        flow = flow_of(sf.LinearNetwork(2, 2, 2, 2), F(1, 10**13))
+        sf.implicit_bias(flow, sf.whitened([[3, 0], [0, 2]]), faint)
     start = [[[1]], [[1]], [[F(3, 2)]]]
     with pytest.raises(sf.HypothesisFailed, match="unbalanced"):
         sf.implicit_bias(flow_of(three, F(1, 2)), data, start)

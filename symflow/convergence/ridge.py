@@ -68,7 +68,7 @@ class RidgeRate(ObjectiveBound):
         loss = SquaredLoss(l2=sympy.Rational(1, 2))
         return (Example("ridge-rate", *given, loss=loss, false=scaled(constant=4)),)
 
-    def excess(self, path: Path | None) -> Array:
+    def measured(self, path: Path | None) -> Array:
         """Return ½tr(D(Σ_xx + l2 I)Dᵀ) at every time."""
         best, l2 = ridge(self.problem), self.problem.flow.loss.l2
         if path is None:

@@ -16,7 +16,6 @@ and the peak is above l2^L, and tends to the largest root; all others die.  Two 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,8 @@ from symflow.algebra.numbers import as_fraction, context_of, to_float, to_mpf
 from symflow.flow.coordinates import coordinates, kind_of
 from symflow.flow.lone_modes import (
     DIGITS,
+    MOST_DIGITS,
     MOST_INPUTS,
-    SEEN,
     LoneMode,
     digits_for,
     lone_modes,
@@ -49,6 +48,7 @@ class Fates:
     #: The strength w(∞) of each mode: zero where it dies, None where that is not known.
     ends: tuple[Any, ...]
     exact: bool  #: Whether all numbers were given exactly.
+    noise: float  #: What counts as zero in the modes, relative.
     l2: Any  #: The weight decay, in the arithmetic of the modes.
 
     @property
@@ -61,7 +61,9 @@ class Fates:
         """How many modes stay at zero though a start beside theirs survives: L = 2."""
         pairs = zip(self.modes, self.ends, strict=True)
         return sum(
-            end == 0 and mode.target > self.l2 for mode, end in pairs if self.depth == 2
+            end == 0 and mode.target > self.l2 * (1 + self.noise)
+            for mode, end in pairs
+            if self.depth == 2
         )
 
     def limit(self, shape: tuple[int, ...], lift: Any) -> Array:
@@ -116,21 +118,33 @@ def _found(problem: Problem) -> Fates:
     at = problem.sharp if fine else problem.floats
     arrays = (*at.arguments, *at.weights)
     known = all(as_fraction(x) is not None for a in arrays for x in a.flat)
-    context = None
-    if fine:
-        context = context_of(digits_for(at.weights) if known else DIGITS)
+    digits = digits_for(arrays) if known and problem.given_exactly else DIGITS
+    context = context_of(digits) if fine else None
     exact = fine and known and problem.given_exactly and problem.rational is not None
-    allowed = SEEN if exact else ROUNDED
+    exact = exact and digits < MOST_DIGITS
+    noise = 10.0 ** -(digits // 2) if exact else ROUNDED
     if kind_of(problem.flow.network) is None:
         sigma_xx, sigma_yx = at.arguments
-        modes = lone_modes((sigma_yx, sigma_xx, *at.weights), context, allowed)
+        modes = lone_modes((sigma_yx, sigma_xx, *at.weights), context, noise)
     else:
-        modes = _coordinates(at, None if context is None else context.dps, allowed)
+        modes = _coordinates(at, None if context is None else context.dps, noise)
     l2 = problem.flow.loss.l2
     l2 = to_float(l2) if context is None else to_mpf(l2, context)
+    if not l2 > _unseen(problem, noise):
+        modes = [*modes, None]
     alone = tuple(mode for mode in modes if mode is not None)
-    ends = tuple(map(partial(_end, l2=l2, allowed=allowed), alone))
-    return Fates(alone, len(modes) - len(alone), ends, exact, l2)
+    size = 0.0 if exact else noise * sum(np.linalg.norm(w) for w in at.floats.weights)
+    ends = tuple(_end(mode, l2, noise, float(size)) for mode in alone)
+    return Fates(alone, len(modes) - len(alone), ends, exact, noise, l2)
+
+
+def _unseen(problem: Problem, noise: float) -> float:
+    """Return the decay above which what is too small to be a mode dies as well."""
+    sigma_xx, sigma_yx = problem.floats.arguments
+    small, lam = noise * np.linalg.norm(sigma_yx), np.linalg.eigvalsh(sigma_xx)
+    least = min(lam[lam > ROUNDED * lam[-1]], default=1.0)
+    depth = len(problem.weights)
+    return float(small * max(1.0, small / least) ** (1 - 2 / depth))
 
 
 def _coordinates(
@@ -156,19 +170,23 @@ def _coordinates(
     return modes
 
 
-def _end(mode: LoneMode, *, l2: Any, allowed: float) -> Any:
-    """Return w(∞), or None where it is not known whether the mode survives."""
+def _end(mode: LoneMode, l2: Any, allowed: float, unseen: float) -> Any:
+    """Return w(∞), or None where it is not known whether the mode survives.
+
+    An amplitude that is zero may be one of floats, and of a size that is `unseen`.
+    """
     sigma, lam, L = mode.target, mode.lam, len(mode.amplitudes)
     sizes = [abs(a) for a in mode.amplitudes]
     nothing = 0 * lam
     if L == 2:
         moves = abs(sum(mode.amplitudes)) > allowed * max(sizes)
-        return (sigma - l2) / lam if moves and sigma > l2 else nothing
+        alive = moves and sigma > l2 * (1 + allowed)
+        return (sigma - l2) / lam if alive else nothing
     w = np.prod(np.array(mode.amplitudes))
     if max(sizes) - min(sizes) > allowed * max(sizes):
         return None
     if w <= 0:
-        return nothing
+        return nothing if w < 0 or l2 > sigma * unseen ** (L - 2) else None
     peak = sigma * (L - 2) / (lam * (2 * L - 2))
     pulls = [((sigma - lam * x) ** L * x ** (L - 2)) / l2**L for x in (peak, w)]
     if w >= peak:

@@ -47,8 +47,9 @@ def lone_modes(
 
 
 def digits_for(weights: tuple[Array, ...]) -> int:
-    """Return digits enough for a mode as small as the denominators, at every layer."""
-    sizes = [len(str(Fraction(x).denominator)) for w in weights for x in w.flat]
+    """Return digits enough for a mode as small as the fractions are long, per layer."""
+    whole = [Fraction(x) for w in weights for x in w.flat]
+    sizes = [len(f"{x.numerator}{x.denominator}") for x in whole]
     return min(DIGITS + (len(weights) + 1) * max(sizes), MOST_DIGITS)
 
 
