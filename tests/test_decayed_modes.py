@@ -213,9 +213,9 @@ def test_what_would_jump_is_refused():
     with pytest.raises(sf.HypothesisFailed, match="at the edge"):
         sf.implicit_bias(flow_of(three, F(7, 2)), sf.whitened([[F(9, 2)]]), [[[1]]] * 3)
     # a decay that small floats do not see through
+    faint = [[[1.0, 0.0], [0.0, 1e-11]]] * 3
+    flow = flow_of(sf.LinearNetwork(2, 2, 2, 2), F(1, 10**13))
     with pytest.raises(sf.HypothesisFailed, match="fails"):
-        faint = [[[1.0, 0.0], [0.0, 1e-11]]] * 3
-        flow = flow_of(sf.LinearNetwork(2, 2, 2, 2), F(1, 10**13))
         sf.implicit_bias(flow, sf.whitened([[3, 0], [0, 2]]), faint)
     start = [[[1]], [[1]], [[F(3, 2)]]]
     with pytest.raises(sf.HypothesisFailed, match="unbalanced"):

@@ -117,7 +117,7 @@ def _found(problem: Problem) -> Fates:
     fine = problem.is_small and problem.widths[0] <= MOST_INPUTS
     at = problem.sharp if fine else problem.floats
     arrays = (*at.arguments, *at.weights)
-    known = all(as_fraction(x) is not None for a in arrays for x in a.flat)
+    known = fine and all(as_fraction(x) is not None for a in arrays for x in a.flat)
     digits = digits_for(arrays) if known and problem.given_exactly else DIGITS
     context = context_of(digits) if fine else None
     exact = fine and known and problem.given_exactly and problem.rational is not None

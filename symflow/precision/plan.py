@@ -68,6 +68,7 @@ def planned(
     """
     end = float(times[-1])
     seen = forecast(problem.floats, end, structural=True)
+    closely = closely and problem.flow.is_gradient
     close = closely and seen.growth_at(end) > CLOSE_GROWTH
     if close:
         near = forecast(problem.floats, end, structural=None)
