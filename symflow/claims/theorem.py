@@ -15,13 +15,13 @@ from symflow.algebra.display import Listed
 from symflow.claims.bibliography import Reference
 from symflow.claims.claim import Claim, Path, Refusal, Status
 from symflow.claims.hypothesis import Hypothesis, all_hold
-from symflow.flow.problem import Problem
 
 if TYPE_CHECKING:
     from symflow.claims.example import Examples
+    from symflow.flow.problem import Problem
 
 #: Measures one condition on a problem.
-Condition = Callable[[Problem], Hypothesis]
+Condition = Callable[["Problem"], Hypothesis]
 
 
 @dataclass(frozen=True)

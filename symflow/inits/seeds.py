@@ -9,12 +9,6 @@ import numpy as np
 
 from symflow.errors import InvalidArgument, shown
 
-#: What NumPy makes a generator of; it crashes on some other things.
-_SEEDS = (
-    *(int, np.integer, np.random.Generator, np.random.BitGenerator),
-    *(np.random.SeedSequence, np.random.RandomState),
-)
-
 
 def seed_of(rng: Any, call: str) -> int:
     """Return an integer that stands for `rng` from now on.
@@ -35,8 +29,14 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
 
     Anything else raises `InvalidArgument`, which names the `call`.
     """
+    source = np.random  # imported by NumPy when it is first asked for
+    # NumPy crashes on some other things
+    seeds = (
+        *(int, np.integer, source.Generator, source.BitGenerator),
+        *(source.SeedSequence, source.RandomState),
+    )
     try:
-        if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
+        if not isinstance(rng, seeds) or isinstance(rng, bool | np.timedelta64):
             raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
