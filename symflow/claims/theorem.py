@@ -48,7 +48,9 @@ class Identity:
     @property
     def holds(self) -> bool:
         """Whether SymPy finds the residual to vanish."""
-        return bool(sympy.simplify(self.residual) == 0)
+        # most vanish when expanded, in a tenth of the time
+        expanded = sympy.expand(self.residual)
+        return bool(expanded == 0 or sympy.simplify(self.residual) == 0)
 
     def __str__(self) -> str:
         return f"{self.words} [{'checked' if self.holds else 'NOT CONFIRMED'}]"
