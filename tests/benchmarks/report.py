@@ -22,11 +22,11 @@ FOLDER = Path(__file__).parent
 #: File, arguments of the whole and of the quick form, and the seconds of both.
 PARTS = (
     ("kernels.py", (), (), 120, 30),
-    ("verbs.py", (), ("--quick",), 240, 50),
-    ("growth.py", (), ("--quick", "--limit", "10"), 300, 50),
-    ("solutions.py", (), ("--quick",), 100, 15),
-    ("simulators.py", ("--limit", "15"), ("--tables", "descent", "--quick"), 240, 20),
-    ("precision.py", (), ("--quick", "--timeout", "5", "--limits"), 200, 15),
+    ("verbs.py", (), ("--quick",), 240, 35),
+    ("growth.py", (), ("--quick", "--limit", "10"), 300, 60),
+    ("solutions.py", (), ("--quick",), 100, 10),
+    ("simulators.py", ("--limit", "15"), ("--tables", "descent", "--quick"), 240, 15),
+    ("precision.py", (), ("--quick", "--timeout", "5", "--limits"), 200, 30),
 )
 
 
