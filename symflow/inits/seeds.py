@@ -9,6 +9,15 @@ import numpy as np
 
 from symflow.errors import InvalidArgument, shown
 
+#: What NumPy makes a generator of; it crashes on some other things.
+_SEEDS = (
+    *(int, np.integer, np.random.Generator, np.random.BitGenerator),
+    *(np.random.SeedSequence, np.random.RandomState),
+)
+
+#: Bits of a seed: it is written into files, and Python writes no longer integers.
+_MOST_BITS = 10_000
+
 
 def seed_of(rng: Any, call: str) -> int:
     """Return an integer that stands for `rng` from now on.
@@ -19,7 +28,7 @@ def seed_of(rng: Any, call: str) -> int:
     if rng is None:
         return int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
     spans = isinstance(rng, bool | np.timedelta64)
-    if isinstance(rng, (int, np.integer)) and not spans and rng >= 0:
+    if isinstance(rng, (int, np.integer)) and not spans and _is_seed(rng):
         return int(rng)
     return int.from_bytes(generator_of(rng, call).bytes(16), "little")
 
@@ -29,22 +38,23 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
 
     Anything else raises `InvalidArgument`, which names the `call`.
     """
-    source = np.random  # imported by NumPy when it is first asked for
-    # NumPy crashes on some other things
-    seeds = (
-        *(int, np.integer, source.Generator, source.BitGenerator),
-        *(source.SeedSequence, source.RandomState),
-    )
     try:
-        if not isinstance(rng, seeds) or isinstance(rng, bool | np.timedelta64):
+        if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
+            raise TypeError
+        if isinstance(rng, int) and not _is_seed(rng):
             raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
         msg = (
-            f"{call}: rng needs None, a non-negative integer or a "
-            f"numpy.random.Generator; got {shown(rng)}"
+            f"{call}: rng needs None, a non-negative integer of at most {_MOST_BITS} "
+            f"bits or a numpy.random.Generator; got {shown(rng)}"
         )
         raise InvalidArgument(msg) from None
+
+
+def _is_seed(number: Any) -> bool:
+    """Return whether an integer is not negative and can be written."""
+    return number >= 0 and int(number).bit_length() <= _MOST_BITS
 
 
 def unseeded(rule: Any) -> Any:
