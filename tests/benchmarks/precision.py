@@ -160,20 +160,20 @@ def sensible(route: str, widths: Widths, digits: int) -> bool:
 
 
 def worker(route: str, widths: Widths, digits: int, queue: Any) -> None:
-    """Run one route and report its wall time and result."""
-    begin = time.perf_counter()
+    """Run one route and report its CPU time and result."""
+    begin = time.process_time()
     try:
         result = TASKS[route](widths, digits)
     except Exception as problem:  # noqa: BLE001 (a failed route is a row of the table)
         queue.put((type(problem).__name__, []))
         return
-    queue.put((time.perf_counter() - begin, result))
+    queue.put((time.process_time() - begin, result))
 
 
 def measure(
     route: str, widths: Widths, digits: int, timeout: float
 ) -> tuple[float | str, list[str]]:
-    """Return the wall time (or why there is none) and the result."""
+    """Return the CPU time (or why there is none) and the result."""
     context = mp.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=worker, args=(route, widths, digits, queue))
@@ -222,10 +222,10 @@ def main() -> None:
     print(f"\n{'widths':<12}{'seen at t':>10}{'enclose(oo)':>14}{'precise':>12}  ratio")
     for size in options.limits:
         widths = widths_of(size)
-        wall, found = measure("limits", widths, 50, 5 * options.timeout)
+        spent, found = measure("limits", widths, 50, 5 * options.timeout)
         name = "×".join(map(str, widths))
         if not found:
-            print(f"{name:<12}{'-':>10}{wall!s:>14}", flush=True)
+            print(f"{name:<12}{'-':>10}{spent!s:>14}", flush=True)
             continue
         seen, proven, plain = map(float, found)
         row = f"{name:<12}{seen:>10.0f}{proven:>12.2f} s{plain:>10.2f} s"
@@ -249,15 +249,15 @@ def table(
     for route in options.routes:
         if route in stopped or not sensible(route, widths, digits):
             continue
-        wall, result = measure(route, widths, digits, options.timeout)
-        if isinstance(wall, str):
+        spent, result = measure(route, widths, digits, options.timeout)
+        if isinstance(spent, str):
             stopped.add(route)
-        if route == "precise" and isinstance(wall, float):
-            base = wall
+        if route == "precise" and isinstance(spent, float):
+            base = spent
         good = str(correct(result, reference, digits)) if result and reference else "-"
-        shown = f"{wall:.3f} s" if isinstance(wall, float) else wall
-        known = isinstance(wall, float) and base is not None
-        ratio = f"{float(wall) / float(base or 1):8.1f}×" if known else ""
+        shown = f"{spent:.3f} s" if isinstance(spent, float) else spent
+        known = isinstance(spent, float) and base is not None
+        ratio = f"{float(spent) / float(base or 1):8.1f}×" if known else ""
         name = "×".join(map(str, widths))
         print(
             f"{name:<12}{digits:>7}  {route:<18}{shown:>10}{good:>9}  {ratio}",

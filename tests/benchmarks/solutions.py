@@ -7,9 +7,9 @@ The integration is `simulate` at its default accuracy; the closed form is evalua
 `end_to_end` and by the kernel of `compile`, which agree to rounding.  The time to check
 the hypotheses and to prepare is in a column of its own: it is spent once.
 
-Last run (one core, least CPU time of five): at t = 1e4 the Riccati solution takes 95 µs
-and the integration 3300 to 63000 times as long; at 201 times up to t = 20 it takes
-0.25 to 0.55 ms and the integration 15 to 89 times as long, at all widths and λ below.
+Last run (one core, least CPU time): at t = 1e4 the Riccati solution takes 0.15 to
+0.19 ms and the integration 2300 to 47000 times as long; at 201 times up to t = 20 it
+takes 0.4 to 1.1 ms and the integration 15 to 63 times as long, at all λ and widths.
 
 `--table` prints the catalogue: proof, digits against an integration, float64 digits.
 """
