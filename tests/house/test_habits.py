@@ -67,6 +67,21 @@ def test_the_first_example_imports_what_it_needs():
     assert loaded.index("sympy") < loaded.index("symflow.flow")
 
 
+def test_no_name_loads_what_only_some_tasks_need():
+    script = (
+        "import sys, symflow; [getattr(symflow, name) for name in symflow.__all__]\n"
+        "print([m for m in ('scipy.optimize', *sys.argv[1:]) if m in sys.modules])"
+    )
+    slow = [name for name in LAZY if name != "flint"]
+    run = subprocess.run(
+        [sys.executable, "-c", script, *slow],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ast.literal_eval(run.stdout) == []
+
+
 def offences(rule):
     """Return where a rule, a generator over a syntax tree, finds something."""
     return [
