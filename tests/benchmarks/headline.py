@@ -129,7 +129,7 @@ def main() -> None:
         lambda d: sharp("heyoka real", d, 1000, limit),
     )
     row(
-        "a proof, 50 digits: d = 2, 5, 10, 32 (below 1: the cost)",
+        "a proof, 50 digits: d = 2, 5, 10, 32 (how many times as long)",
         "`precise`",
         (2, 5, 10, 32),
         lambda d: sharp("enclose", d, 50, limit),
