@@ -24,9 +24,9 @@ PARTS = (
     ("headline.py", (), ("--quick", "--limit", "4"), 360, 40),
     ("kernels.py", (), (), 40, 30),
     ("verbs.py", (), ("--quick",), 70, 25),
-    ("growth.py", ("--limit", "30"), ("--quick", "--limit", "10"), 240, 45),
+    ("growth.py", ("--limit", "30"), ("--quick", "--limit", "10"), 240, 40),
     ("solutions.py", (), ("--quick",), 50, 10),
-    ("simulators.py", ("--limit", "15"), ("--tables", "descent", "--quick"), 240, 10),
+    ("simulators.py", ("--limit", "15"), ("--tables", "descent", "--quick"), 240, 15),
     (
         "precision.py",
         ("--timeout", "15"),
