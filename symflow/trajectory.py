@@ -196,6 +196,15 @@ class Trajectory(Tabulated, Displayed):
         ------
         InvalidArgument
             If the time is outside the range, or this route has no dense output.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> W1, W2 = sf.simulate(*problem, [0, 1, 2]).at(1.5)
+        >>> round((W2 @ W1).item(), 6)
+        1.965889
         """
         if self.interpolant is None:
             msg = f"trajectory.at(t): the route {self.route!r} keeps no dense output"

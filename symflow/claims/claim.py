@@ -32,7 +32,13 @@ Found = TypeVar("Found")
 
 
 class Status(Enum):
-    """How firmly an assertion stands."""
+    """How firmly an assertion stands.
+
+    Examples
+    --------
+    >>> [status.value for status in Status][:3], len(Status)
+    (['proved', 'enclosed', 'verified'], 9)
+    """
 
     PROVED = "proved"
     ENCLOSED = "enclosed"
@@ -121,7 +127,17 @@ def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Claim(Displayed, Typeset):
-    """An assertion about a flow, with everything needed to doubt it."""
+    """An assertion about a flow, with everything needed to doubt it.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> (law,) = sf.conserved(flow)
+    >>> law.status.value, law.residuals(sf.simulate(*problem, [0, 1])).round(6).tolist()
+    ('proved', [0.0, 0.0])
+    """
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -244,6 +260,15 @@ class Bound(Claim):
     Both sides are quadratic in the weights.  The residual is the positive part of
     √smaller − √larger, relative to the root of their `scale`: linear in an error of the
     weights, so that the error of a route decides what counts as a violation.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> bound = sf.rates(*problem)[0]
+    >>> bound.margin(sf.simulate(*problem, [0, 1])).round(3).tolist()
+    [1.0, 21.81]
     """
 
     @abstractmethod

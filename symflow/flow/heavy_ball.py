@@ -34,6 +34,12 @@ class HeavyBall:
         The flow of the same network and loss.
     friction : sympy.Expr
         τ ≥ 0: a number, a symbol, or c/t in the time t.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.heavy_ball(sf.LinearNetwork("d", 1), sf.SquaredLoss(), 3).friction
+    3
     """
 
     flow: GradientFlow
@@ -118,6 +124,8 @@ def heavy_ball(
     >>> print(heavy_ball(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
     Ẅ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − τ·Ẇ₁
     Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
+    >>> heavy_ball(sf.LinearNetwork("d", 1), sf.SquaredLoss(), "1/2").friction
+    1/2
     """
     size, time = _over_time(friction)
     call = "heavy_ball(friction=…)"

@@ -45,6 +45,8 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
     >>> axes = plot.width(width_experiment(data, [100, 400], runs=2, rng=1))
     >>> [line.get_label() for line in axes.lines][-2:]
     ['bound for the start, median', 'asymptotic theorem']
+    >>> axes.lines[0].get_xdata().tolist()
+    [100, 400]
     """
     expect(experiment, "theorem", "plot.width(experiment)", "a width_experiment")
     axes = axes_or_new(ax)

@@ -64,6 +64,15 @@ class Ensemble(Tabulated, Displayed):
         Totals over all starts, and the numbers of the starts that failed.
     route : str
         How the numbers were made, as a report names it.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    >>> import numpy as np
+    >>> runs = sf.ensemble(flow, sf.whitened([[3, 1]]), [np.zeros((4, 1, 2))], [0, 50])
+    >>> runs.end_to_end.shape, runs.end_to_end[0, -1].round(6).tolist()
+    ((4, 2, 1, 2), [[3.0, 1.0]])
     """
 
     _number = "start"
