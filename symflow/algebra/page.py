@@ -29,6 +29,11 @@ def page_style() -> str:
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
 
 
+def page_scheme() -> str:
+    """Return the colours of a page, for light and dark screens."""
+    return page_style().partition("* {")[0]
+
+
 def render(template: str, **names: Any) -> str:
     """Return a page from a template of the package, as ``"gallery/atlas.html"``."""
     return (
