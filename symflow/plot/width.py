@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.errors import expect
-from symflow.plot.canvas import axes_or_new, colours, finish
+from symflow.plot.canvas import LISTED, axes_or_new, colours, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,9 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
     label = "asymptotic theorem"
     axes.plot(sizes, experiment.theorem, color=third, linestyle=":", label=label)
     axes.set_xscale("log")
+    if len(sizes) <= LISTED:
+        axes.set_xticks(sizes, [f"{size}" for size in sizes])
+        axes.minorticks_off()
     axes.set_yscale("log")
     axes.set_xlabel("hidden width $h$")
     axes.set_ylabel(r"$\|W(\infty)-\Sigma_{yx}\Sigma_{xx}^+\|_F$")
