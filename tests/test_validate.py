@@ -25,7 +25,7 @@ def test_a_tolerance_that_allows_anything_is_not_a_check():
     assert [row.verdict for row in rows] == ["ok", "not checked"]
     report = Report(tuple(rows))
     assert report.ok
-    assert report.verdict == "all 1 checks hold, 1 not checked"
+    assert report.verdict == "the one check holds, 1 not checked"
     assert "not checked" in str(report)
     assert "not checked" in report._repr_markdown_()
     alone = Report(tuple(rows[1:]))
@@ -98,3 +98,13 @@ def test_a_claim_about_descent_is_compared_with_its_own_steps_alone():
         rows = sf.validate(claims, other).rows
         assert {row.verdict for row in rows} == {"not checked"}
         assert "descent with η = 0.002" in rows[0].status
+
+
+def test_margins_show_large_factors_by_a_power_and_no_inf():
+    run = sf.simulate(FLOW, sf.whitened([[1.0, 0.5]]), START, [0, 1, 40])
+    claims = sf.rates(FLOW, sf.whitened([[1.0, 0.5]]), START)
+    said = [row.status for row in sf.validate(claims, run).rows]
+    margins = [text.partition("margin ")[2] for text in said if "margin" in text]
+    assert margins
+    assert not [text for text in margins if "inf" in text or "e+" in text]
+    assert [text for text in margins if "e" in text or "∞" in text]

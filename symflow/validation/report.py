@@ -136,9 +136,8 @@ class Report(Displayed):
         """One line that says how it went."""
         failed, held = len(self.failures), sum(row.ok for row in self.rows)
         count = failed + held
-        said = (
-            f"{failed} of {count} checks FAIL" if failed else f"all {count} checks hold"
-        )
+        all_hold = f"all {count} checks hold" if count > 1 else "the one check holds"
+        said = f"{failed} of {count} checks FAIL" if failed else all_hold
         left = len(self.rows) - count
         said = said if count else "nothing was checked"
         return f"{said}, {left} not checked" if left and count else said
