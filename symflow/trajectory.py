@@ -13,7 +13,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
-from symflow.algebra.text import scientific
+from symflow.algebra.text import scientific, span_of
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate, linearized
 from symflow.codegen.objective import Objective
@@ -304,11 +304,10 @@ class Trajectory(Tabulated, Displayed):
         return {"route": self.route}
 
     def _sheet(self) -> Sheet:
-        first, last = to_float(self.t[0]), to_float(self.t[-1])
         shapes = ", ".join("×".join(map(str, w.shape[1:])) for w in self.weights)
         loss = f"{to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}"
         rows = {
-            "t": f"{len(self)} times from {first:g} to {last:g}",
+            "t": span_of(self.t),
             "weights": shapes,
             "loss": loss,
             "error": self._error_text(),

@@ -20,7 +20,15 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Displayed, Listed, Sheet, Typeset
+from symflow.algebra.display import (
+    Displayed,
+    Listed,
+    Marked,
+    Sheet,
+    Typeset,
+    escaped,
+    marked,
+)
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
@@ -245,6 +253,14 @@ class Claim(Displayed, Typeset):
             header=("hypothesis", "", "measured") if self.hypotheses else (),
             whole=".statement",
         )
+
+    @property
+    def _line(self) -> Marked:
+        """Name, statement and status."""
+        said, status = marked(self.statement), self.status.value
+        lead = f"{self.name} ({self.reference}), {status}:"
+        typeset = getattr(said, "markdown", said)
+        return Marked(f"{lead} {said}", f"{escaped(lead)} {typeset}")
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {latex(self.statement)}$"

@@ -19,7 +19,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.errors import InvalidArgument, shown
-from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
+from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow, latex_lines
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -90,6 +90,9 @@ class HeavyBall:
     def __repr__(self) -> str:
         header = f"HeavyBall of {self.loss!r} on {self.network!r}"
         return "\n".join([header, *(f"  {line}" for line in str(self).splitlines())])
+
+    def _repr_latex_(self) -> str:
+        return latex_lines(self.equations, f"{self.network!r}")
 
 
 def heavy_ball(

@@ -281,9 +281,10 @@ class Enclosure(SeveralArrays, Displayed):
         """Return distances from midpoints as balls, each with the radius there."""
         counts = isinstance(index, Integral) and not isinstance(index, bool)
         if not counts or not -len(self) <= index < len(self):
+            known = f"from 0 to {len(self) - 1} or −{len(self)} to −1"
             msg = (
                 f"enclosure.contains(value, index={shown(index)}): needs the number of "
-                f"a time, from 0 to {len(self) - 1} or −{len(self)} to −1"
+                f"a time, {known if len(self) > 1 else '0 or −1: there is one'}"
             )
             raise InvalidArgument(msg)
         if isinstance(value, Trajectory):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.text import span_of
 from symflow.algebra.threads import cached_property
 from symflow.codegen.operands import floats
 from symflow.codegen.targets.ckernel import found_compiler
@@ -148,7 +149,7 @@ class Ensemble(Tabulated, Displayed):
         failed = len(self.stats.get("failed", ()))
         final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
         rows = {
-            "t": f"{len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}",
+            "t": span_of(self.t),
             "loss at the end": spread(final),
             "failed": str(failed),
         }

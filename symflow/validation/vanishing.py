@@ -20,6 +20,7 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import FINE_BITS, in_bits, to_arb
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.nodes import Node, scale, substitute, symbols_of
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.symbols import sample_count
@@ -39,8 +40,8 @@ WIDTHS, DRAWS, SAMPLES = (1, 2, 3), 20, 2
 FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
 
 
-@dataclass(frozen=True)
-class Counterexample:
+@dataclass(frozen=True, repr=False)
+class Counterexample(Displayed):
     """Weights at which what should vanish does not, as the rate of a quantity."""
 
     #: `weights`, `data`: exact numbers.
@@ -53,11 +54,22 @@ class Counterexample:
     numbers: dict[sympy.Symbol, sympy.Rational] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        listed = [f"{name} = {value}" for name, value in self._parts]
+        return f"at {', '.join(listed)} {self._moved}"
+
+    @property
+    def _parts(self) -> list[tuple[str, str]]:
         parts = {**self.weights, **self.data}.items()
-        listed = [f"{s.name} = {_text(array)}" for s, array in parts]
-        listed += [f"{s.name} = {number}" for s, number in self.numbers.items()]
+        numbers = [(s.name, str(number)) for s, number in self.numbers.items()]
+        return [*((s.name, _text(array)) for s, array in parts), *numbers]
+
+    @property
+    def _moved(self) -> str:
         moved = _text(self.rate) if self.rate.ndim else self.rate.item()
-        return f"at {', '.join(listed)} {self.words} {moved}"
+        return f"{self.words} {moved}"
+
+    def _sheet(self) -> Sheet:
+        return Sheet(f"Counterexample: {self._moved}", rows=tuple(self._parts))
 
 
 @dataclass(frozen=True, eq=False)
