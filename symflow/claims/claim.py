@@ -260,11 +260,15 @@ class Claim(Displayed, Typeset):
         said, status = marked(self.statement), self.status.value
         lead = f"{self.name} ({self.reference}), {status}:"
         typeset = getattr(said, "markdown", said)
-        return Marked(f"{lead} {said}", f"{escaped(lead)} {typeset}")
+        cut = said if len(said) <= LINE else f"{said[:LINE]} …"
+        return Marked(f"{lead} {cut}", f"{escaped(lead)} {typeset}")
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {latex(self.statement)}$"
 
+
+#: Characters of a statement that a line of a list has.
+LINE = 160
 
 #: The largest margin that is told apart from none.
 MOST = float(np.finfo(float).max)
