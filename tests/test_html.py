@@ -17,7 +17,7 @@ PAIRS = [
     *(("ink", paper) for paper in ("paper", "panel", "good-paper", "bad-paper")),
     *((text, "paper") for text in ("soft", "link")),
     *((text, "panel") for text in ("soft", "link")),
-    ("good", "good-paper"),
+    *(("good", paper) for paper in ("good-paper", "paper", "panel")),
     ("bad", "bad-paper"),
 ]
 
