@@ -20,15 +20,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import (
-    Displayed,
-    Listed,
-    Marked,
-    Sheet,
-    Typeset,
-    escaped,
-    marked,
-)
+from symflow.algebra.display import Displayed, Listed, Marked, Sheet, Typeset, led
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
@@ -257,18 +249,12 @@ class Claim(Displayed, Typeset):
     @property
     def _line(self) -> Marked:
         """Name, statement and status."""
-        said, status = marked(self.statement), self.status.value
-        lead = f"{self.name} ({self.reference}), {status}:"
-        typeset = getattr(said, "markdown", said)
-        cut = said if len(said) <= LINE else f"{said[:LINE]} …"
-        return Marked(f"{lead} {cut}", f"{escaped(lead)} {typeset}")
+        lead = f"{self.name} ({self.reference}), {self.status.value}:"
+        return led(lead, self.statement)
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {latex(self.statement)}$"
 
-
-#: Characters of a statement that a line of a list has.
-LINE = 160
 
 #: The largest margin that is told apart from none.
 MOST = float(np.finfo(float).max)
