@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from symflow import bias, convergence
+from symflow.algebra.display import Listed
 from symflow.algebra.numbers import to_float
 from symflow.claims import Claim
 from symflow.claims.catalogue import answers, holding
@@ -23,7 +24,7 @@ def companions(
     step_size: float | None = None,
     accuracy: float | None = None,
     rng: RandomLike = None,
-) -> list[Claim]:
+) -> Listed[Claim]:
     """Return all claims about a flow but its rates and its limit.
 
     Of gradient descent, all claims about its iterates.
@@ -46,7 +47,7 @@ def companions(
 
     Returns
     -------
-    list of Claim
+    sequence of Claim
         Phases and stages, how far weights and kernel travel, what never moves, how far
         the limit can be from the minimizer of least norm; and theorems that were given
         to `register`.
@@ -81,7 +82,8 @@ def companions(
         problem = bind(flow.flow, data, init, rng=rng)
         if accuracy is not None and step_size is None:
             wanted = positive_number(accuracy, "companions(descent, …, accuracy=ε)")
-            return holding([DescentComplexity.attempt(problem, to_float(wanted))])
+            steps = DescentComplexity.attempt(problem, to_float(wanted))
+            return Listed(holding([steps]))
         return _of_descent(problem, step_size)
     if step_size is not None or accuracy is not None:
         msg = (
@@ -91,12 +93,12 @@ def companions(
         raise InvalidArgument(msg)
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
     catalogue = (*convergence.COMPANIONS, *bias.COMPANIONS)
-    return holding(answers("companions", catalogue, problem))
+    return Listed(holding(answers("companions", catalogue, problem)))
 
 
-def _of_descent(problem: Problem, step: float | None) -> list[Claim]:
+def _of_descent(problem: Problem, step: float | None) -> Listed[Claim]:
     """Return the claims about iterates with this step."""
     size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
     # the number of steps is asked for an accuracy, not for a step
     kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
-    return holding([kind.attempt(problem, size) for kind in kinds])
+    return Listed(holding([kind.attempt(problem, size) for kind in kinds]))

@@ -14,6 +14,7 @@ from symflow.algebra.numbers import exact, whole
 from symflow.algebra.threads import cached_property
 from symflow.codegen.objective import Objective
 from symflow.flow.curriculum import Curriculum, place_of
+from symflow.progress import Told, reporter
 from symflow.trajectory import Trajectory
 
 
@@ -88,12 +89,19 @@ class ChainedRun(Trajectory):
 
 
 def run_along(
-    lesson: Curriculum, init: Any, t: Any, call: str, follow: Callable[..., Trajectory]
+    lesson: Curriculum,
+    init: Any,
+    t: Any,
+    call: str,
+    follow: Callable[..., Trajectory],
+    progress: Told = None,
 ) -> ChainedRun:
-    """Return the run that ``follow(data, start, times, runs before)`` pieces make.
+    """Return the run of pieces that ``follow(data, start, times, runs before, part)``.
 
-    Each is followed in its own time; `call` is named in an error message.
+    Each is followed in its own time, and tells `part` which fraction of that is done;
+    `call` is named in an error message.
     """
+    told = reporter(progress, call)
     times = lesson.times(t, call)
     pieces: list[Trajectory] = []
     kept: list[list[int]] = []
@@ -103,11 +111,17 @@ def run_along(
         inside = {x - begun for x in times if begun < x <= stop or x == begun == 0}
         local = sorted({*inside, Fraction(0), stop - begun})
         kept.append([row for row, x in enumerate(local) if x in inside])
-        pieces.append(follow(data, start, local, pieces))
+        part = _part(told, begun, stop, times[-1]) if told and times[-1] else None
+        pieces.append(follow(data, start, local, pieces, part))
         begun, start = stop, [weight[-1] for weight in pieces[-1].weights]
         if stop == times[-1]:
             break
     return _joined(pieces, kept, times)
+
+
+def _part(told: Any, begun: Any, stop: Any, last: Any) -> Callable[[float], None]:
+    """Return what takes the fraction of a piece and tells that of the whole."""
+    return lambda done: told(float((begun + exact(done) * (stop - begun)) / last))
 
 
 def _joined(pieces: list[Trajectory], kept: list[list[int]], times: Any) -> ChainedRun:

@@ -18,13 +18,30 @@ FLAG = frozenset({"bool", "bool_"})
 
 
 class SymflowError(Exception):
-    """Base class of everything symflow raises on purpose."""
+    """Base class of everything symflow raises on purpose.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> try:
+    ...     sf.Dataset([[1, 2]], [1, 2, 3])
+    ... except sf.SymflowError as error:
+    ...     print(str(error)[-31:])
+    got 1 rows of X and 3 rows of Y
+    """
 
 
 class InvalidArgument(SymflowError, ValueError):
     """An argument has a value that makes no sense for the call.
 
     The message is one line: of an object whose text has several, the first is named.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.LinearNetwork(2, 0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.InvalidArgument: Dense(2, 0): a width has to be a positive ...
     """
 
     def __init__(self, message: str = "") -> None:
@@ -35,42 +52,128 @@ class InvalidArgument(SymflowError, ValueError):
 
 
 class ShapeMismatch(InvalidArgument):
-    """Two shapes that have to agree do not."""
+    """Two shapes that have to agree do not.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.Dataset([[1, 2]], [1, 2, 3])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.ShapeMismatch: ...; got 1 rows of X and 3 rows of Y
+    """
 
 
 class UnknownName(InvalidArgument, KeyError):
-    """A key that is not there; the message lists those that are."""
+    """A key that is not there; the message lists those that are.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1]], [[1]]], [0, 1])
+    >>> run["W3"]  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.UnknownName: ...: not a weight; its weights are ['W1', 'W2']
+    """
 
     # a KeyError would show its message in quotes
     __str__ = Exception.__str__
 
 
 class InvalidData(InvalidArgument):
-    """Data that cannot be used: NaN, non-numeric columns, a missing target …."""
+    """Data that cannot be used: NaN, non-numeric columns, a missing target ….
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.Dataset([[1.0, float("nan")]], [1.0])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.InvalidData: Dataset(X=…): the entry in row 0, column 1 is nan; ...
+    """
 
 
 class NotDifferentiable(InvalidArgument):
-    """An expression is outside the grammar of `symflow.gradient`."""
+    """An expression is outside the grammar of `symflow.gradient`.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from sympy import MatrixSymbol, Rational, trace
+    >>> W = MatrixSymbol("W", 2, 2)
+    >>> sf.gradient(trace(W ** Rational(1, 2)), W)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.NotDifferentiable: ... grammar: W**(1/2)...
+    """
 
 
 class OutputError(SymflowError, OSError):
-    """A file or a directory cannot be written."""
+    """A file or a directory cannot be written.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.write_checker("/no1/check.py")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.OutputError: write_checker(path='/no1/check.py'): cannot write ...
+    """
 
 
 class NoClosedForm(SymflowError):
-    """No catalogued closed form applies; the message lists what failed, per entry."""
+    """No catalogued closed form applies; the message lists what failed, per entry.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=0.5))
+    >>> try:
+    ...     sf.solve(flow, sf.whitened([[2]]), [[[1]], [[2]]])
+    ... except sf.NoClosedForm as error:
+    ...     print(str(error).splitlines()[1][-63:])
+    balanced initialization: fails, ‖W₂ᵀW₂ − W₁W₁ᵀ‖ = 0.75 relative
+    """
 
 
 class HypothesisFailed(SymflowError):
-    """A theorem was asked for by name and its hypotheses do not hold."""
+    """A theorem was asked for by name and its hypotheses do not hold.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> deep = sf.gradient_flow(sf.LinearNetwork(2, 1, 1, 1), sf.SquaredLoss())
+    >>> start = sf.gaussian_init(1, rng=0)
+    >>> sf.regime(deep, sf.whitened([[1, 0]]), start)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.HypothesisFailed: ...: fails, LinearNetwork(2, 1, 1, 1)
+    """
 
 
 class PrecisionLost(SymflowError, ArithmeticError):
-    """The digits that were asked for could not be reached."""
+    """The digits that were asked for could not be reached.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> wide = [[[sf.interval(0, 9)]], [[1]]]
+    >>> sf.enclose(flow, sf.whitened([[2]]), wide, 5)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.PrecisionLost: enclose: the error cannot be bounded within one ...
+    >>> sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 5).digits
+    50
+    """
 
 
 class IntegrationFailed(SymflowError, ArithmeticError):
-    """A numerical integrator stopped before the last time point."""
+    """A numerical integrator stopped before the last time point.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+    >>> sf.precise(flow, sf.whitened([[2]]), [[[1]]], [1e30])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.IntegrationFailed: precise and enclose: t = 1e+30 is about ...
+    """
 
 
 class Interrupted(SymflowError, KeyboardInterrupt):
@@ -94,7 +197,19 @@ class NotInstalled(SymflowError, ImportError):
 
 
 class ValidationFailed(SymflowError, AssertionError):
-    """At least one row of a validation report is out of its bound."""
+    """At least one row of a validation report is out of its bound.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+    >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[1]]], [0, 50])
+    >>> false = sf.validate([sf.claim(flow, limit=[[3]])], run)
+    >>> false.raise_if_failed()  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    symflow.errors.ValidationFailed: 1 of 2 checks failed:
+    ...
+    """
 
 
 def imported(name: str, call: str, extra: str = "") -> Any:

@@ -13,7 +13,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
-from symflow.algebra.text import scientific
+from symflow.algebra.text import scientific, span_of
 from symflow.algebra.threads import cached_property
 from symflow.codegen import end_to_end_program, evaluate, linearized
 from symflow.codegen.objective import Objective
@@ -196,6 +196,15 @@ class Trajectory(Tabulated, Displayed):
         ------
         InvalidArgument
             If the time is outside the range, or this route has no dense output.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> W1, W2 = sf.simulate(*problem, [0, 1, 2]).at(1.5)
+        >>> round((W2 @ W1).item(), 6)
+        1.965889
         """
         if self.interpolant is None:
             msg = f"trajectory.at(t): the route {self.route!r} keeps no dense output"
@@ -295,11 +304,10 @@ class Trajectory(Tabulated, Displayed):
         return {"route": self.route}
 
     def _sheet(self) -> Sheet:
-        first, last = to_float(self.t[0]), to_float(self.t[-1])
         shapes = ", ".join("×".join(map(str, w.shape[1:])) for w in self.weights)
         loss = f"{to_float(self.loss[0]):.6g} → {to_float(self.loss[-1]):.6g}"
         rows = {
-            "t": f"{len(self)} times from {first:g} to {last:g}",
+            "t": span_of(self.t),
             "weights": shapes,
             "loss": loss,
             "error": self._error_text(),

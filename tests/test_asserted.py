@@ -108,6 +108,55 @@ def test_weight_decay_is_seen():
     assert sf.claim(flow, conserved=TRUE).verdict is sf.Status.REFUTED
 
 
+DECAYED = {
+    "one letter": {"loss": sf.SquaredLoss(l2="mu")},
+    "two letters": {"loss": sf.SquaredLoss(l2=("mu", "nu"))},
+    "rates": {"loss": sf.SquaredLoss(), "learning_rates": ("mu", "nu")},
+}
+
+
+@pytest.mark.parametrize("kind", DECAYED)
+def test_a_letter_for_decay_or_a_rate_gets_a_value_that_refutes(kind):
+    given = DECAYED[kind]
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), **given)
+    claim = sf.claim(flow, conserved=TRUE)
+    assert claim.verdict is sf.Status.REFUTED
+    found = claim.counterexample
+    assert all(number > 0 for number in found.numbers.values())
+    assert all(f"{symbol} = {n}" in str(found) for symbol, n in found.numbers.items())
+    # by another route: the loss written out in scalars
+    arrays = [*found.weights.values(), *found.data.values()]
+    W1, W2, S, C = (sympy.Matrix(array.tolist()) for array in arrays)
+    A, B = (
+        sympy.Matrix(*W.shape, sympy.symbols(f"{n}:{len(W)}"))
+        for W, n in ((W1, "a"), (W2, "b"))
+    )
+    mu, nu = (*found.numbers.values(), *found.numbers.values())[:2]
+    decays, speeds = ((0, 0), (mu, nu)) if kind == "rates" else ((mu, nu), (1, 1))
+    loss = ((B * A * S * A.T * B.T) / 2 - B * A * C.T).trace()
+    loss += sum(
+        l2 * (W.T * W).trace() / 2 for l2, W in zip(decays, (A, B), strict=True)
+    )
+    law = B.T * B - A * A.T
+    moved = law.applyfunc(
+        lambda entry: (
+            -sum(
+                speed * entry.diff(x) * loss.diff(x)
+                for speed, W in zip(speeds, (A, B), strict=True)
+                for x in W
+            )
+        )
+    )
+    values = dict(zip([*A, *B], [*W1, *W2], strict=True))
+    assert moved.subs(values) == sympy.Matrix(found.rate.tolist())
+
+
+def test_a_letter_that_no_number_fits_is_left_undecided():
+    odd = sympy.Symbol("odd", positive=True, integer=False)
+    flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss(l2=odd))
+    assert sf.claim(flow, conserved=TRUE).verdict is sf.Status.UNDECIDED
+
+
 def test_what_cannot_be_decided_says_so():
     square = (sympy.Trace(SECOND * SECOND.T) - sympy.Trace(FIRST * FIRST.T)) ** 2
     assert sf.claim(DEEP, conserved=square).verdict in {

@@ -212,7 +212,7 @@ def test_a_failed_check_ends_with_1(
 ) -> None:
     from symflow.conservation import Law
 
-    monkeypatch.setattr(Law, "_factor", lambda self, path, time: 2)
+    monkeypatch.setattr(Law, "_along", lambda self, path: path.t + 1.0)
     assert main(["validate", str(csv), "--target", "price", *QUICK]) == 1
     assert "FAIL" in capsys.readouterr().out
 

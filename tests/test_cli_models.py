@@ -264,7 +264,14 @@ def test_docs_have_every_public_name_and_no_link_leads_nowhere(capsys, tmp_path)
             assert link.startswith(("https://", "data:")) or target in files, link
             assert not anchor or anchor in ids[target], link
     check_theorems(tmp_path)
-    own = [path for path in pages if b"--paper" in path.read_bytes()]
+    own = [path for path, page in pages.items() if 'class="verdict' in page]
+    lit = "prefers-color-scheme:dark"
+    moved = (
+        tmp_path / "index.html",
+        tmp_path / "symflow.html",
+        tmp_path / "symflow/plot.html",
+    )
+    assert all(lit in path.read_text("utf-8").replace(" ", "") for path in moved)
     assert len(own) == len(list((tmp_path / "theorems").iterdir())) + 3
     for path in own:
         assert page_faults(path.read_text("utf-8")) == [], path

@@ -127,6 +127,8 @@ RESULTS: dict[str, Any] = {
     "rates": lambda: sf.rates(FLOW, DATA, RATIONAL),
     "prediction": bias,
     "companion": lambda: sf.companions(FLOW, DATA, START)[0],
+    "companions": lambda: sf.companions(FLOW, DATA, START),
+    "counterexample": lambda: sf.claim(FLOW, conserved=FLOW.state[0]).counterexample,
     "convolution": lambda: sf.ConvolutionalNetwork(5, filters=(2, 5)),
     "end-to-end flow": lambda: FLOW.end_to_end,
     "atlas": lambda: sf.atlas("erratum"),
@@ -141,7 +143,7 @@ RICH = {
     *("Solution", "SquaredLoss", "Sweep", "TensorNetwork", "Trajectory", "atlas"),
     *("companion", "convolution", "count", "decaying law", "end-to-end flow"),
     *("prediction", "rates", "CustomLoss", "ExponentialLoss", "HadamardDifference"),
-    "SymmetricFactorization",
+    *("SymmetricFactorization", "HeavyBall", "companions", "counterexample"),
 }
 
 

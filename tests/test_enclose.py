@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -575,3 +576,23 @@ def test_predicted_limits_are_held_against_the_enclosed_limit():
     (row,) = sf.validate([*sf.conserved(flow), sol], ball).rows
     assert row.ok
     assert row.claim.endswith("limit")
+
+
+def test_her_digits_as_a_column_and_what_messages_say_of_other_forms():
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 1), sf.SquaredLoss())
+    data = sf.whitened([[2, 1]])
+    ball = sf.enclose(flow, data, [[[1, 0]], [[1]]], 1, digits=20)
+    hers = [str(x) for x in (ball.weights[0][0, 0, 0], ball.weights[0][0, 0, 1])]
+    hers.append(str(ball.weights[1][0, 0, 0]))
+    column = mpmath.matrix([mpmath.mpf(0)] * 3)
+    assert ball.excludes(column)
+    assert ball.contains([[x] for x in hers])
+    for value, words in (
+        ({"W1": [[1, 0]]}, "needs an end-to-end matrix or all weights; got {"),
+        ([hers, hers], "at the time of index="),
+    ):
+        with pytest.raises(sf.InvalidArgument, match=re.escape(words)):
+            ball.contains(value)
+    with pytest.raises(sf.InvalidArgument, match="0 or −1: there is one"):
+        ball.contains(hers, 3)
+    assert "1, one time" in str(sf.simulate(flow, data, [[[1, 0]], [[1]]], 1))

@@ -8,7 +8,7 @@ import pytest
 from oracles.web import contrast, page_faults
 
 import symflow as sf
-from symflow.algebra.page import page_style
+from symflow.algebra.page import marked, page_style
 from symflow.analysis import About, analyze, write_report
 from symflow.plot.canvas import COLOURS
 
@@ -17,7 +17,7 @@ PAIRS = [
     *(("ink", paper) for paper in ("paper", "panel", "good-paper", "bad-paper")),
     *((text, "paper") for text in ("soft", "link")),
     *((text, "panel") for text in ("soft", "link")),
-    ("good", "good-paper"),
+    *(("good", paper) for paper in ("good-paper", "paper", "panel")),
     ("bad", "bad-paper"),
 ]
 
@@ -49,6 +49,19 @@ def test_the_first_curves_are_seen_on_both_grounds():
 def test_the_measure_of_contrast_is_that_of_wcag():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("2λ_r(Σ_xx)", "2λ<sub>r</sub>(Σ<sub>xx</sub>)"),
+        ("w = a^L obeys", "w = a<sup>L</sup> obeys"),
+        ("margin 1 … 2.3e12", "margin 1 … 2.3·10<sup>12</sup>"),
+        ("write_module of sigma_xx, x^2y", "write_module of sigma_xx, x^2y"),
+    ],
+)
+def test_indices_and_powers_are_set_and_names_are_left(text, html):
+    assert marked(text) == html
 
 
 GOOD = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,9 +16,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 from matplotlib.testing.decorators import remove_ticks_and_titles
+from matplotlib.text import Text
 
 import symflow as sf
 from symflow import plot
@@ -169,6 +172,38 @@ def test_a_picture_without_its_first_curve_is_told_apart(
     drawn = draw(name, tmp_path / f"{name}.png", hide)
     reference = REFERENCES / f"{name}.png"
     assert compare_images(str(reference), str(drawn), TOLERANCE) is not None
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_nothing_written_leaves_a_small_figure_or_lies_on_other_text(name: str) -> None:
+    figure, axes = pyplot.subplots(figsize=(4, 3), layout="constrained")
+    PICTURES[name](axes)
+    figure.canvas.draw()
+    legend = axes.get_legend()
+    ticks = [
+        label
+        for axis in (axes.xaxis, axes.yaxis)
+        for kind in ("major", "minor")
+        for label in axis.get_ticklabels(which=kind)
+        if label.get_text() and inside(axis, label)
+    ]
+    written = [axes.xaxis.label, axes.yaxis.label, *ticks]
+    written += legend.get_texts() if legend else []
+    boxes = [text.get_window_extent() for text in written]
+    for box in boxes:
+        assert figure.bbox.padded(1).containsx(box.x0)
+        assert figure.bbox.padded(1).containsx(box.x1)
+        assert figure.bbox.padded(1).containsy(box.y0)
+        assert figure.bbox.padded(1).containsy(box.y1)
+    for box, other in combinations(boxes, 2):
+        assert not box.padded(-1).overlaps(other.padded(-1))
+
+
+def inside(axis: Axis, label: Text) -> bool:
+    """Say whether a tick is within the limits, and so drawn at all."""
+    place = label.get_position()[axis.axis_name == "y"]
+    low, high = sorted(axis.get_view_interval())
+    return bool(low <= place <= high)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_a_tolerance_that_allows_anything_is_not_a_check():
     assert [row.verdict for row in rows] == ["ok", "not checked"]
     report = Report(tuple(rows))
     assert report.ok
-    assert report.verdict == "all 1 checks hold, 1 not checked"
+    assert report.verdict == "the one check holds, 1 not checked"
     assert "not checked" in str(report)
     assert "not checked" in report._repr_markdown_()
     alone = Report(tuple(rows[1:]))
@@ -98,3 +98,15 @@ def test_a_claim_about_descent_is_compared_with_its_own_steps_alone():
         rows = sf.validate(claims, other).rows
         assert {row.verdict for row in rows} == {"not checked"}
         assert "descent with η = 0.002" in rows[0].status
+
+
+def test_margins_show_large_factors_as_residuals_are_shown_and_no_inf():
+    problem = FLOW, sf.whitened([[1.0, 0.5]]), START
+    run = sf.simulate(*problem, [0, 1, 40])
+    rows = sf.validate([*sf.rates(*problem), *sf.companions(*problem)], run).rows
+    said = [
+        row.status.partition("margin ")[2] for row in rows if "margin" in row.status
+    ]
+    assert any(text.startswith("1 … 1.0e+6") for text in said)
+    assert "∞" in said
+    assert not [text for text in said if "inf" in text or "e+0" in text]

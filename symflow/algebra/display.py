@@ -21,6 +21,9 @@ from symflow.algebra.typeset import latex
 #: Characters of a formula in a terminal, and of its LaTeX in a notebook.
 LONGEST_TEXT, LONGEST_LATEX = 400, 4000
 
+#: Characters of a formula in a line of a list.
+LONGEST_LINE = 160
+
 #: Rows of a table; the rest is counted.
 MOST_ROWS = 40
 
@@ -61,6 +64,13 @@ def marked(value: Any) -> str:
         return Marked(text, f"`{text[:LONGEST_TEXT]}{cut}`")
     own = getattr(value, "_line", None)
     return str(value) if own is None else own
+
+
+def led(lead: str, formula: sympy.Basic) -> Marked:
+    """Return one line on a formula after words; a long one is cut for a terminal."""
+    said = marked(formula)
+    cut = said if len(said) <= LONGEST_LINE else f"{said[:LONGEST_LINE]} …"
+    return Marked(f"{lead} {cut}", f"{escaped(lead)} {getattr(said, 'markdown', said)}")
 
 
 class Listed(tuple[T, ...]):

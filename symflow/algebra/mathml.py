@@ -27,7 +27,7 @@ from symflow.algebra.typeset import (
 _PLAIN = str.maketrans("ⅆⅇ", "de")
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 _NAME = re.compile(
-    r"^(?P<stem>[A-Za-z]+?)(?P<dot>dot|next)?(?:_?(?P<index>\d*)|_(?P<word>\w+))$"
+    r"^(?P<stem>[A-Za-z]+?)(?P<dot>dot|next)?(?:_?(?P<index>\d*)|_(?P<word>\w+|∞))$"
 )
 #: The name of a function that is words, as SymPy has them.
 _WORDS = re.compile(r"(?<=>)[a-z]+(_[a-z]+)+(?=<)")

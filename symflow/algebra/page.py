@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 _POWER = re.compile(r"(?<=\d)e([+-]?)0*(\d+)\b")
 #: The index of a single letter or of a norm.
 _INDEX = re.compile(
-    r"(?:(?<=‖)|(?<=(?<!\w)[^\W\d_]))_([a-zA-Z0-9]{1,2})(?![a-zA-Z0-9_])"
+    r"(?:(?<=‖)|(?<=(?<![^\W\d])[^\W\d_]))_([a-zA-Z0-9]{1,2})(?![a-zA-Z0-9_])"
 )
 
 
 def page_style() -> str:
     """Return the style sheet of a page, for light and dark screens."""
     return files("symflow.algebra").joinpath("page.css").read_text(encoding="utf-8")
+
+
+def page_scheme() -> str:
+    """Return the colours of a page, for light and dark screens."""
+    return page_style().partition("* {")[0]
 
 
 def render(template: str, **names: Any) -> str:
@@ -67,4 +72,6 @@ def marked(text: Any) -> Markup:
     said = _POWER.sub(
         lambda found: f"·10<sup>{'−' * (found[1] == '-')}{found[2]}</sup>", said
     )
-    return Markup(re.sub(r"\^[({]([^)}]*)[)}]", r"<sup>\1</sup>", said))
+    return Markup(
+        re.sub(r"\^(?:[({]([^)}]*)[)}]|(\d+|\w)(?!\w))", r"<sup>\1\2</sup>", said)
+    )

@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 from sympy.printing.str import StrPrinter
 
-from symflow.algebra.numbers import WIDE, to_mpf
+from symflow.algebra.numbers import WIDE, to_float, to_mpf
 from symflow.algebra.typeset import (
     ATOM,
     MOST_ENTRIES,
@@ -161,6 +161,14 @@ def _greek(word: str) -> str:
         return unicodedata.lookup(f"GREEK {case} LETTER {spelled}") if word else word
     except KeyError:
         return word
+
+
+def span_of(times: Any) -> str:
+    """Return how many times there are, and from where to where."""
+    first, last = to_float(times[0]), to_float(times[-1])
+    if len(times) == 1:
+        return f"{first:g}, one time"
+    return f"{len(times)} times from {first:g} to {last:g}"
 
 
 def scientific(value: Any) -> str:

@@ -203,4 +203,4 @@ def latex(expression: Any) -> str:
     expression : sympy.Basic
         Matrix expressions, equations, traces and scalars.
     """
-    return str(_LatexPrinter().doprint(expression))
+    return str(_LatexPrinter().doprint(expression)).replace("∞", r"\infty")

@@ -48,6 +48,14 @@ class Analysis(Displayed):
         Decimal digits of the high-precision route.
     seconds : float
         What the whole analysis took.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    >>> found = sf.analyze(flow, sf.whitened([[3, 1]]), [[[0, 0]]], digits=20, budget=5)
+    >>> found.digits, len(found.studies), found.ok
+    (20, 2, True)
     """
 
     raw: Study

@@ -83,6 +83,8 @@ def audit(path: str | os.PathLike[str]) -> Audit:
     >>> ledger = audit(file)
     >>> [line.verdict.value for line in ledger.lines], ledger.ok
     (['proved', 'refuted'], False)
+    >>> len(ledger.lines), len(ledger.refuted)
+    (2, 1)
     """
     call = f"audit({str(as_path(path, 'audit(path)'))!r})"
     case = read_case(path, call)

@@ -103,7 +103,7 @@ class LeastNorm(RegressionLimit):
         d, m = self.problem.flow.network.widths[0], self.problem.flow.network.widths[-1]
         sigma_xx, sigma_yx = self.problem.flow.data
         inverse = sympy.MatrixSymbol(f"{sigma_xx.name}^+", d, d)
-        limit = sympy.MatrixSymbol("Winf", m, d)
+        limit = sympy.MatrixSymbol("W_∞", m, d)
         return sympy.Eq(limit, sigma_yx * inverse, evaluate=False)
 
     @property

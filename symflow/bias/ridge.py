@@ -41,7 +41,7 @@ class RidgeLimit(Prediction):
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
         """Return the flow of the distance, and of its square for numbers."""
-        W, limit, xx = sympy.symbols("W Winf Sigma_xx", commutative=False)
+        W, limit, xx = sympy.symbols("W W_∞ Sigma_xx", commutative=False)
         l2, x, gap = sympy.symbols("l2 x D", positive=True)
         moved = limit * (xx + l2) - W * xx - l2 * W
         falls = (gap**2 / 2).diff(gap) * -(x + l2) * gap
@@ -69,7 +69,7 @@ class RidgeLimit(Prediction):
         """W(∞) = Σ_yx(Σ_xx + l2 I)⁻¹."""
         sigma_xx, sigma_yx = self.problem.flow.data
         ridge = sigma_xx + self.problem.flow.loss.l2 * sympy.Identity(sigma_xx.shape[0])
-        limit = sympy.MatrixSymbol("Winf", *sigma_yx.shape)
+        limit = sympy.MatrixSymbol("W_∞", *sigma_yx.shape)
         return sympy.Eq(limit, sigma_yx * ridge.inv(), evaluate=False)
 
     @cached_property

@@ -57,7 +57,7 @@ class DecayedLimit(Prediction):
     def statement(self) -> sympy.Basic:
         """W(∞) = 0."""
         shape = self.problem.flow.data[1].shape
-        limit = sympy.MatrixSymbol("Winf", *shape)
+        limit = sympy.MatrixSymbol("W_∞", *shape)
         return sympy.Eq(limit, sympy.ZeroMatrix(*shape), evaluate=False)
 
     @property

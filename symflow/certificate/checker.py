@@ -495,6 +495,6 @@ def main(arguments: list[str]) -> tuple[int, str]:  # the exit code and what to 
         return 2, f"UNREADABLE: {type(reason).__name__}: {str(reason)[:200]}\n"
 
 if __name__ == "__main__":
-    exit_code, words = main(sys.argv[1:])
+    exit_code, words = main(sys.argv[1:] or ["CERTIFICATE.json, to be named"])
     sys.stdout.write(words)
     sys.exit(exit_code)

@@ -82,6 +82,10 @@ def write_checker(path: str | Path) -> Path:
     >>> file = sf.write_checker(Path(tempfile.mkdtemp(), "check.py"))
     >>> len(file.read_text(encoding="utf-8").splitlines()) <= 500
     True
+    >>> import subprocess, sys
+    >>> nothing = [sys.executable, "-I", file, file.parent / "none.json"]
+    >>> subprocess.run(nothing, capture_output=True).returncode
+    2
     """
     target = as_path(path, "write_checker(path)")
     return write_text(target, checker_source(), f"write_checker(path={str(path)!r})")

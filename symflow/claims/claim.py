@@ -20,7 +20,7 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array
-from symflow.algebra.display import Displayed, Listed, Sheet, Typeset
+from symflow.algebra.display import Displayed, Listed, Marked, Sheet, Typeset, led
 from symflow.algebra.numbers import to_float
 from symflow.algebra.typeset import latex
 from symflow.claims.bibliography import Reference
@@ -32,7 +32,13 @@ Found = TypeVar("Found")
 
 
 class Status(Enum):
-    """How firmly an assertion stands."""
+    """How firmly an assertion stands.
+
+    Examples
+    --------
+    >>> [status.value for status in Status][:3], len(Status)
+    (['proved', 'enclosed', 'verified'], 9)
+    """
 
     PROVED = "proved"
     ENCLOSED = "enclosed"
@@ -121,7 +127,17 @@ def _listing(proof: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Claim(Displayed, Typeset):
-    """An assertion about a flow, with everything needed to doubt it."""
+    """An assertion about a flow, with everything needed to doubt it.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> (law,) = sf.conserved(flow)
+    >>> law.status.value, law.residuals(sf.simulate(*problem, [0, 1])).round(6).tolist()
+    ('proved', [0.0, 0.0])
+    """
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -230,6 +246,12 @@ class Claim(Displayed, Typeset):
             whole=".statement",
         )
 
+    @property
+    def _line(self) -> Marked:
+        """Name, statement and status."""
+        lead = f"{self.name} ({self.reference}), {self.status.value}:"
+        return led(lead, self.statement)
+
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle {latex(self.statement)}$"
 
@@ -244,6 +266,15 @@ class Bound(Claim):
     Both sides are quadratic in the weights.  The residual is the positive part of
     √smaller − √larger, relative to the root of their `scale`: linear in an error of the
     weights, so that the error of a route decides what counts as a violation.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> bound = sf.rates(*problem)[0]
+    >>> bound.margin(sf.simulate(*problem, [0, 1])).round(3).tolist()
+    [1.0, 21.81]
     """
 
     @abstractmethod

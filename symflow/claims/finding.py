@@ -53,6 +53,9 @@ class Finding:
     >>> from flint import arb
     >>> Finding(np.array([arb(0, 1e-30)], dtype=object)).status.value
     'enclosed'
+    >>> never = Finding(np.array([arb(2, 1e-30)], dtype=object))
+    >>> never.status.value, round(never.gap, 6)
+    ('refuted', 2.0)
     """
 
     balls: Array

@@ -40,6 +40,9 @@ class Identity:
     >>> a, b = sympy.symbols("a b")
     >>> Identity("(a + b)² expands", (a + b) ** 2 - a**2 - 2 * a * b - b**2).holds
     True
+    >>> false = Identity("(a + b)² = a² + b²", (a + b) ** 2 - a**2 - b**2)
+    >>> false.holds, false.residual.subs({a: 1, b: 3})
+    (False, 6)
     """
 
     words: str
@@ -70,6 +73,14 @@ class Theorem(Claim):
         The flow with its data and start.
     checked : tuple of Hypothesis
         The conditions, as measured on the data and the start.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> bound = sf.rates(flow, sf.whitened([[2]]), [[[1.0]], [[0.5]]])[0]
+    >>> isinstance(bound, sf.Theorem), bound.status.value, len(bound.hypotheses)
+    (True, 'proved', 6)
     """
 
     problem: Problem

@@ -63,6 +63,7 @@ def notebooks(options: argparse.Namespace) -> int:
 
 def docs(options: argparse.Namespace) -> int:
     """Write reference, theorems and notebooks as web pages."""
+    from symflow.algebra.page import page_scheme
     from symflow.analysis import prepare_folder
     from symflow.analysis.record import to_json
     from symflow.cli import pages
@@ -72,11 +73,17 @@ def docs(options: argparse.Namespace) -> int:
     pdoc = imported("pdoc", "docs", "docs")
     page = prepare_folder(options.folder) / "index.html"
     check_free(str(page), options)
-    imported("pdoc.render", "docs").configure(docformat="numpy", show_source=False)
+    room = files("symflow")
+    drawn = imported("pdoc.render", "docs")
+    drawn.configure(
+        docformat="numpy",
+        show_source=False,
+        template_directory=Path(str(room / "cli" / "reference")),
+    )
+    drawn.env.globals["scheme"] = page_scheme()
     # The contents page has every public name; of the rooms, it names the pictures.
     # By its path, as the folder where this runs may have another of that name.
-    room = str(files("symflow"))
-    pdoc.pdoc(room, r"!symflow\.(?!plot$)", output_directory=page.parent)
+    pdoc.pdoc(str(room), r"!symflow\.(?!plot$)", output_directory=page.parent)
     for part in ("theorems", "notebooks"):
         prepare_folder(str(page.parent / part))
     pages.write_theorems(page.parent)

@@ -59,7 +59,8 @@ def write_notebooks(folder: Path, notebooks: Iterable[Path]) -> None:
         write_text(folder / "notebooks" / path.name, text, "docs")
         cells = json.loads(text)["cells"]
         title, _, about = "".join(cells[0]["source"]).partition("\n\n")
-        words = re.split("[`$](.+?)[`$]", about)
+        plain = about.replace(r"\mathcal{L}", "ℒ").replace(r"^\top", "ᵀ")
+        words = re.split("[`$](.+?)[`$]", plain.replace("\\log", "log"))
         cards.append({"file": path.name, "title": title.lstrip("# "), "about": words})
         outputs = (o for cell in cells for o in cell.get("outputs", ()))
         pictures = (o["data"]["image/png"] for o in outputs if "image/png" in str(o))

@@ -15,7 +15,7 @@ _EXAMPLES = {
     "analyze": (
         "symflow analyze                             the diabetes data, two layers",
         "symflow analyze linnerud --hidden 3,3 --digits 30",
-        "symflow analyze diabetes --network 'diagonal 10 3' --l2 1/100",
+        "symflow analyze diabetes --network 'diagonal 10 3' --scale 1",
         "symflow analyze spam.csv --target label --raw --loss logistic",
         "symflow analyze houses.csv --target price --hidden 8 --out houses-report",
     ),

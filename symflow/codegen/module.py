@@ -76,6 +76,10 @@ def write_module(flow: GradientFlow, path: str | Path) -> Path:
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> sf.write_module(flow, folder / "two_layer_flow.py").name
     'two_layer_flow.py'
+    >>> import subprocess, sys
+    >>> test = [sys.executable, folder / "two_layer_flow.py"]
+    >>> subprocess.run(test, capture_output=True).returncode
+    0
     """
     name = as_path(path, "write_module(flow, path)").name
     source = module_source(flow, name)

@@ -136,6 +136,14 @@ class Program:
         Results, in order.
     labels : tuple of (int, str)
         Names for some of the slots, for readable source.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", 1), sf.SquaredLoss())
+    >>> program = sf.compile(flow).program
+    >>> [item.name for item in program.inputs], len(program.instructions)
+    (['W1', 'sigma_xx', 'sigma_yx'], 2)
     """
 
     name: str

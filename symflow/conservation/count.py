@@ -319,7 +319,12 @@ def _bracket_ranks(
 
 
 def _parameters(network: Any) -> int:
-    expect(network, AbstractNetwork, "count_conserved(network)", "a network")
+    expect(
+        network,
+        AbstractNetwork,
+        "count_conserved(network)",
+        "a network (of a flow, flow.network)",
+    )
     if not all(isinstance(width, int) for width in network.widths):
         msg = (
             f"count_conserved({network!r}): needs integer widths, because the number "

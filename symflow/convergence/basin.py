@@ -195,7 +195,7 @@ class RankOneLimit(Bound, Theorem):
     def statement(self) -> sympy.Basic:
         """W(∞) = z_kp_kq_kᵀ, with frames and a unit vector c where values tie."""
         (m, d), count = setting(self.problem).shape, len(self.group)
-        limit = sympy.MatrixSymbol("Winf", m, d)
+        limit = sympy.MatrixSymbol("W_∞", m, d)
         if not self.group:
             return sympy.Eq(limit, sympy.ZeroMatrix(m, d), evaluate=False)
         k = self.group[0] + 1

@@ -129,6 +129,8 @@ def regime(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Star
     'rich'
     >>> regime(flow, data, sf.lambda_balanced_init(100, 0.1, rng=0)).verdict
     'lazy'
+    >>> round(regime(flow, data, sf.spectral_init(0.01)).scale, 6)
+    0.000133
     """
     problem = bind_gradient(flow, data, init, rng, "regime(flow, data, init)")
     refuse_zero_inputs(problem, "regime(flow, data, init)")

@@ -53,7 +53,7 @@ from symflow.flow.problem import Problem
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ThreeLayerRate(LossBound):
-    """The rate 2λ_r(Σ_xx)·`operator_floor` of three layers."""
+    """The rate 2λ_r(Σ_xx)·λ_min(𝒯) of three layers, 𝒯 bounded by the imbalances."""
 
     source = MIN_2023
     conditions = (

@@ -190,7 +190,10 @@ def _cell(text: str, where: str, name: str) -> float:
         problem = "the cell is empty"
     else:
         problem = f"{text!r} is not {'a' if number is None else 'a finite'} number"
-    msg = f"{where}, column {name!r}: {problem}. Remove or complete the line or column"
+    msg = (
+        f"{where}, column {name!r}: {problem}. Remove or complete the line or column; "
+        "Dataset.from_frame(pandas.read_csv(…), …, drop=…, missing=…) does so"
+    )
     raise InvalidData(msg)
 
 

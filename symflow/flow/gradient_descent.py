@@ -26,6 +26,13 @@ class GradientDescent(Typeset):
     ----------
     flow : GradientFlow
         The flow that it discretizes: θ⁺ = θ + ηθ̇.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> gd = sf.gradient_descent(sf.LinearNetwork("d", "h", 1), sf.SquaredLoss())
+    >>> gd.step_size, len(gd.equations)
+    (eta, 2)
     """
 
     flow: GradientFlow
@@ -128,5 +135,9 @@ def gradient_descent(network: AbstractNetwork, loss: Loss) -> GradientDescent:
     >>> print(sf.gradient_descent(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
     W₁⁺ = W₁ + η·W₂ᵀ(Σ_yx − W₂W₁Σ_xx)
     W₂⁺ = W₂ + η·(Σ_yx − W₂W₁Σ_xx)W₁ᵀ
+    >>> gd = sf.gradient_descent(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+    >>> run = sf.descend(gd, sf.whitened([[2]]), [[[0.0]]], 3, step_size=0.5)
+    >>> run.end_to_end.ravel().tolist()
+    [0.0, 1.0, 1.5, 1.75]
     """
     return GradientDescent(gradient_flow(network, loss))

@@ -135,6 +135,14 @@ class GradientFlow(Typeset):
         ----------
         weight : int
             Counted from 0.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> net = sf.LinearNetwork(1, 1, 1)
+        >>> flow = sf.gradient_flow(net, sf.SquaredLoss(), learning_rates=(1, 3))
+        >>> flow.speed(1)
+        3
         """
         return self.learning_rates[weight] if self.learning_rates else sympy.S.One
 

@@ -19,7 +19,7 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.errors import InvalidArgument, shown
-from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow
+from symflow.flow.gradient_flow import GradientFlow, dotted, gradient_flow, latex_lines
 from symflow.losses import Loss
 from symflow.networks import AbstractNetwork
 
@@ -34,6 +34,12 @@ class HeavyBall:
         The flow of the same network and loss.
     friction : sympy.Expr
         τ ≥ 0: a number, a symbol, or c/t in the time t.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.heavy_ball(sf.LinearNetwork("d", 1), sf.SquaredLoss(), 3).friction
+    3
     """
 
     flow: GradientFlow
@@ -85,6 +91,9 @@ class HeavyBall:
         header = f"HeavyBall of {self.loss!r} on {self.network!r}"
         return "\n".join([header, *(f"  {line}" for line in str(self).splitlines())])
 
+    def _repr_latex_(self) -> str:
+        return latex_lines(self.equations, f"{self.network!r}")
+
 
 def heavy_ball(
     network: AbstractNetwork, loss: Loss, friction: Any = "tau"
@@ -118,6 +127,8 @@ def heavy_ball(
     >>> print(heavy_ball(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss()))
     Ẅ₁ = W₂ᵀ(Σ_yx − W₂W₁Σ_xx) − τ·Ẇ₁
     Ẅ₂ = (Σ_yx − W₂W₁Σ_xx)W₁ᵀ − τ·Ẇ₂
+    >>> heavy_ball(sf.LinearNetwork("d", 1), sf.SquaredLoss(), "1/2").friction
+    1/2
     """
     size, time = _over_time(friction)
     call = "heavy_ball(friction=…)"

@@ -72,7 +72,8 @@ class Atlas(Displayed):
     def _verdict(self) -> str:
         failed = sum(not line.ok for line in self.lines)
         count = len(self.lines)
-        return f"all {count} claims hold" if not failed else f"{failed} of {count} FAIL"
+        all_hold = f"all {count} claims hold" if count > 1 else "the one claim holds"
+        return f"{failed} of {count} FAIL" if failed else all_hold
 
     def _sheet(self) -> Sheet:
         rows = tuple(tuple(map(_cut, _cells(line))) for line in self.lines)

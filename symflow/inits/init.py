@@ -43,7 +43,15 @@ class HasWidths(Protocol):
 
 
 class Init(ABC):
-    """An initialization rule: gives the weights of a network at t = 0."""
+    """An initialization rule: gives the weights of a network at t = 0.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> (W1,) = sf.gaussian_init(0.1, rng=0).draw(sf.LinearNetwork(2, 1))
+    >>> W1.round(4).tolist()
+    [[0.0126, -0.0132]]
+    """
 
     @property
     @abstractmethod

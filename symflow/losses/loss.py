@@ -23,6 +23,12 @@ class Loss(ABC):
 
     The training objective is ℓ(W(θ)) + ½ λ Σ‖W_l‖²_F, with λ = `l2`; where that is a
     tuple, every weight has a λ_l of its own.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.SquaredLoss(l2=0.1).l2, isinstance(sf.SquaredLoss(), sf.Loss)
+    (1/10, True)
     """
 
     l2: sympy.Expr | sympy.Tuple

@@ -128,6 +128,10 @@ class ExponentialLoss(MarginLoss):
     >>> flow = sf.gradient_flow(sf.LinearNetwork("d", 1), ExponentialLoss("sum"))
     >>> print(flow)
     Ẇ₁ = (Yᵀ∘exp(−(Yᵀ∘(W₁Xᵀ))))X
+    >>> race = sf.gradient_flow(sf.LinearNetwork(1, 1), ExponentialLoss())
+    >>> run = sf.simulate(race, sf.Dataset([[1.0]], [1.0]), [[[0.0]]], [0, 1])
+    >>> run.loss.round(6).tolist()
+    [1.0, 0.5]
     """
 
     profile, pull, log_pull = sympy.exp(-Z), sympy.exp(-Z), -Z

@@ -44,6 +44,8 @@ class MeasurementLoss(Loss):
     >>> print(sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), MeasurementLoss()))
     Ẇ₁ = W₂ᵀmat(Φᵀ(y − Φ·vec(W₂W₁)), m)
     Ẇ₂ = mat(Φᵀ(y − Φ·vec(W₂W₁)), m)W₁ᵀ
+    >>> MeasurementLoss(l2=0.25).l2
+    1/4
     """
 
     l2: Any = 0

@@ -55,6 +55,8 @@ class SquaredLoss(AveragedLoss):
     --------
     >>> SquaredLoss(l2="lambda").l2
     lambda
+    >>> SquaredLoss(l2=0.1).l2
+    1/10
     """
 
     @property

@@ -152,6 +152,8 @@ def Model(
     >>> W1, W2 = sympy.MatrixSymbol("W1", 2, 3), sympy.MatrixSymbol("W2", 1, 2)
     >>> Model(W2 * W1, (W1, W2)) == sf.LinearNetwork(3, 2, 1)
     True
+    >>> Model(W2 * W1, (W1, W2)).widths
+    (3, 2, 1)
     """
     symbols = _symbols(parameters)
     needs = "a SymPy matrix expression, for example W2*W1"

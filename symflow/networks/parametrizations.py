@@ -128,6 +128,8 @@ class SymmetricFactorization(Parametrization):
     --------
     >>> SymmetricFactorization("d", "h").end_to_end
     U*U.T
+    >>> SymmetricFactorization(5, 2).end_to_end.shape
+    (5, 5)
     """
 
     inputs: Width

@@ -49,6 +49,8 @@ def DiagonalNetwork(
     >>> print(sf.gradient_flow(DiagonalNetwork("d", depth=2), sf.SquaredLoss()))
     ẇ₁ = w₂∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
     ẇ₂ = w₁∘(Σ_yxᵀ − Σ_xx(w₁∘w₂))
+    >>> DiagonalNetwork(5, depth=3).widths
+    (5, 5, 5, 1)
     """
     depth = whole(depth, "DiagonalNetwork(d, depth)", most=MOST_LAYERS)
     expect(signed, FLAG, "DiagonalNetwork(d, signed=…)", "True or False")

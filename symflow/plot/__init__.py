@@ -2,6 +2,12 @@
 
 Nothing is shown, nothing global is set, and matplotlib is imported by the call that
 draws.
+
+>>> import symflow as sf
+>>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1), sf.SquaredLoss())
+>>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0]]], [0, 1, 9])
+>>> sf.plot.loss(run).lines[0].get_ydata().round(3).tolist()
+[2.0, 0.271, 0.0]
 """
 
 from symflow.plot.agreement import agreement

@@ -81,6 +81,8 @@ def agreement(
     >>> rough = sf.simulate(*problem, method=sf.DOP853(rtol=1e-5))
     >>> plot.agreement(sf.simulate(*problem), rough).get_ylabel()
     'digits of agreement'
+    >>> plot.agreement(sf.simulate(*problem), rough).lines[0].get_xdata().tolist()
+    [0.0, 1.0, 2.0]
     """
     check_trajectory(first, "plot.agreement(first, second)")
     if isinstance(second, Trajectory):

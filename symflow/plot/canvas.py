@@ -28,6 +28,12 @@ LOG_SPAN = 100.0
 #: Part of the height that a legend may take from the curves; else it stands beside.
 MOST_LEGEND = 0.5
 
+#: Points of a label that would leave the figure.
+SMALLEST = 6.0
+
+#: A blank outside of mathematics: after a stop, a label may go on in another line.
+_OUTSIDE = r" (?=[^$]*(?:\$[^$]*\$[^$]*)*$)"
+
 #: More curves than this are not listed in a legend.
 LISTED = 8
 
@@ -152,22 +158,41 @@ def finish(ax: Axes, curves: int, **legend: Any) -> Axes:
         plain = {"frameon": False} if _is_default("legend.frameon") else {}
         small = {"fontsize": "small"} if _is_default("legend.fontsize") else {}
         ax.legend(**{**plain, **small, **legend})
-        _make_room(ax)
+    _fit(ax)
     return ax
 
 
-def _make_room(ax: Axes) -> None:
-    """Let the axis go further up where the legend would lie across a curve."""
+def _fit(ax: Axes) -> None:
+    """Make what is written fit into the figure, where it can measure text."""
     whole: Any = ax.figure
     renderer = getattr(whole.canvas, "get_renderer", None)
     if renderer is None:
         return
+    legend: Any = ax.get_legend()
+    if legend is not None:
+        legend.set_in_layout(False)  # a wide one would take the room of the axes
     engine = getattr(whole, "get_layout_engine", lambda: None)()
     if engine is not None and whole is whole.figure:
         engine.execute(whole)
     ax.get_xlim(), ax.get_ylim()  # the limits are not up to date before they are read
-    legend: Any = ax.get_legend()
-    box = legend.get_window_extent(renderer())
+    name = ax.yaxis.label
+    low, high = name.get_window_extent(renderer()).intervaly
+    room = 2 * min((low + high) / 2, whole.bbox.height - (low + high) / 2)
+    if room < high - low:
+        name.set_fontsize(max(SMALLEST, name.get_fontsize() * room / (high - low)))
+    if legend is not None:
+        legend.set_in_layout(True)
+        _make_room(ax, legend, renderer())
+
+
+def _make_room(ax: Axes, legend: Any, renderer: Any) -> None:
+    """Let the axis go further up where the legend would lie across a curve."""
+    box = legend.get_window_extent(renderer)
+    for stop in ";,:":
+        if box.width > ax.bbox.width:
+            for text in (legend.get_title(), *legend.get_texts()):
+                text.set_text(re.sub(stop + _OUTSIDE, f"{stop}\n", text.get_text()))
+            box = legend.get_window_extent(renderer)
     paths = (line.get_transform().transform_path(line.get_path()) for line in ax.lines)
     if not any(path.intersects_bbox(box, filled=False) for path in paths):
         return

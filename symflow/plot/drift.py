@@ -65,6 +65,8 @@ def drift(
     >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], [0, 1, 2])
     >>> plot.drift(run).get_yscale()
     'log'
+    >>> len(plot.drift(run).lines)
+    1
     """
     if not trajectories:
         msg = "plot.drift(*trajectories): needs at least one trajectory"

@@ -45,6 +45,13 @@ class Explorer:
     ----------
     flow, data, t : GradientFlow, Dataset or Moments, tuple of numbers
         As they were given; all times that are drawn.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> sf.explore(flow, sf.whitened([[2]])).depths
+    (2, 3, 4, 5, 6)
     """
 
     flow: GradientFlow

@@ -67,6 +67,8 @@ def plane(
     >>> axes = plot.plane(run, sf.implicit_bias(flow, data, init))
     >>> len(axes.lines) >= 2
     True
+    >>> axes.lines[-1].get_xydata().round(3).tolist()
+    [[0.142, 0.429]]
     """
     expect(labels, list | tuple, "plot.plane(labels=…)", "a list of names")
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.errors import expect
-from symflow.plot.canvas import axes_or_new, colours, finish
+from symflow.plot.canvas import LISTED, axes_or_new, colours, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +45,8 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
     >>> axes = plot.width(width_experiment(data, [100, 400], runs=2, rng=1))
     >>> [line.get_label() for line in axes.lines][-2:]
     ['bound for the start, median', 'asymptotic theorem']
+    >>> axes.lines[0].get_xdata().tolist()
+    [100, 400]
     """
     expect(experiment, "theorem", "plot.width(experiment)", "a width_experiment")
     axes = axes_or_new(ax)
@@ -62,6 +64,9 @@ def width(experiment: Any, ax: Axes | None = None, **artist: Any) -> Axes:
     label = "asymptotic theorem"
     axes.plot(sizes, experiment.theorem, color=third, linestyle=":", label=label)
     axes.set_xscale("log")
+    if len(sizes) <= LISTED:
+        axes.set_xticks(sizes, [f"{size}" for size in sizes])
+        axes.minorticks_off()
     axes.set_yscale("log")
     axes.set_xlabel("hidden width $h$")
     axes.set_ylabel(r"$\|W(\infty)-\Sigma_{yx}\Sigma_{xx}^+\|_F$")

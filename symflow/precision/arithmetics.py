@@ -44,6 +44,12 @@ class Flint(HighPrecision):
     --------
     >>> Flint().route
     'Taylor series in fixed point (FLINT)'
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> run = sf.precise(*problem, 1, digits=20, arithmetic=Flint())
+    >>> print(run.end_to_end[-1].item())
+    1.77272044708376806510295525
     """
 
     @property
@@ -71,6 +77,12 @@ class Mpmath(HighPrecision):
     --------
     >>> Mpmath().route
     'Taylor series in floating point (mpmath)'
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> run = sf.precise(*problem, 1, digits=20, arithmetic=Mpmath())
+    >>> print(run.end_to_end[-1].item())
+    1.77272044708376806510295526
     """
 
     @property

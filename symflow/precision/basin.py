@@ -82,6 +82,14 @@ class BasinMap(Displayed):
         The two entries that vary.
     cells : tuple of Cell
         They cover the box.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> box = [[[sf.interval(0.75, 1.25)]], [[sf.interval(1, 1.125)]]]
+    >>> sf.basin(flow, sf.whitened([[1]]), box, 4).shares
+    {(1, 1): 1.0}
     """
 
     problem: Problem

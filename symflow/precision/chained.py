@@ -12,11 +12,12 @@ from math import ceil, inf
 from typing import Any, TypeVar
 
 from symflow.curriculum import ChainedRun, run_along
-from symflow.errors import InvalidArgument, PrecisionLost
+from symflow.errors import PrecisionLost
 from symflow.flow.curriculum import Curriculum
 from symflow.flow.problem import Problem
 from symflow.precision.balls import ALONE, distance_between, upward, workbits
 from symflow.precision.enclosure import Enclosure, balls_around
+from symflow.progress import Told
 from symflow.trajectory import Trajectory
 
 #: Digits by which the pieces are more accurate at first.
@@ -62,30 +63,27 @@ def enclosed_along(
     t: Any,
     digits: int,
     first: Problem,
-    progress: Any = None,
+    progress: Told = None,
 ) -> Enclosure:
-    """Enclose piece by piece, without `progress`, which raises InvalidArgument.
+    """Enclose piece by piece.
 
     `enclosed` does so for a problem from all points within a reach of its start, and
     `bound` makes the problem of data and a start; that of the first piece is given.
     """
-    if progress is not None:
-        msg = "enclose(flow, Curriculum(…)): has no progress"
-        raise InvalidArgument(msg)
 
     def attempt(wanted: int) -> tuple[Enclosure, float]:
         balls: list[Enclosure] = []
 
-        def follow(data: Any, start: Any, times: Any, _: Any) -> Trajectory:
+        def follow(data: Any, start: Any, times: Any, _: Any, part: Told) -> Trajectory:
             problem = bound(data, start) if balls else first
             reach = float(balls[-1].radius[-1]) if balls else 0.0
-            ball = enclosed(problem, times=tuple(times), digits=wanted, reach=reach)
+            asked = {"times": tuple(times), "digits": wanted, "progress": part}
+            ball = enclosed(problem, reach=reach, **asked)
             balls.append(ball)
             return replace(ball.midpoints, digits=digits, error=ball.error)
 
-        whole = _joined(
-            run_along(lesson, first.weights, t, "enclose", follow), balls, first
-        )
+        along = run_along(lesson, first.weights, t, "enclose", follow, progress)
+        whole = _joined(along, balls, first)
         sets = any(ball.sets is not None for ball in balls)
         return whole, -inf if sets else relative(whole.radius, whole.midpoints)
 

@@ -154,6 +154,8 @@ def enclose(
     >>> ball = enclose(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], 1, digits=30)
     >>> ball.excludes([[1.97]]), ball.error < 1e-30
     (True, True)
+    >>> len(ball.t), round(float(ball.end_to_end[0].item()), 6)
+    (1, 1.77272)
     """
     digits = whole(digits, "enclose(digits=…)", most=MOST_DIGITS)
     lesson = data if isinstance(data, Curriculum) else None

@@ -254,6 +254,8 @@ class Enclosure(SeveralArrays, Displayed):
         (True, True)
         >>> ball.contains([run.weights[0][-1, 0, 0], run.weights[1][-1, 0, 0]])
         True
+        >>> round(float(ball.end_to_end[-1].item()), 6)
+        1.999329
         """
         pairs = self._compare(value, index)
         return all(bool(distance <= radius) for distance, radius in pairs)
@@ -262,6 +264,15 @@ class Enclosure(SeveralArrays, Displayed):
         """Say whether a value is proven to differ from the flow, as `contains` does.
 
         Its value, index and errors are the same; one time is enough for a run.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> ball = sf.enclose(*problem, 1, digits=20)
+        >>> ball.excludes([[1.7727]]), round(float(ball.end_to_end[0].item()), 6)
+        (True, 1.77272)
         """
         pairs = self._compare(value, index)
         return any(bool(distance > radius) for distance, radius in pairs)
@@ -270,9 +281,10 @@ class Enclosure(SeveralArrays, Displayed):
         """Return distances from midpoints as balls, each with the radius there."""
         counts = isinstance(index, Integral) and not isinstance(index, bool)
         if not counts or not -len(self) <= index < len(self):
+            known = f"from 0 to {len(self) - 1} or −{len(self)} to −1"
             msg = (
                 f"enclosure.contains(value, index={shown(index)}): needs the number of "
-                f"a time, from 0 to {len(self) - 1} or −{len(self)} to −1"
+                f"a time, {known if len(self) > 1 else '0 or −1: there is one'}"
             )
             raise InvalidArgument(msg)
         if isinstance(value, Trajectory):

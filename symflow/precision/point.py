@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -30,8 +30,9 @@ def as_point(
         array = array.reshape(total) if array.size == np.prod(total) else array
     if array is not None and array.shape == total:
         return [array], True
-    if array is not None and array.shape == (sum(map(prod, shapes)),):
-        return list(unflatten(array, shapes)), False
+    count = sum(map(prod, shapes))
+    if array is not None and array.shape in ((count,), (count, 1)):
+        return list(unflatten(array.ravel(), shapes)), False
     parts = [as_objects(part) for part in _listed(value)]
     weights = [part if part is None else _column(part) for part in parts]
     if len(weights) == 1 < len(shapes) and _shape(weights[0]) == total:
@@ -41,7 +42,8 @@ def as_point(
     if [_shape(part) for part in weights] != [*shapes]:
         msg = (
             f"enclosure.contains(value): needs an end-to-end matrix of shape {total}, "
-            f"or {len(shapes)} weights of shapes {[*shapes]}; got {_got(array, parts)}"
+            f"or {len(shapes)} weights of shapes {[*shapes]}, at the time of index=; "
+            f"got {_got(array, parts)}"
         )
         raise ShapeMismatch(msg)
     return [part for part in weights if part is not None], False
@@ -51,7 +53,7 @@ def _listed(value: Any) -> list[Any]:
     """Return the members of a sequence that is not empty, or refuse."""
     whole = _native(value)
     many = isinstance(whole, Iterable) and getattr(whole, "ndim", None) != 0
-    many &= not isinstance(whole, str | range)
+    many &= not isinstance(whole, str | range | Mapping)
     parts = list(whole) if many else []
     if not parts:
         given = shown(value).partition("\n")[0]

@@ -101,11 +101,11 @@ def precise(
     1.99531452581973520123457415149
     """
     if isinstance(data, Curriculum):
-        if resume is not None or progress is not None:
-            msg = "precise(flow, Curriculum(…)): has no resume and no progress"
+        if resume is not None:
+            msg = "precise(flow, Curriculum(…)): has no resume"
             raise InvalidArgument(msg)
         alike = partial(precise, flow, rng=rng, arithmetic=arithmetic)
-        return _chained(alike, data, init, t, digits)
+        return _chained(alike, data, init, t, digits, progress)
     times, progress = as_times(t, "precise"), reporter(progress, "precise")
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
     kinds = HighPrecision | None
@@ -124,20 +124,22 @@ def precise(
 
 
 def _chained(
-    alike: Any, data: Curriculum, init: Any, t: Any, digits: int
+    alike: Any, data: Curriculum, init: Any, t: Any, digits: int, progress: Told
 ) -> Trajectory:
     """Integrate piece by piece, with more digits until those asked for are left."""
     digits = whole(digits, "precise(digits=…)", most=MOST_DIGITS)
 
     def attempt(wanted: int) -> tuple[Trajectory, float]:
-        def follow(part: Any, start: Any, times: Any, runs: list[Any]) -> Trajectory:
-            run: Trajectory = alike(part, start, times, digits=wanted)
+        def follow(
+            data: Any, start: Any, times: Any, runs: list[Any], part: Told
+        ) -> Trajectory:
+            run: Trajectory = alike(data, start, times, digits=wanted, progress=part)
             seen = forecast(run.problem.floats, float(times[-1]))
             grown = 2.0 ** (seen.growth_at(times[-1]) / log(2) + seen.spread)
             before = grown * runs[-1].error if runs else 0.0
             return replace(run, digits=digits, error=run.error + before)
 
-        run = run_along(data, init, t, "precise", follow)
+        run = run_along(data, init, t, "precise", follow, progress)
         return run, max(relative([p.error] * len(p.t), p) for p in run.pieces)
 
     return with_spare_digits(attempt, digits, "precise")

@@ -23,6 +23,14 @@ class ScipyFlow:
     ----------
     system : System
         The flow with its data.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> peer = sf.to_scipy(flow, sf.whitened([[2.0]]))
+    >>> peer.fun(0, peer.pack([[[1.0]], [[0.5]]])).tolist()
+    [0.75, 1.5]
     """
 
     system: System
@@ -42,6 +50,14 @@ class ScipyFlow:
         ------
         ShapeMismatch
             If a shape does not fit.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> peer = sf.to_scipy(flow, sf.whitened([[2.0]]))
+        >>> peer.pack([[[1.0]], [[0.5]]]).tolist()
+        [1.0, 0.5]
         """
         call = "to_scipy(…).pack(weights)"
         given = expect(weights, list | tuple, call, "one array per weight")

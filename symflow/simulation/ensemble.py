@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.display import Displayed, Sheet
+from symflow.algebra.text import span_of
 from symflow.algebra.threads import cached_property
 from symflow.codegen.operands import floats
 from symflow.codegen.targets.ckernel import found_compiler
@@ -64,6 +65,15 @@ class Ensemble(Tabulated, Displayed):
         Totals over all starts, and the numbers of the starts that failed.
     route : str
         How the numbers were made, as a report names it.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 1), sf.SquaredLoss())
+    >>> import numpy as np
+    >>> runs = sf.ensemble(flow, sf.whitened([[3, 1]]), [np.zeros((4, 1, 2))], [0, 50])
+    >>> runs.end_to_end.shape, runs.end_to_end[0, -1].round(6).tolist()
+    ((4, 2, 1, 2), [[3.0, 1.0]])
     """
 
     _number = "start"
@@ -139,7 +149,7 @@ class Ensemble(Tabulated, Displayed):
         failed = len(self.stats.get("failed", ()))
         final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
         rows = {
-            "t": f"{len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}",
+            "t": span_of(self.t),
             "loss at the end": spread(final),
             "failed": str(failed),
         }

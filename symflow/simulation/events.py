@@ -21,7 +21,14 @@ Watch = Callable[[float, Any], float]
 
 
 class Event(ABC):
-    """Something that happens when a number changes sign along the flow."""
+    """Something that happens when a number changes sign along the flow.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> sf.LossBelow(0.01).name
+    'loss below 0.01'
+    """
 
     terminal: bool
 

@@ -42,6 +42,19 @@ class Grid(Displayed, Mapping[Any, Sweep]):
         Tuple of labels, one per axis, to the sweep.
     failures : dict
         Tuple of labels to the error, where every run failed.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> scales = {scale: sf.spectral_init(scale) for scale in (0.1, 1.0)}
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> with ThreadPoolExecutor(1) as pool:
+    ...     grid = sf.sweep_grid(
+    ...         flow, sf.whitened([[2]]), scales, [0, 9], runs=1, executor=pool
+    ...     )
+    >>> {labels: round(runs.final.item(), 4) for labels, runs in grid.items()}
+    {(0.1,): 2.0, (1.0,): 2.0}
     """
 
     axes: tuple[str, ...]

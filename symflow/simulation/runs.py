@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.display import Displayed, Sheet
-from symflow.algebra.text import scientific
+from symflow.algebra.text import scientific, span_of
 from symflow.flow import GradientFlow
 from symflow.labelled import Tabulated
 from symflow.simulation.ensemble import Ensemble, spread
@@ -125,7 +125,7 @@ class Sweep(Tabulated, Displayed):
         drift = self.summary["largest drift"]
         rows = {
             "runs": f"{len(self)}, {len(self.failures)} of them failed",
-            "t": f"{len(self.t)} times from {self.t[0]:g} to {self.t[-1]:g}",
+            "t": span_of(self.t),
             "loss at the end": spread(final),
             "largest drift": scientific(drift),
         }

@@ -110,9 +110,7 @@ def simulate(
             msg = "simulate(flow, Curriculum(…)): has no events and no steady state"
             raise InvalidArgument(msg)
         alike = partial(simulate, flow, method=method, rtol=rtol, atol=atol, rng=rng)
-        told, last = reporter(progress, "simulate"), float(as_times(t, "simulate")[-1])
-        after = partial(_after, alike, told, last)
-        return run_along(data, init, t, "simulate", after)
+        return run_along(data, init, t, "simulate", partial(_after, alike), progress)
     times = np.array([float(time) for time in as_times(t, "simulate")])
     _refuse_stacks(init)
     told = reporter(progress, "simulate")
@@ -154,15 +152,10 @@ def simulate(
 
 
 def _after(
-    alike: Any, told: Any, last: float, data: Any, start: Any, t: Any, runs: list[Any]
+    alike: Any, data: Any, start: Any, t: Any, runs: list[Any], part: Told
 ) -> Trajectory:
     """Integrate a piece whose error starts with that of the runs before."""
-    begun = sum(float(run.t[-1]) for run in runs)
-
-    def part(done: float) -> None:
-        told((begun + done * float(t[-1])) / last)
-
-    run: Trajectory = alike(data, start, t, progress=part if told and last else None)
+    run: Trajectory = alike(data, start, t, progress=part)
     if not runs:
         return run
     measured, known = (vars(path)["_error"] for path in (run, runs[-1]))

@@ -59,6 +59,14 @@ class Solution(Theorem):
         The flow with its data and start, in float64.
     checked : tuple of Hypothesis
         The conditions, as measured on them.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> solution = sf.solve(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]])
+    >>> solution.name, solution.verify(), round(solution.end_to_end(1).item(), 6)
+    ('LogisticMode', 0, 1.77272)
     """
 
     question: ClassVar = "solutions"

@@ -170,6 +170,8 @@ def claim(
     >>> false = sf.claim(flow, conserved=second.T * second + first * first.T)
     >>> true.status.value, true.verdict.value, false.verdict.value
     ('asserted', 'proved', 'refuted')
+    >>> false.counterexample.rate
+    array([[Fraction(-6, 1)]], dtype=object)
     """
     if not isinstance(flow, GradientFlow) or flow.clock != "time":
         msg = (

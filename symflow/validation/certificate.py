@@ -35,6 +35,15 @@ class Certificate:
         What is proven, how, and what is trusted.
     ball : Enclosure, optional
         What it was held against; it is not stored.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> proven = sf.certify(sf.solve(*problem), *problem, 1, digits=20)
+    >>> proven.status.value, proven.radius < 1e-19, len(proven.times)
+    ('enclosed', True, 1)
     """
 
     claim: Claim
@@ -57,6 +66,15 @@ class Certificate:
         ------
         ValidationFailed
             If the claim is refuted or undecided; the message says why.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> proven = sf.certify(sf.solve(*problem), *problem, 1, digits=20)
+        >>> proven.raise_if_failed().times
+        (Fraction(1, 1),)
         """
         if not self.ok:
             raise ValidationFailed(str(self))

@@ -129,6 +129,8 @@ def certify(
     >>> wrong = sf.solve(flow, sf.whitened([[near]]), problem[2])
     >>> certify(wrong, *problem, 3, digits=30).status.value
     'refuted'
+    >>> certify(wrong, *problem, 3, digits=30).gap < 1e-24, len(certificate.times)
+    (True, 1)
     """
     several = isinstance(claim, Iterable) and not isinstance(claim, str)
     several &= getattr(claim, "ndim", 1) != 0

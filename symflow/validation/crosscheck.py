@@ -51,6 +51,15 @@ class CrossCheck(Displayed):
         The weights of the two others, shaped as ``run.weights``.
     odefun_gaps, scipy_gaps : array
         For each time the largest difference of a weight over the largest weight.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+    >>> found = sf.crosscheck(*problem, [1], digits=15)
+    >>> found.ok, round(found.scipy[0].item(), 6)
+    (True, 1.331435)
     """
 
     run: Trajectory
@@ -131,6 +140,8 @@ def crosscheck(
     >>> found = crosscheck(*problem, [0.5, 1], digits=20)
     >>> found.ok, max(found.odefun_gaps) < 1e-18
     (True, True)
+    >>> round(float(found.run.end_to_end[-1].item()), 6)
+    1.915623
     """
     digits = whole(digits, "crosscheck(digits=…)", most=MOST_DIGITS)
     times, sharp = as_times(t, "crosscheck"), digits + SPARE_DIGITS

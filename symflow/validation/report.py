@@ -76,6 +76,8 @@ class Report(Displayed):
     --------
     >>> Report((Row("Δ1 = const", "float64", 2e-13, 1e-7, "proved"),)).ok
     True
+    >>> len(Report((Row("Δ1 = const", "float64", 2e-3, 1e-7, "proved"),)).failures)
+    1
     """
 
     rows: tuple[Row, ...]
@@ -97,6 +99,12 @@ class Report(Displayed):
         ------
         ValidationFailed
             Naming every failed row with its residual and bound.
+
+        Examples
+        --------
+        >>> report = Report((Row("Δ1 = const", "float64", 2e-13, 1e-7, "proved"),))
+        >>> len(report.raise_if_failed().rows)
+        1
         """
         if self.failures:
             lines = [
@@ -111,7 +119,15 @@ class Report(Displayed):
         return self
 
     def to_json(self) -> str:
-        """Return the report as JSON text."""
+        """Return the report as JSON text.
+
+        Examples
+        --------
+        >>> import json
+        >>> report = Report((Row("Δ1 = const", "float64", 2e-13, 1e-7, "proved"),))
+        >>> json.loads(report.to_json())["rows"][0]["residual"]
+        2e-13
+        """
         content = {"ok": self.ok, "rows": [row.as_dict() for row in self.rows]}
         return json.dumps(content, indent=2, ensure_ascii=False)
 
@@ -120,9 +136,8 @@ class Report(Displayed):
         """One line that says how it went."""
         failed, held = len(self.failures), sum(row.ok for row in self.rows)
         count = failed + held
-        said = (
-            f"{failed} of {count} checks FAIL" if failed else f"all {count} checks hold"
-        )
+        all_hold = f"all {count} checks hold" if count > 1 else "the one check holds"
+        said = f"{failed} of {count} checks FAIL" if failed else all_hold
         left = len(self.rows) - count
         said = said if count else "nothing was checked"
         return f"{said}, {left} not checked" if left and count else said

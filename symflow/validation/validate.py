@@ -31,6 +31,9 @@ SPARE_DIGITS = 3
 #: error it may have, and the rounding of the residual itself in float64.
 AMPLIFICATION, FLOAT_ROUNDING = 100, 1e-12
 
+#: Factors from here on are shown by their power of ten.
+LARGE = 1e4
+
 #: What claims are held against.
 Route = Trajectory | Enclosure
 
@@ -65,8 +68,9 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     >>> import symflow as sf
     >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
     >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.1]], [[0.2]]], [0, 1, 10])
-    >>> print(sf.validate(sf.conserved(flow), run).verdict)
-    all 1 checks hold
+    >>> report = sf.validate(sf.conserved(flow), run)
+    >>> report.verdict, len(report.rows)
+    ('the one check holds', 1)
     """
     asserted = _listed(claims)
     _check(routes)
@@ -278,8 +282,16 @@ def _verified(claim: Claim, residual: Any, bound: Any) -> str:
 def _held(claim: Bound, route: Route, status: str) -> str:
     """Say by how much a bound holds."""
     margin = claim.margin(route)
-    ends = f"{float(margin.min()):.4g} … {float(margin.max()):.3g}"
+    low, high = float(margin.min()), float(margin.max())
+    ends = _factor(low) if low == high else f"{_factor(low)} … {_factor(high)}"
     return f"{status}; margin {ends}"
+
+
+def _factor(size: float) -> str:
+    """Return a factor as text, large ones as residuals are shown."""
+    if size == inf:
+        return "∞"
+    return f"{size:.4g}" if size < LARGE else scientific(size)
 
 
 def _agreement_row(first: Route, second: Route) -> Row:

@@ -9,7 +9,7 @@ Else small whole numbers are tried: where it is not zero, that is a counterexamp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import FINE_BITS, in_bits, to_arb
+from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.nodes import Node, scale, substitute, symbols_of
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.symbols import sample_count
@@ -39,8 +40,8 @@ WIDTHS, DRAWS, SAMPLES = (1, 2, 3), 20, 2
 FEW_ENTRIES, MOST_ENTRIES = 40, 2_000
 
 
-@dataclass(frozen=True)
-class Counterexample:
+@dataclass(frozen=True, repr=False)
+class Counterexample(Displayed):
     """Weights at which what should vanish does not, as the rate of a quantity."""
 
     #: `weights`, `data`: exact numbers.
@@ -49,12 +50,26 @@ class Counterexample:
     #: What is not zero there: of a law, the time derivative of the quantity.
     rate: Array
     words: str = "it moves at"  #: What that is.
+    #: Values of scalars that are symbols in the flow, such as a weight decay.
+    numbers: dict[sympy.Symbol, sympy.Rational] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        listed = [f"{name} = {value}" for name, value in self._parts]
+        return f"at {', '.join(listed)} {self._moved}"
+
+    @property
+    def _parts(self) -> list[tuple[str, str]]:
         parts = {**self.weights, **self.data}.items()
-        listed = [f"{s.name} = {_text(array)}" for s, array in parts]
+        numbers = [(s.name, str(number)) for s, number in self.numbers.items()]
+        return [*((s.name, _text(array)) for s, array in parts), *numbers]
+
+    @property
+    def _moved(self) -> str:
         moved = _text(self.rate) if self.rate.ndim else self.rate.item()
-        return f"at {', '.join(listed)} {self.words} {moved}"
+        return f"{self.words} {moved}"
+
+    def _sheet(self) -> Sheet:
+        return Sheet(f"Counterexample: {self._moved}", rows=tuple(self._parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +151,11 @@ class Vanishing:
             s: _drawn(tuple(_size(n, width) for n in s.shape), rng)
             for s in self.flow.state
         }
-        return self._at(moved, weights, data)
+        numbers = {s: _allowed(s, rng) for s in self.flow.parameters}
+        if None in numbers.values():
+            return None
+        still = Counterexample(weights, data, np.array(0), self.words, numbers)
+        return self._at(moved, still)
 
     def _shrunk(self, moved: Node, found: Counterexample) -> Counterexample:
         """Put weights to zero one by one, as long as something is left."""
@@ -145,16 +164,14 @@ class Vanishing:
                 fewer = found.weights[symbol].copy()
                 fewer[place] = Fraction(0)
                 weights = {**found.weights, symbol: fewer}
-                found = self._at(moved, weights, found.data) or found
+                found = self._at(moved, replace(found, weights=weights)) or found
         return found
 
     @in_bits(FINE_BITS)
-    def _at(
-        self, moved: Node, weights: dict[Any, Array], data: dict[Any, Array]
-    ) -> Counterexample | None:
+    def _at(self, moved: Node, tried: Counterexample) -> Counterexample | None:
         """Return these numbers if it is not zero there: in fractions, or in balls."""
-        count = {sample_count(self.flow.data): sympy.Integer(SAMPLES)}
-        given = {**weights, **data}.items()
+        count = {sample_count(self.flow.data): sympy.Integer(SAMPLES), **tried.numbers}
+        given = {**tried.weights, **tried.data}.items()
         for kind in (fraction_of, to_arb):
 
             def number(value: sympy.Expr, kind: Any = kind) -> Any:
@@ -168,7 +185,7 @@ class Vanishing:
             known = all(not isinstance(e, arb) or e.is_finite() for e in rate.flat)
             if not known or not any(entry != 0 for entry in rate.flat):
                 return None
-            return Counterexample(weights, data, rate, self.words)
+            return replace(tried, rate=rate)
         return None
 
     def _entries(self, width: int) -> int:
@@ -193,6 +210,14 @@ def _height(found: Counterexample) -> Fraction:
 def _size(size: Any, width: int) -> int:
     known = sympy.sympify(size)
     return int(known) if known.is_Integer else width
+
+
+def _allowed(symbol: sympy.Symbol, rng: Random) -> sympy.Rational | None:
+    """Return a number that the assumptions on a symbol allow, if one of a few is."""
+    tried = [sympy.Integer(n) for n in rng.sample((1, 2, 3), 3)] + [-sympy.S.One]
+    known = symbol.assumptions0.items()
+    fits = [n for n in tried if all(getattr(n, f"is_{k}") is v for k, v in known)]
+    return fits[0] if fits else None
 
 
 def _drawn(shape: tuple[int, ...], rng: Random) -> Array:

@@ -39,6 +39,15 @@ class CKernel:
         Of the arguments.
     results : tuple of tuple of int
         Shapes of the results.
+
+    Examples
+    --------
+    >>> import symflow as sf
+    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    >>> import numpy as np
+    >>> W1, W2, sigma_xx, sigma_yx = np.array([1.0, 2, 1, 3]).reshape(4, 1, 1)
+    >>> [dW.item() for dW in sf.c_kernel(flow)(W1, W2, sigma_xx, sigma_yx)]
+    [2.0, 1.0]
     """
 
     def __init__(
