@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -37,12 +37,17 @@ class Deferred:
     (42, 42)
     """
 
+    def __init__(self, *default: Any) -> None:
+        self._default = default
+
     def __set_name__(self, owner: type, name: str) -> None:
         self._place = f"_{name}"
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
-            raise AttributeError  # for the dataclass: there is no default
+            if not self._default:
+                raise AttributeError  # for the dataclass: there is no default
+            return self._default[0]
         value = instance.__dict__[self._place]
         if callable(value):
             value = instance.__dict__[self._place] = value()
@@ -80,7 +85,7 @@ class Trajectory(Tabulated, Displayed):
     error : float or mpf, or a function that returns it
         Estimated largest absolute error of a weight.  The function is called when the
         error is first read: an estimate can cost as much as the trajectory.
-    stats : dict
+    stats : dict, or a function that returns it
         Facts about the run: steps, drift of the conserved quantities, ….
     context : mpmath context, optional
         The arithmetic of the entries; None for float64.
@@ -104,7 +109,7 @@ class Trajectory(Tabulated, Displayed):
     route: str
     digits: int
     error: Any = Deferred()
-    stats: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, Any] = Deferred(dict)  # type: ignore[assignment]
     context: mpmath.MPContext | None = None
     interpolant: Callable[[Any], Sequence[Array]] | None = None
 

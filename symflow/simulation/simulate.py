@@ -137,18 +137,18 @@ def simulate(
         path.stats.update({} if stiff is None else {"stiff": stiff})
     weights = system.matrices(path.states)
     weights[0][path.times <= 0] = problem.floats.weights[0]  # to the last bit
-    trajectory = Trajectory(
+    route = f"float64 ({type(chosen).__name__})"
+    later: Any = partial(_measured, path.stats, problem, path.times, weights, route)
+    return Trajectory(
         problem=problem,
         t=path.times,
         weights=weights,
-        route=f"float64 ({type(chosen).__name__})",
+        route=route,
         digits=10,
         error=Companion(problem, chosen, path.times, weights),
-        stats=path.stats,
+        stats=later,
         interpolant=_Interpolant(system, path.interpolant),
     )
-    trajectory.stats.update(drifts(_from_start(trajectory)))
-    return trajectory
 
 
 def _after(
@@ -162,14 +162,19 @@ def _after(
     return replace(run, error=replace(measured, before=known))
 
 
-def _from_start(path: Trajectory) -> Trajectory:
-    """Return a path that contains its start, which drifts are measured from."""
-    if path.t[0] <= 0:
-        return path
-    pairs = zip(path.problem.floats.weights, path.weights, strict=True)
-    weights = tuple(np.concatenate([start[None], rest]) for start, rest in pairs)
-    times = np.concatenate([[0.0], path.t])
-    return Trajectory(path.problem, times, weights, path.route, path.digits, np.nan)
+def _measured(
+    stats: dict[str, Any], problem: Problem, times: Any, weights: Any, route: str
+) -> dict[str, Any]:
+    """Return facts about a run with the drifts of its laws, from the start on.
+
+    Deriving the laws of a new network takes longer than a short run.
+    """
+    if times[0] > 0:
+        pairs = zip(problem.floats.weights, weights, strict=True)
+        weights = tuple(np.concatenate([start[None], rest]) for start, rest in pairs)
+        times = np.concatenate([[0.0], times])
+    path = Trajectory(problem, times, weights, route, digits=10, error=np.nan)
+    return {**stats, **drifts(path)}
 
 
 def _is_stack(weight: Any) -> bool:
