@@ -23,9 +23,15 @@ from symflow.convergence import (
 from symflow.convergence.return_time import return_time
 from symflow.data import whitened
 from symflow.flow import GradientFlow, gradient_descent, gradient_flow
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import bind
 from symflow.gallery.ensembles import claims_on
-from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
+from symflow.gallery.entry import (
+    CeilingEntry,
+    Entry,
+    Instance,
+    NumberEntry,
+    claimed,
+)
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import DOP853, descend, simulate
@@ -73,7 +79,7 @@ def _starts() -> Iterator[Instance]:
 
 
 def _limits() -> Array:
-    return np.array([claimed_limit(bind(x.flow, x.data, x.init)) for x in _starts()])
+    return np.array([claimed(RankOneLimit, given).limit for given in _starts()])
 
 
 def _ends() -> Array:
@@ -108,16 +114,9 @@ def _lazy_and_converging() -> Array:
     margins, gaps = [], []
     for claim, path in _stable_starts():
         margins.append(deficiency_margin(claim.problem))
-        limit = claimed_limit(claim.problem)
-        gaps.append(np.linalg.norm(path.end_to_end[-1] - limit))
+        limit: Any = RankOneLimit.attempt(claim.problem)
+        gaps.append(np.linalg.norm(path.end_to_end[-1] - limit.limit))
     return np.array([np.mean(np.array(margins) > 0), np.mean(np.array(gaps) < 1e-5)])
-
-
-def claimed_limit(problem: Problem) -> Array:
-    """Return the limit that is predicted for a problem."""
-    answer = RankOneLimit.attempt(problem)
-    assert isinstance(answer, RankOneLimit), answer
-    return answer.limit
 
 
 @cache
