@@ -78,13 +78,10 @@ def short_basis(rows: Array) -> Array:
 
 def _row_echelon(matrix: Array) -> tuple[list[list[Fraction]], list[int]]:
     """Return the reduced row echelon form and the columns of its pivots."""
-    from flint import fmpq, fmpq_mat
+    from symflow.algebra.rational import from_flint, row_basis, to_flint
 
-    rows, columns = matrix.shape
-    entries: list[Any] = [fmpq(x.numerator, x.denominator) for x in matrix.flat]
-    reduced, rank = fmpq_mat(rows, columns, entries).rref()
-    table = [
-        [Fraction(int(x.p), int(x.q)) for x in row] for row in reduced.tolist()[:rank]
-    ]
+    exact = to_flint(matrix)
+    assert exact is not None
+    table: list[list[Fraction]] = from_flint(row_basis(exact)).tolist()
     pivots = [next(k for k, x in enumerate(row) if x) for row in table]
     return table, pivots

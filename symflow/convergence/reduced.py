@@ -19,6 +19,7 @@ from flint import arb, fmpq, fmpq_mat
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.rank import Rank
+from symflow.algebra.rational import row_basis
 from symflow.algebra.spectra import (
     FLOAT_ERROR,
     clipped,
@@ -213,12 +214,9 @@ def _by_frame(
 def _projector(sigma_xx: Array) -> Array:
     """Return Cᵀ(CCᵀ)⁻¹C for a basis C of the rows."""
     size = len(sigma_xx)
-    echelon, rank = fmpq_mat(size, size, list(sigma_xx.flat)).rref()
-    basis = fmpq_mat(rank, size, echelon.entries()[: rank * size])
+    basis = row_basis(fmpq_mat(size, size, list(sigma_xx.flat)))
     found = basis.transpose() * (basis * basis.transpose()).inv() * basis
-    result = np.empty((size, size), dtype=object)
-    result.flat[:] = found.entries()
-    return result
+    return np.array(found.tolist(), dtype=object)
 
 
 def _ball(value: Any) -> Any:
