@@ -24,7 +24,6 @@ from symflow.algebra.rank import MOST_ENTRIES, Rank, decide_rank
 from symflow.algebra.rational import from_flint, row_basis, to_flint
 from symflow.claims import Hypothesis, relative_size, vanishing
 from symflow.flow.problem import Given, Problem
-from symflow.inits import GivenInit
 
 #: Those of the problems at hand, which several theorems ask for.
 _KNOWN: WeakKeyDictionary[Given, Minimizers] = WeakKeyDictionary()
@@ -150,11 +149,8 @@ def start_weights(problem: Problem, found: Minimizers) -> tuple[Array, ...]:
 
 def is_drawn(problem: Problem) -> bool:
     """Say whether a rule drew the start, or irrational numbers: to some digits."""
-    rule = None if problem.given is None else problem.given.init
-    if rule is not None and not isinstance(rule, GivenInit):
-        return True
-    if not problem.is_small:
-        return False
+    if problem.given_weights is None or not problem.is_small:
+        return problem.given_weights is None
     entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
     return any(hasattr(entry, "_mpf_") for entry in entries)
 

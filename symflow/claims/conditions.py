@@ -33,7 +33,6 @@ from symflow.flow.coordinates import kind_of
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import GivenInit
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Circulant, Network, Readout, TensorNetwork
@@ -112,13 +111,12 @@ def dense_layers(
 ) -> Hypothesis:
     """Say whether all layers are dense: `least`, 2 or more, or as many as `depth`."""
     network = flow.network
-    dense = isinstance(network, Network) and network.is_dense
     words = f"{least} or more dense layers" if (least or 0) > 1 else "dense layers"
     enough = network.depth >= (least or 2)
     if depth is not None:
         words = f"{depth} dense layer{'s' if depth > 1 else ''}"
         enough = network.depth == depth
-    return structural(words, dense and enough, repr(network))
+    return structural(words, network.is_dense and enough, repr(network))
 
 
 def on_flow(
@@ -144,11 +142,9 @@ def balanced_start(problem: Problem) -> Hypothesis:
 
     def measure(at: Problem) -> Any:
         found = [imbalance_defect(*pair) for pair in pairwise(at.weights)]
-        rule = problem.given is not None and not isinstance(
-            problem.given.init, GivenInit
-        )
         # a rule is drawn to some digits: fractions of them are rounded all the same
-        return max(map(float, found) if rule else found, default=0)
+        drawn = problem.given_weights is None
+        return max(map(float, found) if drawn else found, default=0)
 
     said = "max|xᵀΔ_l x| / xᵀ(W_l₊₁ᵀW_l₊₁ + W_lW_lᵀ)x"
     return measured(problem, "balanced initialization", said, measure)

@@ -40,7 +40,6 @@ from symflow.claims.conditions import (
 from symflow.claims.example import Example, regression
 from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
-from symflow.inits import GivenInit
 
 #: Digits in which the target is decomposed, through a Gram matrix of twice as many.
 DIGITS = 60
@@ -181,10 +180,9 @@ def setting(problem: Problem) -> Setting:
 
 def is_rational(problem: Problem) -> bool:
     """Say whether `sharp` are the numbers as given, and all rational."""
-    rule = None if problem.given is None else problem.given.init
     arrays = [*problem.sharp.weights, *problem.sharp.arguments]
     fractions = all(isinstance(x, Fraction) for array in arrays for x in array.flat)
-    return fractions and (rule is None or isinstance(rule, GivenInit))
+    return fractions and problem.given_weights is not None
 
 
 def _modes(target: Array, context: Any) -> tuple[Array, Array, Array]:

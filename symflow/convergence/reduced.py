@@ -40,7 +40,6 @@ from symflow.flow.least_squares import (
     with_fractions,
 )
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import GivenInit
 
 #: Relative error of weights that are known to `CHECK_DIGITS` digits only.
 DRAWN = 10.0 ** (2 - CHECK_DIGITS)
@@ -185,10 +184,9 @@ def _reduced_start(problem: Problem) -> ReducedStart:
         fine = least_squares(problem)
         _, sigma_yx = map(to_float_array, problem.arguments)
         return _by_frame(rank, FLOAT_ERROR, problem.floats.weights, fine, sigma_yx)
-    given, layers = problem.given, problem.sharp.weights
-    rule = given is not None and not isinstance(given.init, GivenInit)
-    rounded = any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
-    error, weights = DRAWN if rule or rounded else 0.0, tuple(map(to_rationals, layers))
+    layers, drawn = problem.sharp.weights, problem.given_weights is None
+    drawn |= any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
+    error, weights = DRAWN if drawn else 0.0, tuple(map(to_rationals, layers))
     exactly = with_fractions(problem)
     best = None if exactly is None else exact_least_norm(exactly)
     if exactly is None or best is None or not rank.exact:

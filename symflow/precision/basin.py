@@ -36,7 +36,7 @@ from symflow.precision.balls import ALONE, to_arb_array, workbits
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclose import check_covered
 from symflow.precision.fading import Ending, FadingRemainder, remainders_of
-from symflow.precision.growth import Forecast, is_dense
+from symflow.precision.growth import Forecast
 from symflow.precision.limit import range_basis
 from symflow.precision.plan import Plan
 from symflow.precision.run import Run
@@ -244,7 +244,7 @@ def _cells(
 
 def _are_apart(problem: Problem) -> bool:
     """Say whether the layers are square and the only minimizer is regular."""
-    square = is_dense(problem.flow) and len(set(problem.widths)) == 1
+    square = problem.flow.network.is_dense and len(set(problem.widths)) == 1
     if not square or not isinstance(problem.flow.loss, SquaredLoss):
         return False
     best = exact_least_norm(problem)

@@ -44,7 +44,7 @@ from symflow.codegen.lower import arguments
 from symflow.errors import IntegrationFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.networks import Circulant, Dense, Network
+from symflow.networks import Circulant, Network
 from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
@@ -84,14 +84,6 @@ def embedding_squares(network: Network, widths: Sequence[int]) -> list[int]:
     """Return ν² of every layer: in how many entries a parameter stands."""
     pairs = zip(network.layers, widths, strict=False)
     return [width if isinstance(kind, Circulant) else 1 for kind, width in pairs]
-
-
-def is_dense(flow: GradientFlow) -> bool:
-    """Say whether the network is a product of dense layers."""
-    network = flow.network
-    if not isinstance(network, Network):
-        return False
-    return all(isinstance(layer, Dense) for layer in network.layers)
 
 
 def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
@@ -210,7 +202,7 @@ class _Measure:
         self._layers, self._squares = None, None
         # the bound by structure is one of gradients, in ordinary time
         ordinary = problem.flow.is_gradient
-        known = ordinary and (structural or is_dense(problem.flow))
+        known = ordinary and (structural or problem.flow.network.is_dense)
         if isinstance(network, Network) and known:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)

@@ -20,7 +20,7 @@ from symflow.claims import Hypothesis, conditions, relative_size
 from symflow.claims.conditions import imbalances, on_flow
 from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.solutions.any_precision import is_coarse, is_exact
+from symflow.solutions.any_precision import is_coarse
 from symflow.solutions.modes.joint_modes import (
     joint_modes,
     quick_defect,
@@ -139,7 +139,7 @@ def verdict(
     The `size` is the gap that decides; `shown` is printed instead, where people look
     for another number.
     """
-    room = 0.0 if is_exact(problem) and not problem.is_large else TOLERANCE
+    room = 0.0 if problem.is_exact and not problem.is_large else TOLERANCE
     detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
     return Hypothesis(words, size <= room, detail, size)
 
