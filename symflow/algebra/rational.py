@@ -25,9 +25,10 @@ def to_flint(array: Array) -> fmpq_mat | None:
 
     A float is the fraction that it is.
     """
+    rows, columns = array.shape
     ratios = [as_fraction(entry) for entry in array.flat]
     known = [as_fmpq(ratio) for ratio in ratios if ratio is not None]
-    return fmpq_mat(*array.shape, known) if len(known) == len(ratios) else None
+    return fmpq_mat(rows, columns, known) if len(known) == len(ratios) else None
 
 
 def from_flint(matrix: fmpq_mat) -> Array:
