@@ -152,17 +152,13 @@ def _softmax(array: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=(-2, -1), keepdims=True))
 
 
-def _inner(left: Array, right: Array) -> Array:
-    return np.asarray((left * right).sum(axis=(-2, -1)))
-
-
 _APPLY: dict[str, Callable[..., Any]] = {
     "matmul": matmul,
     "add": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
     "multiply": lambda s, a: s * a,
-    "transpose": lambda a: np.swapaxes(a, -1, -2),
-    "inner": _inner,
+    "transpose": lambda a: a.mT,
+    "inner": lambda a, b: np.asarray((a * b).sum(axis=(-2, -1))),
     "trace": lambda a: np.asarray(np.trace(a, axis1=-2, axis2=-1)),
     "total": lambda a: np.asarray(a.sum(axis=(-2, -1))),
     "weigh": lambda s, a: np.asarray(s)[..., None, None] * a,

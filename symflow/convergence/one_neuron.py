@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import WIDE, context_of, to_float
 from symflow.algebra.products import matmul
@@ -38,7 +38,6 @@ from symflow.claims.conditions import (
     whitened_input,
 )
 from symflow.claims.example import Example, regression
-from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
 
 #: Digits in which the target is decomposed, through a Gram matrix of twice as many.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from flint import arb, fmpq, fmpq_mat
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.rank import Rank
 from symflow.algebra.rational import row_basis
@@ -62,10 +62,7 @@ class ReducedStart:
     @cached_property
     def product(self) -> Array:
         """W(0) = W_L⋯W_1."""
-        total = self.weights[0]
-        for weight in self.weights[1:]:
-            total = weight @ total
-        return total
+        return end_to_end(self.weights)
 
     @cached_property
     @in_balls
@@ -218,11 +215,7 @@ def _projector(sigma_xx: Array) -> Array:
 
 
 def _ball(value: Any) -> Any:
-    return value if isinstance(value, arb) else arb(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, fmpq) else float(value)
+    return arb(value if isinstance(value, arb | fmpq) else float(value))
 
 
 def _square(array: Array) -> Any:
