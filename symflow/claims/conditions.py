@@ -202,7 +202,7 @@ def known_rank(problem: Problem) -> Hypothesis:
     if exact and exactly is not None and exact_least_norm(exactly) is None:
         holds, exact = holds and not problem.given_exactly, False
         detail += "; Σ_yx is not in the range of Σ_xx"
-    if not exact and exactly is not None and _has_samples(problem):
+    if not exact and exactly is not None and isinstance(problem.source, Dataset):
         given = decide_rank(exactly.arguments[0])
         holds, detail = (
             holds and given.value == rank.value,
@@ -212,18 +212,10 @@ def known_rank(problem: Problem) -> Hypothesis:
     return Hypothesis(words, holds, detail, defect, exact, structural=True)
 
 
-def _has_samples(problem: Problem) -> bool:
-    return problem.given is not None and isinstance(problem.given.data, Dataset)
-
-
 def wide_layers(problem: Problem) -> Hypothesis:
     """Say whether hidden layers are as wide as the rank of Σ_xx, or as the output."""
     needed = min(input_rank(problem).value, problem.widths[-1])
-    return wide_enough(problem.widths[1:-1], needed)
-
-
-def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
-    """Say whether every hidden width is at least `needed`."""
+    hidden = problem.widths[1:-1]
     detail = f"hidden widths {', '.join(map(str, hidden))}"
     words = f"hidden widths of at least {needed}"
     return Hypothesis(words, all(width >= needed for width in hidden), detail)

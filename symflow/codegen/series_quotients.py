@@ -169,10 +169,6 @@ class Weighing(SeriesNode):
         return self._product.next(spread, matrix)
 
 
-def _weigh(at: Setting) -> SeriesNode:
-    return Weighing(entrywise_product(at), SpreadSeries(at.arithmetic, at.shape))
-
-
 _KINDS = {
     kind.name: kind
     for kind in (Exponential, Sigmoid, SoftmaxSeries, Softplus, Reciprocal)
@@ -181,5 +177,7 @@ _KINDS = {
 #: The rules of this file.
 QUOTIENTS: dict[str, Rule] = {
     **dict.fromkeys(("exp", "sigmoid", "softmax", "softplus", "power"), _named),
-    "weigh": _weigh,
+    "weigh": lambda at: Weighing(
+        entrywise_product(at), SpreadSeries(at.arithmetic, at.shape)
+    ),
 }

@@ -129,10 +129,6 @@ class Setting:
 Rule = Callable[[Setting], SeriesNode]
 
 
-def _matmul(at: Setting) -> SeriesNode:
-    return _bilinear(at, *at.slots)
-
-
 def _bilinear(at: Setting, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
         return Fixed(at.arithmetic.matmul, 0 if left.constant else 1)
@@ -263,7 +259,7 @@ def _circulant_sums(at: Setting) -> SeriesNode:
 
 #: How each operation acts on series; a new operation needs one entry here.
 RULES: dict[str, Rule] = {
-    "matmul": _matmul,
+    "matmul": lambda at: _bilinear(at, *at.slots),
     "add": _sum,
     "subtract": _sum,
     "scale": _scale,

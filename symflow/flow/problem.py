@@ -306,7 +306,7 @@ def bind(
         given = Given(data, GivenInit(weights))
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
-    widths = tuple(_integer(sizes, width) for width in flow.network.widths)
+    widths = tuple(int(sizes.get(w) or w) for w in flow.network.widths)
     return Problem(flow, widths, tuple(weights), arrays, given)
 
 
@@ -337,10 +337,6 @@ def bind_moving(
         kept = rule if moved else GivenInit((*given.init.weights, *still))
         given = Given(data, kept)
     return replace(placed, flow=phase, weights=weights, given=given)
-
-
-def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:
-    return int(sizes[width]) if width in sizes else int(width)
 
 
 def _declare_weights(flow: GradientFlow, weights: tuple[Array, ...]) -> list[Any]:

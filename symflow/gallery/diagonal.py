@@ -31,18 +31,13 @@ from symflow.simulation import DOP853, simulate
 TIMES = (0, 1, 2)
 
 
-def _many_phases() -> Instance:
-    flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
-    first = np.array([[0.5], [0.2], [-0.1], [0.3]])
-    return Instance(flow, few_samples(3), (first, np.zeros((4, 1))), (0, 1, 5, 40))
-
-
 def _turning_gap() -> float:
     """Return 1 where the estimate is off, by more than rounding and less than half."""
-    given = _many_phases()
-    guess: Any = FourierPotential.estimate(bind(given.flow, given.data, given.init))
+    flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
+    data, start = few_samples(3), ([[0.5], [0.2], [-0.1], [0.3]], np.zeros((4, 1)))
+    guess: Any = FourierPotential.estimate(bind(flow, data, start))
     method = DOP853(rtol=1e-11, atol=1e-13)
-    run = simulate(given.flow, given.data, given.init, [0, 400], method=method)
+    run = simulate(flow, data, start, [0, 400], method=method)
     gap = np.abs(run.end_to_end[-1] - guess.limit).max() / np.abs(guess.limit).max()
     return float(1e-4 < gap < 0.5)
 

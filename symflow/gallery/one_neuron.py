@@ -78,17 +78,9 @@ def _starts() -> Iterator[Instance]:
         yield replace(exact(u, v), data=whitened(target))
 
 
-def _limits() -> Array:
-    return np.array([claimed(RankOneLimit, given).limit for given in _starts()])
-
-
 def _ends() -> Array:
     runs = [simulate(x.flow, x.data, x.init, [0, 18]) for x in _starts()]
     return np.array([run.end_to_end[-1] for run in runs])
-
-
-def _escapes() -> Array:
-    return np.array([escape_rate(depth, 2.0, 0.5) for depth in DEPTHS])
 
 
 def _measured_escapes() -> Array:
@@ -132,10 +124,6 @@ def efforts() -> tuple[DescentComplexity, ...]:
     return tuple(found)
 
 
-def _proved_steps() -> Array:
-    return np.array([claim.steps for claim in efforts()])
-
-
 def descended(claim: DescentComplexity) -> Trajectory:
     """Return the iterates that a claim of `efforts` is about."""
     descent = gradient_descent(claim.problem.flow.network, SquaredLoss())
@@ -152,16 +140,12 @@ def _needed_steps() -> Array:
     return np.array(found)
 
 
-def _times() -> list[float]:
-    return [return_time(depth, 2.0, 25.0) for depth in (2, 3, 4)]
-
-
 def _measured_times() -> list[float]:
     """Return when s passes 2z_1 = 4 on its way down from 25, by dense output."""
     from scipy.optimize import brentq
 
     found = []
-    for depth in (2, 3, 4):
+    for depth in DEPTHS:
         flow = gradient_flow(LinearNetwork(*[1] * (depth + 1)), SquaredLoss())
         weights = [[[25.0 ** (1 / depth)]]] * depth
         run = simulate(flow, whitened([[2.0]]), weights, [0, 1])
@@ -207,7 +191,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "time from s = 25 to s = 2z₁ for L = 2, 3, 4",
         EFTEKHARI_2020,
         ("aligned one-neuron start",),
-        _times,
+        lambda: [return_time(depth, 2.0, 25.0) for depth in DEPTHS],
         _measured_times,
         lambda times: times[::-1],
         1e-6,
@@ -237,7 +221,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",
         CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start"),
-        _limits,
+        lambda: np.array([claimed(RankOneLimit, x).limit for x in _starts()]),
         _ends,
         lambda limits: limits[::-1],
         0.02,
@@ -247,7 +231,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "rate z₂^(1−2/L)(z₁ − z₂) at which the saddle z₂p₂q₂ᵀ is left, L = 2, 3, 4",
         CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start", "z = (2, 0.5)"),
-        _escapes,
+        lambda: np.array([escape_rate(depth, 2.0, 0.5) for depth in DEPTHS]),
         _measured_escapes,
         lambda rates: rates[::-1],
         1e-3,
@@ -267,7 +251,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "steps of descent to ‖W − Z₁‖ ≤ 0.1, 1e-3, 1e-6 (L = 2), 0.1, 1e-3 (L = 3)",
         EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (1, 0.2)"),
-        _proved_steps,
+        lambda: np.array([claim.steps for claim in efforts()]),
         _needed_steps,
         0.1,
     ),

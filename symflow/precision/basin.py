@@ -204,7 +204,7 @@ def basin(
             f"and data with none; the weights have {len(places)}. Give sf.interval(…)"
         )
         raise InvalidArgument(msg)
-    x, y = (_entry(problem, *place) for place in places)
+    x, y = (problem.weights[layer].item(place) for layer, place in places)
     first, second = (
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
@@ -220,10 +220,6 @@ def basin(
     least = max(x.length, y.length) / count
     cells = tuple(_cells(prover, (x, y), least))
     return BasinMap(problem, (first, second), cells)
-
-
-def _entry(problem: Problem, layer: int, place: tuple[int, ...]) -> Any:
-    return problem.weights[layer][place]
 
 
 def _cells(

@@ -70,7 +70,9 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     """
     asserted = _listed(claims)
     _check(routes)
-    apart = [part for route in routes for part in _parts(route)]
+    apart: list[Route] = []
+    for route in routes:
+        apart += route.parts if isinstance(route, Enclosure) else (route,)
     finite = [route for route in apart if not is_endless(route)]
     rows = [
         row
@@ -94,10 +96,6 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         )
         raise InvalidArgument(msg)
     return Report(tuple(rows))
-
-
-def _parts(route: Route) -> tuple[Route, ...]:
-    return route.parts if isinstance(route, Enclosure) else (route,)
 
 
 def _listed(claims: Any) -> list[Any]:
