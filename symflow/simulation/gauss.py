@@ -112,7 +112,7 @@ class GaussLegendre(Method):
                 continue
             stats["steps"] += 1
             after = solver.apply(state, change)
-            yield _GaussStep(time, reached, state, after, solver)
+            yield _GaussStep(time, reached, after, state, solver)
             time, state = reached, after
             # Stages converge like a power of h‖J‖: longer steps cost more iterations.
             limit = 1.0 if solver.count > ITERATIONS // 3 else 2.0
@@ -186,19 +186,12 @@ class Collocation:
 
 @dataclass(frozen=True, eq=False)
 class _GaussStep(IntegratorStep):
-    t: float
-    end: float
     before: Floats
-    after: Floats
     solver: Collocation
-
-    @property
-    def state(self) -> Floats:
-        return self.after
 
     def at(self, time: float) -> Floats:
         if time in (self.t, self.end):
-            return (self.before if time == self.t else self.after).copy()
+            return (self.before if time == self.t else self.state).copy()
         change = self.solver.solve(self.before, time - self.t)
         if change is None:
             msg = f"simulate: the stages of GaussLegendre do not settle at t = {time:g}"
