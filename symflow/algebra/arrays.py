@@ -7,7 +7,7 @@ high-precision arithmetic without ever having been rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -76,7 +76,7 @@ def map_entries(function: Any, array: Array) -> Array:
     return result
 
 
-def end_to_end(weights: tuple[Array, ...]) -> Array:
+def end_to_end(weights: Sequence[Array]) -> Array:
     """Return W_L⋯W_1 for weights with or without a leading time axis.
 
     Examples

@@ -113,18 +113,10 @@ def _symbolic(name: str, entry: Any) -> Any:
     return getattr(library, name)(entry)
 
 
-def _determinant(matrix: Array) -> Any:
-    return np.linalg.det(matrix) if matrix.dtype != object else _eliminate(matrix)[0]
-
-
-def _inverse(matrix: Array) -> Any:
-    return np.linalg.inv(matrix) if matrix.dtype != object else _eliminate(matrix)[1]
-
-
-def _eliminate(matrix: Array) -> tuple[Any, Any]:
+def _gauss(matrix: Array) -> tuple[Any, Any]:
     """Return determinant and inverse of one object matrix, by Gauss and Jordan."""
     if matrix.ndim > 2:
-        pairs = [_eliminate(part) for part in matrix]
+        pairs = [_gauss(part) for part in matrix]
         determinants = np.array([pair[0] for pair in pairs], dtype=object)
         return determinants, np.stack([pair[1] for pair in pairs])
     size = len(matrix)
@@ -166,8 +158,8 @@ _APPLY: dict[str, Callable[..., Any]] = {
     "columns": lambda a: a.shape[-1],
     "divide": lambda a, s: a / s,
     "hadamard": lambda a, b: a * b,
-    "determinant": _determinant,
-    "inverse": _inverse,
+    "determinant": lambda a: np.linalg.det(a) if a.dtype != object else _gauss(a)[0],
+    "inverse": lambda a: np.linalg.inv(a) if a.dtype != object else _gauss(a)[1],
 }
 
 

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symflow.algebra.arrays import end_to_end
 from symflow.algebra.nodes import product
 from symflow.algebra.numbers import to_float
 from symflow.codegen import Output, Program, evaluate, lower, rhs_program
@@ -90,10 +91,7 @@ def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
     """Return the norm of the product of layers first, …, last − 1; 1 if empty."""
     if first >= last:
         return 1.0
-    product = layers[first]
-    for layer in layers[first + 1 : last]:
-        product = layer @ product
-    return norms(product)
+    return norms(end_to_end(layers[first:last]))
 
 
 def coupling(layers: list[Floats], squares: Sequence[int] | None = None) -> Floats:

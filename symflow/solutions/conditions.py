@@ -7,6 +7,7 @@ left is kept as the defect of the hypothesis.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -173,10 +174,7 @@ def product(problem: Problem) -> Array:
         found = product_of(reversed(problem.weights))
         if found is not None:
             return found
-    total = problem.weights[0]
-    for weight in problem.weights[1:]:
-        total = matmul(weight, total)
-    return total
+    return reduce(lambda done, weight: matmul(weight, done), problem.weights)
 
 
 def _beyond_rank_one(weight: Array) -> Array:
