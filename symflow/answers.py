@@ -11,7 +11,7 @@ from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
 from symflow.flow.plain import bind_gradient
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import bind
 from symflow.inits.init import positive_number
 
 
@@ -82,7 +82,11 @@ def companions(
         if accuracy is not None and step_size is None:
             wanted = positive_number(accuracy, "companions(descent, …, accuracy=ε)")
             return holding([DescentComplexity.attempt(problem, to_float(wanted))])
-        return _of_descent(problem, step_size)
+        call = "companions(descent, …, step_size=η)"
+        size = to_float(positive_number(step_size, call))
+        # the number of steps is asked for an accuracy, not for a step
+        kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
+        return holding([kind.attempt(problem, size) for kind in kinds])
     if step_size is not None or accuracy is not None:
         msg = (
             "companions(step_size=…, accuracy=…): these are for gradient_descent(…), "
@@ -92,11 +96,3 @@ def companions(
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
     catalogue = (*convergence.COMPANIONS, *bias.COMPANIONS)
     return holding(answers("companions", catalogue, problem))
-
-
-def _of_descent(problem: Problem, step: float | None) -> list[Claim]:
-    """Return the claims about iterates with this step."""
-    size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
-    # the number of steps is asked for an accuracy, not for a step
-    kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
-    return holding([kind.attempt(problem, size) for kind in kinds])

@@ -76,7 +76,10 @@ class EndToEndFlow(Typeset):
         NoClosedForm
             If a layer is not dense.
         """
-        network = self._product_network()
+        network = self.network
+        if not isinstance(network, Network):
+            msg = f"the end-to-end flow of {network!r} is not derived"
+            raise NoClosedForm(msg)
         if not all(isinstance(layer, Dense) for layer in network.layers):
             msg = (
                 "EndToEndFlow.balanced: the closed form in W alone is for products of "
@@ -136,12 +139,6 @@ class EndToEndFlow(Typeset):
     @property
     def _dot(self) -> sympy.MatrixSymbol:
         return sympy.MatrixSymbol("Wdot", *self.symbol.shape)
-
-    def _product_network(self) -> Network:
-        if not isinstance(self.network, Network):
-            msg = f"the end-to-end flow of {self.network!r} is not derived"
-            raise NoClosedForm(msg)
-        return self.network
 
 
 def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
