@@ -217,7 +217,7 @@ def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
     """Return a plan whose error bound is likely to be proven."""
     seen = forecast(problem.floats, float(times[-1]), structural=True)
     growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
-    return make_plan(problem, times, digits, seen).tightened(growth + EXTRA_BITS)
+    return make_plan(times, digits, seen).tightened(growth + EXTRA_BITS)
 
 
 def check_covered(problem: Problem) -> None:

@@ -13,7 +13,6 @@ from fractions import Fraction
 from math import ceil, inf, log, log2
 
 from symflow.errors import PrecisionLost
-from symflow.flow.problem import Problem
 from symflow.precision.growth import Forecast
 from symflow.precision.steps import best_order
 
@@ -51,9 +50,7 @@ class Plan:
         return _noise(self.order, self.forecast.magnitude, h)
 
 
-def make_plan(
-    problem: Problem, times: Sequence[Fraction], digits: int, seen: Forecast
-) -> Plan:
+def make_plan(times: Sequence[Fraction], digits: int, seen: Forecast) -> Plan:
     """Choose tolerance, bits and order.
 
     `seen` is a float64 run up to the last time.

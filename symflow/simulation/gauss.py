@@ -141,7 +141,7 @@ class Collocation:
         self._rates = np.empty((count, system.size))
         self._run = system.bind(self._points, self._rates)
         self._single = system.rhs
-        self._embedded = _embedded(self.nodes, self.weights)
+        self._embedded = _embedded(self.nodes)
         self._residue = np.zeros(system.size)
         self.evaluations = self.count = 0
 
@@ -215,7 +215,7 @@ def _lagrange(nodes: Floats, index: int, x: Floats) -> Floats:
     return np.asarray(np.prod(ratios, axis=-1))
 
 
-def _embedded(nodes: Floats, weights: Floats) -> Floats:
+def _embedded(nodes: Floats) -> Floats:
     """Return the row e of an estimate h Σ e_i f_i with e_0 at the start of the step."""
     first = -0.1
     powers = np.vander(nodes, increasing=True).T

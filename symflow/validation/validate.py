@@ -146,7 +146,7 @@ def _claim_row(claim: Claim, route: Route) -> Row:
     elif isinstance(claim, Bound):
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
-        status = _verified(claim, residual, bound)
+        status = _verified(claim, residual)
     if limit is not None and limit[1] >= UNINFORMATIVE:
         status = f"{status}; limit not compared"
     if isinstance(route, Enclosure):
@@ -265,7 +265,7 @@ def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
     return to_float(relative_size(gap, np.array([size]))), bound
 
 
-def _verified(claim: Claim, residual: Any, bound: Any) -> str:
+def _verified(claim: Claim, residual: Any) -> str:
     """Say how firmly a claim stands after a high-precision check."""
     digits = f"to {digits_of(residual)} digits" if residual > 0 else "exactly"
     if claim.status is Status.PROVED:
