@@ -36,7 +36,7 @@ from symflow.codegen.series_arithmetic import (
     Shape as Shape,
 )
 from symflow.codegen.series_quotients import QUOTIENTS
-from symflow.codegen.series_rules import RULES, Rule, SeriesNode, Setting, Slot
+from symflow.codegen.series_rules import RULES, Occurrence, Rule, SeriesNode, Slot
 from symflow.errors import NoClosedForm
 
 
@@ -107,9 +107,9 @@ class Recurrence:
         self._nodes: list[SeriesNode] = []
         for step, shape in zip(program.instructions, results, strict=True):
             operands = [slots[number] for number in step.operands]
-            setting = Setting(arithmetic, step, operands, shape, order)
-            slots.append(setting.result)
-            self._nodes.append(_rule(step)(setting))
+            at = Occurrence(arithmetic, step, operands, shape, order)
+            slots.append(at.result)
+            self._nodes.append(_rule(step)(at))
 
     def run(
         self, start: Sequence[Any], unit: Fraction, fading: Fading | None = None

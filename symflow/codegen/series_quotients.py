@@ -19,9 +19,9 @@ import sympy
 from symflow.codegen.series_arithmetic import Arithmetic, Shape
 from symflow.codegen.series_rules import (
     Linear,
+    Occurrence,
     Rule,
     SeriesNode,
-    Setting,
     entrywise_product,
 )
 from symflow.errors import NoClosedForm
@@ -144,7 +144,7 @@ class Softplus(Differential):
         return self._first.push(slope, self._share)
 
 
-def _named(at: Setting) -> SeriesNode:
+def _named(at: Occurrence) -> SeriesNode:
     (slot,), name = at.slots, at.step.operation
     if name == "power":
         if at.step.constant != -1:

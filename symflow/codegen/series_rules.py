@@ -107,7 +107,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Occurrence:
     """An instruction among series: what its rule looks at."""
 
     arithmetic: Arithmetic
@@ -126,16 +126,16 @@ class Setting:
         return Slot(self.shape, constant, value)
 
 
-Rule = Callable[[Setting], SeriesNode]
+Rule = Callable[[Occurrence], SeriesNode]
 
 
-def _bilinear(at: Setting, left: Slot, right: Slot) -> SeriesNode:
+def _bilinear(at: Occurrence, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
         return Fixed(at.arithmetic.matmul, 0 if left.constant else 1)
     return SeriesProduct(at.arithmetic.convolution(left.shape, right.shape, at.order))
 
 
-def _inner(at: Setting) -> SeriesNode:
+def _inner(at: Occurrence) -> SeriesNode:
     arithmetic, (left, right) = at.arithmetic, at.slots
     product = _bilinear(at, Slot(left.shape[::-1], left.constant), right)
 
@@ -149,16 +149,16 @@ def _inner(at: Setting) -> SeriesNode:
     return Inner()
 
 
-def _sum(at: Setting) -> SeriesNode:
+def _sum(at: Occurrence) -> SeriesNode:
     return SeriesSum(at.arithmetic, negative=at.step.operation == "subtract")
 
 
-def _scale(at: Setting) -> SeriesNode:
+def _scale(at: Occurrence) -> SeriesNode:
     scalar = at.arithmetic.scalar(at.step.constant)
     return Linear(lambda matrix: at.arithmetic.scale(scalar, matrix))
 
 
-def entrywise_product(at: Setting) -> SeriesNode:
+def entrywise_product(at: Occurrence) -> SeriesNode:
     """Multiply two operands entry by entry, in the shape of the result."""
     left, right = at.slots
     if left.constant or right.constant:
@@ -166,7 +166,7 @@ def entrywise_product(at: Setting) -> SeriesNode:
     return SeriesProduct(at.arithmetic.entrywise(at.shape, at.order))
 
 
-def _divide(at: Setting) -> SeriesNode:
+def _divide(at: Occurrence) -> SeriesNode:
     divisor = at.slots[1].value
     if divisor is None:
         msg = "taylor: a division by a symbolic number has no series recurrence"
@@ -199,7 +199,7 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
     return places
 
 
-def _moved(at: Setting) -> SeriesNode:
+def _moved(at: Occurrence) -> SeriesNode:
     step, (slot, *counts) = at.step, at.slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
     size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ class GivenSeries(SeriesNode):
         return self._left.pop() if self._left else None
 
 
-def _constant(at: Setting) -> SeriesNode:
+def _constant(at: Occurrence) -> SeriesNode:
     constant: Any = at.slots[0].value if at.slots else at.step.constant
     if at.step.operation == "identity":
         constant = np.eye(int(constant), dtype=int)
@@ -226,7 +226,7 @@ def _constant(at: Setting) -> SeriesNode:
     return GivenSeries(at.arithmetic.constant(array))
 
 
-def _kronecker(at: Setting) -> SeriesNode:
+def _kronecker(at: Occurrence) -> SeriesNode:
     """Multiply columns entrywise, each entry repeated as the other is long."""
     lengths = [slot.shape[0] for slot in at.slots]
     repeated = np.indices(lengths).reshape(2, -1, 1)
@@ -244,7 +244,7 @@ def _kronecker(at: Setting) -> SeriesNode:
     return Kronecker()
 
 
-def _circulant_sums(at: Setting) -> SeriesNode:
+def _circulant_sums(at: Occurrence) -> SeriesNode:
     rows, size = at.slots[0].shape[0], at.shape[0]
     lines = [
         (row * rows + (row + np.arange(size)) % rows)[:, None] for row in range(rows)
