@@ -82,8 +82,8 @@ def test_the_threshold_is_sharp_at_depth_two():
     for l2 in (1, Fraction(9, 10)):
         flow, refusal = at(l2)
         assert "fails" in str(refusal)
-        with pytest.raises(sf.HypothesisFailed, match="DecayedLimit"):
-            sf.implicit_bias(flow, data, start)
+        # what survives is another theorem's
+        assert sf.implicit_bias(flow, data, start).name == "DecayedModes"
     flow, _ = at(Fraction(1, 2))
     run = sf.simulate(flow, data, start, [0, 40])
     assert run.end_to_end[-1] == pytest.approx(np.diag([0.5, 0]), abs=0.03)

@@ -44,7 +44,7 @@ GUARD_BITS = 16
 LARGEST_SHIFT = 1 << 26
 
 #: Decimal digits that may be asked for.
-MOST_DIGITS = 1_000_000
+MOST_DIGITS = 100_000
 
 #: Below two to this, and above its inverse, floats have all of their bits.
 NORMAL_EXPONENT = 1000

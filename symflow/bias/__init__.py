@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symflow.bias.aligned_layers import AlignedLayers as AlignedLayers
+from symflow.bias.decayed_modes import DecayedModes as DecayedModes
 from symflow.bias.deep_distance import DeepDistance as DeepDistance
 from symflow.bias.dense_margin import DenseMaxMargin as DenseMaxMargin
 from symflow.bias.diagonal import DiagonalPotential as DiagonalPotential
@@ -125,7 +126,7 @@ def attempts(
     >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
     >>> found = attempts(flow, data, sf.gaussian_init(1, rng=0))
     >>> print(found[0].name, found[0].hypotheses[-1].words, sep=": ")
-    DenseMaxMargin: exponential or logistic loss without weight decay
+    DecayedModes: weight decay
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return answers("limits", PREDICTIONS, problem)

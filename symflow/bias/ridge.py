@@ -14,7 +14,6 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import exact
-from symflow.algebra.rational import from_flint, rational
 from symflow.algebra.threads import cached_property
 from symflow.bias.prediction import Prediction
 from symflow.claims import Identity, Path, relative_size
@@ -22,6 +21,7 @@ from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
 from symflow.claims.example import Example, Examples
 from symflow.data import Dataset
+from symflow.flow.least_squares import ridge
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 
@@ -75,22 +75,13 @@ class RidgeLimit(Prediction):
     @cached_property
     def exact_limit(self) -> Array | None:
         """The limit in fractions; None where the moments are irrational, or large."""
-        if not self.problem.is_small:
-            return None
-        sigma_xx, sigma_yx = map(rational, self.problem.sharp.arguments)
-        if sigma_xx is None or sigma_yx is None:
-            return None
-        lost = rational(np.diag([self.problem.flow.loss.l2] * sigma_xx.nrows()))
-        return from_flint(sigma_yx * (sigma_xx + lost).inv())
+        found = ridge(self.problem)
+        return found if found.dtype == object else None
 
     @property
     def limit(self) -> Array:
         """The limit in float64."""
-        if self.exact_limit is not None:
-            return to_float_array(self.exact_limit)
-        sigma_xx, sigma_yx = self.problem.floats.arguments
-        ridge = sigma_xx + float(self.problem.flow.loss.l2) * np.eye(len(sigma_xx))
-        return np.asarray(np.linalg.solve(ridge, sigma_yx.T).T)
+        return to_float_array(ridge(self.problem))
 
     @property
     def potential(self) -> sympy.Expr:

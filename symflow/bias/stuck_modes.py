@@ -1,28 +1,26 @@
 """Modes that move alone and end at zero although the target asks for more.
 
-A singular pair (u, v) of W* moves alone where Σ_xx v ∥ v and the layers carry v to u:
-r_0 = v, r_l = W_l r_{l−1} and W_lᵀr_l ∥ r_{l−1}, up to r_L ∥ u.  The amplitudes a_l of
-W_l on it then obey ȧ_l = (s − λ∏a)∏_{k≠l}a_k: all a_l² − a_k² are conserved, and
-∏a reaches s/λ unless it has to pass zero, or rests there, where two of the a_l vanish
-together: if ∏a(0)·s ≤ 0 and the two smallest |a_l| are equal.
+Without weight decay all a_l² − a_k² of a mode of W* that moves alone (see
+`flow/lone_modes.py`) are conserved, and ∏a reaches s unless it has to pass zero, or
+rests there, where two of the a_l vanish together: if ∏a(0)·s ≤ 0 and the two smallest
+|a_l| are equal.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
-from itertools import accumulate
-from typing import Any
-
 import numpy as np
 
-from symflow.algebra.arrays import Array, lifted
 from symflow.algebra.numbers import context_of
 from symflow.bias.minimizers import Minimizers, is_drawn, start_weights
 from symflow.claims import TOLERANCE
+from symflow.flow.lone_modes import (
+    MOST_INPUTS,
+    SEEN,
+    LoneMode,
+    digits_for,
+    lone_modes,
+)
 from symflow.flow.problem import Problem
-
-#: Digits and inputs in which modes of fractions are computed, and what is zero of them.
-DIGITS, MOST_DIGITS, MOST_INPUTS, SEEN = 60, 600, 16, 1e-25
 
 
 def stuck_modes(problem: Problem, found: Minimizers) -> int:
@@ -30,114 +28,20 @@ def stuck_modes(problem: Problem, found: Minimizers) -> int:
     weights = start_weights(problem, found)
     fine = found.exact and weights[0].dtype == object
     fine = fine and len(found.seen) <= MOST_INPUTS
-    context = context_of(_digits(weights)) if fine else None
-    given = found.least_norm, found.moments[0], *weights
-    arrays = [lifted(array, context) for array in given]
+    context = context_of(digits_for(weights)) if fine else None
     exact = fine and problem.given_exactly and not is_drawn(problem)
-    return sum(
-        _is_stuck(v, arrays, SEEN if exact else TOLERANCE)
-        for v in _axes(*(given if fine else arrays), context=context).T
-    )
+    allowed = SEEN if exact else TOLERANCE
+    modes = lone_modes((found.least_norm, found.moments[0], *weights), context, allowed)
+    return sum(mode is not None and _is_stuck(mode, allowed) for mode in modes)
 
 
-def _digits(weights: tuple[Array, ...]) -> int:
-    """Return digits enough for a mode as small as the denominators, at every layer."""
-    sizes = [len(str(Fraction(x).denominator)) for w in weights for x in w.flat]
-    return min(DIGITS + (len(weights) + 1) * max(sizes), MOST_DIGITS)
-
-
-def _axes(best: Array, sigma_xx: Array, *weights: Array, context: Any) -> Array:
-    """Return orthonormal columns that hold every mode that moves alone.
-
-    Such a v is an eigenvector of all the matrices that are added up, in proportions
-    that make eigenvalues of different modes differ.
-    """
-    partial = list(accumulate(weights, lambda done, weight: weight @ done))
-    cross = best.T @ partial[-1]
-    parts = [sigma_xx, cross + cross.T, *(part.T @ part for part in (best, *partial))]
-    total = lifted(sigma_xx * 0, context)
-    # of fractions, and rounded last: what is zero beside a tiny part stays zero
-    for number, part in enumerate(lifted(part, context) for part in parts):
-        top = max(abs(entry) for entry in part.flat)
-        if top:
-            total = total + part / top / (number + 2) ** 0.5
-    if context is None:
-        return np.asarray(np.linalg.eigh(total)[1])
-    vectors = context.eigsy(context.matrix(total.tolist()))[1]
-    return np.array(vectors.tolist(), dtype=object).reshape(total.shape)
-
-
-def _is_stuck(v: Array, arrays: list[Array], allowed: float) -> bool:
-    """Say whether v is a mode of the target that moves alone and ends at zero."""
-    best, sigma_xx, *weights = arrays
-    u = best @ v
-    strength = _norm(u)
-    if strength <= allowed * _norm(best.ravel()):
-        return False
-    u = u / strength
-    if not (_parallel(sigma_xx @ v, v, allowed) and _parallel(best.T @ u, v, allowed)):
-        return False
-    amplitudes = _amplitudes(weights, v, u, allowed)
-    if amplitudes is None:
-        return False
-    sizes = sorted(map(abs, amplitudes))
-    product = np.prod(np.array(amplitudes))
+def _is_stuck(mode: LoneMode, allowed: float) -> bool:
+    """Say whether a mode ends at zero."""
+    sizes = sorted(map(abs, mode.amplitudes))
+    product = np.prod(np.array(mode.amplitudes))
     # a single layer has no second amplitude to vanish with
     return bool(
         len(sizes) > 1
         and sizes[1] - sizes[0] <= allowed * (sizes[-1] or 1)
         and product <= 0
     )
-
-
-def _amplitudes(
-    weights: list[Array], v: Array, u: Array, allowed: float
-) -> list[Any] | None:
-    """Return the a_l of a mode, zeros included; None if it does not move alone."""
-    forward = _follow(weights, v, allowed)
-    if forward is None:
-        return None
-    ahead, end = forward
-    if len(ahead) == len(weights):
-        sign = end @ u
-        aligned = abs(abs(sign) - 1) <= allowed
-        return [*ahead[:-1], ahead[-1] * sign] if aligned else None
-    backward = _follow([weight.T for weight in weights[::-1]], u, allowed)
-    if backward is None:
-        return None
-    behind = backward[0][::-1]
-    # from both ends up to a zero: the same one, or two with layers at rest between
-    zeros = len(weights) - len(ahead) - len(behind)
-    return [*ahead, *[v[0] * 0] * zeros, *behind] if zeros > 0 else None
-
-
-def _follow(
-    weights: list[Array], start: Array, allowed: float
-) -> tuple[list[Any], Array] | None:
-    """Return the sizes |W_l r| of the unit vectors r on the way, up to the first zero.
-
-    None where some W_lᵀW_l r is not along r: then the mode does not move alone.
-    """
-    sizes: list[Any] = []
-    for weight in weights:
-        after = weight @ start
-        size = _norm(after)
-        if size <= allowed * _norm(weight.ravel()):
-            break
-        if not _parallel(weight.T @ after, start, allowed):
-            return None
-        sizes.append(size)
-        start = after / size
-    return sizes, start
-
-
-def _parallel(image: Array, unit: Array, allowed: float) -> bool:
-    """Say whether a vector is along a unit vector, or zero."""
-    size = _norm(image)
-    return size == 0 or bool(
-        _norm(image - unit * (unit @ image)) <= allowed * max(size, 1e-300)
-    )
-
-
-def _norm(vector: Array) -> Any:
-    return (vector @ vector) ** 0.5

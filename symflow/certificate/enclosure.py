@@ -32,9 +32,8 @@ from symflow.flow.problem import Problem
 from symflow.losses import ExponentialLoss, LogisticLoss, MeasurementLoss, SquaredLoss
 from symflow.precision import Enclosure
 from symflow.precision.arithmetics import Flint
-from symflow.precision.enclose import planned
 from symflow.precision.fading import PROOF as CURVED
-from symflow.precision.plan import Plan
+from symflow.precision.plan import Plan, planned
 from symflow.precision.run import Run
 from symflow.precision.steps import TaylorStep
 

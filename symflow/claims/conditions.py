@@ -30,6 +30,7 @@ from symflow.claims.theorem import Condition
 from symflow.data import Dataset
 from symflow.flow import GradientFlow
 from symflow.flow.coordinates import kind_of
+from symflow.flow.decayed_modes import fates
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
@@ -87,6 +88,30 @@ def decay_wins(problem: Problem) -> Hypothesis:
     words = "l2 > C(‖θ(0)‖²/L)^{L/2−1}"
     margin = decay_margin(problem)
     return Hypothesis(words, margin > 0, f"by {margin:.3g}")
+
+
+def moving_alone(problem: Problem) -> Hypothesis:
+    """Require that all modes of Σ_yx move alone."""
+    found = fates(problem)
+    count = len(found.modes) + found.together
+    detail = f"{len(found.modes)} of {count}"
+    defect = 0.0 if found.exact else TOLERANCE
+    words = "Σ_xx, Σ_yx and the layers share the modes of Σ_yx"
+    return Hypothesis(words, not found.together, detail, defect, found.exact)
+
+
+def fates_known(problem: Problem) -> Hypothesis:
+    """Require that it is known which modes survive, exactly where that may jump."""
+    found = fates(problem)
+    unknown = sum(end is None for end in found.ends)
+    alive = sum(end is not None and end > 0 for end in found.ends)
+    detail = f"{alive} of {len(found.ends)} survive"
+    if unknown:
+        detail = f"of {unknown} it is not: unbalanced, or at the edge"
+    elif found.resting and not found.exact:
+        detail += "; what rests at zero does so up to rounding"
+    holds = not unknown and (found.exact or not found.resting)
+    return Hypothesis("it is known which modes survive", holds, detail)
 
 
 def products(flow: GradientFlow) -> Hypothesis:
@@ -283,3 +308,6 @@ STRONG_DECAY: tuple[Condition, ...] = (
     on_flow(products),
     decay_wins,
 )
+
+#: … and of what is said where its modes move alone, however strong it is.
+DECAYED_MODES: tuple[Condition, ...] = (*STRONG_DECAY[:-1], moving_alone, fates_known)

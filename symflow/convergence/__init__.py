@@ -19,6 +19,7 @@ from symflow.convergence.bound import (
     refuse_zero_inputs,
 )
 from symflow.convergence.complexity import DescentComplexity as DescentComplexity
+from symflow.convergence.decayed_modes import DecayedModesRate as DecayedModesRate
 from symflow.convergence.deep import (
     HomogeneousRate as HomogeneousRate,
     UnimodalRate as UnimodalRate,
@@ -56,6 +57,7 @@ from symflow.convergence.reduced_rank import (
 )
 from symflow.convergence.regime import StartRegime as StartRegime, regime as regime
 from symflow.convergence.return_time import FarAway as FarAway
+from symflow.convergence.ridge import RidgeRate as RidgeRate
 from symflow.convergence.stable_set import StableSet as StableSet
 from symflow.convergence.steps import (
     ImbalanceDrift as ImbalanceDrift,
@@ -118,7 +120,7 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
     >>> bounds[0].name, round(bounds[0].rate, 6), bounds[0].bound(1.0).round(6).item()
     ('MarginRate', 6.5, 0.000188)
     >>> round(bounds.rate, 6), len(bounds), len(bounds.refusals)
-    (6.5, 7, 6)
+    (6.5, 7, 8)
     """
     found = attempts(flow, data, init, rng=rng)
     bounds = [answer for answer in found if isinstance(answer, RateBound)]

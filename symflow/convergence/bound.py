@@ -46,6 +46,9 @@ from symflow.losses import SquaredLoss
 #: Rates computed in float64 are rounded down by this part, and ceilings up.
 ROUNDED_DOWN = 1e-12
 
+#: The time in statements.
+TIME = sympy.Symbol("t", nonnegative=True)
+
 #: A time after which a bound counts as one that does not fall.
 LATEST = 1e150
 
@@ -134,6 +137,35 @@ class RateBound(Bound, Theorem):
     def falls(self) -> str:
         """How the quantity falls, where that is no exponential."""
         return ""
+
+
+class MeasuredFall(RateBound):
+    """What falls exponentially is measured, at the start and along a path."""
+
+    #: What falls, as SymPy at the time `TIME`.
+    falling_part: ClassVar[sympy.Expr]
+
+    @abstractmethod
+    def measured(self, path: Path | None) -> Array:
+        """Return what falls at every time; without a path at the start, in float64."""
+
+    @property
+    def statement(self) -> sympy.Basic:
+        """What falls is at most e^{−ct} times what it is at the start."""
+        start = float_up(float(self.bound(0.0)))
+        falls = sympy.exp(-float_down(self.rate) * TIME) * start
+        return sympy.Le(self.falling_part, falls, evaluate=False)
+
+    def bound(self, t: Any) -> Array:
+        """Return the bound, rounded up, in float64."""
+        falling = np.exp(-self.rate * np.asarray(t, float) * (1 - ROUNDED_DOWN))
+        start = float(self.measured(None)[0]) * (1 + ROUNDED_DOWN)
+        return np.asarray(start * falling * (1 + ROUNDED_DOWN))
+
+    def sides(self, path: Path) -> tuple[Array, Array]:
+        """Return what falls, and its bound from the first time of `path`."""
+        found = self.measured(path)
+        return found, found[0] * decay_along(path, self.rate)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,12 +19,11 @@ import numpy as np
 import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
-from symflow.algebra.outward import float_down, float_up
 from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import STRONG_DECAY, decay_margin
 from symflow.claims.example import Example, Examples, RandomExamples, scaled
-from symflow.convergence.bound import ROUNDED_DOWN, RateBound, decay_along
+from symflow.convergence.bound import TIME, MeasuredFall
 from symflow.data import Moments
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
@@ -32,12 +31,13 @@ from symflow.networks import LinearNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DecayRate(RateBound):
+class DecayRate(MeasuredFall):
     """‖θ(t)‖² ≤ e^{−2ct}‖θ(0)‖² under weight decay; made by `rates`."""
 
     source = GIDEL_2019
     contributes = "the equations; weight decay derived here"
     quantity = "‖θ‖²"
+    falling_part = sympy.Function("S")(TIME)
     conditions = STRONG_DECAY
 
     @classmethod
@@ -87,24 +87,11 @@ class DecayRate(RateBound):
             RandomExamples("many-decay-rates", _decayed, scaled(constant=20)),
         )
 
-    @property
-    def statement(self) -> sympy.Basic:
-        """S(t) ≤ e^{−2ct}S(0), S the sum of the squares of all weights."""
-        t = sympy.Symbol("t", nonnegative=True)
-        falls = sympy.exp(-float_down(self.rate) * t) * float_up(float(self.bound(0.0)))
-        return sympy.Le(sympy.Function("S")(t), falls, evaluate=False)
-
-    def bound(self, t: Any) -> Array:
-        """Return the bound on ‖θ(t)‖², rounded up, in float64."""
-        start = sum(float((w**2).sum()) for w in self.problem.floats.weights)
-        falling = np.exp(-self.rate * np.asarray(t, float) * (1 - ROUNDED_DOWN))
-        return np.asarray(start * falling * (1 + ROUNDED_DOWN))
-
-    def sides(self, path: Path) -> tuple[Array, Array]:
-        """Return ‖θ‖² and its bound from the first time of `path`."""
-        sizes = [(w**2).reshape(len(path.t), -1).sum(axis=1) for w in path.weights]
-        total = np.asarray(sum(sizes[1:], sizes[0]))
-        return total, total[0] * decay_along(path, self.rate)
+    def measured(self, path: Path | None) -> Array:
+        """Return the sum of the squares of all weights."""
+        layers = self.problem.floats.weights if path is None else path.weights
+        count = 1 if path is None else len(path.t)
+        return np.asarray(sum((w**2).reshape(count, -1).sum(axis=1) for w in layers))
 
 
 def _decayed(generator: np.random.Generator) -> Any:

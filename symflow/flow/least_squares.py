@@ -25,7 +25,7 @@ from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
-from symflow.algebra.rational import from_flint, row_basis, to_flint
+from symflow.algebra.rational import from_flint, rational, row_basis, to_flint
 from symflow.algebra.threads import cached_property
 from symflow.flow.problem import Problem
 
@@ -188,3 +188,16 @@ def _exact_least_norm(*moments: Array) -> Array | None:
     if best * sigma_xx != sigma_yx:
         return None
     return from_flint(best)
+
+
+def ridge(problem: Problem) -> Array:
+    """Return Σ_yx(Σ_xx + l2 I)⁻¹, in fractions where it is rational and not large."""
+    l2 = problem.flow.loss.l2
+    if problem.is_small:
+        sigma_xx, sigma_yx = map(rational, problem.sharp.arguments)
+        if sigma_xx is not None and sigma_yx is not None:
+            lost = rational(np.diag([l2] * sigma_xx.nrows()))
+            return from_flint(sigma_yx * (sigma_xx + lost).inv())
+    sigma_xx, sigma_yx = problem.floats.arguments
+    shifted = sigma_xx + float(l2) * np.eye(len(sigma_xx))
+    return np.asarray(np.linalg.solve(shifted, sigma_yx.T).T)

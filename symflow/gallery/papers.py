@@ -48,6 +48,7 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (YUN_2021, "dense layers, classification: ℓ₂ margin", "DenseMaxMargin"),
     (YUN_2021, "decomposable, classification: ℓ_{2/L} margin", "ModeMaxMargin"),
     (YUN_2021, "full filters: ℓ_{2/L} margin of the transform", "ModeMaxMargin"),
+    (YUN_2021, "classification: starts of total loss below 1", "VanishingLoss"),
     (YUN_2021, "two layers, one sample, classification", "OneSampleDirection"),
     (YUN_2021, "two layers, one sample, regression", "OneSampleLimit OneSample"),
     (

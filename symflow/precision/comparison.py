@@ -70,7 +70,12 @@ class Comparison:
     """
 
     def __init__(
-        self, system: SeriesSystem, problem: Problem, reach: float = 0.0
+        self,
+        system: SeriesSystem,
+        problem: Problem,
+        reach: float = 0.0,
+        *,
+        close: bool = False,
     ) -> None:
         engine = system.engine
         assert isinstance(engine, ExactEngine)
@@ -85,7 +90,7 @@ class Comparison:
             0, (Fraction(1),), system.order, engine.bits + POWER_BITS
         )
         with ALONE, workbits(2 * NORM_BITS):
-            self._hessian = _growth(problem, reach)
+            self._hessian = _growth(problem, close or bool(problem.is_set or reach))
             self._rates = LearningRates.of(problem.flow)
             self._stretch = self._rates.stretch
 
@@ -153,11 +158,11 @@ class Comparison:
 
 
 def _growth(
-    problem: Problem, reach: float
+    problem: Problem, close: bool
 ) -> ContractionBound | HessianBound | CurvatureBound:
     if not isinstance(problem.flow.network, Network):
         return CurvatureBound(problem)
-    close = ContractionBound.covers(problem, reach)
+    close = close and ContractionBound.covers(problem)
     return ContractionBound(problem) if close else HessianBound(problem)
 
 

@@ -41,12 +41,12 @@ class ContractionBound:
         self._hessian, self._second = HessianBound(problem), SecondDerivative(problem)
 
     @classmethod
-    def covers(cls, problem: Problem, reach: float = 0.0) -> bool:
-        """Say whether it is worth its time, and known, for starts within `reach`."""
+    def covers(cls, problem: Problem) -> bool:
+        """Say whether it is known, and does not take long."""
         quadratic = isinstance(problem.flow.loss, SquaredLoss | MeasurementLoss)
         product = isinstance(problem.flow.network, Network)
         small = problem.size <= MOST_WEIGHTS
-        return bool(problem.is_set or reach) and quadratic and product and small
+        return quadratic and product and small
 
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ContractedGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""

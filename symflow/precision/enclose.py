@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import chain
-from math import inf, log, log2
+from math import inf, log2
 from typing import Any
 
 import numpy as np
@@ -35,12 +35,12 @@ from symflow.precision.balls import (
 )
 from symflow.precision.chained import enclosed_along
 from symflow.precision.comparison import Comparison
+from symflow.precision.contraction import ContractionBound
 from symflow.precision.enclosure import Enclosure, balls_around, product_radius
 from symflow.precision.fading import Ending, FadingRemainder, remainders_of
-from symflow.precision.growth import forecast
 from symflow.precision.image import is_convex
 from symflow.precision.limit import Remainder, settling_time
-from symflow.precision.plan import Plan, make_plan
+from symflow.precision.plan import planned
 from symflow.precision.run import Run
 from symflow.precision.starts import hull, pieces_of
 from symflow.progress import Told, reporter
@@ -51,10 +51,6 @@ MOST_PIECES = 100_000
 EARLIER = (2, 4, 8)
 #: How often the integration is repeated with more bits.
 ATTEMPTS = 3
-#: Proven growth exceeds the forecast by at most about this fraction, …
-GROWTH_MARGIN = 0.15
-#: … and by this many bits.
-EXTRA_BITS = 2
 #: Losses that are convex functions of the end-to-end matrix, for every data set.
 CONVEX = (SquaredLoss, ExponentialLoss, LogisticLoss, MeasurementLoss)
 #: A drawn start is correct to this many digits more than the enclosure.
@@ -196,7 +192,7 @@ def _enclosed(
         first = next(remainders)
         slow = isinstance(first, FadingRemainder)
         times = _settled(centre, asked, digits, slow=slow, sets=problem.is_set)
-    plan = planned(centre, times, digits)
+    plan = planned(centre, times, digits, ContractionBound.covers(problem))
     for _ in range(ATTEMPTS):
         run = Run(centre, times, digits, Flint(), plan)
         late = endless and problem.is_set
@@ -211,13 +207,6 @@ def _enclosed(
         f"{plan.bits} bits. Ask for fewer digits, or for an earlier last time"
     )
     raise PrecisionLost(msg)
-
-
-def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
-    """Return a plan whose error bound is likely to be proven."""
-    seen = forecast(problem.floats, float(times[-1]), structural=True)
-    growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
-    return make_plan(times, digits, seen).tightened(growth + EXTRA_BITS)
 
 
 def check_covered(problem: Problem) -> None:
@@ -287,7 +276,7 @@ def _prove(
     Where numbers stand for sets, or the start is a ball, the radii are what these make
     them; after a time they may be infinite.
     """
-    comparison = Comparison(run.system, problem, reach)
+    comparison = Comparison(run.system, problem, reach, close=run.plan.close)
     error = comparison.start(run.state.weights)
     radii = [error] * len(run.found)
     while run.waiting:

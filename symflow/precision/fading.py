@@ -143,8 +143,8 @@ class FadingRemainder:
         gauge = np.stack([one[0] * 0, *along(self.fields, weights)], axis=1)
         top, side = (np.abs(middle_of(part)).max() for part in (hessian, gauge))
         # fields that vanish at the limit are of no use, and would be all error
-        for unit in (max(np.abs(middle_of(w)).max() for w in weights), side):
-            lifted = hessian + arb(top / unit**2 if unit else 0) * (gauge @ gauge.T)
+        for size in (max(np.abs(middle_of(w)).max() for w in weights), side, 0):
+            lifted = hessian + arb(top / size**2 if size else 0) * (gauge @ gauge.T)
             guess = float(np.min(np.linalg.eigvalsh(middle_of(lifted))))
             slope = smallest_ratio(lifted, one, guess)
             if slope > 0:

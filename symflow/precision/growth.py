@@ -145,11 +145,14 @@ class Forecast:
         return max(float(np.max(np.abs(w))) for w in step.at(float(t)))
 
 
-def forecast(problem: Problem, end: float, *, structural: bool = False) -> Forecast:
+def forecast(
+    problem: Problem, end: float, *, structural: bool | None = False
+) -> Forecast:
     """Follow the flow in float64 and integrate its one-sided Lipschitz constant.
 
     `structural` bounds μ by the norms of the layers, as a proof does; without it this
-    is done for dense layers only, and others have the exact μ of a numerical Jacobian.
+    is done for dense layers only, and others have the exact μ of a numerical Jacobian,
+    which all have where it is None.
 
     Raises IntegrationFailed if the weights stop being finite, or if more than
     `MOST_STEPS` steps are needed or in sight.
@@ -194,16 +197,16 @@ def refuse_endless(count: int, before: Time, now: Time, end: Time) -> None:
 class _Measure:
     """μ and the largest number of the program at a point."""
 
-    def __init__(self, problem: Problem, *, structural: bool) -> None:
+    def __init__(self, problem: Problem, *, structural: bool | None) -> None:
         network = problem.flow.network
         self._force = force_program(problem.flow)
         self._layers, self._squares = None, None
         # the bound by structure is one of gradients, in ordinary time
         rates = problem.flow.learning_rates
         ordinary = problem.flow.is_gradient or (structural and bool(rates))
-        known = ordinary and (structural or problem.flow.network.is_dense)
+        known = structural or (structural is False and problem.flow.network.is_dense)
         self._rates = [to_float(rate) for rate in rates] or [1.0]
-        if isinstance(network, Network) and known:
+        if isinstance(network, Network) and ordinary and known:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)
         self._still = problem.at_rest

@@ -13,7 +13,8 @@ from fractions import Fraction
 from math import ceil, inf, log, log2
 
 from symflow.errors import PrecisionLost
-from symflow.precision.growth import Forecast
+from symflow.flow.problem import Problem
+from symflow.precision.growth import Forecast, forecast
 from symflow.precision.steps import best_order
 
 #: A float64 step of order 20 is about this much longer than one of high order.
@@ -22,6 +23,12 @@ STEPS_PER_FLOAT_STEP = 2
 MOST_BITS = 1_000_000
 #: Bits to spare, for what the forecast does not see.
 SPARE_BITS = 6
+#: Proven growth exceeds the forecast by at most about this fraction, …
+GROWTH_MARGIN = 0.15
+#: … and by this many bits.
+EXTRA_BITS = 2
+#: How much larger, as a power of e, errors may grow if a dearer bound is to be used.
+CLOSE_GROWTH = 60
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,7 @@ class Plan:
     order: int  # order of the series
     first: float  # a guess at log2 of the first step
     forecast: Forecast  # what it was made from
+    close: bool = False  # whether μ has to be bounded closely
 
     def tightened(self, shortfall: float) -> Plan:
         """Return the plan with the missing bits added."""
@@ -42,12 +50,33 @@ class Plan:
             self,
             tolerance=tolerance,
             bits=self.bits + more,
-            order=best_order(tolerance),
+            # fewer and longer steps, where each takes long to prove
+            order=best_order(tolerance) * (1 + self.close),
         )
 
     def noise(self, h: float) -> float:
         """Return log2 of the rounding error of one step, in units of 2^(−bits)."""
         return _noise(self.order, self.forecast.magnitude, h)
+
+
+def planned(
+    problem: Problem, times: Sequence[Fraction], digits: int, closely: bool = False
+) -> Plan:
+    """Return a plan whose error bound is likely to be proven.
+
+    A bound of μ that is dear is used where it may be, `closely`, and saves many bits.
+    """
+    end = float(times[-1])
+    seen = forecast(problem.floats, end, structural=True)
+    closely = closely and problem.flow.is_gradient
+    close = closely and seen.growth_at(end) > CLOSE_GROWTH
+    if close:
+        near = forecast(problem.floats, end, structural=None)
+        close = near.growth_at(end) + CLOSE_GROWTH < seen.growth_at(end)
+        seen = near if close else seen
+    growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
+    plan = replace(make_plan(times, digits, seen), close=close)
+    return plan.tightened(growth + EXTRA_BITS)
 
 
 def make_plan(times: Sequence[Fraction], digits: int, seen: Forecast) -> Plan:
