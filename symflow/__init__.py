@@ -52,6 +52,8 @@ def __getattr__(name: str) -> _Any:
         raise AttributeError(msg)
     home = _MODULES[name]
     with _IMPORTING:
+        # here, as far below a room Python 3.11 maps and unmaps its stack at each call
+        _import_module("sympy"), _import_module("numpy")
         if home == __name__:
             return _import_module(f"{home}.{name}")
         value = globals()[name] = getattr(_import_module(home), name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Any
 
 import sympy
@@ -45,6 +44,8 @@ def binding(expr: Any) -> int:
 
 def label(matrix: Any) -> str:
     """Return a few digits that tell a matrix of numbers from others."""
+    from hashlib import sha256  # slow to import
+
     return sha256(str(matrix.tolist()).encode()).hexdigest()[:6]
 
 

@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy  # which imports scipy.optimize where it is first used
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy  # which imports scipy.optimize where it is first used
 from flint import fmpq_mat
 
 from symflow.algebra.arrays import Array, to_float_array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import sympy
@@ -13,7 +13,9 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.balls import frobenius, to_arb_array, upward
 from symflow.claims.claim import Claim, Path, Status
 from symflow.errors import InvalidArgument
-from symflow.flow.problem import Problem
+
+if TYPE_CHECKING:
+    from symflow.flow.problem import Problem
 
 #: Relative error of a limit that is known in float64 only.
 FLOAT_LIMIT = 1e-9

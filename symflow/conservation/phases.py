@@ -35,7 +35,6 @@ from symflow.conservation.proof import (
     standing,
 )
 from symflow.flow import GradientFlow
-from symflow.inits import GivenInit, as_init
 from symflow.networks import Circulant, Network, Readout
 
 #: Part of the largest product below which a turn counts by its size: the phase of what
@@ -166,6 +165,8 @@ def _conjugate(number: Pair) -> Pair:
 
 def weights_at(flow: GradientFlow, init: Any, data: Any) -> tuple[Array, ...]:
     """Return the start of a flow: given numbers as they are, others in float64."""
+    from symflow.inits import GivenInit, as_init  # not needed for laws of any start
+
     rule = as_init(init)
     drawn = rule.draw(flow.network, data)
     return rule.weights if isinstance(rule, GivenInit) else drawn

@@ -21,8 +21,8 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
+import scipy  # which imports scipy.optimize where it is first used
 import sympy
-from scipy.optimize import nnls
 
 from symflow.algebra.arrays import Array, to_mpf_array
 from symflow.algebra.balls import to_arb, to_arb_array
@@ -215,7 +215,7 @@ def widest_margin(rows: Array) -> float:
     """
     scale = float(np.abs(rows).max(initial=0.0)) or 1.0
     stacked = np.concatenate([rows.T / scale, np.ones((1, len(rows)))])
-    shares, _ = nnls(stacked, np.eye(len(stacked))[-1])
+    shares, _ = scipy.optimize.nnls(stacked, np.eye(len(stacked))[-1])
     way = shares @ rows
     size = float(np.linalg.norm(way))
     return float(np.min(rows @ way)) / size if size > LOST * scale else 0.0

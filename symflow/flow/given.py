@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, SupportsFloat, TypeAlias, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Protocol,
+    SupportsFloat,
+    TypeAlias,
+    runtime_checkable,
+)
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symflow.inits import Init
+if TYPE_CHECKING:
+    from symflow.inits import Init
 
 
 @runtime_checkable
@@ -27,10 +35,10 @@ Number: TypeAlias = SupportsFloat
 DataLike: TypeAlias = HasMoments
 
 #: Where a flow starts: a rule, or the weights (W_1, …, W_L).
-InitLike: TypeAlias = Init | list[Any] | tuple[Any, ...]
+InitLike: TypeAlias = "Init | list[Any] | tuple[Any, ...]"
 
 #: A time, or rising times.
 TimesLike: TypeAlias = Number | list[Any] | tuple[Any, ...] | range | NDArray[Any]
 
-#: A seed, a generator, or None for the rule's own.
-RandomLike: TypeAlias = int | np.random.Generator | None
+#: A seed, a generator, or None for the rule's own; quoted, as np.random imports slowly.
+RandomLike: TypeAlias = "int | np.random.Generator | None"

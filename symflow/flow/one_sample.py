@@ -105,10 +105,10 @@ def _forms(problem: Problem) -> Array | None:
     d, forms = problem.widths[0], np.zeros((problem.widths[0], n, n), dtype=object)
     if layered:
         whole = sized(problem) if isinstance(network, Network) else network
-        tensor = np.asarray(whole.as_tensor())
+        tensor = np.asarray(whole.as_tensor(), dtype=object)
+        tensor = map_entries(lambda entry: as_fraction(entry) or entry, tensor)
         forms[:, : tensor.shape[1], tensor.shape[1] :] = tensor
-        forms += np.swapaxes(forms, 1, 2)
-        return map_entries(lambda entry: as_fraction(entry) or entry, forms)
+        return forms + np.swapaxes(forms, 1, 2)
     for i in range(d):  # u_1∘u_2 − v_1∘v_2, or u∘u − v∘v
         for k, value in ((i, 1), (i + n // 2, -1)):
             other = k + d if signed else k

@@ -108,12 +108,12 @@ class Format:
 
     def carry(self, digits: Floats, passes: int) -> Floats:
         """Bring digits back to at most about half the base, in place."""
-        base = float(1 << self.beta)
+        base, upper, lower = float(1 << self.beta), digits[:-1], digits[1:]
         for _ in range(passes):
-            carries = np.rint(digits[1:] * (1 / base))
-            digits[:-1] += carries
+            carries = lower * (1 / base)
+            upper += np.rint(carries, carries)
             carries *= base
-            digits[1:] -= carries
+            lower -= carries
         return digits
 
     def round(self, digits: Floats) -> Floats:

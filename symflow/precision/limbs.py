@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import log2
 from typing import Any
 
@@ -174,9 +174,9 @@ class LimbPoint(ExactEngine):
         if len(known) < len(matrices):
             return super().integrate_all(matrices, order, unit)
         flat = [matrix.reshape(self.form.limbs, -1) for matrix in known]
-        scaled = self.integrate(np.hstack(flat), order, unit)
-        ends = np.cumsum([part.shape[1] for part in flat])[:-1]
-        parts = np.split(scaled, ends, axis=1)
+        scaled = self.integrate(np.concatenate(flat, axis=1), order, unit)
+        ends = [0, *accumulate(part.shape[1] for part in flat)]
+        parts = (scaled[:, low:high] for low, high in pairwise(ends))
         return [p.reshape(m.shape) for p, m in zip(parts, known, strict=True)]
 
     def fits(self, terms: Sequence[Any]) -> bool:

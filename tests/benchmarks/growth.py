@@ -70,7 +70,8 @@ def simulated(*widths: int) -> Any:
     """Integrate in float64."""
     import symflow as sf
 
-    problem = flow_of(*widths), data_of(100, widths[0]), sf.gaussian_init(0.3, rng=0)
+    data = data_of(100, widths[0], widths[-1])
+    problem = flow_of(*widths), data, sf.gaussian_init(0.3, rng=0)
     return sf.simulate(*problem, [0, 10])
 
 

@@ -28,6 +28,7 @@ import mpmath
 import numpy as np
 
 import symflow as sf
+from symflow.algebra import numbers
 from symflow.algebra.arrays import map_entries
 from symflow.codegen import evaluate, rhs_program
 from symflow.flow.problem import bind
@@ -70,7 +71,7 @@ def ours_proven(widths: Widths, digits: int) -> list[str]:
 def odefun(widths: Widths, digits: int) -> list[str]:
     """Integrate by `mpmath.odefun`."""
     flow, data, start = case(widths)
-    problem = bind(flow, data, start)
+    problem = bind(flow, data, start, digits=digits + 5)
     program = rhs_program(flow)
     with mpmath.workdps(digits + 5):
         arrays = [map_entries(to_mpf, array) for array in problem.arguments]
@@ -93,18 +94,25 @@ def heyoka(widths: Widths, digits: int) -> list[str]:
     import heyoka as hy
 
     flow, data, start = case(widths)
-    problem = bind(flow, data, start)
+    problem = bind(flow, data, start, digits=digits + 5)
     bits = int((digits + 3) * 3.33) + 8
+
+    def real(entry: Any) -> Any:
+        return hy.real(mpmath.nstr(to_mpf(entry), digits + 10), bits)
+
     names = [f"w{k}" for k in range(problem.size)]
     symbols = np.array(hy.make_vars(*names), dtype=object)
     ends = np.cumsum([weight.size for weight in problem.weights])[:-1]
     pairs = zip(np.split(symbols, ends), problem.weights, strict=True)
     weights = [part.reshape(weight.shape) for part, weight in pairs]
-    exact = [map_entries(lambda x: hy.expression(hy.real(float(x), bits)), a)
-             for a in problem.arguments]  # fmt: skip
+    with mpmath.workdps(digits + 10):
+        exact = [
+            map_entries(lambda x: hy.expression(real(x)), array)
+            for array in problem.arguments
+        ]
+        begin = [real(x) for weight in problem.weights for x in weight.flat]
     blocks = evaluate(rhs_program(flow), [*weights, *exact])
     rates = [rate for block in blocks for rate in block.flat]
-    begin = [hy.real(float(x), bits) for weight in problem.weights for x in weight.flat]
     system = list(zip(symbols.tolist(), rates, strict=True))
     integrator = hy.taylor_adaptive(system, begin, fp_type=hy.real, prec=bits)
     integrator.propagate_until(hy.real(END, bits))
@@ -112,8 +120,8 @@ def heyoka(widths: Widths, digits: int) -> list[str]:
 
 
 def to_mpf(value: Any) -> Any:
-    """Return a float in mpmath's current precision."""
-    return mpmath.mpf(float(value))
+    """Return a number in mpmath's current precision."""
+    return numbers.to_mpf(value, mpmath.mp)
 
 
 def printed(weights: Sequence[Any], context: Any) -> list[str]:
@@ -152,20 +160,20 @@ def sensible(route: str, widths: Widths, digits: int) -> bool:
 
 
 def worker(route: str, widths: Widths, digits: int, queue: Any) -> None:
-    """Run one route and report its wall time and result."""
-    begin = time.perf_counter()
+    """Run one route and report its CPU time and result."""
+    begin = time.process_time()
     try:
         result = TASKS[route](widths, digits)
     except Exception as problem:  # noqa: BLE001 (a failed route is a row of the table)
         queue.put((type(problem).__name__, []))
         return
-    queue.put((time.perf_counter() - begin, result))
+    queue.put((time.process_time() - begin, result))
 
 
 def measure(
     route: str, widths: Widths, digits: int, timeout: float
 ) -> tuple[float | str, list[str]]:
-    """Return the wall time (or why there is none) and the result."""
+    """Return the CPU time (or why there is none) and the result."""
     context = mp.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=worker, args=(route, widths, digits, queue))
@@ -200,8 +208,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="d = 2, 5 at 50 digits")
     options = parser.parse_args()
     if options.quick:
-        options.sizes, options.digits, options.timeout = ["2", "5"], [50], 60
-        options.limits = ["2", "5"]
+        few = ["2", "5"]
+        parser.set_defaults(sizes=few, digits=[50], limits=few)
+        options = parser.parse_args()
     print(
         f"{'widths':<12}{'digits':>7}  {'route':<18}{'time':>10}{'correct':>9}  ratio"
     )
@@ -213,10 +222,10 @@ def main() -> None:
     print(f"\n{'widths':<12}{'seen at t':>10}{'enclose(oo)':>14}{'precise':>12}  ratio")
     for size in options.limits:
         widths = widths_of(size)
-        wall, found = measure("limits", widths, 50, 5 * options.timeout)
+        spent, found = measure("limits", widths, 50, 5 * options.timeout)
         name = "×".join(map(str, widths))
         if not found:
-            print(f"{name:<12}{'-':>10}{wall!s:>14}", flush=True)
+            print(f"{name:<12}{'-':>10}{spent!s:>14}", flush=True)
             continue
         seen, proven, plain = map(float, found)
         row = f"{name:<12}{seen:>10.0f}{proven:>12.2f} s{plain:>10.2f} s"
@@ -240,15 +249,15 @@ def table(
     for route in options.routes:
         if route in stopped or not sensible(route, widths, digits):
             continue
-        wall, result = measure(route, widths, digits, options.timeout)
-        if isinstance(wall, str):
+        spent, result = measure(route, widths, digits, options.timeout)
+        if isinstance(spent, str):
             stopped.add(route)
-        if route == "precise" and isinstance(wall, float):
-            base = wall
+        if route == "precise" and isinstance(spent, float):
+            base = spent
         good = str(correct(result, reference, digits)) if result and reference else "-"
-        shown = f"{wall:.3f} s" if isinstance(wall, float) else wall
-        known = isinstance(wall, float) and base is not None
-        ratio = f"{float(wall) / float(base or 1):8.1f}×" if known else ""
+        shown = f"{spent:.3f} s" if isinstance(spent, float) else spent
+        known = isinstance(spent, float) and base is not None
+        ratio = f"{float(spent) / float(base or 1):8.1f}×" if known else ""
         name = "×".join(map(str, widths))
         print(
             f"{name:<12}{digits:>7}  {route:<18}{shown:>10}{good:>9}  {ratio}",

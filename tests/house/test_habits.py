@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from functools import cache
 
 import pytest
 from house.source import REPOSITORY, modules, tree
+
+import symflow
 
 MODULES = modules()
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -46,6 +49,37 @@ def test_importing_symflow_stays_light():
         )
         loaded[package] = set(ast.literal_eval(run.stdout))
     assert loaded["symflow"] <= loaded["sympy"] <= {"flint"}
+
+
+def test_the_first_example_imports_what_it_needs():
+    """Starts, random numbers and hashes are for later; SymPy comes before rooms."""
+    script = "import sys, symflow\n" + "\n".join(
+        example.source
+        for example in doctest.DocTestParser().get_examples(symflow.__doc__)
+    )
+    script += "print(list(sys.modules))"
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = ast.literal_eval(run.stdout.splitlines()[-1])
+    late = {"numpy.random", "hashlib", "symflow.inits", "symflow.data", "scipy"}
+    assert late.isdisjoint(loaded)
+    assert loaded.index("sympy") < loaded.index("symflow.flow")
+
+
+def test_no_name_loads_what_only_some_tasks_need():
+    script = (
+        "import sys, symflow; [getattr(symflow, name) for name in symflow.__all__]\n"
+        "print([m for m in ('scipy.optimize', *sys.argv[1:]) if m in sys.modules])"
+    )
+    slow = [name for name in LAZY if name != "flint"]
+    run = subprocess.run(
+        [sys.executable, "-c", script, *slow],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ast.literal_eval(run.stdout) == []
 
 
 def offences(rule):
