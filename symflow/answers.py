@@ -12,7 +12,7 @@ from symflow.errors import InvalidArgument
 from symflow.flow import GradientDescent, GradientFlow
 from symflow.flow.given import DataLike, InitLike, RandomLike
 from symflow.flow.plain import bind_gradient
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import bind
 from symflow.inits.init import positive_number
 
 
@@ -84,7 +84,11 @@ def companions(
             wanted = positive_number(accuracy, "companions(descent, …, accuracy=ε)")
             steps = DescentComplexity.attempt(problem, to_float(wanted))
             return Listed(holding([steps]))
-        return _of_descent(problem, step_size)
+        call = "companions(descent, …, step_size=η)"
+        size = to_float(positive_number(step_size, call))
+        # the number of steps is asked for an accuracy, not for a step
+        kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
+        return Listed(holding([kind.attempt(problem, size) for kind in kinds]))
     if step_size is not None or accuracy is not None:
         msg = (
             "companions(step_size=…, accuracy=…): these are for gradient_descent(…), "
@@ -94,11 +98,3 @@ def companions(
     problem = bind_gradient(flow, data, init, rng, "companions(flow, …)")
     catalogue = (*convergence.COMPANIONS, *bias.COMPANIONS)
     return Listed(holding(answers("companions", catalogue, problem)))
-
-
-def _of_descent(problem: Problem, step: float | None) -> Listed[Claim]:
-    """Return the claims about iterates with this step."""
-    size = to_float(positive_number(step, "companions(descent, …, step_size=η)"))
-    # the number of steps is asked for an accuracy, not for a step
-    kinds = [kind for kind in convergence.DESCENTS if kind is not DescentComplexity]
-    return Listed(holding([kind.attempt(problem, size) for kind in kinds]))

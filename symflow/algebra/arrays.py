@@ -7,7 +7,7 @@ high-precision arithmetic without ever having been rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -61,7 +61,7 @@ def as_array(value: Any, what: str, *, integers_exact: bool = True) -> Array:
     )
     try:
         # binary numbers of more digits than floats are rational numbers, too
-        if counts_as_exact or any(map(_needs_more, raw.flat)):
+        if counts_as_exact or any(exceeds_float(x) or as_set(x) for x in raw.flat):
             return map_entries(exact_entry, raw)
         return _as_floats(map_entries(to_float, raw), what)
     except InvalidArgument as problem:
@@ -74,6 +74,20 @@ def map_entries(function: Any, array: Array) -> Array:
     result = np.empty(array.shape, dtype=object)
     result.flat[:] = [function(entry) for entry in array.flat]
     return result
+
+
+def end_to_end(weights: Sequence[Array]) -> Array:
+    """Return W_L⋯W_1 for weights with or without a leading time axis.
+
+    Examples
+    --------
+    >>> end_to_end((np.eye(2), np.array([[3.0, 4.0]]))).tolist()
+    [[3.0, 4.0]]
+    """
+    total = weights[0]
+    for weight in weights[1:]:
+        total = weight @ total
+    return total
 
 
 def is_exact_array(array: Array) -> bool:
@@ -233,7 +247,3 @@ def waves(size: int, context: Any) -> Array:
     roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
     table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
     return np.array(table, dtype=object)
-
-
-def _needs_more(entry: Any) -> bool:
-    return exceeds_float(entry) or as_set(entry) is not None

@@ -46,6 +46,11 @@ class LinearMap(Unary):
         further = self.parts[1:]
         return further[0] if further else None
 
+    @cached_property
+    def shape(self) -> Shape:
+        """A column of that size, unless a map says otherwise."""
+        return self.size, 1
+
     @abstractmethod
     def adjoint(self, force: Node) -> Node:
         """Return the adjoint map (for the entrywise inner product) of `force`."""
@@ -133,10 +138,6 @@ class CirculantSums(LinearMap):
     operation = "circulant_sums"
     expression = matrix_maps.CirculantSumsExpr
 
-    @cached_property
-    def shape(self) -> Shape:
-        return self.count, 1
-
     def adjoint(self, force: Node) -> Node:
         return CirculantNode(force, self.body.shape[0])
 
@@ -150,10 +151,6 @@ class Padded(LinearMap):
     operation = "pad"
     expression = matrix_maps.PaddedExpr
 
-    @cached_property
-    def shape(self) -> Shape:
-        return self.rows, 1
-
     def adjoint(self, force: Node) -> Node:
         return crop(force, self.body.shape[0])
 
@@ -166,10 +163,6 @@ class Cropped(LinearMap):
     rows: Width
     operation = "crop"
     expression = matrix_maps.CroppedExpr
-
-    @cached_property
-    def shape(self) -> Shape:
-        return self.rows, 1
 
     def adjoint(self, force: Node) -> Node:
         return pad(force, self.body.shape[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add, mul
 from typing import Any
 
 import sympy
@@ -58,9 +60,9 @@ def entrywise(expression: Any, leaf: Callable[[Any], Any] = explicit) -> Any:
         return expression.of(entrywise(expression.arg, leaf), int(expression.size))
     parts = [entrywise(part, leaf) for part in expression.args]
     if isinstance(expression, (sympy.MatAdd, sympy.Add)):
-        return _fold(parts, lambda left, right: left + right)
+        return reduce(add, parts)
     if isinstance(expression, (sympy.MatMul, sympy.Mul)):
-        return _fold(parts, lambda left, right: left * right)
+        return reduce(mul, parts)
     for kind, function in _FUNCTIONS.items():
         if isinstance(expression, kind):
             return function(*parts)
@@ -72,28 +74,18 @@ def _method(matrix: Any) -> str:
     return "DM" if all(entry.is_Rational for entry in matrix) else "ADJ"
 
 
-def _hadamard(*parts: Any) -> Any:
-    return _fold(list(parts), lambda left, right: left.multiply_elementwise(right))
-
-
-def _kronecker(*parts: Any) -> Any:
-    return _fold(list(parts), lambda left, right: sympy.kronecker_product(left, right))
+def entry_products(left: Any, right: Any) -> Any:
+    """Return the product of two matrices entry by entry."""
+    return left.multiply_elementwise(right)
 
 
 _FUNCTIONS: dict[type, Any] = {
-    sympy.HadamardProduct: _hadamard,
+    sympy.HadamardProduct: lambda *parts: reduce(entry_products, parts),
     sympy.HadamardPower: lambda base, power: base.applyfunc(lambda x: x**power),
     sympy.Determinant: lambda matrix: matrix.det(method="berkowitz"),
     sympy.Inverse: lambda matrix, _: matrix.inv(method=_method(matrix)),
     sympy.MatPow: lambda base, power: base**power,
-    sympy.KroneckerProduct: _kronecker,
+    sympy.KroneckerProduct: lambda *parts: reduce(sympy.kronecker_product, parts),
     sympy_diagonal.DiagMatrix: lambda column: sympy.diag(*column),
     sympy_diagonal.DiagonalOf: lambda matrix: matrix.diagonal().T,
 }
-
-
-def _fold(parts: list[Any], combine: Any) -> Any:
-    total = parts[0]
-    for part in parts[1:]:
-        total = combine(total, part)
-    return total

@@ -37,6 +37,11 @@ class MatrixMap(MatrixExpr):  # type: ignore[misc]
         """The size that the map needs."""
         return self.args[1]
 
+    @property
+    def shape(self) -> Any:
+        """A column of that size, unless a map says otherwise."""
+        return self.size, sympy.S.One
+
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
         """Return the map of an explicit matrix."""
@@ -92,10 +97,6 @@ class CirculantSumsExpr(MatrixMap):
     def implied(self) -> Any:
         return self.arg.shape[1]
 
-    @property
-    def shape(self) -> Any:
-        return self.size, sympy.S.One
-
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
         d = matrix.rows
@@ -107,10 +108,6 @@ class PaddedExpr(MatrixMap):
     """A column with zeros below, up to a size."""
 
     name = "pad"
-
-    @property
-    def shape(self) -> Any:
-        return self.size, sympy.S.One
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
@@ -126,10 +123,6 @@ class FlattenedExpr(MatrixMap):
     @property
     def implied(self) -> Any:
         return self.size
-
-    @property
-    def shape(self) -> Any:
-        return self.size, sympy.S.One
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:
@@ -154,10 +147,6 @@ class CroppedExpr(MatrixMap):
     """The first entries of a column."""
 
     name = "crop"
-
-    @property
-    def shape(self) -> Any:
-        return self.size, sympy.S.One
 
     @staticmethod
     def of(matrix: sympy.ImmutableDenseMatrix, size: int) -> Any:

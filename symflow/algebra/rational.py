@@ -25,17 +25,36 @@ def to_flint(array: Array) -> fmpq_mat | None:
 
     A float is the fraction that it is.
     """
-    ratios = [as_fraction(entry) for entry in array.flat]
-    known = [fmpq(q.numerator, q.denominator) for q in ratios if q is not None]
     rows, columns = array.shape
+    ratios = [as_fraction(entry) for entry in array.flat]
+    known = [as_fmpq(ratio) for ratio in ratios if ratio is not None]
     return fmpq_mat(rows, columns, known) if len(known) == len(ratios) else None
 
 
 def from_flint(matrix: fmpq_mat) -> Array:
     """Return the matrix as an array of `Fraction`."""
     result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
-    result.flat[:] = [Fraction(int(x.p), int(x.q)) for x in matrix.entries()]
+    result.flat[:] = list(map(fraction, matrix.entries()))
     return result
+
+
+def as_fmpq(value: Any) -> fmpq:
+    """Return a rational number of any kind, a float included, as one of FLINT."""
+    ratio = as_fraction(value)
+    assert ratio is not None
+    return fmpq(ratio.numerator, ratio.denominator)
+
+
+def fraction(value: fmpq) -> Fraction:
+    """Return a number of FLINT as one of Python."""
+    return Fraction(int(value.p), int(value.q))
+
+
+def row_basis(matrix: fmpq_mat) -> fmpq_mat:
+    """Return the basis of the row space in echelon form."""
+    echelon, rank = matrix.rref()
+    size = matrix.ncols()
+    return fmpq_mat(rank, size, echelon.entries()[: rank * size])
 
 
 def rational(array: Array) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -20,7 +20,7 @@ from symflow.inits import spectral_init
 from symflow.inits.init import number_of
 from symflow.progress import Staged, staged
 from symflow.solutions import Refusal, Solution, attempts
-from symflow.validation import Report, Row
+from symflow.validation import Report
 
 #: Default seconds for the high-precision route, over both problems.
 BUDGET = 6.0
@@ -89,7 +89,7 @@ class Analysis(Displayed):
     def report(self) -> Report:
         """All rows of both problems, each claim with the problem it is about."""
         rows = [
-            _titled(study.title, row)
+            replace(row, claim=f"{study.title}: {row.claim}")
             for study in self.studies
             for row in study.report.rows
         ]
@@ -227,7 +227,3 @@ def check_precision(digits: Any, budget: Any) -> float:
 def _rounded(size: float) -> float:
     """Return two digits of a size, which is all that an equally small start needs."""
     return max(float(f"{size:.2g}"), 1e-6)
-
-
-def _titled(title: str, row: Row) -> Row:
-    return Row(**{**row.__dict__, "claim": f"{title}: {row.claim}"})

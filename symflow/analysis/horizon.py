@@ -110,7 +110,9 @@ class Horizon:
 
 def horizon(problem: Problem) -> Horizon:
     """Estimate how long a flow takes to converge."""
-    floats, start = problem.floats, start_size(problem.floats)
+    floats = problem.floats
+    # w₀ = s^L, with s the typical singular value of a layer at the start
+    start = layer_size(floats) ** len(floats.weights)
     if not has_spectra(problem.flow):
         return _own_scale(floats, start)
     decay, limit = float(min(problem.flow.decays)), least_loss(floats)
@@ -146,11 +148,6 @@ def _own_scale(problem: Problem, start: float) -> Horizon:
     end = min((size for size in sizes if size > 0), default=1.0)
     tolerance = CONVERGED * (loss or 1.0)
     return Horizon(None, None, end, inf, None, tolerance, start)
-
-
-def start_size(problem: Problem) -> float:
-    """Return w₀ = s^L, with s the typical singular value of a layer at the start."""
-    return float(layer_size(problem) ** len(problem.weights))
 
 
 def layer_size(problem: Problem) -> float:

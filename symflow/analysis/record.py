@@ -186,13 +186,9 @@ def study_record(study: Study) -> dict[str, Any]:
             "asked": study.covered.asked,
             "complete": study.covered.complete,
             "seconds": round(study.covered.seconds, 3),
-            "error": _sharp_error(study),
+            "error": None if study.sharp is None else to_float(study.sharp.error),
         },
     }
-
-
-def _sharp_error(study: Study) -> float | None:
-    return None if study.sharp is None else to_float(study.sharp.error)
 
 
 def _finite(value: Any) -> Any:

@@ -26,13 +26,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.threads import cached_property
 from symflow.bias.euclidean_margin import Widest, least_euclidean
@@ -91,18 +90,14 @@ class DirectionRate(Bound, Theorem):
         claim = cls(problem, tuple(found), min(Fraction(1), Fraction(2, depth)))
         if depth <= 2:
             return claim
-        further = [*found, claim._exponential()]
+        loss = problem.flow.loss
+        exponential = isinstance(loss, ExponentialLoss)
+        further = [*found, structural("exponential loss", exponential, repr(loss))]
         if further[-1].holds:
             further.append(claim._good_start())
         if not further[-1].holds:
             return cls.refuse(further)
         return cls(problem, tuple(further), claim.exponent)
-
-    def _exponential(self) -> Hypothesis:
-        loss = self.problem.flow.loss
-        return structural(
-            "exponential loss", isinstance(loss, ExponentialLoss), repr(loss)
-        )
 
     def _good_start(self) -> Hypothesis:
         share = 1 - self._deficit(start_matrix(self.problem)[0]) / self.gamma
@@ -197,7 +192,7 @@ class DirectionRate(Bound, Theorem):
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return the deficit times the power of n, and its value at the start."""
         held = self._held(path.end_to_end[:, 0, :], path)
-        first = self._held(self._start(path), path)[0]
+        first = self._held(end_to_end(self.start_on(path)), path)[0]
         if path.context is None:
             first *= 1 + UNSEEN
         return held, np.full(len(held), first)
@@ -212,9 +207,6 @@ class DirectionRate(Bound, Theorem):
         norms = (path.end_to_end[:, 0, :] ** 2).sum(axis=1) ** root
         top = gamma if self.is_shallow else gamma**2
         return violations(held, first, top * norms ** path.number(self.exponent))
-
-    def _start(self, path: Path) -> Array:
-        return np.asarray(reduce(np.matmul, self.start_on(path)[::-1]))
 
     def _held(self, matrices: Array, path: Path) -> Array:
         context = path.context

@@ -115,7 +115,7 @@ class DistanceBound(DistanceClaim):
         if not rows[-1].holds:
             return cls.refuse(rows)
         _, *parts = off_parts(problem, best)
-        across, inside = (_norm(part) for part in parts)
+        across, inside = (float(np.linalg.norm(to_float_array(x))) for x in parts)
         if not best.exact or parts[0].dtype != object:
             sizes = [float(np.sum(w**2)) for w in problem.floats.weights]
             across += ROUNDED_UP * sqrt(sizes[0] * sizes[1])
@@ -179,7 +179,3 @@ def _exponent(problem: Problem, best: Minimizers) -> float:
     smallest = values[best.rank.value - 1] - noise
     pull = smallest * imbalance_level(problem, best) * (1 - ROUNDED_UP)
     return strength / pull if pull > 0 else float("inf")
-
-
-def _norm(matrix: Array) -> float:
-    return float(np.linalg.norm(to_float_array(matrix)))

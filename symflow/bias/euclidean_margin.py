@@ -20,7 +20,8 @@ import scipy  # which imports scipy.optimize where it is first used
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array, map_entries, to_float_array
-from symflow.algebra.numbers import as_fraction, to_mpf
+from symflow.algebra.numbers import to_mpf
+from symflow.algebra.rational import as_fmpq, fraction
 from symflow.errors import HypothesisFailed
 
 #: Relative size below which a multiplier counts as zero in the first guess.
@@ -107,8 +108,8 @@ def widest_slab(rows: Array) -> Widest:
         search.add(entering)
     multipliers = np.array([Fraction(0)] * len(rows), dtype=object)
     for index, value in zip(search.passive, search.values, strict=True):
-        multipliers[index] = _fraction(value)
-    return Widest(map_entries(_fraction, search.point), multipliers)
+        multipliers[index] = fraction(value)
+    return Widest(map_entries(fraction, search.point), multipliers)
 
 
 def normalized(rows: Array) -> tuple[Array, Array]:
@@ -130,8 +131,7 @@ def normalized(rows: Array) -> tuple[Array, Array]:
 
 
 def _log2(value: Any) -> float:
-    ratio = as_fraction(value)
-    assert ratio is not None
+    ratio = fraction(as_fmpq(value))
     shift = ratio.numerator.bit_length() - ratio.denominator.bit_length()
     return float(shift + np.log2(float(ratio / Fraction(2) ** shift)))
 
@@ -185,7 +185,7 @@ class _Search:
     def violated(self) -> int | None:
         """Return the row whose margin is furthest below 1, or None."""
         # relative to ‖a‖, so that no sample hides behind a larger one
-        numbers = map_entries(_fraction, self.point)
+        numbers = map_entries(fraction, self.point)
         unit, size = normalized(numbers[None])
         margins = self.units @ unit[0]
         sides = np.exp2(np.clip(-self.sizes - size[0], -80.0, 80.0))
@@ -267,14 +267,3 @@ class _Search:
 def _inseparable() -> HypothesisFailed:
     msg = "least_euclidean(rows): no hyperplane through the origin separates them"
     return HypothesisFailed(msg)
-
-
-def as_fmpq(value: Any) -> fmpq:
-    """Return a rational number of any kind, a float included, as one of FLINT."""
-    ratio = as_fraction(value)
-    assert ratio is not None
-    return fmpq(ratio.numerator, ratio.denominator)
-
-
-def _fraction(value: fmpq) -> Fraction:
-    return Fraction(int(value.p), int(value.q))

@@ -12,12 +12,12 @@ and another program.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.rational import fraction
 
 #: Numbers in a program up to which it is solved in fractions, and unknowns of a linear
 #: system that checks a corner found in float64.
@@ -176,5 +176,5 @@ def _margins(columns: list[Row], found: Corner) -> Row:
 def fractions_of(row: Row) -> Array:
     """Return the numbers as an array of `Fraction`."""
     result = np.empty(len(row), dtype=object)
-    result[:] = [Fraction(int(entry.p), int(entry.q)) for entry in row]
+    result[:] = list(map(fraction, row))
     return result

@@ -29,7 +29,7 @@ from typing import Any, Self
 import mpmath
 import numpy as np
 import sympy
-from flint import fmpq, fmpq_poly, fmpz_poly
+from flint import fmpq_poly, fmpz_poly
 
 from symflow.algebra.arrays import (
     Array,
@@ -39,6 +39,7 @@ from symflow.algebra.arrays import (
     waves,
 )
 from symflow.algebra.numbers import WIDE, as_fraction, context_of
+from symflow.algebra.rational import as_fmpq
 from symflow.algebra.threads import cached_property
 from symflow.bias.fine_dual import fine_potential
 from symflow.bias.least_norm import ALLOWED_OFF
@@ -337,7 +338,7 @@ def _phase(number: Any, context: Any) -> Any:
 def _dead_frequency(ratios: list[Any]) -> bool:
     """Say whether a filter of fractions has a frequency that is exactly zero."""
     d = len(ratios)
-    taps = fmpq_poly([fmpq(q.numerator, q.denominator) for q in ratios])
+    taps = fmpq_poly(list(map(as_fmpq, ratios)))
     orders = {d // gcd(k, d) for k in range(d)}
     cyclotomic = (fmpq_poly(fmpz_poly.cyclotomic(order)) for order in orders)
     return any(not any((taps % factor).coeffs()) for factor in cyclotomic)

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, end_to_end
 from symflow.bias.least_norm import allowance, off_along, row_space_proof
 from symflow.bias.minimizers import minimizers
 from symflow.bias.reference_problems import GENERIC, one_sample
@@ -64,9 +64,7 @@ class FrozenPart(Theorem):
         """Return ‖W(t)P⊥ − W_L⋯W_2(t)W_1(0)P⊥‖ relative to W(0) and the minimizer."""
         weights = path.weights
         start = self.start_on(path)[0]
-        carried = np.broadcast_to(start, weights[0].shape)
-        for weight in weights[1:]:
-            carried = weight @ carried
+        carried = end_to_end((start, *weights[1:]))
         best = minimizers(self.problem)
         return off_along(self.problem, best, path, path.end_to_end - carried)
 

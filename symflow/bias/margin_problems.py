@@ -16,10 +16,10 @@ import scipy  # which imports scipy.optimize where it is first used
 from flint import fmpq_mat
 
 from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.rational import as_fmpq
 from symflow.bias.euclidean_margin import (
     ZERO,
     Widest as Widest,
-    as_fmpq,
     least_euclidean as least_euclidean,
 )
 from symflow.bias.exact_program import (

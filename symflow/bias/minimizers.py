@@ -21,10 +21,9 @@ from symflow.algebra.arrays import Array, is_exact_array, map_entries, to_float_
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import MOST_ENTRIES, Rank, decide_rank
-from symflow.algebra.rational import from_flint, to_flint
+from symflow.algebra.rational import from_flint, row_basis, to_flint
 from symflow.claims import Hypothesis, relative_size, vanishing
 from symflow.flow.problem import Given, Problem
-from symflow.inits import GivenInit
 
 #: Those of the problems at hand, which several theorems ask for.
 _KNOWN: WeakKeyDictionary[Given, Minimizers] = WeakKeyDictionary()
@@ -127,12 +126,11 @@ def minimizers_of(X: Array, Y: Array, count: int | None, *, rank: Rank) -> Minim
         shared = fmpq(1, count)
         sigma_xx = inputs.transpose() * inputs * shared
         sigma_xy = inputs.transpose() * targets * shared
-    r, d = rank.value, sigma_xx.ncols()
-    shorter = inputs if inputs.nrows() < d else sigma_xx
-    basis = fmpq_mat(r, d, shorter.rref()[0].entries()[: r * d])
+    d = sigma_xx.ncols()
+    basis = row_basis(inputs if inputs.nrows() < d else sigma_xx)
     across = basis.transpose()
     inner, gram = basis * sigma_xx * across, basis * across
-    if r == 0:
+    if rank.value == 0:
         best, seen = fmpq_mat(d, sigma_xy.ncols()), fmpq_mat(d, d)
     else:
         best = across * inner.solve(basis * sigma_xy)
@@ -151,11 +149,8 @@ def start_weights(problem: Problem, found: Minimizers) -> tuple[Array, ...]:
 
 def is_drawn(problem: Problem) -> bool:
     """Say whether a rule drew the start, or irrational numbers: to some digits."""
-    rule = None if problem.given is None else problem.given.init
-    if rule is not None and not isinstance(rule, GivenInit):
-        return True
-    if not problem.is_small:
-        return False
+    if problem.given_weights is None or not problem.is_small:
+        return problem.given_weights is None
     entries = (entry for weight in problem.sharp.weights for entry in weight.flat)
     return any(hasattr(entry, "_mpf_") for entry in entries)
 

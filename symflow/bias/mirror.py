@@ -304,7 +304,7 @@ class DifferenceMap(MirrorMap):
         if self.depth == 2:
             if context is None:
                 return np.asarray(np.arcsinh(np.asarray(tau) / 2) / 2)
-            return map_entries(partial(_half_asinh, context), tau)
+            return map_entries(lambda x: context.asinh(x / 2) / 2, tau)
         if context is None:
             logs = np.log(np.maximum(np.abs(tau), TINIEST))
             z = np.tanh(self._solve(np.asarray(logs)))
@@ -339,10 +339,6 @@ class DifferenceMap(MirrorMap):
             slope = a * power * (context.tanh(u) * sinh + context.cosh(a * u))
             u = u - (power * sinh - size) / slope
         return context.tanh(u) / (self.depth - 2) * context.sign(tau)
-
-
-def _half_asinh(context: Any, tau: Any) -> Any:
-    return context.asinh(tau / 2) / 2
 
 
 def mirror_proof() -> tuple[Identity, ...]:

@@ -112,7 +112,9 @@ def mirrored(problem: Problem, found: Coordinates) -> tuple[Hypothesis, ...]:
     words = "all u_l of a coordinate start equal, all v_l too"
     if found.kind == "product":
         words = "equal sizes in all layers but one"
-    gap = to_float(gap) if _is_rough(problem, found) else gap
+    # fractions may be rounded themselves, to `CHECK_DIGITS` digits
+    rough = found.transform is not None or is_drawn(problem)
+    gap = to_float(gap) if rough else gap
     equal = vanishing(words, gap, "difference", given_exactly=given_exactly)
     return equal, grows
 
@@ -161,11 +163,6 @@ def _amplitudes(problem: Problem, found: Coordinates) -> tuple[tuple[Array, ...]
         assert fine is not None
         weights, exact = fine.amplitudes, False
     return tuple(map_entries(as_fraction, weight) for weight in weights), exact
-
-
-def _is_rough(problem: Problem, found: Coordinates) -> bool:
-    """Say whether fractions are themselves rounded, to `CHECK_DIGITS` digits."""
-    return found.transform is not None or is_drawn(problem)
 
 
 def _split(amplitudes: tuple[Array, ...]) -> tuple[Array, Array]:

@@ -35,10 +35,10 @@ def one_sample(
     return Example(key, network, data, weights, (0, 1, 2, 5), **more)
 
 
-def few_samples(samples: int = 2) -> Dataset:
-    """Return random samples of four inputs and one output."""
+def few_samples(samples: int = 2, inputs: int = 4) -> Dataset:
+    """Return random samples of one output."""
     generator = np.random.default_rng(11)
-    X = generator.standard_normal((samples, 4))
+    X = generator.standard_normal((samples, inputs))
     return Dataset(X, generator.standard_normal(samples))
 
 

@@ -292,7 +292,7 @@ def signed_minimizer(
     is what counts as zero in the coordinates of the gradient; `start` is the minimizer
     with fewer signs, from which the search is short.
     """
-    signs = np.array([_sign(x) if abs(x) == 1 else 0 for x in dual])
+    signs = np.array([int(x) if abs(x) == 1 else 0 for x in dual])
     zeros = np.broadcast_to(zeros, force.shape)
     beta = abs(force) * 0 if start is None else start
     if any(signs * beta < 0) or any(beta[signs == 0] != 0):
@@ -357,7 +357,3 @@ def _solve(matrix: Array, values: Array) -> Array:
         known: Sequence[Any] = [rows[k][j] * found[j] for j in range(k + 1, size)]
         found[k] = (rows[k][size] - sum(known)) / rows[k][k]
     return np.array(found, dtype=matrix.dtype)
-
-
-def _sign(value: Any) -> int:
-    return 1 if value > 0 else -1

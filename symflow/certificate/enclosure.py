@@ -166,7 +166,11 @@ def problem_document(problem: Problem) -> Document:
     It is as `enclose` has bound it, with all digits.
     """
     flow, middle = problem.flow, problem.centre.weights
-    radii = [map_entries(_radius, weight) for weight in problem.weights]
+
+    def radius(entry: Any) -> Any:
+        return (entry.high - entry.low) / 2 if isinstance(entry, Interval) else 0
+
+    radii = [map_entries(radius, weight) for weight in problem.weights]
     shapes = [weight.shape for weight in problem.weights]
     model = model_document(end_to_end_program(flow), shapes)
     if isinstance(flow.loss, MeasurementLoss):  # of samples A_k and the model vec(W)ᵀ
@@ -182,10 +186,6 @@ def problem_document(problem: Problem) -> Document:
         "weight decay": [rational_text(decay) for decay in flow.decays],
         "data": _data(problem),
     }
-
-
-def _radius(entry: Any) -> Any:
-    return (entry.high - entry.low) / 2 if isinstance(entry, Interval) else 0
 
 
 def _data(problem: Problem) -> Document:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-import sympy
-
 from symflow.algebra.nodes import Node
 from symflow.algebra.symbols import SymmetricMatrixSymbol
 from symflow.algebra.words import Words, expand, expand_trace
@@ -63,10 +61,6 @@ def _expanded(node: Node) -> tuple[Words, bool]:
 
 def _words(words: Words) -> list[Any]:
     return sorted(
-        [rational_text(factor, "law"), [_letter(*letter) for letter in word]]
+        [rational_text(factor, "law"), [s.name + "'" * flag for s, flag in word]]
         for word, factor in words.items()
     )
-
-
-def _letter(symbol: sympy.MatrixSymbol, transposed: bool) -> str:
-    return f"{symbol.name}'" if transposed else str(symbol.name)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from flint import fmpq_mat
 
-from symflow.algebra.rational import from_flint, to_flint
+from symflow.algebra.rational import from_flint, row_basis, to_flint
 from symflow.certificate import checker
 from symflow.certificate.numbers import matrix_text, not_carried, rational_text
 from symflow.errors import InvalidArgument
@@ -25,10 +24,9 @@ def root_of_best(known: checker.GivenProblem) -> list[list[str]]:
     xx, yx = (to_flint(np.array(m, dtype=object)) for m in (known.xx, known.yx))
     assert xx is not None
     assert yx is not None
-    basis, rank = xx.rref()
-    basis = fmpq_mat(rank, xx.ncols(), basis.entries()[: rank * xx.ncols()])
+    basis = row_basis(xx)
     inner = basis * xx * xx * basis.transpose()
-    found = yx * basis.transpose() * inner.inv() * basis if rank else 0 * yx
+    found = yx * basis.transpose() * inner.inv() * basis if basis.nrows() else 0 * yx
     if found * xx * xx != yx:
         msg = "the loss has no minimum: Σ_yx has rows outside of the range of Σ_xx"
         raise InvalidArgument(not_carried("enclosure", msg))

@@ -34,7 +34,6 @@ from symflow.flow.decayed_modes import fates
 from symflow.flow.least_squares import exact_least_norm, input_rank, with_fractions
 from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import GivenInit
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
 from symflow.networks import Circulant, Network, Readout, TensorNetwork
@@ -137,13 +136,12 @@ def dense_layers(
 ) -> Hypothesis:
     """Say whether all layers are dense: `least`, 2 or more, or as many as `depth`."""
     network = flow.network
-    dense = isinstance(network, Network) and network.is_dense
     words = f"{least} or more dense layers" if (least or 0) > 1 else "dense layers"
     enough = network.depth >= (least or 2)
     if depth is not None:
         words = f"{depth} dense layer{'s' if depth > 1 else ''}"
         enough = network.depth == depth
-    return structural(words, dense and enough, repr(network))
+    return structural(words, network.is_dense and enough, repr(network))
 
 
 def on_flow(
@@ -169,11 +167,9 @@ def balanced_start(problem: Problem) -> Hypothesis:
 
     def measure(at: Problem) -> Any:
         found = [imbalance_defect(*pair) for pair in pairwise(at.weights)]
-        rule = problem.given is not None and not isinstance(
-            problem.given.init, GivenInit
-        )
         # a rule is drawn to some digits: fractions of them are rounded all the same
-        return max(map(float, found) if rule else found, default=0)
+        drawn = problem.given_weights is None
+        return max(map(float, found) if drawn else found, default=0)
 
     said = "max|xᵀΔ_l x| / xᵀ(W_l₊₁ᵀW_l₊₁ + W_lW_lᵀ)x"
     return measured(problem, "balanced initialization", said, measure)
@@ -231,7 +227,7 @@ def known_rank(problem: Problem) -> Hypothesis:
     if exact and exactly is not None and exact_least_norm(exactly) is None:
         holds, exact = holds and not problem.given_exactly, False
         detail += "; Σ_yx is not in the range of Σ_xx"
-    if not exact and exactly is not None and _has_samples(problem):
+    if not exact and exactly is not None and isinstance(problem.source, Dataset):
         given = decide_rank(exactly.arguments[0])
         holds, detail = (
             holds and given.value == rank.value,
@@ -241,18 +237,10 @@ def known_rank(problem: Problem) -> Hypothesis:
     return Hypothesis(words, holds, detail, defect, exact, structural=True)
 
 
-def _has_samples(problem: Problem) -> bool:
-    return problem.given is not None and isinstance(problem.given.data, Dataset)
-
-
 def wide_layers(problem: Problem) -> Hypothesis:
     """Say whether hidden layers are as wide as the rank of Σ_xx, or as the output."""
     needed = min(input_rank(problem).value, problem.widths[-1])
-    return wide_enough(problem.widths[1:-1], needed)
-
-
-def wide_enough(hidden: tuple[int, ...], needed: int) -> Hypothesis:
-    """Say whether every hidden width is at least `needed`."""
+    hidden = problem.widths[1:-1]
     detail = f"hidden widths {', '.join(map(str, hidden))}"
     words = f"hidden widths of at least {needed}"
     return Hypothesis(words, all(width >= needed for width in hidden), detail)

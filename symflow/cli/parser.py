@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NoReturn
 
 from symflow.cli import files, options, runs, theorems, verbs
@@ -141,12 +142,8 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        for add in groups:
-            add(added)
-        added.add_argument("--json", action="store_true", help="print JSON")
-        added.add_argument(
-            "--quiet", action="store_true", help="show no progress on standard error"
-        )
+        for option, told in chain(*groups, options.OUTPUT):
+            added.add_argument(option, **told)
         added.set_defaults(verb=run)
     return top
 
@@ -155,137 +152,128 @@ def _examples(*lines: str) -> str:
     return "\n".join(["examples:", *(f"  {line}" for line in lines)])
 
 
-#: Name, function, what it does, and what adds its options.
+#: Data, and a model that learns them.
+_LEARNED = (*options.DATA, *options.WHITENING, *options.MODEL)
+
+#: Name, function, what it does, and the groups of its options.
 _VERBS: tuple[tuple[str, Callable[..., int], str, *tuple[Any, ...]], ...] = (
     (
         "analyze",
         verbs.analyze,
         "derive, solve, integrate and validate on real data; write a report",
-        options.add_data,
-        options.add_model,
-        options.add_precision,
-        options.add_report,
+        options.DATA,
+        options.MODEL,
+        options.PRECISION,
+        options.REPORT,
     ),
     (
         "derive",
         verbs.derive,
         "print the equations of a network's gradient flow",
-        options.add_flow,
-        options.add_model,
-        options.add_latex,
+        options.FLOW,
+        options.MODEL,
+        options.LATEX,
     ),
     (
         "conserved",
         verbs.conserved,
         "print the conserved quantities and their proof",
-        options.add_flow,
-        options.add_model,
+        options.FLOW,
+        options.MODEL,
     ),
     (
         "solve",
         verbs.solve,
         "print the closed form that applies, or why none does; exit code 1 if none",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
+        _LEARNED,
     ),
     (
         "simulate",
         runs.simulate,
         "integrate the flow and print loss and singular values",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
-        options.add_times,
-        options.add_run,
-        options.add_force,
+        _LEARNED,
+        options.TIMES,
+        options.RUN,
+        options.FORCE,
     ),
     (
         "sweep",
         runs.sweep,
         "integrate many draws of the start and print how they spread",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
-        options.add_end,
-        options.add_draws,
+        _LEARNED,
+        options.END,
+        options.DRAWS,
     ),
     (
         "rates",
         theorems.rates,
         "print the rates that are guaranteed; exit code 1 if none is",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
+        _LEARNED,
     ),
     (
         "bias",
         theorems.bias,
         "print the limit that is predicted; exit code 1 if none is",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
+        _LEARNED,
     ),
     (
         "certify",
         theorems.certify,
         "prove laws, closed form and rates on the data; exit code 1 if one is false",
-        options.add_data,
-        options.add_whitening,
-        options.add_model,
-        options.add_proven_times,
-        options.add_proof,
-        options.add_force,
+        _LEARNED,
+        options.PROVEN_TIMES,
+        options.PROOF,
+        options.FORCE,
     ),
     (
         "validate",
         verbs.validate,
         "run the checks of analyze without a report; exit code 1 if one fails",
-        options.add_data,
-        options.add_model,
-        options.add_precision,
+        options.DATA,
+        options.MODEL,
+        options.PRECISION,
     ),
     (
         "audit",
         verbs.audit,
         "settle the claims of a file, one by one; exit code 1 if one is refuted",
-        options.add_claims,
+        options.CLAIMS,
     ),
     (
         "write",
         files.write,
         "write a simulator of the flow that needs NumPy alone",
-        options.add_file,
-        options.add_flow,
-        options.add_model,
-        options.add_force,
+        options.FILE,
+        options.FLOW,
+        options.MODEL,
+        options.FORCE,
     ),
     (
         "checker",
         files.checker,
         "write the program that checks certificates, which needs Python alone",
-        options.add_file,
-        options.add_force,
+        options.FILE,
+        options.FORCE,
     ),
     (
         "atlas",
         verbs.atlas,
         "hold every claim against its reference instance; exit code 1 if one fails",
-        options.add_atlas,
+        options.ATLAS,
     ),
     (
         "notebooks",
         files.notebooks,
         "copy the notebooks into a directory and say how they are opened",
-        options.add_folder,
-        options.add_force,
+        options.FOLDER,
+        options.FORCE,
     ),
     (
         "docs",
         files.docs,
         "write the reference of all public names as web pages",
-        options.add_folder,
-        options.add_force,
+        options.FOLDER,
+        options.FORCE,
     ),
     (
         "env",

@@ -115,7 +115,8 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
             raise InvalidArgument(msg)
     docstring = _docstring(solution, names)
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", solution.name).lower()
-    results = [_result(routine, output) for output in names]
+    found = routine.outputs
+    results = [f"({found[x]})" if x == "weights" else found[x] for x in names]
     ends = [routine.horizon] if routine.horizon is not None else []
     # what floats miss of the hypotheses grows: no value that is not known
     ends += [solution.horizon] if np.isfinite(solution.horizon) else []
@@ -135,11 +136,6 @@ def output_names(outputs: Any, known: Sequence[str], call: str) -> tuple[str, ..
         )
         raise InvalidArgument(msg)
     return names
-
-
-def _result(routine: Routine, output: str) -> str:
-    expression = routine.outputs[output]
-    return f"({expression})" if output == "weights" else expression
 
 
 def _docstring(solution: Solution, names: tuple[str, ...]) -> str:

@@ -113,18 +113,10 @@ def _symbolic(name: str, entry: Any) -> Any:
     return getattr(library, name)(entry)
 
 
-def _determinant(matrix: Array) -> Any:
-    return np.linalg.det(matrix) if matrix.dtype != object else _eliminate(matrix)[0]
-
-
-def _inverse(matrix: Array) -> Any:
-    return np.linalg.inv(matrix) if matrix.dtype != object else _eliminate(matrix)[1]
-
-
-def _eliminate(matrix: Array) -> tuple[Any, Any]:
+def _gauss(matrix: Array) -> tuple[Any, Any]:
     """Return determinant and inverse of one object matrix, by Gauss and Jordan."""
     if matrix.ndim > 2:
-        pairs = [_eliminate(part) for part in matrix]
+        pairs = [_gauss(part) for part in matrix]
         determinants = np.array([pair[0] for pair in pairs], dtype=object)
         return determinants, np.stack([pair[1] for pair in pairs])
     size = len(matrix)
@@ -152,17 +144,13 @@ def _softmax(array: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=(-2, -1), keepdims=True))
 
 
-def _inner(left: Array, right: Array) -> Array:
-    return np.asarray((left * right).sum(axis=(-2, -1)))
-
-
 _APPLY: dict[str, Callable[..., Any]] = {
     "matmul": matmul,
     "add": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
     "multiply": lambda s, a: s * a,
-    "transpose": lambda a: np.swapaxes(a, -1, -2),
-    "inner": _inner,
+    "transpose": lambda a: a.mT,
+    "inner": lambda a, b: np.asarray((a * b).sum(axis=(-2, -1))),
     "trace": lambda a: np.asarray(np.trace(a, axis1=-2, axis2=-1)),
     "total": lambda a: np.asarray(a.sum(axis=(-2, -1))),
     "weigh": lambda s, a: np.asarray(s)[..., None, None] * a,
@@ -170,8 +158,8 @@ _APPLY: dict[str, Callable[..., Any]] = {
     "columns": lambda a: a.shape[-1],
     "divide": lambda a, s: a / s,
     "hadamard": lambda a, b: a * b,
-    "determinant": _determinant,
-    "inverse": _inverse,
+    "determinant": lambda a: np.linalg.det(a) if a.dtype != object else _gauss(a)[0],
+    "inverse": lambda a: np.linalg.inv(a) if a.dtype != object else _gauss(a)[1],
 }
 
 

@@ -133,7 +133,7 @@ def float_steps(
         recurrence = Recurrence(program, arithmetic, shapes, constants, order)
         fading = Fading(c, Fraction(t)) if c else None
         terms = recurrence.run(state, Fraction(unit), fading)
-        series = tuple(_stack(column, order) for column in terms)
+        series = tuple(_stack(column) for column in terms)
         h = unit * _ratio(series, rtol)
         if not all(np.isfinite(column).all() for column in series):
             msg = f"taylor: the weights are no longer finite after t = {t:g}"
@@ -153,7 +153,7 @@ def float_steps(
         unit = 2.0 ** frexp(h)[1]
 
 
-def _stack(terms: list[Any], order: int) -> Floats:
+def _stack(terms: list[Any]) -> Floats:
     zero = np.zeros_like(terms[0])
     return np.stack([zero if term is None else term for term in terms])
 
@@ -176,5 +176,5 @@ def _first_unit(problem: Problem, state: list[Floats]) -> float:
     constants = [arithmetic.constant(array) for array in problem.arguments]
     shapes = [array.shape for array in [*state, *constants]]
     recurrence = Recurrence(rhs_program(problem.flow), arithmetic, shapes, constants, 4)
-    series = tuple(_stack(column, 4) for column in recurrence.run(state, Fraction(1)))
+    series = tuple(_stack(column) for column in recurrence.run(state, Fraction(1)))
     return float(2.0 ** frexp(_ratio(series, 1.0))[1])

@@ -64,6 +64,11 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
         if argument.shape
     ]
     solve_widths(declared)
+    return [*map(tuple, shapes), *result_shapes(program, shapes)]
+
+
+def result_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
+    """Return the integer shape of every instruction, from those of the inputs."""
     found = [tuple(shape) for shape in shapes]
     counts: dict[int, int] = {}
     for slot, step in zip(program.slots, program.instructions, strict=True):
@@ -76,7 +81,7 @@ def slot_shapes(program: Program, shapes: Sequence[Shape]) -> list[Shape]:
         if step.operation == "unvec" and step.constant is None:
             step = replace(step, constant=sympy.Integer(counts[step.operands[1]]))
         found.append(_shape(step, operands))
-    return found
+    return found[len(shapes) :]
 
 
 def _shape(step: Instruction, operands: list[Shape]) -> Shape:

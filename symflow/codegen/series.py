@@ -28,6 +28,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from symflow.codegen.inplace import result_shapes
 from symflow.codegen.program import Instruction, Program
 from symflow.codegen.series_arithmetic import (
     Arithmetic as Arithmetic,
@@ -35,7 +36,7 @@ from symflow.codegen.series_arithmetic import (
     Shape as Shape,
 )
 from symflow.codegen.series_quotients import QUOTIENTS
-from symflow.codegen.series_rules import RULES, Rule, SeriesNode, Slot
+from symflow.codegen.series_rules import RULES, Occurrence, Rule, SeriesNode, Slot
 from symflow.errors import NoClosedForm
 
 
@@ -101,13 +102,14 @@ class Recurrence:
         self._reads = [step.operands for step in program.instructions]
         self._outputs = [output.slot for output in program.outputs]
         state = len(self._outputs)
-        slots = [Slot(s, constant=n >= state) for n, s in enumerate(shapes)]
+        slots = [Slot(s, n >= state) for n, s in enumerate(shapes)]
+        results: Any = (shape or (1, 1) for shape in result_shapes(program, shapes))
         self._nodes: list[SeriesNode] = []
-        for step in program.instructions:
+        for step, shape in zip(program.instructions, results, strict=True):
             operands = [slots[number] for number in step.operands]
-            slot, node = _rule(step)(arithmetic, step, operands, order)
-            slots.append(slot)
-            self._nodes.append(node)
+            at = Occurrence(arithmetic, step, operands, shape, order)
+            slots.append(at.result)
+            self._nodes.append(_rule(step)(at))
 
     def run(
         self, start: Sequence[Any], unit: Fraction, fading: Fading | None = None

@@ -10,22 +10,19 @@ where ⟨ , ⟩ sums over all entries.  None divides series.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 import sympy
 
-from symflow.codegen.program import Instruction
 from symflow.codegen.series_arithmetic import Arithmetic, Shape
 from symflow.codegen.series_rules import (
-    Fixed,
     Linear,
+    Occurrence,
     Rule,
     SeriesNode,
-    SeriesProduct,
-    Slot,
+    entrywise_product,
 )
 from symflow.errors import NoClosedForm
 
@@ -147,20 +144,16 @@ class Softplus(Differential):
         return self._first.push(slope, self._share)
 
 
-def _named(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    (slot,), name = slots, step.operation
+def _named(at: Occurrence) -> SeriesNode:
+    (slot,), name = at.slots, at.step.operation
     if name == "power":
-        if step.constant != -1:
-            msg = f"taylor: the power {step.constant} has no series recurrence"
+        if at.step.constant != -1:
+            msg = f"taylor: the power {at.step.constant} has no series recurrence"
             raise NoClosedForm(msg)
         name = Reciprocal.name
     if slot.constant:
-        node: SeriesNode = Linear(lambda matrix: arithmetic.function(name, matrix))
-    else:
-        node = _KINDS[name](arithmetic, slot.shape, order)
-    return Slot(slot.shape, constant=slot.constant), node
+        return Linear(lambda matrix: at.arithmetic.function(name, matrix))
+    return _KINDS[name](at.arithmetic, at.shape, at.order)
 
 
 class Weighing(SeriesNode):
@@ -176,19 +169,6 @@ class Weighing(SeriesNode):
         return self._product.next(spread, matrix)
 
 
-def _weigh(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    number, matrix = slots
-    if number.constant or matrix.constant:
-        place = 0 if number.constant else 1
-        product: SeriesNode = Fixed(arithmetic.hadamard, place)
-    else:
-        product = SeriesProduct(arithmetic.entrywise(matrix.shape, order))
-    slot = Slot(matrix.shape, constant=number.constant and matrix.constant)
-    return slot, Weighing(product, SpreadSeries(arithmetic, matrix.shape))
-
-
 _KINDS = {
     kind.name: kind
     for kind in (Exponential, Sigmoid, SoftmaxSeries, Softplus, Reciprocal)
@@ -197,5 +177,7 @@ _KINDS = {
 #: The rules of this file.
 QUOTIENTS: dict[str, Rule] = {
     **dict.fromkeys(("exp", "sigmoid", "softmax", "softplus", "power"), _named),
-    "weigh": _weigh,
+    "weigh": lambda at: Weighing(
+        entrywise_product(at), SpreadSeries(at.arithmetic, at.shape)
+    ),
 }

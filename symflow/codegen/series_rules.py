@@ -1,13 +1,14 @@
 """How every operation of a program acts on power series.
 
 A rule looks at the operands' slots (shapes, and which of them are constant) and returns
-the slot of the result with a node, which makes the next coefficient from theirs.
+a node, which makes the next coefficient from theirs.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -96,45 +97,47 @@ def _any_zero(coefficients: Sequence[Any]) -> bool:
     return any(coefficient is None for coefficient in coefficients)
 
 
+@dataclass(frozen=True)
 class Slot:
     """What is known about a slot before any number: shape, and whether it moves."""
 
-    def __init__(
-        self, shape: Shape, *, constant: bool, value: int | None = None
-    ) -> None:
-        self.shape, self.constant, self.value = shape, constant, value
+    shape: Shape
+    constant: bool
+    value: int | None = None  # of a count of rows or columns
 
 
-Rule = Callable[[Arithmetic, Instruction, Sequence[Slot], int], tuple[Slot, SeriesNode]]
+@dataclass(frozen=True)
+class Occurrence:
+    """An instruction among series: what its rule looks at."""
+
+    arithmetic: Arithmetic
+    step: Instruction
+    slots: Sequence[Slot]  # of the operands
+    shape: Shape  # of the result
+    order: int
+
+    @property
+    def result(self) -> Slot:
+        """The slot of the result."""
+        count = self.step.operation in ("rows", "columns")
+        constant = count or all(slot.constant for slot in self.slots)
+        sizes = self.slots[0].shape if count else ()
+        value = sizes[self.step.operation == "columns"] if sizes else None
+        return Slot(self.shape, constant, value)
 
 
-def _matmul(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    left, right = slots
-    constant = left.constant and right.constant
-    slot = Slot((left.shape[0], right.shape[1]), constant=constant)
-    return slot, _bilinear(arithmetic, arithmetic.matmul, left, right, order)
+Rule = Callable[[Occurrence], SeriesNode]
 
 
-def _bilinear(
-    arithmetic: Arithmetic,
-    function: Callable[..., Any],
-    left: Slot,
-    right: Slot,
-    order: int,
-) -> SeriesNode:
+def _bilinear(at: Occurrence, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
-        return Fixed(function, 0 if left.constant else 1)
-    return SeriesProduct(arithmetic.convolution(left.shape, right.shape, order))
+        return Fixed(at.arithmetic.matmul, 0 if left.constant else 1)
+    return SeriesProduct(at.arithmetic.convolution(left.shape, right.shape, at.order))
 
 
-def _inner(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    left, right = slots
-    flipped = Slot(left.shape[::-1], constant=left.constant)
-    product = _bilinear(arithmetic, arithmetic.matmul, flipped, right, order)
+def _inner(at: Occurrence) -> SeriesNode:
+    arithmetic, (left, right) = at.arithmetic, at.slots
+    product = _bilinear(at, Slot(left.shape[::-1], left.constant), right)
 
     class Inner(SeriesNode):
         def next(self, *operands: Any) -> Any:
@@ -143,68 +146,33 @@ def _inner(
             value = product.next(turned, second)
             return None if value is None else arithmetic.trace(value)
 
-    return Slot((1, 1), constant=left.constant and right.constant), Inner()
+    return Inner()
 
 
-def _sum(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    constant = all(slot.constant for slot in slots)
-    negative = step.operation == "subtract"
-    return Slot(slots[0].shape, constant=constant), SeriesSum(
-        arithmetic, negative=negative
-    )
+def _sum(at: Occurrence) -> SeriesNode:
+    return SeriesSum(at.arithmetic, negative=at.step.operation == "subtract")
 
 
-def _scale(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    scalar = arithmetic.scalar(step.constant)
-    node = Linear(lambda matrix: arithmetic.scale(scalar, matrix))
-    return Slot(slots[0].shape, constant=slots[0].constant), node
+def _scale(at: Occurrence) -> SeriesNode:
+    scalar = at.arithmetic.scalar(at.step.constant)
+    return Linear(lambda matrix: at.arithmetic.scale(scalar, matrix))
 
 
-def _transpose(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    slot = Slot(slots[0].shape[::-1], constant=slots[0].constant)
-    return slot, Linear(arithmetic.transpose)
-
-
-def _trace(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    return Slot((1, 1), constant=slots[0].constant), Linear(arithmetic.trace)
-
-
-def _hadamard(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    left, right = slots
-    slot = Slot(left.shape, constant=left.constant and right.constant)
+def entrywise_product(at: Occurrence) -> SeriesNode:
+    """Multiply two operands entry by entry, in the shape of the result."""
+    left, right = at.slots
     if left.constant or right.constant:
-        return slot, Fixed(arithmetic.hadamard, 0 if left.constant else 1)
-    return slot, SeriesProduct(arithmetic.entrywise(left.shape, order))
+        return Fixed(at.arithmetic.hadamard, 0 if left.constant else 1)
+    return SeriesProduct(at.arithmetic.entrywise(at.shape, at.order))
 
 
-def _count(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    """Count rows or columns, which needs no arithmetic."""
-    value = slots[0].shape[0 if step.operation == "rows" else 1]
-    return Slot((1, 1), constant=True, value=value), Linear(lambda matrix: None)
-
-
-def _divide(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    matrix, divisor = slots
-    if divisor.value is None:
+def _divide(at: Occurrence) -> SeriesNode:
+    divisor = at.slots[1].value
+    if divisor is None:
         msg = "taylor: a division by a symbolic number has no series recurrence"
         raise NoClosedForm(msg)
-    scalar = arithmetic.scalar(sympy.Rational(1, divisor.value))
-    node = First(lambda operand: arithmetic.scale(scalar, operand))
-    return Slot(matrix.shape, constant=matrix.constant), node
+    scalar = at.arithmetic.scalar(sympy.Rational(1, divisor))
+    return First(lambda operand: at.arithmetic.scale(scalar, operand))
 
 
 def entry_places(operation: str, shape: Shape, size: int) -> Array:
@@ -231,16 +199,12 @@ def entry_places(operation: str, shape: Shape, size: int) -> Array:
     return places
 
 
-def _moved(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    slot, *counts = slots
+def _moved(at: Occurrence) -> SeriesNode:
+    step, (slot, *counts) = at.step, at.slots
     size = slot.shape[0] if step.constant is None else int(step.constant)
     size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
     places = entry_places(step.operation, slot.shape, size)
-    rows, columns = places.shape
-    node = First(lambda matrix: arithmetic.rearrange(matrix, places))
-    return Slot((rows, columns), constant=slot.constant), node
+    return First(lambda matrix: at.arithmetic.rearrange(matrix, places))
 
 
 class GivenSeries(SeriesNode):
@@ -254,76 +218,59 @@ class GivenSeries(SeriesNode):
         return self._left.pop() if self._left else None
 
 
-def _constant(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    constant: Any = slots[0].value if slots else step.constant
-    if step.operation == "identity":
+def _constant(at: Occurrence) -> SeriesNode:
+    constant: Any = at.slots[0].value if at.slots else at.step.constant
+    if at.step.operation == "identity":
         constant = np.eye(int(constant), dtype=int)
     array = np.array(constant.tolist(), dtype=object)
-    shape = (int(array.shape[0]), int(array.shape[1]))
-    return Slot(shape, constant=True), GivenSeries(arithmetic.constant(array))
+    return GivenSeries(at.arithmetic.constant(array))
 
 
-def _kronecker(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
+def _kronecker(at: Occurrence) -> SeriesNode:
     """Multiply columns entrywise, each entry repeated as the other is long."""
-    left, right = slots
-    first, second = np.indices((left.shape[0], right.shape[0])).reshape(2, -1, 1)
-    shape = (len(first), 1)
-    stretched = [Slot(shape, constant=slot.constant) for slot in slots]
-    slot, product = _hadamard(arithmetic, step, stretched, order)
+    lengths = [slot.shape[0] for slot in at.slots]
+    repeated = np.indices(lengths).reshape(2, -1, 1)
+    product = entrywise_product(at)
 
     class Kronecker(SeriesNode):
         def next(self, *operands: Any) -> Any:
-            pairs = zip(operands, (first, second), strict=True)
+            pairs = zip(operands, repeated, strict=True)
             long = (
-                None if column is None else arithmetic.rearrange(column, places)
+                None if column is None else at.arithmetic.rearrange(column, places)
                 for column, places in pairs
             )
             return product.next(*long)
 
-    return slot, Kronecker()
+    return Kronecker()
 
 
-def _circulant_sums(
-    arithmetic: Arithmetic, step: Instruction, slots: Sequence[Slot], order: int
-) -> tuple[Slot, SeriesNode]:
-    (slot,) = slots
-    rows = slot.shape[0]
-    size = rows if step.constant is None else int(step.constant)
+def _circulant_sums(at: Occurrence) -> SeriesNode:
+    rows, size = at.slots[0].shape[0], at.shape[0]
     lines = [
         (row * rows + (row + np.arange(size)) % rows)[:, None] for row in range(rows)
     ]
 
     def total(matrix: Any) -> Any:
-        parts = (arithmetic.rearrange(matrix, places) for places in lines)
-        return reduce(arithmetic.add, parts)
+        parts = (at.arithmetic.rearrange(matrix, places) for places in lines)
+        return reduce(at.arithmetic.add, parts)
 
-    return Slot((size, 1), constant=slot.constant), Linear(total)
+    return Linear(total)
 
 
 #: How each operation acts on series; a new operation needs one entry here.
 RULES: dict[str, Rule] = {
-    "matmul": _matmul,
+    "matmul": lambda at: _bilinear(at, *at.slots),
     "add": _sum,
     "subtract": _sum,
     "scale": _scale,
-    "transpose": _transpose,
+    "transpose": lambda at: Linear(at.arithmetic.transpose),
     "inner": _inner,
-    "trace": _trace,
-    "hadamard": _hadamard,
-    "rows": _count,
-    "columns": _count,
+    "trace": lambda at: Linear(at.arithmetic.trace),
+    "hadamard": entrywise_product,
+    **dict.fromkeys(("rows", "columns"), lambda at: Linear(lambda matrix: None)),
     "divide": _divide,
-    "diag": _moved,
-    "diagonal": _moved,
-    "circulant": _moved,
-    "pad": _moved,
-    "crop": _moved,
-    "vec": _moved,
-    "unvec": _moved,
+    **dict.fromkeys(("diag", "diagonal", "circulant", "pad", "crop"), _moved),
+    **dict.fromkeys(("vec", "unvec"), _moved),
     "circulant_sums": _circulant_sums,
     "constant": _constant,
     "identity": _constant,

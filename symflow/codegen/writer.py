@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import is_
 from threading import Lock
 from typing import Any
 
@@ -50,7 +51,7 @@ class Writer:
         except (AttributeError, TypeError, MemoryError):
             msg = f"{self.call}: needs NumPy arrays throughout"
             raise InvalidArgument(msg) from None
-        known = len(given) == len(self._given) and all(map(_is, given, self._given))
+        known = len(given) == len(self._given) and all(map(is_, given, self._given))
         if not known or shapes != self._shapes:
             self._check(out, arrays)
             self._given, self._shapes = given, shapes
@@ -73,7 +74,7 @@ class Writer:
             )
             raise ShapeMismatch(msg)
         values = self._floats(arrays)
-        self._is_plain = all(map(_is, values, arrays))
+        self._is_plain = all(map(is_, values, arrays))
         if self._shapes[len(out) :] != [array.shape for array in arrays]:
             self._prepare([*values, *self.constants])
         refuse_unwritable(out, self._results, self.call)
@@ -101,7 +102,3 @@ class Writer:
             compute = load(array_source(self.program, ""), self.program.name)
             self._results = [np.shape(result) for result in compute(*values)]
         self._function = inplace_function(self.program, shapes)
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other

@@ -18,14 +18,12 @@ def null_space(matrix: Array) -> Array:
 
     Each is one in a free column of its own and zero in the others.
     """
-    reduced, pivots = _row_echelon(matrix)
-    columns = matrix.shape[1]
+    reduced, columns = row_space(matrix), matrix.shape[1]
+    pivots = [np.flatnonzero(row)[0] for row in reduced]
     free = [k for k in range(columns) if k not in pivots]
     basis = np.full((len(free), columns), Fraction(0), dtype=object)
-    for place, column in enumerate(free):
-        basis[place, column] = Fraction(1)
-        for row, pivot in enumerate(pivots):
-            basis[place, pivot] = -reduced[row][column]
+    basis[range(len(free)), free] = Fraction(1)
+    basis[:, pivots] = -reduced[:, free].T
     return basis
 
 
@@ -59,8 +57,11 @@ def content(row: Sequence[Fraction]) -> Fraction:
 
 def row_space(matrix: Array) -> Array:
     """Return the basis of the row space of a rational matrix in echelon form."""
-    reduced, pivots = _row_echelon(matrix)
-    return np.array(reduced, dtype=object).reshape(len(pivots), matrix.shape[1])
+    from symflow.algebra.rational import from_flint, row_basis, to_flint
+
+    exact = to_flint(matrix)
+    assert exact is not None
+    return from_flint(row_basis(exact))
 
 
 def short_basis(rows: Array) -> Array:
@@ -74,17 +75,3 @@ def short_basis(rows: Array) -> Array:
         while (end := np.flatnonzero(basis[here])[-1]) in ends:
             basis[here] -= basis[here][end] / ends[end][end] * ends[end]
     return basis
-
-
-def _row_echelon(matrix: Array) -> tuple[list[list[Fraction]], list[int]]:
-    """Return the reduced row echelon form and the columns of its pivots."""
-    from flint import fmpq, fmpq_mat
-
-    rows, columns = matrix.shape
-    entries: list[Any] = [fmpq(x.numerator, x.denominator) for x in matrix.flat]
-    reduced, rank = fmpq_mat(rows, columns, entries).rref()
-    table = [
-        [Fraction(int(x.p), int(x.q)) for x in row] for row in reduced.tolist()[:rank]
-    ]
-    pivots = [next(k for k, x in enumerate(row) if x) for row in table]
-    return table, pivots

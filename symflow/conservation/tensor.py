@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.nodes import Leaf, Node, product, scale, subtract
 from symflow.algebra.numbers import as_fraction
 from symflow.algebra.tensors import Constant, Kronecker
@@ -207,11 +207,12 @@ def _distinct(rows: Array) -> list[int]:
 
 def _simple(array: Array) -> Array:
     """Return fractions with small denominators that are close, entry by entry."""
-    entries = []
-    for entry in array.ravel().tolist():
+
+    def simple(entry: float) -> Fraction:
         near = Fraction(entry).limit_denominator(LARGEST_DENOMINATOR)
-        entries.append(near if abs(float(near) - entry) < CLOSE else Fraction(entry))
-    return _object_array(entries, array.shape)
+        return near if abs(float(near) - entry) < CLOSE else Fraction(entry)
+
+    return map_entries(simple, array)
 
 
 def applied(tensor: Array, mode: int, matrix: Array) -> Array:
@@ -222,20 +223,13 @@ def applied(tensor: Array, mode: int, matrix: Array) -> Array:
 
 def as_fractions(array: Any) -> Array:
     """Return an array of fractions from exact numbers or floats."""
-    shape = np.shape(array) if isinstance(array, np.ndarray) else array.shape
-    flat = np.array(array.tolist(), dtype=object).ravel()
-    return _object_array([as_fraction(entry) for entry in flat], shape)
+    entries = np.array(array.tolist(), dtype=object)
+    return map_entries(as_fraction, entries.reshape(array.shape))
 
 
 def rational(rows: Array) -> Node:
     """Return an array of fractions as a constant matrix."""
     return Constant(as_matrix(rows))
-
-
-def _object_array(entries: list[Any], shape: tuple[int, ...]) -> Array:
-    array = np.empty(len(entries), dtype=object)
-    array[:] = entries
-    return array.reshape(shape)
 
 
 def as_matrix(array: Array) -> sympy.ImmutableDenseMatrix:

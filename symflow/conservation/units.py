@@ -23,7 +23,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations_with_replacement, islice, pairwise, product
+from itertools import (
+    accumulate,
+    combinations_with_replacement,
+    islice,
+    pairwise,
+    product,
+)
 
 import numpy as np
 
@@ -89,9 +95,9 @@ def arrangements(widths: tuple[int, ...]) -> Iterator[Units]:
     """
     depth = len(widths) - 1
     for sides in islice(product((0, 1), repeat=depth - 1), MOST_ARRANGEMENTS):
-        starts = [0, 0]
-        for (before, after), right in zip(pairwise(widths[1:]), sides, strict=True):
-            starts.append(starts[-1] + right * (before - after))
+        steps = zip(pairwise(widths[1:]), sides, strict=True)
+        moves = (right * (before - after) for (before, after), right in steps)
+        starts = [0, *accumulate(moves, initial=0)]
         spans = [range(s, s + width) for s, width in zip(starts, widths, strict=True)]
         ends = sorted({end for span in spans for end in (span.start, span.stop)})
         types: Counter[Type] = Counter()

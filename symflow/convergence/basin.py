@@ -30,7 +30,7 @@ from typing import Any, Self
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.rank import decide_rank
 from symflow.algebra.threads import cached_property
@@ -47,7 +47,6 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import CHEN_2022, EFTEKHARI_2020
 from symflow.claims.example import Example, Examples, regression, scaled
-from symflow.convergence.bound import end_to_end
 from symflow.convergence.one_neuron import (
     BALANCED,
     FROM_FRACTIONS,

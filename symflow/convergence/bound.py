@@ -320,20 +320,6 @@ def decay_along(path: Path, rate: float) -> Array:
     return np.asarray([path.number(sympy.exp(exponent)) for exponent in exponents])
 
 
-def end_to_end(weights: tuple[Array, ...]) -> Array:
-    """Return W_L⋯W_1 for weights with or without a leading time axis.
-
-    Examples
-    --------
-    >>> end_to_end((np.eye(2), np.array([[3.0, 4.0]]))).tolist()
-    [[3.0, 4.0]]
-    """
-    total = weights[0]
-    for weight in weights[1:]:
-        total = weight @ total
-    return total
-
-
 def falling(exponents: Array) -> Array:
     """Return e^{−x} in float64, never below what rounds up to a positive number."""
     return np.asarray(np.exp(-np.minimum(exponents, 700.0)))

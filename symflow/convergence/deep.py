@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -236,9 +237,7 @@ def _peaks(problem: Problem, start: ReducedStart) -> tuple[Any, Hypothesis]:
     found = []
     for peak in range(1, depth + 1):
         levels, below = _cumulated(start.spectra, peak, *ends)
-        product = arb(1)
-        for level in levels:
-            product *= level
+        product = prod(levels, start=arb(1))
         slip = SPARE * depth * below * size ** (depth - 2) if below else 0.0
         words, said = "unimodal imbalance", f"peak at layer {peak}; what is below zero"
         verdict = vanishing(words, below / size, said, given_exactly=exactly)

@@ -55,11 +55,8 @@ def operator_drift(path: Path, problem: Problem | None = None) -> Array:
     first, second = (to_float_array(weight) for weight in path.weights)
     begin = (first[0], second[0]) if problem is None else problem.floats.weights
     pairs = (
-        (_T(first) @ first, begin[0].T @ begin[0]),
-        (
-            second @ _T(second),
-            begin[1] @ begin[1].T,
-        ),
+        (first.mT @ first, begin[0].T @ begin[0]),
+        (second @ second.mT, begin[1] @ begin[1].T),
     )
     ends = [np.linalg.eigvalsh(gram - start) for gram, start in pairs]
     low, high = (sum(values[:, k] for values in ends) for k in (0, -1))
@@ -71,7 +68,7 @@ def spectrum(problem: Problem, path: Path) -> tuple[Array, Array]:
     frame = least_squares(problem).frame
     first, second = (to_float_array(weight) for weight in path.weights)
     seen = first @ frame
-    ends = [np.linalg.eigvalsh(gram) for gram in (_T(seen) @ seen, second @ _T(second))]
+    ends = [np.linalg.eigvalsh(gram) for gram in (seen.mT @ seen, second @ second.mT)]
     return ends[0][:, 0] + ends[1][:, 0], ends[0][:, -1] + ends[1][:, -1]
 
 
@@ -85,7 +82,3 @@ def ceiling(start: ReducedStart) -> Any:
     falling, size = start.spectra[0], largest_product(start)
     parts = kth(falling, 1), kth([-value for value in falling[::-1]], 1)
     return sum(part + root(part**2 + 4 * size**2) for part in parts) / 2
-
-
-def _T(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)

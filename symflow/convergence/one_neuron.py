@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import WIDE, context_of, to_float
 from symflow.algebra.products import matmul
@@ -38,9 +38,7 @@ from symflow.claims.conditions import (
     whitened_input,
 )
 from symflow.claims.example import Example, regression
-from symflow.convergence.bound import end_to_end
 from symflow.flow.problem import Problem
-from symflow.inits import GivenInit
 
 #: Digits in which the target is decomposed, through a Gram matrix of twice as many.
 DIGITS = 60
@@ -181,10 +179,9 @@ def setting(problem: Problem) -> Setting:
 
 def is_rational(problem: Problem) -> bool:
     """Say whether `sharp` are the numbers as given, and all rational."""
-    rule = None if problem.given is None else problem.given.init
     arrays = [*problem.sharp.weights, *problem.sharp.arguments]
     fractions = all(isinstance(x, Fraction) for array in arrays for x in array.flat)
-    return fractions and (rule is None or isinstance(rule, GivenInit))
+    return fractions and problem.given_weights is not None
 
 
 def _modes(target: Array, context: Any) -> tuple[Array, Array, Array]:

@@ -26,7 +26,13 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_array
+from symflow.algebra.arrays import (
+    Array,
+    end_to_end,
+    map_entries,
+    to_float_array,
+    to_mpf_array,
+)
 from symflow.algebra.numbers import context_of, exact, to_float
 from symflow.algebra.outward import float_down, float_up
 from symflow.algebra.rank import decide_rank
@@ -50,7 +56,7 @@ from symflow.claims.conditions import (
 )
 from symflow.claims.example import Example, Examples, RandomExamples, restarted
 from symflow.claims.hypothesis import UNSEEN
-from symflow.convergence.bound import ROUNDED_DOWN, end_to_end, falling
+from symflow.convergence.bound import ROUNDED_DOWN, falling
 from symflow.convergence.one_neuron import MOST_MODES, MOST_SIZE
 from symflow.data import whitened
 from symflow.flow.problem import CHECK_DIGITS, Problem

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from flint import arb, fmpq, fmpq_mat
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array, end_to_end, to_float_array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.rank import Rank
+from symflow.algebra.rational import row_basis
 from symflow.algebra.spectra import (
     FLOAT_ERROR,
     clipped,
@@ -39,7 +40,6 @@ from symflow.flow.least_squares import (
     with_fractions,
 )
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.inits import GivenInit
 
 #: Relative error of weights that are known to `CHECK_DIGITS` digits only.
 DRAWN = 10.0 ** (2 - CHECK_DIGITS)
@@ -62,10 +62,7 @@ class ReducedStart:
     @cached_property
     def product(self) -> Array:
         """W(0) = W_L⋯W_1."""
-        total = self.weights[0]
-        for weight in self.weights[1:]:
-            total = weight @ total
-        return total
+        return end_to_end(self.weights)
 
     @cached_property
     @in_balls
@@ -184,10 +181,9 @@ def _reduced_start(problem: Problem) -> ReducedStart:
         fine = least_squares(problem)
         _, sigma_yx = map(to_float_array, problem.arguments)
         return _by_frame(rank, FLOAT_ERROR, problem.floats.weights, fine, sigma_yx)
-    given, layers = problem.given, problem.sharp.weights
-    rule = given is not None and not isinstance(given.init, GivenInit)
-    rounded = any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
-    error, weights = DRAWN if rule or rounded else 0.0, tuple(map(to_rationals, layers))
+    layers, drawn = problem.sharp.weights, problem.given_weights is None
+    drawn |= any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
+    error, weights = DRAWN if drawn else 0.0, tuple(map(to_rationals, layers))
     exactly = with_fractions(problem)
     best = None if exactly is None else exact_least_norm(exactly)
     if exactly is None or best is None or not rank.exact:
@@ -213,20 +209,13 @@ def _by_frame(
 def _projector(sigma_xx: Array) -> Array:
     """Return Cᵀ(CCᵀ)⁻¹C for a basis C of the rows."""
     size = len(sigma_xx)
-    echelon, rank = fmpq_mat(size, size, list(sigma_xx.flat)).rref()
-    basis = fmpq_mat(rank, size, echelon.entries()[: rank * size])
+    basis = row_basis(fmpq_mat(size, size, list(sigma_xx.flat)))
     found = basis.transpose() * (basis * basis.transpose()).inv() * basis
-    result = np.empty((size, size), dtype=object)
-    result.flat[:] = found.entries()
-    return result
+    return np.array(found.tolist(), dtype=object)
 
 
 def _ball(value: Any) -> Any:
-    return value if isinstance(value, arb) else arb(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, fmpq) else float(value)
+    return arb(value if isinstance(value, arb | fmpq) else float(value))
 
 
 def _square(array: Array) -> Any:

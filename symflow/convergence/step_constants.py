@@ -87,15 +87,11 @@ def contraction(reduction: LeastSquares, weights: Any, step: float) -> Array:
     product = second @ first
     force = reduction.misfit(product @ reduction.frame.T) * reduction.eigenvalues**0.5
     grams = (
-        np.linalg.eigvalsh(second @ _T(second)),
-        np.linalg.eigvalsh(_T(first) @ first),
+        np.linalg.eigvalsh(second @ second.mT),
+        np.linalg.eigvalsh(first.mT @ first),
     )
     least, most = (grams[0][..., k] + grams[1][..., k] for k in (0, -1))
     least = least - FLOAT_ERROR * sum(product.shape[-2:]) * most
     sizes = np.linalg.svd(product, compute_uv=False)[..., 0]
     g = step * sizes * np.linalg.norm(force, axis=(-2, -1))
     return np.asarray(least - g - reduction.eigenvalues[0] * step * (most + g) ** 2 / 2)
-
-
-def _T(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)

@@ -49,7 +49,7 @@ from symflow.convergence.bound import (
     start_excess,
 )
 from symflow.convergence.reduced import reduced_start
-from symflow.convergence.step_constants import _T, Constants, contraction
+from symflow.convergence.step_constants import Constants, contraction
 from symflow.convergence.two_layers import TWO_LAYERS
 from symflow.flow import GradientDescent
 from symflow.flow.least_squares import least_squares
@@ -258,12 +258,12 @@ class ImbalanceDrift(DescentBound):
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ‖D_k − D_0‖_F and η² Σ ‖∇ℒ_j‖², from the first time of `path`."""
         first, second = (to_float_array(weight) for weight in path.weights)
-        gaps = first @ _T(first) - _T(second) @ second
+        gaps = first @ first.mT - second.mT @ second
         drift = np.linalg.norm(gaps - gaps[0], axis=(-2, -1))
         reduction = least_squares(self.problem)
         misfit = reduction.misfit(second @ first)
         force = (misfit * reduction.eigenvalues**0.5) @ reduction.frame.T
-        gradients = (_T(second) @ force, force @ _T(first))
+        gradients = (second.mT @ force, force @ first.mT)
         squares = sum(np.sum(part**2, axis=(-2, -1)) for part in gradients)
         sums = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
         # D is only known up to its rounding, which accumulates

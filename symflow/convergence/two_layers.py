@@ -293,8 +293,8 @@ class InstantaneousRate(TwoLayerRate):
         floor = [path.number(float(c)) for c in self.floor(path.end_to_end)]
         force = fine.misfit(path.end_to_end) * fine.eigenvalues**0.5
         first, second = path.weights
-        down = matmul(np.swapaxes(second, -1, -2), force)
-        up = matmul(force, np.swapaxes(matmul(first, fine.frame), -1, -2))
+        down = matmul(second.mT, force)
+        up = matmul(force, matmul(first, fine.frame).mT)
         speed = (down**2).sum(axis=(-2, -1)) + (up**2).sum(axis=(-2, -1))
         return np.asarray(floor) * excess_along(self.problem, path), speed
 

@@ -100,7 +100,9 @@ class Moments(Displayed):
             parts[name] = _symmetric(parts[name], name)
         if not any(map(has_sets, parts.values())):  # else it is up to `enclose`
             _check_definite(parts)
-        _fill(self, parts, _sample_count(n))
+        if n is not None:
+            n = whole(n, "Moments(n=…), the number of samples", most=1 << 53)
+        _fill(self, parts, n)
 
     @property
     def d(self) -> int:
@@ -256,12 +258,6 @@ def _check_definite(parts: dict[str, Array]) -> None:
             "minimum. Give moments of one data set"
         )
         raise InvalidData(msg)
-
-
-def _sample_count(n: Any) -> int | None:
-    if n is None:
-        return None
-    return whole(n, "Moments(n=…), the number of samples", most=1 << 53)
 
 
 def _read_only(array: Array | None) -> Array | None:

@@ -17,11 +17,12 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from flint import fmpq, fmpq_mat
+from flint import fmpq_mat
 from numpy.typing import NDArray
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import as_fraction
+from symflow.algebra.rational import as_fmpq
 from symflow.algebra.threads import evaluated
 from symflow.data.dataset import Dataset
 
@@ -74,11 +75,8 @@ def _rational(array: Array) -> Any:
     """Return a matrix of FLINT rationals; irrational entries have `DIGITS` digits."""
     known = []
     for entry in array.ravel().tolist():
-        ratio = as_fraction(entry)
-        if ratio is None:
-            ratio = as_fraction(evaluated(entry, DIGITS))
-        assert ratio is not None
-        known.append(fmpq(ratio.numerator, ratio.denominator))
+        rational = as_fraction(entry) is not None
+        known.append(as_fmpq(entry if rational else evaluated(entry, DIGITS)))
     rows, columns = array.shape
     return fmpq_mat(rows, columns, known)
 

@@ -14,7 +14,7 @@ where SΣ_xxSᵀ is diagonal.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -189,13 +189,8 @@ def _contract(tensor: Array, vectors: list[Any]) -> Array:
 
 def _composed(factors: list[Array]) -> Array:
     """Return Σ_j f_{0,j} ⊗ f_{1,j} ⊗ …."""
-    total: Any = 0
-    for columns in zip(*(factor.T for factor in factors), strict=True):
-        term = columns[0]
-        for column in columns[1:]:
-            term = np.multiply.outer(term, column)
-        total = total + term
-    return np.asarray(total)
+    terms = zip(*(factor.T for factor in factors), strict=True)
+    return np.asarray(sum(reduce(np.multiply.outer, columns) for columns in terms))
 
 
 def _generic(size: int, context: Any) -> Array:

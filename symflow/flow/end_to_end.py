@@ -12,6 +12,7 @@ with the zeroth power the identity, not the projection onto the range.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import sympy
 
@@ -75,7 +76,10 @@ class EndToEndFlow(Typeset):
         NoClosedForm
             If a layer is not dense.
         """
-        network = self._product_network()
+        network = self.network
+        if not isinstance(network, Network):
+            msg = f"the end-to-end flow of {network!r} is not derived"
+            raise NoClosedForm(msg)
         if not all(isinstance(layer, Dense) for layer in network.layers):
             msg = (
                 "EndToEndFlow.balanced: the closed form in W alone is for products of "
@@ -136,12 +140,6 @@ class EndToEndFlow(Typeset):
     def _dot(self) -> sympy.MatrixSymbol:
         return sympy.MatrixSymbol("Wdot", *self.symbol.shape)
 
-    def _product_network(self) -> Network:
-        if not isinstance(self.network, Network):
-            msg = f"the end-to-end flow of {self.network!r} is not derived"
-            raise NoClosedForm(msg)
-        return self.network
-
 
 def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     """Return the weight decay of every weight.
@@ -178,7 +176,7 @@ def _moved(
 def _layer_terms(network: Network, force: Node) -> list[Node]:
     """Return (W_L⋯W_{l+1}) Ẇ_l (W_{l−1}⋯W_1) for every layer, without decay."""
     directions = network.pull_back(force)
-    after = _suffixes(network)
+    after = [*accumulate(reversed(network.matrices[1:]), product)][::-1]
     terms = []
     for number, (direction, layer) in enumerate(
         zip(directions, network.layers, strict=True)
@@ -190,14 +188,6 @@ def _layer_terms(network: Network, force: Node) -> list[Node]:
             factors.append(network.prefixes[number - 1])
         terms.append(product(*factors))
     return terms
-
-
-def _suffixes(network: Network) -> list[Node]:
-    """Return W_L⋯W_{l+1} for l = 1, …, L−1."""
-    suffixes = [network.matrices[-1]]
-    for matrix in reversed(network.matrices[1:-1]):
-        suffixes.append(product(suffixes[-1], matrix))
-    return list(reversed(suffixes))
 
 
 def _power(base: sympy.MatrixExpr, exponent: sympy.Rational) -> list[sympy.MatrixExpr]:

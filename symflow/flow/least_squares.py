@@ -19,14 +19,13 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import fmpq_mat
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
 from symflow.algebra.rank import VISIBLE, Rank, decide_rank
-from symflow.algebra.rational import from_flint, rational, to_flint
+from symflow.algebra.rational import from_flint, rational, row_basis, to_flint
 from symflow.algebra.threads import cached_property
 from symflow.flow.problem import Problem
 
@@ -183,9 +182,7 @@ def _exact_least_norm(*moments: Array) -> Array | None:
         return None
     with suppress(ZeroDivisionError):  # singular
         return from_flint(sigma_xx.solve(sigma_yx.transpose()).transpose())
-    reduced, rank = sigma_xx.rref()
-    size = sigma_xx.ncols()
-    basis = fmpq_mat(rank, size, reduced.entries()[: rank * size])
+    basis = row_basis(sigma_xx)
     inner = basis * sigma_xx * basis.transpose()
     best = sigma_yx * basis.transpose() * inner.inv() * basis
     if best * sigma_xx != sigma_yx:

@@ -153,12 +153,11 @@ class Problem:
 
         A float is the fraction that it is.
         """
-        rule = None if self.given is None else self.given.init
-        if not (rule is None or isinstance(rule, GivenInit)):
+        weights = self.given_weights
+        if weights is None:
             return None
         # many digits of large data take minutes
         fine = self if self.is_large else self.at(CHECK_DIGITS)
-        weights = self.weights if rule is None else rule.weights
         arrays = [*weights, *fine.data.values()]
         if any(as_fraction(entry) is None for a in arrays for entry in a.flat):
             return None
@@ -185,13 +184,23 @@ class Problem:
     @cached_property
     def given_exactly(self) -> bool:
         """Whether no number of data or start was given as a float."""
-        rule = None if self.given is None else self.given.init
-        arrays = list(self.data.values())
-        if isinstance(rule, RoundedInit):
+        if self.given is not None and isinstance(self.given.init, RoundedInit):
             return False
-        if rule is None or isinstance(rule, GivenInit):
-            arrays += self.weights if rule is None else rule.weights
+        arrays = (*self.data.values(), *(self.given_weights or ()))
         return all(array.dtype == object for array in arrays)
+
+    @property
+    def given_weights(self) -> tuple[Array, ...] | None:
+        """The start as it was given; None where a rule draws it."""
+        if self.given is None:
+            return self.weights
+        rule = self.given.init
+        return rule.weights if isinstance(rule, GivenInit) else None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no number is a float or drawn: then a condition holds or does not."""
+        return self.given_exactly and self.given_weights is not None
 
     @property
     def is_large(self) -> bool:
@@ -297,7 +306,7 @@ def bind(
         given = Given(data, GivenInit(weights))
     declared += _declare_weights(flow, weights)
     sizes = solve_widths(declared)
-    widths = tuple(_integer(sizes, width) for width in flow.network.widths)
+    widths = tuple(int(sizes.get(w) or w) for w in flow.network.widths)
     return Problem(flow, widths, tuple(weights), arrays, given)
 
 
@@ -328,10 +337,6 @@ def bind_moving(
         kept = rule if moved else GivenInit((*given.init.weights, *still))
         given = Given(data, kept)
     return replace(placed, flow=phase, weights=weights, given=given)
-
-
-def _integer(sizes: dict[sympy.Symbol, int], width: Any) -> int:
-    return int(sizes[width]) if width in sizes else int(width)
 
 
 def _declare_weights(flow: GradientFlow, weights: tuple[Array, ...]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,9 @@ def _components(given: Instance) -> Claim:
     return conserved(given.flow)[1]
 
 
-def _filters() -> Instance:
-    network = ConvolutionalNetwork(3, (3, 3))
-    return _instance(network, whitened([[2, 1, 0]]), (1, 2, 0), (1, -1, 1))
-
-
-def _short_filters() -> Instance:
-    network = ConvolutionalNetwork(4, (3, 3))
-    return _instance(network, whitened([[2, 1, 0, 1]]), (1, 2, 0), (1, -1, 1))
+def _filters(inputs: int = 3) -> Instance:
+    network, data = ConvolutionalNetwork(inputs, (3, 3)), [[2, 1, 0, 1][:inputs]]
+    return _instance(network, whitened(data), (1, 2, 0), (1, -1, 1))
 
 
 def _shifted_filters(last: int = 1) -> Instance:
@@ -67,19 +63,14 @@ def _first_law(given: Instance) -> Claim:
     return conserved(given.flow)[0]
 
 
-def _exact(X: Any, Y: Any) -> Dataset:
-    parts = ([[Fraction(entry) for entry in row] for row in rows] for rows in (X, Y))
-    return Dataset(*parts)
-
-
 def _unused() -> Instance:
     flow = gradient_flow(LinearNetwork(2, 2, 1), SquaredLoss())
     start = ([[1, 0], [1, 1]], [[1, 2]])
-    return Instance(flow, _exact([[1, 2]], [[3]]), start, TIMES)
+    return Instance(flow, Dataset([[1, 2]], [[3]]), start, TIMES)
 
 
 def _proportional() -> Instance:
-    data = _exact([[1, 2], [-1, -2]], [[1], [0]])
+    data = Dataset([[1, 2], [-1, -2]], [[1], [0]])
     return _instance(HadamardDifference(2), data, (1, 1), (2, 1))
 
 
@@ -88,7 +79,7 @@ def _law_of_inputs(given: Instance) -> Claim:
 
 
 def _law_of_other_inputs(given: Instance) -> Claim:
-    return conserved(given.flow, data=_exact([[2, 1]], [[1]]))[-1]
+    return conserved(given.flow, data=Dataset([[2, 1]], [[1]]))[-1]
 
 
 def _rates() -> Instance:
@@ -109,64 +100,43 @@ def _decaying() -> Instance:
     return _dense(sympy.Rational(1, 5))
 
 
+#: A line whose instance is exact.
+_exact = partial(PathEntry, exact=True)
+
 CONSERVED: tuple[Entry, ...] = (
-    PathEntry(
-        "conserved-imbalance",
-        _dense,
-        _first_law,
-        _first_law,
-        exact=True,
-        elsewhere=_decaying,
-    ),
-    PathEntry(
+    _exact("conserved-imbalance", _dense, _first_law, _first_law, elsewhere=_decaying),
+    _exact(
         "conserved-decaying",
         _decaying,
         _first_law,
         lambda given: _first_law(_dense(sympy.Rational(2, 5))),
-        exact=True,
     ),
-    PathEntry(
+    _exact(
         "conserved-components",
         lambda: _tensor(turned=True),
         _components,
         lambda given: _components(_tensor(turned=False)),
-        exact=True,
     ),
-    PathEntry(
+    _exact(
         "conserved-autocorrelations",
         _filters,
         _first_law,
         _first_law,
-        exact=True,
-        elsewhere=_short_filters,
+        elsewhere=lambda: _filters(4),
     ),
-    PathEntry(
+    _exact(
         "conserved-phases",
         _shifted_filters,
         _phases,
         _phases,
-        exact=True,
         elsewhere=lambda: _shifted_filters(last=2),
     ),
-    PathEntry(
-        "conserved-unused-inputs",
-        _unused,
-        _law_of_inputs,
-        _law_of_other_inputs,
-        exact=True,
-    ),
-    PathEntry(
-        "conserved-ratios",
-        _proportional,
-        _law_of_inputs,
-        _law_of_other_inputs,
-        exact=True,
-    ),
-    PathEntry(
+    _exact("conserved-unused-inputs", _unused, _law_of_inputs, _law_of_other_inputs),
+    _exact("conserved-ratios", _proportional, _law_of_inputs, _law_of_other_inputs),
+    _exact(
         "conserved-learning-rates",
         _rates,
         _first_law,
         lambda given: conserved(gradient_flow(given.flow.network, SquaredLoss()))[0],
-        exact=True,
     ),
 )

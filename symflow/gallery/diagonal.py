@@ -13,8 +13,9 @@ from symflow.bias import (
     kernel_limit,
     saddle_to_saddle,
 )
+from symflow.bias.reference_problems import few_samples
 from symflow.claims.bibliography import BERTHIER_2023, PESME_2023, YUN_2021
-from symflow.data import Dataset, Moments
+from symflow.data import Moments
 from symflow.flow import gradient_flow
 from symflow.flow.problem import bind
 from symflow.gallery.entry import Instance, NumberEntry, claimed
@@ -30,24 +31,13 @@ from symflow.simulation import DOP853, simulate
 TIMES = (0, 1, 2)
 
 
-def _few(d: int, samples: int = 2) -> Dataset:
-    generator = np.random.default_rng(11)
-    X = generator.standard_normal((samples, d))
-    return Dataset(X, generator.standard_normal(samples))
-
-
-def _many_phases() -> Instance:
-    flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
-    first = np.array([[0.5], [0.2], [-0.1], [0.3]])
-    return Instance(flow, _few(4, 3), (first, np.zeros((4, 1))), (0, 1, 5, 40))
-
-
 def _turning_gap() -> float:
     """Return 1 where the estimate is off, by more than rounding and less than half."""
-    given = _many_phases()
-    guess: Any = FourierPotential.estimate(bind(given.flow, given.data, given.init))
+    flow = gradient_flow(ConvolutionalNetwork(4, (4, 4)), SquaredLoss())
+    data, start = few_samples(3), ([[0.5], [0.2], [-0.1], [0.3]], np.zeros((4, 1)))
+    guess: Any = FourierPotential.estimate(bind(flow, data, start))
     method = DOP853(rtol=1e-11, atol=1e-13)
-    run = simulate(given.flow, given.data, given.init, [0, 400], method=method)
+    run = simulate(flow, data, start, [0, 400], method=method)
     gap = np.abs(run.end_to_end[-1] - guess.limit).max() / np.abs(guess.limit).max()
     return float(1e-4 < gap < 0.5)
 
@@ -58,21 +48,21 @@ SHAPE = np.array([[1.5], [0.5], [1.0], [0.7]])
 def _weighted(depth: int = 3, alpha: float = 1.0) -> Any:
     flow = gradient_flow(DiagonalNetwork(4, depth), SquaredLoss())
     start = [alpha * SHAPE] * (depth - 1) + [np.zeros((4, 1))]
-    return claimed(DiagonalPotential, Instance(flow, _few(4), start, TIMES))
+    return claimed(DiagonalPotential, Instance(flow, few_samples(), start, TIMES))
 
 
 def _small_end() -> Array:
     """Return where a network of depth 3 ends from weights of size 0.02."""
     flow = gradient_flow(DiagonalNetwork(4, 3), SquaredLoss())
     start = [0.02 * SHAPE] * 2 + [np.zeros((4, 1))]
-    return np.asarray(simulate(flow, _few(4), start, [0, 4000]).end_to_end[-1])
+    return np.asarray(simulate(flow, few_samples(), start, [0, 4000]).end_to_end[-1])
 
 
 def _kernel(alpha: float) -> Instance:
     flow = gradient_flow(LinearNetwork(4, 3, 1), SquaredLoss())
     generator = np.random.default_rng(13)
     first = alpha * generator.standard_normal((3, 4))
-    return Instance(flow, _few(4), (first, np.zeros((1, 3))), (0, 60 / alpha))
+    return Instance(flow, few_samples(), (first, np.zeros((1, 3))), (0, 60 / alpha))
 
 
 def _kernel_solution() -> Array:
@@ -82,7 +72,7 @@ def _kernel_solution() -> Array:
 
 def _distances() -> Array:
     flow = gradient_flow(HadamardDifference(8), SquaredLoss())
-    path = saddle_to_saddle(flow, _few(8, 4))
+    path = saddle_to_saddle(flow, few_samples(4, 8))
     return np.array([path.distance(1e-120).max()])
 
 

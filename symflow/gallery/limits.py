@@ -75,20 +75,18 @@ def least_l1(X: Array, y: Array) -> float:
     return float(linprog(np.ones(both.shape[1]), A_eq=both, b_eq=y).fun)
 
 
-def _limit(alpha: float, X: Array, y: Array) -> Array:
-    return least_potential(DifferenceMap(2), np.full(INPUTS, alpha), X, y)
-
-
 def _excess(least: Measure, scale: Scale, size: Callable[[Array], Any]) -> list[float]:
     """Return the largest excess of a size of β over all regressions, per ε.
 
     The least norm of an interpolant says from which scale on it is at most ε.
     """
-    cases = [(least(X, y), X, y) for X, y in _regressions()]
-    return [
-        max(float(size(_limit(scale(a, part), X, y) / a)) - 1 for a, X, y in cases)
-        for part in PARTS
-    ]
+
+    def excess(part: float, X: Array, y: Array) -> float:
+        norm = least(X, y)
+        sizes = np.full(INPUTS, scale(norm, part))
+        return float(size(least_potential(DifferenceMap(2), sizes, X, y) / norm)) - 1
+
+    return [max(excess(part, X, y) for X, y in _regressions()) for part in PARTS]
 
 
 def _rich() -> list[float]:

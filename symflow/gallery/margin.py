@@ -5,7 +5,7 @@ Every trajectory is in the clock of the loss, to 1e-100 and further.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from symflow.bias.reference_problems import balanced_layers, two_points
 from symflow.claims.bibliography import JI_TELGARSKY_2019, YUN_2021
 from symflow.claims.example import Example
 from symflow.data import Dataset
-from symflow.flow import GradientFlow, directional_flow, gradient_flow
+from symflow.flow import directional_flow, gradient_flow
 from symflow.gallery.entry import NumberEntry
 from symflow.losses import ExponentialLoss
 from symflow.networks import ConvolutionalNetwork, DiagonalNetwork
@@ -26,21 +26,8 @@ from symflow.simulation import simulate
 FAR = (1_000, 10_000)
 
 
-def _flow(network: Any) -> GradientFlow:
-    return directional_flow(gradient_flow(network, ExponentialLoss("sum")))
-
-
-def _two_dense() -> Example:
-    return balanced_layers("two dense", 2)
-
-
 def _diagonal() -> Example:
     return two_points("diagonal", DiagonalNetwork(2, 2), [[2], [2]], [[1], [1]])
-
-
-def _circular() -> Example:
-    network = ConvolutionalNetwork(2, filters=(2, 2))
-    return two_points("circular", network, [[2.0], [0.5]], [[1.0], [0.3]])
 
 
 def _slopes() -> Array:
@@ -65,32 +52,29 @@ def _slack_slope() -> float:
     return float(change[0])
 
 
-PLANE: tuple[Callable[[], Example], ...] = (_two_dense, _diagonal, _circular)
+def _plane() -> Iterator[Example]:
+    """Yield problems with two inputs: dense, diagonal and circular layers."""
+    yield balanced_layers("two dense", 2)
+    yield _diagonal()
+    network = ConvolutionalNetwork(2, filters=(2, 2))
+    yield two_points("circular", network, [[2.0], [0.5]], [[1.0], [0.3]])
 
 
 def _directions() -> Array:
-    found = []
-    for make in PLANE:
-        given = make()
-        bias = implicit_bias(given.flow, given.data, given.init)
-        found.append(bias.limit[0])
-    return np.array(found)
+    return np.array([implicit_bias(x.flow, x.data, x.init).limit[0] for x in _plane()])
 
 
 def _reached() -> Array:
-    found = []
-    for make in PLANE:
-        given = make()
-        run = simulate(given.flow, given.data, given.init, [0, 100_000])
-        row = run.end_to_end[-1, 0]
-        found.append(row / np.linalg.norm(row))
-    return np.array(found)
+    runs = [simulate(x.flow, x.data, x.init, [0, 100_000]) for x in _plane()]
+    rows = np.array([run.end_to_end[-1, 0] for run in runs])
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def _filters() -> tuple[Array, Array]:
     """Return singular vectors of M(u), and the directions of both filters."""
     network = ConvolutionalNetwork(3, filters=(2, 2))
-    flow, data = _flow(network), Dataset([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]], [1.0, 1.0])
+    flow = directional_flow(gradient_flow(network, ExponentialLoss("sum")))
+    data = Dataset([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]], [1.0, 1.0])
     run = simulate(flow, data, ([[1.5], [0.5]], [[1.0], [0.4]]), [0, 100_000])
     margins = data.X @ run.end_to_end[-1, 0]
     shares = np.exp(np.min(margins) - margins)

@@ -23,9 +23,15 @@ from symflow.convergence import (
 from symflow.convergence.return_time import return_time
 from symflow.data import whitened
 from symflow.flow import GradientFlow, gradient_descent, gradient_flow
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import bind
 from symflow.gallery.ensembles import claims_on
-from symflow.gallery.entry import CeilingEntry, Entry, Instance, NumberEntry
+from symflow.gallery.entry import (
+    CeilingEntry,
+    Entry,
+    Instance,
+    NumberEntry,
+    claimed,
+)
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import DOP853, descend, simulate
@@ -72,17 +78,9 @@ def _starts() -> Iterator[Instance]:
         yield replace(exact(u, v), data=whitened(target))
 
 
-def _limits() -> Array:
-    return np.array([claimed_limit(bind(x.flow, x.data, x.init)) for x in _starts()])
-
-
 def _ends() -> Array:
     runs = [simulate(x.flow, x.data, x.init, [0, 18]) for x in _starts()]
     return np.array([run.end_to_end[-1] for run in runs])
-
-
-def _escapes() -> Array:
-    return np.array([escape_rate(depth, 2.0, 0.5) for depth in DEPTHS])
 
 
 def _measured_escapes() -> Array:
@@ -108,16 +106,9 @@ def _lazy_and_converging() -> Array:
     margins, gaps = [], []
     for claim, path in _stable_starts():
         margins.append(deficiency_margin(claim.problem))
-        limit = claimed_limit(claim.problem)
-        gaps.append(np.linalg.norm(path.end_to_end[-1] - limit))
+        limit: Any = RankOneLimit.attempt(claim.problem)
+        gaps.append(np.linalg.norm(path.end_to_end[-1] - limit.limit))
     return np.array([np.mean(np.array(margins) > 0), np.mean(np.array(gaps) < 1e-5)])
-
-
-def claimed_limit(problem: Problem) -> Array:
-    """Return the limit that is predicted for a problem."""
-    answer = RankOneLimit.attempt(problem)
-    assert isinstance(answer, RankOneLimit), answer
-    return answer.limit
 
 
 @cache
@@ -131,10 +122,6 @@ def efforts() -> tuple[DescentComplexity, ...]:
         assert isinstance(answer, DescentComplexity), answer
         found.append(answer)
     return tuple(found)
-
-
-def _proved_steps() -> Array:
-    return np.array([claim.steps for claim in efforts()])
 
 
 def descended(claim: DescentComplexity) -> Trajectory:
@@ -153,16 +140,12 @@ def _needed_steps() -> Array:
     return np.array(found)
 
 
-def _times() -> list[float]:
-    return [return_time(depth, 2.0, 25.0) for depth in (2, 3, 4)]
-
-
 def _measured_times() -> list[float]:
     """Return when s passes 2z_1 = 4 on its way down from 25, by dense output."""
     from scipy.optimize import brentq
 
     found = []
-    for depth in (2, 3, 4):
+    for depth in DEPTHS:
         flow = gradient_flow(LinearNetwork(*[1] * (depth + 1)), SquaredLoss())
         weights = [[[25.0 ** (1 / depth)]]] * depth
         run = simulate(flow, whitened([[2.0]]), weights, [0, 1])
@@ -208,7 +191,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "time from s = 25 to s = 2z₁ for L = 2, 3, 4",
         EFTEKHARI_2020,
         ("aligned one-neuron start",),
-        _times,
+        lambda: [return_time(depth, 2.0, 25.0) for depth in DEPTHS],
         _measured_times,
         lambda times: times[::-1],
         1e-6,
@@ -238,7 +221,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "W(∞) from a generic start, the hyperplane, a start that dies, and equal modes",
         CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start"),
-        _limits,
+        lambda: np.array([claimed(RankOneLimit, x).limit for x in _starts()]),
         _ends,
         lambda limits: limits[::-1],
         0.02,
@@ -248,7 +231,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "rate z₂^(1−2/L)(z₁ − z₂) at which the saddle z₂p₂q₂ᵀ is left, L = 2, 3, 4",
         CHEN_2022,
         ("one-neuron layer", "whitened input", "balanced start", "z = (2, 0.5)"),
-        _escapes,
+        lambda: np.array([escape_rate(depth, 2.0, 0.5) for depth in DEPTHS]),
         _measured_escapes,
         lambda rates: rates[::-1],
         1e-3,
@@ -268,7 +251,7 @@ ONE_NEURON: tuple[Entry, ...] = (
         "steps of descent to ‖W − Z₁‖ ≤ 0.1, 1e-3, 1e-6 (L = 2), 0.1, 1e-3 (L = 3)",
         EFTEKHARI_2020,
         ("one-neuron layer", "whitened input", "balanced start", "z = (1, 0.2)"),
-        _proved_steps,
+        lambda: np.array([claim.steps for claim in efforts()]),
         _needed_steps,
         0.1,
     ),

@@ -28,10 +28,6 @@ DELTAS = (100.0, 300.0)
 STEPS = (0.3, 0.6, 0.9)
 
 
-def _phases() -> list[float]:
-    return [discrete_phase_time(sigma, PHASE_STEP) for sigma in PHASE_SIGMAS]
-
-
 def _measured_phases() -> list[float]:
     """Return the slope of ηk in δ, k the step at which w = ½ for w_0 = e^{−2δ}."""
     found = []
@@ -187,7 +183,7 @@ SEQUENTIAL: tuple[Entry, ...] = (
         "time η/ln(1 + ησ) per δ at which descent learns a mode, σ = 1.3, 0.7",
         GIDEL_2019,
         ("η = 0.2", "w₀ = e^(−2δ), δ = 100, 300"),
-        _phases,
+        lambda: [discrete_phase_time(x, PHASE_STEP) for x in PHASE_SIGMAS],
         _measured_phases,
         lambda _: [1 / sigma for sigma in PHASE_SIGMAS],
         1e-4,

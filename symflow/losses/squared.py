@@ -68,7 +68,8 @@ class SquaredLoss(AveragedLoss):
         self, inputs: Width, outputs: Width
     ) -> tuple[sympy.MatrixSymbol, ...]:
         """Return the symbols of Σ_xx (inputs × inputs) and Σ_yx (outputs × inputs)."""
-        return self._sigma_xx(inputs), self._sigma_yx(outputs, inputs)
+        across = sympy.MatrixSymbol(f"{self.prefix}_yx", outputs, inputs)
+        return SymmetricMatrixSymbol(f"{self.prefix}_xx", inputs, inputs), across
 
     def value_symbols(
         self, inputs: Width, outputs: Width
@@ -121,12 +122,6 @@ class SquaredLoss(AveragedLoss):
                 raise InvalidArgument(msg)
             given = {name: _times(part, moments.n) for name, part in given.items()}
         return {f"{self.prefix}_{name}": part for name, part in given.items()}
-
-    def _sigma_xx(self, inputs: Width) -> sympy.MatrixSymbol:
-        return SymmetricMatrixSymbol(f"{self.prefix}_xx", inputs, inputs)
-
-    def _sigma_yx(self, outputs: Width, inputs: Width) -> sympy.MatrixSymbol:
-        return sympy.MatrixSymbol(f"{self.prefix}_yx", outputs, inputs)
 
 
 def _times(part: Array, count: int) -> Array:

@@ -130,7 +130,8 @@ def _commutes(array: NDArray[Any]) -> bool:
 def _candidates(array: NDArray[Any]) -> list[NDArray[Any]]:
     """Return first factors from the contraction with the best separated spectrum."""
     if array.ndim == 2:
-        return [np.linalg.svd(array, full_matrices=False)[2].T[:, : _rank(array)]]
+        rank = np.linalg.matrix_rank(array)
+        return [np.linalg.svd(array, full_matrices=False)[2].T[:, :rank]]
     rng = np.random.default_rng(_SEED)
     best, gap = None, -1.0
     for _ in range(_TRIALS):
@@ -226,7 +227,3 @@ def _compose(factors: list[NDArray[Any]]) -> NDArray[Any]:
 
 def _complex(rng: np.random.Generator, size: int) -> NDArray[Any]:
     return rng.standard_normal(size) + 1j * rng.standard_normal(size)
-
-
-def _rank(array: NDArray[Any]) -> int:
-    return int(np.linalg.matrix_rank(array))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symflow.algebra.intervals import Interval
 from symflow.errors import expect
 from symflow.plot.canvas import axes_or_new, colours, finish
 from symflow.precision import BasinMap
@@ -57,8 +55,12 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
     endings = sorted(found.shares, key=lambda k: (k is None, k))
     for ending, colour in zip(endings, colours(len(endings)), strict=True):
         shade = UNDECIDED if ending is None else colour
-        sides = [(c.x, c.y) for c in found.cells if c.ending == ending]
-        corners = [[(float(a), float(b)) for a, b in _corners(x, y)] for x, y in sides]
+        cells = [
+            tuple(map(float, (c.x.low, c.x.high, c.y.low, c.y.high)))
+            for c in found.cells
+            if c.ending == ending
+        ]
+        corners = [[(a, c), (b, c), (b, d), (a, d)] for a, b, c, d in cells]
         look = {"facecolor": shade, "edgecolor": "white", "linewidth": 0.3, **artist}
         label = ending_text(ending)
         axes.add_collection(PolyCollection(corners, label=label, **look))
@@ -66,7 +68,3 @@ def basin(found: BasinMap, ax: Axes | None = None, **artist: Any) -> Axes:
     axes.set(xlabel=found.names[0], ylabel=found.names[1], aspect="equal")
     above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
     return finish(axes, len(endings), **above)
-
-
-def _corners(x: Interval, y: Interval) -> list[tuple[Fraction, Fraction]]:
-    return [(x.low, y.low), (x.high, y.low), (x.high, y.high), (x.low, y.high)]

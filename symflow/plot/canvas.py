@@ -127,12 +127,8 @@ def spaced_by_factors(times: Array) -> bool:
     positive = np.unique(times[times > 0])
     if len(positive) < 3 or positive[-1] <= LOG_SPAN * positive[0]:
         return False
-    uneven = [np.std(gaps) / np.mean(gaps) for gaps in _gaps(positive)]
-    return bool(uneven[1] < uneven[0])
-
-
-def _gaps(times: Array) -> tuple[Array, Array]:
-    return np.diff(times), np.diff(np.log(times))
+    gaps, ratios = np.diff(positive), np.diff(np.log(positive))
+    return bool(np.std(ratios) / np.mean(ratios) < np.std(gaps) / np.mean(gaps))
 
 
 def without_zeros(values: Array, floor: float) -> Floats:

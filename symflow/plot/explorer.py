@@ -20,7 +20,7 @@ from symflow.errors import InvalidArgument, NoClosedForm, SymflowError, imported
 from symflow.flow import GradientFlow, as_times, gradient_flow
 from symflow.flow.given import TimesLike
 from symflow.inits import gaussian_init, spectral_init
-from symflow.networks import LinearNetwork, Network
+from symflow.networks import LinearNetwork
 from symflow.plot.bounds import bounds
 from symflow.plot.loss import loss
 from symflow.plot.modes import modes
@@ -65,7 +65,7 @@ class Explorer:
     def depths(self) -> tuple[int, ...]:
         """The numbers of layers to choose from: its own alone unless all are dense."""
         own = len(self.flow.state)
-        deep = _is_dense(self.flow) and own > 1
+        deep = self.flow.network.is_dense and own > 1
         return tuple(range(2, max(own, 6) + 1)) if deep else (own,)
 
     def update(
@@ -105,7 +105,8 @@ class Explorer:
         if not abs(imbalance) <= MOST_IMBALANCED:
             msg = f"explore(…).update(imbalance={shown(imbalance)}): is at most 300"
             raise InvalidArgument(msg)
-        rule = spectral_init(scale) if _is_dense(flow) else gaussian_init(scale, rng=0)
+        dense = flow.network.is_dense
+        rule = spectral_init(scale) if dense else gaussian_init(scale, rng=0)
         start = [*rule.draw(flow.network, self.data)]
         if len(start) > 1:
             start[0], start[-1] = start[0] * exp(imbalance), start[-1] / exp(imbalance)
@@ -224,7 +225,3 @@ def _patient() -> Callable[[float], None]:
             raise InvalidArgument(msg)
 
     return taken
-
-
-def _is_dense(flow: GradientFlow) -> bool:
-    return isinstance(flow.network, Network) and flow.network.is_dense

@@ -76,17 +76,15 @@ def modes(
     kinds = Solution | ChainedSolution | None
     expect(theory, kinds, "plot.modes(theory=…)", "a closed form of solve")
     measured = traj.singular_values
-    _draw(axes, times, measured, {"linewidth": 3.0, **_shade(theory), **artist})
+    # room for the curve on top, if there will be one
+    shade = {} if theory is None else {"alpha": 0.65}
+    _draw(axes, times, measured, {"linewidth": 3.0, **shade, **artist})
     if theory is not None:
         _draw_theory(axes, theory, times, measured.shape[1])
     time_axis(axes, times, xscale)
     axes.set_ylabel("singular values $s_i$ of $W(t)$")
-    return finish(axes, len([line for line in axes.lines if _is_labelled(line)]))
-
-
-def _shade(theory: Any) -> dict[str, float]:
-    """Make room for the curve on top, if there will be one."""
-    return {} if theory is None else {"alpha": 0.65}
+    labels = [str(line.get_label()) for line in axes.lines]
+    return finish(axes, sum(not label.startswith("_") for label in labels))
 
 
 def _draw(axes: Axes, times: Floats, values: Array, options: dict[str, Any]) -> None:
@@ -121,7 +119,3 @@ def _fine(times: Floats) -> Floats:
         return times
     even = np.linspace(first, last, POINTS // 2)
     return np.union1d(even, np.geomspace(positive[0], last, POINTS // 2).clip(first))
-
-
-def _is_labelled(line: Any) -> bool:
-    return not str(line.get_label()).startswith("_")

@@ -36,7 +36,7 @@ from symflow.precision.balls import ALONE, to_arb_array, workbits
 from symflow.precision.comparison import Comparison
 from symflow.precision.enclose import check_covered
 from symflow.precision.fading import Ending, FadingRemainder, remainders_of
-from symflow.precision.growth import Forecast, is_dense
+from symflow.precision.growth import Forecast
 from symflow.precision.limit import range_basis
 from symflow.precision.plan import Plan
 from symflow.precision.run import Run
@@ -212,7 +212,7 @@ def basin(
             f"and data with none; the weights have {len(places)}. Give sf.interval(…)"
         )
         raise InvalidArgument(msg)
-    x, y = (_entry(problem, *place) for place in places)
+    x, y = (problem.weights[layer].item(place) for layer, place in places)
     first, second = (
         f"{flow.state[layer].name}[{', '.join(map(str, place))}]"
         for layer, place in places
@@ -228,10 +228,6 @@ def basin(
     least = max(x.length, y.length) / count
     cells = tuple(_cells(prover, (x, y), least))
     return BasinMap(problem, (first, second), cells)
-
-
-def _entry(problem: Problem, layer: int, place: tuple[int, ...]) -> Any:
-    return problem.weights[layer][place]
 
 
 def _cells(
@@ -252,7 +248,7 @@ def _cells(
 
 def _are_apart(problem: Problem) -> bool:
     """Say whether the layers are square and the only minimizer is regular."""
-    square = is_dense(problem.flow) and len(set(problem.widths)) == 1
+    square = problem.flow.network.is_dense and len(set(problem.widths)) == 1
     if not square or not isinstance(problem.flow.loss, SquaredLoss):
         return False
     best = exact_least_norm(problem)

@@ -18,7 +18,7 @@ from symflow.codegen.optimize import forms
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
-from symflow.networks import Dense, LinearNetwork, Network
+from symflow.networks import LinearNetwork
 
 #: Order for which costs are compared.
 NOMINAL_ORDER = 64
@@ -36,10 +36,7 @@ def series_program(problem: Problem) -> Program:
 @lru_cache(maxsize=16)
 def _program(flow: GradientFlow, widths: tuple[int, ...]) -> Program:
     plain, network = rhs_program(flow), flow.network
-    dense = isinstance(network, Network) and all(
-        isinstance(layer, Dense) for layer in network.layers
-    )
-    if not dense or not isinstance(flow.loss, SquaredLoss):
+    if not network.is_dense or not isinstance(flow.loss, SquaredLoss):
         return plain
     # the same flow but for its widths: learning rates and clock stay
     sized = replace(flow, network=LinearNetwork(*widths))

@@ -23,11 +23,10 @@ from flint import arb, arb_mat
 from symflow.flow.problem import Problem
 from symflow.losses import MeasurementLoss, SquaredLoss
 from symflow.networks import Network
-from symflow.precision.balls import as_matrix, positive_definite, size_of
-from symflow.precision.curvature import second_derivative_program, unit_directions
-from symflow.precision.growth import force_program
+from symflow.precision.balls import positive_definite, size_of
+from symflow.precision.curvature import SecondDerivative
 from symflow.precision.hessian import HessianBound, ProductGrowth
-from symflow.precision.regions import Regions
+from symflow.precision.limit import middle_of
 
 #: More weights than this have matrices that take long in balls.
 MOST_WEIGHTS = 40
@@ -39,11 +38,7 @@ class ContractionBound:
     """Bounds μ around given weights, as `HessianBound` does, and closer."""
 
     def __init__(self, problem: Problem) -> None:
-        self._hessian = HessianBound(problem)
-        self._program = second_derivative_program(problem.flow)
-        self._force = force_program(problem.flow)
-        self._data = [as_matrix(array) for array in problem.arguments]
-        self._directions = unit_directions([w.shape for w in problem.weights])
+        self._hessian, self._second = HessianBound(problem), SecondDerivative(problem)
 
     @classmethod
     def covers(cls, problem: Problem) -> bool:
@@ -56,27 +51,11 @@ class ContractionBound:
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ContractedGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""
         plain = self._hessian.around(weights, widths)
-        force = Regions(self._force, [*weights, *self._data])
-        moves = [*widths, *force.spreads(widths)]
-        bends, slopes, pulls = [], [], []
-        bent: list[Any] = []
-        turned: list[Any] = []
-        for unit in self._directions:
-            inputs = [*weights, *force.centres, *unit, *self._data]
-            column = Regions(self._program, inputs)
-            *bend, slope, pull = column.centres
-            bends.append([x for matrix in bend for x in matrix.entries()])
-            slopes.append(slope.entries())
-            pulls.append(pull.entries())
-            spread = column.spreads(moves)
-            bent += spread[:-2]
-            turned.append(spread[-2])
-        square = arb_mat(slopes) * arb_mat(pulls).transpose()
-        tops = [
-            (share, _top(arb_mat(bends) + square * (1 - share))) for share in SHARES
-        ]
-        sizes = (size_of([arb_mat([moved])]) for moved in (bent, turned))
-        return ContractedGrowth(plain, tops, *sizes)
+        at = self._second.around(weights)
+        bends, slopes, pulls = map(arb_mat, (at.bends, at.slopes, at.pulls))
+        square = slopes * pulls.transpose()
+        tops = [(share, _top(bends + square * (1 - share))) for share in SHARES]
+        return ContractedGrowth(plain, tops, *at.moved(widths))
 
 
 @dataclass(frozen=True)
@@ -104,7 +83,7 @@ def _top(matrix: Any) -> Any:
     """Return an upper bound of the largest eigenvalue of the symmetric part."""
     both: Any = np.array(matrix.tolist(), dtype=object)
     entries: Any = (both + both.T) / 2
-    middle = np.vectorize(lambda x: float(x.mid()), otypes=[float])(entries)
+    middle = middle_of(entries)
     guess, one = float(np.linalg.eigvalsh(middle)[-1]), np.eye(len(entries), dtype=int)
     scale = float(np.max(np.abs(middle))) or 1.0
     loose = size_of([arb_mat([[x - x.mid() for x in entries.flat]])])

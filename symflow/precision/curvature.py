@@ -55,61 +55,80 @@ def second_derivative_program(flow: GradientFlow) -> Program:
     return lower("second_derivative", inputs, {**parts, "DW": slope, "DF": pull})
 
 
-class CurvatureBound:
-    """Bounds μ around given weights, by the matrix C."""
+class SecondDerivative:
+    """C, DW and DF of a problem, a row for every unit direction, around weights."""
 
     def __init__(self, problem: Problem) -> None:
         self._program = second_derivative_program(problem.flow)
         self._force = force_program(problem.flow)
         self._data = [as_matrix(array) for array in problem.arguments]
         self._directions = unit_directions([w.shape for w in problem.weights])
-        self.decay = to_arb(min(problem.flow.decays))
-        self.indefinite = indefinite_part(problem)
+
+    def around(self, weights: Sequence[Any]) -> SecondDerivativeAt:
+        """Return them at given weights, and near these."""
+        force = Regions(self._force, [*weights, *self._data])
+        rows = [
+            Regions(self._program, [*weights, *force.centres, *unit, *self._data])
+            for unit in self._directions
+        ]
+        return SecondDerivativeAt(force, rows)
+
+
+class SecondDerivativeAt:
+    """The rows at one point, and by how much they move around it."""
+
+    def __init__(self, force: Regions, rows: list[Regions]) -> None:
+        self._force, self._rows = force, rows
+        #: `bends`, `slopes`, `pulls`: the rows of C, DW and DF, as lists of balls.
+        self.bends, self.slopes, self.pulls = [], [], []
+        for row in rows:
+            *bends, slope, pull = row.centres
+            self.bends.append([x for matrix in bends for x in matrix.entries()])
+            self.slopes.append(slope.entries())
+            self.pulls.append(pull.entries())
+
+    def moved(self, widths: Sequence[Any]) -> tuple[Any, Any]:
+        """Return by how much C and DW move within Frobenius distances, in norm."""
+        moves = [*widths, *self._force.spreads(widths)]
+        rows = [row.spreads(moves) for row in self._rows]
+        bent = [move for row in rows for move in row[:-2]]
+        return size_of([arb_mat([bent])]), size_of([arb_mat([[r[-2] for r in rows]])])
+
+
+class CurvatureBound:
+    """Bounds μ around given weights, by the matrix C."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._second = SecondDerivative(problem)
+        self._decay = to_arb(min(problem.flow.decays))
+        self._indefinite = indefinite_part(problem)
 
     def around(
         self, weights: Sequence[Any], widths: Sequence[Any]
     ) -> CurvatureSurroundings:
         """Return μ for all θ̃ within Frobenius distances of weights."""
-        force = Regions(self._force, [*weights, *self._data])
-        columns = [
-            Regions(self._program, [*weights, *force.centres, *unit, *self._data])
-            for unit in self._directions
-        ]
-        return CurvatureSurroundings(self, force, columns, widths)
+        at = self._second.around(weights)
+        return CurvatureSurroundings(at, widths, self._decay, self._indefinite)
 
 
 class CurvatureSurroundings:
     """μ on regions around one point, where C is computed once."""
 
     def __init__(
-        self,
-        bound: CurvatureBound,
-        force: Regions,
-        columns: list[Regions],
-        widths: Sequence[Any],
+        self, at: SecondDerivativeAt, widths: Sequence[Any], decay: Any, part: Any
     ) -> None:
-        self._widths = widths
-        self._bound, self._force, self._columns = bound, force, columns
-        rows = [_flat(column.centres[:-2]) for column in columns]
-        self._norm = spectral(arb_mat(rows))
-        self._slope = size_of([column.centres[-2] for column in columns])
+        self._at, self._widths, self._decay, self._indefinite = at, widths, decay, part
+        self._norm = spectral(arb_mat(at.bends))
+        self._slope = size_of([arb_mat(at.slopes)])
 
     def rate(self, distance: Any) -> Any:
         """Return an upper bound of μ within a distance of any such θ̃."""
-        spreads = [width + distance for width in self._widths]
-        moves = [*spreads, *self._force.spreads(spreads)]
-        columns = [column.spreads(moves) for column in self._columns]
-        moved = [move for column in columns for move in column[:-2]]
-        total = self._norm + size_of([arb_mat([moved])]) - self._bound.decay
-        if self._bound.indefinite > 0:
-            moved = [column[-2] for column in columns]
-            slope = self._slope + size_of([arb_mat([moved])])
-            total += self._bound.indefinite * slope * slope
+        bent, turned = self._at.moved([width + distance for width in self._widths])
+        total = self._norm + bent - self._decay
+        if self._indefinite > 0:
+            slope = self._slope + turned
+            total += self._indefinite * slope * slope
         return total.upper()
-
-
-def _flat(matrices: Sequence[Any]) -> list[Any]:
-    return [entry for matrix in matrices for entry in matrix.entries()]
 
 
 def unit_directions(

@@ -41,7 +41,7 @@ from symflow.precision.balls import (
     workbits,
 )
 from symflow.precision.curvature import second_derivative_program, unit_directions
-from symflow.precision.growth import force_program, is_dense
+from symflow.precision.growth import force_program
 from symflow.precision.image import (
     along,
     image_of,
@@ -188,7 +188,7 @@ def remainders_of(problem: Problem) -> Iterator[Ending]:
             "has a direction only (implicit_bias). Give l2=, or enclose finite times"
         )
         raise HypothesisFailed(msg)
-    elif is_dense(flow) and linear:
+    elif flow.network.is_dense and linear:
         kind = Remainder
     elif quadratic_form(problem) is not None:
         kind = ReachedRemainder

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symflow.algebra.arrays import end_to_end
 from symflow.algebra.nodes import product
 from symflow.algebra.numbers import to_float
 from symflow.codegen import Output, Program, evaluate, lower, rhs_program
@@ -44,7 +45,7 @@ from symflow.codegen.lower import arguments
 from symflow.errors import IntegrationFailed
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.networks import Circulant, Dense, Network
+from symflow.networks import Circulant, Network
 from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
@@ -86,22 +87,11 @@ def embedding_squares(network: Network, widths: Sequence[int]) -> list[int]:
     return [width if isinstance(kind, Circulant) else 1 for kind, width in pairs]
 
 
-def is_dense(flow: GradientFlow) -> bool:
-    """Say whether the network is a product of dense layers."""
-    network = flow.network
-    if not isinstance(network, Network):
-        return False
-    return all(isinstance(layer, Dense) for layer in network.layers)
-
-
 def between(norms: Any, first: int, last: int, layers: list[Floats]) -> Any:
     """Return the norm of the product of layers first, …, last − 1; 1 if empty."""
     if first >= last:
         return 1.0
-    product = layers[first]
-    for layer in layers[first + 1 : last]:
-        product = layer @ product
-    return norms(product)
+    return norms(end_to_end(layers[first:last]))
 
 
 def coupling(layers: list[Floats], squares: Sequence[int] | None = None) -> Floats:
@@ -214,7 +204,7 @@ class _Measure:
         # the bound by structure is one of gradients, in ordinary time
         rates = problem.flow.learning_rates
         ordinary = problem.flow.is_gradient or (structural and bool(rates))
-        known = structural or (structural is False and is_dense(problem.flow))
+        known = structural or (structural is False and problem.flow.network.is_dense)
         self._rates = [to_float(rate) for rate in rates] or [1.0]
         if isinstance(network, Network) and ordinary and known:
             self._layers = matrices_program(problem.flow)

@@ -91,13 +91,10 @@ def indefinite_part(problem: Problem) -> Any:
 
     Σ_xx of samples is positive semidefinite, whatever they are.
     """
-    if not isinstance(problem.flow.loss, SquaredLoss) or _of_samples(problem):
+    samples = problem.is_set and isinstance(problem.source, Dataset)
+    if samples or not isinstance(problem.flow.loss, SquaredLoss):
         return arb(0)
     return indefiniteness(to_arb_array(problem.arguments[0]))
-
-
-def _of_samples(problem: Problem) -> bool:
-    return problem.is_set and isinstance(problem.source, Dataset)
 
 
 class HessianBound:

@@ -23,7 +23,7 @@ from flint import arb, fmpq, fmpq_mat, fmpq_mpoly_ctx
 from symflow.algebra.arrays import Array, has_sets
 from symflow.algebra.nodes import Leaf
 from symflow.algebra.numbers import as_fraction
-from symflow.algebra.rational import to_flint
+from symflow.algebra.rational import as_fmpq, fraction, row_basis, to_flint
 from symflow.codegen import Program, end_to_end_program, evaluate, lower
 from symflow.conservation.null_space import relations
 from symflow.flow.problem import Problem
@@ -61,7 +61,7 @@ def quadratic_form(problem: Problem) -> tuple[fmpq_mat, fmpq_mat] | None:
     if found is None or any(sum(key) > 1 for terms in found for key in terms):
         return None
     keys = [tuple(map(int, row)) for row in np.eye(size + 1, size, dtype=int)]
-    rows = [[_flint(terms.get(key, Fraction(0))) for key in keys] for terms in found]
+    rows = [[as_fmpq(terms.get(key, Fraction(0))) for key in keys] for terms in found]
     start = fmpq_mat([[row[-1]] for row in rows])
     return fmpq_mat([[-x for x in row[:-1]] for row in rows]), start
 
@@ -86,8 +86,7 @@ def semidefinite(matrix: fmpq_mat) -> list[int] | None:
 
 def pivots(matrix: fmpq_mat) -> tuple[list[int], fmpq_mat]:
     """Return independent columns that span all, and the echelon form of the rows."""
-    reduced, rank = matrix.rref()
-    rows = fmpq_mat(rank, matrix.ncols(), reduced.entries()[: rank * matrix.ncols()])
+    rows = row_basis(matrix)
     return [next(k for k, x in enumerate(row) if x) for row in rows.tolist()], rows
 
 
@@ -99,14 +98,14 @@ def balls_of(matrix: fmpq_mat) -> Array:
 def span_of(image: Sequence[Terms]) -> tuple[list[int], fmpq_mat]:
     """Return entries that determine all, up to constants, and how: a basis of rows."""
     keys = {key for terms in image for key in terms if any(key)}
-    rows = [_flint(terms.get(key, Fraction(0))) for key in keys for terms in image]
+    rows = [as_fmpq(terms.get(key, Fraction(0))) for key in keys for terms in image]
     return pivots(fmpq_mat(len(keys), len(image), rows))
 
 
 def constants_of(image: Sequence[Terms]) -> fmpq_mat:
     """Return W(0), flat, as a column."""
     flat = [{any(key): value for key, value in terms.items()} for terms in image]
-    return fmpq_mat([[_flint(terms.get(False, Fraction(0)))] for terms in flat])
+    return fmpq_mat([[as_fmpq(terms.get(False, Fraction(0)))] for terms in flat])
 
 
 def still_fields(
@@ -133,7 +132,7 @@ def along(fields: Sequence[AffineField], weights: Sequence[Array]) -> list[Array
         moved = point * 0
         for (row, column), value in field.items():
             factor = 1 if column < 0 else point[column]
-            moved[row] = moved[row] + factor * arb(_flint(value))
+            moved[row] = moved[row] + factor * arb(as_fmpq(value))
         found.append(moved)
     return found
 
@@ -163,7 +162,7 @@ def _polynomials(program: Program, arrays: Sequence[Any]) -> list[Terms] | None:
         return None
     zero = 0 * ring.gens()[0]
     return [
-        {tuple(map(int, key)): Fraction(int(c.p), int(c.q)) for key, c in terms.items()}
+        {tuple(map(int, key)): fraction(c) for key, c in terms.items()}
         for terms in ((zero + entry).to_dict() for entry in output.flat)
     ]
 
@@ -176,11 +175,7 @@ def _ratio(value: Any) -> fmpq:
     ratio = as_fraction(value)
     if ratio is None:
         raise _Irrational
-    return _flint(ratio)
-
-
-def _flint(ratio: Fraction) -> fmpq:
-    return fmpq(ratio.numerator, ratio.denominator)
+    return as_fmpq(ratio)
 
 
 def _mixed(image: Sequence[Terms], force: Sequence[fmpq]) -> Terms:
@@ -188,7 +183,7 @@ def _mixed(image: Sequence[Terms], force: Sequence[fmpq]) -> Terms:
     total: Terms = {}
     for terms, factor in zip(image, force, strict=True):
         for key, value in terms.items() if factor else ():
-            share = Fraction(int(factor.p), int(factor.q)) * value
+            share = fraction(factor) * value
             total[key] = total.get(key, Fraction(0)) + share
     return total
 

@@ -75,13 +75,11 @@ def planned(
         close = near.growth_at(end) + CLOSE_GROWTH < seen.growth_at(end)
         seen = near if close else seen
     growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
-    plan = replace(make_plan(problem, times, digits, seen), close=close)
+    plan = replace(make_plan(times, digits, seen), close=close)
     return plan.tightened(growth + EXTRA_BITS)
 
 
-def make_plan(
-    problem: Problem, times: Sequence[Fraction], digits: int, seen: Forecast
-) -> Plan:
+def make_plan(times: Sequence[Fraction], digits: int, seen: Forecast) -> Plan:
     """Choose tolerance, bits and order.
 
     `seen` is a float64 run up to the last time.

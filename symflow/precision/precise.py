@@ -117,7 +117,7 @@ def precise(
         run.finish(progress)
         return _checked(run, progress)
     seen = forecast(problem.floats, float(times[-1]))
-    plan = make_plan(problem, times, int(digits), seen)
+    plan = make_plan(times, int(digits), seen)
     run = Run(problem, times, int(digits), arithmetic or Flint(), plan)
     run.finish(progress)
     return _checked(run, progress)

@@ -204,10 +204,6 @@ def _circulant_sums(step: Instruction, matrix: Any) -> Any:
     return arb_mat(size, 1, sums)
 
 
-def _trace(step: Instruction, matrix: Any) -> Any:
-    return arb_mat([[matrix.trace()]])
-
-
 def _inner(step: Instruction, left: Any, right: Any) -> Any:
     return arb_mat([[(left.transpose() * right).trace()]])
 
@@ -225,10 +221,6 @@ def _given(step: Instruction) -> Any:
 def _identity(step: Instruction, *rows: int) -> Any:
     size = int(rows[0] if step.constant is None else step.constant)
     return arb_mat(size, size, [int(k % (size + 1) == 0) for k in range(size**2)])
-
-
-def _sigmoid(entry: Any) -> Any:
-    return 1 / (1 + (-entry).exp())
 
 
 def _unmoved(step: Instruction, *operands: Operand) -> Move:
@@ -309,7 +301,7 @@ OPERATIONS: dict[str, Operation] = {
     "transpose": Operation(lambda step, a: a.transpose(), _same),
     "rows": Operation(lambda step, a: a.nrows(), _unmoved),
     "columns": Operation(lambda step, a: a.ncols(), _unmoved),
-    "trace": Operation(_trace, _sums_move),
+    "trace": Operation(lambda step, a: arb_mat([[a.trace()]]), _sums_move),
     "diag": Operation(_moved, _same),
     "diagonal": Operation(_moved, _same),
     "pad": Operation(_moved, _same),
@@ -318,6 +310,6 @@ OPERATIONS: dict[str, Operation] = {
     "unvec": Operation(_moved, _same),
     "circulant": Operation(_moved, _circulant_move),
     "circulant_sums": Operation(_circulant_sums, _sums_move),
-    "exp": Operation(_entries(lambda entry: entry.exp()), _exp_move),
-    "sigmoid": Operation(_entries(_sigmoid), _sigmoid_move),
+    "exp": Operation(_entries(lambda x: x.exp()), _exp_move),
+    "sigmoid": Operation(_entries(lambda x: 1 / (1 + (-x).exp())), _sigmoid_move),
 }

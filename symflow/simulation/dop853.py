@@ -94,11 +94,11 @@ class DOP853(Method):
                 grow = 1.0
                 continue
             stats["steps"] += 1
-            step = ExplicitStep(time, reached, size, state, stages.end.copy(), stages)
+            step = ExplicitStep(time, reached, stages.end.copy(), size, state, stages)
             stages.current = step
             yield step
             stages.current = None
-            time, state, size = reached, step.after, size * min(grow, factor)
+            time, state, size = reached, step.state, size * min(grow, factor)
             stages.advance()
             grow = GROW
 
@@ -134,16 +134,9 @@ class DOP853(Method):
 class ExplicitStep(IntegratorStep):
     """A step that can compute its stages again, instead of keeping them."""
 
-    t: float
-    end: float
     size: float
     before: Floats
-    after: Floats
     stages: Stages
-
-    @property
-    def state(self) -> Floats:
-        return self.after
 
     def at(self, time: float) -> Floats:
         """Return the state by the method's polynomial of degree 7."""
@@ -224,7 +217,7 @@ class Stages:
 
     def _dense(self, step: ExplicitStep) -> Floats:
         stages = self.rows[1:]
-        change = step.after - step.before
+        change = step.state - step.before
         first, last = stages[0], stages[STAGES]
         top = np.stack(
             [

@@ -112,7 +112,7 @@ class GaussLegendre(Method):
                 continue
             stats["steps"] += 1
             after = solver.apply(state, change)
-            yield _GaussStep(time, reached, state, after, solver)
+            yield _GaussStep(time, reached, after, state, solver)
             time, state = reached, after
             # Stages converge like a power of h‖J‖: longer steps cost more iterations.
             limit = 1.0 if solver.count > ITERATIONS // 3 else 2.0
@@ -141,7 +141,7 @@ class Collocation:
         self._rates = np.empty((count, system.size))
         self._run = system.bind(self._points, self._rates)
         self._single = system.rhs
-        self._embedded = _embedded(self.nodes, self.weights)
+        self._embedded = _embedded(self.nodes)
         self._residue = np.zeros(system.size)
         self.evaluations = self.count = 0
 
@@ -186,19 +186,12 @@ class Collocation:
 
 @dataclass(frozen=True, eq=False)
 class _GaussStep(IntegratorStep):
-    t: float
-    end: float
     before: Floats
-    after: Floats
     solver: Collocation
-
-    @property
-    def state(self) -> Floats:
-        return self.after
 
     def at(self, time: float) -> Floats:
         if time in (self.t, self.end):
-            return (self.before if time == self.t else self.after).copy()
+            return (self.before if time == self.t else self.state).copy()
         change = self.solver.solve(self.before, time - self.t)
         if change is None:
             msg = f"simulate: the stages of GaussLegendre do not settle at t = {time:g}"
@@ -222,7 +215,7 @@ def _lagrange(nodes: Floats, index: int, x: Floats) -> Floats:
     return np.asarray(np.prod(ratios, axis=-1))
 
 
-def _embedded(nodes: Floats, weights: Floats) -> Floats:
+def _embedded(nodes: Floats) -> Floats:
     """Return the row e of an estimate h Σ e_i f_i with e_0 at the start of the step."""
     first = -0.1
     powers = np.vander(nodes, increasing=True).T

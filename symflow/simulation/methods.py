@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
@@ -32,16 +32,13 @@ FINER = 1e-2
 AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
+@dataclass(frozen=True, eq=False)
 class IntegratorStep(ABC):
     """One accepted step of a method, from `t` to `end`."""
 
     t: float
     end: float
-
-    @property
-    @abstractmethod
-    def state(self) -> Floats:
-        """The state at the end of the step."""
+    state: Floats  #: At the end of the step.
 
     @abstractmethod
     def at(self, time: float) -> Floats:

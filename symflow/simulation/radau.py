@@ -118,14 +118,7 @@ def _factors(matrix: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, eq=False)
 class _RadauStep(IntegratorStep):
-    t: float
-    end: float
-    after: Floats
     output: Any
-
-    @property
-    def state(self) -> Floats:
-        return self.after
 
     def at(self, time: float) -> Floats:
         found: Floats = self.output(time)

@@ -244,7 +244,8 @@ def prepared(
 ) -> tuple[Task, dict[str, Any]]:
     """Return the task of checked arguments, and the header to know it by."""
     flow, data, init, t = problem
-    _check_kinds(flow, data)
+    expect(flow, GradientFlow, "sweep(flow, …)", "a gradient flow")
+    expect(data, "moments", "sweep(data=…)", "a Dataset or Moments")
     rule = unseeded(as_init(init))
     if isinstance(rule, GivenInit):
         msg = (
@@ -307,11 +308,6 @@ def _as_read(task: Task) -> Any:
     given, names = loss.arrays(task.data), [symbol.name for symbol in task.flow.data]
     same = all(k in fewer and np.array_equal(fewer[k], given[k]) for k in names)
     return moments if same else task.data
-
-
-def _check_kinds(flow: Any, data: Any) -> None:
-    expect(flow, GradientFlow, "sweep(flow, …)", "a gradient flow")
-    expect(data, "moments", "sweep(data=…)", "a Dataset or Moments")
 
 
 def _report(progress: Callable[[float], None] | None, done: int, runs: int) -> None:

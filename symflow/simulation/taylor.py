@@ -64,19 +64,17 @@ class Taylor(Method):
         for step in float_steps(system.problem, end, self.rtol, self.order):
             stats["steps"] += 1
             # The last step ends at `end` itself, not at a rounded sum.
-            last = step.t + step.h >= end
-            yield _TaylorStep(step.t, end if last else step.t + step.h, step)
+            reached = min(step.t + step.h, end)
+            yield _TaylorStep(step.t, reached, _state(step, reached), step)
 
 
 @dataclass(frozen=True, eq=False)
 class _TaylorStep(IntegratorStep):
-    t: float
-    end: float
     series: FloatStep
 
-    @property
-    def state(self) -> Floats:
-        return self.at(self.end)
-
     def at(self, time: float) -> Floats:
-        return np.concatenate([weight.ravel() for weight in self.series.at(time)])
+        return _state(self.series, time)
+
+
+def _state(series: FloatStep, time: float) -> Floats:
+    return np.concatenate([weight.ravel() for weight in series.at(time)])

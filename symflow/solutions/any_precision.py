@@ -7,7 +7,6 @@ import numpy as np
 from symflow.algebra.numbers import context_of as context_of
 from symflow.algebra.rational import height_of
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE, Problem
-from symflow.inits import GivenInit
 
 #: Working digits are rounded up to a multiple, so that times share what is found.
 STEP = 16
@@ -42,9 +41,3 @@ def _spare(problem: Problem) -> int:
         return 2 * height_of((*found.weights, *found.arguments)) + SPARE_DIGITS
     sizes = [np.abs(w).max() for w in problem.floats.weights]
     return SPARE_DIGITS + int(sum(-np.log10(size) for size in sizes if 0 < size < 1))
-
-
-def is_exact(problem: Problem) -> bool:
-    """Say whether no number is a float or drawn: then a condition holds or does not."""
-    rule = None if problem.given is None else problem.given.init
-    return problem.given_exactly and (rule is None or isinstance(rule, GivenInit))

@@ -7,6 +7,7 @@ left is kept as the defect of the hypothesis.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +21,7 @@ from symflow.claims import Hypothesis, conditions, relative_size
 from symflow.claims.conditions import imbalances, on_flow
 from symflow.claims.hypothesis import TOLERANCE, UNSEEN
 from symflow.flow.problem import CHECK_DIGITS, Problem
-from symflow.solutions.any_precision import is_coarse, is_exact
+from symflow.solutions.any_precision import is_coarse
 from symflow.solutions.modes.joint_modes import (
     joint_modes,
     quick_defect,
@@ -139,7 +140,7 @@ def verdict(
     The `size` is the gap that decides; `shown` is printed instead, where people look
     for another number.
     """
-    room = 0.0 if is_exact(problem) and not problem.is_large else TOLERANCE
+    room = 0.0 if problem.is_exact and not problem.is_large else TOLERANCE
     detail = f"{said} {size if shown is None else shown:.2g} relative" if size else ""
     return Hypothesis(words, size <= room, detail, size)
 
@@ -173,10 +174,7 @@ def product(problem: Problem) -> Array:
         found = product_of(reversed(problem.weights))
         if found is not None:
             return found
-    total = problem.weights[0]
-    for weight in problem.weights[1:]:
-        total = matmul(weight, total)
-    return total
+    return reduce(lambda done, weight: matmul(weight, done), problem.weights)
 
 
 def _beyond_rank_one(weight: Array) -> Array:

@@ -6,11 +6,13 @@ transposed orthonormal frame meets its frame and leaves nothing.
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
 from typing import Any
 
 import sympy
 
+from symflow.algebra.entries import entry_products
 from symflow.solutions.derivation import Step
 
 SIGMA_YX = sympy.Symbol("Sigma_yx", commutative=False)
@@ -114,14 +116,17 @@ def coordinate_step(depth: int, factors: int) -> Step:
     ]
     signs, lam = (1, -1)[:factors], sympy.symbols("lambda1:3")
     beta = sum(
-        (sign * _hadamard(side) for sign, side in zip(signs, sides, strict=True)),
+        (
+            sign * reduce(entry_products, side)
+            for sign, side in zip(signs, sides, strict=True)
+        ),
         start=sympy.zeros(2, 1),
     )
     sigma = sympy.Matrix(sympy.symbols("sigma1:3"))
     force = sigma - sympy.diag(*lam) * beta
     gaps = []
     for sign, side in zip(signs, sides, strict=True):
-        moved = sign * _hadamard([force, *side[1:]])
+        moved = sign * reduce(entry_products, [force, *side[1:]])
         for j in range(2):
             rest = prod((part[j] for part in side[1:]), start=sympy.S.One)
             gaps.append(moved[j] - sign * (sigma[j] - lam[j] * beta[j]) * rest)
@@ -166,13 +171,6 @@ def frequency_step(depth: int) -> Step:
         equation,
         sympy.Add(*(sympy.simplify(gap) ** 2 for gap in gaps)),
     )
-
-
-def _hadamard(vectors: list[sympy.Matrix]) -> sympy.Matrix:
-    total = vectors[0]
-    for vector in vectors[1:]:
-        total = total.multiply_elementwise(vector)
-    return total
 
 
 def mode_step(depth: int, decay: sympy.Expr = sympy.S.Zero) -> Step:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, end_to_end
 from symflow.algebra.numbers import to_float
 from symflow.claims import Path, relative_size
 from symflow.claims.claim import product_sizes
@@ -115,10 +115,7 @@ def bent(layers: tuple[Array, ...], sigma_xx: Array, sigma_yx: Array) -> Array:
 
 
 def _product(layers: tuple[Array, ...], size: int) -> Array:
-    total = np.eye(size)
-    for layer in layers:
-        total = layer @ total
-    return total
+    return end_to_end((np.eye(size), *layers))
 
 
 def _integral(grid: Array, values: Array) -> Array:

@@ -1,9 +1,11 @@
 """Validation of claims on trajectories."""
 
 from symflow.validation.asserted import AssertedLaw as AssertedLaw, claim as claim
-from symflow.validation.asserted_limit import AssertedLimit as AssertedLimit
 from symflow.validation.asserted_mode import AssertedMode as AssertedMode
-from symflow.validation.asserted_rate import AssertedRate as AssertedRate
+from symflow.validation.assertion import (
+    AssertedLimit as AssertedLimit,
+    AssertedRate as AssertedRate,
+)
 from symflow.validation.certificate import Certificate as Certificate
 from symflow.validation.certify import certify as certify
 from symflow.validation.crosscheck import (

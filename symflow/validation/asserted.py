@@ -27,10 +27,13 @@ from symflow.conservation.law import Law
 from symflow.conservation.proof import ProofStep, slope
 from symflow.errors import InvalidArgument, NotDifferentiable, shown
 from symflow.flow import GradientFlow, dotted
-from symflow.validation.asserted_limit import AssertedLimit
 from symflow.validation.asserted_mode import DELTA, LAM, SYMBOLS, AssertedMode, no_modes
-from symflow.validation.asserted_rate import AssertedRate
-from symflow.validation.assertion import READER, Assertion
+from symflow.validation.assertion import (
+    READER,
+    AssertedLimit,
+    AssertedRate,
+    Assertion,
+)
 from symflow.validation.vanishing import Counterexample, Vanishing
 
 _INFINITE = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)

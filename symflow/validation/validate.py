@@ -74,7 +74,9 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
     """
     asserted = _listed(claims)
     _check(routes)
-    apart = [part for route in routes for part in _parts(route)]
+    apart: list[Route] = []
+    for route in routes:
+        apart += route.parts if isinstance(route, Enclosure) else (route,)
     finite = [route for route in apart if not is_endless(route)]
     rows = [
         row
@@ -98,10 +100,6 @@ def validate(claims: Iterable[Claim], *routes: Route) -> Report:
         )
         raise InvalidArgument(msg)
     return Report(tuple(rows))
-
-
-def _parts(route: Route) -> tuple[Route, ...]:
-    return route.parts if isinstance(route, Enclosure) else (route,)
 
 
 def _listed(claims: Any) -> list[Any]:
@@ -152,7 +150,7 @@ def _claim_row(claim: Claim, route: Route) -> Row:
     elif isinstance(claim, Bound):
         status = _held(claim, route, status)
     elif claim.status is Status.VERIFIED or route.context is not None:
-        status = _verified(claim, residual, bound)
+        status = _verified(claim, residual)
     if limit is not None and limit[1] >= UNINFORMATIVE:
         status = f"{status}; limit not compared"
     if isinstance(route, Enclosure):
@@ -271,7 +269,7 @@ def _settled(claim: Any, route: Route) -> tuple[float, float] | None:
     return to_float(relative_size(gap, np.array([size]))), bound
 
 
-def _verified(claim: Claim, residual: Any, bound: Any) -> str:
+def _verified(claim: Claim, residual: Any) -> str:
     """Say how firmly a claim stands after a high-precision check."""
     digits = f"to {digits_of(residual)} digits" if residual > 0 else "exactly"
     if claim.status is Status.PROVED:

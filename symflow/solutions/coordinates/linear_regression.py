@@ -23,7 +23,7 @@ from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.flow.times import float_times
-from symflow.solutions.any_precision import context_of, is_coarse, is_exact
+from symflow.solutions.any_precision import context_of, is_coarse
 from symflow.solutions.conditions import decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import symmetric_eigen
@@ -152,7 +152,7 @@ class LinearRegression(Solution):
         if self.problem.flow.loss.l2:
             return self.problem.widths[0]
         sigma_xx = self.problem.floats.arguments[0]
-        if is_exact(self.problem) and len(sigma_xx) <= FINE_SIZE:
+        if self.problem.is_exact and len(sigma_xx) <= FINE_SIZE:
             return int(np.count_nonzero(self._floats[0] > 0))
         scale = np.sqrt(np.where(np.diag(sigma_xx) > 0, np.diag(sigma_xx), np.inf))
         alike = np.linalg.eigvalsh(sigma_xx / np.multiply.outer(scale, scale))

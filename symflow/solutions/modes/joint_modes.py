@@ -11,7 +11,6 @@ measured, not assumed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,13 @@ from symflow.algebra.arrays import Array, map_entries, to_float_array, to_mpf_ar
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
-from symflow.algebra.rational import exactly_aligned, height_of, rank_of, rational
+from symflow.algebra.rational import (
+    exactly_aligned,
+    fraction,
+    height_of,
+    rank_of,
+    rational,
+)
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.solutions.any_precision import context_of
@@ -212,7 +217,7 @@ def _overlap(left: Array) -> Any:
 def lifted(array: Array, context: Any) -> Array:
     """Return the array in an mpmath context, or in float64 where that is None."""
     if array.dtype == object and isinstance(array.flat[0], fmpq):
-        array = map_entries(lambda x: Fraction(int(x.p), int(x.q)), array)
+        array = map_entries(fraction, array)
     return to_float_array(array) if context is None else to_mpf_array(array, context)
 
 

@@ -170,7 +170,7 @@ class GramSolution(Solution):
     def gram(self, t: Any) -> Array:
         """Return P(t) = Q(t)Q(t)ᵀ in float64, shape (…, n, n)."""
         side = self._side(float_times(t))
-        return np.asarray(side @ np.swapaxes(side, -1, -2))
+        return np.asarray(side @ side.mT)
 
     def _side(self, times: Array) -> Array:
         flat = times.reshape(-1)

@@ -63,7 +63,7 @@ class SymmetricRiccati(GramSolution):
         return (stacked,)
 
     def product_of(self, side: Array) -> Array:
-        return np.asarray(side @ np.swapaxes(side, -1, -2))
+        return np.asarray(side @ side.mT)
 
     def block_of(self, gram: Array) -> Array:
         return gram

@@ -77,11 +77,11 @@ class Riccati(GramSolution):
 
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
         cut = self.problem.widths[0]
-        return np.swapaxes(stacked[..., :cut, :], -1, -2), stacked[..., cut:, :]
+        return stacked[..., :cut, :].mT, stacked[..., cut:, :]
 
     def product_of(self, side: Array) -> Array:
         cut = self.problem.widths[0]
-        return matmul(side[..., cut:, :], np.swapaxes(side[..., :cut, :], -1, -2))
+        return matmul(side[..., cut:, :], side[..., :cut, :].mT)
 
     def block_of(self, gram: Array) -> Array:
         cut = self.problem.widths[0]

@@ -90,7 +90,7 @@ class InternalTime:
         """Return τ and D at a time t ≥ 0, in an mpmath context."""
         with ALONE, workbits(self._bits):
             target = to_arb(time)
-            self._extend(lambda panel: _end(panel, panel.passed) < target, target)
+            self._extend(lambda p: p.time + p.passed(p.length) < target, target)
             place = bisect_right(self.panels, target, key=lambda panel: panel.time)
             panel = self.panels[max(place - 1, 0)]
             angle = _solve(panel, target - panel.time)
@@ -197,10 +197,6 @@ def _root(value: Any, k: int) -> float:
     scaled = float(int(mantissa) >> shift if shift > 0 else int(mantissa))
     logarithm = (int(exponent) + max(shift, 0)) / k
     return float(scaled ** (1 / k) * 2.0 ** min(logarithm, 900.0))
-
-
-def _end(panel: Panel, passed: Any) -> Any:
-    return panel.time + passed(panel.length)
 
 
 def _solve(panel: Panel, target: Any) -> Any:
