@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
 import pytest
 import sympy
 from sympy import (
@@ -317,3 +318,10 @@ def test_what_is_no_expression_is_refused(text):
 def test_sums_over_a_part_of_the_indices_are_not_read(expr):
     with pytest.raises(NotDifferentiable):
         sf.gradient(expr, A if expr.has(A) else W, check=False)
+
+
+@pytest.mark.parametrize("value", [np.ma.masked, np.array(2.0), "W", True, None])
+def test_only_numbers_and_expressions_are_differentiated(value):
+    """SymPy reads a masked number as what its mask hides."""
+    with pytest.raises(NotDifferentiable, match="needs a SymPy expression"):
+        sf.gradient(value, sympy.MatrixSymbol("W", 2, 2))

@@ -81,6 +81,7 @@ def test_times_are_those_of_iterates(given):
         ({"every": 0}, "every="),
         ({"engine": "rust"}, "engine="),
         ({"engine": None}, "engine="),
+        ({"engine": np.empty((1, 0))}, "engine="),
         ({"every": 1.5}, "every="),
         ({"every": True}, "every="),
         ({"times": [0, 1.5 * ETA]}, "times="),

@@ -209,6 +209,14 @@ def test_what_cannot_be_stored_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("ending", [".npz", ".json"])
+@pytest.mark.parametrize("made", [int, Fraction, sympy.Integer, lambda n: [n]])
+def test_an_integer_that_python_does_not_write_is_refused(tmp_path, made, ending):
+    with pytest.raises(sf.InvalidArgument, match="what no file can"):
+        sf.save(made(10**5000), tmp_path / f"number{ending}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_number_in_a_file_cannot_be_code(tmp_path, capsys):
     """The text of a weight decay was handed to SymPy, which ran it."""
     path = sf.save(sf.SquaredLoss(l2=0.1), tmp_path / "loss.json")

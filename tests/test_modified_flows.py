@@ -101,8 +101,6 @@ def test_theorems_of_plain_flows_refuse_rates(rng):
     for verb in (sf.implicit_bias, sf.rates):
         with pytest.raises(sf.HypothesisFailed, match="one learning rate"):
             verb(flow, data, start)
-    with pytest.raises(sf.HypothesisFailed, match="learning rates"):
-        sf.enclose(flow, data, start, [0, 1])
     with pytest.raises(sf.HypothesisFailed, match="one learning rate"):
         _ = flow.end_to_end
     margins = sf.gradient_flow(

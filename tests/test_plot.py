@@ -252,6 +252,8 @@ def test_bounds_lie_above_what_they_bound(ax: Axes) -> None:
 def test_bounds_refuses_what_bounds_nothing(run: sf.Trajectory, ax: Axes) -> None:
     with pytest.raises(sf.InvalidArgument, match="is not a bound"):
         plot.bounds(run, sf.conserved(run.flow), ax)
+    with pytest.raises(sf.InvalidArgument, match="is not a bound"):
+        plot.bounds(run, range(10**12), ax)
     with pytest.raises(sf.InvalidArgument, match="no quantity"):
         plot.bounds(run, [], ax)
 

@@ -421,9 +421,11 @@ def test_labelled_arrays_hold_the_runs():
     ("arguments", "options", "message"),
     [
         (PROBLEM, {"runs": 0}, "needs an integer from 1"),
+        (PROBLEM, {"runs": 10**9}, "no more than 10000000"),
         ((FLOW, DATA, [np.ones((2, 3)), np.eye(2)], [1]), {}, "needs a rule such as"),
         ((FLOW, DATA, INIT, [2, 1]), {}, "times have to increase"),
         (PROBLEM, {"rng": "seven"}, "rng needs"),
+        (PROBLEM, {"rng": 10**5000}, "rng needs"),
         (PROBLEM, {"method": "RK45"}, "needs a method such as"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from functools import reduce
 from typing import Any
 
@@ -54,10 +55,9 @@ def from_sympy(expression: Any) -> Node:
         expression, sympy.MatrixBase
     ):
         return _matrix(expression)
-    try:
-        scalar = sympy.sympify(expression, strict=True)
-    except (ValueError, TypeError):  # SymPy's own is a ValueError
-        scalar = None
+    # arrays are none: SymPy reads a masked one as what the mask hides
+    plain = isinstance(expression, sympy.Basic | numbers.Number)
+    scalar = sympy.sympify(expression, strict=True) if plain else None
     if not isinstance(scalar, sympy.Expr):
         msg = f"gradient: needs a SymPy expression; got {shown(expression)}"
         raise NotDifferentiable(msg)

@@ -109,6 +109,7 @@ def enclosure_document(
 def _check_carried(ball: Enclosure) -> None:
     missing = {
         "its data change": bool(ball.pieces),
+        "layers have learning rates": bool(ball.flow.learning_rates),
         "its data are sets": any(map(has_sets, ball.problem.arguments)),
         "its loss is a formula": type(ball.flow.loss) not in LOSSES,
         "its limit rests on the second derivative": ball.proof[-1] == CURVED,

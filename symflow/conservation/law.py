@@ -26,7 +26,6 @@ from symflow.claims import (
     Path,
     Reference,
     Status,
-    relative_size,
 )
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.proof import ProofStep, is_proof, standing
@@ -122,12 +121,11 @@ class Quantity(Claim):
     def residuals(self, path: Path) -> Array:
         """Return |Q(t) − e^{−rt}Q(0)| relative to the size of the terms of Q."""
         values, size = self._along(path), self.size(path)
-        factors = [self._factor(path, time) for time in path.t]
-        drifts = [
-            relative_size(np.asarray(value - factor * values[0]), size)
-            for value, factor in zip(values, factors, strict=True)
-        ]
-        return np.asarray(drifts)
+        factors = 1 if self.is_conserved else self._factors(path)
+        gaps = np.abs(values - np.multiply.outer(factors, values[0]))
+        drifts = np.max(gaps, axis=tuple(range(1, gaps.ndim)), initial=0)
+        bottom = np.max(np.abs(size), initial=0)
+        return np.asarray(drifts / bottom if bottom else drifts)
 
     def finding(self, balls: Any, index: int) -> Finding:
         """Return Q(t) − e^{−rt} Q(0) in balls."""
@@ -143,10 +141,10 @@ class Quantity(Claim):
     def _along(self, path: Path) -> Array:
         return self.value(path.weights)
 
-    def _factor(self, path: Path, time: Any) -> Any:
-        if self.is_conserved:
-            return 1
-        return path.number(sympy.exp(-self.rate * (exact(time) - exact(path.t[0]))))
+    def _factors(self, path: Path) -> Array:
+        rate, start = self.rate, exact(path.t[0])
+        past = [path.number(sympy.exp(-rate * (exact(t) - start))) for t in path.t]
+        return np.asarray(past)
 
     @property
     def _written(self) -> str:

@@ -147,10 +147,12 @@ class AngularMomentum(FormOfTerms):
     def _along(self, path: Path) -> Array:
         return self.value(*self._parts(path))
 
-    def _factor(self, path: Path, time: Any) -> Any:
-        if self.ball.fading == 0 or time == path.t[0]:
-            return super()._factor(path, time)
-        return path.number((exact(path.t[0]) / exact(time)) ** self.ball.fading)
+    def _factors(self, path: Path) -> Array:
+        fading, start = self.ball.fading, exact(path.t[0])
+        if fading == 0:
+            return super()._factors(path)
+        later = [path.number((start / exact(t)) ** fading) for t in path.t[1:]]
+        return np.asarray([path.number(1), *later])
 
     @property
     def _decay(self) -> Marked:

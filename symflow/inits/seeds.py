@@ -15,6 +15,9 @@ _SEEDS = (
     *(np.random.SeedSequence, np.random.RandomState),
 )
 
+#: Bits of a seed: it is written into files, and Python writes no longer integers.
+_MOST_BITS = 10_000
+
 
 def seed_of(rng: Any, call: str) -> int:
     """Return an integer that stands for `rng` from now on.
@@ -25,7 +28,7 @@ def seed_of(rng: Any, call: str) -> int:
     if rng is None:
         return int(np.random.SeedSequence().generate_state(2, np.uint64)[0])
     spans = isinstance(rng, bool | np.timedelta64)
-    if isinstance(rng, (int, np.integer)) and not spans and rng >= 0:
+    if isinstance(rng, (int, np.integer)) and not spans and _is_seed(rng):
         return int(rng)
     return int.from_bytes(generator_of(rng, call).bytes(16), "little")
 
@@ -38,13 +41,20 @@ def generator_of(rng: Any, call: str) -> np.random.Generator:
     try:
         if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
             raise TypeError
+        if isinstance(rng, int) and not _is_seed(rng):
+            raise TypeError
         return np.random.default_rng(rng)
     except (TypeError, ValueError):
         msg = (
-            f"{call}: rng needs None, a non-negative integer or a "
-            f"numpy.random.Generator; got {shown(rng)}"
+            f"{call}: rng needs None, a non-negative integer of at most {_MOST_BITS} "
+            f"bits or a numpy.random.Generator; got {shown(rng)}"
         )
         raise InvalidArgument(msg) from None
+
+
+def _is_seed(number: Any) -> bool:
+    """Return whether an integer is not negative and can be written."""
+    return number >= 0 and int(number).bit_length() <= _MOST_BITS
 
 
 def unseeded(rule: Any) -> Any:

@@ -92,20 +92,23 @@ def save(obj: Any, path: str | Path) -> Path:
         raise InvalidArgument(msg)
     writer = _Writer(binary=target.suffix == ".npz")
     proof, kept = (None, obj) if writer.binary else _proof(obj)
-    header = {
-        "symflow file": FORMAT,
-        "versions": _versions(),
-        "kind": type(kept).__name__,
-        "object": writer.encode(kept),
-    }
-    if proof is not None:
-        text = json_text(proof, header)
-    else:
-        text = json.dumps(header, **({} if writer.binary else READABLE))
     try:
+        header = {
+            "symflow file": FORMAT,
+            "versions": _versions(),
+            "kind": type(kept).__name__,
+            "object": writer.encode(kept),
+        }
+        if proof is not None:
+            text = json_text(proof, header)
+        else:
+            text = json.dumps(header, **({} if writer.binary else READABLE))
         content = text.encode()
-    except UnicodeEncodeError as problem:
-        msg = f"save(obj, path): the object holds half a character; {problem}"
+    except InvalidArgument:
+        raise
+    except ValueError as problem:
+        # half a character, or an integer with more digits than Python writes
+        msg = f"save(obj, path): the object holds what no file can; {problem}"
         raise InvalidArgument(msg) from None
     with whole_file(target, f"save(obj, path={str(path)!r})") as file:
         if writer.binary:

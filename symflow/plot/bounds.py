@@ -127,14 +127,15 @@ def _keep_to(axes: Axes, measured: Array) -> None:
 
 def _checked(claims: Any) -> list[Bound]:
     expect(claims, Bound | Sequence, "plot.bounds(traj, claims)", "bounds, as of rates")
-    asserted = [claims] if isinstance(claims, Bound) else list(claims)
-    for claim in asserted:
+    asserted: list[Bound] = []
+    for claim in [claims] if isinstance(claims, Bound) else claims:
         if not isinstance(claim, Bound):
             msg = (
                 "plot.bounds(traj, claims): one of the claims is not a bound; "
                 f"rates(flow, data, init) returns those that apply; got {shown(claim)}"
             )
             raise InvalidArgument(msg)
+        asserted.append(claim)
     # what is said of the speed at every instant comes last
     asserted.sort(key=lambda claim: isinstance(claim, InstantaneousRate))
     quantities = sorted({_quantity(claim) for claim in asserted})

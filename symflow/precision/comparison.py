@@ -9,7 +9,7 @@ Since f(θ) − f(θ̃) = ∫₀¹ Df(θ̃ + s(θ − θ̃)) ds (θ − θ̃), t
 as long as e ≤ ρ.  Hence e(t) ≤ exp(max(\bar μ h, 0)) (e_0 + h sup|d|) on the step, and
 if this is below ρ, then e never reached ρ: the assumption is proven.  At the end of a
 step e_0 has the factor exp(\bar μ h), which may be small.  No box is propagated: there
-is no wrapping.
+is no wrapping.  Where layers have learning rates, the norm is that of `learning_rates`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ from symflow.precision.curvature import CurvatureBound, CurvatureSurroundings
 from symflow.precision.defect import PIECES, Defect
 from symflow.precision.engine import ExactEngine
 from symflow.precision.hessian import HessianBound, ProductGrowth
+from symflow.precision.learning_rates import LearningRates, PacedGrowth
 from symflow.precision.sampling import POWER_BITS, ChebyshevGrid, Series, exact_matrices
 from symflow.precision.steps import SeriesSystem, TaylorStep
 
 #: What bounds μ on a piece of a step.
-Piece = ProductGrowth | ContractedGrowth | CurvatureSurroundings
+Piece = ProductGrowth | ContractedGrowth | CurvatureSurroundings | PacedGrowth
 #: The radius ρ in units of the error that it starts with, …
 FIRST = 1.25
 #: … of the error that was found with one too small, …
@@ -56,7 +57,7 @@ BALL_BITS = 32
 class StepBound:
     """What is proven about one step."""
 
-    inside: Any  # bound of |θ − θ̃| on the whole step
+    inside: Any  # bound of |θ − θ̃| on the whole step, in the norm of the comparison
     after: Any  # bound at its end, against the start of the next polynomial
     series: Series  # θ̃ as a polynomial in t / unit, with exact coefficients
 
@@ -85,6 +86,8 @@ class Comparison:
         )
         with ALONE, workbits(2 * NORM_BITS):
             self._hessian = _growth(problem, reach)
+            self._rates = LearningRates.of(problem.flow)
+            self._stretch = self._rates.stretch
 
     def start(self, weights: tuple[Any, ...]) -> Any:
         """Return how far a start can be from its first approximation."""
@@ -92,7 +95,8 @@ class Comparison:
             given = [as_matrix(weight) for weight in self._problem.weights]
             gap = self._gap(given, weights)
         with ALONE, workbits(NORM_BITS):
-            return (gap + arb(self._reach)).upper() if self._reach else gap
+            whole = gap + arb(self._reach) if self._reach else gap
+            return (whole * self._stretch).upper()
 
     def step(self, step: TaylorStep, error: Any) -> StepBound:
         """Bound the error on a step that starts with a given error.
@@ -107,8 +111,8 @@ class Comparison:
         with ALONE, workbits(NORM_BITS):
             pieces = self._pieces(series, values[:PIECES], to_arb(end))
             length = to_arb(step.h)
-            inside, after = _solve(pieces, length, error, defect)
-            return StepBound(inside, (after + jump).upper(), series)
+            inside, after = _solve(pieces, length, error, defect * self._stretch)
+            return StepBound(inside, (after + jump * self._stretch).upper(), series)
 
     def radius(self, bound: StepBound, at: Fraction, weights: tuple[Any, ...]) -> Any:
         """Return how far the flow can be from given matrices, at a time in a step.
@@ -139,10 +143,13 @@ class Comparison:
         """Return μ on the pieces of a step, as functions of ρ."""
         slopes = series.slope(end)
         widths = [(slope * end / (2 * PIECES)).upper() for slope in slopes]
-        return [
+        pieces: list[Piece] = [
             self._hessian.around([matrix * 1 for matrix in middle], widths)
             for middle in middles
         ]
+        if not self._problem.flow.learning_rates:
+            return pieces
+        return [PacedGrowth(piece, self._rates) for piece in pieces]
 
 
 def _growth(

@@ -103,11 +103,11 @@ def enclose(
     the flows from all such starts, with all such data, are enclosed.
 
     Any model, with the squared, exponential, logistic or measurement loss, or one that
-    is a convex quadratic form, and weight decay; for products of layers (dense,
-    diagonal, circulant, readout) μ follows from norms, for other models, which should
-    be small, from the second derivative.  The limit is proven where a quadratic loss
-    falls to its least value, or, for few weights, to an isolated minimum, up to what
-    symmetries make of it.
+    is a convex quadratic form, with weight decay and learning rates; for products of
+    layers (dense, diagonal, circulant, readout) μ follows from norms, for other models,
+    which should be small, from the second derivative.  The limit is proven where a
+    quadratic loss falls to its least value, or, for few weights and one learning rate,
+    to an isolated minimum, up to what symmetries make of it.
 
     Parameters
     ----------
@@ -223,20 +223,14 @@ def planned(problem: Problem, times: Sequence[Fraction], digits: int) -> Plan:
 def check_covered(problem: Problem) -> None:
     """Refuse what the proof does not cover.
 
-    Raises HypothesisFailed if the loss is not known to be convex, time is another
-    clock, or layers have learning rates.
+    Raises HypothesisFailed if the loss is not known to be convex, or time is another
+    clock.
     """
     loss = problem.flow.loss
     if problem.flow.clock != "time":
         msg = (
             "enclose(flow): the error bound is proven for gradients, in ordinary time; "
             f"this flow is in the clock of the {problem.flow.clock}. Use precise(…)"
-        )
-        raise HypothesisFailed(msg)
-    if problem.flow.learning_rates:
-        msg = (
-            "enclose(flow): the error bound is proven for gradients; the layers of "
-            "this flow have learning rates. Use precise(…)"
         )
         raise HypothesisFailed(msg)
     if not isinstance(loss, CONVEX) and not is_convex(problem):

@@ -64,14 +64,21 @@ MOST_WEIGHTS = 80
 class FadingRemainder:
     """The bound ℓ of the module's docstring.
 
-    Raises HypothesisFailed if there are too many weights, or the model or a ratio of
-    weight decays is not rational.
+    Raises HypothesisFailed if there are too many weights, the model or a ratio of
+    weight decays is not rational, or layers have learning rates.
     """
 
     proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
         flow = problem.flow
+        if flow.learning_rates:
+            msg = (
+                "enclose(t=oo): where layers have learning rates, limits are proven "
+                "for a quadratic loss without weight decay, which falls to its least "
+                "value. Enclose finite times"
+            )
+            raise HypothesisFailed(msg)
         top = max(flow.decays)
         ratios = [as_fraction(rate / top) if top else 0 for rate in flow.decays]
         few = problem.size <= MOST_WEIGHTS

@@ -209,8 +209,10 @@ class _Measure:
         self._force = force_program(problem.flow)
         self._layers, self._squares = None, None
         # the bound by structure is one of gradients, in ordinary time
-        ordinary = problem.flow.is_gradient
+        rates = problem.flow.learning_rates
+        ordinary = problem.flow.is_gradient or (structural and bool(rates))
         known = ordinary and (structural or is_dense(problem.flow))
+        self._rates = [to_float(rate) for rate in rates] or [1.0]
         if isinstance(network, Network) and known:
             self._layers = matrices_program(problem.flow)
             self._squares = embedding_squares(network, problem.widths)
@@ -237,7 +239,8 @@ class _Measure:
             return self._numerically(weights), size
         (force,) = evaluate(self._force, [*weights, *self._data])
         layers = list(evaluate(self._layers, weights))
-        return lipschitz(layers, force, self._decay, self._squares), size
+        mu = lipschitz(layers, force, self._decay, self._squares)
+        return max(mu * rate for rate in self._rates), size
 
     def _numerically(self, weights: tuple[Floats, ...]) -> float:
         """Return the largest eigenvalue of the Jacobian, by differences."""

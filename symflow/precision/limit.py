@@ -60,6 +60,7 @@ from symflow.precision.balls import (
 from symflow.precision.growth import force_program, matrices_program
 from symflow.precision.hessian import HessianBound
 from symflow.precision.image import balls_of, pivots
+from symflow.precision.learning_rates import LearningRates
 
 PROOF = (
     "limit: the loss above its minimum decays at a rate that is bounded below near the "
@@ -138,22 +139,24 @@ def distance_left(
     sizes: tuple[Any, Any, Any],
     error: Any,
     near: Callable[[Any], tuple[Any, Any]],
+    rates: LearningRates,
 ) -> Any:
     """Return how far from m flows stay that come within `error`, with ‖R‖ there.
 
     `sizes` are bounds of r_m, √σ and ‖R‖, and `near` gives some of κ and ‖B‖ within a
-    radius.
+    radius; `rates` are those of the layers.
 
     Raises PrecisionLost if convergence cannot be proven from there.
     """
     rest, top, reach = sizes
     loss = rest + top * reach
+    error, spread = error * rates.stretch, rates.spread
     radius = (FIRST * error + rest).upper()
     for _ in range(ENLARGEMENTS):
         rate, bend = near(radius)
         if not rate > 0:
             break
-        work = 2 * loss / rate * (rest + top * bend)
+        work = 2 * spread * loss / rate * (rest + top * bend)
         moved = root(error * error + work)
         if moved < radius or moved == 0:
             return moved
@@ -175,7 +178,7 @@ class Remainder:
     proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+        self._problem, self._rates = problem, LearningRates.of(problem.flow)
         self._force = force_program(problem.flow)
         self._layers = matrices_program(problem.flow)
         with ALONE, workbits(2 * NORM_BITS):
@@ -214,7 +217,8 @@ class Remainder:
                 speed = self._speed(inflated(weights, radius))
                 return speed * speed * self._decay, growth.bend(radius)
 
-            return distance_left((rest, top, growth.reach(error)), error, near)
+            sizes = rest, top, growth.reach(error)
+            return distance_left(sizes, error, near, self._rates)
 
     def gap(self, weights: list[Array], error: Any, product: Array) -> Any:
         """Return how far W(∞) can be from a matrix, if weights end within `error`."""

@@ -42,6 +42,7 @@ from symflow.precision.image import (
     semidefinite,
     span_of,
 )
+from symflow.precision.learning_rates import LearningRates
 from symflow.precision.limit import PROOF, distance_left, fine_bits, inflated, least
 
 #: Weights for which J is formed.
@@ -58,7 +59,7 @@ class ReachedRemainder:
     proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+        self._problem, self._rates = problem, LearningRates.of(problem.flow)
         small = problem.size <= MOST_WEIGHTS
         image, form = image_of(problem) if small else None, quadratic_form(problem)
         if image is None or form is None:
@@ -112,7 +113,7 @@ class ReachedRemainder:
                 return left * left, 2 * radius * move
 
             reach = error * (frobenius([slopes]) + turned(error))
-            return distance_left((rest, top, reach), error, near)
+            return distance_left((rest, top, reach), error, near, self._rates)
 
     def _derivative(self, weights: list[Array], radius: Any) -> Array:
         """Return Jᵀ, a row for every weight, within a radius."""

@@ -17,7 +17,7 @@ from symflow.codegen.inplace import inplace_function
 from symflow.codegen.lower import rhs_program
 from symflow.codegen.targets.ckernel import found_compiler
 from symflow.codegen.targets.sizes import has_code
-from symflow.errors import IntegrationFailed, InvalidArgument, expect, shown
+from symflow.errors import IntegrationFailed, InvalidArgument, expect, one_of, shown
 from symflow.flow import GradientDescent
 from symflow.flow.given import DataLike, InitLike, Number, RandomLike, TimesLike
 from symflow.flow.problem import Problem, bind
@@ -220,15 +220,12 @@ class _State:
 
 def _engine(engine: Any, problem: Problem, steps: int) -> str:
     """Return what takes the steps, "numpy" or "c"."""
-    if engine not in ("numpy", "c"):
-        if engine != "auto":
-            known = '"numpy", "c" or "auto"'
-            msg = f"descend(engine=…): needs {known}; got {shown(engine)}"
-            raise InvalidArgument(msg)
-        narrow = max(map(max, (w.shape for w in problem.weights))) <= NARROW
-        steady = has_code(rhs_program(problem.flow)) and steps >= WORTH
-        return "c" if narrow and steady and found_compiler() else "numpy"
-    return str(engine)
+    asked = one_of(engine, ("numpy", "c", "auto"), "descend(engine=…)")
+    if asked != "auto":
+        return asked
+    narrow = max(map(max, (w.shape for w in problem.weights))) <= NARROW
+    steady = has_code(rhs_program(problem.flow)) and steps >= WORTH
+    return "c" if narrow and steady and found_compiler() else "numpy"
 
 
 def _copied(kernel: Any, outputs: list[Array], inputs: list[Array]) -> None:

@@ -41,6 +41,9 @@ from symflow.simulation.simulate import simulate
 #: What the file's format is called, with its version.
 FORMAT = "symflow sweep 2"
 
+#: Runs of one sweep, or of all combinations of a grid.
+MOST_RUNS = 10_000_000
+
 
 def sweep(
     flow: GradientFlow,
@@ -150,14 +153,21 @@ def records_of(
     With them come the runs that were made again because the file was damaged.
 
     `task` makes the record of a number, and `header` says what the file is about.
+    Raises InvalidArgument if these are more runs than are kept.
     """
+    if runs > MOST_RUNS:
+        msg = (
+            f"sweep: every run is kept, and no more than {MOST_RUNS}; got {runs}. Take "
+            "fewer runs, or fewer combinations of a grid"
+        )
+        raise InvalidArgument(msg)
     with (
         nullcontext()
         if running.path is None
         else RecordFile(running.path, header) as file
     ):
         found: dict[int, Record] = {} if file is None else file.records
-        waiting = sorted(set(range(runs)) - found.keys())
+        waiting = [run for run in range(runs) if run not in found]
         try:
             _report(running.progress, runs - len(waiting), runs)
             with closing(outcomes(task, waiting, running.executor)) as arriving:
@@ -181,7 +191,7 @@ def records_of(
 def _kept(found: dict[int, Record], runs: int, file: RecordFile | None) -> str:
     if file is None:
         return f"sweep(…): kept none of {runs} runs; give path= to keep them"
-    kept = len(found.keys() & set(range(runs)))
+    kept = sum(number < runs for number in found)
     return f"sweep(…): kept {kept} of {runs} runs; call again to resume"
 
 

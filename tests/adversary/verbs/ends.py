@@ -50,7 +50,8 @@ def implicit_bias(case: Case) -> Iterator[Fault]:
 def _only_minimizer(case: Case) -> Any:
     """Return the minimizer of a dense network where it is unique, exactly."""
     xx = moments(case.problem)[0]
-    if case.problem.family != "dense" or rank(xx) < case.problem.d:
+    dense = case.problem.family == "dense" and not case.problem.decay
+    if not dense or rank(xx) < case.problem.d:
         return None
     widths = [len(w) for w in case.problem.weights] + [case.problem.d]
     full = min(widths) == min(case.problem.d, case.problem.m)

@@ -1,0 +1,132 @@
+"""Enclosures of flows whose layers have learning rates of their own."""
+
+from fractions import Fraction as F
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+
+import symflow as sf
+
+STARTS = {
+    "general": ([[F(1, 2), F(1, 10)], [F(1, 5), F(2, 5)]], [[F(3, 10), F(7, 10)]]),
+    "zero": ([[0, 0], [0, 0]], [[0, 0]]),
+    "repeated": ([[F(1, 2), 0], [0, F(1, 2)]], [[F(1, 2), F(1, 2)]]),
+    "tiny beside large": ([[F(1, 10**9), 1], [0, F(1, 10**9)]], [[1, 3]]),
+}
+
+
+def written_out(rates, decay):
+    """Return the field of layers 2-2-1 with target (2, 1), by mpmath alone."""
+    first, second = (mpmath.mpf(F(r).numerator) / F(r).denominator for r in rates)
+
+    def field(t, y):
+        a, b, c, d, u, v = y
+        p, q = 2 - u * a - v * c, 1 - u * b - v * d
+        pairs = [(u * p, a), (u * q, b), (v * p, c), (v * q, d)]
+        ends = [(p * a + q * b, u), (p * c + q * d, v)]
+        return [first * (x - decay * w) for x, w in pairs] + [
+            second * (x - decay * w) for x, w in ends
+        ]
+
+    return field
+
+
+@pytest.mark.parametrize(
+    ("rates", "decay"), [((1, 3), 0), ((F(1, 100), 2), F(1, 4)), ((5, 5), 0)]
+)
+@pytest.mark.parametrize("name", STARTS)
+def test_the_equations_written_out_stay_inside(name, rates, decay):
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(2, 2, 1), sf.SquaredLoss(l2=decay), learning_rates=rates
+    )
+    ball = sf.enclose(flow, sf.whitened([[2, 1]]), STARTS[name], F(1, 2), digits=16)
+    with mpmath.workdps(28):
+        start = [
+            mpmath.mpf(F(x).numerator) / F(x).denominator
+            for w in STARTS[name]
+            for row in w
+            for x in row
+        ]
+        field = written_out(rates, mpmath.mpf(float(decay)))
+        true = mpmath.odefun(field, 0, start, tol=mpmath.mpf(10) ** -22)(0.5)
+        seen = [x for weight in ball.weights for x in weight[-1].flat]
+        gap = mpmath.sqrt(sum((x - y) ** 2 for x, y in zip(seen, true, strict=True)))
+    assert gap <= ball.radius[-1] + 1e-21
+    assert ball.radius[-1] < 1e-14
+
+
+@pytest.mark.parametrize("rates", [(4, 4), (1, 4), (F(1, 50), 4)])
+@pytest.mark.parametrize("width", [F(1, 10**6), F(1, 100)])
+def test_the_corners_of_a_box_near_a_saddle_stay_inside(rates, width):
+    """Equal rates separate starts there as fast as the bound allows."""
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=rates
+    )
+    side = sf.interval(-width, width)
+    data, times = sf.whitened([[2]]), [F(1, 8), F(1, 4)]
+    ball = sf.enclose(flow, data, [[[side]], [[side]]], times, digits=20)
+    for x in (-width, width):
+        for y in (-width, 0, width):
+            run = sf.precise(flow, data, [[[x]], [[y]]], times, digits=30)
+            for k, radius in enumerate(ball.radius):
+                gaps = [
+                    float(one[k, 0, 0] - other[k, 0, 0])
+                    for one, other in zip(run.weights, ball.weights, strict=True)
+                ]
+                assert np.hypot(*gaps) <= radius
+    assert ball.radius[-1] < 2e4 * float(width)
+
+
+def test_rates_that_are_equal_are_a_clock():
+    net, data = sf.LinearNetwork(2, 2, 1), sf.whitened([[2, 1]])
+    fast = sf.gradient_flow(net, sf.SquaredLoss(), learning_rates=(2, 2))
+    twice = sf.enclose(fast, data, STARTS["general"], 1, digits=25)
+    plain = sf.gradient_flow(net, sf.SquaredLoss())
+    once = sf.enclose(plain, data, STARTS["general"], 2, digits=25)
+    for one, other in zip(twice.weights, once.weights, strict=True):
+        gap = np.linalg.norm((one[-1] - other[-1]).astype(float))
+        assert gap <= twice.radius[-1] + once.radius[-1]
+
+
+@pytest.mark.parametrize("rates", [(1, 3), (F(1, 40), 1), (sympy.sqrt(2), 1)])
+@pytest.mark.parametrize(
+    ("network", "start"),
+    [
+        (sf.LinearNetwork(2, 2, 1), STARTS["general"]),
+        (
+            sf.DiagonalNetwork(2, depth=2, signed=True),
+            [[[F(1, 2)], [F(2, 5)]]] * 4,
+        ),
+    ],
+    ids=["dense", "diagonal"],
+)
+def test_limits_contain_late_times(network, start, rates):
+    flow_rates = rates if len(network.parameters) == 2 else (*rates, *rates)
+    flow = sf.gradient_flow(network, sf.SquaredLoss(), learning_rates=flow_rates)
+    data = sf.Dataset([[1, 0], [1, 1], [0, 2]], [[2], [3], [2]])
+    ball = sf.enclose(flow, data, start, sf.oo, digits=12)
+    late = sf.precise(flow, data, start, 2 * ball.stats["from_t"], digits=20)
+    gaps = [
+        np.linalg.norm((a[-1] - b[-1]).astype(float))
+        for a, b in zip(ball.weights, late.weights, strict=True)
+    ]
+    assert np.linalg.norm(gaps) <= ball.radius[-1] < 1e-10
+
+
+def test_limits_under_weight_decay_are_refused():
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(2, 2, 1), sf.SquaredLoss(l2=F(1, 9)), learning_rates=(1, 3)
+    )
+    with pytest.raises(sf.HypothesisFailed, match="without weight decay"):
+        sf.enclose(flow, sf.whitened([[2, 1]]), STARTS["general"], sf.oo)
+
+
+def test_no_certificate_is_written(tmp_path):
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=(1, 3)
+    )
+    ball = sf.enclose(flow, sf.whitened([[2]]), [[[1]], [[1]]], 1, digits=15)
+    with pytest.raises(sf.InvalidArgument, match="have learning rates"):
+        sf.save(ball, tmp_path / "ball.json")
