@@ -254,3 +254,13 @@ def test_a_step_without_a_proof_is_not_proved():
     named = sf.solutions.Step("let", sympy.Eq(x, y), definition=True)
     assert named.proved
     assert "definition" in str(named)
+
+
+def test_a_layer_at_rest_before_one_unit_is_solved_or_refused_by_name():
+    """W(0) = 0, but W_1 is aligned with no singular vector of the target."""
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    start = ([[1, 0.5]], [[0], [0]])
+    solution = sf.solve(flow, sf.whitened([[2, 0], [0, 1]]), start)
+    assert solution.name == "Riccati"
+    run = sf.simulate(flow, sf.whitened([[2, 0], [0, 1]]), start, [0.0, 1.0, 3.0])
+    assert np.abs(solution.end_to_end(run.t) - run.end_to_end).max() < 1e-8

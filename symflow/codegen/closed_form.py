@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from symflow.algebra.array_maps import namespace
 from symflow.algebra.text import inline
 from symflow.codegen.loading import load
 from symflow.errors import InvalidArgument, shown
 from symflow.solutions import Solution
-from symflow.solutions.numpy_form import OUTPUTS, Routine
+from symflow.solutions.family import family_arguments
+from symflow.solutions.numpy_form import OUTPUTS, Routine, array_times
+
+#: What a kernel may take besides the time.
+VARIABLES = ("init", "sigma_yx")
 
 _HEAD = '''"""{title}"""
 
@@ -30,11 +35,9 @@ Array = np.ndarray
 '''
 
 _BODY = '''
-def {name}(t):
+{define}
     """{docstring}"""
-    t = np.asarray(t, dtype=float)
-    if not np.all({range}):
-        raise ValueError("t: needs times {words}")
+    {head}
 {statements}
     return {results}
 '''
@@ -43,7 +46,9 @@ def {name}(t):
 class SolutionKernel:
     """A closed form as a function of time; made by ``compile(solution)``.
 
-    It takes times of any shape and returns arrays that begin with that shape.  Its
+    It takes times of any shape and returns arrays that begin with that shape.  Times
+    may be arrays of any library with an ``__array_namespace__``: JAX traces, maps and
+    differentiates it.  Where NumPy raises, as for t < 0, other arrays hold NaN.  Its
     `source` is a module that needs NumPy alone, with every constant written out; it
     pickles as that text, and `inspect.getsource` shows the function.
 
@@ -57,6 +62,8 @@ class SolutionKernel:
         What it returns.
     docstring : str
         Shown by `help`.
+    arguments : tuple of str
+        What it takes: ``t``, and ``init`` and ``sigma_yx`` where these are variables.
 
     Examples
     --------
@@ -69,42 +76,56 @@ class SolutionKernel:
     [1.0, 2.0]
     """
 
-    __slots__ = ("__call__", "__dict__")
+    __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Callable[..., Any]
 
-    #: Names of the arguments.
-    arguments = ("t",)
-
     def __init__(
-        self, source: str, name: str, outputs: tuple[str, ...], docstring: str
+        self,
+        source: str,
+        name: str,
+        outputs: tuple[str, ...],
+        docstring: str,
+        arguments: tuple[str, ...] = ("t",),
     ) -> None:
         self.source, self.name, self.outputs = source, name, outputs
+        self.arguments = arguments
         self.__doc__ = docstring
         self.__wrapped__ = load(source, name)
         self.__call__ = self.__wrapped__
 
     def __repr__(self) -> str:
-        return f"<SolutionKernel {self.name}(t) -> {', '.join(self.outputs)}>"
+        takes, gives = ", ".join(self.arguments), ", ".join(self.outputs)
+        return f"<SolutionKernel {self.name}({takes}) -> {gives}>"
 
     def __reduce__(self) -> Any:
-        return SolutionKernel, (self.source, self.name, self.outputs, self.__doc__)
+        parts = self.source, self.name, self.outputs, self.__doc__, self.arguments
+        return SolutionKernel, parts
 
 
-def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> SolutionKernel:
-    """Write a solution as NumPy code and load it.
+def solution_kernel(
+    solution: Solution,
+    outputs: str | Sequence[str],
+    arguments: str | Sequence[str] = (),
+) -> SolutionKernel:
+    """Write a solution as array code and load it.
 
-    `outputs` is one or several of "end_to_end", "strengths" and "weights".
+    `outputs` is one or several of "end_to_end", "strengths" and "weights", `arguments`
+    none, one or both of "init" and "sigma_yx".
     """
     names = output_names(outputs, OUTPUTS, "compile(solution, outputs=…)")
+    free: tuple[str, ...] = ()
+    if arguments != ():
+        free = output_names(arguments, VARIABLES, "compile(solution, arguments=…)")
     asked = solution.problem.asked
-    if "weights" in names and asked is not None and asked.product is not None:
+    ordered = {"weights", "init"} & {*names, *free}
+    if ordered and asked is not None and asked.product is not None:
         msg = (
-            "compile(solution, outputs='weights'): the code has them first layer "
+            f"compile(solution, {min(ordered)!r}): the code has weights first layer "
             f"first, and this model has the order {asked.parameters}. Use "
             "solution.weights(t), or list the parameters in the order of the layers"
         )
         raise InvalidArgument(msg)
-    routine = solution.routine()
+    routine = solution.family() if free else solution.routine()
     for name in names:
         if name not in routine.outputs:
             why = routine.missing.get(name, "the formula does not determine them")
@@ -113,17 +134,52 @@ def solution_kernel(solution: Solution, outputs: str | Sequence[str]) -> Solutio
                 f"in NumPy alone: {why}"
             )
             raise InvalidArgument(msg)
-    docstring = _docstring(solution, names)
+    docstring = _docstring(solution, names) + _variables(routine, free)
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", solution.name).lower()
     found = routine.outputs
     results = [f"({found[x]})" if x == "weights" else found[x] for x in names]
     ends = [routine.horizon] if routine.horizon is not None else []
     # what floats miss of the hypotheses grows: no value that is not known
-    ends += [solution.horizon] if np.isfinite(solution.horizon) else []
-    source = _module(
-        replace(routine, horizon=min(ends, default=None)), name, docstring, results
+    ends += [solution.horizon] if np.isfinite(solution.horizon) and not free else []
+    routine = replace(routine, horizon=min(ends, default=None))
+    head, fixed = _head(solution, routine, free)
+    define = f"def {name}({', '.join(('t', *free))}):"
+    source = _module(routine, (define, docstring, head), fixed, results)
+    return SolutionKernel(source, name, names, docstring, ("t", *free))
+
+
+def _head(
+    solution: Solution, routine: Routine, free: tuple[str, ...]
+) -> tuple[str, dict[str, Any]]:
+    """Return the line that reads the arguments, and what it takes for the others."""
+    if not free:
+        return f"xp, t = array_times(t, {routine.horizon!r})", {}
+    given = solution.problem.floats
+    arrays = [*given.weights, given.arguments[1]]
+    shapes = [array.shape for array in arrays]
+    names = [f"INIT_{k}" for k in range(len(given.weights))] + ["SIGMA_YX"]
+    words = {"init": f"(_{', _'.join(names[:-1])},)", "sigma_yx": "_SIGMA_YX"}
+    init, target = (name if name in free else words[name] for name in VARIABLES)
+    fixed = dict(zip(names, arrays, strict=True))
+    if "sigma_yx" in free:
+        del fixed["SIGMA_YX"]
+    if "init" in free:
+        fixed = {k: v for k, v in fixed.items() if k == "SIGMA_YX"}
+    read = f"family_arguments(t, {init}, {target}, {shapes})"
+    return f"xp, t, init, sigma_yx = {read}", fixed
+
+
+def _variables(routine: Routine, free: tuple[str, ...]) -> str:
+    """Say what the variables are, and where the code has values."""
+    if not free:
+        return ""
+    return (
+        "\n\ninit is the tuple of the weights (W_1, …, W_L), sigma_yx the matrix.\n"
+        f"It holds for {routine.family}.\n"
+        "For others, and so late that rounding may have half of the digits, NumPy\n"
+        "raises and other arrays are NaN.  Derivatives are those of the formula, and\n"
+        "of the flow in all directions that do not leave these."
     )
-    return SolutionKernel(source, name, names, docstring)
 
 
 def output_names(outputs: Any, known: Sequence[str], call: str) -> tuple[str, ...]:
@@ -152,27 +208,34 @@ def _docstring(solution: Solution, names: tuple[str, ...]) -> str:
     )
 
 
-def _module(routine: Routine, name: str, docstring: str, results: list[str]) -> str:
+def _module(
+    routine: Routine,
+    opening: tuple[str, str, str],
+    fixed: dict[str, Any],
+    results: list[str],
+) -> str:
+    """Return the text of a module: its function opens with a def, a doc and a line."""
+    define, docstring, head = opening
     statements, used = _needed(routine.statements, results)
-    end = routine.horizon
+    constants = {k: v for k, v in routine.constants.items() if k in used}
+    lifted = [
+        f"{k} = xp.asarray(_{k})" if isinstance(v, np.ndarray) else f"{k} = _{k}"
+        for k, v in constants.items()
+    ]
     body = _BODY.format(
-        name=name,
+        define=define,
+        head=head,
         docstring=indent(docstring, "    ").lstrip() + "\n    ",
-        range="(t >= 0) & (t < np.inf)"
-        if end is None
-        else f"(t >= 0) & (t <= {end!r})",
-        words="of 0 or more, and finite" if end is None else f"from 0 to {end:.3g}",
-        statements="\n".join(f"    {line}" for line in statements),
+        statements="\n".join(f"    {line}" for line in (*lifted, *statements)),
         results=", ".join(results),
     )
-    constants = [
-        f"{key} = {_literal(value)}"
-        for key, value in routine.constants.items()
-        if key in used
-    ]
-    functions = [getsource(function).rstrip() for function in routine.functions]
+    literals = [f"_{k} = {_literal(v)}" for k, v in (constants | fixed).items()]
+    known: list[Any] = [namespace, array_times]
+    known += [family_arguments] if "family_arguments" in head else []
+    known += routine.functions
+    functions = [getsource(function).rstrip() for function in known]
     title = docstring.partition("\n")[0]
-    parts = [_HEAD.format(title=title), "\n".join(constants), *functions]
+    parts = [_HEAD.format(title=title), "\n".join(literals), *functions]
     return "\n\n".join(parts) + "\n\n" + body
 
 

@@ -26,7 +26,7 @@ from symflow.codegen.lower import (
 from symflow.codegen.optimize import best_program, folded, forms
 from symflow.codegen.program import python_name
 from symflow.conservation import conserved
-from symflow.errors import InvalidArgument, expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import GradientFlow
 from symflow.solutions import Solution
 
@@ -44,13 +44,18 @@ def compile(
 ) -> BoundKernel: ...
 @overload
 def compile(
-    flow: Solution, data: None = None, *, outputs: str | Sequence[str] | None = None
+    flow: Solution,
+    data: None = None,
+    *,
+    outputs: str | Sequence[str] | None = None,
+    arguments: str | Sequence[str] = (),
 ) -> SolutionKernel: ...
 def compile(
     flow: GradientFlow | Solution,
     data: Any = None,
     *,
     outputs: str | Sequence[str] | None = None,
+    arguments: str | Sequence[str] = (),
 ) -> Any:
     """Compile a flow, or a closed form of its trajectory, to an array function.
 
@@ -66,6 +71,10 @@ def compile(
         For a flow ``"rhs"`` (the default), ``"loss"``, ``"end_to_end"`` and
         ``"conserved"``; for a solution ``"end_to_end"`` (the default), ``"strengths"``
         and ``"weights"``; or several of these.
+    arguments : str or sequence of str, keyword-only
+        What the kernel of a solution takes besides the time: ``"init"``, the tuple of
+        the weights at the start, ``"sigma_yx"``, or both.  `help` of the kernel says
+        for which of these the closed form holds; there it can be differentiated.
 
     Returns
     -------
@@ -73,15 +82,15 @@ def compile(
         ``kern(W1, …, WL, sigma_xx, sigma_yx)``, or ``kern(W1, …, WL)`` with bound data,
         returns the tuple (dW1, …, dWL) and the other outputs after it; a single output
         other than the right-hand side comes without a tuple.  ``kern.into(out, …)``
-        writes into given arrays.  The kernel of a solution is ``kern(t)``, for times of
-        any shape.
+        writes into given arrays.  The kernel of a solution is ``kern(t)``, or
+        ``kern(t, init, sigma_yx)``, for times of any shape.
 
     Raises
     ------
     InvalidArgument
         If `flow` is neither, or an output is not known or not determined.
     NoClosedForm
-        If a solution has no form in NumPy alone.
+        If a solution has no form in arrays alone, or none with these arguments.
     ShapeMismatch
         If the data do not fit the flow.
 
@@ -100,8 +109,15 @@ def compile(
         if data is not None:
             msg = "compile(solution): a solution has its data; give no others"
             raise InvalidArgument(msg)
-        return solution_kernel(flow, "end_to_end" if outputs is None else outputs)
+        chosen = "end_to_end" if outputs is None else outputs
+        return solution_kernel(flow, chosen, arguments)
     expect(flow, GradientFlow, "compile(flow)", "a gradient flow")
+    if arguments != ():
+        msg = (
+            "compile(flow, arguments=…): for closed forms only; got "
+            f"{shown(arguments)}. The kernel of a flow takes its weights and data"
+        )
+        raise InvalidArgument(msg)
     outputs = "rhs" if outputs is None else outputs
     names = output_names(outputs, OUTPUTS, "compile(outputs=…)")
     if data is not None:

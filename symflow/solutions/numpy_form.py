@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from symflow.algebra.array_maps import namespace
+
 #: What a routine may compute, in this order.
 OUTPUTS = ("end_to_end", "strengths", "weights")
 
@@ -29,3 +33,23 @@ class Routine:
     #: Why an output is missing.
     missing: Mapping[str, str] = field(default_factory=dict)
     horizon: float | None = None  #: The largest time that the constants reach.
+    #: Where the start and Σ_yx are variables, those for which the form holds.
+    family: str = ""
+
+
+def array_times(t: Any, end: float | None) -> Any:
+    """Return the array namespace of times and the times as floats, from 0 to `end`.
+
+    Where NumPy raises, other arrays hold NaN: what is traced has no values yet.
+    """
+    xp = namespace(t) if hasattr(t, "__array_namespace__") else np
+    last = float(np.finfo(float).max) if end is None else end
+    if xp is not np:
+        t = 1.0 * t
+        return xp, xp.where((t >= 0) & (t <= last), t, xp.nan)
+    t = np.asarray(t, dtype=float)
+    if not np.all((t >= 0) & (t <= last)):
+        words = "of 0 or more, and finite" if end is None else f"from 0 to {end:.3g}"
+        msg = f"t: needs times {words}"
+        raise ValueError(msg)
+    return xp, t

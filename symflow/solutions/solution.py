@@ -340,6 +340,11 @@ class Solution(Theorem):
         msg = f"compile(solution): {self.name} has no form in NumPy alone"
         raise NoClosedForm(msg)
 
+    def family(self) -> Routine:
+        """Return the code in which the tuple ``init`` and ``sigma_yx`` may vary."""
+        msg = f"compile(solution, arguments=…): {self.name} has no form in these"
+        raise NoClosedForm(msg)
+
     def progress(self, t: Any) -> Array:
         """Return the strength of every mode as a part of its limit, shape (…, modes).
 

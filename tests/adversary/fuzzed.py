@@ -308,7 +308,7 @@ OUTWARD = (
     verb("numba_kernel", FLOW, (2, 2, 1), samples=None, outputs="rhs"),
     verb("lambdify", X + 1, [X]),
     verb("from_torch", None),
-    verb("compile", FLOW, DATA, outputs=None),
+    verb("compile", FLOW, DATA, outputs=None, arguments=()),
     verb("save", FLOW, "flow.json"),
     verb("load", "flow.npz", limit=10**6),
     verb("audit", "claims.toml"),

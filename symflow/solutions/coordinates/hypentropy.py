@@ -155,8 +155,8 @@ class HypentropyMode(SeparableSolution):
             return np.array(rows).reshape(*times.shape, -1)
         flat = times.reshape(-1, 1)
         with np.errstate(all="ignore"):
-            values = _coefficient(flat, *self._floats)
-        return values.reshape(*times.shape, -1)
+            values = _coefficient(np, flat, *self._floats)
+        return np.asarray(values.reshape(*times.shape, -1))
 
     def routine(self) -> Routine:
         if self._tiny:
@@ -169,13 +169,13 @@ class HypentropyMode(SeparableSolution):
                 self.rounded.transform,
                 "(strengths @ TRANSFORM)",
             )
-        call = f"_coefficient(t.reshape(-1, 1), {', '.join(names)})"
+        call = f"_coefficient(xp, xp.reshape(t, (-1, 1)), {', '.join(names)})"
         return Routine(
             constants,
             (_growth, _part, _coefficient),
             (
                 f"with np.errstate(all='ignore'): strengths = {call}",
-                "strengths = strengths.reshape(*t.shape, -1)",
+                "strengths = xp.reshape(strengths, (*t.shape, -1))",
             ),
             {"strengths": "strengths", "end_to_end": f"{mixed}[..., None, :]"},
             {"weights": "ask the solution, which has them"},
@@ -239,64 +239,66 @@ def parameters(found: Coordinates) -> tuple[Any, ...]:
     return 2, found.sigma, found.lam, rise / 4, fall / 4, first
 
 
-def _growth(times: Array, kappa: Any, *mode: Any) -> tuple[Array, ...]:
+def _growth(xp: Any, times: Any, kappa: Any, *mode: Any) -> Any:
     """Return n and d of y = n/d, and κ(σ − λβ(0))u = n − d, and m and 2R.
 
     R = κρ/2; n and d are those of the module divided by 2ρ.
     """
     sigma, lam, rise, fall, first = mode
     a, b, c = kappa * lam * fall, kappa * sigma, kappa * lam * rise
-    root = np.hypot(b / 2, np.sqrt(a) * np.sqrt(c))
-    larger = root + np.abs(b) / 2
-    safe = np.where(root > 0, root, 1.0)
-    minor = a * (c / np.where(larger > 0, larger, 1.0)) / (2 * safe)
-    major = np.where(root > 0, larger / (2 * safe), 0.5)
-    minor = np.where(root > 0, minor, 0.5)
-    up, down = np.where(b >= 0, major, minor), np.where(b >= 0, minor, major)
-    m = np.exp(-2 * root * times)
-    u = np.where(root > 0, -np.expm1(-2 * root * times) / (2 * safe), times)
+    root = xp.hypot(b / 2, xp.sqrt(a) * xp.sqrt(c))
+    larger = root + abs(b) / 2
+    safe = xp.where(root > 0, root, 1.0)
+    minor = a * (c / xp.where(larger > 0, larger, 1.0)) / (2 * safe)
+    major = xp.where(root > 0, larger / (2 * safe), 0.5)
+    minor = xp.where(root > 0, minor, 0.5)
+    up, down = xp.where(b >= 0, major, minor), xp.where(b >= 0, minor, major)
+    m = xp.exp(-2 * root * times)
+    u = xp.where(root > 0, -xp.expm1(-2 * root * times) / (2 * safe), times)
     change = kappa * (sigma - lam * first) * u
     return up + m * down + a * u, down + m * up + c * u, change, m, 2 * root
 
 
-def _coefficient(times: Array, kappa: Any, *mode: Any) -> Array:
+def _coefficient(xp: Any, times: Any, kappa: Any, *mode: Any) -> Any:
     """Return β in float64: of three equal forms, the one in which least cancels.
 
     β(0) + (n − d)(A/d + B/n) is good early, An/d − Bd/n where one part dominates, and
     the quotient that has σ/λ as its constant term late.
     """
     sigma, lam, rise, fall, first = mode
-    n, d, change, m, rate = _growth(times, kappa, *mode)
-    grown, fallen = _part(rise, n, d), _part(fall, d, n)
-    moved = change * (_part(rise, 1.0, d) + _part(fall, 1.0, n))
+    n, d, change, m, rate = _growth(xp, times, kappa, *mode)
+    grown, fallen = _part(xp, rise, n, d), _part(xp, fall, d, n)
+    moved = change * (_part(xp, rise, 1.0, d) + _part(xp, fall, 1.0, n))
     a, c = kappa * lam * fall, kappa * lam * rise
     b, ac = kappa * sigma, a * c
-    larger = (rate + np.abs(b)) / 2
-    smaller = np.where(larger > 0, ac / np.where(larger > 0, larger, 1.0), 0.0)
-    high, low = np.where(b >= 0, larger, smaller), np.where(b >= 0, smaller, larger)
+    larger = (rate + abs(b)) / 2
+    smaller = xp.where(larger > 0, ac / xp.where(larger > 0, larger, 1.0), 0.0)
+    high, low = xp.where(b >= 0, larger, smaller), xp.where(b >= 0, smaller, larger)
     scale = kappa * lam * n * d * rate**2
-    scale = np.where(scale > 0, scale, np.inf)
+    scale = xp.where(scale > 0, scale, xp.inf)
     steady = b * (c * high + a * low + 2 * ac) / scale
     middle = -4 * ac * kappa * (sigma - lam * first) * m / scale
     last = -b * (c * low + a * high - 2 * ac) * m * m / scale
-    size = np.abs(steady) + np.abs(middle) + np.abs(last)
-    forms = np.stack([first + moved, grown - fallen, steady + middle + last])
-    errors = np.stack([np.abs(first) + np.abs(moved), grown + fallen, size])
-    usable = np.isfinite(scale) & (rate > 0)
-    errors[2] = np.where(usable, errors[2] + np.abs(steady) / 8, np.inf)
-    errors = np.where(np.isfinite(forms), errors, np.inf)
-    best = np.argmin(errors, axis=0)[None]
-    return np.asarray(np.take_along_axis(forms, best, axis=0)[0])
+    size = abs(steady) + abs(middle) + abs(last)
+    forms = xp.stack([first + moved, grown - fallen, steady + middle + last])
+    usable = xp.isfinite(scale) & (rate > 0)
+    late = xp.where(usable, size + abs(steady) / 8, xp.inf)
+    errors = xp.stack([abs(first) + abs(moved), grown + fallen, late])
+    errors = xp.where(xp.isfinite(forms), errors, xp.inf)
+    best = xp.argmin(errors, axis=0)[None, ...]
+    return xp.take_along_axis(forms, best, axis=0)[0, ...]
 
 
-def _part(weight: Array, above: Any, below: Array) -> Array:
+def _part(xp: Any, weight: Any, above: Any, below: Any) -> Any:
     """Return weight·above/below, zero where the weight is."""
-    return np.where(weight > 0, weight * (above / below), 0.0)
+    return xp.where(
+        weight > 0, weight * (above / xp.where(weight > 0, below, 1.0)), 0.0
+    )
 
 
 def _factors(times: Array, kappa: Any, *mode: Any) -> tuple[Array, Array, Array]:
     """Return √y, 1/√y and (√y − 1/√y)/2."""
-    n, d, change, _, _ = _growth(times, kappa, *mode)
+    n, d, change, _, _ = _growth(np, times, kappa, *mode)
     up, down = np.sqrt(n / d), np.sqrt(d / n)
     return up, down, change / (2 * np.sqrt(n) * np.sqrt(d))
 

@@ -107,16 +107,23 @@ class LinearRegression(Solution):
         return tuple(map(to_float_array, self._turned(CHECK_DIGITS)))
 
     def _end_to_end(self, t: Any) -> Array:
-        return relaxed(float_times(t), *self._floats)
+        return np.asarray(relaxed(np, float_times(t), *self._floats))
 
     def routine(self) -> Routine:
+        return self._routine_of("PUSHED", "MOVED")
+
+    def family(self) -> Routine:
+        return self._routine_of("sigma_yx @ VECTORS", "init[0] @ VECTORS")
+
+    def _routine_of(self, pushed: str, moved: str) -> Routine:
         names = ("RATES", "VECTORS", "PUSHED", "MOVED")
         return Routine(
             dict(zip(names, self._floats, strict=True)),
             (relaxed,),
-            (f"matrix = relaxed(t, {', '.join(names)})",),
+            (f"matrix = relaxed(xp, t, RATES, VECTORS, {pushed}, {moved})",),
             {"end_to_end": "matrix", "weights": "(matrix,)"},
             {"strengths": "the modes of one layer are entries, not singular values"},
+            family="any Σ_yx and any start",
         )
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
@@ -159,12 +166,10 @@ class LinearRegression(Solution):
         return int(np.count_nonzero(alike > CORRELATED))
 
 
-def relaxed(
-    t: Array, rates: Array, vectors: Array, pushed: Array, moved: Array
-) -> Array:
+def relaxed(xp: Any, t: Any, rates: Any, vectors: Any, pushed: Any, moved: Any) -> Any:
     """Return W(0)e^{−Σt} + Σ_yx∫e^{−Σs}ds, in the eigenvectors of Σ = Σ_xx."""
     times = t[..., None]
-    safe = np.where(rates == 0, 1.0, rates)
-    grown = np.where(rates == 0, times, -np.expm1(-rates * times) / safe)
-    kept = np.exp(-rates * times)[..., None, :]
-    return np.asarray((moved * kept + pushed * grown[..., None, :]) @ vectors.T)
+    safe = xp.where(rates == 0, 1.0, rates)
+    grown = xp.where(rates == 0, times, -xp.expm1(-rates * times) / safe)
+    kept = xp.exp(-rates * times)[..., None, :]
+    return (moved * kept + pushed * grown[..., None, :]) @ vectors.T

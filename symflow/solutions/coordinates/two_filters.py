@@ -152,7 +152,7 @@ class FourierMode(CircularSolution):
     def _filters(self, t: Any) -> tuple[Array, Array]:
         """Return the transforms a and b in float64, shape (…, d)."""
         phase, *known = self._floats
-        a, b_bar = amplitudes(float_times(t)[..., None], *known)
+        a, b_bar = amplitudes(np, float_times(t)[..., None], *known)
         return phase * a, np.conj(b_bar)
 
     def strengths(self, t: Any) -> Array:

@@ -45,6 +45,7 @@ from symflow.solutions.time.power_series import (
     clock_read,
     deep_strengths,
     mode_clock,
+    powers,
 )
 
 KAPPA = sympy.Symbol("kappa", negative=True)
@@ -151,14 +152,15 @@ class DeepMode(SpectralSolution):
     def routine(self) -> Routine:
         """Return the modes as NumPy code, by the clock of the rank-one flow."""
         constants: dict[str, Any] = {}
-        lines = ["strengths = np.zeros((*t.shape, len(BEGIN))) + BEGIN * MOVES"]
+        levels = ["1 + 0 * t"] * len(self._clocks)
         for number, clock in enumerate(self._clocks):
             if clock is not None:
                 names = [f"{column}_{number}" for column in COLUMNS]
                 constants |= dict(zip(names, clock.table, strict=True))
-                read = f"clock_read(t, {', '.join(names)})[1]"
-                lines.append(f"strengths[..., {number}] = BEGIN[{number}] / {read}")
-        return self._balanced_routine(constants, (clock_read,), lines, HORIZON)
+                levels[number] = f"clock_read(xp, t, {', '.join(names)})[1]"
+        level = f"xp.stack([{', '.join(levels)}], axis=-1)"
+        line = f"strengths = xp.where(MOVES, BEGIN, 0.0) / {level}"
+        return self._balanced_routine(constants, (powers, clock_read), [line], HORIZON)
 
     def curve(self, times: Array, *parameters: Any) -> Array:
         begin, columns = self._floats[2], []

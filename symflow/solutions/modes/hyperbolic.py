@@ -36,6 +36,7 @@ from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
 from symflow.solutions.conditions import moments, product, squared_loss, verdict
 from symflow.solutions.derivation import Step, over_root, squares
+from symflow.solutions.family import mode_family
 from symflow.solutions.modes.joint_modes import (
     COARSE_NOISE,
     JointModes,
@@ -235,7 +236,7 @@ class HyperbolicMode(SpectralSolution):
             constants,
             (amplitudes,),
             (
-                f"a, b = amplitudes(t[..., None], {', '.join(names)})",
+                f"a, b = amplitudes(xp, t[..., None], {', '.join(names)})",
                 "strengths, a, b = a * b, a[..., None, :], b[..., None, :]",
             ),
             {
@@ -245,8 +246,11 @@ class HyperbolicMode(SpectralSolution):
             },
         )
 
+    def family(self) -> Routine:
+        return layer_family(self.modes)
+
     def curve(self, times: Array, *parameters: Any) -> Array:
-        a, b = amplitudes(times, *parameters)
+        a, b = amplitudes(np, times, *parameters)
         return np.asarray(a * b)
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
@@ -256,7 +260,7 @@ class HyperbolicMode(SpectralSolution):
         times = float_times(t)
         a, b = (
             part.reshape(*times.shape, 1, -1)
-            for part in amplitudes(times.reshape(-1, 1), *self._floats)
+            for part in amplitudes(np, times.reshape(-1, 1), *self._floats)
         )
         left, right = self._bases
         hidden = self._hidden
@@ -285,6 +289,15 @@ class HyperbolicMode(SpectralSolution):
 
     def final(self, *parameters: Array) -> Array:
         return final_strengths(*parameters)
+
+
+def layer_family(modes: JointModes, decay: float = 0.0) -> Routine:
+    """Return the code for starts and targets in the frames of such modes."""
+    assert isinstance(modes, LayerModes)
+    frames = modes.left, modes.right, modes.hidden, modes.idle
+    return mode_family(
+        to_float_array(modes.lam), tuple(map(to_float_array, frames)), decay
+    )
 
 
 def final_strengths(
@@ -323,35 +336,36 @@ def amplitudes_mpf(
 
 
 def amplitudes(
-    times: Array,
-    lam: Array,
-    rho: Array,
-    x: Array,
-    y: Array,
-    up: Array,
-    down: Array,
-    a0: Array,
-    b0: Array,
-    pull_a: Array,
-    pull_b: Array,
+    xp: Any,
+    times: Any,
+    lam: Any,
+    rho: Any,
+    x: Any,
+    y: Any,
+    up: Any,
+    down: Any,
+    a0: Any,
+    b0: Any,
+    pull_a: Any,
+    pull_b: Any,
 ) -> Any:
     """Return a and b of every mode; see `hyperbola` for the constants."""
-    m = np.exp(-2 * rho * times)
-    safe = np.where(rho > 0, 2 * rho, 1.0)
-    u = np.where(rho > 0, -np.expm1(-2 * rho * times) / safe, times)
+    m = xp.exp(-2 * rho * times)
+    safe = xp.where(rho > 0, 2 * rho, 1.0)
+    u = xp.where(rho > 0, -xp.expm1(-2 * rho * times) / safe, times)
     lost = up == 0
     # near t = 0 in the given amplitudes, later in those along eigenvectors
-    early, late = (1 + m) / 2, np.where(lost, 0.0, up)
-    a = np.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
-    b = np.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
-    below = np.where(lost, 1.0, m) + lam * u * (
-        np.abs(up) ** 2 + np.where(lost, 1.0, m) * np.abs(down) ** 2
+    early, late = (1 + m) / 2, xp.where(lost, 0.0, up)
+    a = xp.where(m > 0.5, early * a0 + u * pull_a, late * x - m * down * y)
+    b = xp.where(m > 0.5, early * b0 + u * pull_b, late * y + m * down * x)
+    below = xp.where(lost, 1.0, m) + lam * u * (
+        abs(up) ** 2 + xp.where(lost, 1.0, m) * abs(down) ** 2
     )
-    scale = 1 / np.sqrt(below)
+    scale = 1 / xp.sqrt(below)
     # a mode without a growing part: numerator and root both carry e^{−ρt}
-    root = np.exp(-rho * times)
-    a = np.where(lost, -root * down * y, a) * scale
-    b = np.where(lost, root * down * x, b) * scale
+    root = xp.exp(-rho * times)
+    a = xp.where(lost, -root * down * y, a) * scale
+    b = xp.where(lost, root * down * x, b) * scale
     return a, b
 
 

@@ -91,6 +91,8 @@ def joint_modes(
         counts = [np.count_nonzero(x) for x in (found.sigma, found.lam, found.start)]
         if counts == ranks and found.defect <= 10.0 ** (10 - digits):
             return found
+    if also:  # which need not commute with the others: the defect says so
+        return found
     msg = (
         f"joint modes to {digits} digits: two of them are so close that "
         f"{4 * more} digits do not tell them apart. Use symflow.precise(…)"

@@ -21,8 +21,15 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow
-from symflow.solutions.conditions import aligned, balanced, decaying_loss
+from symflow.solutions.any_precision import checkable
+from symflow.solutions.conditions import (
+    aligned,
+    balanced,
+    decaying_loss,
+    weight_decay,
+)
 from symflow.solutions.derivation import Step
+from symflow.solutions.modes.hyperbolic import layer_family, layer_modes
 from symflow.solutions.modes.joint_modes import JointModes
 from symflow.solutions.modes.spectral import L2, LAM, SIGMA, START, SpectralSolution, T
 from symflow.solutions.numpy_form import Routine
@@ -84,13 +91,18 @@ class LogisticMode(SpectralSolution):
         return modes.sigma - lost, modes.lam, modes.start
 
     def curve(self, times: Array, *parameters: Any) -> Array:
-        return logistic(times, *parameters)
+        return np.asarray(logistic(np, times, *parameters))
 
     def routine(self) -> Routine:
         names = ("SIGMA", "LAM", "START")
-        line = f"strengths = logistic(t[..., None], {', '.join(names)})"
+        line = f"strengths = logistic(xp, t[..., None], {', '.join(names)})"
         constants = dict(zip(names, self._floats, strict=True))
         return self._balanced_routine(constants, (logistic,), [line])
+
+    def family(self) -> Routine:
+        """Return the code for starts of any imbalance in the frames of this one."""
+        layers = layer_modes(checkable(self.problem))
+        return layer_family(layers, float(weight_decay(self.problem.floats)))
 
     def curve_mpf(self, context: Any, time: Any, *parameters: Any) -> Any:
         sigma, lam, start = parameters
@@ -107,13 +119,13 @@ class LogisticMode(SpectralSolution):
         return self._balanced_layers(t)
 
 
-def logistic(times: Array, sigma: Array, lam: Array, start: Array) -> Array:
+def logistic(xp: Any, times: Any, sigma: Any, lam: Any, start: Any) -> Any:
     """Return w of ẇ = 2w(σ − λw) without overflow, for either sign of σ."""
-    size = np.abs(sigma)
-    decayed = np.exp(-2 * size * times)
-    safe = np.where(size > 0, size, 1.0)
-    grown = np.where(size > 0, -np.expm1(-2 * size * times) / safe, 2 * times)
+    size = abs(sigma)
+    decayed = xp.exp(-2 * size * times)
+    safe = xp.where(size > 0, size, 1.0)
+    grown = xp.where(size > 0, -xp.expm1(-2 * size * times) / safe, 2 * times)
     # for σ < 0 both parts of the fraction are divided by e^{2|σ|t}, which overflows
-    below = np.where(sigma < 0, 1.0, decayed) + lam * start * grown
-    above = np.where(sigma < 0, decayed, 1.0) * start
-    return np.asarray(above / np.where(start > 0, below, 1.0))
+    below = xp.where(sigma < 0, 1.0, decayed) + lam * start * grown
+    above = xp.where(sigma < 0, decayed, 1.0) * start
+    return above / xp.where(start > 0, below, 1.0)

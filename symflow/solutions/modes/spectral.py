@@ -171,7 +171,7 @@ class SpectralSolution(Solution):
         start = to_float_array(self.modes.start)
         known = dict(zip(("LEFT", "RIGHT"), self._bases, strict=True))
         known |= {"BEGIN": np.where(start > 0, start, 1.0), "MOVES": start > 0}
-        grown = "grown = np.where(MOVES, strengths / BEGIN, 1.0)[..., None, :]"
+        grown = "grown = xp.where(MOVES, strengths / BEGIN, 1.0)[..., None, :]"
         layers = []
         for number, (image, frame) in enumerate(self._frames, start=1):
             known |= {f"IMAGE_{number}": image, f"FRAME_{number}": frame}

@@ -42,6 +42,7 @@ from symflow.solutions.conditions import (
     squared_loss,
 )
 from symflow.solutions.derivation import Step
+from symflow.solutions.family import gram_family
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.rank_one import proof as rank_one_formula
 from symflow.solutions.rank_one.oja_flow import (
@@ -60,6 +61,7 @@ from symflow.solutions.time.power_series import (
     INNER_DIGITS,
     InternalTime,
     clock_read,
+    powers,
 )
 
 #: Rates closer than so many roundings count as equal in the limit.
@@ -168,11 +170,11 @@ class RankOne(Solution):
         rates, parts, vectors = self._floats
         strength, kappa = float(self._sharp.strength), float(self._sharp.kappa)
         if self.depth == 2:
-            tau, level = times, oja_level(times, 2 * kappa * strength, rates, parts)
-            lead = max(float(rates[0]), 0.0)
+            tau, pull, lead = times, 2 * kappa * strength, max(float(rates[0]), 0.0)
+            level = oja_level(np, times, pull, rates, parts, lead)
         else:
             (tau, level), lead = self.clock.floats(times), float(rates[0])
-        turned, size = oja_turned(tau, rates, parts, lead)
+        turned, size = oja_turned(np, tau, rates, parts, lead)
         s = strength * size**self.depth / level
         pair = np.sqrt(2) * turned @ vectors.T
         cut = self.problem.widths[0]
@@ -193,7 +195,7 @@ class RankOne(Solution):
         start, kappa = float(self._sharp.strength), float(self._sharp.kappa)
         given, cut = self.problem.floats.weights, self.problem.widths[0]
         u0, v0, _ = rank_one_parts(given)
-        function: Callable[..., Any]
+        functions: tuple[Callable[..., Any], ...]
         constants: dict[str, Any] = {"RATES": rates, "PARTS": parts, "BEGIN": start}
         constants |= {"BEFORE": vectors[:cut].T, "AFTER": vectors[cut:].T}
         constants |= {"FIRST": (given[0] @ v0)[:, None], "LAST": u0 @ given[-1]}
@@ -201,22 +203,26 @@ class RankOne(Solution):
         if self.depth == 2:
             constants["PULL"] = 2 * kappa * start
             constants["LEAD"] = max(float(rates[0]), 0.0)
-            clock, function = "t, oja_level(t, PULL, RATES, PARTS)", oja_level
+            clock, functions = (
+                "t, oja_level(xp, t, PULL, RATES, PARTS, LEAD)",
+                (oja_level,),
+            )
         else:
             constants["LEAD"] = float(rates[0])
             constants |= dict(zip(COLUMNS, self.clock.table, strict=True))
-            clock, function = f"clock_read(t, {', '.join(COLUMNS)})", clock_read
+            functions = (powers, clock_read)
+            clock = f"clock_read(xp, t, {', '.join(COLUMNS)})"
         inner = [f"grown * INNER_{k}" for k in range(len(given) - 2)]
         layers = ["grown * FIRST * v", *inner, "grown * u * LAST"]
         return Routine(
             constants,
-            (oja_turned, function),
+            (oja_turned, *functions),
             (
                 f"tau, level = {clock}",
-                "turned, size = oja_turned(tau, RATES, PARTS, LEAD)",
+                "turned, size = oja_turned(xp, tau, RATES, PARTS, LEAD)",
                 f"s = BEGIN * size**{self.depth} / level",
-                "u = np.sqrt(2) * (turned @ AFTER)[..., :, None]",
-                "v = np.sqrt(2) * (turned @ BEFORE)[..., None, :]",
+                "u = 2**0.5 * (turned @ AFTER)[..., :, None]",
+                "v = 2**0.5 * (turned @ BEFORE)[..., None, :]",
                 f"grown = ((s / BEGIN) ** {1 / self.depth!r})[..., None, None]",
             ),
             {
@@ -226,6 +232,12 @@ class RankOne(Solution):
             },
             horizon=None if self.depth == 2 else HORIZON,
         )
+
+    def family(self) -> Routine:
+        """Return the code of two layers: of rank one, or any balanced start."""
+        if self.depth > 2:
+            return super().family()
+        return gram_family(float(self._sharp.kappa), 0.0, self.problem.widths[0])
 
     @property
     def _lost(self) -> int:

@@ -52,26 +52,26 @@ def spread_of(problem: Problem, digits: int, *, fine: bool = True) -> Spread:
     return Spread(rates, parts[used], vectors[:, used], strength, kappa)
 
 
-def oja_turned(tau: Array, rates: Array, parts: Array, lead: float) -> Any:
+def oja_turned(xp: Any, tau: Any, rates: Any, parts: Any, lead: Any) -> Any:
     """Return e^{(H − lead)τ}x₀ divided by its length, and that length.
 
     The `rates` are the eigenvalues of H, the `parts` x₀ along their vectors, shape
     (r,), and τ has any shape.
     """
     # by the largest rate first: a length that underflows has no direction
-    turned = parts * np.exp((rates - rates[0]) * tau[..., None])
-    size = np.sqrt((turned * turned).sum(axis=-1))
-    return turned / size[..., None], size * np.exp((rates[0] - lead) * tau)
+    turned = parts * xp.exp((rates - rates[0]) * tau[..., None])
+    size = xp.sqrt(xp.sum(turned * turned, axis=-1))
+    return turned / size[..., None], size * xp.exp((rates[0] - lead) * tau)
 
 
-def oja_level(times: Array, pull: float, rates: Array, parts: Array) -> Array:
+def oja_level(xp: Any, times: Any, pull: Any, rates: Any, parts: Any, lead: Any) -> Any:
     """Return e^{−2ft}(1 + pull ∫₀ᵗ n²), f = max(rates[0], 0): all terms positive."""
-    lead, speed = max(float(rates[0]), 0.0), np.abs(rates)
-    t = times[..., None]
-    safe = np.where(speed > 0, 2 * speed, 1.0)
-    grown = np.where(speed > 0, -np.expm1(-2 * speed * t) / safe, t)
-    mass = parts * parts * grown * np.exp(2 * (np.maximum(rates, 0) - lead) * t)
-    return np.asarray(np.exp(-2 * lead * times) + pull * mass.sum(axis=-1))
+    t, speed = times[..., None], abs(rates)
+    safe = xp.where(speed > 0, 2 * speed, 1.0)
+    grown = xp.where(speed > 0, -xp.expm1(-2 * speed * t) / safe, t)
+    ahead = xp.where(rates > 0, rates, 0.0) - lead
+    mass = parts * parts * grown * xp.exp(2 * ahead * t)
+    return xp.exp(-2 * lead * times) + pull * xp.sum(mass, axis=-1)
 
 
 def rank_one_parts(weights: tuple[Array, ...]) -> tuple[Array, Array, Any]:

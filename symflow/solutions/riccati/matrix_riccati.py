@@ -174,8 +174,7 @@ class GramSolution(Solution):
 
     def _side(self, times: Array) -> Array:
         flat = times.reshape(-1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            side = graded_side(flat, self.kappa, *self._floats.parts)
+        side = graded_side(np, flat, self.kappa, *self._floats.parts)
         for place in self._lost_at(flat):
             time = float(flat[place])
             digits = FLOAT_DIGITS + spare_digits(time, self.problem.arguments)
@@ -248,8 +247,8 @@ class GramSolution(Solution):
         constants: dict[str, Any] = dict(zip(names, start.parts, strict=True))
         constants |= {"KAPPA": self.kappa, "FRAME": start.frame}
         lines = (
-            f"side = graded_side(t.reshape(-1), KAPPA, {', '.join(names)})",
-            "side = side.reshape(*t.shape, *side.shape[1:])",
+            f"side = graded_side(xp, xp.reshape(t, (-1,)), KAPPA, {', '.join(names)})",
+            "side = xp.reshape(side, (*t.shape, *side.shape[1:]))",
         )
         matrix, layers = self.code_of("side")
         outputs = {"end_to_end": matrix, "weights": layers}

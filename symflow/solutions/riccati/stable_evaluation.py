@@ -153,7 +153,7 @@ def is_faint(rows: Array) -> bool:
 
 def digits_lost(start: GradedStart, kappa: float, times: Array) -> Array:
     """Return the decimal digits that R loses at every time, infinite if all of them."""
-    _, _, upper = graded_lift(times, kappa, start.rates, start.lows, start.rows)
+    _, _, upper = graded_lift(np, times, kappa, start.rates, start.lows, start.rows)
     pivots = np.abs(np.diagonal(upper, axis1=1, axis2=2))
     with np.errstate(divide="ignore"):
         lost = np.log10(np.linalg.norm(upper, axis=1) / pivots)
@@ -161,68 +161,77 @@ def digits_lost(start: GradedStart, kappa: float, times: Array) -> Array:
 
 
 def graded_side(
-    times: Array,
-    kappa: float,
-    rates: Array,
-    lows: Array,
-    rows: Array,
-    vectors: Array,
-    given: Array,
-) -> Array:
-    """Return vectors Y in float64, shape (times, n, r), each block as exact as it can.
+    xp: Any,
+    times: Any,
+    kappa: Any,
+    rates: Any,
+    lows: Any,
+    rows: Any,
+    vectors: Any,
+    given: Any,
+) -> Any:
+    """Return vectors Y in floats, shape (times, n, r), each block as exact as it can.
 
     Before the first exponential has moved, e^{Ft}Q₀ is Q₀ and what was added to it:
     a layer much smaller than the other would drown in the eigenvectors.
     """
-    lifted, top, upper = graded_lift(times, kappa, rates, lows, rows)
+    lifted, top, upper = graded_lift(xp, times, kappa, rates, lows, rows)
     angle = rates * times[:, None]
-    added = np.expm1(np.clip(angle, -1.0, 1.0))[..., None] * rows
-    near = (given + vectors @ added) * np.exp(-top)[:, None]
-    early = np.all(np.abs(angle) < 0.5, axis=1)[:, None, None]
-    return solve_right(np.where(early, near, vectors @ lifted), upper)
+    added = xp.expm1(xp.clip(angle, -1.0, 1.0))[..., None] * rows
+    near = (given + vectors @ added) * xp.exp(-top)[:, None, :]
+    early = xp.all(abs(angle) < 0.5, axis=1)[:, None, None]
+    return solve_right(xp, xp.where(early, near, vectors @ lifted), upper)
 
 
 def graded_lift(
-    times: Array, kappa: float, rates: Array, lows: Array, rows: Array
+    xp: Any, times: Any, kappa: Any, rates: Any, lows: Any, rows: Any
 ) -> Any:
     """Return e^{ft}c over its scales, their logarithms, and R, one per time."""
-    t = times[:, None]
-    rising, falling = np.maximum(rates, 0), np.minimum(rates, 0)
-    speed = np.abs(rates)
-    safe = np.where(speed > 0, 2 * speed, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        grown = np.where(speed > 0, -np.expm1(-2 * speed * t) / safe, t)
-        mass = np.log(kappa * grown) / 2
-        level = rising * t + mass  # ln √(κφ)
-        pivot = np.argmax(rows != 0, axis=0)
-        scaled = level[:, pivot] > 0
-        # not level − level[pivot]: large numbers would cancel
-        slow = np.where(rates > 0, lows, 0.0)
-        gap = (rising[:, None] - rising[pivot]) + (slow[:, None] - slow[pivot])
-        ahead = gap * t[..., None] + mass[..., None] - mass[:, None, pivot]
-        behind = np.where(scaled[:, None], ahead, level[..., None])
-        top = np.where(scaled, level[:, pivot], 0.0)
-        late = (falling * t - mass)[..., None] + behind
-        early = (rates * t)[..., None] - top[:, None]
-        used = np.where((level > 0)[..., None], late, early)
-        stacked = np.where(rows != 0, np.exp(behind) * rows, 0.0)
-        lifted = np.where(rows != 0, np.exp(used) * rows, 0.0)
-    unit = np.exp(-top)[..., None] * np.eye(rows.shape[1])
-    whole = np.concatenate([stacked, unit], axis=1)
-    upper = np.asarray(np.linalg.qr(whole, mode="r"))
-    signs = np.where(np.diagonal(upper, axis1=1, axis2=2) < 0, -1.0, 1.0)
-    return lifted, top, upper * signs[..., None]
+    t, speed, eye = times[:, None], abs(rates), xp.eye(rows.shape[1], dtype=rows.dtype)
+    rising, falling = xp.where(rates > 0, rates, 0.0), xp.where(rates < 0, rates, 0.0)
+    safe = xp.where(speed > 0, 2 * speed, 1.0)
+    grown = kappa * xp.where(speed > 0, -xp.expm1(-2 * speed * t) / safe, t)
+    # a bracket near I is smooth in t and κ, where the roots of φ are not
+    bulk = grown * xp.exp(xp.where(rising * t < 300, 2 * rising * t, 600.0))
+    calm = xp.sum(bulk * xp.sum(rows * rows, axis=1), axis=1)[:, None] < 1
+    mass = xp.log(xp.where(calm, 1.0, grown)) / 2
+    level = rising * t + mass  # ln √(κφ)
+    pivot = xp.argmax(xp.sign(abs(rows)), axis=0)
+    ahead = xp.take(level, pivot, axis=1)
+    scaled = (ahead > 0) & ~calm
+    # not level − level[pivot]: large numbers would cancel
+    slow = xp.where(rates > 0, lows, 0.0)
+    first, last = xp.take(rising, pivot), xp.take(slow, pivot)
+    gap = (rising[:, None] - first) + (slow[:, None] - last)
+    beside = mass[..., None] - xp.take(mass, pivot, axis=1)[:, None, :]
+    behind = gap * t[..., None] + beside
+    behind = xp.where(scaled[:, None, :], behind, level[..., None])
+    top = xp.where(scaled, ahead, 0.0)
+    late = (falling * t - mass)[..., None] + behind
+    before = (rates * t)[..., None] - top[:, None, :]
+    used = xp.where(((level > 0) & ~calm)[..., None], late, before)
+    met = rows != 0
+    stacked = xp.exp(xp.where(met, behind, 0.0)) * rows
+    lifted = xp.exp(xp.where(met, used, 0.0)) * rows
+    calm = calm[..., None]
+    bracket = rows.T @ (bulk[..., None] * rows)
+    lower = xp.linalg.cholesky(xp.where(calm, bracket, 0.0) + eye)
+    whole = xp.concat([stacked, xp.exp(-top)[..., None] * eye], axis=1)
+    upper = xp.linalg.qr(xp.where(calm, xp.concat([rows, eye], axis=0), whole))[1]
+    upper = xp.where(upper < 0, -eye, eye) @ upper
+    upper = xp.where(calm, lower.mT, upper)
+    return lifted, top, upper
 
 
-def solve_right(left: Array, upper: Array) -> Array:
+def solve_right(xp: Any, left: Any, upper: Any) -> Any:
     """Return left · upper⁻¹ for upper triangular matrices, by substitution."""
-    columns: list[Array] = []
+    columns: list[Any] = []
     for k in range(upper.shape[-1]):
         rest = left[..., k]
         for j, column in enumerate(columns):
             rest = rest - column * upper[..., j, k][..., None]
         columns.append(rest / upper[..., k, k][..., None])
-    return np.stack(columns, axis=-1) if columns else left
+    return xp.stack(columns, axis=-1) if columns else left
 
 
 def graded_factor_mpf(start: GradedStart, kappa: Any, time: Any, context: Any) -> Array:
@@ -235,7 +244,7 @@ def graded_factor_mpf(start: GradedStart, kappa: Any, time: Any, context: Any) -
     bracket = matmul(start.rows.T, weighted) + np.eye(start.rows.shape[1], dtype=int)
     grown = np.array([context.exp(rate * time) for rate in start.rates], dtype=object)
     lifted = grown[:, None] * start.rows
-    return np.asarray(solve_right(lifted[None], _cholesky(bracket)[None])[0])
+    return np.asarray(solve_right(np, lifted[None], _cholesky(bracket)[None])[0])
 
 
 def _cholesky(matrix: Array) -> Array:

@@ -29,6 +29,9 @@ from symflow.solutions.conditions import (
     weight_decay,
 )
 from symflow.solutions.derivation import Step
+from symflow.solutions.family import sure
+from symflow.solutions.numpy_form import Routine
+from symflow.solutions.riccati.gram_steps import gram_at, one_step
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 
 
@@ -86,6 +89,23 @@ class SymmetricRiccati(GramSolution):
             *self._solved("with F = S + Sᵀ (less l2 I), and κ for 4κ,"),
         )
 
+    def family(self) -> Routine:
+        """Return the code for any start and any Σ_yx."""
+        decay = float(weight_decay(self.problem.floats))
+        eye = "xp.eye(sigma_yx.shape[0], dtype=sigma_yx.dtype)"
+        return Routine(
+            {"KAPPA": self.kappa},
+            (one_step, gram_at, sure),
+            (
+                f"force = sigma_yx + sigma_yx.T - {decay!r} * {eye}",
+                "gram, known = gram_at(xp, t, force, KAPPA, init[0])",
+                "gram = sure(xp, gram, True, known)",
+            ),
+            {"end_to_end": "gram"},
+            {"strengths": "modes that evolve apart are those of one target"},
+            family="any Σ_yx and any start",
+        )
+
     def code_of(self, side: str) -> tuple[str, str]:
         """Return W and U as code."""
-        return f"{side} @ np.swapaxes({side}, -1, -2)", f"{side} @ FRAME.T,"
+        return f"{side} @ {side}.mT", f"{side} @ FRAME.T,"

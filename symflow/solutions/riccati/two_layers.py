@@ -36,6 +36,8 @@ from symflow.solutions.conditions import (
     weight_decay,
 )
 from symflow.solutions.derivation import Step
+from symflow.solutions.family import gram_family
+from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 from symflow.solutions.riccati.proof import layers_gap
 
@@ -93,9 +95,13 @@ class Riccati(GramSolution):
             why = "QᵀQ = 2W₂ᵀW₂ = 2W₁W₁ᵀ and l2 I less in F give it as well, so"
         return self._solved(why, layers_gap(decay))
 
+    def family(self) -> Routine:
+        decay = float(weight_decay(self.problem.floats))
+        return gram_family(self.kappa, decay, self.problem.widths[0])
+
     def code_of(self, side: str) -> tuple[str, str]:
         """Return W and W_1, W_2 as code."""
         cut = self.problem.widths[0]
         before, after = f"{side}[..., :{cut}, :]", f"{side}[..., {cut}:, :]"
-        first = f"np.swapaxes({before} @ FRAME.T, -1, -2)"
-        return f"{after} @ np.swapaxes({before}, -1, -2)", f"{first}, {after} @ FRAME.T"
+        first = f"FRAME @ {before}.mT"
+        return f"{after} @ {before}.mT", f"{first}, {after} @ FRAME.T"

@@ -109,7 +109,7 @@ class InternalTime:
     def floats(self, times: Array) -> Any:
         """Return τ and D in float64 at times t ≥ 0 of any shape."""
         if not times.size or np.max(times) <= HORIZON:
-            return clock_read(times, *self.table)
+            return clock_read(np, times, *self.table)
         context = context_of(self.digits)
         pairs = [self.at(time, context) for time in times.ravel().tolist()]
         found = np.array([[float(tau), float(level)] for tau, level in pairs])
@@ -260,33 +260,40 @@ def _row(panel: Panel, width: int, context: Any) -> tuple[Any, ...]:
     return high, float(time - high), tau, float(length), *scaled
 
 
-def clock_read(
-    t: Array,
-    high: Array,
-    low: Array,
-    tau: Array,
-    length: Array,
-    passed: Array,
-    level: Array,
-) -> Any:
-    """Return τ and D at times t ≥ 0 from the columns of a table.
+def powers(xp: Any, x: Any, count: int) -> Any:
+    """Return 1, x, x², …, by doubling: loops of many terms are slow to compile."""
+    found = xp.stack([1 + 0 * x, x], axis=-1)
+    while found.shape[-1] < count:
+        found = xp.concat([found, found * found[..., -1:] * x[..., None]], axis=-1)
+    return found[..., :count]
 
-    Beyond the last panel both are those of its end.
-    """
-    place = np.clip(np.searchsorted(high, t, side="right") - 1, 0, None)
-    wanted = (t - high[place]) - low[place]
-    row = passed[place]
-    x = np.clip(wanted / row.sum(axis=-1), 0.0, 1.0)
-    for _ in range(12):
-        value, slope = 0 * x, 0 * x
-        for k in range(row.shape[-1] - 1, -1, -1):
-            slope = slope * x + value
-            value = value * x + row[..., k]
-        x = np.clip(x - (value - wanted) / slope, 0.0, 1.0)
-    source, total = level[place], 0 * x
-    for k in range(source.shape[-1] - 1, -1, -1):
-        total = total * x + source[..., k]
-    return tau[place] + length[place] * x, total
+
+def clock_read(
+    xp: Any,
+    t: Any,
+    high: Any,
+    low: Any,
+    tau: Any,
+    length: Any,
+    passed: Any,
+    level: Any,
+) -> Any:
+    """Return τ and D at times t ≥ 0, which the columns of a table reach."""
+    flat = xp.reshape(t, (-1,))
+    place = xp.searchsorted(high, flat, side="right") - 1
+    wanted = (flat - xp.take(high, place)) - xp.take(low, place)
+    row, source = xp.take(passed, place, axis=0), xp.take(level, place, axis=0)
+    x = xp.clip(wanted / xp.sum(row, axis=-1), 0.0, 1.0)
+    slopes = row[:, 1:] * xp.arange(1, row.shape[-1], dtype=row.dtype)
+    for step in range(13):
+        ladder = powers(xp, x, row.shape[-1])
+        gap = xp.sum(row * ladder, axis=-1) - wanted
+        x = x - gap / xp.sum(slopes * ladder[:, :-1], axis=-1)
+        # the last three have the right derivatives also where x is an end
+        x = xp.clip(x, 0.0, 1.0) if step < 10 else x
+    total = xp.sum(source * powers(xp, x, row.shape[-1]), axis=-1)
+    inner = xp.take(tau, place) + xp.take(length, place) * x
+    return xp.reshape(inner, t.shape), xp.reshape(total, t.shape)
 
 
 def mode_clock(
