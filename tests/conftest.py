@@ -97,3 +97,11 @@ def two_layers() -> sf.Network:
 def three_layers() -> sf.Network:
     """A three-layer network of small integer widths."""
     return sf.LinearNetwork(3, 2, 4, 2)
+
+
+@pytest.fixture(scope="session")
+def jax():
+    """JAX in float64; tests that ask for it are skipped without it."""
+    library = pytest.importorskip("jax")
+    library.config.update("jax_enable_x64", True)
+    return library

@@ -24,13 +24,6 @@ def close(results, expected):
 
 
 @pytest.fixture
-def jax():
-    library = pytest.importorskip("jax")
-    library.config.update("jax_enable_x64", True)
-    return library
-
-
-@pytest.fixture
 def torch():
     return pytest.importorskip("torch")
 

@@ -69,13 +69,6 @@ def test_a_kernel_runs_on_strict_arrays(name):
     assert np.isnan(strange[1:]).all()
 
 
-@pytest.fixture(scope="module")
-def jax():
-    library = pytest.importorskip("jax")
-    library.config.update("jax_enable_x64", True)
-    return library
-
-
 @pytest.mark.optional
 @pytest.mark.parametrize("name", [*ROUTINES, *DEGENERATE])
 def test_jax_traces_and_differentiates_a_kernel(jax, name):

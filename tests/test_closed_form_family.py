@@ -213,13 +213,6 @@ def test_what_has_no_such_form_is_refused():
         sf.compile(flow, arguments="init")
 
 
-@pytest.fixture(scope="module")
-def jax():
-    library = pytest.importorskip("jax")
-    library.config.update("jax_enable_x64", True)
-    return library
-
-
 @pytest.mark.optional
 @pytest.mark.parametrize("name", CASES)
 def test_jax_differentiates_in_the_start_and_the_target(jax, name):
