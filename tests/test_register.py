@@ -103,7 +103,8 @@ def test_a_prediction_is_asked_after_those_of_symflow():
     sf.register(Nowhere)
     assert sf.implicit_bias(FLOW, DATA, START).name == "LeastNorm"
     decaying = sf.gradient_flow(FLOW.network, sf.SquaredLoss(l2="1/10"))
-    assert sf.implicit_bias(decaying, DATA, START).name == "Nowhere"
+    unbalanced = ([[1, 2], [0, 1]], [[3, 0], [1, 1]])
+    assert sf.implicit_bias(decaying, DATA, unbalanced).name == "Nowhere"
 
 
 def test_a_closed_form_is_asked_by_solve():

@@ -63,7 +63,7 @@ class DecayedModes(Prediction):
         found: list[Example] = []
         for key, layer, depth in (("two", two, 2), ("three", three, 3)):
             target = [[3, 0], [0, sympy.Rational(1, depth)]]
-            about: dict[str, Any] = {"t": (0, 1, 2, 4, 30)}
+            about: dict[str, Any] = {"t": (0, 1, 2, 4, 8)}
             for l2 in (more, half):
                 about["loss"] = SquaredLoss(l2=l2)
                 made = regression(f"decayed-{key}", target, *[layer] * depth, **about)

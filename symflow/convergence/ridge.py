@@ -7,7 +7,7 @@ With D = W − W∞, Ḋ = −D(Σ_xx + l2 I), it falls at least at the rate 2(�
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,10 +15,10 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
-from symflow.claims import Hypothesis, Identity, Path, Refusal
+from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
-from symflow.claims.example import Example, Examples, scaled
+from symflow.claims.example import Example, Examples, RandomExamples, scaled
 from symflow.claims.hypothesis import ROUNDING
 from symflow.convergence.decayed_modes import ObjectiveBound
 from symflow.data import Dataset
@@ -66,7 +66,9 @@ class RidgeRate(ObjectiveBound):
         """Return one sample, of which one direction is not seen."""
         given = LinearNetwork(2, 1), Dataset([[1, 2]], [3]), ([[1, -1]],), (0, 1, 4)
         loss = SquaredLoss(l2=sympy.Rational(1, 2))
-        return (Example("ridge-rate", *given, loss=loss, false=scaled(constant=4)),)
+        wrong = scaled(constant=4)
+        many = RandomExamples("many-ridge-rates", _decaying, wrong)
+        return (Example("ridge-rate", *given, loss=loss, false=wrong), many)
 
     def measured(self, path: Path | None) -> Array:
         """Return ½tr(D(Σ_xx + l2 I)Dᵀ) at every time."""
@@ -82,3 +84,10 @@ class RidgeRate(ObjectiveBound):
 def _squares(products: Any, best: Array, sigma_xx: Array, l2: Any) -> Array:
     gaps = [product - best for product in products]
     return np.asarray([((g @ sigma_xx + l2 * g) * g).sum() / 2 for g in gaps])
+
+
+def _decaying(generator: np.random.Generator) -> Any:
+    """Return one layer with samples that do not see all directions, and decay."""
+    batch = random_problems.gaussian(3, 2)(generator)
+    l2 = round(float(generator.uniform(0.01, 1.5)), 6)
+    return replace(batch, loss=SquaredLoss(l2=l2))

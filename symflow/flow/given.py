@@ -8,14 +8,16 @@ from typing import (
     Protocol,
     SupportsFloat,
     TypeAlias,
+    Union,
     runtime_checkable,
 )
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from symflow.inits import Init
+    import numpy.random
+
+    import symflow.inits
 
 
 @runtime_checkable
@@ -34,11 +36,13 @@ Number: TypeAlias = SupportsFloat
 #: What is learned.
 DataLike: TypeAlias = HasMoments
 
+# Rules and NumPy's generators are named only, as a derivation need not import them.
+
 #: Where a flow starts: a rule, or the weights (W_1, …, W_L).
-InitLike: TypeAlias = "Init | list[Any] | tuple[Any, ...]"
+InitLike: TypeAlias = Union["symflow.inits.Init", list[Any], tuple[Any, ...]]
 
 #: A time, or rising times.
 TimesLike: TypeAlias = Number | list[Any] | tuple[Any, ...] | range | NDArray[Any]
 
-#: A seed, a generator, or None for the rule's own; quoted, as np.random imports slowly.
-RandomLike: TypeAlias = "int | np.random.Generator | None"
+#: A seed, a generator, or None for the rule's own.
+RandomLike: TypeAlias = Union[int, "numpy.random.Generator", None]

@@ -229,9 +229,7 @@ class Solution(Theorem):
         return self._end_to_end(t)
 
     def weights(self, t: Any) -> tuple[Array, ...]:
-        """Return W_1(t), …, W_L(t) in float64, of shapes (…, rows, columns).
-
-        They are in the order of the model's parameters.
+        """Return all W_l(t), by parameter, in float64, of shapes (…, rows, columns).
 
         Parameters
         ----------
@@ -261,16 +259,15 @@ class Solution(Theorem):
             If the floats that are given satisfy the hypotheses to fewer digits.
         """
         check_time(t, f"{self.name}.precise(t)", digits)
-        if self._is_off:
-            known = float(self.error(to_float(t)))
-            if not known <= 10.0**-digits:
-                msg = (
-                    f"{self.name}.precise(t, digits={digits}): the hypotheses hold to "
-                    f"{self.defect:.1g} only, so that W(t) is known to {known:.1g} "
-                    "relative. Ask for fewer digits, give numbers that satisfy them "
-                    "exactly, as fractions, or use symflow.precise(…)"
-                )
-                raise HypothesisFailed(msg)
+        known = float(self.error(to_float(t))) if self._is_off else 0.0
+        if not known <= 10.0**-digits:
+            msg = (
+                f"{self.name}.precise(t, digits={digits}): the hypotheses hold to "
+                f"{self.defect:.1g} only, so that W(t) is known to {known:.1g} "
+                "relative. Ask for fewer digits, give numbers that satisfy them "
+                "exactly, as fractions, or use symflow.precise(…)"
+            )
+            raise HypothesisFailed(msg)
         return self._precise(t, digits)
 
     @property
@@ -315,8 +312,7 @@ class Solution(Theorem):
     def layers_at(self, t: Any, digits: int) -> tuple[Array, ...] | None:
         """Return weights with the W(t) of the flow and its future, in these digits.
 
-        Layer by layer, up to a rotation of the hidden units; None where weights are
-        known in float64 only.
+        Known up to a rotation of the hidden units; None where in float64 only.
         """
         return None
 
@@ -355,8 +351,7 @@ class Solution(Theorem):
         t : array_like
             Times.
         """
-        found = np.linalg.svd(self.end_to_end(t), compute_uv=False)
-        return parts_of(found, np.linalg.svd(self.limit, compute_uv=False))
+        return parts_of(*map(np.linalg.svdvals, (self.end_to_end(t), self.limit)))
 
     @cached_property
     def times(self) -> Times:
