@@ -320,7 +320,11 @@ def test_sums_over_a_part_of_the_indices_are_not_read(expr):
         sf.gradient(expr, A if expr.has(A) else W, check=False)
 
 
-@pytest.mark.parametrize("value", [np.ma.masked, np.array(2.0), "W", True, None])
+@pytest.mark.parametrize(
+    "value",
+    [np.ma.masked, np.array(2.0), np.timedelta64(1, "s"), "W", True, None],
+    ids=str,
+)
 def test_only_numbers_and_expressions_are_differentiated(value):
     """SymPy reads a masked number as what its mask hides."""
     with pytest.raises(NotDifferentiable, match="needs a SymPy expression"):

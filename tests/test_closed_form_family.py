@@ -204,13 +204,14 @@ def test_what_has_no_such_form_is_refused():
         with pytest.raises(sf.NoClosedForm, match="has no form in these"):
             sf.compile(example(name)[0], arguments=BOTH)
     riccati, flow = example("Riccati")[0], example("Riccati")[0].problem.flow
-    for wrong in ("t", ["init", "init"], 3, [], None):
+    for wrong in ("t", ["init", "init"], 3, [], None, np.array("a")):
         with pytest.raises(sf.InvalidArgument, match="needs some of init, sigma_yx"):
             sf.compile(riccati, arguments=wrong)
     with pytest.raises(sf.InvalidArgument, match="has no strengths"):
         sf.compile(riccati, outputs="strengths", arguments="init")
-    with pytest.raises(sf.InvalidArgument, match="for closed forms only"):
-        sf.compile(flow, arguments="init")
+    for wrong in ("init", np.array("a"), np.empty((1, 0))):
+        with pytest.raises(sf.InvalidArgument, match="for closed forms only"):
+            sf.compile(flow, arguments=wrong)
 
 
 @pytest.mark.optional

@@ -6,6 +6,7 @@ import numbers
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import sympy
 from sympy.matrices.expressions import diagonal as sympy_diagonal
 from sympy.matrices.expressions.applyfunc import ElementwiseApplyFunction
@@ -57,7 +58,8 @@ def from_sympy(expression: Any) -> Node:
         return _matrix(expression)
     # arrays are none: SymPy reads a masked one as what the mask hides
     plain = isinstance(expression, sympy.Basic | numbers.Number)
-    scalar = sympy.sympify(expression, strict=True) if plain else None
+    span = isinstance(expression, np.timedelta64)  # a number to Python, not to SymPy
+    scalar = sympy.sympify(expression, strict=True) if plain and not span else None
     if not isinstance(scalar, sympy.Expr):
         msg = f"gradient: needs a SymPy expression; got {shown(expression)}"
         raise NotDifferentiable(msg)

@@ -114,7 +114,7 @@ def solution_kernel(
     """
     names = output_names(outputs, OUTPUTS, "compile(solution, outputs=…)")
     free: tuple[str, ...] = ()
-    if arguments != ():
+    if not isinstance(arguments, tuple) or arguments:
         free = output_names(arguments, VARIABLES, "compile(solution, arguments=…)")
     asked = solution.problem.asked
     ordered = {"weights", "init"} & {*names, *free}

@@ -112,7 +112,7 @@ def compile(
         chosen = "end_to_end" if outputs is None else outputs
         return solution_kernel(flow, chosen, arguments)
     expect(flow, GradientFlow, "compile(flow)", "a gradient flow")
-    if arguments != ():
+    if not isinstance(arguments, tuple) or arguments:
         msg = (
             "compile(flow, arguments=…): for closed forms only; got "
             f"{shown(arguments)}. The kernel of a flow takes its weights and data"
