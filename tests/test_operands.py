@@ -294,3 +294,10 @@ def test_regime_and_saddles_are_for_one_learning_rate():
     flow = sf.gradient_flow(pair, sf.SquaredLoss(), learning_rates=(1, 3))
     with pytest.raises(sf.HypothesisFailed, match="one learning rate"):
         sf.saddle_to_saddle(flow, sf.Moments([[2, 0], [0, 1]], [[3, -1]]))
+
+
+@pytest.mark.parametrize("kind", [sympy.MatrixSymbol("A", 2, 2), sympy.eye(2)])
+def test_a_kernel_takes_no_matrix_of_sympy(kind):
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    with pytest.raises(sf.InvalidArgument, match="array of numbers; got"):
+        sf.compile(flow)(kind, kind, kind, kind)

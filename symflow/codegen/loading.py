@@ -55,6 +55,9 @@ def _float(array: Any, name: str) -> Any:
     Other kinds of NumPy arrays become plain ones, as ``*`` multiplies entries.
     """
     if not isinstance(array, np.ndarray):
+        if hasattr(array, "shape") and not hasattr(array, "dtype"):  # of SymPy
+            msg = f"{name} has to be an array of numbers; got {shown(array)}"
+            raise InvalidArgument(msg)
         return array
     refuse_masks(array, name)
     plain = np.asarray(array)
