@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -581,3 +582,10 @@ def test_steps_at_the_bound_of_stability_are_told_with_what_to_do(monkeypatch):
     monkeypatch.setattr("symflow.simulation.stiffness.SMALL", 1)
     large = sf.simulate(flow, data, start, [0, 1])
     assert "steady_state=True" in large.stats["stiff"]
+
+
+@pytest.mark.parametrize("method", ["DOP853", "Radau", "GaussLegendre", "Taylor"])
+def test_a_tolerance_may_be_any_real_number(method):
+    exact = sf.simulate(*STIFF[:3], [0, 0.01], method=method, rtol=Fraction(1, 1024))
+    plain = sf.simulate(*STIFF[:3], [0, 0.01], method=method, rtol=2.0**-10)
+    assert (exact.weights[0] == plain.weights[0]).all()

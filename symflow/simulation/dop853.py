@@ -24,8 +24,8 @@ from symflow.simulation.methods import (
     IntegratorStep,
     Method,
     absolute,
-    check_tolerances,
     next_step,
+    own_tolerances,
     stuck,
 )
 from symflow.simulation.system import Floats, System
@@ -64,7 +64,7 @@ class DOP853(Method):
     atol: float | None = None
 
     def __post_init__(self) -> None:
-        check_tolerances("DOP853", rtol=self.rtol, atol=self.atol)
+        own_tolerances(self)
 
     def refined(self) -> Method:
         """Return a hundredth of the tolerances, or another method close to rounding."""

@@ -22,8 +22,8 @@ from symflow.simulation.methods import (
     IntegratorStep,
     Method,
     absolute,
-    check_tolerances,
     next_step,
+    own_tolerances,
 )
 from symflow.simulation.system import Floats, System
 
@@ -75,7 +75,7 @@ class GaussLegendre(Method):
         if whole(self.order, call, 2, 20) % 2:
             msg = f"{call}: needs an even order, twice the stages; got {self.order}"
             raise InvalidArgument(msg)
-        check_tolerances("GaussLegendre", rtol=self.rtol, atol=self.atol)
+        own_tolerances(self)
 
     @property
     def nodes(self) -> Floats:

@@ -111,6 +111,18 @@ def check_tolerances(call: str, **tolerances: float | None) -> None:
             raise InvalidArgument(msg)
 
 
+def own_tolerances(method: Any) -> None:
+    """Check the tolerances of a method and make floats of them, as arrays are of these.
+
+    Raises InvalidArgument, naming the first that is out of range.
+    """
+    own = {n: getattr(method, n) for n in ("rtol", "atol") if hasattr(method, n)}
+    check_tolerances(type(method).__name__, **own)
+    for name, value in own.items():
+        if value is not None:
+            object.__setattr__(method, name, float(value))
+
+
 def next_step(time: float, size: float, end: float) -> tuple[float, float]:
     """Return the length of a step to try and where it ends, at the latest at `end`.
 

@@ -14,7 +14,7 @@ from symflow.simulation.methods import (
     IntegratorStep,
     Method,
     absolute,
-    check_tolerances,
+    own_tolerances,
     stuck,
 )
 from symflow.simulation.system import Floats, System
@@ -56,7 +56,7 @@ class Radau(Method):
     atol: float | None = None
 
     def __post_init__(self) -> None:
-        check_tolerances("Radau", rtol=self.rtol, atol=self.atol)
+        own_tolerances(self)
 
     def refined(self) -> Method:
         """Return a hundredth of the tolerances, as far as SciPy takes them."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from symflow.algebra.numbers import whole
 from symflow.codegen.float_series import ORDER, FloatStep, float_steps
-from symflow.simulation.methods import FINER, IntegratorStep, Method, check_tolerances
+from symflow.simulation.methods import FINER, IntegratorStep, Method, own_tolerances
 from symflow.simulation.system import Floats, System
 
 #: Half a unit in the last place: no series is worth more.
@@ -49,7 +49,7 @@ class Taylor(Method):
     order: int = ORDER
 
     def __post_init__(self) -> None:
-        check_tolerances("Taylor", rtol=self.rtol)
+        own_tolerances(self)
         whole(self.order, "Taylor(order=…)", 8, MOST_ORDER)
 
     def refined(self) -> Method:
