@@ -114,3 +114,11 @@ def test_an_accuracy_that_is_not_positive_is_refused(accuracy):
     problem = bind(FLOW, sf.whitened([[2.0]]), [[[0.5]], [[0.5]]])
     with pytest.raises(sf.InvalidArgument, match="needs a positive number"):
         DescentComplexity.attempt(problem, accuracy)
+
+
+@pytest.mark.parametrize("events", [3, np.array(3), np.ma.masked])
+def test_what_is_no_event_is_refused(events):
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+    given = flow, sf.whitened([[2.0]]), [[[0.1]], [[0.1]]], [0, 1]
+    with pytest.raises(sf.InvalidArgument, match="needs events such as"):
+        sf.simulate(*given, events=events)

@@ -229,7 +229,7 @@ def as_events(events: Any) -> tuple[Event, ...]:
     found: list[Event] = []
     if events is None or isinstance(events, Event) or callable(events):
         events = () if events is None else (events,)
-    elif not isinstance(events, Iterable):
+    elif not isinstance(events, Iterable) or getattr(events, "ndim", 1) == 0:
         events = (events,)  # to be refused by its value
     for event in events:
         if isinstance(event, Event):
