@@ -79,6 +79,20 @@ def test_the_corners_of_a_box_near_a_saddle_stay_inside(rates, width):
     assert ball.radius[-1] < 2e4 * float(width)
 
 
+def test_starts_that_turn_towards_the_faster_layer_stay_inside():
+    """Near a minimum nothing grows in the norm of the rates, but |E| by 2^{1/2}."""
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=(1, 100)
+    )
+    width, data = F(1, 10**6), sf.whitened([[1]])
+    start = [[[sf.interval(1 - width, 1 + width)]], [[1]]]
+    ball = sf.enclose(flow, data, start, F(1, 10), digits=20)
+    run = sf.precise(flow, data, [[[1 + width]], [[1]]], F(1, 10), digits=30)
+    pairs = zip(run.weights, ball.weights, strict=True)
+    gap = np.hypot(*[float(one[-1, 0, 0] - other[-1, 0, 0]) for one, other in pairs])
+    assert 1.3 * float(width) < gap <= ball.radius[-1] < 20 * float(width)
+
+
 def test_rates_that_are_equal_are_a_clock():
     net, data = sf.LinearNetwork(2, 2, 1), sf.whitened([[2, 1]])
     fast = sf.gradient_flow(net, sf.SquaredLoss(), learning_rates=(2, 2))
