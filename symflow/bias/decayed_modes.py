@@ -15,7 +15,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.bias.prediction import Prediction
-from symflow.claims import Identity, Path, relative_size
+from symflow.claims import Identity, Path
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import DECAYED_MODES
 from symflow.claims.example import Example, Examples, regression
@@ -97,11 +97,6 @@ class DecayedModes(Prediction):
         root = sympy.MatPow(W.T * W, sympy.Rational(1, depth))
         squares = sympy.Trace(W * sigma_xx * W.T) + depth * loss.l2 * sympy.Trace(root)
         return sympy.Rational(1, 2) * squares - sympy.Trace(sigma_yx * W.T)
-
-    def kkt_residual(self, end_to_end: Any) -> float:
-        """Return the distance from the limit, relative to the larger of both."""
-        W, limit = to_float_array(np.asarray(end_to_end)), self.limit
-        return float(relative_size(W - limit, np.vstack([W, limit])))
 
     def residuals(self, path: Path) -> Array:
         """Return by how much the objective has risen above its least so far."""

@@ -127,11 +127,6 @@ class OneSampleLimit(CurvePrediction, RegressionLimit):
         goal = sympy.Function("argmin")(self.potential)
         return sympy.Eq(sympy.Symbol("xi_inf"), goal, evaluate=False)
 
-    def kkt_residual(self, end_to_end: Any) -> float:
-        """Return the distance from the limit, relative to it or to W."""
-        row = to_float_array(np.asarray(end_to_end)).reshape(1, -1)
-        return to_float(relative_size(row - self.limit, np.vstack([row, self.limit])))
-
     @classmethod
     def examples(cls) -> Examples:
         """Return small filters, started elsewhere in the false version."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.threads import cached_property
 from symflow.bias.minimizers import Minimizers, minimizers
-from symflow.claims import Finding, Theorem
+from symflow.claims import Finding, Theorem, relative_size
 from symflow.claims.finding import limit_finding
 
 
@@ -33,9 +34,10 @@ class Prediction(Theorem):
     def potential(self) -> sympy.Expr:
         """The function of W whose smallest value among the minimizers is picked."""
 
-    @abstractmethod
     def kkt_residual(self, end_to_end: Any) -> float:
         """Return by how much W fails the optimality conditions of the prediction.
+
+        Where a prediction has no others, its distance from the limit.
 
         Parameters
         ----------
@@ -47,6 +49,9 @@ class Prediction(Theorem):
         float
             Relative; zero at the predicted limit alone.
         """
+        limit = self.limit
+        W = to_float_array(np.asarray(end_to_end)).reshape(limit.shape)
+        return float(relative_size(W - limit, np.vstack([W, limit])))
 
 
 class RegressionLimit(Prediction):

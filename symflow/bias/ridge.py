@@ -16,9 +16,9 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import exact
 from symflow.algebra.threads import cached_property
 from symflow.bias.prediction import Prediction
-from symflow.claims import Identity, Path, relative_size
+from symflow.claims import Identity, Path
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
+from symflow.claims.conditions import RIDGE
 from symflow.claims.example import Example, Examples
 from symflow.data import Dataset
 from symflow.flow.least_squares import ridge
@@ -32,11 +32,7 @@ class RidgeLimit(Prediction):
 
     source = GIDEL_2019
     contributes = "the linear model; weight decay derived here"
-    conditions = (
-        on_flow(squared_loss, decay=True),
-        on_flow(weight_decay),
-        on_flow(dense_layers, 1),
-    )
+    conditions = RIDGE
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -91,11 +87,6 @@ class RidgeLimit(Prediction):
         inner = W * (sigma_xx + l2 * sympy.Identity(sigma_xx.shape[0])) * W.T
         squares = sympy.Rational(1, 2) * sympy.Trace(inner)
         return squares - sympy.Trace(sigma_yx * W.T)
-
-    def kkt_residual(self, end_to_end: Any) -> float:
-        """Return the distance from the limit, relative to the larger of both."""
-        W, limit = to_float_array(np.asarray(end_to_end)), self.limit
-        return float(relative_size(W - limit, np.vstack([W, limit])))
 
     def residuals(self, path: Path) -> Array:
         """Return how far W(t) is beyond e^{−l2 t} of its first distance, relative."""

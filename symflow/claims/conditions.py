@@ -301,7 +301,14 @@ def imbalance_defect(before: Array, after: Array) -> float | Fraction:
     return Fraction(max(defect, LEAST)) if known else defect
 
 
-#: The conditions of what is said where weight decay is stronger than the data.
+#: The conditions of what is said of one layer with weight decay.
+RIDGE: tuple[Condition, ...] = (
+    on_flow(squared_loss, decay=True),
+    on_flow(weight_decay),
+    on_flow(dense_layers, 1),
+)
+
+#: … of what is said where weight decay is stronger than the data.
 STRONG_DECAY: tuple[Condition, ...] = (
     on_flow(squared_loss, decay=True),
     on_flow(weight_decay),

@@ -17,7 +17,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.claims import Hypothesis, Identity, Path, Refusal, random_problems
 from symflow.claims.bibliography import GIDEL_2019
-from symflow.claims.conditions import dense_layers, on_flow, squared_loss, weight_decay
+from symflow.claims.conditions import RIDGE
 from symflow.claims.example import Example, Examples, RandomExamples, scaled
 from symflow.claims.hypothesis import ROUNDING
 from symflow.convergence.decayed_modes import ObjectiveBound
@@ -34,11 +34,7 @@ class RidgeRate(ObjectiveBound):
 
     source = GIDEL_2019
     contributes = "the linear model; weight decay derived here"
-    conditions = (
-        on_flow(squared_loss, decay=True),
-        on_flow(weight_decay),
-        on_flow(dense_layers, 1),
-    )
+    conditions = RIDGE
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 from math import log
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ from symflow.precision.cheapest import series_program
 
 Floats = NDArray[np.float64]
 Time = float | Fraction
+#: How μ is found.
+Measured = Literal["norms", "jacobian", "cheapest"]
 #: More steps of Taylor's method than this would take hours at many digits.
 MOST_STEPS = 100_000
 #: After how many steps their size tells how many are ahead.
@@ -145,19 +147,16 @@ class Forecast:
         return max(float(np.max(np.abs(w))) for w in step.at(float(t)))
 
 
-def forecast(
-    problem: Problem, end: float, *, structural: bool | None = False
-) -> Forecast:
+def forecast(problem: Problem, end: float, by: Measured = "cheapest") -> Forecast:
     """Follow the flow in float64 and integrate its one-sided Lipschitz constant.
 
-    `structural` bounds μ by the norms of the layers, as a proof does; without it this
-    is done for dense layers only, and others have the exact μ of a numerical Jacobian,
-    which all have where it is None.
+    μ is bounded by the norms of the layers, as a proof does, or exact, of a numerical
+    Jacobian; the cheapest are norms for dense layers and the Jacobian for others.
 
     Raises IntegrationFailed if the weights stop being finite, or if more than
     `MOST_STEPS` steps are needed or in sight.
     """
-    measure = _Measure(problem, structural=structural)
+    measure = _Measure(problem, by)
     t, growth, peak = [0.0], [0.0], measure.magnitude
     steps = []
     for step in float_steps(problem, end):
@@ -197,14 +196,14 @@ def refuse_endless(count: int, before: Time, now: Time, end: Time) -> None:
 class _Measure:
     """μ and the largest number of the program at a point."""
 
-    def __init__(self, problem: Problem, *, structural: bool | None) -> None:
+    def __init__(self, problem: Problem, by: Measured) -> None:
         network = problem.flow.network
         self._force = force_program(problem.flow)
         self._layers, self._squares = None, None
-        # the bound by structure is one of gradients, in ordinary time
+        # the bound by norms is one of gradients, in ordinary time
         rates = problem.flow.learning_rates
-        ordinary = problem.flow.is_gradient or (structural and bool(rates))
-        known = structural or (structural is False and problem.flow.network.is_dense)
+        ordinary = problem.flow.is_gradient or (by == "norms" and bool(rates))
+        known = by == "norms" or (by == "cheapest" and network.is_dense)
         self._rates = [to_float(rate) for rate in rates] or [1.0]
         if isinstance(network, Network) and ordinary and known:
             self._layers = matrices_program(problem.flow)

@@ -67,11 +67,11 @@ def planned(
     A bound of μ that is dear is used where it may be, `closely`, and saves many bits.
     """
     end = float(times[-1])
-    seen = forecast(problem.floats, end, structural=True)
+    seen = forecast(problem.floats, end, "norms")
     closely = closely and problem.flow.is_gradient
     close = closely and seen.growth_at(end) > CLOSE_GROWTH
     if close:
-        near = forecast(problem.floats, end, structural=None)
+        near = forecast(problem.floats, end, "jacobian")
         close = near.growth_at(end) + CLOSE_GROWTH < seen.growth_at(end)
         seen = near if close else seen
     growth = GROWTH_MARGIN * seen.growth_at(times[-1]) / log(2)
