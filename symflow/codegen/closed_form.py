@@ -160,11 +160,8 @@ def _head(
     names = [f"INIT_{k}" for k in range(len(given.weights))] + ["SIGMA_YX"]
     words = {"init": f"(_{', _'.join(names[:-1])},)", "sigma_yx": "_SIGMA_YX"}
     init, target = (name if name in free else words[name] for name in VARIABLES)
-    fixed = dict(zip(names, arrays, strict=True))
-    if "sigma_yx" in free:
-        del fixed["SIGMA_YX"]
-    if "init" in free:
-        fixed = {k: v for k, v in fixed.items() if k == "SIGMA_YX"}
+    fixed = {} if "init" in free else dict(zip(names, given.weights, strict=False))
+    fixed |= {} if "sigma_yx" in free else {"SIGMA_YX": arrays[-1]}
     read = f"family_arguments(t, {init}, {target}, {shapes})"
     return f"xp, t, init, sigma_yx = {read}", fixed
 
