@@ -101,6 +101,14 @@ def test_a_limit_without_an_enclosure_is_held_against_a_theorem(
     monkeypatch.setattr("symflow.audits.instance.enclose", refused)
     lines = settled(tmp_path, problem, *claims)
     assert [line.verdict.value for line in lines] == ["verified", "refuted"]
+    # of this start nobody has proved that it passes the saddles
+    problem = (
+        "start = [[[1, 2], [-3, 1]], [[1, -3], [2, 1]]]\n[model]\nwidths = [2, 2, 2]\n"
+        "[data]\ninputs = [[1, 0], [0, 1]]\ntargets = [[20, 0], [0, 30]]\n"
+    )
+    (line,) = settled(tmp_path, problem, "kind='limit'\nvalue=[[20, 0], [0, 30]]")
+    assert line.verdict.value == "undecided", line
+    assert "heuristic" in line.reason
 
 
 @pytest.mark.parametrize(

@@ -441,7 +441,8 @@ def test_a_start_above_the_lowest_saddle_is_not_called_safe(factor):
     wide = flow_of(sf.LinearNetwork(2, 2, 2))
     start = sf.balanced_init(0.3, rng=0)
     drawn = sf.implicit_bias(wide, sf.whitened([[3, 0], [0, 1]]), start)
-    assert drawn.status is Status.VERIFIED
+    assert drawn.status is Status.HEURISTIC  # nobody proved that it passes the saddles
+    assert drawn.hypotheses[-1].verdict == "assumed"
     # an imbalance of exact numbers, however small, frees it
     freed = sf.implicit_bias(flow, data, ([[-s]], [[s * (1 + F(1, 10**9))]]))
     assert freed.status is Status.PROVED
@@ -516,7 +517,7 @@ def test_a_truth_of_rank_one_in_floats_is_reached_through_one_unit(rng):
     flow, data = flow_of(sf.LinearNetwork(3, 1, 2)), sf.Dataset(X, Y)
     start = [[0.1, 0.6, -0.2]], [[0.7], [0.3]]
     bias = sf.implicit_bias(flow, data, start)
-    assert bias.status is Status.VERIFIED
+    assert bias.status is Status.HEURISTIC  # it may end at a saddle
     assert end_of("dense", start, X, Y) == pytest.approx(bias.limit, abs=1e-8)
 
 
@@ -530,7 +531,9 @@ def neuron(u, a, sigma=((2, 0), (0, 2)), target=((1, 0),)):
 def test_one_neuron_at_the_edge():
     """Balanced and opposite to the target it dies; a hair aside it does not."""
     assert "opposite to the target" in str(neuron([[-1, 0]], [[1]]))
-    assert "not decided" in str(neuron([[F(-3, 5), F(4, 5)]], [[1]]))
+    aside = neuron([[F(-3, 5), F(4, 5)]], [[1]])
+    assert aside.status is Status.HEURISTIC
+    assert aside.hypotheses[-1].verdict == "assumed"
     # an input that is not seen keeps a away from zero although a² < ‖u‖²
     seen = ((2, 0), (0, 0))
     for seen_part, unseen, a in (

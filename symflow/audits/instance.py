@@ -93,7 +93,7 @@ def _predicted(found: Any, gap: float) -> Outcome:
     """Compare with the limit that a theorem predicts in float64."""
     goal = np.array2string(found.limit, precision=9, separator=", ")
     why = f"{found.name} ({found.reference}), {found.status.value}: {goal}"
-    if gap <= FLOAT_LIMIT:
+    if gap <= FLOAT_LIMIT and found.status in _FIRM:
         return Status.VERIFIED, f"to 9 digits, by {why}"
     if gap > CERTAINLY and found.status is Status.PROVED:
         return Status.REFUTED, f"off by {gap:.2g}, by {why}"

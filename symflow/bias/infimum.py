@@ -69,7 +69,7 @@ def moves(problem: Problem, found: Minimizers) -> Hypothesis:
 def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
     """Say whether the loss is proved to converge to its infimum, once it moves.
 
-    It fails where a saddle is certain, and is a proviso where nothing is proved.
+    It fails where a saddle is certain, and is assumed where nothing is proved.
     """
     start = product(start_weights(problem, found))
     gap, (lowest, sure) = found.excess(start), lowest_saddle(problem, found)
@@ -85,7 +85,7 @@ def ends_at_a_minimum(problem: Problem, found: Minimizers) -> Hypothesis:
         detail += "" if exact else ", up to rounding"
         return Hypothesis(words, False, detail, exact=exact)
     detail = f"{seen} is not below all saddles, {to_float(lowest):.3g}"
-    return Hypothesis(words, True, f"not decided: {detail}", exact=False)
+    return Hypothesis(words, True, detail, exact=False, assumed=True)
 
 
 def lowest_saddle(problem: Problem, found: Minimizers) -> tuple[Any, bool]:

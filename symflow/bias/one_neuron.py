@@ -210,8 +210,11 @@ def _verdicts(
     straight = not np.any(_crossed(times(best.moments[1], best.moments[0])[0], target))
     against = not np.any(_crossed(u, target)) and a * (target @ u) < 0
     stuck = bool(abs(delta) <= noise and straight and against)
-    said = "W(0) is opposite to the target" if stuck else f"not decided: {detail}"
-    return to_float(delta), keeps, Hypothesis(words, not stuck, said, exact=stuck)
+    if stuck:
+        opposite = Hypothesis(words, False, "W(0) is opposite to the target")
+        return to_float(delta), keeps, opposite
+    assumed = Hypothesis(words, True, detail, exact=False, assumed=True)
+    return to_float(delta), keeps, assumed
 
 
 def _crossed(left: Array, right: Array) -> Array:

@@ -23,4 +23,5 @@ from symflow.claims.theorem import (
     Identity as Identity,
     Theorem as Theorem,
     check as check,
+    standing as standing,
 )

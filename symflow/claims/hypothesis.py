@@ -49,6 +49,9 @@ class Hypothesis:
     structural : bool
         Whether it speaks of the flow alone; where it fails, the further conditions of a
         theorem make no sense.
+    assumed : bool
+        Whether nothing decided it: what follows is told under the assumption that it
+        holds, and is no more than `Status.HEURISTIC`.
 
     Examples
     --------
@@ -62,10 +65,11 @@ class Hypothesis:
     defect: float = 0.0
     exact: bool = True
     structural: bool = False
+    assumed: bool = False
 
     def __str__(self) -> str:
-        verdict = "ok" if self.holds else "fails"
-        return f"{self.words}: {verdict}" + (f", {self.detail}" if self.detail else "")
+        said = f"{self.words}: {self.verdict}"
+        return said + (f", {self.detail}" if self.detail else "")
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -73,7 +77,12 @@ class Hypothesis:
     @property
     def row(self) -> tuple[str, str, str]:
         """The condition, the verdict and what was measured, for a table."""
-        return self.words, "ok" if self.holds else "FAILS", self.detail
+        return self.words, self.verdict if self.holds else "FAILS", self.detail
+
+    @property
+    def verdict(self) -> str:
+        """``"ok"``, ``"assumed"`` where nothing decided it, or ``"fails"``."""
+        return "fails" if not self.holds else "assumed" if self.assumed else "ok"
 
 
 def structural(words: str, holds: bool, detail: str = "") -> Hypothesis:

@@ -144,11 +144,8 @@ class Theorem(Claim):
 
     @property
     def status(self) -> Status:
-        """Proved, verified where conditions hold up to rounding, or asserted."""
-        if not _is_proved(type(self)):
-            return Status.ASSERTED
-        sure = all(hypothesis.exact for hypothesis in self.checked)
-        return Status.PROVED if sure else Status.VERIFIED
+        """Proved, or less where its conditions are; asserted without a proof."""
+        return standing(proved=_is_proved(type(self)), hypotheses=self.checked)
 
     def start_on(self, path: Path) -> tuple[Array, ...]:
         """Return the weights at t = 0, which a path may not hold, in its arithmetic.
@@ -164,6 +161,21 @@ class Theorem(Claim):
 
     def slack(self, path: Path) -> Array:
         return np.full(len(path.t), 10 * sum(found.defect for found in self.checked))
+
+
+def standing(*, proved: bool, hypotheses: Iterable[Hypothesis]) -> Status:
+    """Return how firmly a statement stands: as its proof and its weakest condition.
+
+    Under conditions that are exact it is proved, under ones that hold up to rounding
+    verified, and under an assumption heuristic.
+    """
+    if not proved:
+        return Status.ASSERTED
+    found = list(hypotheses)
+    if any(hypothesis.assumed for hypothesis in found):
+        return Status.HEURISTIC
+    sure = all(hypothesis.exact for hypothesis in found)
+    return Status.PROVED if sure else Status.VERIFIED
 
 
 def check(conditions: Iterable[Condition], problem: Problem) -> list[Hypothesis]:

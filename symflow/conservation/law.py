@@ -26,9 +26,10 @@ from symflow.claims import (
     Path,
     Reference,
     Status,
+    standing,
 )
 from symflow.claims.bibliography import MARCOTTE_2023
-from symflow.conservation.proof import ProofStep, is_proof, standing
+from symflow.conservation.proof import ProofStep, is_proof
 from symflow.conservation.symmetries import Combination, pace_of
 from symflow.errors import InvalidArgument
 from symflow.flow import GradientFlow

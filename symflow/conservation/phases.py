@@ -22,7 +22,7 @@ from symflow.algebra.arrays import Array, is_exact_array, to_float_array, waves
 from symflow.algebra.elementwise import hadamard
 from symflow.algebra.nodes import Leaf, Node, add, scale, subtract
 from symflow.algebra.numbers import as_fraction
-from symflow.claims import Claim, Hypothesis, Path, Status, vanishing
+from symflow.claims import Claim, Hypothesis, Path, Status, standing, vanishing
 from symflow.claims.bibliography import MARCOTTE_2023
 from symflow.conservation.generators import Generators
 from symflow.conservation.law import Law
@@ -32,7 +32,6 @@ from symflow.conservation.proof import (
     entrywise_step,
     is_proof,
     slope,
-    standing,
 )
 from symflow.flow import GradientFlow
 from symflow.networks import Circulant, Network, Readout

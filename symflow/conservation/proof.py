@@ -17,7 +17,6 @@ from symflow.algebra.sympy_form import to_sympy
 from symflow.algebra.text import inline
 from symflow.algebra.typeset import latex
 from symflow.algebra.words import expand_trace
-from symflow.claims import Hypothesis, Status
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,14 +67,6 @@ def is_proof(steps: Iterable[ProofStep]) -> bool:
     """Say whether there are steps at all, and all of them check again."""
     listed = list(steps)
     return bool(listed) and all(each.check() for each in listed)
-
-
-def standing(*, proved: bool, hypotheses: Iterable[Hypothesis]) -> Status:
-    """Return how firmly a law stands: a proof is one under exact conditions only."""
-    if not proved:
-        return Status.ASSERTED
-    sure = all(hypothesis.exact for hypothesis in hypotheses)
-    return Status.PROVED if sure else Status.VERIFIED
 
 
 def slope(node: Node, velocities: Mapping[sympy.MatrixSymbol, Node]) -> Node:
