@@ -117,3 +117,17 @@ def test_large_problems_are_refused_at_once():
         sf.crosscheck(*CASES["rates"], [1, 0])
     with pytest.raises(sf.InvalidArgument, match="digits"):
         sf.crosscheck(*CASES["rates"], 1, digits=61)
+
+
+@pytest.mark.parametrize("times", [[0], [0, 1]])
+def test_progress_rises_to_the_end(times):
+    """Also where nothing is left to integrate."""
+    flow, told = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss()), []
+    start = [[[1]], [[0.5]]]
+    found = sf.crosscheck(
+        flow, sf.whitened([[2]]), start, times, digits=15, progress=told.append
+    )
+    assert found.ok
+    assert told[-1] == 1.0
+    assert all(0 <= part <= 1 for part in told)
+    assert len(told) > 5 or times == [0]

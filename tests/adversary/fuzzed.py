@@ -244,7 +244,7 @@ NUMBERS = (
     verb("certify", LAWS[0], BALL),
     verb("analyze", *PROBLEM, digits=9, budget=0, progress=None),
     verb("write_report", FOUND, "report", about=None),
-    verb("crosscheck", *PROBLEM, [0, 1], digits=15, rng=None),
+    verb("crosscheck", *PROBLEM, [0, 1], digits=15, rng=None, progress=None),
     verb("validate", LAWS, RUN, BALL),
     verb("ensemble", FLOW, DATA, STACKED, [0, 1], method=None, engine="numpy"),
     verb(
