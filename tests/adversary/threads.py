@@ -194,6 +194,8 @@ def main() -> int:
     while monotonic() < end or rounds == 0:
         found += faults(asked, known, given.seed + rounds)
         rounds += 1
+        calls = rounds * THREADS * len(known)
+        print(f"{calls} calls, {len(found)} faults", file=sys.stderr, flush=True)
     order = Random(given.seed)
     for _ in range(given.interrupts):
         name, digits = order.choice(sorted(known))
@@ -202,7 +204,6 @@ def main() -> int:
     for number in range(given.imports):
         wrong = imported(given.seed + number)
         found += [f"first use: {wrong}"] if wrong else []
-    calls = rounds * THREADS * len(known)
     print("\n".join(found) or "nothing found", file=sys.stderr if found else sys.stdout)
     print(f"{calls} calls, {given.interrupts} interrupts, {given.imports} imports")
     return int(bool(found))
