@@ -41,6 +41,12 @@ DATA = (
         default="diabetes",
     ),
     _text("--target", "target columns of FILE.csv", nargs="+", metavar="COL"),
+    _text("--drop", "columns of FILE.csv to leave out", nargs="+", metavar="COL"),
+    _text(
+        "--missing",
+        "where cells are empty: refuse, drop the row, or fill in the mean",
+        choices=("refuse", "drop", "mean"),
+    ),
     _flag("--raw", "do not standardize"),
     _text("--widths", "all widths, input to output: 10,5,1"),
     _text("--hidden", "the hidden widths alone: 5 or 8,8"),
