@@ -126,7 +126,7 @@ DRAWS = (
 
 #: What of the atlas is shown.
 ATLAS = (
-    _text("--only", "claims whose key contains this", metavar="KEY"),
+    _text("--only", "claims whose key contains this, or of a class", metavar="KEY"),
     _number("--digits", 50, "of exact instances (default: 50)"),
     _text("--out", "write atlas.html and atlas.json", metavar="DIR"),
     _flag("--list", "what is covered, without running it"),

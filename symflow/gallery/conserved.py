@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import sympy
 
+from symflow.algebra.threads import cached_property
 from symflow.claims import Claim
-from symflow.conservation import conserved
+from symflow.conservation import PolynomialSearch, conserved
 from symflow.data import Dataset, whitened
-from symflow.flow import gradient_flow
+from symflow.flow import gradient_descent, gradient_flow, heavy_ball
 from symflow.gallery.entry import Entry, Instance, PathEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import (
@@ -20,8 +22,12 @@ from symflow.networks import (
     ConvolutionalNetwork,
     HadamardDifference,
     LinearNetwork,
+    Model,
+    SymmetricFactorization,
     TensorNetwork,
 )
+from symflow.simulation import descend, simulate
+from symflow.trajectory import Trajectory
 
 TIMES = (0, 1, 2)
 
@@ -100,28 +106,97 @@ def _decaying() -> Instance:
     return _dense(sympy.Rational(1, 5))
 
 
+@dataclass(frozen=True, eq=False)
+class Iterates(Instance):
+    """Gradient descent on the loss of the flow."""
+
+    @cached_property
+    def run(self) -> Trajectory:
+        """The iterates, in float64."""
+        descent = gradient_descent(self.flow.network, self.flow.loss)
+        return descend(descent, self.data, self.init, 20, step_size=0.1)
+
+
+def _law_of_steps(given: Instance) -> Claim:
+    return conserved(gradient_descent(given.flow.network, given.flow.loss))[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Rolling(Instance):
+    """A heavy ball on the loss of the flow."""
+
+    @cached_property
+    def run(self) -> Trajectory:
+        """Its trajectory, in float64."""
+        ball = heavy_ball(self.flow.network, self.flow.loss, 1)
+        return simulate(ball, self.data, self.init, np.linspace(0, 2, 21))
+
+
+def _between(*middle: int) -> Instance:
+    """Return a heavy ball on W₂DW₁, where D leaves no rotation of hidden units."""
+    W1, D, W2 = (
+        sympy.MatrixSymbol(*s) for s in (("W1", 3, 2), ("D", 3, 3), ("W2", 2, 3))
+    )
+    network = Model(W2 * D * W1, (W1, W2), constants={D: np.diag(middle)})
+    given = _dense()
+    return Rolling(gradient_flow(network, SquaredLoss()), given.data, given.init, TIMES)
+
+
+def _law_of_momentum(given: Instance) -> Claim:
+    return conserved(heavy_ball(given.flow.network, given.flow.loss, 1))[0]
+
+
+def _instead(kind: type[Instance]) -> Instance:
+    given = _dense()
+    return kind(given.flow, given.data, given.init, TIMES)
+
+
+def _symmetric(*middle: int) -> Instance:
+    """Return UUᵀ with U of more columns than rows, or UDUᵀ with D in the middle."""
+    network: AbstractNetwork = SymmetricFactorization(2, 3)
+    if middle:
+        U, D = network.parameters[0], sympy.MatrixSymbol("D", 3, 3)
+        network = Model(U * D * U.T, (U,), constants={D: np.diag(middle)})
+    flow = gradient_flow(network, SquaredLoss())
+    return Instance(flow, whitened([[2, 1], [1, 3]]), ([[1, 0, 1], [0, 1, 2]],), TIMES)
+
+
+def _polynomial(given: Instance) -> Claim:
+    return conserved(given.flow, search=PolynomialSearch(2))[-1]
+
+
 #: A line whose instance is exact.
 _exact = partial(PathEntry, exact=True)
 
 CONSERVED: tuple[Entry, ...] = (
-    _exact("conserved-imbalance", _dense, _first_law, _first_law, elsewhere=_decaying),
+    _exact(
+        "conserved-imbalance",
+        _dense,
+        _first_law,
+        _first_law,
+        "NoetherLaw",
+        elsewhere=_decaying,
+    ),
     _exact(
         "conserved-decaying",
         _decaying,
         _first_law,
         lambda given: _first_law(_dense(sympy.Rational(2, 5))),
+        "NoetherLaw",
     ),
     _exact(
         "conserved-components",
         lambda: _tensor(turned=True),
         _components,
         lambda given: _components(_tensor(turned=False)),
+        "ComponentLaw",
     ),
     _exact(
         "conserved-autocorrelations",
         _filters,
         _first_law,
         _first_law,
+        "NoetherLaw",
         elsewhere=lambda: _filters(4),
     ),
     _exact(
@@ -129,14 +204,59 @@ CONSERVED: tuple[Entry, ...] = (
         _shifted_filters,
         _phases,
         _phases,
+        "BalancedPhases",
         elsewhere=lambda: _shifted_filters(last=2),
     ),
-    _exact("conserved-unused-inputs", _unused, _law_of_inputs, _law_of_other_inputs),
-    _exact("conserved-ratios", _proportional, _law_of_inputs, _law_of_other_inputs),
+    _exact(
+        "conserved-unused-inputs",
+        _unused,
+        _law_of_inputs,
+        _law_of_other_inputs,
+        "UnreachedPart",
+    ),
+    _exact(
+        "conserved-ratios",
+        _proportional,
+        _law_of_inputs,
+        _law_of_other_inputs,
+        "Ratios",
+    ),
     _exact(
         "conserved-learning-rates",
         _rates,
         _first_law,
         lambda given: conserved(gradient_flow(given.flow.network, SquaredLoss()))[0],
+        "NoetherLaw",
+    ),
+    _exact(
+        "conserved-rows",
+        _symmetric,
+        _first_law,
+        _first_law,
+        "RowSpace",
+        elsewhere=lambda: _symmetric(1, 2, 3),
+    ),
+    _exact(
+        "conserved-polynomial",
+        _dense,
+        _polynomial,
+        _polynomial,
+        "PolynomialLaw",
+        elsewhere=_decaying,
+    ),
+    PathEntry(
+        "conserved-momentum",
+        lambda: _instead(Rolling),
+        _law_of_momentum,
+        _law_of_momentum,
+        "AngularMomentum",
+        elsewhere=lambda: _between(1, 2, 3),
+    ),
+    PathEntry(
+        "conserved-steps",
+        lambda: _instead(Iterates),
+        _law_of_steps,
+        lambda given: _law_of_steps(_dense(sympy.Rational(1, 5))),
+        "StepLaw",
     ),
 )

@@ -157,7 +157,7 @@ def _line(
         return solution_of(name, replace(given, **start))
 
     made = instance or REFERENCES[name]
-    return PathEntry(key, made, partial(solution_of, name), mutant, exact=True)
+    return PathEntry(key, made, partial(solution_of, name), mutant, name, exact=True)
 
 
 #: The closed forms in the atlas.
