@@ -225,7 +225,13 @@ class Dataset(Displayed):
 
     @property
     def n(self) -> int:
-        """Number of samples."""
+        """Number of samples.
+
+        Examples
+        --------
+        >>> Dataset([1.0, 3.0, 4.0], [2.0, 6.0, 8.0]).n
+        3
+        """
         return int(self.X.shape[0])
 
     @property
@@ -318,6 +324,12 @@ class Dataset(Displayed):
             If these samples were not made by `whitened`.
         ShapeMismatch
             If W does not have a column per input.
+
+        Examples
+        --------
+        >>> data = Dataset([[2.0], [-2.0]], [1.0, 3.0]).whitened()
+        >>> data.unwhiten([[3.0]]).tolist()
+        [[1.5]]
         """
         return unwhitened(W, self.__dict__.get("_whitening"))
 
