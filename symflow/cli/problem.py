@@ -34,25 +34,14 @@ HIDDEN = 5
 
 @dataclass(frozen=True)
 class StatedProblem:
-    """What `analyze` and `validate` work on.
+    """What `analyze` and `validate` work on."""
 
-    Parameters
-    ----------
-    name, preparation : str
-        What the data are called, and what was done to them.
-    data : Dataset or Moments
-        The data after that.
-    flow : GradientFlow
-        On the network.
-    init : Init
-        The start.
-    """
-
+    #: `name`, `preparation`: what the data are called, and what was done to them.
     name: str
     preparation: str
-    data: Dataset | Moments
-    flow: GradientFlow
-    init: Init
+    data: Dataset | Moments  #: The data after that.
+    flow: GradientFlow  #: On the network.
+    init: Init  #: The start.
 
     @property
     def headline(self) -> str:
@@ -104,11 +93,6 @@ def times_of(options: argparse.Namespace) -> list[Fraction]:
     """Return the times from 0 to `--end`, as many as `--points` says.
 
     Raises InvalidArgument if they make no sense.
-
-    Examples
-    --------
-    >>> [str(t) for t in times_of(argparse.Namespace(end=1.0, points=3))]
-    ['0', '1/2', '1']
     """
     if not 0 < options.end < float("inf"):
         msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"

@@ -273,29 +273,9 @@ def _margin(start: ReducedStart) -> Any:
 
 @in_balls
 def deficiency_margin(problem: Problem) -> float:
-    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
+    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, rounded down: positive near the target.
 
     For whitened input this is σ_min(Z) − ‖W(0) − Z‖_F (Arora, Cohen, Golowich, Hu
     2019): positive only if the start is nearer to Z than any matrix of lower rank.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-
-    Returns
-    -------
-    float
-        The largest c for which the start has deficiency margin c, rounded down.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> start = ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
-    >>> data = sf.whitened([[1.5, 0.0], [0.0, 1.0]])
-    >>> round(deficiency_margin(bind(flow, data, start)), 12)
-    0.5
     """
     return at_least(_margin(reduced_start(problem)))

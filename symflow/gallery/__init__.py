@@ -27,7 +27,7 @@ from symflow.gallery.one_neuron import ONE_NEURON
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas as Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL
-from symflow.gallery.trajectories import TRAJECTORIES, solution_table as solution_table
+from symflow.gallery.trajectories import TRAJECTORIES
 from symflow.gallery.width import (
     WidthExperiment as WidthExperiment,
     width_experiment as width_experiment,
