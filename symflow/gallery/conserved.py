@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -37,7 +38,7 @@ def _instance(network: AbstractNetwork, data: Any, *start: Any) -> Instance:
     return Instance(gradient_flow(network, SquaredLoss()), data, columns, TIMES)
 
 
-def _tensor(*, turned: bool) -> Instance:
+def _tensor(*, turned: bool = True) -> Instance:
     """M(x) = Σ_j (Sx)_j e_j ⊗ u_j with u_j the columns of a rational rotation."""
     sine = Fraction(4, 5) if turned else Fraction(0)
     cosine = Fraction(3, 5) if turned else Fraction(1)
@@ -165,98 +166,71 @@ def _polynomial(given: Instance) -> Claim:
     return conserved(given.flow, search=PolynomialSearch(2))[-1]
 
 
-#: A line whose instance is exact.
-_exact = partial(PathEntry, exact=True)
+def _line(
+    key: str,
+    kind: str,
+    instance: Callable[[], Instance],
+    law: Callable[[Instance], Claim] = _first_law,
+    *,
+    false: Callable[[Instance], Claim] | None = None,
+    elsewhere: Callable[[], Instance] | None = None,
+) -> PathEntry:
+    """Return the line of a law, whose mutant is `false`, or the law `elsewhere`."""
+    given = f"conserved-{key}", instance, law, false or law, kind
+    exact = law not in (_law_of_momentum, _law_of_steps)  # these are held in float64
+    return PathEntry(*given, exact=exact, elsewhere=elsewhere)
+
+
+def _at(change: Any, law: Callable[[Instance], Claim] = _first_law) -> Any:
+    """Return the law of another decay than the one at hand."""
+    return lambda _: law(_dense(change))
+
+
+def _without_rates(given: Instance) -> Claim:
+    return conserved(gradient_flow(given.flow.network, SquaredLoss()))[0]
+
+
+def _flat(given: Instance) -> Claim:
+    return _components(_tensor(turned=False))
+
 
 CONSERVED: tuple[Entry, ...] = (
-    _exact(
-        "conserved-imbalance",
-        _dense,
-        _first_law,
-        _first_law,
-        "NoetherLaw",
-        elsewhere=_decaying,
-    ),
-    _exact(
-        "conserved-decaying",
-        _decaying,
-        _first_law,
-        lambda given: _first_law(_dense(sympy.Rational(2, 5))),
-        "NoetherLaw",
-    ),
-    _exact(
-        "conserved-components",
-        lambda: _tensor(turned=True),
-        _components,
-        lambda given: _components(_tensor(turned=False)),
-        "ComponentLaw",
-    ),
-    _exact(
-        "conserved-autocorrelations",
-        _filters,
-        _first_law,
-        _first_law,
-        "NoetherLaw",
-        elsewhere=lambda: _filters(4),
-    ),
-    _exact(
-        "conserved-phases",
+    _line("imbalance", "NoetherLaw", _dense, elsewhere=_decaying),
+    _line("decaying", "NoetherLaw", _decaying, false=_at(sympy.Rational(2, 5))),
+    _line("components", "ComponentLaw", _tensor, _components, false=_flat),
+    _line("autocorrelations", "NoetherLaw", _filters, elsewhere=partial(_filters, 4)),
+    _line(
+        "phases",
+        "BalancedPhases",
         _shifted_filters,
         _phases,
-        _phases,
-        "BalancedPhases",
-        elsewhere=lambda: _shifted_filters(last=2),
+        elsewhere=partial(_shifted_filters, 2),
     ),
-    _exact(
-        "conserved-unused-inputs",
+    _line(
+        "unused-inputs",
+        "UnreachedPart",
         _unused,
         _law_of_inputs,
-        _law_of_other_inputs,
-        "UnreachedPart",
+        false=_law_of_other_inputs,
     ),
-    _exact(
-        "conserved-ratios",
-        _proportional,
-        _law_of_inputs,
-        _law_of_other_inputs,
-        "Ratios",
+    _line(
+        "ratios", "Ratios", _proportional, _law_of_inputs, false=_law_of_other_inputs
     ),
-    _exact(
-        "conserved-learning-rates",
-        _rates,
-        _first_law,
-        lambda given: conserved(gradient_flow(given.flow.network, SquaredLoss()))[0],
-        "NoetherLaw",
-    ),
-    _exact(
-        "conserved-rows",
-        _symmetric,
-        _first_law,
-        _first_law,
-        "RowSpace",
-        elsewhere=lambda: _symmetric(1, 2, 3),
-    ),
-    _exact(
-        "conserved-polynomial",
-        _dense,
-        _polynomial,
-        _polynomial,
-        "PolynomialLaw",
-        elsewhere=_decaying,
-    ),
-    PathEntry(
-        "conserved-momentum",
-        lambda: _instead(Rolling),
-        _law_of_momentum,
-        _law_of_momentum,
+    _line("learning-rates", "NoetherLaw", _rates, false=_without_rates),
+    _line("rows", "RowSpace", _symmetric, elsewhere=partial(_symmetric, 1, 2, 3)),
+    _line("polynomial", "PolynomialLaw", _dense, _polynomial, elsewhere=_decaying),
+    _line(
+        "momentum",
         "AngularMomentum",
-        elsewhere=lambda: _between(1, 2, 3),
+        partial(_instead, Rolling),
+        _law_of_momentum,
+        elsewhere=partial(_between, 1, 2, 3),
     ),
-    PathEntry(
-        "conserved-steps",
-        lambda: _instead(Iterates),
-        _law_of_steps,
-        lambda given: _law_of_steps(_dense(sympy.Rational(1, 5))),
+    _line(
+        "steps",
         "StepLaw",
+        partial(_instead, Iterates),
+        _law_of_steps,
+        false=_at(sympy.Rational(1, 5), _law_of_steps),
     ),
 )
