@@ -23,7 +23,7 @@ from symflow.conservation.law import Quantity
 from symflow.data import Dataset
 from symflow.files import whole_file, write_text
 from symflow.flow import gradient_flow
-from symflow.gallery import ENTRIES, EnsembleEntry, Entry, Instance, PathEntry, coverage
+from symflow.gallery import ENTRIES, EnsembleEntry, Entry, PathEntry, coverage
 from symflow.gallery.one_neuron import descended, efforts
 from symflow.losses import ExponentialLoss
 from symflow.networks import ConvolutionalNetwork
@@ -102,7 +102,7 @@ def _seen(entry: Entry) -> tuple[str, Any]:
         claim = entry.claim(given)
         times = np.linspace(0, float(given.t[-1]), 81)
         path = given.run
-        if type(given) is Instance:  # and no descent or heavy ball
+        if given.instead is None:
             path = simulate(given.flow, given.data, given.init, times)
     else:
         return entry.key, None

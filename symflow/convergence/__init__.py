@@ -31,7 +31,6 @@ from symflow.convergence.descent import (
     descend as descend,
     descent_curves as descent_curves,
     discrete_phase_time as discrete_phase_time,
-    monotone_step as monotone_step,
 )
 from symflow.convergence.kernel import (
     KernelCeiling as KernelCeiling,

@@ -14,7 +14,7 @@ for w_0 = e^{−2δ}, δ → ∞, a mode is learned after δ/ln(1 + ησ) steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import sympy
@@ -36,19 +36,9 @@ from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
-from symflow.inits import singular_frames
 
 #: Rounding of the exponents of the curves, which are rounded outward.
 LOGARITHM = 4e-15
-
-
-def monotone_step(data: Any) -> float:
-    """Return the largest step 1/(2σ_1) of Σ_yx for which no mode overshoots.
-
-    Twice of it is where the strongest mode loses stability.
-    """
-    values = singular_frames(to_float_array(data.moments().sigma_yx)).values
-    return 1 / (2 * float(values[0]))
 
 
 def descend(

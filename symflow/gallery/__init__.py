@@ -82,7 +82,7 @@ def coverage() -> Coverage:
     >>> sorted({item.kind for item in coverage().results})[:3]
     ['closed form', 'conserved', 'descent']
     """
-    return tabulated(ENTRIES)
+    return tabulated(CONSERVED, ENTRIES)
 
 
 def atlas(

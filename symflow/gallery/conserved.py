@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from symflow.algebra.threads import cached_property
 from symflow.claims import Claim
 from symflow.conservation import PolynomialSearch, conserved
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_descent, gradient_flow, heavy_ball
-from symflow.gallery.entry import Entry, Instance, PathEntry
+from symflow.gallery.entry import Instance, PathEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
@@ -107,49 +106,37 @@ def _decaying() -> Instance:
     return _dense(sympy.Rational(1, 5))
 
 
-@dataclass(frozen=True, eq=False)
-class Iterates(Instance):
-    """Gradient descent on the loss of the flow."""
+def _descended(given: Instance) -> Trajectory:
+    descent = gradient_descent(given.flow.network, given.flow.loss)
+    return descend(descent, given.data, given.init, 20, step_size=0.1)
 
-    @cached_property
-    def run(self) -> Trajectory:
-        """The iterates, in float64."""
-        descent = gradient_descent(self.flow.network, self.flow.loss)
-        return descend(descent, self.data, self.init, 20, step_size=0.1)
+
+def _steps() -> Instance:
+    return replace(_dense(), instead=_descended)
 
 
 def _law_of_steps(given: Instance) -> Claim:
     return conserved(gradient_descent(given.flow.network, given.flow.loss))[0]
 
 
-@dataclass(frozen=True, eq=False)
-class Rolling(Instance):
-    """A heavy ball on the loss of the flow."""
-
-    @cached_property
-    def run(self) -> Trajectory:
-        """Its trajectory, in float64."""
-        ball = heavy_ball(self.flow.network, self.flow.loss, 1)
-        return simulate(ball, self.data, self.init, np.linspace(0, 2, 21))
+def _rolled(given: Instance) -> Trajectory:
+    ball = heavy_ball(given.flow.network, given.flow.loss, 1)
+    return simulate(ball, given.data, given.init, np.linspace(0, 2, 21))
 
 
-def _between(*middle: int) -> Instance:
-    """Return a heavy ball on W₂DW₁, where D leaves no rotation of hidden units."""
-    W1, D, W2 = (
-        sympy.MatrixSymbol(*s) for s in (("W1", 3, 2), ("D", 3, 3), ("W2", 2, 3))
-    )
-    network = Model(W2 * D * W1, (W1, W2), constants={D: np.diag(middle)})
+def _ball(*middle: int) -> Instance:
+    """Return a heavy ball, or one on W₂DW₁, where D leaves no rotation of the units."""
     given = _dense()
-    return Rolling(gradient_flow(network, SquaredLoss()), given.data, given.init, TIMES)
+    if middle:
+        D = sympy.MatrixSymbol("D", 3, 3)
+        W1, W2 = given.flow.state
+        network = Model(W2 * D * W1, (W1, W2), constants={D: np.diag(middle)})
+        given = replace(given, flow=gradient_flow(network, SquaredLoss()))
+    return replace(given, instead=_rolled)
 
 
 def _law_of_momentum(given: Instance) -> Claim:
     return conserved(heavy_ball(given.flow.network, given.flow.loss, 1))[0]
-
-
-def _instead(kind: type[Instance]) -> Instance:
-    given = _dense()
-    return kind(given.flow, given.data, given.init, TIMES)
 
 
 def _symmetric(*middle: int) -> Instance:
@@ -194,7 +181,7 @@ def _flat(given: Instance) -> Claim:
     return _components(_tensor(turned=False))
 
 
-CONSERVED: tuple[Entry, ...] = (
+CONSERVED: tuple[PathEntry, ...] = (
     _line("imbalance", "NoetherLaw", _dense, elsewhere=_decaying),
     _line("decaying", "NoetherLaw", _decaying, false=_at(sympy.Rational(2, 5))),
     _line("components", "ComponentLaw", _tensor, _components, false=_flat),
@@ -222,14 +209,14 @@ CONSERVED: tuple[Entry, ...] = (
     _line(
         "momentum",
         "AngularMomentum",
-        partial(_instead, Rolling),
+        _ball,
         _law_of_momentum,
-        elsewhere=partial(_between, 1, 2, 3),
+        elsewhere=partial(_ball, 1, 2, 3),
     ),
     _line(
         "steps",
         "StepLaw",
-        partial(_instead, Iterates),
+        _steps,
         _law_of_steps,
         false=_at(sympy.Rational(1, 5), _law_of_steps),
     ),

@@ -68,10 +68,14 @@ class Instance:
     data: Any  #: What is learned.
     init: Any  #: Where the flow starts.
     t: tuple[Any, ...]  #: When it is looked at.
+    #: What is run in place of the flow, such as descent on its loss.
+    instead: Callable[[Instance], Trajectory] | None = None
 
     @cached_property
     def run(self) -> Trajectory:
         """The float64 trajectory."""
+        if self.instead is not None:
+            return self.instead(self)
         return simulate(self.flow, self.data, self.init, self.t)
 
     def sharp(self, digits: int) -> Trajectory:
