@@ -109,7 +109,7 @@ class Coverage(Displayed):
 
 
 def tabulated(laws: Iterable[PathEntry], entries: Iterable[Entry]) -> Coverage:
-    """Return all results of the catalogues, and the laws and experiments of the atlas."""
+    """Return all results: catalogues, and the laws and experiments of the atlas."""
     return Coverage((*_laws(laws), *_theorems(), *_experiments(entries)))
 
 
