@@ -32,22 +32,18 @@ from itertools import accumulate
 from math import prod
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import sympy
 from flint import arb
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.spectra import (
     clipped,
-    eigenvalues,
     in_balls,
     kth,
     root,
-    to_rationals,
 )
 from symflow.claims import (
-    TOLERANCE,
     Hypothesis,
     Identity,
     Refusal,
@@ -57,7 +53,6 @@ from symflow.claims import (
 from symflow.claims.bibliography import ARORA_2019, MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
-    imbalances,
     known_rank,
     on_flow,
     squared_loss,
@@ -197,23 +192,6 @@ class HomogeneousRate(DeepRate):
                 scaled(constant=3),
             ),
         )
-
-
-@in_balls
-def cumulative_imbalances(
-    weights: tuple[Array, ...], peak: int, r: int, m: int
-) -> Array | None:
-    """Return the d̃_i for the peak l*, or None where the imbalance has no such peak.
-
-    They are d̃_1, …, d̃_{L−1}, rounded down; l* is from 1 to L, and r and m are the
-    numbers of inputs and outputs.
-    """
-    gaps = imbalances(tuple(map(to_rationals, weights)))
-    size = sum(float(np.sum(to_float_array(weight) ** 2)) for weight in weights)
-    levels, below = _cumulated([eigenvalues(-gap) for gap in gaps], peak, r, m)
-    if below > TOLERANCE * size:
-        return None
-    return np.array([at_least(level) for level in levels])
 
 
 def _cumulated(
