@@ -148,7 +148,16 @@ class Trajectory(Tabulated, Displayed):
 
     @cached_property
     def end_to_end(self) -> Array:
-        """W(t), shape (times, outputs, inputs)."""
+        """W(t), shape (times, outputs, inputs).
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], [0, 1])
+        >>> run.end_to_end.round(3).ravel().tolist()
+        [0.25, 1.773]
+        """
         program = end_to_end_program(self.flow)
         (total,) = evaluate(program, self.weights, self.number)
         return total
@@ -158,6 +167,14 @@ class Trajectory(Tabulated, Displayed):
         """The training objective at every time, shape (times,).
 
         Without Σ_yy in the data the constant ½ tr Σ_yy is left out.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], [0, 1])
+        >>> run.loss.round(4).tolist()
+        [1.5312, 0.0258]
         """
         return Objective(self.problem)(self.weights, self.context)
 
@@ -185,7 +202,16 @@ class Trajectory(Tabulated, Displayed):
 
     @cached_property
     def singular_values(self) -> Array:
-        """Singular values of the end-to-end matrix in float64, largest first."""
+        """Singular values of the end-to-end matrix in float64, largest first.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> run = sf.simulate(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]], [0, 1])
+        >>> run.singular_values.round(3).tolist()
+        [[0.25], [1.773]]
+        """
         stacked = to_float_array(self.end_to_end)
         return np.asarray(np.linalg.svd(stacked, compute_uv=False))
 

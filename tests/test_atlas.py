@@ -17,7 +17,14 @@ from symflow.convergence import (
     RankOneLimit,
     UniformDescent,
 )
-from symflow.gallery import ENTRIES, EnsembleEntry, atlas, width_experiment
+from symflow.gallery import (
+    ENTRIES,
+    EnsembleEntry,
+    PathEntry,
+    atlas,
+    coverage,
+    width_experiment,
+)
 
 ENSEMBLES = [entry for entry in ENTRIES if isinstance(entry, EnsembleEntry)]
 SINGLE = [entry for entry in ENTRIES if entry not in ENSEMBLES]
@@ -75,8 +82,21 @@ def test_table_as_text_html_and_json():
         "Min et al. 2023",
     }
     assert table.to_html().count("<tr>") == 5
-    with pytest.raises(sf.InvalidArgument, match="they begin conserved"):
+    with pytest.raises(sf.InvalidArgument, match="keys begin conserved"):
         atlas("nobody")
+
+
+def test_every_theorem_and_law_is_in_the_atlas_and_found_by_its_class():
+    own = {entry.stated_by for entry in ENTRIES}
+    kinds = ("experiment", "erratum")
+    named = {one.name for one in coverage().results if one.kind not in kinds}
+    # these two are in it as experiments: eftekhari-complexity and yun-singular
+    assert named - own == {"DescentComplexity", "SingularVectors"}
+    for entry in ENTRIES:
+        if isinstance(entry, PathEntry):
+            assert type(entry.claim(entry.instance())).__name__ == entry.stated_by
+    table = atlas("RowSpace")
+    assert [line.key for line in table.lines] == ["conserved-rows"]
 
 
 def test_command_line_writes_the_atlas(tmp_path, capsys):

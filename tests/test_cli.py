@@ -93,6 +93,10 @@ def mistakes(csv: Path, tmp_path: Path) -> dict[str, list[str]]:
         "no target": ["analyze", str(csv)],
         "bad target": ["analyze", str(csv), "--target", "prize"],
         "target of bundled data": ["analyze", "diabetes", "--target", "age"],
+        "dropped of bundled data": ["analyze", "diabetes", "--drop", "age"],
+        "no column to drop": [*data, "--drop", "prize"],
+        "dropped target": [*data, "--drop", "price"],
+        "missing": [*data, "--missing", "zero"],
         "text column": ["analyze", str(text), "--target", "y"],
         "digits": [*data, "--digits", "0"],
         "digits that are no number": [*data, "--digits", "many"],
@@ -161,6 +165,21 @@ def test_out_is_checked_before_the_work(
     tmp_path.chmod(0o500)
     assert main(["analyze", "--out", str(tmp_path)]) == 2
     assert "float64" not in capsys.readouterr().err
+
+
+def test_columns_are_dropped_and_gaps_filled_or_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gaps.csv"
+    path.write_text("id,note,a,y\nx,,1,2\ny,,,4\nz,,5,7\nw,,2,3\n")
+    arguments = ["simulate", str(path), "--target", "y", "--drop", "id,note"]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "line 3, column 'a': the cell is empty" in error
+    for missing, samples in (("mean", 4), ("drop", 3)):
+        assert main([*arguments, "--missing", missing]) == 0
+        printed = capsys.readouterr().out
+        assert f"gaps.csv (standardized): {samples} samples, 1 input" in printed
 
 
 def test_analyze_prints_findings_and_writes_everything(

@@ -182,8 +182,8 @@ def test_a_compressed_file_is_read(tmp_path: Path) -> None:
         ("a,\n1,2\n", "column 2 has no name in the header"),
         ("a,y,a\n1,2,3\n", "the header names column 'a' twice"),
         ("a,b\n1,2\n3,4\n", "no column 'y'; the columns are 'a', 'b'"),
-        ("y\n1\n2\n", r"all columns \('y'\) are targets"),
-        ("a,y\n1,2\n", "needs at least 2 rows below the header; got 1"),
+        ("y\n1\n2\n", r"inputs: none is left; the columns are 'y'"),
+        ("a,y\n1,2\n", "needs at least 2 usable rows below the header; got 1"),
         ("a,y\n1,2\n3,4,5\n", "line 3: 3 cells where the header has 2 columns"),
         ("a,y\n1,2\n3\n", "line 3: 1 cells where the header has 2 columns"),
         ("a,y\n1,2\n3,red\n", "line 3, column 'y': 'red' is not a number"),
@@ -200,6 +200,26 @@ def test_an_unusable_file_ends_in_one_line(
     with pytest.raises(InvalidData, match=message) as caught:
         Dataset.from_csv(write(tmp_path, text), target="y")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["drop", "mean"])
+def test_a_file_with_gaps_is_what_pandas_reads(tmp_path: Path, missing: str) -> None:
+    path = write(tmp_path, "id,a,b,y\nr,1,,2\ns,NA,3,4\nt,5,NaN,6\nu,7,8,9\nv,2,5,5\n")
+    data = Dataset.from_csv(path, "y", "id", missing)
+    frame = Dataset.from_frame(pd.read_csv(path), "y", drop="id", missing=missing)
+    assert data.inputs == frame.inputs == ("a", "b")
+    assert np.array_equal(data.X, frame.X)
+    assert np.array_equal(data.Y, frame.Y)
+    with pytest.raises(InvalidData, match="line 2, column 'b': the cell is empty"):
+        Dataset.from_csv(path, "y", "id")
+    with pytest.raises(InvalidData, match="1 of 'a'"):
+        Dataset.from_csv(path, "a", ["id", "y"], missing="mean")
+    with pytest.raises(InvalidData, match="got 1"):
+        Dataset.from_csv(write(tmp_path, "a,y\n1,2\n,4\n", "b.csv"), "y", (), "drop")
+    with pytest.raises(InvalidData, match="'y' is a target or dropped, too"):
+        Dataset.from_csv(path, "y", ["id", "y"], "mean")
+    with pytest.raises(InvalidArgument, match="one of refuse, drop, mean; got 'zero'"):
+        Dataset.from_csv(path, "y", "id", "zero")
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

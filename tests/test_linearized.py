@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import sympy
 from matplotlib import pyplot
+from oracles.arrays import tangent_kernel
 
 import symflow as sf
 from symflow import plot
 from symflow.codegen import linearized
-from symflow.convergence import tangent_kernel
 
 A, B, S = (sympy.MatrixSymbol(name, 2, 2) for name in "ABS")
 DATA = sf.Dataset([[1.0, 2], [3, -1], [1, 1]], [[0.5, 1], [-1, 2], [2, 0.25]])

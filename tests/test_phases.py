@@ -9,7 +9,6 @@ from symflow.convergence import (
     closest_approach,
     descend,
     descent_curves,
-    monotone_step,
     reduced_rank_solutions,
 )
 from symflow.flow.problem import bind
@@ -117,8 +116,7 @@ def test_upper_rate_of_second_order_is_violated():
 
 
 def test_steps_beyond_one_half_overshoot_and_beyond_one_do_not_settle():
-    data = sf.whitened([[2.0, 0], [0, 1.0]])
-    largest = monotone_step(data)
+    largest = 1 / 4  # 1/(2σ₁) of σ₁ = 2
     assert np.all(np.diff(descend(0.01, 200, step=largest, sigma=2.0)) >= -1e-15)
     assert max(descend(0.01, 200, step=1.2 * largest, sigma=2.0)) > 2.0005
     assert abs(descend(1.9, 500, step=2.1 * largest, sigma=2.0)[-1] - 2) > 0.05

@@ -17,7 +17,6 @@ from symflow.convergence import (
     attempts,
     rates,
 )
-from symflow.convergence.deep import cumulative_imbalances
 from symflow.convergence.three_layers import operator_floor
 from symflow.flow.imbalance import imbalance_levels
 from symflow.flow.problem import bind
@@ -132,10 +131,17 @@ def test_unimodal_and_homogeneous_operator_bounds(rng):
     for _ in range(100):
         widths = (2, *rng.integers(2, 5, 2), 2)
         weights = unimodal(rng, widths, 3)
-        for layers, peak in ((weights, 3), ([w.T for w in weights[::-1]], 1)):
-            levels = cumulative_imbalances(tuple(layers), peak, 2, 2)
-            assert np.prod(levels) <= operator_smallest(layers) * (1 + 1e-9)
-            assert np.prod(levels) > 0
+        for layers in (weights, [w.T for w in weights[::-1]]):
+            floor = floor_of(UnimodalRate, layers)
+            assert 0 < floor <= operator_smallest(layers) * (1 + 1e-9)
+
+
+def floor_of(kind, layers):
+    """The bound on λ_min(𝒯) of whitened inputs, at a start that is the target."""
+    widths = [layers[0].shape[1], *(len(w) for w in layers)]
+    flow = sf.gradient_flow(sf.LinearNetwork(*widths), sf.SquaredLoss())
+    target = sf.whitened(chain(layers, widths[0]))
+    return kind.attempt(bind(flow, target, list(layers))).constant / 2
 
 
 def test_homogeneous_bound_combines_imbalance_and_singular_value(rng):
@@ -150,10 +156,13 @@ def test_homogeneous_bound_combines_imbalance_and_singular_value(rng):
             (after * np.sqrt(square)) @ before.T
             for before, after, square in zip(frames, frames[1:], squares, strict=False)
         ]
-        product = np.prod(cumulative_imbalances(tuple(weights), depth, 3, 3))
+        product = np.prod(np.cumsum(levels))
         smallest = np.prod([np.sqrt(square.min()) for square in squares])
         bound = np.hypot(product, depth * smallest ** (2 - 2 / depth))
         assert bound <= operator_smallest(weights) * (1 + 1e-9)
+        floor = floor_of(HomogeneousRate, weights)
+        assert floor == pytest.approx(bound, rel=1e-5)
+        assert floor <= bound * (1 + 1e-9)
 
 
 def test_three_layer_operator_floor_on_random_networks(rng):

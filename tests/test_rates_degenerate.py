@@ -35,7 +35,6 @@ from symflow.convergence import (
     ThreeLayerRate,
     UnimodalRate,
     attempts,
-    descent_bounds,
 )
 from symflow.convergence.deep import deficiency_margin
 from symflow.convergence.step_constants import Constants
@@ -298,7 +297,7 @@ def test_lazy_descent_is_not_called_contradicted(rng):
     gd = sf.gradient_descent(sf.LinearNetwork(2, 3, 2), sf.SquaredLoss())
     start = [100 * rng.standard_normal((3, 2)), 1e-3 * rng.standard_normal((2, 3))]
     data = sf.whitened(rng.standard_normal((2, 2)))
-    claims = descent_bounds(gd, data, start, step_size=2e-6)
+    claims = sf.companions(gd, data, start, step_size=2e-6)
     run = sf.descend(gd, data, start, 400, step_size=2e-6)
     assert {OneStep, ImbalanceDrift} <= {type(claim) for claim in claims}
     assert sf.validate(claims, run).ok

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symflow as sf
-from symflow.convergence import ImbalanceDrift, OneStep, UniformDescent, descent_bounds
+from symflow.convergence import ImbalanceDrift, OneStep, UniformDescent
 from symflow.convergence.step_constants import LOWER, UPPER, Constants, contraction
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
@@ -80,6 +80,12 @@ def test_one_step_lemma_against_the_definition(rng):
     assert 1 - 2 * eta * mu * q == pytest.approx(rho, rel=1e-12)
     excess = least_squares(problem).excess(run.end_to_end)
     assert excess[1] <= rho * excess[0]
+
+
+def descent_bounds(gd, data, start, *, step_size):
+    kinds = (OneStep, UniformDescent, ImbalanceDrift)
+    found = sf.companions(gd, data, start, step_size=step_size)
+    return [claim for claim in found if isinstance(claim, kinds)]
 
 
 def test_imbalance_drift_is_quadratic_in_the_step(rng):

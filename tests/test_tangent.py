@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles.arrays import tangent_kernel
 from oracles.flows import operator_smallest
 
 import symflow as sf
@@ -12,7 +13,6 @@ from symflow.convergence import (
     KernelDrift,
     KernelFloor,
     PathLength,
-    tangent_kernel,
     tight_start,
 )
 from symflow.convergence.kernel_spectrum import operator_drift, spectrum

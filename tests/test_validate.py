@@ -10,7 +10,6 @@ import pytest
 
 import symflow as sf
 from symflow.bias import LeastNorm
-from symflow.convergence import descent_bounds
 from symflow.flow.problem import bind
 from symflow.validation.report import Report, Row
 
@@ -86,7 +85,7 @@ def test_a_run_that_rests_at_a_saddle_says_nothing_of_a_limit():
 
 def test_a_claim_about_descent_is_compared_with_its_own_steps_alone():
     gd = sf.gradient_descent(FLOW.network, sf.SquaredLoss())
-    claims = descent_bounds(gd, DATA, START, step_size=0.002)
+    claims = sf.companions(gd, DATA, START, step_size=0.002)
     assert claims
     own = sf.descend(gd, DATA, START, 20, step_size=0.002)
     assert all(row.verdict == "ok" for row in sf.validate(claims, own).rows)

@@ -77,13 +77,7 @@ def map_entries(function: Any, array: Array) -> Array:
 
 
 def end_to_end(weights: Sequence[Array]) -> Array:
-    """Return W_L⋯W_1 for weights with or without a leading time axis.
-
-    Examples
-    --------
-    >>> end_to_end((np.eye(2), np.array([[3.0, 4.0]]))).tolist()
-    [[3.0, 4.0]]
-    """
+    """Return W_L⋯W_1 for weights with or without a leading time axis."""
     total = weights[0]
     for weight in weights[1:]:
         total = weight @ total

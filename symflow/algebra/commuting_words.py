@@ -14,10 +14,10 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from itertools import groupby, product as choices
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy
 
@@ -44,6 +44,7 @@ from symflow.algebra.tensors import Constant, Contraction, Kronecker
 Factor = tuple[Node, bool]
 Chain = tuple[Factor, ...]
 Chains = dict[Chain, sympy.Expr]
+Key = TypeVar("Key")
 
 
 @remembered
@@ -63,13 +64,13 @@ def expand_commuting(node: Node) -> Chains:
             return _times(expand_commuting(left), expand_commuting(right))
         case Sum(terms):
             parts = (expand_commuting(term).items() for term in terms)
-            return _collected(item for part in parts for item in part)
+            return collected(item for part in parts for item in part)
         case Scaled(coefficient, body):
             words = expand_commuting(body).items()
-            return _collected((word, coefficient * c) for word, c in words)
+            return collected((word, coefficient * c) for word, c in words)
         case Transposed(body):
             words = expand_commuting(body).items()
-            return _collected((_settled(_turned(word)), c) for word, c in words)
+            return collected((_settled(_turned(word)), c) for word, c in words)
         case Hadamard(left, right) if node.shape[1] == 1 and not node.is_scalar:
             return _times(_mapped(Diag, left), expand_commuting(right))
         case Diag(body):
@@ -83,15 +84,16 @@ def expand_commuting(node: Node) -> Chains:
 
 
 def _times(left: Chains, right: Chains) -> Chains:
-    return _collected(
+    return collected(
         (_settled(first + second), a * b)
         for first, a in left.items()
         for second, b in right.items()
     )
 
 
-def _collected(items: Any) -> Chains:
-    total: Chains = {}
+def collected(items: Iterable[tuple[Key, Any]]) -> dict[Key, Any]:
+    """Return the sum of words with coefficients, without those that vanish."""
+    total: dict[Key, Any] = {}
     for word, coefficient in items:
         total[word] = total.get(word, sympy.S.Zero) + coefficient
     zero = [w for w, c in total.items() if not c or (c.args and sympy.expand(c) == 0)]
@@ -124,7 +126,7 @@ def _multilinear(node: Node) -> Chains:
         else:
             found = expand_commuting(made).items()
             items += [(word, coefficient * c) for word, c in found]
-    return _collected(items)
+    return collected(items)
 
 
 def _entrywise(node: Node) -> list[Node]:
@@ -156,7 +158,7 @@ def _mapped(kind: type[Diag | CirculantNode], body: Node, *order: Any) -> Chains
             turned = run if kind is Diag else reversed(_turned(tuple(run)))
             found = _settled((*turned, (kind(tail, *order), False)))
         items.append((found, coefficient))
-    return _collected(items)
+    return collected(items)
 
 
 def _kind(node: Node) -> str:
@@ -238,4 +240,4 @@ def derivative(words: Chains, velocities: Mapping[sympy.MatrixSymbol, Node]) -> 
             for inner, c in (moving[factor] or {}).items():
                 spliced = _settled((*word[:place], *inner, *word[place + 1 :]))
                 items.append((spliced, coefficient * c))
-    return _collected(items)
+    return collected(items)

@@ -20,14 +20,7 @@ LONGEST_NAME = 100
 
 
 class SymmetricMatrixSymbol(sympy.MatrixSymbol):  # type: ignore[misc]
-    """A matrix symbol that equals its transpose.
-
-    Examples
-    --------
-    >>> S = SymmetricMatrixSymbol("S", 2, 2)
-    >>> S.T == S, S[1, 0]
-    (True, S[0, 1])
-    """
+    """A matrix symbol that equals its transpose."""
 
     def _eval_transpose(self) -> SymmetricMatrixSymbol:
         return self

@@ -22,10 +22,7 @@ _DISTRIBUTIONS = (
 def environment() -> dict[str, str]:
     """Return the versions of Python, symflow and what it computes with.
 
-    Returns
-    -------
-    dict
-        From name to version, plus the platform and the number of usable cores.
+    Beside them stand the platform and the number of usable cores.
     """
     found = {"python": platform.python_version(), "platform": platform.platform()}
     found |= {name: _version(name) for name in _DISTRIBUTIONS}

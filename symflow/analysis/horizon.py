@@ -58,38 +58,21 @@ GEOMETRIC, EVEN, FINE = 48, 24, 240
 
 @dataclass(frozen=True)
 class Horizon:
-    """The time to follow a flow, and what it should reach.
+    """The time to follow a flow, and what it should reach."""
 
-    Parameters
-    ----------
-    escape : float or None
-        Longest escape time from the saddle at zero; None without spectra.
-    relaxation : float or None
-        Longest relaxation after it; None without spectra.
-    end : float
-        The last time, not beyond `cap`.
-    cap : float
-        The longest time that an explicit integrator can afford; infinite where that
-        is counted in steps instead.
-    limit : float or None
-        The smallest loss that the network can represent; None where there is no formula
-        for it, as with weight decay.
-    tolerance : float
-        How close to its limit the loss counts as converged, absolute.
-    start : float
-        End-to-end size w₀ of the start.
-    is_still : bool
-        Whether the flow was seen to stand still by the end.
-    """
-
+    #: Longest escape time from the saddle at zero; None without spectra.
     escape: float | None
-    relaxation: float | None
-    end: float
+    relaxation: float | None  #: Longest relaxation after it; None without spectra.
+    end: float  #: The last time, not beyond `cap`.
+    #: The longest time that an explicit integrator can afford; infinite where that is
+    #: counted in steps instead.
     cap: float
+    #: The smallest loss that the network can represent; None where there is no formula
+    #: for it, as with weight decay.
     limit: float | None
-    tolerance: float
-    start: float
-    is_still: bool = False
+    tolerance: float  #: How close to its limit the loss counts as converged, absolute.
+    start: float  #: End-to-end size w₀ of the start.
+    is_still: bool = False  #: Whether the flow was seen to stand still by the end.
 
     @property
     def times(self) -> Floats:

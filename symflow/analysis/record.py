@@ -26,21 +26,11 @@ from symflow.validation import Certificate
 
 @dataclass(frozen=True)
 class About:
-    """What a report says about its making that the analysis itself does not know.
+    """What a report says about its making that the analysis itself does not know."""
 
-    Parameters
-    ----------
-    name : str
-        What the data are called.
-    preparation : str
-        What was done to them: ``"standardized"``.
-    command : str
-        The command that makes this report again.
-    """
-
-    name: str = "data"
-    preparation: str = "as given"
-    command: str = ""
+    name: str = "data"  #: What the data are called.
+    preparation: str = "as given"  #: What was done to them: ``"standardized"``.
+    command: str = ""  #: The command that makes this report again.
 
 
 def record(analysis: Analysis, about: About) -> dict[str, Any]:
@@ -85,15 +75,7 @@ def derivation_record(flow: GradientFlow) -> dict[str, Any]:
 
 
 def to_json(content: Any) -> str:
-    """Return plain values as JSON text that every parser accepts.
-
-    NaN and infinities become null.
-
-    Examples
-    --------
-    >>> to_json({"residual": float("nan")}).replace(chr(10), "")
-    '{  "residual": null}'
-    """
+    """Return plain values as standard JSON, where NaN and infinities are null."""
     return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 

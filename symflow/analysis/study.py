@@ -41,38 +41,20 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What is known of one flow, on one data set, from one start.
+    """What is known of one flow, on one data set, from one start."""
 
-    Parameters
-    ----------
-    title : str
-        What a report calls it.
-    flow, data, init : object
-        The problem.
-    attempts : tuple of Solution or Refusal
-        The answer of every catalogued closed form.
-    laws : tuple of Law
-        The conserved quantities.
-    horizon : Horizon
-        The estimate, lengthened where it was too short.
-    fast : Trajectory
-        In float64, over the whole horizon.
-    covered : Covered
-        In high precision, over what the budget allowed.
-    report : Report
-        Every claim on every route.
-    """
-
-    title: str
+    title: str  #: What a report calls it.
+    #: `flow`, `data`, `init`: the problem.
     flow: GradientFlow
     data: Any
     init: Any
+    #: The answer of every catalogued closed form.
     attempts: tuple[Solution | Refusal, ...]
-    laws: tuple[Law, ...]
-    horizon: Horizon
-    fast: Trajectory
-    covered: Covered
-    report: Report
+    laws: tuple[Law, ...]  #: The conserved quantities.
+    horizon: Horizon  #: The estimate, lengthened where it was too short.
+    fast: Trajectory  #: In float64, over the whole horizon.
+    covered: Covered  #: In high precision, over what the budget allowed.
+    report: Report  #: Every claim on every route.
 
     @property
     def solution(self) -> Solution | None:
@@ -205,17 +187,7 @@ def held_within(
 
 
 def predictions(flow: GradientFlow, data: Any, init: Any) -> list[Claim]:
-    """Return what is known of speed, limit and phases before anything is integrated.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-    >>> start = ([[1.0, 0.0], [0.0, 0.0]], [[0.5, 0.0]])
-    >>> found = predictions(flow, sf.whitened([[2.0, 0.0]]), start)
-    >>> [claim.name for claim in found][:4]
-    ['MarginRate', 'ConvexityRate', 'InstantaneousRate', 'LeastNorm']
-    """
+    """Return what is known of speed, limit and phases before anything is integrated."""
     try:
         limits: list[Claim] = [implicit_bias(flow, data, init)]
     except HypothesisFailed:

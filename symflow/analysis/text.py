@@ -30,17 +30,7 @@ _MODES = 6
 
 
 def equations_text(flow: GradientFlow) -> str:
-    """Return the equations of a flow, its end-to-end flow and its objective.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "m"), sf.SquaredLoss())
-    >>> print(equations_text(flow))
-      Ẇ₁ = Σ_yx − W₁Σ_xx
-      Ẇ  = Σ_yx − W₁Σ_xx    (W = W₁)
-      ℒ  = 1/2·tr(W₁Σ_xxW₁ᵀ) + 1/2·tr(Σ_yy) − tr(W₁Σ_yxᵀ)
-    """
+    """Return the equations of a flow, its end-to-end flow and its objective."""
     lines = [f"  {inline(equation)}" for equation in flow.equations]
     induced = inline(flow.end_to_end.rhs)
     lines.append(f"  Ẇ  = {induced}    (W = {inline(flow.end_to_end.matrix)})")
@@ -49,15 +39,7 @@ def equations_text(flow: GradientFlow) -> str:
 
 
 def latex_text(flow: GradientFlow) -> str:
-    r"""Return the equations of a flow, its end-to-end flow and its objective in LaTeX.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "m"), sf.SquaredLoss())
-    >>> print(latex_text(flow).splitlines()[1])
-    \dot{W}_{1} &= \Sigma_{yx} - W_{1} \Sigma_{xx} \\
-    """
+    """Return the same as `equations_text` in LaTeX."""
     induced = flow.end_to_end.equation
     lines = [f"{latex(e.lhs)} &= {latex(e.rhs)}" for e in (*flow.equations, induced)]
     lines.append(f"\\mathcal{{L}} &= {latex(flow.potential)}")
@@ -89,13 +71,7 @@ def attempts_text(answers: Iterable[Solution | Refusal]) -> str:
 
 
 def refusals_text(answers: Iterable[Claim | Refusal]) -> str:
-    """Return what keeps each of those that do not apply from it, nearest misses first.
-
-    Examples
-    --------
-    >>> refusals_text([])
-    ''
-    """
+    """Return what keeps those that do not apply from it, nearest misses first."""
     lines = []
     for answer in nearest_misses(answers):
         failed = " · ".join(str(h) for h in answer.hypotheses if not h.holds)

@@ -110,23 +110,9 @@ def implicit_bias(
 def attempts(
     flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
 ) -> tuple[Prediction | Refusal, ...]:
-    """Return the answer of every catalogued prediction: itself or a refusal.
+    """Return the answer of every catalogued prediction, itself or a refusal, in order.
 
     The arguments are those of `implicit_bias`.
-
-    Returns
-    -------
-    tuple of Prediction or Refusal
-        In the order of the catalogue.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[3.0, 4.0]], [10.0])
-    >>> found = attempts(flow, data, sf.gaussian_init(1, rng=0))
-    >>> print(found[0].name, found[0].hypotheses[-1].words, sep=": ")
-    DecayedModes: weight decay
     """
     problem = bind_gradient(flow, data, init, rng, "implicit_bias(flow, …)")
     return answers("limits", PREDICTIONS, problem)

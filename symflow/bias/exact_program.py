@@ -140,7 +140,8 @@ def is_only(columns: list[Row], found: Corner) -> bool | None:
     ]
     size = len(tight)
     free = [k for k, j in enumerate(tight) if found.dual[j] != 0]
-    spare += [_unit(k, size) for k in range(size) if k not in free]
+    units = [k for k in range(size) if k not in free]
+    spare += [[fmpq(int(j == k)) for j in range(size)] for k in units]
     if fmpq_mat(held + spare).rank() < size:
         return False
     if not spare or (held and fmpq_mat(held).rank() == size):
@@ -155,10 +156,6 @@ def is_only(columns: list[Row], found: Corner) -> bool | None:
     best = maximize(split[-1], split, [fmpq(0)] * len(rows) + [fmpq(1)])
     assert best is not None
     return all(value == 0 for value in best.dual[-1:])
-
-
-def _unit(k: int, size: int) -> Row:
-    return [fmpq(int(k == other)) for other in range(size)]
 
 
 def _forces(columns: list[Row], found: Corner) -> Row:

@@ -46,32 +46,7 @@ class KernelLimit:
 def kernel_limit(flow: GradientFlow, data: Any, init: Any) -> KernelLimit:
     """Return the limit α → ∞ of two dense layers with W_1 = αW̄ and W_2 = 0.
 
-    Parameters
-    ----------
-    flow : GradientFlow
-        Of two dense layers and the squared loss.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where the flow starts; W_2 has to be zero.
-
-    Returns
-    -------
-    KernelLimit
-        With the kernel and the end-to-end matrix.
-
-    Raises
-    ------
-    HypothesisFailed
-        If the flow or the start is of another kind.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 1), sf.SquaredLoss())
-    >>> data = sf.Dataset([[1.0, 2.0]], [1.0])
-    >>> kernel_limit(flow, data, ([[2.0, 0.0], [0.0, 1.0]], [[0.0, 0.0]])).limit
-    array([[0.5 , 0.25]])
+    Raises HypothesisFailed if the flow or the start is of another kind.
     """
     problem = bind(flow, data, init)
     found = [squared_loss(problem.flow), dense_layers(problem.flow, 2)]

@@ -79,22 +79,9 @@ class MirrorMap(ABC):
         return sympy.Sum(c**2 * term, span)
 
     def potential(self, tau: Array) -> Array:
-        """Return H(τ) = ∫₀^τ h⁻¹ in float64, by its conjugate.
+        """Return H(τ) = ∫₀^τ h⁻¹ = τ·h⁻¹(τ) − ∫₀^{h⁻¹(τ)} h in float64.
 
-        Parameters
-        ----------
-        tau : array_like
-            Coefficients in units of c^L.
-
-        Returns
-        -------
-        ndarray
-            H(τ) = τ·h⁻¹(τ) − ∫₀^{h⁻¹(τ)} h.
-
-        Examples
-        --------
-        >>> [ProductMap(L).potential(2.0).round(12).item() for L in (2, 3, 4)]
-        [1.313936140857, 1.070796326795, 0.934308313293]
+        The coefficients τ are in units of c^L.
         """
         t = self.inverse(np.asarray(tau, dtype=float))
         return np.asarray(tau * t - self.conjugate(t))
@@ -102,18 +89,7 @@ class MirrorMap(ABC):
 
 @dataclass(frozen=True)
 class ProductMap(MirrorMap):
-    """The map of β = w_1∘⋯∘w_L from w_1 = … = w_{L−1} = c, w_L = 0.
-
-    Parameters
-    ----------
-    depth : int
-        L, at least 2.
-
-    Examples
-    --------
-    >>> ProductMap(3).inverse(ProductMap(3).value(np.array(0.4))).round(12).item()
-    0.4
-    """
+    """The map of β = w_1∘⋯∘w_L from w_1 = … = w_{L−1} = c, w_L = 0; L is at least 2."""
 
     @property
     def end(self) -> float:
@@ -238,18 +214,7 @@ class ProductMap(MirrorMap):
 
 @dataclass(frozen=True)
 class DifferenceMap(MirrorMap):
-    """The map of β = u_1∘⋯∘u_L − v_1∘⋯∘v_L from u_l = v_l = c.
-
-    Parameters
-    ----------
-    depth : int
-        L, at least 2.
-
-    Examples
-    --------
-    >>> DifferenceMap(2).potential(np.array(2.0)).round(12).item()
-    0.467160024646
-    """
+    """The map of β = u_1∘⋯∘u_L − v_1∘⋯∘v_L from u_l = v_l = c; L is at least 2."""
 
     @property
     def end(self) -> float:

@@ -118,7 +118,8 @@ def vanishing(
     rounding to excuse. The `detail` is what is measured, ``"‖Σ_xx − κI‖"``.
     """
     size = inf if defect == inf else to_float(defect)
-    size = 0.0 if size < UNSEEN and not _is_rational(defect) else size
+    rational = isinstance(defect, int | Fraction | sympy.Rational)
+    size = 0.0 if size < UNSEEN and not rational else size
     said = f"{detail} = {size:.2g} relative" if size else ""
     said = said if size < inf else f"{detail} beyond all bounds"
     allowed = 0.0 if given_exactly else TOLERANCE
@@ -137,7 +138,3 @@ def strictly(found: Hypothesis) -> Hypothesis:
 def all_hold(found: Iterable[Hypothesis]) -> bool:
     """Say whether every hypothesis holds."""
     return all(hypothesis.holds for hypothesis in found)
-
-
-def _is_rational(value: object) -> bool:
-    return isinstance(value, int | Fraction | sympy.Rational)

@@ -14,17 +14,9 @@ from symflow.errors import SymflowError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
+    """Run the command line, by default that of the process, and return its exit code.
 
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Without the name of the program; by default those of the process.
-
-    Returns
-    -------
-    int
-        0, 1 where a validation fails, 2 for bad input, 130 after Ctrl-C.
+    It is 0, 1 where a validation fails, 2 for bad input, and 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     kept: list[Path] = []

@@ -41,6 +41,12 @@ DATA = (
         default="diabetes",
     ),
     _text("--target", "target columns of FILE.csv", nargs="+", metavar="COL"),
+    _text("--drop", "columns of FILE.csv to leave out", nargs="+", metavar="COL"),
+    _text(
+        "--missing",
+        "where cells are empty: refuse, drop the row, or fill in the mean",
+        choices=("refuse", "drop", "mean"),
+    ),
     _flag("--raw", "do not standardize"),
     _text("--widths", "all widths, input to output: 10,5,1"),
     _text("--hidden", "the hidden widths alone: 5 or 8,8"),
@@ -120,7 +126,7 @@ DRAWS = (
 
 #: What of the atlas is shown.
 ATLAS = (
-    _text("--only", "claims whose key contains this", metavar="KEY"),
+    _text("--only", "claims whose key contains this, or of a class", metavar="KEY"),
     _number("--digits", 50, "of exact instances (default: 50)"),
     _text("--out", "write atlas.html and atlas.json", metavar="DIR"),
     _flag("--list", "what is covered, without running it"),

@@ -20,17 +20,15 @@ from symflow.bias import SingularVectors, implicit_bias
 from symflow.claims import Bound, Claim
 from symflow.conservation.descent import StepLaw
 from symflow.conservation.law import Quantity
-from symflow.data import Dataset, Moments
+from symflow.data import Dataset
 from symflow.files import whole_file, write_text
 from symflow.flow import gradient_flow
 from symflow.gallery import ENTRIES, EnsembleEntry, Entry, PathEntry, coverage
-from symflow.gallery.coverage import example_laws
 from symflow.gallery.one_neuron import descended, efforts
-from symflow.inits import gaussian_init
 from symflow.losses import ExponentialLoss
 from symflow.networks import ConvolutionalNetwork
 from symflow.plot.canvas import float_times, time_axis, without_zeros
-from symflow.simulation import descend, simulate
+from symflow.simulation import simulate
 from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
 
@@ -76,8 +74,7 @@ def write_notebooks(folder: Path, notebooks: Iterable[Path]) -> None:
 def write_theorems(folder: Path) -> None:
     """Write theorems.html, and a page for each result that is a theorem."""
     results = coverage().results
-    seen = dict(map(_seen, reversed(ENTRIES)))
-    seen |= _unseen({one.name for one in results} - set(seen))
+    seen = _unseen() | dict(map(_seen, reversed(ENTRIES)))
     kinds = ("experiment", "erratum")
     pages = {one.name: one for one in results if one.kind not in kinds}
     for name, result in pages.items():
@@ -104,33 +101,24 @@ def _seen(entry: Entry) -> tuple[str, Any]:
         given = entry.instance()
         claim = entry.claim(given)
         times = np.linspace(0, float(given.t[-1]), 81)
-        path = simulate(given.flow, given.data, given.init, times)
+        path = given.run
+        if given.instead is None:
+            path = simulate(given.flow, given.data, given.init, times)
     else:
         return entry.key, None
     return type(claim).__name__, (claim, path)
 
 
-def _unseen(names: set[str]) -> dict[str, Any]:
-    """Return claims that no entry of the atlas is about, each with a trajectory."""
-    laws = [law for law in example_laws() if type(law).__name__ in names]
-    found: dict[str, Any] = {type(law).__name__: (law, _of_law(law)) for law in laws}
+def _unseen() -> dict[str, Any]:
+    """Return claims that only experiments are about, each with a trajectory."""
     effort = efforts()[0]
-    found[type(effort).__name__] = effort, descended(effort)
     flow = gradient_flow(ConvolutionalNetwork(3, (2, 2)), ExponentialLoss())
     problem = flow, Dataset([[1.0, 2.0, 0.0]], [1.0]), ([1.5, 0.5], [1.0, 0.4])
     run = simulate(*problem, [0, *np.geomspace(0.1, 1e6, 60)])
-    return found | {"SingularVectors": (implicit_bias(*problem), run)}
-
-
-def _of_law(law: Any) -> Trajectory:
-    """Return a run of what a law is about: a flow, momentum or descent."""
-    of = getattr(law, "descent", None) or getattr(law, "ball", law)
-    motion: Any = of if of is not law else law.flow
-    m, d = motion.network.end_to_end.shape
-    problem = motion, Moments(np.eye(d), np.full((m, d), 0.5)), gaussian_init(1, rng=0)
-    if isinstance(law, StepLaw):
-        return descend(*problem, 80, step_size=0.1)
-    return simulate(*problem, np.linspace(0, 8, 81))
+    return {
+        type(effort).__name__: (effort, descended(effort)),
+        "SingularVectors": (implicit_bias(*problem), run),
+    }
 
 
 def _drawing(claim: Claim, path: Trajectory) -> Drawing:

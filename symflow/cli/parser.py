@@ -19,6 +19,7 @@ _EXAMPLES = {
         "symflow analyze diabetes --network 'diagonal 10 3' --scale 1",
         "symflow analyze spam.csv --target label --raw --loss logistic",
         "symflow analyze houses.csv --target price --hidden 8 --out houses-report",
+        "symflow analyze houses.csv --target price --drop id --missing mean",
     ),
     "derive": (
         "symflow derive --widths d,h,m --l2 lambda   equations for every width",

@@ -34,25 +34,14 @@ HIDDEN = 5
 
 @dataclass(frozen=True)
 class StatedProblem:
-    """What `analyze` and `validate` work on.
+    """What `analyze` and `validate` work on."""
 
-    Parameters
-    ----------
-    name, preparation : str
-        What the data are called, and what was done to them.
-    data : Dataset or Moments
-        The data after that.
-    flow : GradientFlow
-        On the network.
-    init : Init
-        The start.
-    """
-
+    #: `name`, `preparation`: what the data are called, and what was done to them.
     name: str
     preparation: str
-    data: Dataset | Moments
-    flow: GradientFlow
-    init: Init
+    data: Dataset | Moments  #: The data after that.
+    flow: GradientFlow  #: On the network.
+    init: Init  #: The start.
 
     @property
     def headline(self) -> str:
@@ -86,7 +75,7 @@ def problem_of(options: argparse.Namespace) -> StatedProblem:
 
 def _data(options: argparse.Namespace, loss: Loss) -> tuple[str, str, Any]:
     """Return the name of the data, what was done to them, and the data."""
-    name, loaded = _load(options.data, options.target)
+    name, loaded = _load(options)
     labelled, whiten = isinstance(loss, MarginLoss), getattr(options, "whiten", False)
     if labelled and whiten:
         msg = "--whiten is for the squared loss; the others are no function of moments"
@@ -104,11 +93,6 @@ def times_of(options: argparse.Namespace) -> list[Fraction]:
     """Return the times from 0 to `--end`, as many as `--points` says.
 
     Raises InvalidArgument if they make no sense.
-
-    Examples
-    --------
-    >>> [str(t) for t in times_of(argparse.Namespace(end=1.0, points=3))]
-    ['0', '1/2', '1']
     """
     if not 0 < options.end < float("inf"):
         msg = f"--end {options.end:g}: needs a time after the start, which is at t = 0"
@@ -146,32 +130,33 @@ def _start(options: argparse.Namespace) -> Init:
     return start
 
 
-def _load(word: str, target: list[str] | None) -> tuple[str, Dataset]:
+def _load(options: argparse.Namespace) -> tuple[str, Dataset]:
+    word = options.data
     if word in BUNDLED:
-        if target:
-            msg = f"--target is for files; the targets of {word!r} are fixed"
-            raise InvalidArgument(msg)
+        for option in ("target", "drop", "missing"):
+            if getattr(options, option):
+                msg = f"--{option} is for files; the columns of {word!r} are fixed"
+                raise InvalidArgument(msg)
         return word, load_dataset(word)
     path = Path(word)
     if word != "-" and not path.suffix and not os.path.exists(path):
         known = ", ".join(BUNDLED)
         msg = f"there is no data set and no file {word!r}; the data sets are {known}"
         raise InvalidArgument(msg)
-    if not target:
+    if not options.target:
         msg = f"{word!r} needs --target COL …: which columns the network has to learn"
         raise InvalidArgument(msg)
-    columns = [name for part in target for name in part.split(",") if name]
-    if word == "-":
-        return "standard input", _piped(columns)
-    return path.name, Dataset.from_csv(path, target=columns)
-
-
-def _piped(columns: list[str]) -> Dataset:
-    """Read the table that is piped in; a copy is a file as any other."""
-    with TemporaryDirectory() as folder:
+    used = _columns(options.target), _columns(options.drop), options.missing or "refuse"
+    if word != "-":
+        return path.name, Dataset.from_csv(path, *used)
+    with TemporaryDirectory() as folder:  # a copy of what is piped in is a file as any
         copy = Path(folder, "standard input")
         copy.write_bytes(sys.stdin.buffer.read())
-        return Dataset.from_csv(copy, target=columns)
+        return copy.name, Dataset.from_csv(copy, *used)
+
+
+def _columns(parts: list[str] | None) -> list[str]:
+    return [name for part in parts or () for name in part.split(",") if name]
 
 
 def _prepared(data: Dataset, *, labelled: bool) -> tuple[Dataset, str]:

@@ -118,7 +118,11 @@ def module_source(flow: GradientFlow, filename: str = "flow.py") -> str:
         example_kinds=repr(_example_kinds(flow)),
         prelude=prelude_source(programs),
         rhs=_function(replace(program, name="rhs"), _rhs_doc(flow)),
-        loss=_function(program_of_loss, _loss_doc(flow), bare=True),
+        loss=_function(
+            program_of_loss,
+            f"Return the loss.\n\n    {inline(flow.potential)}",
+            bare=True,
+        ),
         end_to_end=_function(
             end_to_end_program(flow), "Return the end-to-end matrix W.", bare=True
         ),
@@ -163,10 +167,6 @@ def _example_kinds(flow: GradientFlow) -> dict[str, str]:
 def _rhs_doc(flow: GradientFlow) -> str:
     equations = indent(str(flow), "    ")
     return f"Return the time derivatives of the weights.\n\n{equations}"
-
-
-def _loss_doc(flow: GradientFlow) -> str:
-    return f"Return the loss.\n\n    {inline(flow.potential)}"
 
 
 def _conserved_source(flow: GradientFlow) -> str:

@@ -139,5 +139,5 @@ class Recurrence:
         constants = self._constants if order == 0 else [None] * len(self._constants)
         values = [*state, *constants]
         for operands, node in zip(self._reads, self._nodes, strict=True):
-            values.append(node.next(*(values[number] for number in operands)))
+            values.append(node(*(values[number] for number in operands)))
         return [values[slot] for slot in self._outputs]

@@ -1,15 +1,15 @@
 """How every operation of a program acts on power series.
 
 A rule looks at the operands' slots (shapes, and which of them are constant) and returns
-a node, which makes the next coefficient from theirs.
+the function that makes the next coefficient from theirs.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -17,80 +17,35 @@ import sympy
 
 from symflow.algebra.arrays import Array
 from symflow.codegen.program import Instruction
-from symflow.codegen.series_arithmetic import Arithmetic, Convolution, Shape
+from symflow.codegen.series_arithmetic import Arithmetic, Shape
 from symflow.errors import NoClosedForm
 
-
-class SeriesNode(ABC):
-    """One slot of the program as a series: the next coefficient from its operands'."""
-
-    @abstractmethod
-    def next(self, *operands: Any) -> Any:
-        """Return the coefficient of the next order; None is zero."""
+#: One slot of the program as a series: makes its coefficient of the next order from
+#: those of its operands, where None is zero.
+SeriesNode = Callable[..., Any]
 
 
-class Linear(SeriesNode):
-    """An operation that acts on every coefficient alone."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def next(self, *operands: Any) -> Any:
-        """Apply the operation; a linear operation maps zeros to zero."""
-        return None if _any_zero(operands) else self._function(*operands)
+def linear(function: Callable[..., Any]) -> SeriesNode:
+    """Act on every coefficient alone; a linear operation maps zeros to zero."""
+    return lambda *operands: None if _any_zero(operands) else function(*operands)
 
 
-class SeriesSum(SeriesNode):
-    """A sum or a difference, where one operand may have run out of terms."""
-
-    def __init__(self, arithmetic: Arithmetic, *, negative: bool) -> None:
-        self._arithmetic, self._negative = arithmetic, negative
-
-    def next(self, *operands: Any) -> Any:
-        """Return left ± right."""
-        left, right = operands
-        if right is None:
-            return left
-        if left is None:
-            return self._arithmetic.negate(right) if self._negative else right
-        if self._negative:
-            return self._arithmetic.subtract(left, right)
-        return self._arithmetic.add(left, right)
+def first(function: Callable[[Any], Any]) -> SeriesNode:
+    """Act linearly on the first operand; the others are known numbers."""
+    return lambda operand, *_: None if operand is None else function(operand)
 
 
-class First(Linear):
-    """A linear operation on the first operand; the others are known numbers."""
+def _fixed(function: Callable[..., Any], constant: int) -> SeriesNode:
+    """Multiply by a factor that stays as it came at order 0."""
+    came: list[Any] = []
 
-    def next(self, *operands: Any) -> Any:
-        """Apply the operation to the first operand."""
-        return super().next(operands[0])
-
-
-class Fixed(SeriesNode):
-    """A product in which one factor is constant: it stays as it came at order 0."""
-
-    def __init__(self, function: Callable[..., Any], constant: int) -> None:
-        self._function, self._constant = function, constant
-        self._value: Any = None
-
-    def next(self, *operands: Any) -> Any:
-        """Multiply the moving factor's coefficient by the constant one."""
-        if self._value is None:
-            self._value = operands[self._constant]
+    def product(*operands: Any) -> Any:
+        came[:] = came or [operands[constant]]
         pair = list(operands)
-        pair[self._constant] = self._value
-        return None if _any_zero(pair) else self._function(*pair)
+        pair[constant] = came[0]
+        return None if _any_zero(pair) else function(*pair)
 
-
-class SeriesProduct(SeriesNode):
-    """A product of two series."""
-
-    def __init__(self, convolution: Convolution) -> None:
-        self._convolution = convolution
-
-    def next(self, *operands: Any) -> Any:
-        """Push both coefficients."""
-        return self._convolution.push(*operands)
+    return product
 
 
 def _any_zero(coefficients: Sequence[Any]) -> bool:
@@ -131,39 +86,46 @@ Rule = Callable[[Occurrence], SeriesNode]
 
 def _bilinear(at: Occurrence, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
-        return Fixed(at.arithmetic.matmul, 0 if left.constant else 1)
-    return SeriesProduct(at.arithmetic.convolution(left.shape, right.shape, at.order))
+        return _fixed(at.arithmetic.matmul, 0 if left.constant else 1)
+    return at.arithmetic.convolution(left.shape, right.shape, at.order).push
 
 
 def _inner(at: Occurrence) -> SeriesNode:
     arithmetic, (left, right) = at.arithmetic, at.slots
     product = _bilinear(at, Slot(left.shape[::-1], left.constant), right)
 
-    class Inner(SeriesNode):
-        def next(self, *operands: Any) -> Any:
-            first, second = operands
-            turned = None if first is None else arithmetic.transpose(first)
-            value = product.next(turned, second)
-            return None if value is None else arithmetic.trace(value)
+    def inner(first: Any, second: Any) -> Any:
+        value = product(None if first is None else arithmetic.transpose(first), second)
+        return None if value is None else arithmetic.trace(value)
 
-    return Inner()
+    return inner
 
 
 def _sum(at: Occurrence) -> SeriesNode:
-    return SeriesSum(at.arithmetic, negative=at.step.operation == "subtract")
+    arithmetic, negative = at.arithmetic, at.step.operation == "subtract"
+    both = arithmetic.subtract if negative else arithmetic.add
+
+    def total(left: Any, right: Any) -> Any:  # one operand may have run out of terms
+        if right is None:
+            return left
+        if left is None:
+            return arithmetic.negate(right) if negative else right
+        return both(left, right)
+
+    return total
 
 
 def _scale(at: Occurrence) -> SeriesNode:
     scalar = at.arithmetic.scalar(at.step.constant)
-    return Linear(lambda matrix: at.arithmetic.scale(scalar, matrix))
+    return linear(lambda matrix: at.arithmetic.scale(scalar, matrix))
 
 
 def entrywise_product(at: Occurrence) -> SeriesNode:
     """Multiply two operands entry by entry, in the shape of the result."""
     left, right = at.slots
     if left.constant or right.constant:
-        return Fixed(at.arithmetic.hadamard, 0 if left.constant else 1)
-    return SeriesProduct(at.arithmetic.entrywise(at.shape, at.order))
+        return _fixed(at.arithmetic.hadamard, 0 if left.constant else 1)
+    return at.arithmetic.entrywise(at.shape, at.order).push
 
 
 def _divide(at: Occurrence) -> SeriesNode:
@@ -172,7 +134,7 @@ def _divide(at: Occurrence) -> SeriesNode:
         msg = "taylor: a division by a symbolic number has no series recurrence"
         raise NoClosedForm(msg)
     scalar = at.arithmetic.scalar(sympy.Rational(1, divisor))
-    return First(lambda operand: at.arithmetic.scale(scalar, operand))
+    return first(lambda operand: at.arithmetic.scale(scalar, operand))
 
 
 def entry_places(operation: str, shape: Shape, size: int) -> Array:
@@ -204,18 +166,7 @@ def _moved(at: Occurrence) -> SeriesNode:
     size = slot.shape[0] if step.constant is None else int(step.constant)
     size = int(counts[0].value) if counts else size  # type: ignore[arg-type]
     places = entry_places(step.operation, slot.shape, size)
-    return First(lambda matrix: at.arithmetic.rearrange(matrix, places))
-
-
-class GivenSeries(SeriesNode):
-    """A matrix of numbers, all in the coefficient of order 0."""
-
-    def __init__(self, matrix: Any) -> None:
-        self._left = [matrix]
-
-    def next(self, *operands: Any) -> Any:
-        """Return the matrix, then zeros."""
-        return self._left.pop() if self._left else None
+    return first(lambda matrix: at.arithmetic.rearrange(matrix, places))
 
 
 def _constant(at: Occurrence) -> SeriesNode:
@@ -223,7 +174,8 @@ def _constant(at: Occurrence) -> SeriesNode:
     if at.step.operation == "identity":
         constant = np.eye(int(constant), dtype=int)
     array = np.array(constant.tolist(), dtype=object)
-    return GivenSeries(at.arithmetic.constant(array))
+    terms = chain([at.arithmetic.constant(array)], repeat(None))
+    return lambda *_: next(terms)
 
 
 def _kronecker(at: Occurrence) -> SeriesNode:
@@ -232,16 +184,15 @@ def _kronecker(at: Occurrence) -> SeriesNode:
     repeated = np.indices(lengths).reshape(2, -1, 1)
     product = entrywise_product(at)
 
-    class Kronecker(SeriesNode):
-        def next(self, *operands: Any) -> Any:
-            pairs = zip(operands, repeated, strict=True)
-            long = (
-                None if column is None else at.arithmetic.rearrange(column, places)
-                for column, places in pairs
-            )
-            return product.next(*long)
+    def kronecker(*operands: Any) -> Any:
+        pairs = zip(operands, repeated, strict=True)
+        long = (
+            None if column is None else at.arithmetic.rearrange(column, places)
+            for column, places in pairs
+        )
+        return product(*long)
 
-    return Kronecker()
+    return kronecker
 
 
 def _circulant_sums(at: Occurrence) -> SeriesNode:
@@ -254,7 +205,7 @@ def _circulant_sums(at: Occurrence) -> SeriesNode:
         parts = (at.arithmetic.rearrange(matrix, places) for places in lines)
         return reduce(at.arithmetic.add, parts)
 
-    return Linear(total)
+    return linear(total)
 
 
 #: How each operation acts on series; a new operation needs one entry here.
@@ -263,11 +214,11 @@ RULES: dict[str, Rule] = {
     "add": _sum,
     "subtract": _sum,
     "scale": _scale,
-    "transpose": lambda at: Linear(at.arithmetic.transpose),
+    "transpose": lambda at: linear(at.arithmetic.transpose),
     "inner": _inner,
-    "trace": lambda at: Linear(at.arithmetic.trace),
+    "trace": lambda at: linear(at.arithmetic.trace),
     "hadamard": entrywise_product,
-    **dict.fromkeys(("rows", "columns"), lambda at: Linear(lambda matrix: None)),
+    **dict.fromkeys(("rows", "columns"), lambda at: linear(lambda matrix: None)),
     "divide": _divide,
     **dict.fromkeys(("diag", "diagonal", "circulant", "pad", "crop"), _moved),
     **dict.fromkeys(("vec", "unvec"), _moved),

@@ -31,7 +31,6 @@ from symflow.convergence.descent import (
     descend as descend,
     descent_curves as descent_curves,
     discrete_phase_time as discrete_phase_time,
-    monotone_step as monotone_step,
 )
 from symflow.convergence.kernel import (
     KernelCeiling as KernelCeiling,
@@ -39,7 +38,6 @@ from symflow.convergence.kernel import (
     KernelFloor as KernelFloor,
     PathLength as PathLength,
 )
-from symflow.convergence.kernel_spectrum import tangent_kernel as tangent_kernel
 from symflow.convergence.ordered_modes import (
     OrderedModesRate as OrderedModesRate,
     OrderedRate as OrderedRate,
@@ -63,7 +61,6 @@ from symflow.convergence.steps import (
     ImbalanceDrift as ImbalanceDrift,
     OneStep as OneStep,
     UniformDescent as UniformDescent,
-    descent_bounds as descent_bounds,
 )
 from symflow.convergence.strong_decay import DecayRate as DecayRate
 from symflow.convergence.three_layers import ThreeLayerRate as ThreeLayerRate
@@ -132,14 +129,9 @@ def rates(flow: GradientFlow, data: Any, init: Any, *, rng: Any = None) -> Guara
 def attempts(
     flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
 ) -> tuple[RateBound | Refusal, ...]:
-    """Return the answer of every catalogued bound: the bound or a refusal.
+    """Return the answer of every catalogued bound, itself or a refusal, in order.
 
     The arguments are those of `rates`.
-
-    Returns
-    -------
-    tuple of RateBound or Refusal
-        In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
     """
     problem = bind_gradient(flow, data, init, rng, "rates(flow, …)")
     refuse_zero_inputs(problem, "rates(flow, data, init)")

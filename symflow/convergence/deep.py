@@ -32,22 +32,18 @@ from itertools import accumulate
 from math import prod
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import sympy
 from flint import arb
 
-from symflow.algebra.arrays import Array, to_float_array
+from symflow.algebra.arrays import Array
 from symflow.algebra.outward import at_least, at_most
 from symflow.algebra.spectra import (
     clipped,
-    eigenvalues,
     in_balls,
     kth,
     root,
-    to_rationals,
 )
 from symflow.claims import (
-    TOLERANCE,
     Hypothesis,
     Identity,
     Refusal,
@@ -57,7 +53,6 @@ from symflow.claims import (
 from symflow.claims.bibliography import ARORA_2019, MIN_2023
 from symflow.claims.conditions import (
     dense_layers,
-    imbalances,
     known_rank,
     on_flow,
     squared_loss,
@@ -199,23 +194,6 @@ class HomogeneousRate(DeepRate):
         )
 
 
-@in_balls
-def cumulative_imbalances(
-    weights: tuple[Array, ...], peak: int, r: int, m: int
-) -> Array | None:
-    """Return the d̃_i for the peak l*, or None where the imbalance has no such peak.
-
-    They are d̃_1, …, d̃_{L−1}, rounded down; l* is from 1 to L, and r and m are the
-    numbers of inputs and outputs.
-    """
-    gaps = imbalances(tuple(map(to_rationals, weights)))
-    size = sum(float(np.sum(to_float_array(weight) ** 2)) for weight in weights)
-    levels, below = _cumulated([eigenvalues(-gap) for gap in gaps], peak, r, m)
-    if below > TOLERANCE * size:
-        return None
-    return np.array([at_least(level) for level in levels])
-
-
 def _cumulated(
     spectra: list[list[Any]], peak: int, r: int, m: int
 ) -> tuple[list[Any], float]:
@@ -273,29 +251,9 @@ def _margin(start: ReducedStart) -> Any:
 
 @in_balls
 def deficiency_margin(problem: Problem) -> float:
-    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, which has to be positive near the target.
+    """Return σ_min(W*Φ) − ‖E(0)‖_F/√λ_r, rounded down: positive near the target.
 
     For whitened input this is σ_min(Z) − ‖W(0) − Z‖_F (Arora, Cohen, Golowich, Hu
     2019): positive only if the start is nearer to Z than any matrix of lower rank.
-
-    Parameters
-    ----------
-    problem : Problem
-        With the squared loss.
-
-    Returns
-    -------
-    float
-        The largest c for which the start has deficiency margin c, rounded down.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.flow.problem import bind
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> start = ([[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [0.0, 1.0]])
-    >>> data = sf.whitened([[1.5, 0.0], [0.0, 1.0]])
-    >>> round(deficiency_margin(bind(flow, data, start)), 12)
-    0.5
     """
     return at_least(_margin(reduced_start(problem)))

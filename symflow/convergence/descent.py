@@ -14,7 +14,7 @@ for w_0 = e^{−2δ}, δ → ∞, a mode is learned after δ/ln(1 + ησ) steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import sympy
@@ -36,27 +36,9 @@ from symflow.claims.example import Examples, RandomExamples, scaled
 from symflow.convergence.phases import Staircase, joint_modes
 from symflow.errors import InvalidArgument
 from symflow.flow.problem import Problem
-from symflow.inits import singular_frames
 
 #: Rounding of the exponents of the curves, which are rounded outward.
 LOGARITHM = 4e-15
-
-
-def monotone_step(data: Any) -> float:
-    """Return the largest step 1/(2σ_1) for which no mode overshoots.
-
-    Parameters
-    ----------
-    data : Dataset or Moments
-        σ_1 is the largest singular value of its Σ_yx.
-
-    Returns
-    -------
-    float
-        Twice of it is where the strongest mode loses stability.
-    """
-    values = singular_frames(to_float_array(data.moments().sigma_yx)).values
-    return 1 / (2 * float(values[0]))
 
 
 def descend(
@@ -68,30 +50,9 @@ def descend(
     lam: float = 1.0,
     depth: int = 2,
 ) -> Array:
-    """Return w_0, …, w_k of gradient descent on one balanced mode.
+    """Return w_0, …, w_k of gradient descent on one balanced mode of L layers.
 
-    Each of the L amplitudes w^{1/L} moves by η w^{1−1/L}(σ − λw) in a step.
-
-    Parameters
-    ----------
-    start : float
-        w_0.
-    steps : int
-        k.
-    step, sigma, lam : float, keyword-only
-        η, σ and λ.
-    depth : int, keyword-only
-        L.
-
-    Returns
-    -------
-    ndarray, shape (k + 1,)
-        The mode strengths.
-
-    Examples
-    --------
-    >>> round(descend(0.05, 10, step=0.1, sigma=1.3, lam=0.7)[-1].item(), 12)
-    0.464311256851
+    Each of the amplitudes w^{1/L} moves by η w^{1−1/L}(σ − λw) in a step.
     """
     values = [start]
     for _ in range(steps):
@@ -106,30 +67,8 @@ def descent_curves(
 ) -> tuple[Array, Array]:
     """Return the logistic curves below and above gradient descent on one mode.
 
-    Parameters
-    ----------
-    start : float
-        w_0, between 0 and σ/λ.
-    steps : int
-        k.
-    step, sigma, lam : float, keyword-only
-        η, σ and λ.
-
-    Returns
-    -------
-    lower, upper : ndarray, shape (k + 1,)
-        Bounds on w_0, …, w_k.
-
-    Raises
-    ------
-    InvalidArgument
-        If not 0 < ησ ≤ ½, or the start is not between 0 and σ/λ.
-
-    Examples
-    --------
-    >>> low, high = descent_curves(0.05, 10, step=0.1, sigma=1.3, lam=0.7)
-    >>> low[-1].round(4).item(), high[-1].round(4).item()
-    (0.449, 0.6681)
+    They bound w_0, …, w_k, k the number of steps.  Raises InvalidArgument if not 0 < ησ
+    ≤ ½, or the start is not between 0 and σ/λ.
     """
     growth, part = step * sigma, lam * start / sigma
     if not (0 < growth <= 0.5 and 0 < part < 1):
@@ -152,17 +91,7 @@ def descent_curves(
 def discrete_phase_time(sigma: float, step: float) -> float:
     """Return η/ln(1 + ησ): when descent learns a mode, in units of δ.
 
-    Parameters
-    ----------
-    sigma : float
-        σ of the mode.
-    step : float
-        η.
-
-    Returns
-    -------
-    float
-        The limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
+    It is the limit of kη/δ for starts e^{−2δ}, δ → ∞; for η → 0 the 1/σ of the flow.
     """
     return float(step / np.log1p(step * sigma))
 

@@ -1,4 +1,4 @@
-"""The tangent kernel of dense layers, and the spectrum of the operator behind it."""
+"""The spectrum of the operator behind the tangent kernel of two layers."""
 
 from __future__ import annotations
 
@@ -12,38 +12,6 @@ from symflow.claims import Path
 from symflow.convergence.reduced import ReducedStart
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import Problem
-
-
-def tangent_kernel(weights: Any, X: Any) -> Array:
-    """Return the neural tangent kernel of a product of dense layers.
-
-    Parameters
-    ----------
-    weights : sequence of array_like
-        W_1, …, W_L.
-    X : array_like, shape (n, d)
-        Samples.
-
-    Returns
-    -------
-    ndarray, shape (n·m, n·m)
-        K, for outputs f = XWᵀ whose entry (i, j) has the number i·m + j.
-
-    Examples
-    --------
-    >>> tangent_kernel([[[3.0]], [[2.0]]], [[1.0], [-1.0]]).tolist()
-    [[13.0, -13.0], [-13.0, 13.0]]
-    """
-    layers = [to_float_array(np.asarray(weight)) for weight in weights]
-    hidden, backward = to_float_array(np.asarray(X)), [np.eye(len(layers[-1]))]
-    for weight in layers[:0:-1]:
-        backward.append(backward[-1] @ weight)
-    size = len(hidden) * len(layers[-1])
-    total = np.zeros((size, size))
-    for weight, after in zip(layers, backward[::-1], strict=True):
-        total = total + np.kron(hidden @ hidden.T, after @ after.T)
-        hidden = hidden @ weight.T
-    return np.asarray(total)
 
 
 def operator_drift(path: Path, problem: Problem | None = None) -> Array:

@@ -102,7 +102,11 @@ class Modes:
     def times(self) -> Array:
         """The phase times t_i, at which half of the strength is learned."""
         ratios = self.goal / self.start - 1
-        logs = map_entries(_log, ratios) if ratios.dtype == object else np.log(ratios)
+        logs = (
+            map_entries(lambda x: x.context.log(x), ratios)
+            if ratios.dtype == object
+            else np.log(ratios)
+        )
         return np.asarray(logs / (2 * self.sigma))
 
 
@@ -332,10 +336,6 @@ def _norm(matrix: Array, scale: Array) -> float:
 
 def _falling(exponent: Any) -> Any:
     return exponent.context.exp(-exponent) if exponent else 1
-
-
-def _log(ratio: Any) -> Any:
-    return ratio.context.log(ratio)
 
 
 def _rounded(modes: Modes) -> Modes:

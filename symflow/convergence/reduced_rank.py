@@ -19,28 +19,9 @@ from symflow.errors import InvalidData
 
 
 def reduced_rank_solutions(data: Any) -> Array:
-    """Return the reduced-rank regression solutions of rank 0, 1, 2, ….
+    """Return the solutions of rank 0, 1, …; the last is the least-squares solution.
 
-    Parameters
-    ----------
-    data : Dataset or Moments
-        With Σ_xx of full rank.
-
-    Returns
-    -------
-    ndarray, shape (min(m, d) + 1, m, d)
-        The last is the least-squares solution.
-
-    Raises
-    ------
-    InvalidData
-        If Σ_xx is singular.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> reduced_rank_solutions(sf.whitened([[3.0, 0.0], [0.0, 1.0]]))[1].tolist()
-    [[3.0, 0.0], [0.0, 0.0]]
+    Raises InvalidData if Σ_xx is singular.
     """
     moments = data.moments()
     found = decide_rank(moments.sigma_xx)
@@ -60,28 +41,9 @@ def reduced_rank_solutions(data: Any) -> Array:
 
 
 def closest_approach(path: Any, targets: Array) -> Array:
-    """Return how close a trajectory comes to each of some end-to-end matrices.
+    """Return the least ‖W(t) − target‖_F over the times, for each of the targets.
 
-    Parameters
-    ----------
-    path : Trajectory
-        What is measured.
-    targets : ndarray, shape (k, m, d)
-        For example `reduced_rank_solutions`.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        The least ‖W(t) − target‖_F over the times, relative to the largest ‖target‖_F.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> data = sf.whitened([[3.0, 0.0], [0.0, 1.0]])
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
-    >>> run = sf.simulate(flow, data, sf.spectral_init(1e-3), np.linspace(0, 15, 151))
-    >>> closest_approach(run, reduced_rank_solutions(data)).round(3).tolist()
-    [0.0, 0.001, 0.0]
+    It is relative to the largest ‖target‖_F.
     """
     products = to_float_array(path.end_to_end)
     gaps = np.linalg.norm(products[None] - targets[:, None], axis=(-2, -1))

@@ -51,9 +51,8 @@ from symflow.convergence.bound import (
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.step_constants import Constants, contraction
 from symflow.convergence.two_layers import TWO_LAYERS
-from symflow.flow import GradientDescent
 from symflow.flow.least_squares import least_squares
-from symflow.flow.problem import Problem, bind
+from symflow.flow.problem import Problem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -276,35 +275,6 @@ class ImbalanceDrift(DescentBound):
         drift, bound = self.sides(path)
         excess = np.maximum(drift - bound, 0.0)
         return np.asarray(excess / (np.max(bound) or 1.0))
-
-
-def descent_bounds(
-    descent: GradientDescent, data: Any, init: Any, *, step_size: float, rng: Any = None
-) -> list[DescentBound]:
-    """Return the bounds on gradient descent that apply with this step.
-
-    Parameters
-    ----------
-    descent : GradientDescent
-        The dynamics.
-    data : Dataset or Moments
-        What is learned.
-    init : Init or sequence of array_like
-        Where it starts.
-    step_size : float, keyword-only
-        η.
-    rng : None, int or numpy.random.Generator, keyword-only
-        Overrides the random state of the initialization rule.
-
-    Returns
-    -------
-    list of DescentBound
-        Claims to hold against the trajectory of `symflow.descend` with that step.
-    """
-    problem = bind(descent.flow, data, init, rng=rng)
-    kinds = (OneStep, UniformDescent, ImbalanceDrift)
-    answers = [kind.attempt(problem, float(step_size)) for kind in kinds]
-    return [answer for answer in answers if isinstance(answer, DescentBound)]
 
 
 def _half_the_largest(problem: Problem) -> float:

@@ -11,11 +11,8 @@ import sympy
 
 from symflow.algebra.arrays import (
     Array,
-    as_array,
     centred,
     has_sets,
-    is_exact_array,
-    one_kind,
     refuse_sets,
     to_float_array,
 )
@@ -24,18 +21,20 @@ from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.threads import cached_property
 from symflow.data.exact import exact_gram
 from symflow.data.frames import (
+    MISSING,
     as_names,
-    checked,
     column_names,
+    column_rows,
     completed,
+    of_one_kind,
     read_frame,
     stacked,
 )
 from symflow.data.moments import Moments, counted, moments_of
 from symflow.data.scaling import centered, refuse_constants, standardized
-from symflow.data.table import SHOWN_COLUMNS, input_names, read_table, target_names
+from symflow.data.table import input_names, read_table, target_names
 from symflow.data.whitening import unwhitened, whitening
-from symflow.errors import InvalidData, ShapeMismatch
+from symflow.errors import InvalidData, ShapeMismatch, one_of
 
 #: Inputs and targets whose moments are formed: 1 GiB for Σ.
 MOST_COLUMNS = 11_000
@@ -84,7 +83,7 @@ class Dataset(Displayed):
         inputs: Iterable[str] | None = None,
         targets: Iterable[str] | None = None,
     ) -> None:
-        x, y = _one_kind(X, Y)
+        x, y = of_one_kind(X, Y)
         if len(x) != len(y):
             msg = (
                 "Dataset(X, Y): needs one row per sample in both; got "
@@ -100,7 +99,11 @@ class Dataset(Displayed):
 
     @classmethod
     def from_csv(
-        cls, path: str | os.PathLike[str], target: str | Iterable[str]
+        cls,
+        path: str | os.PathLike[str],
+        target: str | Iterable[str],
+        drop: str | Iterable[str] = (),
+        missing: str = "refuse",
     ) -> Dataset:
         r"""Read samples from a comma separated file with a header line.
 
@@ -110,6 +113,10 @@ class Dataset(Displayed):
             The file; read through gzip where the name ends with ``.gz``.
         target : str or iterable of str
             The target columns; all others are inputs.
+        drop : str or iterable of str
+            Columns that are neither, and are not read.
+        missing : {"refuse", "drop", "mean"}
+            What to do where a cell is empty, or says NA or NaN; as in `from_frame`.
 
         Returns
         -------
@@ -119,8 +126,8 @@ class Dataset(Displayed):
         Raises
         ------
         InvalidData
-            If the file cannot be read, a target column is not in it, no input column
-            is left, there are fewer than two rows, or a cell is not a finite number.
+            If the file cannot be read, a column is not in it, no input column is left,
+            there are fewer than two rows, or a cell is not a finite number.
         InvalidArgument
             If no target is named, or one is named twice.
 
@@ -129,25 +136,24 @@ class Dataset(Displayed):
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "dose.csv")
-        ...     _ = path.write_text("dose,age,effect\n1,30,2\n2,40,3.5\n")
-        ...     data = Dataset.from_csv(path, target="effect")
-        >>> data.inputs, data.Y.tolist()
-        (('dose', 'age'), [[2.0], [3.5]])
+        ...     _ = path.write_text("id,dose,age,effect\na,1,30,2\nb,,40,3.5\n")
+        ...     data = Dataset.from_csv(path, "effect", drop="id", missing="mean")
+        >>> data.inputs, data.X.tolist()
+        (('dose', 'age'), [[1.0, 30.0], [1.0, 40.0]])
         """
         call = "Dataset.from_csv(path, target)"
         targets = target_names(target, call)
-        names, values = read_table(path, call)
-        inputs = input_names(names, targets, call)
-        if len(values) < 2:
-            msg = f"{call}: needs at least 2 rows below the header; got {len(values)}"
+        left_out = as_names(drop, "drop", call)
+        gaps = one_of(missing, MISSING, f"{call}: missing") != "refuse"
+        names, values = read_table(path, call, left_out, gaps=gaps)
+        inputs = input_names(names, targets, None, left_out, call)
+        columns = dict(zip(names, values.T, strict=True))
+        used = {name: columns[name] for name in (*inputs, *targets)}
+        data = cls._of_columns(used, inputs, targets, missing, call)
+        if data.n < 2:
+            msg = f"{call}: needs at least 2 usable rows below the header; got {data.n}"
             raise InvalidData(msg)
-        columns = {name: position for position, name in enumerate(names)}
-        return cls(
-            values[:, [columns[name] for name in inputs]],
-            values[:, [columns[name] for name in targets]],
-            inputs=inputs,
-            targets=targets,
-        )
+        return data
 
     @classmethod
     def from_frame(
@@ -202,13 +208,30 @@ class Dataset(Displayed):
         wanted = None if inputs is None else as_names(inputs, "inputs", call)
         left_out = as_names(drop, "drop", call)
         columns, names = read_frame(frame, targets, wanted, left_out, call)
-        columns = completed(columns, names, missing, call)
-        parts = stacked(columns, names), stacked(columns, targets)
-        return cls(*parts, inputs=names, targets=targets)
+        return cls._of_columns(columns, names, targets, missing, call)
+
+    @classmethod
+    def _of_columns(
+        cls,
+        columns: dict[str, Array],
+        inputs: tuple[str, ...],
+        targets: tuple[str, ...],
+        missing: str,
+        call: str,
+    ) -> Dataset:
+        full = completed(columns, inputs, missing, call)
+        parts = stacked(full, inputs), stacked(full, targets)
+        return cls(*parts, inputs=inputs, targets=targets)
 
     @property
     def n(self) -> int:
-        """Number of samples."""
+        """Number of samples.
+
+        Examples
+        --------
+        >>> Dataset([1.0, 3.0, 4.0], [2.0, 6.0, 8.0]).n
+        3
+        """
         return int(self.X.shape[0])
 
     @property
@@ -301,6 +324,12 @@ class Dataset(Displayed):
             If these samples were not made by `whitened`.
         ShapeMismatch
             If W does not have a column per input.
+
+        Examples
+        --------
+        >>> data = Dataset([[2.0], [-2.0]], [1.0, 3.0]).whitened()
+        >>> data.unwhiten([[3.0]]).tolist()
+        [[1.5]]
         """
         return unwhitened(W, self.__dict__.get("_whitening"))
 
@@ -361,40 +390,7 @@ class Dataset(Displayed):
             f"{counted(self.n, 'sample')}, {counted(self.d, 'input')}, "
             f"{counted(self.m, 'target')}"
         )
-        rows = _column_rows("X", self.inputs, to_float_array(centred(self.X)))
-        rows += _column_rows("Y", self.targets, to_float_array(centred(self.Y)))
+        rows = column_rows("X", self.inputs, to_float_array(centred(self.X)))
+        rows += column_rows("Y", self.targets, to_float_array(centred(self.Y)))
         header = ("", "column", "mean", "std", "smallest", "largest")
         return Sheet(f"Dataset of {size}, {kind}", rows=tuple(rows), header=header)
-
-
-def _one_kind(X: Any, Y: Any) -> tuple[Array, Array]:
-    """Return both arrays, exact if one is exact and the other has no floats."""
-    given = [
-        checked(value, f"Dataset({name}=…)") for value, name in ((X, "X"), (Y, "Y"))
-    ]
-    arrays = [
-        as_array(value, f"Dataset({name}=…)", integers_exact=False)
-        for value, name in zip(given, "XY", strict=True)
-    ]
-    if any(map(has_sets, arrays)):
-        arrays = one_kind(arrays)
-    elif any(is_exact_array(array) for array in arrays):
-        arrays = [as_array(value, "Dataset(X, Y)") for value in given]
-        if not all(is_exact_array(array) for array in arrays):
-            arrays = [to_float_array(array) for array in arrays]
-    return arrays[0], arrays[1]
-
-
-def _column_rows(
-    letter: str, names: tuple[str, ...], array: Array
-) -> list[tuple[str, ...]]:
-    shown = names[:SHOWN_COLUMNS]
-    rows = []
-    for name, column in zip(shown, array.T, strict=False):
-        mean, spread = column.mean(), column.std()
-        rounded = mean if abs(mean) > 1e-13 * spread else 0.0  # it was subtracted
-        numbers = (rounded, spread, column.min(), column.max())
-        rows.append((letter, name, *(f"{number:.4g}" for number in numbers)))
-    hidden = len(names) - len(shown)
-    more = (letter, f"… and {hidden} more columns", "", "", "", "")
-    return rows + ([more] if hidden else [])

@@ -12,8 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
-from symflow.data.table import SHOWN_COLUMNS, listed
+from symflow.algebra.arrays import (
+    Array,
+    as_array,
+    has_sets,
+    is_exact_array,
+    one_kind,
+    to_float_array,
+)
+from symflow.data.table import SHOWN_COLUMNS, input_names, listed
 from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, one_of, shown
 
 MISSING = ("refuse", "drop", "mean")
@@ -40,28 +47,13 @@ def read_frame(
         raise InvalidArgument(msg)
     labels = list(frame.columns)
     names = [str(label) for label in labels]
-    chosen = [*targets, *(inputs or ())]
-    for name in (*chosen, *drop):
-        if name not in names:
-            msg = (
-                f"{call}: there is no column {name!r}; the columns are {listed(names)}"
-            )
-            raise InvalidData(msg)
-    left = (name for name in names if name not in {*targets, *drop})
-    taken = tuple(left) if inputs is None else tuple(inputs)
-    twice = [
-        name for name in dict.fromkeys((*taken, *targets)) if names.count(name) > 1
-    ]
+    left = [name for name in names if name not in {*targets, *drop}]
+    chosen = dict.fromkeys((*(left if inputs is None else inputs), *targets))
+    twice = [name for name in chosen if names.count(name) > 1]
     if twice:
         msg = f"{call}: there are two columns {listed(twice)}. Give each its own name"
         raise InvalidData(msg)
-    wrong = [name for name in taken if name in {*targets, *drop}]
-    if wrong or not taken:
-        what = (
-            f"{listed(wrong)} is a target or dropped, too" if wrong else "none is left"
-        )
-        msg = f"{call}: inputs: {what}; the columns are {listed(names)}"
-        raise InvalidData(msg)
+    taken = input_names(names, targets, inputs, drop, call)
     used = (*taken, *targets)
     places = dict(zip(names, labels, strict=True))
     return numeric({n: frame[places[n]].to_numpy() for n in used}, call), taken
@@ -109,8 +101,8 @@ def completed(
     }
     if refused:
         msg = (
-            f"{call}: numbers are missing, {_counted(refused)}. Dataset.from_frame(…, "
-            "missing='drop') leaves out such rows, 'mean' fills inputs partly known"
+            f"{call}: numbers are missing, {_counted(refused)}. missing='drop' of "
+            "from_csv and from_frame leaves out such rows, 'mean' fills inputs"
         )
         raise InvalidData(msg)
     for name in holes:
@@ -135,6 +127,40 @@ def checked(frame: Any, call: str) -> Any:
         return frame
     columns, _ = read_frame(frame, (), names, (), call)
     return stacked(completed(columns, names, "refuse", call), names)
+
+
+def of_one_kind(X: Any, Y: Any) -> tuple[Array, Array]:
+    """Return both arrays, exact if one is exact and the other has no floats."""
+    given = [
+        checked(value, f"Dataset({name}=…)") for value, name in ((X, "X"), (Y, "Y"))
+    ]
+    arrays = [
+        as_array(value, f"Dataset({name}=…)", integers_exact=False)
+        for value, name in zip(given, "XY", strict=True)
+    ]
+    if any(map(has_sets, arrays)):
+        arrays = one_kind(arrays)
+    elif any(is_exact_array(array) for array in arrays):
+        arrays = [as_array(value, "Dataset(X, Y)") for value in given]
+        if not all(is_exact_array(array) for array in arrays):
+            arrays = [to_float_array(array) for array in arrays]
+    return arrays[0], arrays[1]
+
+
+def column_rows(
+    letter: str, names: tuple[str, ...], array: Array
+) -> list[tuple[str, ...]]:
+    """Return a line for every column that a display shows: its mean, std and range."""
+    shown = names[:SHOWN_COLUMNS]
+    rows = []
+    for name, column in zip(shown, array.T, strict=False):
+        mean, spread = column.mean(), column.std()
+        rounded = mean if abs(mean) > 1e-13 * spread else 0.0  # it was subtracted
+        numbers = (rounded, spread, column.min(), column.max())
+        rows.append((letter, name, *(f"{number:.4g}" for number in numbers)))
+    hidden = len(names) - len(shown)
+    more = (letter, f"… and {hidden} more columns", "", "", "", "")
+    return rows + ([more] if hidden else [])
 
 
 def column_names(

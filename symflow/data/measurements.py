@@ -140,7 +140,13 @@ class Measurements(Displayed):
 
     @cached_property
     def exactly(self) -> Measurements:
-        """The same measurements, floats as the rational numbers that they are."""
+        """The same measurements, floats as the rational numbers that they are.
+
+        Examples
+        --------
+        >>> Measurements([[[1.0]]], [0.5]).exactly.y
+        array([1/2], dtype=object)
+        """
         if self.exact:
             return self
         twin = object.__new__(Measurements)

@@ -123,6 +123,11 @@ class Moments(Displayed):
         """The same moments as rational numbers: floats are binary rationals.
 
         Σ_yy of `whitened` is formed again, from the Σ_yx that was given.
+
+        Examples
+        --------
+        >>> Moments([[0.5]], [[1.0]]).exactly.sigma_xx
+        array([[1/2]], dtype=object)
         """
         if self.exact:
             return self

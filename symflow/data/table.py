@@ -31,19 +31,27 @@ MOST_TARGETS = 10**6
 #: Characters of a packed table: a small file can be packed from a huge one.
 MOST_UNPACKED = 1 << 28
 
+#: What stands in a cell where a number is missing.
+GAPS = ("", "NA", "N/A", "NaN", "nan")
+
 NumberedRow = tuple[int, list[str]]
 
 _UNREADABLE = (OSError, EOFError, zlib.error, ValueError, csv.Error)
 
 
 def read_table(
-    path: str | os.PathLike[str], call: str
+    path: str | os.PathLike[str],
+    call: str,
+    drop: Sequence[str] = (),
+    *,
+    gaps: bool = False,
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     r"""Return the column names and the numbers of a comma separated file.
 
     The file is read through gzip where its name ends with ``.gz``, and blank lines are
-    skipped; the numbers have shape (rows, columns). What is no such file, or no finite
-    number in it, is `InvalidData` that names the `call`.
+    skipped; the numbers have shape (rows, columns).  Columns to `drop` are not read:
+    they are NaN, and with `gaps` so is what is missing.  What is no such file, or no
+    finite number in it, is `InvalidData` that names the `call`.
     """
     source = as_path(path, call)
     where = f"{call}: {source.name!r}"
@@ -54,7 +62,8 @@ def read_table(
         with _open(path) as stream:
             rows = _numbered(_lines(stream, os.fspath(path).endswith(".gz")))
             names = _header(next(rows, (0, []))[1], where)
-            return names, _numbers(names, rows, where)
+            kept = [name not in drop for name in names]
+            return names, _numbers(names, rows, where, kept, gaps=gaps)
     except FileNotFoundError:
         msg = f"{call}: there is no file {os.fspath(path)!r}"
         raise InvalidData(msg) from None
@@ -93,26 +102,33 @@ def target_names(target: str | Iterable[str], call: str) -> tuple[str, ...]:
 
 
 def input_names(
-    names: tuple[str, ...], targets: tuple[str, ...], call: str
+    names: Sequence[str],
+    targets: Sequence[str],
+    inputs: Sequence[str] | None,
+    drop: Sequence[str],
+    call: str,
 ) -> tuple[str, ...]:
-    """Return the columns that are no targets.
+    """Return the input columns: those asked for, or all that are neither of the others.
 
-    Raises InvalidData if a target is no column, or none is left.
+    Raises InvalidData if a name is no column, two uses share one, or no input is left.
     """
     known = listed(names)
-    for name in targets:
+    for name in (*targets, *(inputs or ()), *drop):
         if name not in names:
             msg = f"{call}: there is no column {name!r}; the columns are {known}"
             raise InvalidData(msg)
-    chosen = frozenset(targets)
-    inputs = tuple(name for name in names if name not in chosen)
-    if not inputs:
-        msg = (
-            f"{call}: all columns ({known}) are targets and none is left as an "
-            "input. Name fewer targets"
+    others = {*targets, *drop}
+    taken = tuple(name for name in names if name not in others)
+    taken = taken if inputs is None else tuple(inputs)
+    wrong = [name for name in taken if name in others]
+    wrong += [name for name in targets if name in drop]
+    if wrong or not taken:
+        what = (
+            f"{listed(wrong)} is a target or dropped, too" if wrong else "none is left"
         )
+        msg = f"{call}: inputs: {what}; the columns are {known}"
         raise InvalidData(msg)
-    return inputs
+    return taken
 
 
 def _open(path: str | os.PathLike[str]) -> IO[str]:
@@ -166,7 +182,12 @@ def _header(cells: list[str], where: str) -> tuple[str, ...]:
 
 
 def _numbers(
-    names: tuple[str, ...], rows: Iterable[NumberedRow], where: str
+    names: tuple[str, ...],
+    rows: Iterable[NumberedRow],
+    where: str,
+    kept: Sequence[bool],
+    *,
+    gaps: bool,
 ) -> NDArray[np.float64]:
     values = array("d")
     for line, cells in rows:
@@ -177,8 +198,12 @@ def _numbers(
             )
             raise InvalidData(msg)
         place = f"{where}, line {line}"
-        pairs = zip(cells, names, strict=True)
-        values.extend(_cell(text, place, name) for text, name in pairs)
+        values.extend(
+            _cell(text, place, name)
+            if used and not (gaps and text in GAPS)
+            else math.nan
+            for text, name, used in zip(cells, names, kept, strict=True)
+        )
     return np.array(values).reshape(-1, len(names))
 
 
@@ -192,7 +217,7 @@ def _cell(text: str, where: str, name: str) -> float:
         problem = f"{text!r} is not {'a' if number is None else 'a finite'} number"
     msg = (
         f"{where}, column {name!r}: {problem}. Remove or complete the line or column; "
-        "Dataset.from_frame(pandas.read_csv(…), …, drop=…, missing=…) does so"
+        "Dataset.from_csv(…, drop=…, missing=…) does so"
     )
     raise InvalidData(msg)
 

@@ -74,7 +74,15 @@ class GradientDescent(Typeset):
 
     @cached_property
     def equations(self) -> tuple[sympy.Eq, ...]:
-        """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, …."""
+        """W_l⁺ = …; the left sides are symbols named Wnext1, Wnext2, ….
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> gd = sf.gradient_descent(sf.LinearNetwork("d", "m"), sf.SquaredLoss())
+        >>> gd.equations
+          1. W₁⁺ = W₁ + η·(Σ_yx − W₁Σ_xx)
+        """
         return Listed(
             sympy.Eq(dotted(symbol, "next"), update, evaluate=False)
             for symbol, update in zip(self.state, self.updates, strict=True)

@@ -170,7 +170,15 @@ class GradientFlow(Typeset):
 
     @cached_property
     def rhs(self) -> tuple[sympy.MatrixExpr, ...]:
-        """The time derivative of every weight, as SymPy matrix expressions."""
+        """The time derivative of every weight, as SymPy matrix expressions.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork("d", "h", "m"), sf.SquaredLoss())
+        >>> flow.rhs[1]
+        (Sigma_yx - W2*W1*Sigma_xx)*W1.T
+        """
         return tuple(to_sympy(direction) for direction in self.directions)
 
     @cached_property

@@ -27,7 +27,7 @@ from symflow.gallery.one_neuron import ONE_NEURON
 from symflow.gallery.sequential import SEQUENTIAL
 from symflow.gallery.table import Atlas as Atlas
 from symflow.gallery.tangent_kernel import TANGENT_KERNEL
-from symflow.gallery.trajectories import TRAJECTORIES, solution_table as solution_table
+from symflow.gallery.trajectories import TRAJECTORIES
 from symflow.gallery.width import (
     WidthExperiment as WidthExperiment,
     width_experiment as width_experiment,
@@ -82,7 +82,7 @@ def coverage() -> Coverage:
     >>> sorted({item.kind for item in coverage().results})[:3]
     ['closed form', 'conserved', 'descent']
     """
-    return tabulated(ENTRIES)
+    return tabulated(CONSERVED, ENTRIES)
 
 
 def atlas(
@@ -96,7 +96,8 @@ def atlas(
     Parameters
     ----------
     only : str, optional
-        Keep the entries whose key contains this: ``"min"``, ``"gidel"``, ``"erratum"``.
+        Keep the entries whose key contains this, ``"min"``, ``"gidel"``, ``"erratum"``,
+        or those of a class: ``"MarginRate"``.
     digits : int, keyword-only
         Digits for the instances that are exact.
     progress : callable or True, keyword-only, optional
@@ -110,7 +111,7 @@ def atlas(
     Raises
     ------
     InvalidArgument
-        If no entry has such a key.
+        If no entry has such a key or class.
 
     Examples
     --------
@@ -121,10 +122,13 @@ def atlas(
     expect(only, str | None, "atlas(only=…)", "a part of a key")
     own = (entry for theorem in registered() for entry in entries_of(theorem))
     known = (*ENTRIES, *own)
-    chosen = [entry for entry in known if only is None or only in entry.key]
+    chosen = [e for e in known if only is None or only in e.key or only == e.stated_by]
     if not chosen:
         families = ", ".join(dict.fromkeys(e.key.split("-")[0] for e in known))
-        msg = f"atlas(only=…): no entry has a key {shown(only)}; they begin {families}"
+        msg = (
+            f"atlas(only=…): no entry has a key or class {shown(only)}; keys begin "
+            f"{families}"
+        )
         raise InvalidArgument(msg)
     lines, told = [], reporter(progress, "atlas")
     for number, entry in enumerate(chosen, start=1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -10,18 +12,22 @@ import numpy as np
 import sympy
 
 from symflow.claims import Claim
-from symflow.conservation import conserved
+from symflow.conservation import PolynomialSearch, conserved
 from symflow.data import Dataset, whitened
-from symflow.flow import gradient_flow
-from symflow.gallery.entry import Entry, Instance, PathEntry
+from symflow.flow import gradient_descent, gradient_flow, heavy_ball
+from symflow.gallery.entry import Instance, PathEntry
 from symflow.losses import SquaredLoss
 from symflow.networks import (
     AbstractNetwork,
     ConvolutionalNetwork,
     HadamardDifference,
     LinearNetwork,
+    Model,
+    SymmetricFactorization,
     TensorNetwork,
 )
+from symflow.simulation import descend, simulate
+from symflow.trajectory import Trajectory
 
 TIMES = (0, 1, 2)
 
@@ -31,7 +37,7 @@ def _instance(network: AbstractNetwork, data: Any, *start: Any) -> Instance:
     return Instance(gradient_flow(network, SquaredLoss()), data, columns, TIMES)
 
 
-def _tensor(*, turned: bool) -> Instance:
+def _tensor(*, turned: bool = True) -> Instance:
     """M(x) = Σ_j (Sx)_j e_j ⊗ u_j with u_j the columns of a rational rotation."""
     sine = Fraction(4, 5) if turned else Fraction(0)
     cosine = Fraction(3, 5) if turned else Fraction(1)
@@ -100,43 +106,118 @@ def _decaying() -> Instance:
     return _dense(sympy.Rational(1, 5))
 
 
-#: A line whose instance is exact.
-_exact = partial(PathEntry, exact=True)
+def _descended(given: Instance) -> Trajectory:
+    descent = gradient_descent(given.flow.network, given.flow.loss)
+    return descend(descent, given.data, given.init, 20, step_size=0.1)
 
-CONSERVED: tuple[Entry, ...] = (
-    _exact("conserved-imbalance", _dense, _first_law, _first_law, elsewhere=_decaying),
-    _exact(
-        "conserved-decaying",
-        _decaying,
-        _first_law,
-        lambda given: _first_law(_dense(sympy.Rational(2, 5))),
-    ),
-    _exact(
-        "conserved-components",
-        lambda: _tensor(turned=True),
-        _components,
-        lambda given: _components(_tensor(turned=False)),
-    ),
-    _exact(
-        "conserved-autocorrelations",
-        _filters,
-        _first_law,
-        _first_law,
-        elsewhere=lambda: _filters(4),
-    ),
-    _exact(
-        "conserved-phases",
+
+def _steps() -> Instance:
+    return replace(_dense(), instead=_descended)
+
+
+def _law_of_steps(given: Instance) -> Claim:
+    return conserved(gradient_descent(given.flow.network, given.flow.loss))[0]
+
+
+def _rolled(given: Instance) -> Trajectory:
+    ball = heavy_ball(given.flow.network, given.flow.loss, 1)
+    return simulate(ball, given.data, given.init, np.linspace(0, 2, 21))
+
+
+def _ball(*middle: int) -> Instance:
+    """Return a heavy ball, or one on W₂DW₁, where D leaves no rotation of the units."""
+    given = _dense()
+    if middle:
+        D = sympy.MatrixSymbol("D", 3, 3)
+        W1, W2 = given.flow.state
+        network = Model(W2 * D * W1, (W1, W2), constants={D: np.diag(middle)})
+        given = replace(given, flow=gradient_flow(network, SquaredLoss()))
+    return replace(given, instead=_rolled)
+
+
+def _law_of_momentum(given: Instance) -> Claim:
+    return conserved(heavy_ball(given.flow.network, given.flow.loss, 1))[0]
+
+
+def _symmetric(*middle: int) -> Instance:
+    """Return UUᵀ with U of more columns than rows, or UDUᵀ with D in the middle."""
+    network: AbstractNetwork = SymmetricFactorization(2, 3)
+    if middle:
+        U, D = network.parameters[0], sympy.MatrixSymbol("D", 3, 3)
+        network = Model(U * D * U.T, (U,), constants={D: np.diag(middle)})
+    flow = gradient_flow(network, SquaredLoss())
+    return Instance(flow, whitened([[2, 1], [1, 3]]), ([[1, 0, 1], [0, 1, 2]],), TIMES)
+
+
+def _polynomial(given: Instance) -> Claim:
+    return conserved(given.flow, search=PolynomialSearch(2))[-1]
+
+
+def _line(
+    key: str,
+    kind: str,
+    instance: Callable[[], Instance],
+    law: Callable[[Instance], Claim] = _first_law,
+    *,
+    false: Callable[[Instance], Claim] | None = None,
+    elsewhere: Callable[[], Instance] | None = None,
+) -> PathEntry:
+    """Return the line of a law, whose mutant is `false`, or the law `elsewhere`."""
+    given = f"conserved-{key}", instance, law, false or law, kind
+    exact = law not in (_law_of_momentum, _law_of_steps)  # these are held in float64
+    return PathEntry(*given, exact=exact, elsewhere=elsewhere)
+
+
+def _at(change: Any, law: Callable[[Instance], Claim] = _first_law) -> Any:
+    """Return the law of another decay than the one at hand."""
+    return lambda _: law(_dense(change))
+
+
+def _without_rates(given: Instance) -> Claim:
+    return conserved(gradient_flow(given.flow.network, SquaredLoss()))[0]
+
+
+def _flat(given: Instance) -> Claim:
+    return _components(_tensor(turned=False))
+
+
+CONSERVED: tuple[PathEntry, ...] = (
+    _line("imbalance", "NoetherLaw", _dense, elsewhere=_decaying),
+    _line("decaying", "NoetherLaw", _decaying, false=_at(sympy.Rational(2, 5))),
+    _line("components", "ComponentLaw", _tensor, _components, false=_flat),
+    _line("autocorrelations", "NoetherLaw", _filters, elsewhere=partial(_filters, 4)),
+    _line(
+        "phases",
+        "BalancedPhases",
         _shifted_filters,
         _phases,
-        _phases,
-        elsewhere=lambda: _shifted_filters(last=2),
+        elsewhere=partial(_shifted_filters, 2),
     ),
-    _exact("conserved-unused-inputs", _unused, _law_of_inputs, _law_of_other_inputs),
-    _exact("conserved-ratios", _proportional, _law_of_inputs, _law_of_other_inputs),
-    _exact(
-        "conserved-learning-rates",
-        _rates,
-        _first_law,
-        lambda given: conserved(gradient_flow(given.flow.network, SquaredLoss()))[0],
+    _line(
+        "unused-inputs",
+        "UnreachedPart",
+        _unused,
+        _law_of_inputs,
+        false=_law_of_other_inputs,
+    ),
+    _line(
+        "ratios", "Ratios", _proportional, _law_of_inputs, false=_law_of_other_inputs
+    ),
+    _line("learning-rates", "NoetherLaw", _rates, false=_without_rates),
+    _line("rows", "RowSpace", _symmetric, elsewhere=partial(_symmetric, 1, 2, 3)),
+    _line("polynomial", "PolynomialLaw", _dense, _polynomial, elsewhere=_decaying),
+    _line(
+        "momentum",
+        "AngularMomentum",
+        _ball,
+        _law_of_momentum,
+        elsewhere=partial(_ball, 1, 2, 3),
+    ),
+    _line(
+        "steps",
+        "StepLaw",
+        _steps,
+        _law_of_steps,
+        false=_at(sympy.Rational(1, 5), _law_of_steps),
     ),
 )

@@ -13,22 +13,10 @@ from typing import Any
 
 from symflow import bias, convergence, solutions
 from symflow.algebra.display import Displayed, Sheet
-from symflow.claims import Claim, Reference
-from symflow.conservation import PolynomialSearch, conserved
-from symflow.data import Dataset
-from symflow.flow import gradient_descent, gradient_flow, heavy_ball
-from symflow.gallery.entry import Entry, Experiment
+from symflow.claims import Reference
+from symflow.gallery.entry import Entry, Experiment, PathEntry
 from symflow.gallery.errata import Erratum
 from symflow.gallery.papers import Papers, judged
-from symflow.losses import SquaredLoss
-from symflow.networks import (
-    AbstractNetwork,
-    ConvolutionalNetwork,
-    DiagonalNetwork,
-    LinearNetwork,
-    SymmetricFactorization,
-    TensorNetwork,
-)
 
 #: What makes the results of a kind hold.
 PROOFS = {
@@ -120,40 +108,15 @@ class Coverage(Displayed):
         )
 
 
-def tabulated(entries: Iterable[Entry]) -> Coverage:
-    """Return every result of the catalogues and of the experiments in the atlas."""
-    return Coverage((*_laws(), *_theorems(), *_experiments(entries)))
+def tabulated(laws: Iterable[PathEntry], entries: Iterable[Entry]) -> Coverage:
+    """Return all results: catalogues, and the laws and experiments of the atlas."""
+    return Coverage((*_laws(laws), *_theorems(), *_experiments(entries)))
 
 
-def _laws() -> Iterator[CataloguedResult]:
-    seen = set()
-    for law in example_laws():
-        if (type(law), law.reference) not in seen:
-            seen.add((type(law), law.reference))
-            yield _covered("conserved", type(law), law.reference)
-
-
-def example_laws() -> Iterator[Claim]:
-    """Yield laws of every class, from small networks."""
-    networks: list[AbstractNetwork] = [
-        LinearNetwork(2, 1, 1),
-        DiagonalNetwork(2, depth=2),
-        DiagonalNetwork(1, depth=1, signed=True),
-        TensorNetwork([[[1, 0], [0, 0]], [[0, 0], [0, 1]]]),
-        TensorNetwork([[[1, 0, 0], [0, 0, 0]]]),
-        SymmetricFactorization(1, 2),
-    ]
-    for network in networks:
-        yield from conserved(gradient_flow(network, SquaredLoss()))
-    dense, loss = networks[0], SquaredLoss()
-    yield from conserved(gradient_flow(dense, loss), search=PolynomialSearch(2))
-    yield from conserved(gradient_descent(dense, loss))
-    unused = Dataset([[1.0, 0.0]], [1.0])
-    for network in (dense, DiagonalNetwork(2, depth=2)):
-        yield from conserved(gradient_flow(network, loss), data=unused)
-    yield from conserved(heavy_ball(dense, loss, 1))
-    filters = gradient_flow(ConvolutionalNetwork(2, (2, 2)), loss)
-    yield from conserved(filters, init=[[[1], [2]], [[2], [1]]])
+def _laws(laws: Iterable[PathEntry]) -> Iterator[CataloguedResult]:
+    claims = [entry.claim(entry.instance()) for entry in laws]
+    for kind, paper in dict.fromkeys((type(law), law.reference) for law in claims):
+        yield _covered("conserved", kind, paper)
 
 
 def _theorems() -> Iterator[CataloguedResult]:

@@ -40,6 +40,10 @@ class EnsembleEntry(Entry):
     def key(self) -> str:  # type: ignore[override]
         return self.given.key
 
+    @property
+    def stated_by(self) -> str:  # type: ignore[override]
+        return self.kind.__name__
+
     def run(self, digits: int) -> Line:
         margins: list[float] = []
         worst, count, claim = 0.0, 0, None

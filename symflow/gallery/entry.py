@@ -49,6 +49,7 @@ class Entry(ABC):
     """One claim of the atlas on its reference instance."""
 
     key: str
+    stated_by: str = ""  #: Name of the class of the claim, where it has one.
 
     @abstractmethod
     def run(self, digits: int) -> Line:
@@ -67,10 +68,14 @@ class Instance:
     data: Any  #: What is learned.
     init: Any  #: Where the flow starts.
     t: tuple[Any, ...]  #: When it is looked at.
+    #: What is run in place of the flow, such as descent on its loss.
+    instead: Callable[[Instance], Trajectory] | None = None
 
     @cached_property
     def run(self) -> Trajectory:
         """The float64 trajectory."""
+        if self.instead is not None:
+            return self.instead(self)
         return simulate(self.flow, self.data, self.init, self.t)
 
     def sharp(self, digits: int) -> Trajectory:
@@ -87,6 +92,7 @@ class PathEntry(Entry):
     #: `claim`, `mutant`: make the claim, and its false version, from the instance.
     claim: Callable[[Instance], Claim]
     mutant: Callable[[Instance], Claim]
+    stated_by: str  #: Name of the class of the claim.
     #: Whether the instance is exact, so that any number of digits makes sense.
     exact: bool = False
     #: Makes the instance whose trajectory refutes the mutant, where it is another one:
@@ -106,7 +112,7 @@ class PathEntry(Entry):
             paper=claim.reference,
             hypotheses=tuple(str(hypothesis) for hypothesis in claim.hypotheses),
             predicted=inline(claim.statement),
-            measured=f"residual {scientific(residual)}, {path.route}",
+            measured=f"{_measured(claim, path, residual)}, {path.route}",
             agreement=_agreement(claim, path, residual),
             status=claim.status.value,
             ok=bool(residual <= allowed),
@@ -138,6 +144,7 @@ def entry_of(theorem: type[Theorem], example: Example) -> PathEntry:
         instance,
         lambda given: claimed(theorem, given),
         lambda given: example.false(claimed(theorem, given)),
+        theorem.__name__,
         example.exact,
         None if other is None else lambda: instance(other),
     )
@@ -222,6 +229,13 @@ def _gap(predicted: Any, measured: Any) -> float:
 
 def _text(values: Any) -> str:
     return ", ".join(f"{value:.6g}" for value in np.ravel(values))
+
+
+def _measured(claim: Claim, path: Trajectory, residual: Any) -> str:
+    if not isinstance(claim, Bound):
+        return f"residual {scientific(residual)}"
+    below, above = (scientific(side[-1]) for side in claim.sides(path))
+    return f"{below} under {above} at the last time"
 
 
 def _agreement(claim: Claim, path: Trajectory, residual: Any) -> str:

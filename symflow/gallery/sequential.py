@@ -104,15 +104,7 @@ def _trap() -> float:
 
 
 def digit_classes(directions: int = 6) -> Dataset:
-    """Return the leading directions of the digits, and their centred classes.
-
-    They are principal `directions` of the images.
-
-    Examples
-    --------
-    >>> digit_classes().X.shape, digit_classes().Y.shape
-    ((1797, 6), (1797, 10))
-    """
+    """Return the principal directions of the digits, and their centred classes."""
     data = load_dataset("digit_classes").centered()
     frame = np.linalg.svd(data.X, full_matrices=False)[2][:directions]
     return Dataset(data.X @ frame.T / 10, data.Y)

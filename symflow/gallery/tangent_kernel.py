@@ -11,7 +11,7 @@ from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import DOMINE_2025, JACOT_2018, MIN_2021, MIN_2023
 from symflow.codegen import compile as compile_flow
 from symflow.convergence.attained_bracket import tight_start
-from symflow.convergence.kernel_spectrum import operator_drift, tangent_kernel
+from symflow.convergence.kernel_spectrum import operator_drift
 from symflow.convergence.three_layers import operator_floor
 from symflow.data import Dataset, whitened
 from symflow.flow import gradient_flow
@@ -65,10 +65,11 @@ def _kernel_instance() -> tuple[Any, Dataset, list[Array]]:
 
 def _kernel_motion() -> Array:
     """Return −K(f − Y)/n."""
-    _, data, weights = _kernel_instance()
-    outputs = data.X @ np.linalg.multi_dot(weights[::-1]).T
-    residual = (outputs - data.Y).ravel() / len(data.X)
-    return np.asarray(-tangent_kernel(weights, data.X) @ residual)
+    flow, data, weights = _kernel_instance()
+    run = simulate(flow, data, weights, [0, 1])
+    seen = np.kron(data.X, np.eye(2))
+    residual = (data.X @ run.end_to_end[0].T - data.Y).ravel() / len(data.X)
+    return np.asarray(-seen @ run.tangent_kernel(0) @ seen.T @ residual)
 
 
 def _flow_motion() -> Array:

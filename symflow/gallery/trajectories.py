@@ -1,6 +1,6 @@
-"""The catalogue of closed forms on reference instances: one per entry, and their table.
+"""The catalogue of closed forms on reference instances, one per entry.
 
-Run it as ``python tests/benchmarks/solutions.py --table``, or call `solution_table`.
+``python tests/benchmarks/solutions.py --table`` holds it against integration.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ from symflow.networks import (
     LinearNetwork,
     SymmetricFactorization,
 )
-from symflow.precision import precise
-from symflow.solutions import SOLUTIONS, Solution, attempts, table
-from symflow.solutions.table import AgreementRow
+from symflow.solutions import Solution, attempts
 
 HALF = sympy.Rational(1, 2)
 
@@ -131,16 +129,6 @@ def solution_of(name: str, given: Instance | None = None) -> Solution:
     return found
 
 
-def solution_table(digits: int = 40) -> tuple[AgreementRow, ...]:
-    """Hold every entry of the catalogue against integration on its instance."""
-
-    def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:
-        return precise(flow, data, init, times, digits=digits + 5).end_to_end
-
-    solutions = [solution_of(entry.__name__) for entry in SOLUTIONS]
-    return table(solutions, [sympy.Rational(1, 10), 1, 4], oracle, digits=digits)
-
-
 def _line(
     key: str, name: str, instance: Callable[[], Instance] | None = None, **other: Any
 ) -> PathEntry:
@@ -157,7 +145,7 @@ def _line(
         return solution_of(name, replace(given, **start))
 
     made = instance or REFERENCES[name]
-    return PathEntry(key, made, partial(solution_of, name), mutant, exact=True)
+    return PathEntry(key, made, partial(solution_of, name), mutant, name, exact=True)
 
 
 #: The closed forms in the atlas.

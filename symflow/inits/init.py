@@ -90,6 +90,13 @@ class Init(ABC):
         ------
         InvalidArgument
             If the widths are symbols, or the network is not made of dense layers.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> W1, W2 = sf.gaussian_init(1, rng=0).draw(sf.LinearNetwork(3, 2, 1))
+        >>> W2.shape, round(W1[0, 0], 4)
+        ((1, 2), np.float64(0.1257))
         """
 
 

@@ -125,7 +125,16 @@ class Enclosure(SeveralArrays, Displayed):
 
     @cached_property
     def error(self) -> float:
-        """The largest radius: a proven absolute error."""
+        """The largest radius: a proven absolute error.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> sf.enclose(*problem, [0, 1], digits=20).error < 1e-20
+        True
+        """
         return float(max(self.radius))
 
     @property
@@ -154,6 +163,14 @@ class Enclosure(SeveralArrays, Displayed):
         ------
         InvalidArgument
             If the limit was not enclosed.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]]
+        >>> round(float(sf.enclose(*problem, sf.oo, digits=20).limit[0, 0]), 15)
+        2.0
         """
         if self.t[-1] != inf:
             msg = "enclosure.limit: only times were enclosed. Call enclose(…, t=oo)"

@@ -91,7 +91,13 @@ def follow(
             count, left = len(run.dense.ends), end - step.end
             hopeless = count >= TELLING and left > ENDLESS * (step.end - step.t)
             if left > 0 and (hopeless or count >= MOST_STEPS):
-                raise IntegrationFailed(_crawling(count, step.end, end))
+                msg = (
+                    f"simulate: after {count} steps the flow was followed to t = "
+                    f"{step.end:g} of {end:g} only: it is stiff for this method and "
+                    "tolerance. Use Radau() or a larger rtol, ask for an earlier time, "
+                    "or stop with steady_state=True"
+                )
+                raise IntegrationFailed(msg)
         if len(run.dense.ends) and system.explodes(run.times[-1], run.states[-1]):
             msg = (
                 f"simulate: the weights grow without bound near t = {run.times[-1]:g}, "
@@ -102,14 +108,6 @@ def follow(
     if steady is not None:
         run.stats.setdefault("steady", f"not reached by t = {times[-1]:g}")
     return run.path()
-
-
-def _crawling(count: int, time: float, end: float) -> str:
-    return (
-        f"simulate: after {count} steps the flow was followed to t = {time:g} of "
-        f"{end:g} only: it is stiff for this method and tolerance. Use Radau() or a "
-        "larger rtol, ask for an earlier time, or stop with steady_state=True"
-    )
 
 
 class _Run:

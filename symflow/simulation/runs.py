@@ -77,7 +77,19 @@ class Sweep(Tabulated, Displayed):
 
     @property
     def final(self) -> Floats:
-        """W at the last time of every run, shape (runs, outputs, inputs)."""
+        """W at the last time of every run, shape (runs, outputs, inputs).
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> problem = flow, sf.whitened([[2]]), sf.gaussian_init(1, rng=0), [0, 9]
+        >>> with ThreadPoolExecutor(1) as pool:
+        ...     runs = sf.sweep(*problem, runs=3, executor=pool)
+        >>> runs.final.round(6).ravel().tolist()
+        [2.0, 2.0, 2.0]
+        """
         return self.end_to_end[:, -1]
 
     @property

@@ -31,7 +31,6 @@ from symflow.solutions.riccati.symmetric_factorization import (
 )
 from symflow.solutions.riccati.two_layers import Riccati as Riccati
 from symflow.solutions.solution import Solution as Solution
-from symflow.solutions.table import as_markdown as as_markdown, table as table
 from symflow.solutions.time.chained import ChainedSolution as ChainedSolution
 from symflow.solutions.time.learning_rate import (
     Scheduled as Scheduled,

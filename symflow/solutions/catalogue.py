@@ -179,14 +179,9 @@ def _chosen(found: tuple[Solution, ...]) -> Solution:
 def attempts(
     flow: GradientFlow, data: Any, init: Any, *, rng: Any = None
 ) -> tuple[Solution | Refusal, ...]:
-    """Return the answer of every catalogued closed form: a solution or a refusal.
+    """Return the answer of every catalogued closed form, itself or a refusal, in order.
 
     The arguments are those of `solve`.
-
-    Returns
-    -------
-    tuple of Solution or Refusal
-        In the order of the catalogue; both have `name`, `reference`, `hypotheses`.
     """
     if not isinstance(flow, GradientFlow):
         raise InvalidArgument(flow_expected("solve(flow, …)", flow))

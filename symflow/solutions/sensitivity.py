@@ -51,7 +51,8 @@ def _moved(solution: Any, times: Array) -> tuple[Array, Array, float]:
     grid = _grid(times)
     problem, depth = solution.problem.floats, solution.depth
     sigma_xx, sigma_yx = problem.arguments
-    matrices, layers = solution.rough(grid)
+    matrices = solution._end_to_end(grid)
+    layers = solution._weights(grid) if solution.has_dense_layers else None
     size = np.max(np.abs(matrices), axis=(1, 2))
     spread = np.linalg.norm(matrices, 2, axis=(1, 2))
     first = max(float(np.linalg.norm(weight, 2)) for weight in problem.weights)

@@ -67,6 +67,8 @@ class Solution(Theorem):
     >>> solution = sf.solve(flow, sf.whitened([[2]]), [[[0.5]], [[0.5]]])
     >>> solution.name, solution.verify(), round(solution.end_to_end(1).item(), 6)
     ('LogisticMode', 0, 1.77272)
+    >>> solution.limit.item(), str(solution.precise(1, digits=30).item())[:17]
+    (2.0, '1.772720447083768')
     """
 
     question: ClassVar = "solutions"
@@ -146,11 +148,6 @@ class Solution(Theorem):
     @abstractmethod
     def _derived(self) -> tuple[Step, ...]:
         """Return the steps after the equations of the flow."""
-
-    def rough(self, times: Array) -> tuple[Array, tuple[Array, ...] | None]:
-        """Return W, and layers where they are cheap, at float64 times from zero on."""
-        layers = self._weights(times) if self.has_dense_layers else None
-        return self._end_to_end(times), layers
 
     def bends(self, times: Array, layers: tuple[Array, ...] | None) -> Array | None:
         """Return −∇²ℒ at `times` and `layers`, shape (times, …, n, n), or None."""

@@ -159,7 +159,7 @@ PROBLEMS = (
     verb("directional_flow", sf.gradient_flow(FLOW.network, sf.LogisticLoss())),
     verb("heavy_ball", FLOW.network, FLOW.loss, 1),
     verb("Dataset", [[1.0], [2.0]], [1.0, 2.0], inputs=["a"], targets="y"),
-    verb("Dataset.from_csv", "table.csv", "y"),
+    verb("Dataset.from_csv", "table.csv", "y", drop=(), missing="refuse"),
     verb("Dataset.from_frame", TABLE, "y", inputs=["a"], drop=(), missing="refuse"),
     verb("Moments", [[1.0]], [[0.5]], sigma_yy=None, n=3),
     verb("Measurements", [[[1.0]]], [2.0]),

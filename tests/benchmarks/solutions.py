@@ -17,16 +17,20 @@ takes 0.4 to 1.1 ms and the integration 15 to 63 times as long, at all λ and wi
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import symflow as sf
 from symflow.flow.problem import bind
-from symflow.gallery import solution_table
-from symflow.solutions import Riccati, as_markdown
+from symflow.solutions import Riccati
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from oracles.agreement import catalogue
 
 WIDTHS = ((5, 10, 2), (3, 5, 7), (5, 5, 5))
 LAMBDAS = (-5, -1, 0, 0.5, 1, 10, 100)
@@ -40,7 +44,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="print the catalogue")
     options = parser.parse_args()
     if options.table:
-        print(as_markdown(solution_table()))
+        print(catalogue())
         return
     head = ("problem", "solve, ms", "t = 1e4: closed, µs", "integrated", "kernel")
     head = (*head, "201 times: closed, µs", "integrated", "kernel")

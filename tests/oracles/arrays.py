@@ -60,3 +60,14 @@ def balanced(rng: np.random.Generator, widths: Sequence[int]) -> list[Any]:
     frames = [np.linalg.qr(rng.standard_normal((width, rank)))[0] for width in widths]
     strengths = np.diag(rng.uniform(0.5, 1.5, rank))
     return [after @ strengths @ before.T for before, after in pairwise(frames)]
+
+
+def tangent_kernel(weights: Sequence[Any], X: Any) -> Any:
+    """Return K of dense layers: the output (i, j) of f = XWᵀ has the number i·m + j."""
+    layers, hidden = [np.asarray(weight) for weight in weights], np.asarray(X)
+    total: Any = 0
+    for number, weight in enumerate(layers):
+        after = chain(layers[number + 1 :], len(weight))
+        total = total + np.kron(hidden @ hidden.T, after @ after.T)
+        hidden = hidden @ weight.T
+    return total

@@ -106,37 +106,11 @@ class Scheduled:
 
 
 def scheduled(solution: KnownPath, rate: Any) -> Scheduled:
-    """Return a closed form under a learning-rate schedule.
+    """Return a closed form under a learning-rate schedule, its values at T(t) = ∫₀ᵗ η.
 
-    Parameters
-    ----------
-    solution : Solution
-        From `solve`.
-    rate : sympy.Expr, number, or sequence of pairs
-        η as an expression in the symbol t, or the steps (t_k, η_k) of a piecewise
-        constant schedule, the first at t = 0.
-
-    Returns
-    -------
-    Scheduled
-        With the values of the solution at T(t) = ∫₀ᵗ η.
-
-    Raises
-    ------
-    InvalidArgument
-        If the rate is negative somewhere, has another symbol, or no elementary
-        integral.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> sol = sf.solve(flow, sf.whitened([[2]]), [[[1]], [[1]]])
-    >>> slow = sol.scheduled(1 / (1 + sympy.Symbol("t")))
-    >>> slow.clock, slow.verify()
-    (log(t + 1), 0)
-    >>> bool(slow.end_to_end(1.0) == sol.end_to_end(np.log(2.0)))
-    True
+    η is an expression in the symbol t, or the steps (t_k, η_k) of a piecewise constant
+    schedule, the first at t = 0.  Raises InvalidArgument if the rate is negative
+    somewhere, has another symbol, or no elementary integral.
     """
     if isinstance(rate, (list, tuple)):
         eta, clock = _steps(rate)

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sympy
+
+import symflow as sf
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.claims import relative_size
+from symflow.gallery.trajectories import solution_of
+from symflow.solutions import SOLUTIONS, Solution
 from symflow.solutions.any_precision import context_of
 from symflow.solutions.modes.joint_modes import lifted
-from symflow.solutions.solution import Solution
 
 #: Times of every size, for float64.
 LONG = (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e5, 1e8)
@@ -38,39 +42,13 @@ class AgreementRow:
 
 
 def table(
-    solutions: Iterable[Solution], times: Sequence[Any], oracle: Oracle, *, digits: int
+    solutions: Iterable[Solution], times: Sequence[Any], *, digits: int
 ) -> tuple[AgreementRow, ...]:
-    """Hold solutions against an independent high-precision integration.
+    """Hold solutions against `precise`, which shares none of their formulas."""
 
-    Parameters
-    ----------
-    solutions : iterable of Solution
-        What to check.
-    times : sequence of numbers
-        When.
-    oracle : callable
-        ``oracle(flow, data, init, times)`` returns W at the times, shape (times,
-        outputs, inputs), to `digits` digits; for example through `symflow.precise`.
-    digits : int, keyword-only
-        Digits that the oracle has.
+    def oracle(flow: Any, data: Any, init: Any, times: Any) -> Any:
+        return sf.precise(flow, data, init, times, digits=digits + 5).end_to_end
 
-    Returns
-    -------
-    tuple of AgreementRow
-        One per solution.
-
-    Examples
-    --------
-    >>> import symflow as sf
-    >>> from symflow.precision import precise
-    >>> def oracle(flow, data, init, times):
-    ...     return precise(flow, data, init, times, digits=30).end_to_end
-    >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
-    >>> sol = sf.solve(flow, sf.whitened([[2]]), [[[1]], [[1]]])
-    >>> (row,) = table([sol], [1, 2], oracle, digits=30)
-    >>> row.proof, row.digits >= 28
-    ('0', True)
-    """
     return tuple(_entry(sol, times, oracle, digits) for sol in solutions)
 
 
@@ -106,20 +84,14 @@ def _digits(values: Sequence[Array], truth: Sequence[Array], most: int) -> int:
     return min(most, int(logarithm))
 
 
+def catalogue() -> str:
+    """Return the table of all closed forms on their reference instances."""
+    solutions = [solution_of(entry.__name__) for entry in SOLUTIONS]
+    return as_markdown(table(solutions, [sympy.Rational(1, 10), 1, 4], digits=40))
+
+
 def as_markdown(entries: Iterable[AgreementRow]) -> str:
-    """Return the table as Markdown.
-
-    Parameters
-    ----------
-    entries : iterable of AgreementRow
-        As from `table`.
-
-    Examples
-    --------
-    >>> row = AgreementRow("LogisticMode", "Saxe et al. 2014", "0", 48, 15, (0.0, 10.0))
-    >>> print(as_markdown([row]).splitlines()[-1])
-    | LogisticMode | Saxe et al. 2014 | 0 | 48 (t = 0 … 10) | 15 (t ≤ 1e+08) |
-    """
+    """Return the table as Markdown."""
     head = (
         "| solution | reference | residual | digits against integration "
         "| float64 digits |"
