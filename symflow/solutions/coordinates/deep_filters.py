@@ -29,9 +29,10 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import full_filters
+from symflow.claims.whitened import verdict
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.conditions import squared_loss, verdict
+from symflow.solutions.conditions import squared_loss
 from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
     CircularSolution,

@@ -10,9 +10,9 @@ import numpy as np
 from symflow.algebra.arrays import Array, to_mpf_array, waves
 from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis
+from symflow.claims.whitened import measured
 from symflow.flow.problem import Problem
 from symflow.solutions.any_precision import context_of
-from symflow.solutions.conditions import measured
 from symflow.solutions.solution import Solution
 from symflow.solutions.time.passage_times import parts_of
 
