@@ -74,9 +74,10 @@ def to_arb_array(array: Array) -> Array:
     return map_entries(to_arb, array)
 
 
-def as_matrix(array: Array) -> arb_mat:
+def as_matrix(array: Array) -> Any:
     """Return a matrix of exact numbers or balls as one of Arb."""
-    return arb_mat(*array.shape, [to_arb(entry) for entry in array.flat])
+    rows, columns = array.shape
+    return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
 
 
 def from_ball_matrix(matrix: arb_mat) -> Array:
