@@ -16,6 +16,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import midpoint
+from symflow.bias.decayed_modes import decayed_objective
 from symflow.bias.prediction import Prediction
 from symflow.claims import Finding, Hypothesis, Identity, Path, structural
 from symflow.claims.bibliography import DOMINE_2025
@@ -28,6 +29,9 @@ from symflow.flow.riccati import block_of, ending, gram_equation, stacked
 from symflow.losses import SquaredLoss
 from symflow.networks import SymmetricFactorization
 
+#: When the examples are looked at.
+TIMES = (0, 1, 2, 4, 8)
+
 
 def gram_model(problem: Problem) -> Hypothesis:
     """Require two dense layers, or W = UUᵀ."""
@@ -35,13 +39,6 @@ def gram_model(problem: Problem) -> Hypothesis:
     tied = isinstance(network, SymmetricFactorization)
     fits = tied or (network.is_dense and network.depth == 2)
     return structural("two dense layers, or UUᵀ", fits, repr(network))
-
-
-def lasting(problem: Problem) -> Hypothesis:
-    """Require the imbalance of two layers that lasts; one factor has none."""
-    if len(problem.weights) > 1:
-        return lasting_balance(problem)
-    return Hypothesis("λ-balanced initialization", True, "one factor")
 
 
 def reach_known(problem: Problem) -> Hypothesis:
@@ -60,7 +57,14 @@ class RiccatiLimit(Prediction):
 
     source = DOMINE_2025
     contributes = "the solution; its limit from any start, and weight decay, here"
-    conditions = (decaying_loss, gram_model, isotropic, seen, lasting, reach_known)
+    conditions = (
+        decaying_loss,
+        gram_model,
+        isotropic,
+        seen,
+        lasting_balance,
+        reach_known,
+    )
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -88,19 +92,16 @@ class RiccatiLimit(Prediction):
 
     @classmethod
     def examples(cls) -> Examples:
-        """Return starts of two units and of one, and a tied factor."""
+        """Return a start of one unit, and a tied factor."""
         half, more = (SquaredLoss(l2=sympy.Rational(k, 2)) for k in (1, 5))
-        target, two, one = [[3, 1], [0, 2]], [[1, 2], [-1, 1]], [[1, 2]]
-        about: dict[str, Any] = {"t": (0, 1, 2, 4, 8)}
-        found: list[Example] = []
-        for key, first in (("two", two), ("one", one)):
-            given = f"riccati-{key}", target, first, np.transpose(first).tolist()
-            elsewhere = regression(*given, loss=more, **about)
-            found.append(regression(*given, loss=half, elsewhere=elsewhere, **about))
+        one = "riccati-one", [[3, 1], [0, 2]], [[1, 2]], [[1], [2]]
+        away = regression(*one, t=TIMES, loss=more)
         tied = SymmetricFactorization(2, 1), whitened([[2, 1], [0, 1]]), ([[1], [2]],)
-        weak = Example("tied", *tied, about["t"], loss=half)
-        strong = Example("riccati-tied", *tied, about["t"], loss=more, elsewhere=weak)
-        return (*found, strong)
+        weak = Example("tied", *tied, TIMES, loss=half)
+        return (
+            regression(*one, t=TIMES, loss=half, elsewhere=away),
+            Example("riccati-tied", *tied, TIMES, loss=more, elsewhere=weak),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
@@ -133,12 +134,7 @@ class RiccatiLimit(Prediction):
     @property
     def potential(self) -> sympy.Expr:
         """The least objective that weights with the product W can have."""
-        sigma_xx, sigma_yx = self.problem.flow.data
-        W, l2 = sympy.MatrixSymbol("W", *sigma_yx.shape), self.problem.flow.loss.l2
-        root = sympy.MatPow(W.T * W, sympy.Rational(1, 2))
-        decay = l2 * sympy.Trace(root) * sympy.Rational(len(self.problem.weights), 2)
-        fit = sympy.Trace(W * sigma_xx * W.T) / 2 - sympy.Trace(sigma_yx * W.T)
-        return fit + decay
+        return decayed_objective(self.problem, 2)
 
     def residuals(self, path: Path) -> Array:
         """Return how far J = ⅛κ‖P‖² − ½tr(FP) rises, or falls below its limit."""

@@ -68,6 +68,8 @@ def seen(problem: Problem) -> Hypothesis:
 
 def lasting_balance(problem: Problem) -> Hypothesis:
     """Require W_2ᵀW_2 − W_1W_1ᵀ = λI, and λ = 0 where weight decay changes it."""
+    if len(problem.weights) == 1:
+        return Hypothesis("λ-balanced initialization", True, "one factor")
     return (balanced if problem.flow.loss.l2 else homogeneous)(problem)
 
 
