@@ -220,7 +220,7 @@ def test_what_would_jump_is_refused():
     start = [[[1]], [[1]], [[F(3, 2)]]]
     with pytest.raises(sf.HypothesisFailed, match="unbalanced"):
         sf.implicit_bias(flow_of(three, F(1, 2)), data, start)
-    turned = ([[1, 1], [0, 1]], [[1, 0], [1, 1]])
+    turned = ([[1, 1], [0, 2]], [[1, 0], [1, 1]])
     flow = flow_of(sf.LinearNetwork(2, 2, 2), F(1, 2))
     with pytest.raises(sf.HypothesisFailed, match="0 of 2"):
         sf.implicit_bias(flow, sf.whitened([[3, 1], [0, 1]]), turned)

@@ -236,8 +236,23 @@ def lifted(array: Array, context: Any) -> Array:
     return to_float_array(array) if context is None else to_mpf_array(array, context)
 
 
-def waves(size: int, context: Any) -> Array:
-    """Return the matrix e^{−2πijk/d} of the discrete Fourier transform."""
-    roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
-    table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
-    return np.array(table, dtype=object)
+def waves(group: tuple[int, ...], context: Any) -> Array:
+    """Return the matrix of the discrete Fourier transform of a shape, rows k."""
+    total = np.array([[context.mpc(1)]], dtype=object)
+    for size in group:
+        roots = [context.expjpi(context.mpf(-2 * k) / size) for k in range(size)]
+        table = [[roots[j * k % size] for k in range(size)] for j in range(size)]
+        total = np.asarray(np.kron(total, np.array(table, dtype=object)))
+    return total
+
+
+def to_spectrum(signal: Array, group: tuple[int, ...]) -> Array:
+    """Return the transform of float64 signals of a shape, along the last axis."""
+    shaped = signal.reshape(*signal.shape[:-1], *group)
+    found = np.fft.fftn(shaped, axes=range(-len(group), 0))
+    return np.asarray(found.reshape(signal.shape))
+
+
+def from_spectrum(spectrum: Array, group: tuple[int, ...]) -> Array:
+    """Return the real signals of a shape that have a transform, along the last axis."""
+    return np.asarray(to_spectrum(spectrum.conj(), group).real / spectrum.shape[-1])

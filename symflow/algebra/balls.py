@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from flint import arb, ctx, fmpq
+from flint import arb, arb_mat, ctx, fmpq
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.intervals import Interval
@@ -72,6 +72,19 @@ def to_arb(value: Any) -> Any:
 def to_arb_array(array: Array) -> Array:
     """Return an object array of balls."""
     return map_entries(to_arb, array)
+
+
+def as_matrix(array: Array) -> Any:
+    """Return a matrix of exact numbers or balls as one of Arb."""
+    rows, columns = array.shape
+    return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
+
+
+def from_ball_matrix(matrix: arb_mat) -> Array:
+    """Return a matrix of Arb as an object array of its balls."""
+    result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
+    result.flat[:] = matrix.entries()
+    return result
 
 
 @in_bits(FINE_BITS)

@@ -33,6 +33,7 @@ from symflow.bias.one_sample import (
 )
 from symflow.bias.prediction import Prediction as Prediction
 from symflow.bias.regimes import Regime as Regime
+from symflow.bias.riccati import RiccatiLimit as RiccatiLimit
 from symflow.bias.ridge import RidgeLimit as RidgeLimit
 from symflow.bias.row_space import RowSpaceSplit as RowSpaceSplit
 from symflow.bias.saddle_path import SaddlePath as SaddlePath

@@ -20,7 +20,18 @@ from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import DECAYED_MODES
 from symflow.claims.example import Example, Examples, regression
 from symflow.flow.decayed_modes import excess_along, fates
+from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
+
+
+def decayed_objective(problem: Problem, degree: int) -> sympy.Expr:
+    """Return the least objective of weights whose product of some degree is W."""
+    sigma_xx, sigma_yx = problem.flow.data
+    W, decay = sympy.MatrixSymbol("W", *sigma_yx.shape), problem.flow.loss.l2
+    root = sympy.MatPow(W.T * W, sympy.Rational(1, degree))
+    squares = sympy.Trace(W * sigma_xx * W.T)
+    squares += len(problem.weights) * decay * sympy.Trace(root)
+    return sympy.Rational(1, 2) * squares - sympy.Trace(sigma_yx * W.T)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,12 +102,7 @@ class DecayedModes(Prediction):
     @property
     def potential(self) -> sympy.Expr:
         """The least objective that layers with the product W can have."""
-        sigma_xx, sigma_yx = self.problem.flow.data
-        W, loss = sympy.MatrixSymbol("W", *sigma_yx.shape), self.problem.flow.loss
-        depth = len(self.problem.weights)
-        root = sympy.MatPow(W.T * W, sympy.Rational(1, depth))
-        squares = sympy.Trace(W * sigma_xx * W.T) + depth * loss.l2 * sympy.Trace(root)
-        return sympy.Rational(1, 2) * squares - sympy.Trace(sigma_yx * W.T)
+        return decayed_objective(self.problem, len(self.problem.weights))
 
     def residuals(self, path: Path) -> Array:
         """Return by how much the objective has risen above its least so far."""

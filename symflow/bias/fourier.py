@@ -6,7 +6,7 @@ Derived here, beside the diagonal networks of Yun, Krishnan, Mobahi (2021).  Fro
     β̂ = c_k^L h(c_k^{L−2}|ζ|) ζ/|ζ|,     c_k = |ŵ_1(k)|,
 
 with h of `bias/mirror.py` and ζ the transform of −∫∇ℓ, as long as the phase of the
-force is constant: for one sample, for two inputs, or for even signals.  The loss then
+force is constant: for one sample, or for even signals (β_{−g} = β_g).  The loss then
 converges to its infimum, as |ŵ_l(k)| ≥ c_k for l < L at all times, and the limit
 minimizes
 
@@ -16,26 +16,29 @@ among the minimizers of the loss.  For general signals, from two samples and thr
 inputs on, this is an estimate only: `FourierPotential.estimate` gives it as such.
 
 A frequency of a rational filter is zero if and only if the cyclotomic polynomial of its
-order divides the filter, which is decided in fractions.
+order divides the filter, which is decided in fractions.  On a torus, or any product of
+cyclic groups, frequencies are characters, and nothing else changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import gcd
+from math import lcm
 from typing import Any, Self
 
 import mpmath
 import numpy as np
 import sympy
-from flint import fmpq_poly, fmpz_poly
+from flint import fmpq, fmpq_poly, fmpz_poly
 
 from symflow.algebra.arrays import (
     Array,
+    from_spectrum,
     map_entries,
     to_float_array,
     to_mpf_array,
+    to_spectrum,
     waves,
 )
 from symflow.algebra.numbers import WIDE, as_fraction, context_of
@@ -65,6 +68,7 @@ from symflow.claims.example import Examples, scaled
 from symflow.errors import PrecisionLost
 from symflow.flow.problem import Problem
 from symflow.networks import ConvolutionalNetwork
+from symflow.networks.groups import Group, inverses
 
 #: Newton steps and halvings of one.
 STEPS, HALVINGS = 200, 60
@@ -87,9 +91,10 @@ def _alive(problem: Problem) -> Hypothesis:
     fine = problem.sharp if problem.is_small else problem.floats
     words, first = "the filters have all frequencies", fine.weights[0].ravel()
     ratios = [as_fraction(entry) for entry in first]
-    if None not in ratios and not is_drawn(problem) and _dead_frequency(ratios):
+    known = None not in ratios and not is_drawn(problem)
+    if known and _dead_frequency(ratios, problem.group):
         return Hypothesis(words, False, "one is exactly zero")
-    least, size = min(_moduli(first)), sum(abs(first))
+    least, size = min(_moduli(first, problem.group)), sum(abs(first))
     if problem.given_exactly:
         return Hypothesis(words, least > 0, f"min|ŵ| = {least:.2g}")
     return positive(words, least, float(size), f"min|ŵ| = {least:.2g}")
@@ -99,10 +104,10 @@ def _constant_phases(problem: Problem) -> Hypothesis:
     """Say whether the phases of the force cannot change: see the module."""
     best = minimizers(problem)
     d, rank = len(best.seen), best.rank.value
-    words = "one sample, two inputs, or even signals: constant phases"
-    if rank <= 1 or d <= 2:
+    words = "one sample, or even signals: constant phases"
+    if rank <= 1:
         return Hypothesis(words, True, f"rank {rank}, {d} inputs")
-    turned = np.roll(best.seen[:, ::-1], 1, axis=1)
+    turned = best.seen[:, inverses(problem.group)]
     odd = max(abs(entry) for entry in (best.seen - turned).flat)
     detail = f"rank {rank}, {d} inputs, odd part"
     return vanishing(words, odd, detail, given_exactly=problem.given_exactly)
@@ -140,7 +145,7 @@ class FourierPotential(RegressionLimit):
     @classmethod
     def _of(cls, problem: Problem, rows: tuple[Hypothesis, ...]) -> Self:
         fine = problem.sharp if problem.is_small else problem.floats
-        sizes = np.array(_moduli(fine.weights[0].ravel()))
+        sizes = np.array(_moduli(fine.weights[0].ravel(), problem.group))
         return cls(problem, rows, ProductMap(problem.flow.network.depth), sizes)
 
     @classmethod
@@ -205,7 +210,7 @@ class FourierPotential(RegressionLimit):
         context.dps = DIGITS + 2 * int(spread)
         rows = to_mpf_array(best.rows, context)
         values = rows @ to_mpf_array(best.least_norm[0], context)
-        turn = waves(len(self.sizes), context)
+        turn = waves(self.problem.group, context)
         spectrum = rows @ turn
         if best.rank.value == 1:
             phases = np.array([_phase(entry, context) for entry in spectrum[0]])
@@ -227,7 +232,7 @@ class FourierPotential(RegressionLimit):
         """
         frame = self.frame
         values = to_float_array(self.minimizers.least_norm)[0] @ frame
-        spectrum, depth = np.fft.fft(frame, axis=0), self.mirror.depth
+        spectrum, depth = to_spectrum(frame.T, self.problem.group).T, self.mirror.depth
         nu, scale = np.zeros(len(values)), float(np.max(np.abs(values))) or 1.0
         # from large weights, where the problem is quadratic, to those at hand
         first = max(1.0, (2 * scale) ** (1 / depth) / float(np.min(self.sizes)))
@@ -238,7 +243,7 @@ class FourierPotential(RegressionLimit):
         zeta = spectrum @ nu
         force = self.sizes ** (depth - 2) * np.abs(zeta)
         sized = self.sizes**depth * self.mirror.value(force)
-        beta = np.fft.ifft(_turned(zeta, sized)).real
+        beta = from_spectrum(_turned(zeta, sized), self.problem.group)
         misfit = float(np.max(np.abs(beta @ frame - values)))
         if not misfit <= 1e-9 * scale:
             msg = (
@@ -261,11 +266,11 @@ class FourierPotential(RegressionLimit):
         return np.full(len(path.t), ALLOWED_OFF)
 
     def _off(self, beta: Array) -> Array:
-        spectrum = np.fft.fft(beta, axis=-1)
+        spectrum = to_spectrum(beta, self.problem.group)
         depth = self.mirror.depth
         size = self.mirror.inverse(np.abs(spectrum) / self.sizes**depth)
         size = size / self.sizes ** (depth - 2)
-        force = np.fft.ifft(_turned(spectrum, size), axis=-1).real
+        force = from_spectrum(_turned(spectrum, size), self.problem.group)
         top = np.max(np.abs(force), axis=-1)
         gap = np.max(np.abs(self.minimizers.off(force)), axis=-1)
         return np.asarray(gap / np.where(top > 0, top, 1.0))
@@ -320,11 +325,11 @@ def _newton(
     return nu
 
 
-def _moduli(filter_: Array) -> list[float]:
+def _moduli(filter_: Array, group: Group) -> list[float]:
     """Return the |ŵ(k)|, each correct to float64 by itself."""
     context = context_of(DIGITS)
     entries = to_mpf_array(filter_, context)
-    spectrum = entries @ waves(len(entries), context)
+    spectrum = entries @ waves(group, context)
     floor = context.mpf(10) ** (10 - DIGITS) * sum(abs(entries))
     moduli = [abs(entry) for entry in spectrum]
     return [float(modulus) if modulus > floor else 0.0 for modulus in moduli]
@@ -335,10 +340,19 @@ def _phase(number: Any, context: Any) -> Any:
     return number / size if size else context.one
 
 
-def _dead_frequency(ratios: list[Any]) -> bool:
-    """Say whether a filter of fractions has a frequency that is exactly zero."""
-    d = len(ratios)
-    taps = fmpq_poly(list(map(as_fmpq, ratios)))
-    orders = {d // gcd(k, d) for k in range(d)}
-    cyclotomic = (fmpq_poly(fmpz_poly.cyclotomic(order)) for order in orders)
-    return any(not any((taps % factor).coeffs()) for factor in cyclotomic)
+def _dead_frequency(ratios: list[Any], group: Group) -> bool:
+    """Say whether a filter of fractions has a frequency that is exactly zero.
+
+    All characters are powers of one root of unity ζ, and the minimal polynomial of ζ
+    divides those in ζ that vanish.
+    """
+    order = lcm(*group)
+    root = fmpq_poly(fmpz_poly.cyclotomic(order))
+    places = np.indices(group).reshape(len(group), -1)
+    for powers in (places * (order // np.array(group))[:, None]).T @ places % order:
+        taps = [fmpq(0)] * order
+        for power, ratio in zip(powers, ratios, strict=True):
+            taps[power] += as_fmpq(ratio)
+        if not any((fmpq_poly(taps) % root).coeffs()):
+            return True
+    return False

@@ -11,7 +11,8 @@ is conserved, and the loss is small, β/‖β‖ converges to a stationary point
 for L = 2 the problem is convex, and its solution is the direction, of largest margin in
 Σ|ρ_j|; for L ≥ 3 stationary points are many, and which one is reached is not predicted.
 Diagonal networks have S = I, circular convolutions with full filters the Fourier
-transform.
+transform, and those over any finite abelian group its characters: in the words of
+Lawrence et al. (2021) on equivariant networks, the Schatten 2/L norm of β̂.
 """
 
 from __future__ import annotations

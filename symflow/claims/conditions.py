@@ -36,7 +36,8 @@ from symflow.flow.one_sample import excitation, quadratic_forms, sample
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.losses import SquaredLoss
 from symflow.losses.margin import MarginLoss
-from symflow.networks import Circulant, Network, Readout, TensorNetwork
+from symflow.networks import TensorNetwork
+from symflow.networks.groups import abelian_group
 
 #: Part of the largest eigenvalue of a Gram matrix that counts as rounding: layers that
 #: float64 made balanced are off by 1e-16 beside it, which must stay below `TOLERANCE`.
@@ -262,12 +263,8 @@ def full_filters(
     problem: Problem, least: int = 2, most: int | None = None
 ) -> Hypothesis:
     """Require convolutions with filters as long as the input, of some number."""
-    network = problem.flow.network
-    layers = network.layers if isinstance(network, Network) else ()
-    full = bool(layers) and least <= len(layers) <= (most or len(layers))
-    full = full and all(isinstance(layer, Circulant) for layer in layers[:-1])
-    full = full and isinstance(layers[-1], Readout)
-    full = full and all(getattr(layer, "support", 0) is None for layer in layers)
+    network, depth = problem.flow.network, problem.flow.network.depth
+    full = abelian_group(network) is not None and least <= depth <= (most or depth)
     count = "two " if most == 2 else "three or more " if least == 3 else ""
     return structural(f"{count}convolutions with full filters", full, repr(network))
 

@@ -140,7 +140,7 @@ class BalancedPhases(Claim):
     def _table(self, path: Path, size: int) -> Array:
         """Return the matrix e^{−2πijk/d} in the arithmetic of the path."""
         if path.context is not None:
-            return waves(size, path.context)
+            return waves((size,), path.context)
         index = np.outer(np.arange(size), np.arange(size)) % size
         return np.asarray(np.exp(-2j * np.pi * index / size))
 

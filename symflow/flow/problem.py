@@ -33,6 +33,7 @@ from symflow.flow.phase import PhaseFlow, phase_of
 from symflow.inits import GivenInit, Init, as_init
 from symflow.inits.given import RoundedInit
 from symflow.networks import AbstractNetwork
+from symflow.networks.groups import Group, abelian_group
 
 #: Digits in which conditions are checked where the numbers are not rational.
 CHECK_DIGITS, GUARD_DIGITS = 30, 10
@@ -211,6 +212,12 @@ class Problem:
     def is_small(self) -> bool:
         """Whether `sharp` takes less than about a second."""
         return max(self.widths) <= FINE_SIZE and not self.is_large
+
+    @property
+    def group(self) -> Group:
+        """The group over which a network of full filters convolves."""
+        group = abelian_group(self.flow.network) or ()
+        return self.widths[:1] if len(group) < 2 else group
 
     @property
     def size(self) -> int:

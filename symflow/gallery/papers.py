@@ -44,6 +44,7 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (XU_2023, "one step of descent", "OneStep"),
     (XU_2023, "descent at a uniform rate", "UniformDescent"),
     (XU_2023, "drift of the imbalance under descent", "ImbalanceDrift"),
+    (XU_2023, "other losses (their sequel)", "—: no constants are derived here"),
     (YUN_2021, "tensor, classification: singular vectors", "SingularVectors"),
     (YUN_2021, "dense layers, classification: ℓ₂ margin", "DenseMaxMargin"),
     (YUN_2021, "decomposable, classification: ℓ_{2/L} margin", "ModeMaxMargin"),
@@ -73,12 +74,16 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
         "full filters, regression on several samples",
         "—: phases turn, Q is not exact (yun-fourier-validity)",
     ),
+    (YUN_2021, "not decomposable, regression", "—: known of one sample alone"),
+    (YUN_2021, "layers with activations", "—: linear networks alone"),
     (EFTEKHARI_2020, "the equations of s, u and v", "InducedFlow RankOne"),
     (EFTEKHARI_2020, "a stable set", "StableSet"),
     (EFTEKHARI_2020, "convergence from it to the best rank one", "Alignment"),
     (EFTEKHARI_2020, "far away: faster with depth", "FarAway"),
     (EFTEKHARI_2020, "close by: the local rate", "RankOneRate"),
     (EFTEKHARI_2020, "time of the flow to accuracy ε", "RankOneRate"),
+    (EFTEKHARI_2020, "steps of descent to accuracy ε", "DescentComplexity"),
+    (EFTEKHARI_2020, "networks without a layer of one unit", "—: left open there"),
     (CHEN_2022, "limits from balanced starts, saddles included", "RankOneLimit"),
     (CHEN_2022, "rate at which a saddle is left", "eftekhari-saddles"),
     (
@@ -91,6 +96,7 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (GIDEL_2019, "nearly commuting correlations", "PerturbedModes"),
     (GIDEL_2019, "descent: each mode between two curves", "DescentCorridor"),
     (GIDEL_2019, "descent: phases, and the step without overshoot", "gidel-step"),
+    (GIDEL_2019, "descent, more layers", "—: its corridor is that of two layers"),
     (GIDEL_2019, "the path passes near reduced-rank regression", "gidel-regression"),
 )
 

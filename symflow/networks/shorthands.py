@@ -13,9 +13,11 @@ from typing import Any
 from symflow.algebra.numbers import whole
 from symflow.algebra.widths import MOST_LAYERS
 from symflow.errors import FLAG, InvalidArgument, expect, shown
+from symflow.networks.groups import group_network
 from symflow.networks.layers import Circulant, Diagonal, Readout
 from symflow.networks.network import Network
 from symflow.networks.parametrizations import SignedDiagonalNetwork
+from symflow.networks.tensor import TensorNetwork
 
 
 def DiagonalNetwork(
@@ -59,19 +61,20 @@ def DiagonalNetwork(
     return Network(*(Diagonal(d) for _ in range(int(depth) - 1)), Readout(d))
 
 
-def ConvolutionalNetwork(d: int, filters: Sequence[int]) -> Network:
+def ConvolutionalNetwork(d: Any, filters: Sequence[Any]) -> Network | TensorNetwork:
     """Return the circular convolutional network f(x) = ⟨w_1 * … * w_L, x⟩.
 
     Parameters
     ----------
-    d : int
-        Number of inputs, on a circle.
-    filters : sequence of int
-        Number of taps of every filter, from 1 to d.
+    d : int or tuple of int
+        Number of inputs, on a circle; or the shape of inputs on a torus, of which every
+        direction is a circle.
+    filters : sequence of int, or of tuples of int
+        Number of taps of every filter, from 1 to d, or its shape.
 
     Returns
     -------
-    Network
+    Network or TensorNetwork
         With one output, f(x) = Σ x_{(j_1+…+j_L) mod d} w_{1,j_1}⋯w_{L,j_L}.
 
     Raises
@@ -84,6 +87,8 @@ def ConvolutionalNetwork(d: int, filters: Sequence[int]) -> Network:
     >>> net = ConvolutionalNetwork(5, filters=(2, 3))
     >>> [w.shape for w in net.parameters], net.end_to_end.shape
     ([(2, 1), (3, 1)], (1, 5))
+    >>> ConvolutionalNetwork((3, 4), filters=((2, 2), (3, 4)))
+    TensorNetwork(12×4×12)
     """
     taps = list(filters) if isinstance(filters, (list, tuple)) else []
     if not taps:
@@ -92,5 +97,7 @@ def ConvolutionalNetwork(d: int, filters: Sequence[int]) -> Network:
             f"example filters=(3, 3); got {shown(filters)}"
         )
         raise InvalidArgument(msg)
+    if isinstance(d, (list, tuple)):
+        return group_network(d, taps)
     inner = (Circulant(d, support=size) for size in taps[:-1])
     return Network(*inner, Readout(d, support=taps[-1]))

@@ -16,6 +16,7 @@ from flint import arb, arb_mat
 from symflow.algebra.arrays import Array
 from symflow.algebra.balls import (
     ALONE as ALONE,
+    as_matrix as as_matrix,
     frobenius as frobenius,
     in_bits as in_bits,
     present_bits as present_bits,
@@ -30,12 +31,6 @@ from symflow.algebra.balls import (
 NORM_BITS = 64
 #: Squarings in the bound of a spectral norm; the bound is loose by n^(1/64) at most.
 SQUARINGS = 5
-
-
-def as_matrix(array: Array) -> Any:
-    """Return an array of numbers or balls as an `arb_mat`."""
-    rows, columns = array.shape
-    return arb_mat(rows, columns, [to_arb(entry) for entry in array.flat])
 
 
 def filled(shape: Any, entries: Iterable[Any]) -> Array:

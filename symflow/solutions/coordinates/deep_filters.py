@@ -23,19 +23,21 @@ from typing import Any, ClassVar, final
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, from_spectrum
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import YUN_2021
 from symflow.claims.conditions import full_filters
+from symflow.claims.whitened import verdict
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
-from symflow.solutions.conditions import squared_loss, verdict
+from symflow.solutions.conditions import squared_loss
 from symflow.solutions.coordinates.fourier_coordinates import (
     SPARE,
     CircularSolution,
     circulant_design,
+    paired,
     spectra,
     turned_back,
 )
@@ -180,10 +182,9 @@ class DeepFourierMode(CircularSolution):
         return self.rays(CHECK_DIGITS)[0]
 
     def strengths(self, t: Any) -> Array:
-        times, d = float_times(t), len(self._rays)
-        half = [ray.floats(times) for ray in self._rays[: d // 2 + 1]]
-        rest = [np.conj(half[d - k]) for k in range(d // 2 + 1, d)]
-        return np.stack([*half, *rest], axis=-1)
+        times, rays = float_times(t), self._rays
+        found = paired(self.problem.group, lambda k: rays[k].floats(times))
+        return np.stack(found, axis=-1)
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         """Return all filters in float64: each phase turns by the angle of β̂ over L."""
@@ -194,7 +195,7 @@ class DeepFourierMode(CircularSolution):
         turned = turned * np.exp(1j * np.angle(ratio) / self.depth)
         filters = np.array([[complex(a) for a in ray.filters] for ray in self._rays])
         return tuple(
-            np.fft.ifft(turned * column, axis=-1).real[..., None]
+            from_spectrum(turned * column, self.problem.group)[..., None]
             for column in filters.T
         )
 
@@ -206,10 +207,9 @@ class DeepFourierMode(CircularSolution):
 
     def _at(self, t: Any, digits: int) -> Array:
         rays, basis = self.rays(digits)
-        time, d = to_mpf(t, basis.flat[0].context), len(rays)
-        half = [ray.value(time) for ray in rays[: d // 2 + 1]]
-        rest = [half[d - k].conjugate() for k in range(d // 2 + 1, d)]
-        return turned_back(basis, [*half, *rest])
+        time = to_mpf(t, basis.flat[0].context)
+        found = paired(self.problem.group, lambda k: rays[k].value(time))
+        return turned_back(basis, found)
 
     @cached_property
     def _final(self) -> Array:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_mpf_array, waves
+from symflow.algebra.arrays import Array, from_spectrum, to_mpf_array, waves
 from symflow.algebra.rational import height_of
 from symflow.claims import Hypothesis
+from symflow.claims.whitened import measured
 from symflow.flow.problem import Problem
+from symflow.networks.groups import Group, inverses
 from symflow.solutions.any_precision import context_of
-from symflow.solutions.conditions import measured
 from symflow.solutions.solution import Solution
 from symflow.solutions.time.passage_times import parts_of
 
@@ -24,9 +26,10 @@ def circulant_design(problem: Problem) -> Hypothesis:
     """Require that Σ_xx is circulant: diagonal in Fourier coordinates."""
 
     def gaps(problem: Problem) -> list[tuple[Array, Array]]:
-        sigma_xx = problem.arguments[0]
-        turned = np.roll(np.roll(sigma_xx, 1, axis=0), 1, axis=1)
-        return [(turned - sigma_xx, sigma_xx)]
+        sigma_xx, group = problem.arguments[0], problem.group
+        places = np.arange(len(sigma_xx)).reshape(group)
+        moved = [np.roll(places, 1, axis=k).ravel() for k in range(len(group))]
+        return [(sigma_xx[np.ix_(at, at)] - sigma_xx, sigma_xx) for at in moved]
 
     words = "stationary input, Σ_xx circulant"
     return measured(problem, words, "off by", gaps)
@@ -47,12 +50,12 @@ def spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array
 
 
 def _spectra(problem: Problem, digits: int) -> tuple[list[tuple[Any, ...]], Array]:
-    d, known = problem.widths[0], problem.rational
+    d, known, group = problem.widths[0], problem.rational, problem.group
     if known is not None:
         digits += d * height_of((*known.weights, *known.arguments))
     problem = known or problem.at(digits)
     context = context_of(digits)
-    basis = waves(d, context)
+    basis = waves(group, context)
     sigma_xx, sigma_yx = (to_mpf_array(x, context) for x in problem.arguments)
     filters = [to_mpf_array(w, context).ravel() for w in problem.weights]
     noise = context.mpf(10) ** (SPARE - context.dps)
@@ -89,16 +92,26 @@ class CircularSolution(Solution):
         """The β̂(k) as t → ∞."""
 
     def _end_to_end(self, t: Any) -> Array:
-        return np.fft.ifft(self.strengths(t), axis=-1).real[..., None, :]
+        return from_spectrum(self.strengths(t), self.problem.group)[..., None, :]
 
     @property
     def _limit(self) -> Array:
-        return np.fft.ifft(self._final).real[None, :]
+        return from_spectrum(self._final, self.problem.group)[None, :]
 
     def progress(self, t: Any) -> Array:
-        """Return |β̂(k)| for k ≤ d/2, as parts of the limits that are not zero."""
-        final = np.abs(self._final[: len(self._final) // 2 + 1])
-        return parts_of(np.abs(self.strengths(t)), final)
+        """Return |β̂(k)|, one of k and −k, as parts of the limits that are not zero."""
+        turned = inverses(self.problem.group)
+        kept = np.arange(len(turned)) <= turned
+        final = np.abs(self._final[kept])
+        return parts_of(np.abs(self.strengths(t))[..., kept], final)
+
+
+def paired(group: Group, value: Callable[[int], Any]) -> list[Any]:
+    """Return value(k) for every frequency k; that of −k is its conjugate."""
+    found: list[Any] = []
+    for k, other in enumerate(inverses(group)):
+        found.append(value(k) if k <= other else np.conj(found[other]))
+    return found
 
 
 def turned_back(basis: Array, values: list[Any]) -> Array:

@@ -19,10 +19,10 @@ from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims import TOLERANCE, Hypothesis
+from symflow.claims.whitened import verdict
 from symflow.flow.coordinates import Coordinates, coordinates
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.solutions.any_precision import context_of
-from symflow.solutions.conditions import verdict
 from symflow.solutions.modes.joint_modes import coupling
 from symflow.solutions.solution import Solution
 from symflow.solutions.time.passage_times import parts_of

@@ -21,10 +21,10 @@ from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import GIDEL_2019
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.whitened import decaying_loss
 from symflow.flow.problem import CHECK_DIGITS, FINE_SIZE
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse
-from symflow.solutions.conditions import decaying_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.eigenvectors import symmetric_eigen
 from symflow.solutions.modes.spectral import L2, LAM, SIGMA, START, T

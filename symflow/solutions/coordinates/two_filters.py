@@ -24,7 +24,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, from_spectrum
 from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import YUN_2021
@@ -161,7 +161,8 @@ class FourierMode(CircularSolution):
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         filters = self._filters(t)
-        return tuple(np.fft.ifft(w, axis=-1).real[..., None] for w in filters)
+        group = self.problem.group
+        return tuple(from_spectrum(w, group)[..., None] for w in filters)
 
     def _at(self, t: Any, digits: int) -> Array:
         modes, basis = self.frequencies(digits)

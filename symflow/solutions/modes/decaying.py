@@ -24,15 +24,10 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.whitened import balanced, decaying_loss
 from symflow.flow.problem import Problem
 from symflow.solutions.any_precision import checkable, context_of
-from symflow.solutions.conditions import (
-    aligned,
-    balanced,
-    decaying_loss,
-    moments,
-    product,
-)
+from symflow.solutions.conditions import aligned, moments, product
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.deep import positive_inputs
 from symflow.solutions.modes.joint_modes import JointModes, joint_modes

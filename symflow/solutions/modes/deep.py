@@ -22,15 +22,10 @@ from symflow.algebra.threads import cached_property
 from symflow.claims import Hypothesis
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.whitened import balanced
 from symflow.flow.problem import Problem
 from symflow.solutions.any_precision import checkable, context_of
-from symflow.solutions.conditions import (
-    aligned,
-    balanced,
-    moments,
-    product,
-    squared_loss,
-)
+from symflow.solutions.conditions import aligned, moments, product, squared_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.joint_modes import joint_modes
 from symflow.solutions.modes.spectral import LAM, SIGMA, START, SpectralSolution, T

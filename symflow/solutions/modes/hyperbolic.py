@@ -31,10 +31,11 @@ from symflow.claims import Hypothesis, relative_size
 from symflow.claims.bibliography import TARMOUN_2021
 from symflow.claims.conditions import dense_layers, on_flow
 from symflow.claims.hypothesis import TOLERANCE, UNSEEN
+from symflow.claims.whitened import verdict
 from symflow.flow.problem import CHECK_DIGITS, Problem
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
-from symflow.solutions.conditions import moments, product, squared_loss, verdict
+from symflow.solutions.conditions import moments, product, squared_loss
 from symflow.solutions.derivation import Step, over_root, squares
 from symflow.solutions.family import mode_family
 from symflow.solutions.modes.joint_modes import (

@@ -21,13 +21,10 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.claims.bibliography import SAXE_2014
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.whitened import balanced, decaying_loss
+from symflow.flow.riccati import weight_decay
 from symflow.solutions.any_precision import checkable
-from symflow.solutions.conditions import (
-    aligned,
-    balanced,
-    decaying_loss,
-    weight_decay,
-)
+from symflow.solutions.conditions import aligned
 from symflow.solutions.derivation import Step
 from symflow.solutions.modes.hyperbolic import layer_family, layer_modes
 from symflow.solutions.modes.joint_modes import JointModes

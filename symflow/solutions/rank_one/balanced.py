@@ -29,18 +29,12 @@ from symflow.algebra.numbers import to_mpf
 from symflow.algebra.threads import cached_property
 from symflow.claims.bibliography import EFTEKHARI_2020
 from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.whitened import balanced, isotropic, seen
 from symflow.errors import InvalidArgument, shown
 from symflow.flow.problem import CHECK_DIGITS
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, is_coarse, spare_of
-from symflow.solutions.conditions import (
-    balanced,
-    isotropic,
-    product,
-    rank_one,
-    seen,
-    squared_loss,
-)
+from symflow.solutions.conditions import product, rank_one, squared_loss
 from symflow.solutions.derivation import Step
 from symflow.solutions.family import gram_family
 from symflow.solutions.numpy_form import Routine

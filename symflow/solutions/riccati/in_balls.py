@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat
+from flint import arb
 
 from symflow.algebra.arrays import Array, map_entries
 from symflow.algebra.balls import (
     ALONE,
     FINE_BITS,
+    as_matrix,
+    from_ball_matrix,
     in_bits,
     midpoint,
     to_arb,
@@ -101,17 +103,17 @@ def enclosed_gram(
 
 def _gram(force: Array, kappa: Any, start: Array, time: Any) -> Array | None:
     n, hidden = start.shape
-    rate, first = _matrix(to_arb_array(force) * time), _matrix(to_arb_array(start))
+    rate, first = as_matrix(to_arb_array(force) * time), as_matrix(to_arb_array(start))
     block = np.full((2 * n, 2 * n), arb(0), dtype=object)
     block[:n, :n] = 2 * to_arb_array(force) * time
     block[range(n), range(n, 2 * n)] = time
     # the upper right block of this exponential is ∫₀ᵗ e^{2Fs}ds
-    mass = _array(_matrix(block).exp())[:n, n:]
-    grown = _array(rate.exp() * first)
+    mass = from_ball_matrix(as_matrix(block).exp())[:n, n:]
+    grown = from_ball_matrix(rate.exp() * first)
     inside = to_arb_array(start).T @ mass @ to_arb_array(start)
-    bracket = _matrix(to_arb(kappa) * inside + np.eye(hidden, dtype=int))
+    bracket = as_matrix(to_arb(kappa) * inside + np.eye(hidden, dtype=int))
     try:
-        solved = _array(bracket.solve(_matrix(grown.T)))
+        solved = from_ball_matrix(bracket.solve(as_matrix(grown.T)))
     except ZeroDivisionError:
         return None
     return np.asarray(grown @ solved)
@@ -121,14 +123,3 @@ def _is_sharp(balls: Array, digits: int) -> bool:
     largest = max(float(abs(ball).upper()) for ball in balls.flat)
     allowed = arb(largest) * arb(10) ** -digits
     return all(bool(ball.rad() <= allowed) for ball in balls.flat)
-
-
-def _matrix(array: Array) -> Any:
-    rows, columns = array.shape
-    return arb_mat(rows, columns, [arb(entry) for entry in array.flat])
-
-
-def _array(matrix: Any) -> Array:
-    result = np.empty((matrix.nrows(), matrix.ncols()), dtype=object)
-    result.flat[:] = matrix.entries()
-    return result

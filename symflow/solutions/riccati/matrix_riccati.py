@@ -23,6 +23,7 @@ from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
 from symflow.errors import HypothesisFailed, PrecisionLost
 from symflow.flow.problem import FINE_SIZE, Problem
+from symflow.flow.riccati import block_of, gram_equation
 from symflow.flow.times import float_times
 from symflow.solutions.any_precision import context_of, spare_of
 from symflow.solutions.derivation import Step
@@ -61,9 +62,9 @@ class GramSolution(Solution):
 
     forgets_rotation: ClassVar = True
 
-    @abstractmethod
     def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
         """Return F, κ and Q₀ in the arithmetic of the problem."""
+        return gram_equation(problem)
 
     @abstractmethod
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
@@ -296,11 +297,7 @@ class GramSolution(Solution):
             raise HypothesisFailed(msg)
         force, kappa, start = self.equation_of(problem)
         gram = enclosed_gram(force, kappa, start, exact(t), digits)
-        return EnclosedMatrix(exact(t), self.block_of(gram), gram, digits)
-
-    @abstractmethod
-    def block_of(self, gram: Array) -> Array:
-        """Return the block of P that is W."""
+        return EnclosedMatrix(exact(t), block_of(problem, gram), gram, digits)
 
     @property
     def _limit(self) -> Array:

@@ -12,7 +12,7 @@ never fits them.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 import sympy
@@ -20,14 +20,10 @@ import sympy
 from symflow.algebra.arrays import Array
 from symflow.claims import Hypothesis, structural
 from symflow.claims.bibliography import TARMOUN_2021
+from symflow.claims.whitened import decaying_loss, isotropic
 from symflow.flow.problem import Problem
+from symflow.flow.riccati import weight_decay
 from symflow.networks import SymmetricFactorization
-from symflow.solutions.conditions import (
-    decaying_loss,
-    isotropic,
-    isotropy,
-    weight_decay,
-)
 from symflow.solutions.derivation import Step
 from symflow.solutions.family import sure
 from symflow.solutions.numpy_form import Routine
@@ -54,22 +50,11 @@ class SymmetricRiccati(GramSolution):
     depth: ClassVar[int] = 2
     coupling: ClassVar[float] = 2.0
 
-    def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
-        """Return F = S + Sᵀ − l2 I, 4κ and Q₀ = U."""
-        target = problem.arguments[1]
-        force = (
-            target + target.T - weight_decay(problem) * np.eye(len(target), dtype=int)
-        )
-        return force, 4 * isotropy(problem), problem.weights[0]
-
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
         return (stacked,)
 
     def product_of(self, side: Array) -> Array:
         return np.asarray(side @ side.mT)
-
-    def block_of(self, gram: Array) -> Array:
-        return gram
 
     def _derived(self) -> tuple[Step, ...]:
         total, target, back = sympy.symbols("P S St", commutative=False)

@@ -14,37 +14,21 @@ The weights themselves are Q = Y O with P = YYᵀ and a rotation O of the hidden
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
-
-import numpy as np
+from typing import ClassVar, final
 
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.algebra.products import matmul
 from symflow.algebra.threads import cached_property
-from symflow.claims import Hypothesis
 from symflow.claims.bibliography import DOMINE_2025
 from symflow.claims.conditions import dense_layers, on_flow
-from symflow.flow.problem import Problem
-from symflow.solutions.conditions import (
-    balanced,
-    decaying_loss,
-    homogeneity,
-    homogeneous,
-    isotropic,
-    isotropy,
-    weight_decay,
-)
+from symflow.claims.whitened import decaying_loss, isotropic, lasting_balance
+from symflow.flow.riccati import homogeneity, weight_decay
 from symflow.solutions.derivation import Step
 from symflow.solutions.family import gram_family
 from symflow.solutions.numpy_form import Routine
 from symflow.solutions.riccati.matrix_riccati import GramSolution
 from symflow.solutions.riccati.proof import layers_gap
-
-
-def lasting_balance(problem: Problem) -> Hypothesis:
-    """Require W_2ᵀW_2 − W_1W_1ᵀ = λI, and λ = 0 where weight decay changes it."""
-    return (balanced if problem.flow.loss.l2 else homogeneous)(problem)
 
 
 @final
@@ -65,18 +49,6 @@ class Riccati(GramSolution):
         """The λ of the start."""
         return to_float(homogeneity(self.checkable))
 
-    def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
-        """Return F, κ and Q₀ = [W_1ᵀ; W_2]."""
-        first, second = problem.weights
-        target = problem.arguments[1]
-        kappa, lam = isotropy(problem), homogeneity(problem)
-        outputs, cut = target.shape
-        tilt = np.array([-kappa * lam / 2] * cut + [kappa * lam / 2] * outputs)
-        tilt = tilt - weight_decay(problem)
-        force = np.diag(tilt)
-        force[cut:, :cut], force[:cut, cut:] = target, target.T
-        return force, kappa, np.concatenate([first.T, second], axis=0)
-
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
         cut = self.problem.widths[0]
         return stacked[..., :cut, :].mT, stacked[..., cut:, :]
@@ -84,10 +56,6 @@ class Riccati(GramSolution):
     def product_of(self, side: Array) -> Array:
         cut = self.problem.widths[0]
         return matmul(side[..., cut:, :], side[..., :cut, :].mT)
-
-    def block_of(self, gram: Array) -> Array:
-        cut = self.problem.widths[0]
-        return gram[cut:, :cut]
 
     def _derived(self) -> tuple[Step, ...]:
         why = "QᵀQ = 2W₂ᵀW₂ − λI = 2W₁W₁ᵀ + λI gives Q̇ = FQ − ½κQQᵀQ, so"
