@@ -94,7 +94,10 @@ class SeriesProduct(SeriesNode):
 
 
 def _any_zero(coefficients: Sequence[Any]) -> bool:
-    return any(coefficient is None for coefficient in coefficients)
+    for coefficient in coefficients:  # noqa: SIM110 - in the innermost loop
+        if coefficient is None:
+            return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ Rule = Callable[[Occurrence], SeriesNode]
 
 def _bilinear(at: Occurrence, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
-        return Fixed(at.arithmetic.matmul, 0 if left.constant else 1)
+        multiply = at.arithmetic.multiplier(left.shape, right.shape)
+        return Fixed(multiply, 0 if left.constant else 1)
     return SeriesProduct(at.arithmetic.convolution(left.shape, right.shape, at.order))
 
 
