@@ -268,7 +268,8 @@ def test_binary_numbers_are_rounded_as_their_ratios_are() -> None:
 def test_a_context_that_somebody_changed_is_not_given_out_again():
     shared = numbers.context_of(50)
     third = shared.mpf(1) / 3
-    assert numbers.context_of(50) is shared and to_mpf(third, shared) is third
+    assert numbers.context_of(50) is shared
+    assert to_mpf(third, shared) is third
     with shared.workdps(20):
         assert numbers.context_of(50) is not shared
         assert as_ratio(to_mpf(third, shared)) == as_ratio(+third) != as_ratio(third)
