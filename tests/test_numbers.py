@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from symflow.algebra import (
     as_fraction,
     exact,
     is_exact,
+    numbers,
     to_fixed,
     to_float,
     to_mpf,
@@ -261,3 +263,18 @@ def test_binary_numbers_are_rounded_as_their_ratios_are() -> None:
         for call in (to_float, lambda value: to_mpf(value, wide)):
             with pytest.raises(InvalidArgument):
                 call(refused)
+
+
+def test_a_context_that_somebody_changed_is_not_given_out_again():
+    shared = numbers.context_of(50)
+    third = shared.mpf(1) / 3
+    assert numbers.context_of(50) is shared
+    assert to_mpf(third, shared) is third
+    with shared.workdps(20):
+        assert numbers.context_of(50) is not shared
+        assert as_ratio(to_mpf(third, shared)) == as_ratio(+third) != as_ratio(third)
+    with ThreadPoolExecutor(1) as others:
+        assert others.submit(numbers.context_of, 50).result() is not shared
+    for endless in (shared.inf, shared.nan):
+        with pytest.raises(InvalidArgument):
+            to_mpf(endless, shared)

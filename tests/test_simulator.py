@@ -331,3 +331,116 @@ def test_auto_takes_c_where_the_work_is_worth_it():
     )
     assert runs.route == "float64 (ensemble, C)"
     assert runs.stats["failed"] == ()
+
+
+@needs_compiler
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("network", ["deep", "wide", "convolutional"])
+def test_exported_events_happen_when_they_do_in_python(network, loss):
+    flow, data, weights, arrays = problem(NETWORKS[network], LOSSES[loss])
+    t = [0, 1.5, 3]
+    first, last = sf.simulate(flow, data, weights, [0, 3]).loss
+    levels = [last + part * (first - last) for part in (0.9, 0.5, 0.1)]
+    events = [*map(sf.LossBelow, levels), sf.LossBelow(2 * abs(first)), LATE]
+    more = [data.moments().sigma_yy] if loss == "squared" else []
+    sim = pickle.loads(pickle.dumps(sf.compile_simulator(flow, events=events)))
+    found, stats = sim.follow(*weights, *arrays, *more, t)
+    known = sf.simulate(flow, data, weights, t, events=events)
+    for event in events[:3]:
+        assert abs(stats[event.name] - known.stats[event.name][0]) < 1e-8
+    for event in events[3:]:
+        assert np.isnan(stats[event.name])
+        assert known.stats[event.name] == ()
+    assert np.array_equal(stats["t"], t)
+    assert abs(stats["steps"] / known.stats["steps"] - 1) < 0.2
+    for own, other in zip(found, known.weights, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-8, atol=1e-9)
+
+
+LATE = sf.LossBelow(-1.0)
+OF_ONE = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+NUMBERS = ([[1.0]], [[2.0]], [[4.0]])  # sigma_xx, sigma_yx and sigma_yy: ½ (2 − w)²
+
+
+@needs_compiler
+def test_exported_events_agree_with_the_closed_form_and_with_scipy():
+    """From a = b the product w = a² of ẇ = 2w(2 − w) passes w at a known time."""
+    from scipy.integrate import solve_ivp
+
+    levels = (1.5, 0.3, 1e-3, 1e-6)
+    sim = sf.compile_simulator(OF_ONE, events=[sf.LossBelow(x) for x in levels])
+    _, stats = sim.follow([[0.1]], [[0.1]], *NUMBERS, 20, rtol=1e-12)
+    ivp = solve_ivp(
+        lambda t, w: [w[1] * (2 - w[0] * w[1]), w[0] * (2 - w[0] * w[1])],
+        *((0, 20), [0.1, 0.1], "DOP853"),
+        events=[lambda t, w, x=x: 0.5 * (2 - w[0] * w[1]) ** 2 - x for x in levels],
+        rtol=1e-12,
+        atol=1e-14,
+    )
+    for level, (other, *_) in zip(levels, ivp.t_events, strict=True):
+        w = 2 - np.sqrt(2 * level)
+        exact = np.log(w * (2 - 0.01) / (0.01 * (2 - w))) / 4
+        assert abs(stats[f"loss below {level:g}"] - exact) < 1e-8
+        assert abs(other - exact) < 1e-8
+
+
+@needs_compiler
+def test_a_terminal_event_ends_every_start_for_itself():
+    # the last one would follow in the same step
+    levels = (1.9, 1e-3, 0.0999)
+    events = [sf.LossBelow(0.1, terminal=True), *map(sf.LossBelow, levels)]
+    sim = sf.compile_simulator(OF_ONE, events=events)
+    starts, t = np.linspace(0.01, 1.5, 23).reshape(-1, 1, 1), [0, 0.5, 2, 4]
+    (many, _), stats = sim.follow(starts, starts, *NUMBERS, t)
+    data = sf.Moments(*NUMBERS)
+    for place in (0, 7, 15, 22):
+        one = sf.simulate(OF_ONE, data, [starts[place]] * 2, t, events=events)
+        count = len(one.t)
+        np.testing.assert_allclose(stats["t"][place, :count], one.t, atol=1e-8)
+        np.testing.assert_allclose(many[place, :count], one.weights[0], atol=1e-8)
+        assert np.isnan(many[place, count:]).all()
+        for event in events:
+            times = one.stats[event.name] or (np.nan,)
+            np.testing.assert_allclose(stats[event.name][place], times[0], atol=1e-8)
+    weight, _ = sim(starts[3], starts[3], *NUMBERS, 9)
+    assert abs((2 - weight.item() ** 2) ** 2 / 2 - 0.1) < 1e-8
+
+
+@needs_compiler
+def test_a_level_at_the_start_is_not_crossed():
+    half = sf.LossBelow(0.5 * (2 - 0.25) ** 2)
+    sim = sf.compile_simulator(OF_ONE, events=half)
+    for t in (0, [0, 1]):
+        _, stats = sim.follow([[0.5]], [[0.5]], *NUMBERS, t)
+        assert np.isnan(stats[half.name])
+    still = sim.follow([[0.0]], [[0.0]], *NUMBERS, [0, 1])[1]  # a saddle
+    assert np.isnan(still[half.name])
+    assert sim(np.ones((0, 1, 1)), np.ones((0, 1, 1)), *NUMBERS, [1])[0].size == 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_file_with_events_tests_itself(compiler, tmp_path):
+    stops = [sf.LossBelow(0.0, terminal=True), sf.LossBelow(1.0)]
+    text = sf.compile_simulator(TWO, events=stops).source
+    result = run_as(text, compiler, tmp_path, "-DSELF_TEST")
+    assert result.returncode == 0, result.stdout
+    run_as(text, compiler, tmp_path, "-DLANES=8", "-c")
+
+
+def test_events_without_code_are_refused():
+    for event in (sf.ModeCrosses(1, 0.5), lambda t, weights: t - 1):
+        with pytest.raises(sf.InvalidArgument, match="files look for LossBelow"):
+            sf.compile_simulator(OF_ONE, events=[event])
+    for target in ("numpy", "numba"):
+        with pytest.raises(sf.InvalidArgument, match="and in C"):
+            sf.compile_simulator(OF_ONE, target, events=[sf.LossBelow(1)])
+
+
+@needs_compiler
+def test_a_level_in_the_rounding_of_moments_is_refused():
+    sim = sf.compile_simulator(OF_ONE, events=[sf.LossBelow(1e-8)])
+    with pytest.raises(sf.InvalidArgument, match="below 1e-08: a loss that is made"):
+        sim.follow([[0.1]], [[0.1]], *NUMBERS, [0, 20])
+    with pytest.raises(sf.InvalidData, match="sigma_yy has an entry that is not"):
+        sim.follow([[0.1]], [[0.1]], *NUMBERS[:2], [[np.inf]], [0, 20])

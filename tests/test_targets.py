@@ -238,6 +238,25 @@ def test_c_kernels_pickle_and_check_shapes():
         kern.bind([o.T.copy().T for o in out], *arguments)
 
 
+@needs_compiler
+@pytest.mark.parametrize("size", [3, 7, 8, 9, 11, 16])
+def test_products_in_c_have_every_term_however_the_arrays_lie(size):
+    rng = np.random.default_rng(size)
+    whole = [rng.integers(-9, 10, (size, size)) for _ in range(4)]  # exact in floats
+    W1, W2, xx, yx = given = [matrix.astype(float) for matrix in whole]
+    kern = sf.c_kernel(flow_of(size, size, size))
+    force = whole[3] - whole[1] @ whole[0] @ whole[2]
+    right = whole[1].T @ force, force @ whole[0].T
+    frozen = W1.copy()
+    frozen.flags.writeable = False
+    turned = [np.asfortranarray(W2), xx.tolist(), yx[::-1][::-1]]
+    for arrays in (given, [frozen, *given[1:]], [W1, *turned], whole):
+        found = kern(*arrays)
+        assert all(map(np.array_equal, found, right))
+    with pytest.raises(sf.ShapeMismatch, match="takes 4 arrays; got 5"):
+        kern(*given, "more")
+
+
 def test_targets_of_fixed_size_ask_for_widths():
     for make in (sf.c_source, sf.numba_source):
         with pytest.raises(sf.InvalidArgument, match="an integer for every width"):

@@ -12,13 +12,14 @@ from decimal import Decimal
 from fractions import Fraction
 from math import isfinite, ldexp
 from numbers import Integral, Rational
+from threading import local
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
 from mpmath.ctx_mp_python import _mpf
-from mpmath.libmp import from_float, from_rational, mpf_pos
+from mpmath.libmp import dps_to_prec, from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import LARGEST_BITS, read_expression
@@ -30,10 +31,23 @@ from symflow.errors import InvalidArgument, shown
 WIDE = mpmath.MPContext()
 
 
+#: Contexts that were made in this thread: to make one takes milliseconds.
+_MADE = local()
+MOST_MADE = 64
+
+
 def context_of(digits: int) -> Any:
-    """Return a local mpmath context of `digits` decimal digits."""
-    context = mpmath.MPContext()
-    context.dps = digits
+    """Return this thread's mpmath context of `digits` decimal digits.
+
+    One whose precision was changed by somebody is not given out again.
+    """
+    made: Any = _MADE.__dict__
+    context = made.get(digits)
+    if context is None or context.prec != dps_to_prec(digits):
+        if len(made) >= MOST_MADE:
+            made.clear()
+        context = made[digits] = mpmath.MPContext()
+        context.dps = digits
     return context
 
 
@@ -204,6 +218,8 @@ def to_float(value: Any) -> float:
     Raises InvalidArgument if the value is not a finite real number, or beyond the range
     of floats.
     """
+    if type(value) is float and isfinite(value):
+        return value + 0.0  # no zero has a sign
     if _vanishes(value):
         return 0.0
     binary = _binary(value)
@@ -232,6 +248,8 @@ def to_mpf(value: Any, context: Any) -> Any:
     """Return `value` as an `mpf` of the mpmath `context`, rounded once."""
     binary = _binary(value)
     if binary is not None:
+        if type(value) is context.mpf and binary[3] <= context.prec:
+            return value
         return context.make_mpf(mpf_pos(binary, context.prec, "n"))
     ratio = _ratio(value)
     if ratio is not None:

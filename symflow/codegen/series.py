@@ -33,6 +33,7 @@ from symflow.codegen.program import Instruction, Program
 from symflow.codegen.series_arithmetic import (
     Arithmetic as Arithmetic,
     Convolution as Convolution,
+    Multiply as Multiply,
     Shape as Shape,
 )
 from symflow.codegen.series_quotients import QUOTIENTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,6 +11,9 @@ from symflow.algebra.arrays import Array
 from symflow.codegen.evaluate import elementwise
 
 Shape = tuple[int, int]
+
+#: Returns the product of two matrices of known shapes.
+Multiply = Callable[[Any, Any], Any]
 
 
 class Convolution(ABC):
@@ -59,6 +62,10 @@ class Arithmetic(ABC):
     @abstractmethod
     def matmul(self, left: Any, right: Any) -> Any:
         """Return the product of two matrices."""
+
+    def multiplier(self, left: Shape, right: Shape) -> Multiply:
+        """Return `matmul` for matrices of these shapes, one product at a time."""
+        return self.matmul
 
     @abstractmethod
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:

@@ -49,7 +49,10 @@ def _fixed(function: Callable[..., Any], constant: int) -> SeriesNode:
 
 
 def _any_zero(coefficients: Sequence[Any]) -> bool:
-    return any(coefficient is None for coefficient in coefficients)
+    for coefficient in coefficients:  # noqa: SIM110 - in the innermost loop
+        if coefficient is None:
+            return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ Rule = Callable[[Occurrence], SeriesNode]
 
 def _bilinear(at: Occurrence, left: Slot, right: Slot) -> SeriesNode:
     if left.constant or right.constant:
-        return _fixed(at.arithmetic.matmul, 0 if left.constant else 1)
+        multiply = at.arithmetic.multiplier(left.shape, right.shape)
+        return _fixed(multiply, 0 if left.constant else 1)
     return at.arithmetic.convolution(left.shape, right.shape, at.order).push
 
 

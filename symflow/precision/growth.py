@@ -158,12 +158,14 @@ def forecast(problem: Problem, end: float, by: Measured = "cheapest") -> Forecas
     """
     measure = _Measure(problem, by)
     t, growth, peak = [0.0], [0.0], measure.magnitude
-    steps = []
+    steps, after = [], None
     for step in float_steps(problem, end):
+        # each step starts where the one before it ends
+        before = after or measure(step.at(step.t))
+        after = measure(step.at(step.t + step.h))
         steps.append(step)
-        ends = [measure(step.at(step.t)), measure(step.at(step.t + step.h))]
-        rate = max(0.0, *(mu for mu, _ in ends))
-        peak = max(peak, *(size for _, size in ends))
+        rate = max(0.0, before[0], after[0])
+        peak = max(peak, before[1], after[1])
         t.append(step.t + step.h)
         growth.append(growth[-1] + rate * step.h)
         if len(steps) % TELLING == 0:

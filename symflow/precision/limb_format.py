@@ -120,32 +120,6 @@ class Format:
         """Normalize sums of products, one guard limb long, and drop the guard."""
         return self.carry(digits, 2)[:-1]
 
-    def fold(self, blocks: Sequence[Floats]) -> Floats:
-        """Add digit products of equal weight.
-
-        Blocks are consecutive rows, of shapes (a, b, …): products[a, b] has the weight
-        of limb a + b + 1 − whole; those without influence may be missing at the end of
-        the second axis.
-        """
-        limbs, first = sum(map(len, blocks)), self.whole - 1
-        shape = blocks[0].shape[2:]
-        skewed = np.zeros((limbs, 2 * limbs, *shape))
-        at = 0
-        for block in blocks:
-            skewed[at : at + len(block), : block.shape[1]] = block
-            at += len(block)
-        flat = skewed.reshape(2 * limbs * limbs, -1)[: limbs * (2 * limbs - 1)]
-        lines = flat.reshape(limbs, 2 * limbs - 1, -1)[:, first : first + limbs + 1]
-        total = np.add.reduce(lines, axis=0)
-        if len(total) <= limbs:
-            total = np.vstack([total, np.zeros((1, total.shape[1]))])
-        rounded = self.round(total)
-        if limbs < self.limbs:
-            full = np.zeros((self.limbs, rounded.shape[1]))
-            full[:limbs] = rounded
-            rounded = full
-        return rounded.reshape(self.limbs, *shape)
-
     def toeplitz(self, number: int) -> Floats:
         """Return the matrix by which digits are multiplied by one number."""
         limbs = self.limbs
@@ -158,3 +132,37 @@ class Format:
         """Where the entries of a Toeplitz matrix stand among padded digits."""
         rows, columns = np.indices((self.limbs + 1, self.limbs))
         return np.asarray(self.limbs + rows + self.whole - 1 - columns)
+
+
+class Folding:
+    """Where products of digits are put, to add those of equal weight.
+
+    The product of digit a in one of so many rows by digit b in one of so many columns
+    has the weight of limb a + b + 1 − whole.  Rows of `products` belong to pairs (a,
+    row), first `row` runs, and columns to pairs (b, column); behind the last digit b
+    there are zeros, so that one view of the same memory has equal weights in line.
+    """
+
+    def __init__(self, form: Format, limbs: int, rows: int, columns: int) -> None:
+        self._form, self._limbs = form, limbs
+        self._shape = (rows, form.limbs + 1, columns)
+        line = max(2 * limbs - 1, limbs + form.whole) * columns
+        self.products = np.zeros((limbs * rows, line))
+        unit, first = self.products.itemsize, (form.whole - 1) * columns
+        self._lines = np.ndarray(
+            (limbs, rows, limbs + 1, columns),
+            buffer=self.products,
+            offset=unit * first,
+            strides=[unit * n for n in (rows * line - columns, line, columns, 1)],
+        )
+
+    def sums(self) -> Floats:
+        """Return the sums as numbers of all limbs, rounded once."""
+        limbs = self._limbs
+        total = np.empty(self._shape)
+        np.add.reduce(self._lines, out=total[:, : limbs + 1])
+        total[:, limbs + 1 :] = 0.0
+        digits = total.transpose(1, 0, 2)
+        self._form.round(digits[: limbs + 1])
+        digits[limbs] = 0.0
+        return digits[:-1]

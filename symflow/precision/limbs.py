@@ -21,10 +21,10 @@ import numpy as np
 
 from symflow.algebra.arrays import Array, to_fixed_array
 from symflow.algebra.numbers import to_fixed
-from symflow.codegen.series import Convolution, Shape
+from symflow.codegen.series import Convolution, Multiply, Shape
 from symflow.errors import PrecisionLost
 from symflow.precision.engine import ExactEngine
-from symflow.precision.limb_format import Floats, Format
+from symflow.precision.limb_format import Floats, Folding, Format
 
 #: Large products leave out digits without influence, in so many blocks of rows.
 BLOCKS = 4
@@ -47,26 +47,34 @@ class LimbConvolution(Convolution):
         self._right_flat = self._right.reshape(length, form.limbs * right[1])
         self._count = 0
         self._blocks = BLOCKS if left[0] * right[1] >= BLOCK_SIZE else 1
+        self._foldings: dict[int, Folding] = {}
 
     def push(self, left: Any, right: Any) -> Floats:
         """Store both coefficients, one forwards and one backwards, and multiply."""
         order, inner = self._count, self._inner
         limbs = self._form.needed(order * self._drop)
+        place = self._order - order
         self._left[:, :, order] = left
-        self._right[self._order - order] = right.transpose(1, 0, 2)
+        self._right[place] = right.transpose(1, 0, 2)
         self._count += 1
         first = self._left_flat[:, : self._count * inner]
-        second = self._right_flat[(self._order - order) * inner :]
+        second = self._right_flat[place * inner :]
+        folding = self._foldings.get(limbs)
+        if folding is None:
+            sizes = limbs, self._rows, self._columns
+            folding = self._foldings[limbs] = Folding(self._form, *sizes)
         pieces = self._blocks if limbs >= self._blocks else 1
-        cuts = [limbs * piece // pieces for piece in range(pieces + 1)]
-        blocks = []
-        for low, high in pairwise(cuts):
-            width = min(limbs, limbs + self._form.whole - low)
-            rows = first[low * self._rows : high * self._rows]
-            product = rows @ second[:, : width * self._columns]
-            shaped = product.reshape(high - low, self._rows, width, self._columns)
-            blocks.append(shaped.transpose(0, 2, 1, 3))
-        return self._form.fold(blocks)
+        for piece in range(pieces):
+            low, high = limbs * piece // pieces, limbs * (piece + 1) // pieces
+            rows = slice(low * self._rows, high * self._rows)
+            width = min(limbs, limbs + self._form.whole - low) * self._columns
+            np.matmul(first[rows], second[:, :width], folding.products[rows, :width])
+        return folding.sums()
+
+    def alone(self, left: Any, right: Any) -> Floats:
+        """Return the product of two matrices; what was pushed before is forgotten."""
+        self._count = 0
+        return self.push(left, right)
 
 
 class LimbEntrywise(Convolution):
@@ -78,6 +86,9 @@ class LimbEntrywise(Convolution):
         self._left = np.empty((size, form.limbs, order + 1))
         self._right = np.empty((size, order + 1, form.limbs))
         self._order, self._count = order, 0
+        self._folding = Folding(form, form.limbs, size, 1)
+        products = self._folding.products.reshape(form.limbs, size, -1)
+        self._products = products[:, :, : form.limbs].transpose(1, 0, 2)
 
     def push(self, left: Any, right: Any) -> Floats:
         """Store both coefficients, one forwards and one backwards, and multiply."""
@@ -85,9 +96,9 @@ class LimbEntrywise(Convolution):
         self._left[:, :, self._count] = left.reshape(self._form.limbs, -1).T
         self._right[:, top] = right.reshape(self._form.limbs, -1).T
         self._count += 1
-        product = self._left[:, :, : self._count] @ self._right[:, top:]
-        folded = self._form.fold([product.transpose(1, 2, 0)])
-        return folded.reshape(self._form.limbs, *self._shape)
+        left, right = self._left[:, :, : self._count], self._right[:, top:]
+        np.matmul(left, right, self._products)
+        return self._folding.sums().reshape(self._form.limbs, *self._shape)
 
 
 class LimbPoint(ExactEngine):
@@ -145,6 +156,9 @@ class LimbPoint(ExactEngine):
         shapes = left.shape[1:], right.shape[1:]
         return LimbConvolution(self.form, *shapes, 0, 0.0).push(left, right)
 
+    def multiplier(self, left: Shape, right: Shape) -> Multiply:
+        return LimbConvolution(self.form, left, right, 0, 0.0).alone
+
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
         return LimbConvolution(self.form, left, right, order, self._drop)
 
@@ -201,8 +215,11 @@ class LimbPoint(ExactEngine):
         known = np.stack([term for term in terms if term is not None])
         count, limbs, *shape = known.shape
         powers = self._powers(ratio, count)
-        product = powers @ known.reshape(count, -1)
-        return self.form.fold([product.reshape(limbs, limbs, *shape)])
+        entries = known[0, 0].size
+        folding = Folding(self.form, limbs, 1, entries)
+        products = folding.products[:, : limbs * entries]
+        np.matmul(powers, known.reshape(count, -1), products)
+        return folding.sums().reshape(limbs, *shape)
 
     def export(self, matrix: Any, context: Any) -> Array:
         """Return the entries as `mpf` numbers, exactly."""

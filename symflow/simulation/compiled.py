@@ -20,7 +20,13 @@ from symflow.codegen.targets.loops import SizedProgram
 from symflow.codegen.targets.sizes import at_shapes
 from symflow.errors import IntegrationFailed, InvalidData, imported
 from symflow.flow import GradientFlow, as_times
-from symflow.simulation.integrator import Lanes, c_integrator, python_integrator
+from symflow.simulation.events import LossBelow
+from symflow.simulation.integrator import (
+    Lanes,
+    c_integrator,
+    loss_at,
+    python_integrator,
+)
 from symflow.simulation.system import Floats
 
 CALL = "compile_simulator(flow)"
@@ -47,28 +53,39 @@ Run = Callable[..., tuple[tuple[Floats, ...], Floats]]
 
 
 @lru_cache(maxsize=64)
-def source_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> str:
-    """Return the file of a flow at the shapes of weights and data.
+def source_of(
+    flow: GradientFlow,
+    target: str,
+    shapes: tuple[Shape, ...],
+    events: tuple[LossBelow, ...] = (),
+) -> str:
+    """Return the file of a flow at the shapes of weights and data; C finds events.
 
     Raises InvalidArgument if an operation has no code.
     """
     program = at_shapes(rhs_program(flow), shapes, CALL)
     if target == "c":
-        return c_integrator(flow, program)
+        return c_integrator(flow, program, events)
     return python_integrator(flow, program, jit=target == "numba")
 
 
 @lru_cache(maxsize=64)
-def integrator_of(flow: GradientFlow, target: str, shapes: tuple[Shape, ...]) -> Run:
+def integrator_of(
+    flow: GradientFlow,
+    target: str,
+    shapes: tuple[Shape, ...],
+    events: tuple[LossBelow, ...] = (),
+) -> Run:
     """Return the compiled file as a function of weights, data, times and tolerances.
 
     Raises InvalidArgument if an operation has no code, and NotInstalled without a
     compiler.
     """
-    source = source_of(flow, target, shapes)
+    source = source_of(flow, target, shapes, events)
     program, count = at_shapes(rhs_program(flow), shapes, CALL), len(flow.state)
     if target == "c":
-        return CIntegrator(source, program, count)
+        loss = loss_at(flow, program) if events else program
+        return CIntegrator(source, program, count, loss, len(events))
     if target == "numba":
         imported("numba", CALL, "bench")
     return PythonIntegrator(load(source, "simulate"), program, count)
@@ -78,11 +95,19 @@ class CIntegrator:
     """The C file, compiled for one start at a time and, when needed, for several.
 
     The program has the rates that it integrates; `count` of its inputs are weights.
+    The `loss` in which so many `events` are found may read more data.
     """
 
-    def __init__(self, source: str, program: SizedProgram, count: int) -> None:
-        self.source, self.program, self.count = source, program, count
-        self.shapes = program.shapes
+    def __init__(
+        self,
+        source: str,
+        program: SizedProgram,
+        count: int,
+        loss: SizedProgram,
+        events: int,
+    ) -> None:
+        self.source, self.program, self.count = source, loss, count
+        self.shapes, self.numbers = loss.shapes, 4 + events
         narrow = sum(map(prod, self.shapes[:count])) <= NARROW
         fits = scratch_of(program, Lanes(frozenset())) * LANES <= STACK
         self.lanes = LANES if narrow and fits else 1
@@ -102,7 +127,8 @@ class CIntegrator:
         shapes = self.shapes[: self.count]
         starts = weights[0].size // prod(shapes[0])
         out = tuple(np.full((starts, len(times), *shape), np.nan) for shape in shapes)
-        stats, data = np.zeros((starts, 4)), [np.ascontiguousarray(a) for a in data]
+        stats = np.zeros((starts, self.numbers))
+        data = [np.ascontiguousarray(a) for a in data]
         weights = [w.reshape(starts, *s) for w, s in zip(weights, shapes, strict=True)]
         times = np.ascontiguousarray(times)
         for first in range(0, starts, PORTION):
@@ -111,7 +137,7 @@ class CIntegrator:
             arrays = given, data, results
             code = self.bound(arrays, times, stats[part], rtol, atol, most)()
             if code < 0:
-                _refuse(code, times, self.program)
+                _refuse(code, times, self.program, self.count)
             if code > most:
                 break
         return out, stats
@@ -205,20 +231,20 @@ class _Desk:
         out = [np.empty((1, len(moments), *shape)) for shape in shapes[:count]]
         self.results = [o.reshape(*times, *o.shape[2:]) for o in out]
         weights, data = self.arrays[:count], self.arrays[count:-1]
-        self.stats = np.empty((1, 4))
+        self.stats = np.empty((1, owner.numbers))
         given = weights, data, out
         self.run = owner.bound(given, moments, self.stats, rtol, atol, 0)
 
 
-def _refuse(code: int, times: Floats, program: SizedProgram) -> None:
+def _refuse(code: int, times: Floats, program: SizedProgram, count: int) -> None:
     """Raise the error of a call that the C file refuses."""
     if code == NO_MEMORY:
         msg = "simulator: no memory for the stages of a step"
         raise IntegrationFailed(msg)
     if code == UNORDERED:
         as_times(times, "simulator")
-    inputs = program.program.inputs[len(program.results) :]
-    msg = f"simulator: {inputs[NOT_FINITE - code].name} has an entry that is not finite"
+    name = program.program.inputs[count + NOT_FINITE - code].name
+    msg = f"simulator: {name} has an entry that is not finite"
     raise InvalidData(msg)
 
 
@@ -242,7 +268,7 @@ class PythonIntegrator:
         as_times(times, "simulator")
         for number, array in enumerate(data):
             if not np.isfinite(array).all():
-                _refuse(NOT_FINITE - number, times, self.program)
+                _refuse(NOT_FINITE - number, times, self.program, self.count)
         sizes = [prod(shape) for shape in self.shapes]
         pairs = zip(weights, sizes, strict=True)
         starts = np.concatenate([w.reshape(-1, size) for w, size in pairs], axis=1)

@@ -31,13 +31,20 @@ from symflow.codegen.targets.numba import PythonLoops
 from symflow.codegen.targets.sizes import at_shapes
 from symflow.codegen.targets.straight import is_short, straight
 from symflow.flow import GradientFlow
+from symflow.simulation.crossings import ROOT_ULPS
 from symflow.simulation.dop853 import GROW, SAFETY, SHRINK, STAGES
+from symflow.simulation.events import LossBelow
 from symflow.simulation.methods import MOST_STEPS, PART, WHOLE
 from symflow.simulation.system import NEAR
 from symflow.simulation.tableau import tableau
 
 #: Headers, which do not belong between the brackets for C++.
 INCLUDED = "\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>"
+
+#: What the comment of `simulate` adds where events are watched.
+WATCHING = """
+   After its four numbers stats has the time at which each event happened, or NaN.
+   Where one stops a start, its state then is the value at the next of the times."""
 
 #: The control of the steps, by its names in the templates.
 CONTROL = {
@@ -112,20 +119,23 @@ def shared_arrays(program: Program, weights: int) -> frozenset[str]:
     return frozenset(own | {f"v{k}t" for k in fixed})
 
 
-def c_integrator(flow: GradientFlow, program: SizedProgram) -> str:
+def c_integrator(
+    flow: GradientFlow, program: SizedProgram, events: tuple[LossBelow, ...] = ()
+) -> str:
     """Return the C file of a flow, at the shapes of its program."""
     count, table = len(flow.state), tableau()
     language = Lanes(shared_arrays(program.program, count))
-    sizes = [prod(shape) for shape in program.shapes]
+    given = loss_at(flow, program) if events else program
+    sizes = [prod(shape) for shape in given.shapes]
     first = [0, *accumulate(sizes[:count])]
     blocks = [
         *(f"y + {place} * LANES" for place in first[:-1]),
-        *(f"data[{k}]" for k in range(len(sizes) - count)),
+        *(f"data[{k}]" for k in range(len(program.shapes) - count)),
         *(f"out + {place} * LANES" for place in first[:-1]),
     ]
     body = "    (void)data;\n"
     body += f"    {program.program.name}({', '.join(blocks)});\n"
-    names = [argument.name for argument in program.program.inputs]
+    names = [argument.name for argument in given.program.inputs]
     notes = (
         "   simulate(…) integrates many starts with Dormand and Prince's method of\n"
         "   order 8 and its dense output.  All matrices are row-major:\n"
@@ -151,22 +161,32 @@ def c_integrator(flow: GradientFlow, program: SizedProgram) -> str:
             f"        f[{3 + j} * ROW + AT] = h[l] * ({_combined(row)});\n"
             for j, row in enumerate(table.D)
         ),
-        **_c_test(flow, program),
+        events=len(events),
+        levels=", ".join(repr(float(event.level)) for event in events),
+        stops=", ".join(str(int(event.terminal)) for event in events),
+        ulps=repr(ROOT_ULPS * float(np.finfo(float).eps)),
+        watching=WATCHING if events else "",
+        **_c_loss(flow, program, bool(events)),
     )
     return "\n".join([header(flow, notes), INCLUDED, PRELUDE, filled, CLOSE])
 
 
-def _c_test(flow: GradientFlow, program: SizedProgram) -> dict[str, Any]:
-    """Return what the test of a C file needs: the loss, and what its data look like."""
-    count, loss = len(flow.state), loss_program(flow)
+def loss_at(flow: GradientFlow, program: SizedProgram) -> SizedProgram:
+    """Return the program of the objective at the sizes of that of the rates."""
+    loss = loss_program(flow)
     shapes = dict(zip(rhs_program(flow).inputs, program.shapes, strict=True))
     declared: list[Any] = [("", a.shape, shape) for a, shape in shapes.items() if shape]
     sizes = solve_widths(declared)
-    whole = at_shapes(
+    return at_shapes(
         loss,
         tuple(tuple(int(sympify(w).subs(sizes)) for w in a.shape) for a in loss.inputs),
         "compile_simulator(flow)",
     )
+
+
+def _c_loss(flow: GradientFlow, program: SizedProgram, watched: bool) -> dict[str, Any]:
+    """Return the loss in C, and for the test of the file what its data look like."""
+    count, loss, whole = len(flow.state), loss_program(flow), loss_at(flow, program)
     kinds = ("", "covariance", "signs", "number")
     known = {python_name(Symbol(k)): v for k, v in flow.loss.example_kinds.items()}
     known |= {a.name: "number" for a in loss.inputs if not a.shape}
@@ -175,6 +195,7 @@ def _c_test(flow: GradientFlow, program: SizedProgram) -> dict[str, Any]:
     first = [0, *accumulate(prod(shape) for shape in program.shapes[:count])]
     blocks = [*(f"z + {k}" for k in first[:-1])]
     blocks += [f"data[{k}]" for k in range(len(data))]
+    text = function(whole, C(), "static void") if watched or flow.is_gradient else ""
     return {
         "has_loss": int(flow.is_gradient),
         "loss_data": len(data),
@@ -183,7 +204,9 @@ def _c_test(flow: GradientFlow, program: SizedProgram) -> dict[str, Any]:
         "kinds": ", ".join(
             str(kinds.index(known.get(a.name, ""))) for a in loss.inputs
         ),
-        "loss": function(whole, C(), "static void") if flow.is_gradient else "",
+        "loss": text if watched else "",
+        "test_loss": "" if watched or not flow.is_gradient else text,
+        "blocks": ", ".join(blocks),
         "loss_call": f"loss({', '.join([*blocks, '&sides[side]'])})",
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from symflow.algebra.widths import solve_widths
 from symflow.codegen.inplace import Shape
-from symflow.codegen.lower import arguments, rhs_program
+from symflow.codegen.lower import arguments, loss_program, rhs_program
 from symflow.codegen.operands import floats
 from symflow.codegen.targets.sizes import sized
 from symflow.errors import (
@@ -28,8 +28,21 @@ from symflow.errors import (
 )
 from symflow.files import as_path, write_text
 from symflow.flow import GradientFlow
-from symflow.simulation.compiled import CALL, CIntegrator, integrator_of, source_of
+from symflow.simulation.compiled import (
+    CALL,
+    CIntegrator,
+    Run,
+    integrator_of,
+    source_of,
+)
 from symflow.simulation.dop853 import DOP853
+from symflow.simulation.events import LossBelow
+from symflow.simulation.exported import (
+    STOPPED,
+    refuse_unseen,
+    statistics,
+    watched_losses,
+)
 from symflow.simulation.methods import MOST_STEPS, check_tolerances
 from symflow.simulation.system import Floats
 
@@ -53,6 +66,8 @@ class Simulator:
         Relative tolerance per step.
     atol : float, optional
         Absolute tolerance per step.
+    events : tuple of LossBelow, optional
+        What it looks for.
 
     Examples
     --------
@@ -69,14 +84,16 @@ class Simulator:
         shapes: tuple[Shape, ...] | None,
         rtol: float,
         atol: float | None,
+        events: tuple[LossBelow, ...] = (),
     ) -> None:
         self.flow, self.target, self.shapes = flow, target, shapes
-        self.rtol, self.atol = rtol, atol
-        self.arguments = tuple(a.name for a in rhs_program(flow).inputs)
+        self.rtol, self.atol, self.events = rtol, atol, events
+        read = (loss_program if events else rhs_program)(flow).inputs
+        self.arguments = tuple(a.name for a in read)
         self._call = f"simulator({', '.join((*self.arguments, 't'))})"
         self._whats = [f"{self._call}: {name}" for name in (*self.arguments, "t")]
-        self._declared = [getattr(s, "shape", ()) for s in arguments(flow)]
-        self._run = None if shapes is None else integrator_of(flow, target, shapes)
+        self._declared = [a.shape for a in read]
+        self._run = None if shapes is None else self._made(shapes)
         if isinstance(self._run, CIntegrator):
             self._run.function(1)  # says now if there is no compiler
 
@@ -111,13 +128,48 @@ class Simulator:
             If the last time cannot be reached from a start.
         """
         if rtol is None and atol is None:
-            rtol, atol = self.rtol, self.atol
             found = self._quickly(arrays)
             if found is not None:
                 return found
-        else:
+        return self.follow(*arrays, rtol=rtol, atol=atol)[0]
+
+    def follow(
+        self, *arrays: Any, rtol: float | None = None, atol: float | None = None
+    ) -> tuple[tuple[Floats, ...], dict[str, Any]]:
+        """Return the weights, and statistics with the times of events.
+
+        Parameters
+        ----------
+        *arrays : arrays
+            As for a call, and what it raises is raised here.
+        rtol, atol : float, keyword-only, optional
+            Instead of the tolerances that the simulator has.
+
+        Returns
+        -------
+        tuple
+            The weights, and for every start its "steps", those "rejected", the times
+            "t" of its weights, and for the name of each event its time, or NaN.  An
+            event that is terminal ends a start: its time and its weights come next,
+            and NaN fills what is left.
+
+        Raises
+        ------
+        InvalidArgument
+            If a level is too small to be seen in a loss that is made of moments.
+
+        Examples
+        --------
+        >>> import symflow as sf
+        >>> flow = sf.gradient_flow(sf.LinearNetwork(1, 1, 1), sf.SquaredLoss())
+        >>> sim = sf.compile_simulator(flow, events=[sf.LossBelow(0.1, terminal=True)])
+        >>> _, stats = sim.follow([[0.1]], [[0.1]], [[1]], [[2]], [[4]], [0, 1, 5, 9])
+        >>> float(stats["loss below 0.1"].round(4)), stats["t"].round(4).tolist()
+        (1.6345, [0.0, 1.0, 1.6345, nan])
+        """
+        if rtol is not None or atol is not None:
             check_tolerances("simulator", rtol=rtol, atol=atol)
-            rtol, atol = rtol or self.rtol, atol or self.atol
+        rtol, atol = rtol or self.rtol, atol or self.atol
         count, call = len(self.flow.state), self._call
         if len(arrays) != len(self.arguments) + 1:
             msg = f"{call}: takes {len(self.arguments) + 1} arrays; got {len(arrays)}"
@@ -129,7 +181,8 @@ class Simulator:
             a if a.shape[:-2] == lead else np.broadcast_to(a, (*lead, *a.shape[-2:]))
             for a in given[:count]
         ]
-        run = self._run or integrator_of(self.flow, self.target, shapes)
+        refuse_unseen(self.flow, self.events, shapes, given[count:], call)
+        run = self._run or self._made(shapes)
         found, stats = run(
             [np.ascontiguousarray(a) for a in starts],
             given[count:],
@@ -140,11 +193,18 @@ class Simulator:
         )
         self._refuse_failures(stats, moments, call)
         keep = (*lead, *times.shape)
-        return tuple(a.reshape(keep + a.shape[2:]) for a in found)
+        told = statistics(self.events, stats, moments, lead)
+        told["t"] = told["t"].reshape(keep)
+        return tuple(a.reshape(keep + a.shape[2:]) for a in found), told
+
+    def _made(self, shapes: tuple[Shape, ...]) -> Run:
+        """Return the compiled file for these shapes, of which the loss reads more."""
+        own = shapes[: len(rhs_program(self.flow).inputs)]
+        return integrator_of(self.flow, self.target, own, self.events)
 
     def _quickly(self, arrays: tuple[Any, ...]) -> tuple[Floats, ...] | None:
         """Return the weights of one start in the fastest way, if that goes well."""
-        if not arrays or not isinstance(self._run, CIntegrator):
+        if not arrays or not isinstance(self._run, CIntegrator) or self.events:
             return None
         return self._run.quickly(arrays, self.rtol, self.atol or 0.0)
 
@@ -188,10 +248,11 @@ class Simulator:
 
     def _refuse_failures(self, stats: Floats, times: Floats, call: str) -> None:
         """Raise IntegrationFailed, or InvalidData, for the first start that failed."""
-        if not stats[:, 0].any():
+        failed = np.flatnonzero(stats[:, 0] % STOPPED)
+        if not len(failed):
             return
-        start = int(np.flatnonzero(stats[:, 0])[0])
-        why, steps, _, reached = stats[start]
+        start = int(failed[0])
+        why, steps, _, reached = stats[start, :4]
         number = f"start {start}: " if len(stats) > 1 else ""
         if why == NOT_FINITE:
             msg = f"{call}: {number}a weight is not finite"
@@ -215,7 +276,8 @@ class Simulator:
                 "compile_simulator(flow, widths=(10, 5, 1), samples=…)"
             )
             raise InvalidArgument(msg)
-        return source_of(self.flow, self.target, self.shapes)
+        own = self.shapes[: len(rhs_program(self.flow).inputs)]
+        return source_of(self.flow, self.target, own, self.events)
 
     def write(self, path: str | Path) -> Path:
         """Write the source to a file, which needs symflow no more.
@@ -246,7 +308,8 @@ class Simulator:
         return f"<Simulator ({', '.join(names)}, t) -> {results} by {self.target}>"
 
     def __reduce__(self) -> Any:
-        return Simulator, (self.flow, self.target, self.shapes, self.rtol, self.atol)
+        given = self.flow, self.target, self.shapes, self.rtol, self.atol, self.events
+        return Simulator, given
 
 
 #: Why a start ended before its last time, as the files number them.
@@ -266,6 +329,7 @@ def compile_simulator(
     samples: int | None = None,
     rtol: float = DOP853.rtol,
     atol: float | None = None,
+    events: Any = None,
 ) -> Simulator:
     """Compile a flow together with its integrator, DOP853 with dense output.
 
@@ -286,6 +350,9 @@ def compile_simulator(
     atol : float, keyword-only, optional
         Absolute tolerance per step; by default a thousandth of `rtol` times the largest
         weight of each start.
+    events : LossBelow or sequence of these, keyword-only, optional
+        What to look for, in C.  The value of the loss may ask for more data before t,
+        such as sigma_yy; `Simulator.follow` returns the times.
 
     Returns
     -------
@@ -297,7 +364,7 @@ def compile_simulator(
     Raises
     ------
     InvalidArgument
-        If an argument is of the wrong kind, or an operation has no code.
+        If an argument is of the wrong kind, or an operation or an event has no code.
     NotInstalled
         Without a C compiler or Numba.
 
@@ -313,6 +380,7 @@ def compile_simulator(
     expect(flow, GradientFlow, CALL, "a gradient flow")
     one_of(target, TARGETS, f"{CALL}: target")
     check_tolerances("compile_simulator", rtol=rtol, atol=atol)
+    watched = watched_losses(events, target, CALL)
     is_open = any(
         not isinstance(width, int) and not getattr(width, "is_Integer", False)
         for symbol in arguments(flow)
@@ -320,5 +388,6 @@ def compile_simulator(
     )
     shapes = None
     if widths is not None or samples is not None or not is_open:
-        shapes = sized(flow, widths, CALL, samples=samples).shapes
-    return Simulator(flow, target, shapes, rtol, atol)
+        outputs = "loss" if watched else "rhs"
+        shapes = sized(flow, widths, CALL, samples=samples, outputs=outputs).shapes
+    return Simulator(flow, target, shapes, rtol, atol, watched)

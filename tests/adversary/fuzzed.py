@@ -300,6 +300,7 @@ OUTWARD = (
         samples=None,
         rtol=1e-9,
         atol=None,
+        events=[sf.LossBelow(0.1)],
     ),
     method(sf.compile_simulator(FLOW, widths=(2, 2, 1)), "write", "flow.c"),
     verb("write_module", FLOW, "flow.py"),

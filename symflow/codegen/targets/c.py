@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import prod
 from textwrap import indent
@@ -16,6 +17,8 @@ from symflow.flow import GradientFlow
 
 #: Doubles of scratch memory that a function may have on the stack.
 STACK = 65_536
+#: Terms of a product of matrices that are added at once, one after the other.
+AT_ONCE = 4
 
 
 class C(Language):
@@ -38,6 +41,24 @@ class C(Language):
     def assign(self, target: str, operator: str, value: str) -> str:
         """Return ``target = value;``."""
         return f"{target} {operator} {value};"
+
+    def product(self, shape: Shape, inner: int, target: str, term: str) -> list[str]:
+        """Return loops that read and write a sum once for several of its terms."""
+        whole = inner - inner % AT_ONCE
+        if inner < 2 * AT_ONCE:
+            return super().product(shape, inner, target, term)
+
+        def summed(places: Sequence[str]) -> list[str]:
+            terms = [re.sub(r"\bk\b", place, term) for place in places]
+            body = [f"double sum = {target};", *(f"sum += {t};" for t in terms)]
+            return self.loop("j", shape[1], [*body, f"{target} = sum;"])
+
+        head = f"for (int k = 0; k < {whole}; k += {AT_ONCE}) {{"
+        several = summed([f"(k + {n})" for n in range(AT_ONCE)])
+        rest = summed([str(n) for n in range(whole, inner)]) if whole < inner else []
+        clear = self.loop("j", shape[1], [self.assign(target, "=", "0.0")])
+        lines = [*clear, head, *(f"    {line}" for line in several), "}", *rest]
+        return self.loop("i", shape[0], lines)
 
     def body(self, program: SizedProgram) -> tuple[list[str], dict[str, Shape]]:
         """Return the lines of a program and the scratch arrays that it needs."""
