@@ -17,9 +17,10 @@ import symflow as sf
 from symflow.algebra.arrays import has_sets
 from symflow.codegen import evaluate, rhs_program
 from symflow.flow.problem import bind
-from symflow.precision.balls import as_matrix, to_arb_array
+from symflow.precision.balls import as_matrix, spectral, to_arb_array
 from symflow.precision.contraction import ContractionBound
 from symflow.precision.curvature import CurvatureBound
+from symflow.precision.fading import FadingRemainder
 from symflow.precision.hessian import HessianBound
 from symflow.precision.limit import Remainder
 
@@ -36,6 +37,70 @@ def near(value, radius):
 def test_runs_from_inside_random_sets_are_contained(seed):
     """The long form is `python tests/adversary/boxes.py`."""
     assert boxes.check(seed, runs=2).startswith("enclosed")
+
+
+@pytest.mark.parametrize("seed", [2, 3, 5])
+def test_runs_from_inside_sets_around_other_models_are_contained(seed):
+    """The long form is `python tests/adversary/boxes.py --models`."""
+    assert boxes.check(seed, runs=2, models=True).startswith("enclosed")
+
+
+@pytest.mark.parametrize("measured", [False, True])
+@pytest.mark.parametrize("name", boxes.MODELS)
+def test_no_two_fields_of_a_model_separate_faster_than_the_bound(name, measured):
+    """As below; towards a minimum only what convexity takes away is below zero."""
+    rng = np.random.default_rng(len(name))
+    network, inputs, outputs = boxes.MODELS[name]()
+    shapes = [tuple(map(int, s.shape)) for s in network.parameters]
+    theta = [rng.normal(size=shape) for shape in shapes]
+    loss = sf.MeasurementLoss() if measured else sf.SquaredLoss(l2="1/5")
+    flow, still = sf.gradient_flow(network, loss), [flint.arb(0)] * len(theta)
+    program, best = rhs_program(flow), 0.0
+    for trial in range(8):
+        data = sf.Dataset(rng.normal(size=(4, inputs)), rng.normal(size=(4, outputs)))
+        if measured:
+            matrices = rng.normal(size=(4, outputs, inputs))
+            data = sf.Measurements(matrices, rng.normal(size=4))
+        problem = bind(flow, data, theta)
+        at = [as_matrix(weight) for weight in theta]
+        bounds = [
+            k(problem).around(at, still) for k in (CurvatureBound, ContractionBound)
+        ]
+        for size in (1e-3, 0.1, 1.0):
+            move = [rng.normal(size=shape) for shape in shapes]
+            if trial % 2:
+                move = [-step for step in theta]
+            length = np.sqrt(sum(np.sum(step**2) for step in move))
+            move = [size * step / length for step in move]
+            ends = theta, [a + b for a, b in zip(theta, move, strict=True)]
+            first, last = (evaluate(program, [*w, *problem.arguments]) for w in ends)
+            gaps = zip(move, last, first, strict=True)
+            work = sum(np.sum(e * (b - a)) for e, b, a in gaps) / size**2
+            plain, close = (float(bound.rate(flint.arb(size))) for bound in bounds)
+            assert work <= close + 1e-9 <= plain + 2e-9
+            best = max(best, plain - close)
+    assert best > 0.01
+
+
+def test_all_starts_of_a_set_end_in_one_point_where_minima_are_isolated():
+    """Then the bound is one of |v(m)|, however wide the set; but not at saddles."""
+    flow = sf.gradient_flow(sf.DiagonalNetwork(1, 2), sf.SquaredLoss(l2="1/10"))
+    problem = bind(flow, sf.Dataset([[1]], [1]), [[[1]], [[1]]], exact=True)
+    remainder = FadingRemainder(problem)
+    end = [to_arb_array(np.array([[np.sqrt(0.9)]]))] * 2  # w(1 − w²) = w/10
+    assert 1e-17 < remainder.distance(end, flint.arb("0.02")) < 1e-14
+    off = [to_arb_array(np.array([[np.sqrt(0.9) + 1e-6]]))] * 2
+    # the slow direction is that of (1, 1), along which H is 2w² = 1.8
+    left = remainder.distance(off, flint.arb("0.001"))
+    assert np.sqrt(2) * 1e-6 < left < 20e-6
+    with pytest.raises(sf.PrecisionLost, match="leaving a saddle"):
+        remainder.distance([end[0] * 0] * 2, flint.arb("0.01"))
+
+
+def test_what_is_no_number_has_no_norm():
+    """A bound that cannot be computed is no bound of zero."""
+    assert not spectral(flint.arb_mat([[flint.arb("nan")]])).is_finite()
+    assert spectral(flint.arb_mat([[0, 0]])) == 0
 
 
 @pytest.mark.parametrize(
