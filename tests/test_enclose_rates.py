@@ -83,6 +83,20 @@ def test_the_corners_of_a_box_near_a_saddle_stay_inside(rates, width):
     assert ball.radius[-1] < 2e4 * float(width)
 
 
+def test_errors_grow_as_fast_as_the_faster_layer_lets_them():
+    """At a saddle of rates (1, 9) by e^{3t}, where rates of 1 would give e^t."""
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=(1, 9)
+    )
+    width, data = F(1, 10**9), sf.whitened([[1]])
+    start = [[[sf.interval(-width, width)]]] * 2
+    ball = sf.enclose(flow, data, start, 1, digits=15)
+    run = sf.precise(flow, data, [[[width]]] * 2, 1, digits=30)
+    assert ball.contains(run)
+    gap = np.hypot(*[float(weight[-1, 0, 0]) for weight in run.weights])
+    assert 35 * float(width) < gap <= ball.radius[-1]
+
+
 def test_starts_that_turn_towards_the_faster_layer_stay_inside():
     """Near a minimum nothing grows in the norm of the rates, but |E| by 2^{1/2}."""
     flow = sf.gradient_flow(

@@ -144,15 +144,15 @@ class CurvatureSurroundings:
         """Return what `contraction` adds to an eigenvalue within a distance.
 
         F is that at θ̃, and D²W that on the way: a change of C with F held.  J moves by
-        at most t, so that ‖R − JE‖ and ‖φ'(1) − JE‖ are at most te, and ‖B‖ ≤ 2te.
+        at most t, so that R = JE + a and φ'(1) = JE + b with |a|, |b| ≤ te.  What is
+        left of −⟨S[R], φ'(1)⟩ there is (1/η − 1)|½(a + b)|² + ¼|b − a|² in the form S,
+        for η ≤ ½ at most (1/η − 1)σt²e², as ½|a|² + ½|b|² is the sum of both squares.
         """
         bent, turned = self._at.moved(self._widths, distance)
-        bend = 2 * turned
-        total = bent + self.smoothness[0] * bend * bend / 4 - self._decay
-        return (total + self._spare(turned)).upper()
+        return (bent - self._decay + self._spare(turned)).upper()
 
     def middle(self, distance: Any) -> Any:
-        """Return a bound of ‖½(R + φ'(1)) − JE‖_F / e up to a distance."""
+        """Return the bound t of how far J moves up to a distance."""
         return self._at.moved(self._widths, distance)[1]
 
     def _spare(self, turned: Any) -> Any:
