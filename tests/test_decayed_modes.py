@@ -259,6 +259,15 @@ def test_false_rates_and_limits_are_refuted():
     assert not sf.validate([wrong], run).ok
 
 
+def test_a_mode_that_dies_is_slowest_at_its_start():
+    """There −J̇/J = 3ȧ²/J, with three layers of a and J = a⁶/2 − a³ + 3a²/4."""
+    a, flow = F(1, 1000), flow_of(sf.LinearNetwork(1, 1, 1, 1), F(1, 2))
+    bound = DecayedModesRate.attempt(bind(flow, sf.whitened([[1]]), [[[a]]] * 3))
+    speed = a**2 * (1 - a**3) - a / 2
+    first = float(3 * speed**2 / (a**6 / 2 - a**3 + 3 * a**2 / 4))
+    assert bound.rate <= first < bound.rate + 2e-3
+
+
 def test_one_layer_falls_at_the_rate_of_its_slowest_direction():
     data = sf.Moments([[2, 0], [0, 1]], [[3, 1], [0, 1]])
     flow = flow_of(sf.LinearNetwork(2, 2), F(1, 2))

@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 import symflow as sf
 from symflow.codegen import evaluate, rhs_program
 from symflow.flow.problem import bind
-from symflow.precision.balls import as_matrix, log2_above
-from symflow.precision.defect import Defect
+from symflow.precision.balls import as_matrix, in_bits, log2_above
+from symflow.precision.defect import Defect, _rho, lebesgue
 from symflow.precision.regions import Regions
 from symflow.precision.sampling import ChebyshevGrid, Series, chebyshev_points
 
@@ -81,6 +81,7 @@ def test_the_bound_is_above_the_true_defect_and_within_a_factor(depth, seed):
     assert worst <= float(bound) <= 12 * worst
 
 
+@in_bits(300)  # beside which the 64 bits of the grid are rounded
 def test_values_and_slopes_of_a_grid_contain_the_exact_ones():
     rng = np.random.default_rng(1)
     table = flint.fmpz_mat(6, 2, [int(x) for x in rng.integers(-(2**40), 2**40, 12)])
@@ -98,6 +99,24 @@ def test_values_and_slopes_of_a_grid_contain_the_exact_ones():
             if n < 3:
                 slope = sum((k * c * x ** (k - 1) for k, c in enumerate(exact) if k), 0)
                 assert slopes[n][index][0, 0].overlaps(slope)
+
+
+def test_the_ellipse_lies_in_its_disk_and_the_interpolation_in_its_bound():
+    """R/E = (2 + ρ + 1/ρ)/4, and Λ = max Σ|l_i| by Lagrange's formula."""
+    for radius in (1.02, 1.25, 2.0, 8.0):
+        rho = float(_rho(radius))
+        assert radius * (1 - 1e-12) < (2 + rho + 1 / rho) / 4 <= radius * (1 + 1e-15)
+    for count in (2, 8, 40):
+        x = np.array([float(u.mid()) for u in chebyshev_points(count)])
+        at = np.linspace(0, 1, 2001)
+        lagrange = np.abs(
+            [
+                np.prod([(at - z) / (y - z) for z in np.delete(x, i)], axis=0)
+                for i, y in enumerate(x)
+            ]
+        )
+        largest = lagrange.sum(axis=0).max()
+        assert largest <= float(lebesgue(count)) < largest + 0.5
 
 
 LAYERS = {

@@ -2,12 +2,16 @@
 
 from fractions import Fraction as F
 
+import flint
 import mpmath
 import numpy as np
 import pytest
 import sympy
 
 import symflow as sf
+from symflow.flow.problem import bind
+from symflow.precision.balls import to_arb_array
+from symflow.precision.limit import Remainder
 
 STARTS = {
     "general": ([[F(1, 2), F(1, 10)], [F(1, 5), F(2, 5)]], [[F(3, 10), F(7, 10)]]),
@@ -79,6 +83,20 @@ def test_the_corners_of_a_box_near_a_saddle_stay_inside(rates, width):
     assert ball.radius[-1] < 2e4 * float(width)
 
 
+def test_errors_grow_as_fast_as_the_faster_layer_lets_them():
+    """At a saddle of rates (1, 9) by e^{3t}, where rates of 1 would give e^t."""
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=(1, 9)
+    )
+    width, data = F(1, 10**9), sf.whitened([[1]])
+    start = [[[sf.interval(-width, width)]]] * 2
+    ball = sf.enclose(flow, data, start, 1, digits=15)
+    run = sf.precise(flow, data, [[[width]]] * 2, 1, digits=30)
+    assert ball.contains(run)
+    gap = np.hypot(*[float(weight[-1, 0, 0]) for weight in run.weights])
+    assert 35 * float(width) < gap <= ball.radius[-1]
+
+
 def test_starts_that_turn_towards_the_faster_layer_stay_inside():
     """Near a minimum nothing grows in the norm of the rates, but |E| by 2^{1/2}."""
     flow = sf.gradient_flow(
@@ -129,12 +147,34 @@ def test_limits_contain_late_times(network, start, rates):
     assert np.linalg.norm(gaps) <= ball.radius[-1] < 1e-10
 
 
-def test_limits_under_weight_decay_are_refused():
+def test_limits_under_weight_decay_balance_the_force():
+    """For w and v of one entry: v(2 − vw) = λw, w(2 − vw) = λv, and both grow."""
     flow = sf.gradient_flow(
-        sf.LinearNetwork(2, 2, 1), sf.SquaredLoss(l2=F(1, 9)), learning_rates=(1, 3)
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(l2=F(1, 9)), learning_rates=(1, 30)
     )
-    with pytest.raises(sf.HypothesisFailed, match="without weight decay"):
-        sf.enclose(flow, sf.whitened([[2, 1]]), STARTS["general"], sf.oo)
+    ball = sf.enclose(flow, sf.whitened([[2]]), [[[F(1, 3)]], [[1]]], sf.oo, digits=20)
+    end = sympy.sqrt(F(17, 9))
+    assert ball.contains([[[end]], [[end]]])
+    assert ball.radius[-1] < 1e-18
+
+
+def test_the_path_that_is_left_has_the_factor_of_the_rates():
+    """A layer that is slow to turn goes farther than rates of 1 would allow.
+
+    With W = ba, of rates η and 1, the difference ηa² − b² stays, which says where a
+    flow ends; it starts so close to its end that the bound is nearly linear.
+    """
+    flow = sf.gradient_flow(
+        sf.LinearNetwork(1, 1, 1), sf.SquaredLoss(), learning_rates=(1, 100)
+    )
+    a, b, target = F(1, 10), F(1), F(1, 10) + F(1, 10**6)
+    problem = bind(flow, sf.whitened([[target]]), [[[a]], [[b]]], digits=30, exact=True)
+    weights = [to_arb_array(weight) for weight in problem.weights]
+    bound = float(Remainder(problem).distance(weights, flint.arb(0)))
+    gap, end = float(100 * a * a - b * b), float(target)
+    x = mpmath.findroot(lambda x: 100 * x**2 - (end / x) ** 2 - gap, float(a))
+    moved = float(mpmath.hypot(x - float(a), end / x - float(b)))
+    assert 0.2 * bound < moved < bound
 
 
 def test_no_certificate_is_written(tmp_path):

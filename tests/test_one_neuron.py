@@ -109,3 +109,14 @@ def test_companions_name_what_applies_and_mixed_starts_are_refused(rng):
     assert "balanced initialization: fails" in str(
         RankOneRate.attempt(bind(flow, data, unbalanced))
     )
+
+
+def test_a_strength_is_pushed_off_as_hard_as_the_bound_allows():
+    """Of u = (c, s), v = (c, −s): ṡ = 2(uᵀΣv − 1) = −2(1 + z_2)s² from s = z_1 = 1."""
+    z, s = 0.999, 0.01
+    c = np.sqrt(1 - s * s)
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 1, 2), sf.SquaredLoss())
+    weights = [np.array([[c, -s]]), np.array([[c], [s]])]
+    problem = bind(flow, sf.whitened([[1, 0], [0, z]]), weights)
+    _, forced, _ = RankOneRate.attempt(problem)._parts(weights[1] @ weights[0])
+    assert 2 * (1 + z) * s * s <= forced < 2.01 * (1 + z) * s * s

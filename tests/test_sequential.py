@@ -52,6 +52,19 @@ def test_closed_form_fails_the_flow_by_delta(rng):
         assert gap == pytest.approx(delta, rel=1e-5)
 
 
+def test_two_layers_part_at_the_rate_where_nothing_is_lost():
+    """From (w, w) to −(w, w)/3 the square R + B/2 vanishes, where λ_i = λ_1."""
+    data = sf.Moments([[1, 1e-8], [1e-8, 1]], [[2, 0], [0, 1]])
+    flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
+    claim = PerturbedModes.attempt(bind(flow, data, [np.eye(2), np.eye(2)]))
+    at, to = [np.eye(2)] * 2, [np.diag([-1 / 3, 1])] * 2
+    both = [derivatives(w, data.sigma_xx, data.sigma_yx) for w in (at, to)]
+    size = np.sqrt(2) * 4 / 3
+    gaps = zip(to, at, both[1], both[0], strict=True)
+    work = sum(np.sum((x - y) * (f - g)) for x, y, f, g in gaps) / size
+    assert claim._growth(0, [size])[0] == pytest.approx(work, abs=1e-6)
+
+
 def test_deviation_is_linear_in_the_residual_and_saturates(rng):
     """The bound is true, loose, and grows where the deviation has stopped to."""
     state, rows = rng.bit_generator.state, []

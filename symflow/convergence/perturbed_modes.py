@@ -11,12 +11,13 @@ w_i(t) logistic, and e = ‖θ − θ⁰‖.  θ⁰ fails the equations of the f
 
     δ² = ‖diag(w^{3/2})C‖² + ‖diag(w)CV diag(w^{1/2})‖²,
 
-and the Hessian of the loss is at least −‖WΣ_xx − Σ_yx‖_2 (its part D²W has this force
-as a factor, ‖V_2V_1‖_* ≤ ½‖V‖²), on the segment from θ⁰ to θ on average at least −(ν +
-λ_1(√(½ max w)·e + e²/6)), ν = ‖diag(wλ − σ)Vᵀ + diag(w)C‖_2.  So e is at most the
-solution of
+and two layers part no faster than at the rate ν + λ_1e²/16, λ_1 the largest eigenvalue
+of Σ_xx and ν = ‖diag(wλ − σ)Vᵀ + diag(w)C‖_2 the force at θ⁰: for E = θ − θ⁰, W − W⁰ is
+A_1 + A_2 with parts linear and quadratic in E, ‖A_2‖ ≤ ½e², and the convexity of the
+loss takes (A_1 + A_2)(A_1 + 2A_2) ≥ −¼A_2² away in the form Σ_xx (`precision/hessian`).
+So e is at most the solution of
 
-    ė = (ν + λ_1(√(½ max w)·e + e²/6)) e + δ,      e(0) = 0,
+    ė = (ν + λ_1e²/16) e + δ,      e(0) = 0,
 
 which is linear in ε at first order, and is integrated here to 1e-8 and rounded up.
 """
@@ -118,12 +119,12 @@ class PerturbedModes(Bound, Theorem):
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
-        """Return by how much θ⁰ fails the flow, and what integrates the Hessian."""
+        """Return by how much θ⁰ fails the flow, and what bounds the rate."""
         w, sigma, lam, c = sympy.symbols("w sigma lambda c", positive=True)
         force = (sigma - w * lam, -w * c)  # Σ_yx − WΣ_xx for one mode of two inputs
         slope = w * (sigma - lam * w) / w ** sympy.Rational(1, 2)
-        s, e = sympy.symbols("s e", positive=True)
-        drift = sympy.integrate(sympy.sqrt(2 * w) * s * e + (s * e) ** 2 / 2, (s, 0, 1))
+        first, second = sympy.symbols("A_1 A_2", real=True)
+        pull = (first + second) * (first + 2 * second)
         return (
             Identity(
                 "Ẇ₁⁰ along its mode", w ** sympy.Rational(1, 2) * force[0] - slope
@@ -133,8 +134,8 @@ class PerturbedModes(Bound, Theorem):
                 w ** sympy.Rational(1, 2) * force[1] + w ** sympy.Rational(3, 2) * c,
             ),
             Identity(
-                "on the segment W is off by s√(2 max w)e + s²e²/2: its mean",
-                drift - sympy.sqrt(w / 2) * e - e**2 / 6,
+                "what convexity takes away is at least −¼A₂², by a square",
+                pull - (first + second * 3 / 2) ** 2 + second**2 / 4,
             ),
         )
 
@@ -239,8 +240,8 @@ class PerturbedModes(Bound, Theorem):
         failing = (w[:, None] ** 1.5) * C, (w[:, None] * C @ modes.right) * w**0.5
         delta = np.sqrt(sum(np.sum(part**2) for part in failing))
         force = (w * modes.lam - modes.sigma)[:, None] * modes.right.T + w[:, None] * C
-        steep = self._largest * (np.sqrt(w.max() / 2) * e[0] + e[0] ** 2 / 6)
-        return [float((np.linalg.norm(force, 2) + steep) * e[0] + delta)]
+        rate = np.linalg.norm(force, 2) + self._largest * e[0] ** 2 / 16
+        return [float(rate * e[0] + delta)]
 
 
 def residual(problem: Problem, modes: Modes) -> Array:

@@ -57,8 +57,8 @@ def spectral(matrix: Any) -> Any:
     wide = flat.nrows() < flat.ncols()
     gram = flat * flat.transpose() if wide else flat.transpose() * flat
     scale = gram.trace().upper()
-    if not scale > 0:
-        return arb(0)
+    if scale == 0:  # and not what is no number
+        return scale
     gram = gram * (1 / scale)
     for _ in range(SQUARINGS):
         gram = gram * gram

@@ -160,10 +160,10 @@ class Comparison:
 def _growth(
     problem: Problem, close: bool
 ) -> ContractionBound | HessianBound | CurvatureBound:
-    if not isinstance(problem.flow.network, Network):
-        return CurvatureBound(problem)
-    close = close and ContractionBound.covers(problem)
-    return ContractionBound(problem) if close else HessianBound(problem)
+    product = isinstance(problem.flow.network, Network)
+    if (close or not product) and ContractionBound.covers(problem):
+        return ContractionBound(problem)
+    return HessianBound(problem) if product else CurvatureBound(problem)
 
 
 def _solve(

@@ -1,4 +1,4 @@
-r"""What convexity takes away from μ, for small products and quadratic losses.
+r"""What convexity takes away from μ, for few weights and quadratic losses.
 
 In `hessian` the square −|R + B/2|² of the form S is left out.  With A_1 = JE for the
 derivative J at θ̃, it is −|JE + K|² with K = Σ_{k≥2} ½(k + 1)A_k, and if J₀ is that of a
@@ -7,7 +7,8 @@ point near θ̃, K₀ = K + (J − J₀)E and 0 < η < 1, at most
 .. math:: −(1 − η)|J_0E|² + (1/η − 1)|K_0|², |K_0| ≤ \sqrt σ (‖J − J_0‖ e + ‖K‖).
 
 So μ(e) is at most the largest eigenvalue of C₀ − (1 − η)J₀ᵀSJ₀, C the form 2⟨F, A_2⟩,
-with what C − C₀ and the terms of higher order in e add.  The eigenvalue is one of
+with what C − C₀ and the terms of higher order in e add: by the norms of products, or
+for other models by how far C and J can move (`curvature`).  The eigenvalue is one of
 float64 that a Cholesky decomposition in balls proves to be too large.
 """
 
@@ -21,10 +22,14 @@ import numpy as np
 from flint import arb, arb_mat
 
 from symflow.flow.problem import Problem
-from symflow.losses import MeasurementLoss, SquaredLoss
+from symflow.losses import CustomLoss, MeasurementLoss, SquaredLoss
 from symflow.networks import Network
 from symflow.precision.balls import positive_definite, size_of
-from symflow.precision.curvature import SecondDerivative
+from symflow.precision.curvature import (
+    CurvatureBound,
+    CurvatureSurroundings,
+    SecondDerivative,
+)
 from symflow.precision.hessian import HessianBound, ProductGrowth
 from symflow.precision.limit import middle_of
 
@@ -35,22 +40,22 @@ SHARES = (arb(2) ** -5, arb(2) ** -3, arb(2) ** -1)
 
 
 class ContractionBound:
-    """Bounds μ around given weights, as `HessianBound` does, and closer."""
+    """Bounds μ around given weights, as other bounds do, and closer."""
 
     def __init__(self, problem: Problem) -> None:
-        self._hessian, self._second = HessianBound(problem), SecondDerivative(problem)
+        product = isinstance(problem.flow.network, Network)
+        self._bound = HessianBound(problem) if product else CurvatureBound(problem)
+        self._second = SecondDerivative(problem)
 
     @classmethod
     def covers(cls, problem: Problem) -> bool:
         """Say whether it is known, and does not take long."""
-        quadratic = isinstance(problem.flow.loss, SquaredLoss | MeasurementLoss)
-        product = isinstance(problem.flow.network, Network)
-        small = problem.size <= MOST_WEIGHTS
-        return quadratic and product and small
+        kinds = SquaredLoss | MeasurementLoss | CustomLoss  # quadratic, if covered
+        return isinstance(problem.flow.loss, kinds) and problem.size <= MOST_WEIGHTS
 
     def around(self, weights: Sequence[Any], widths: Sequence[Any]) -> ContractedGrowth:
         """Return μ for all θ̃ within Frobenius distances of weights."""
-        plain = self._hessian.around(weights, widths)
+        plain = self._bound.around(weights, widths)
         at = self._second.around(weights)
         bends, slopes, pulls = map(arb_mat, (at.bends, at.slopes, at.pulls))
         square = slopes * pulls.transpose()
@@ -62,7 +67,7 @@ class ContractionBound:
 class ContractedGrowth:
     """μ as a function of the distance e."""
 
-    plain: ProductGrowth  # without what convexity takes away
+    plain: ProductGrowth | CurvatureSurroundings  # without what convexity takes away
     tops: list[tuple[Any, Any]]  # η, and the largest eigenvalue
     bent: Any  # bound of ‖C − C₀‖
     turned: Any  # bound of ‖J − J₀‖
@@ -83,10 +88,12 @@ def _top(matrix: Any) -> Any:
     """Return an upper bound of the largest eigenvalue of the symmetric part."""
     both: Any = np.array(matrix.tolist(), dtype=object)
     entries: Any = (both + both.T) / 2
+    loose = size_of([arb_mat([[x - x.mid() for x in entries.flat]])])
+    if not loose.is_finite():
+        return arb.pos_inf()
     middle = middle_of(entries)
     guess, one = float(np.linalg.eigvalsh(middle)[-1]), np.eye(len(entries), dtype=int)
     scale = float(np.max(np.abs(middle))) or 1.0
-    loose = size_of([arb_mat([[x - x.mid() for x in entries.flat]])])
     for slack in (1e-6, 1e-3, 1e-1):
         bound = (arb(guess + slack * scale) + loose).upper()
         if positive_definite(one * bound - entries):

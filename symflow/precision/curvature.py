@@ -27,7 +27,7 @@ from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.precision.balls import as_matrix, size_of, spectral, to_arb
 from symflow.precision.growth import force_program
-from symflow.precision.hessian import indefinite_part
+from symflow.precision.hessian import Smoothness, indefinite_part
 from symflow.precision.regions import Regions
 
 
@@ -87,9 +87,12 @@ class SecondDerivativeAt:
             self.slopes.append(slope.entries())
             self.pulls.append(pull.entries())
 
-    def moved(self, widths: Sequence[Any]) -> tuple[Any, Any]:
-        """Return by how much C and DW move within Frobenius distances, in norm."""
-        moves = [*widths, *self._force.spreads(widths)]
+    def moved(self, widths: Sequence[Any], beyond: Any = 0) -> tuple[Any, Any]:
+        """Return by how much C and DW move within Frobenius distances, in norm.
+
+        F moves with the weights, and stays where these go a distance `beyond`.
+        """
+        moves = [*(width + beyond for width in widths), *self._force.spreads(widths)]
         rows = [row.spreads(moves) for row in self._rows]
         bent = [move for row in rows for move in row[:-2]]
         return size_of([arb_mat([bent])]), size_of([arb_mat([[r[-2] for r in rows]])])
@@ -102,33 +105,62 @@ class CurvatureBound:
         self._second = SecondDerivative(problem)
         self._decay = to_arb(min(problem.flow.decays))
         self._indefinite = indefinite_part(problem)
+        data = [as_matrix(array) for array in problem.arguments]
+        self._smoothness = Smoothness(problem, data, self._indefinite)
 
     def around(
         self, weights: Sequence[Any], widths: Sequence[Any]
     ) -> CurvatureSurroundings:
         """Return μ for all θ̃ within Frobenius distances of weights."""
         at = self._second.around(weights)
-        return CurvatureSurroundings(at, widths, self._decay, self._indefinite)
+        smoothness = self._smoothness.around(weights, widths)
+        return CurvatureSurroundings(
+            at, widths, smoothness, self._decay, self._indefinite
+        )
 
 
 class CurvatureSurroundings:
     """μ on regions around one point, where C is computed once."""
 
     def __init__(
-        self, at: SecondDerivativeAt, widths: Sequence[Any], decay: Any, part: Any
+        self,
+        at: SecondDerivativeAt,
+        widths: Sequence[Any],
+        smoothness: tuple[Any, Any],
+        decay: Any,
+        part: Any,
     ) -> None:
         self._at, self._widths, self._decay, self._indefinite = at, widths, decay, part
+        self.smoothness = smoothness  # σ, and its rate in ‖R‖_F
         self._norm = spectral(arb_mat(at.bends))
         self._slope = size_of([arb_mat(at.slopes)])
 
     def rate(self, distance: Any) -> Any:
         """Return an upper bound of μ within a distance of any such θ̃."""
         bent, turned = self._at.moved([width + distance for width in self._widths])
-        total = self._norm + bent - self._decay
-        if self._indefinite > 0:
-            slope = self._slope + turned
-            total += self._indefinite * slope * slope
-        return total.upper()
+        return (self._norm + bent - self._decay + self._spare(turned)).upper()
+
+    def beyond(self, distance: Any) -> Any:
+        """Return what `contraction` adds to an eigenvalue within a distance.
+
+        F is that at θ̃, and D²W that on the way: a change of C with F held.  J moves by
+        at most t, so that R = JE + a and φ'(1) = JE + b with |a|, |b| ≤ te.  What is
+        left of −⟨S[R], φ'(1)⟩ there is (1/η − 1)|½(a + b)|² + ¼|b − a|² in the form S,
+        for η ≤ ½ at most (1/η − 1)σt²e², as ½|a|² + ½|b|² is the sum of both squares.
+        """
+        bent, turned = self._at.moved(self._widths, distance)
+        return (bent - self._decay + self._spare(turned)).upper()
+
+    def middle(self, distance: Any) -> Any:
+        """Return the bound t of how far J moves up to a distance."""
+        return self._at.moved(self._widths, distance)[1]
+
+    def _spare(self, turned: Any) -> Any:
+        """Return what an indefinite part of the loss adds."""
+        if not self._indefinite > 0:
+            return 0
+        slope = self._slope + turned
+        return self._indefinite * slope * slope
 
 
 def unit_directions(

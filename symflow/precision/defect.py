@@ -108,8 +108,7 @@ class Defect:
             with ALONE, workbits(NORM_BITS):
                 worst = worst.max(size_of(gaps)).upper()
         with ALONE, workbits(NORM_BITS):
-            lebesgue = 1 + 2 / arb.pi() * arb(count).log()
-            return (lebesgue * worst + between).upper(), values[count:]
+            return (lebesgue(count) * worst + between).upper(), values[count:]
 
     def _grid(self, count: int) -> ChebyshevGrid:
         if count not in self._grids:
@@ -201,6 +200,11 @@ class Ellipse:
             return cls(inf, factor, rho, radius)
         needed = (log2_above(factor) - wanted) / float(rho.log() / arb(2).log())
         return cls(needed, factor, rho, radius)
+
+
+def lebesgue(count: int) -> Any:
+    """Return a bound of the Lebesgue constant of so many Chebyshev points."""
+    return 1 + 2 / arb.pi() * arb(count).log()
 
 
 def _rho(radius: float) -> Any:

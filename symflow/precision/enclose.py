@@ -48,7 +48,7 @@ from symflow.progress import Told, reporter
 #: More pieces of a set of starts than this would take hours.
 MOST_PIECES = 100_000
 #: From where the limit of sets is seen besides, as parts of the last time.
-EARLIER = (2, 4, 8)
+EARLIER = (2, 4, 8, 16, 32)
 #: How often the integration is repeated with more bits.
 ATTEMPTS = 3
 #: Losses that are convex functions of the end-to-end matrix, for every data set.
@@ -102,8 +102,8 @@ def enclose(
     is a convex quadratic form, with weight decay and learning rates; for products of
     layers (dense, diagonal, circulant, readout) μ follows from norms, for other models,
     which should be small, from the second derivative.  The limit is proven where a
-    quadratic loss falls to its least value, or, for few weights and one learning rate,
-    to an isolated minimum, up to what symmetries make of it.
+    quadratic loss falls to its least value, or, for few weights, to a minimum that is
+    isolated up to what symmetries make of it.  Sets of data have to be regular there.
 
     Parameters
     ----------

@@ -8,15 +8,22 @@ G, and any g ≥ 0,
 .. math:: −½ \tfrac{d}{dt}|v|² = vᵀHv = vᵀ(H + g GGᵀ)v ≥ c|v|²,
 
 where H + g GGᵀ ⪰ c within ℓ = |v(T)|/c of θ(T), which is checked in balls.  Then the
-path that is left is at most ℓ.  Neither convexity nor a residual that vanishes is used:
-narrow layers may leave one.  c > 0 fails where minimizers are a set that is larger than
-these fields make it, and where the flow slows down to powers of t.
+path that is left is at most ℓ.  Here |v(T)| ≤ |v(m)| + ‖H‖e for θ(T) within e of m.
+Neither convexity nor a residual that vanishes is used: narrow layers may leave one.
+c > 0 fails where minimizers are a set that is larger than these fields make it, and
+where the flow slows down to powers of t.
+
+Where H ⪰ c without fields, E = θ − m obeys |E|′ ≤ −c|E| + |v(m)|, so that it stays
+below the larger of e and |v(m)|/c and ends below the second, whatever e is: all starts
+of a set end in one point.
+
+For θ̇ = −D∇ℒ with rates D all this is said of D^{−1/2}θ, of which the flow is that of a
+gradient, with D^{1/2}HD^{1/2} and D^{−1/2}ξ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,7 +42,9 @@ from symflow.precision.balls import (
     as_matrix,
     filled,
     frobenius,
+    root,
     smallest_ratio,
+    spectral,
     to_arb,
     to_arb_array,
     workbits,
@@ -44,11 +53,13 @@ from symflow.precision.curvature import second_derivative_program, unit_directio
 from symflow.precision.growth import force_program
 from symflow.precision.image import (
     along,
+    form_in_balls,
     image_of,
     pivots,
     quadratic_form,
     still_fields,
 )
+from symflow.precision.learning_rates import LearningRates
 from symflow.precision.limit import Remainder, fine_bits, inflated, middle_of
 from symflow.precision.reached import ReachedRemainder
 from symflow.precision.regions import evaluate_balls
@@ -59,26 +70,21 @@ PROOF = (
 )
 #: Weights for which the second derivative is formed.
 MOST_WEIGHTS = 80
+#: How often the radius in which c holds is enlarged.
+ENLARGEMENTS = 5
 
 
 class FadingRemainder:
     """The bound ℓ of the module's docstring.
 
-    Raises HypothesisFailed if there are too many weights, the model or a ratio of
-    weight decays is not rational, or layers have learning rates.
+    Raises HypothesisFailed if there are too many weights, or the model or a ratio of
+    weight decays is not rational.
     """
 
     proof: ClassVar[str] = PROOF
 
     def __init__(self, problem: Problem) -> None:
         flow = problem.flow
-        if flow.learning_rates:
-            msg = (
-                "enclose(t=oo): where layers have learning rates, limits are proven "
-                "for a quadratic loss without weight decay, which falls to its least "
-                "value. Enclose finite times"
-            )
-            raise HypothesisFailed(msg)
         top = max(flow.decays)
         ratios = [as_fraction(rate / top) if top else 0 for rate in flow.decays]
         few = problem.size <= MOST_WEIGHTS
@@ -95,6 +101,11 @@ class FadingRemainder:
         self.fields = still_fields(image, owners, ratios, _forces(problem))
         self._problem = problem
         self._decays = [to_arb(flow.decays[owner]) for owner in owners]
+        self._rates = LearningRates.of(flow)
+        rates = flow.learning_rates or [1] * len(problem.weights)
+        with ALONE, workbits(2 * NORM_BITS):
+            roots = [to_arb(rates[owner]).sqrt() for owner in owners]
+            self._roots = filled((len(roots), 1), roots)
         self._velocity, self._force = rhs_program(flow), force_program(flow)
         self._bends = second_derivative_program(flow)
 
@@ -104,19 +115,26 @@ class FadingRemainder:
         Raises PrecisionLost if convergence cannot be proven from there.
         """
         with ALONE, workbits(fine_bits(weights)):
-            near = [as_matrix(weight) for weight in inflated(weights, error)]
+            exact = [as_matrix(weight) for weight in weights]
             data = [as_matrix(array) for array in self._problem.arguments]
-            size = frobenius(_outputs(self._velocity, [*near, *data]))
+            parts = _outputs(self._velocity, [*exact, *data])
+            flat = np.concatenate([part.reshape(-1, 1) for part in parts])
+            size = frobenius([flat / self._roots])
         with ALONE, workbits(NORM_BITS):
-            radius = arb(0)
-            for _ in range(4):
-                slope = self._slope(inflated(weights, error + radius))
+            widest, radius = root(self._rates.top), arb(0)
+            off = error / self._rates.least.sqrt().lower()
+            for _ in range(ENLARGEMENTS):
+                slope, steep, alone = self._slope(inflated(weights, error + radius))
                 if not slope > 0:
                     break
-                length = (size / slope).upper()
+                rest = (widest * size / slope).upper()
+                if alone and rest.max(widest * off) < error + radius:
+                    return rest
+                length = (rest + widest * steep * off / slope).upper()
                 if length <= radius:
                     return (error + length).upper()
-                radius = (2 * length).upper()
+                near = rest.max(widest * off) - error if alone else length
+                radius = (2 * near).max(error / 8).upper()
         msg = (
             f"enclose(t=oo): with a speed of {float(size):.1e} convergence cannot be "
             "proven from the last time: a mode may be dying as a power of t, or "
@@ -124,8 +142,8 @@ class FadingRemainder:
         )
         raise PrecisionLost(msg)
 
-    def _slope(self, weights: list[Array]) -> Any:
-        """Return a lower bound of c."""
+    def _slope(self, weights: list[Array]) -> tuple[Any, Any, bool]:
+        """Return bounds of c and of ‖H‖, and whether c is that of H alone."""
         near = [as_matrix(weight) for weight in weights]
         data = [as_matrix(array) for array in self._problem.arguments]
         force = as_matrix(_outputs(self._force, [*near, *data])[0])
@@ -139,17 +157,23 @@ class FadingRemainder:
         bend, flat, pull = np.stack(rows), np.stack(moves), np.stack(pulls)
         square = pull @ flat.T
         hessian = np.diag(self._decays) - (square + square.T + bend + bend.T) / 2
+        hessian = hessian * self._roots * self._roots.T
         one = to_arb_array(np.eye(len(bend)))
-        gauge = np.stack([one[0] * 0, *along(self.fields, weights)], axis=1)
+        gauge: Any = np.stack([one[0] * 0, *along(self.fields, weights)], axis=1)
+        gauge = gauge / self._roots
+        steep = spectral(hessian)
+        if not (steep + frobenius([gauge])).is_finite():
+            return arb(0), steep, False
         top, side = (np.abs(middle_of(part)).max() for part in (hessian, gauge))
         # fields that vanish at the limit are of no use, and would be all error
-        for size in (max(np.abs(middle_of(w)).max() for w in weights), side, 0):
+        sizes: list[Any] = [max(np.abs(middle_of(w)).max() for w in weights), side, 0]
+        for size in sizes if self.fields else sizes[-1:]:
             lifted = hessian + arb(top / size**2 if size else 0) * (gauge @ gauge.T)
             guess = float(np.min(np.linalg.eigvalsh(middle_of(lifted))))
             slope = smallest_ratio(lifted, one, guess)
             if slope > 0:
                 break
-        return slope
+        return slope, steep, not size
 
 
 def _outputs(program: Any, inputs: list[Any]) -> list[Array]:
@@ -179,7 +203,7 @@ def remainders_of(problem: Problem) -> Iterator[Ending]:
     """
     flow = problem.flow
     linear = isinstance(flow.loss, SquaredLoss | MeasurementLoss)
-    kind: Any = None
+    kinds: list[Any] = [FadingRemainder]
     if any(flow.decays):
         pass
     elif isinstance(flow.loss, MarginLoss):
@@ -189,12 +213,18 @@ def remainders_of(problem: Problem) -> Iterator[Ending]:
         )
         raise HypothesisFailed(msg)
     elif flow.network.is_dense and linear:
-        kind = Remainder
-    elif quadratic_form(problem) is not None:
-        kind = ReachedRemainder
-    if kind is None:
-        yield FadingRemainder(problem)
-        return
-    yield kind(problem)
-    with suppress(HypothesisFailed):
-        yield FadingRemainder(problem)
+        kinds.insert(0, Remainder)
+    elif form_in_balls(problem) is not None:
+        kinds.insert(0, ReachedRemainder)
+    refusals = []
+    for kind in kinds:
+        try:
+            remainder = kind(problem)
+        except HypothesisFailed as reason:
+            if kind is kinds[0] and not problem.is_set:
+                raise
+            refusals.append(reason)
+            continue
+        yield remainder
+    if len(refusals) == len(kinds):
+        raise refusals[0]

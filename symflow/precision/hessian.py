@@ -60,7 +60,7 @@ from symflow.precision.balls import (
     to_arb_array,
 )
 from symflow.precision.growth import curvature_program, embedding_squares
-from symflow.precision.image import balls_of, quadratic_form
+from symflow.precision.image import form_in_balls
 from symflow.precision.regions import Regions, longest_row
 
 #: Shifts (log2, relative) by which Σ_xx may have to be made positive definite.
@@ -151,8 +151,8 @@ class Smoothness:
     def __init__(self, problem: Problem, data: Sequence[Any], spare: Any) -> None:
         flow, loss = problem.flow, problem.flow.loss
         self._data, self._margins, self._reach = data, None, arb(0)
-        form = quadratic_form(problem) if isinstance(loss, CustomLoss) else None
-        self._top = spectral(balls_of(form[0]) if form else data[0]) + spare
+        form = form_in_balls(problem) if isinstance(loss, CustomLoss) else None
+        self._top = spectral(form[0] if form else data[0]) + spare
         if not isinstance(loss, SquaredLoss | CustomLoss):
             self._top *= self._top
         if isinstance(loss, MarginLoss):

@@ -11,9 +11,9 @@ The entries of W are expanded in those of θ, over ℚ.  Three things are read o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from symflow.precision.balls import (
     NORM_BITS,
     filled,
     positive_definite,
+    to_arb,
     workbits,
 )
 from symflow.precision.regions import OPERATIONS
@@ -52,25 +53,30 @@ def image_of(problem: Problem) -> list[Terms] | None:
 
 def quadratic_form(problem: Problem) -> tuple[fmpq_mat, fmpq_mat] | None:
     """Return S and the column g; None if the loss is no such form over ℚ."""
-    flow, shape = problem.flow, (problem.widths[-1], problem.widths[0])
-    total = sympy.MatrixSymbol("W", *shape)
-    data = flow.loss.data_symbols(shape[1], shape[0])
-    program = lower("force", [total, *data], {"F": flow.loss.force(Leaf(total))})
-    found = _polynomials(program, [shape, *problem.arguments])
-    size = shape[0] * shape[1]
-    if found is None or any(sum(key) > 1 for terms in found for key in terms):
+    rows = _affine(problem, as_fmpq)
+    if rows is None or any(map(has_sets, problem.arguments)):
         return None
-    keys = [tuple(map(int, row)) for row in np.eye(size + 1, size, dtype=int)]
-    rows = [[as_fmpq(terms.get(key, Fraction(0))) for key in keys] for terms in found]
     start = fmpq_mat([[row[-1]] for row in rows])
     return fmpq_mat([[-x for x in row[:-1]] for row in rows]), start
 
 
+def form_in_balls(problem: Problem) -> tuple[Array, Array] | None:
+    """Return S and g, which hold those of all data in sets; None if there are none."""
+    rows = _affine(problem, lambda ratio: arb(as_fmpq(ratio)))
+    if rows is None:
+        return None
+    whole = filled((len(rows), len(rows) + 1), chain.from_iterable(rows))
+    return -whole[:, :-1], whole[:, -1:]
+
+
 def is_convex(problem: Problem) -> bool:
     """Say whether the loss is proven to be a convex quadratic form of W."""
-    form = quadratic_form(problem)
     with ALONE, workbits(4 * NORM_BITS):
-        return form is not None and semidefinite(form[0]) is not None
+        form = quadratic_form(problem)
+        if form is not None:
+            return semidefinite(form[0]) is not None
+        loose = form_in_balls(problem)
+        return loose is not None and positive_definite(loose[0])
 
 
 def semidefinite(matrix: fmpq_mat) -> list[int] | None:
@@ -135,6 +141,32 @@ def along(fields: Sequence[AffineField], weights: Sequence[Array]) -> list[Array
             moved[row] = moved[row] + factor * arb(as_fmpq(value))
         found.append(moved)
     return found
+
+
+def _affine(problem: Problem, number: Callable[[Any], Any]) -> list[list[Any]] | None:
+    """Return the rows (−S, g); None if −∂ℓ/∂W is not affine in W for all data in sets.
+
+    Entries of sets are letters, for which their balls are put in at the end.
+    """
+    flow, shape = problem.flow, (problem.widths[-1], problem.widths[0])
+    total = sympy.MatrixSymbol("W", *shape)
+    data = flow.loss.data_symbols(shape[1], shape[0])
+    program = lower("force", [total, *data], {"F": flow.loss.force(Leaf(total))})
+    sets = [array for array in problem.arguments if has_sets(array)]
+    given = [array.shape if has_sets(array) else array for array in problem.arguments]
+    found = _polynomials(program, [shape, *given])
+    size = shape[0] * shape[1]
+    if found is None or any(sum(key[:size]) > 1 for terms in found for key in terms):
+        return None
+    letters = [to_arb(entry) for array in sets for entry in array.flat]
+    rows = [[number(Fraction(0))] * (size + 1) for _ in found]
+    for row, terms in zip(rows, found, strict=True):
+        for key, ratio in terms.items():
+            value = number(ratio)
+            for letter, power in zip(letters, key[size:], strict=True):
+                value = value * letter**power if power else value
+            row[key.index(1) if any(key[:size]) else size] += value
+    return rows
 
 
 def _polynomials(program: Program, arrays: Sequence[Any]) -> list[Terms] | None:

@@ -254,6 +254,8 @@ class Remainder:
 
 def least(matrix: Array, metric: Array) -> Any:
     """Return a lower bound of the ratios of two forms, of which both may be balls."""
+    if not frobenius([matrix]).is_finite():
+        return arb(0)
     middle = np.linalg.solve(middle_of(metric), middle_of(matrix))
     guess = float(np.min(np.linalg.eigvals(middle).real))
     return smallest_ratio((matrix + matrix.T) / 2, metric, guess)
@@ -278,7 +280,10 @@ def _of_measurements(
     arrays: tuple[Array, ...], inputs: int
 ) -> tuple[Array, Array, Array]:
     """Return bases of the inputs and of the range of Φᵀ, and ΦᵀΦ in the second."""
-    exact = None if has_sets(arrays[0]) else to_flint(arrays[0])
+    if has_sets(arrays[0]):  # regular, or refused
+        seen = to_arb_array(arrays[0])
+        return _identity(inputs), _identity(seen.shape[1]), seen.T @ seen
+    exact = to_flint(arrays[0])
     if exact is None:
         msg = "enclose(t=oo): needs matrices A_k in rational numbers or floats"
         raise HypothesisFailed(msg)

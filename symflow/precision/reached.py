@@ -25,7 +25,10 @@ from symflow.flow.problem import Problem
 from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
+    as_matrix,
+    filled,
     frobenius,
+    positive_definite,
     root,
     spectral,
     to_arb,
@@ -37,6 +40,7 @@ from symflow.precision.growth import force_program
 from symflow.precision.image import (
     balls_of,
     constants_of,
+    form_in_balls,
     image_of,
     quadratic_form,
     semidefinite,
@@ -61,8 +65,8 @@ class ReachedRemainder:
     def __init__(self, problem: Problem) -> None:
         self._problem, self._rates = problem, LearningRates.of(problem.flow)
         small = problem.size <= MOST_WEIGHTS
-        image, form = image_of(problem) if small else None, quadratic_form(problem)
-        if image is None or form is None:
+        image = image_of(problem) if small else None
+        if image is None:
             msg = (
                 f"enclose(t=oo): needs a rational model of at most {MOST_WEIGHTS} "
                 f"weights and a quadratic loss; got {problem.size} weights of "
@@ -72,22 +76,17 @@ class ReachedRemainder:
             raise HypothesisFailed(msg)
         self._entries, basis = span_of(image)
         self._basis = basis
-        inner = basis * form[0] * basis.transpose()
-        pull = basis * (form[1] - form[0] * constants_of(image))
-        both = zip(inner.tolist(), pull.tolist(), strict=True)
-        rank = fmpq_mat([[*row, *end] for row, end in both]).rank()
         with ALONE, workbits(4 * NORM_BITS):
-            chosen = semidefinite(inner)
-            if not chosen or rank > len(chosen):
+            found = _forms(problem, image, basis)
+            if found is None:
                 msg = (
                     f"enclose(t=oo): among the W that {problem.flow.network!r} has, "
                     "the loss is constant, not convex or has no minimum. Give moments "
-                    "of one data set, with inputs that are not all zero"
+                    "of one data set, with inputs that are not all zero; of sets, "
+                    "smaller ones whose members are all regular"
                 )
                 raise HypothesisFailed(msg)
-            whole = balls_of(inner)
-            self._narrow, self._top = whole[:, chosen], spectral(whole)
-            self._metric = self._narrow[chosen]
+            self._narrow, self._metric, self._top = found
             self._decay = least(self._narrow.T @ self._narrow, self._metric)
         self._force = force_program(problem.flow)
         self._slopes = second_derivative_program(problem.flow)
@@ -126,3 +125,29 @@ class ReachedRemainder:
             *_, moved, _ = evaluate(self._slopes, inputs, to_arb)
             rows.append(moved.ravel()[self._entries])
         return np.stack(rows)
+
+
+def _forms(problem: Problem, image: Any, basis: fmpq_mat) -> tuple[Array, ...] | None:
+    """Return K, M and a bound of ‖BᵀSB‖; None where the loss has no minimum.
+
+    Of data in sets, BᵀSB has to be regular; then the force φ takes the place of a,
+    with M its inverse.
+    """
+    exact, loose = quadratic_form(problem), form_in_balls(problem)
+    if exact is not None:
+        inner = basis * exact[0] * basis.transpose()
+        pull = basis * (exact[1] - exact[0] * constants_of(image))
+        both = zip(inner.tolist(), pull.tolist(), strict=True)
+        chosen = semidefinite(inner)
+        rank = fmpq_mat([[*row, *end] for row, end in both]).rank()
+        whole = balls_of(inner)
+        if not chosen or rank > len(chosen):
+            return None
+        return whole[:, chosen], whole[np.ix_(chosen, chosen)], spectral(whole)
+    rows = balls_of(basis)
+    whole = rows @ loose[0] @ rows.T if loose else np.zeros((1, 1))
+    if not positive_definite(whole):
+        return None
+    inverse = as_matrix(whole).inv()
+    metric = filled(whole.shape, inverse.entries())
+    return to_arb_array(np.eye(len(whole))), metric, spectral(whole)

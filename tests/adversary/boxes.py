@@ -1,8 +1,9 @@
 """Random sets of starts and data, held against many-digit runs from inside of them.
 
 ``python tests/adversary/boxes.py --boxes 200 --runs 20`` prints how many sets were
-enclosed, how many refused, and every run that was not contained.  ``--map 10000`` holds
-every basin map against as many sampled runs, and ``--only 1-1-1`` one of them.
+enclosed, how many refused, and every run that was not contained; with ``--models``, of
+models that are no products of dense layers, mostly to their limits.  ``--map 10000``
+holds every basin map against as many sampled runs, and ``--only 1-1-1`` one of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,19 @@ TIMES = [Fraction(1, 2), Fraction(3, 2)]
 CENTRES = ("generic", "zero", "balanced", "saddle", "mixed")
 LOSSES = ("squared", "decay", "exponential", "logistic", "measured")
 RADII = (Fraction(1, 10**12), Fraction(1, 200), Fraction(1, 50), Fraction(1, 16))
+#: Sets that are followed to the limit of a model that is no product of dense layers.
+SMALL = (0, Fraction(1, 10**12), Fraction(1, 10**6), Fraction(1, 10**4))
+A, B, K = (sympy.MatrixSymbol(*s) for s in (("A", 1, 2), ("B", 2, 1), ("K", 2, 2)))
+#: Models that are no products of dense layers, with inputs and outputs.
+MODELS: dict[str, Any] = {
+    "diagonal": lambda: (sf.DiagonalNetwork(2, 3), 2, 1),
+    "signed": lambda: (sf.DiagonalNetwork(2, 2, signed=True), 2, 1),
+    "difference": lambda: (sf.HadamardDifference(2), 2, 1),
+    "filters": lambda: (sf.ConvolutionalNetwork(2, filters=(2, 1)), 2, 1),
+    "tied": lambda: (sf.SymmetricFactorization(2, 1), 2, 2),
+    "low rank": lambda: (sf.Model(K + B * A, (A, B), {K: [[1, 0], [0, 1]]}), 2, 2),
+    "residual": lambda: (sf.Model((sympy.Identity(2) + K) * B, (B, K)), 1, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,32 @@ def draw(rng: Any) -> Box:
     )
 
 
+def draw_model(rng: Any) -> Box:
+    """Return a random small box around a model that is no product of dense layers."""
+    network, inputs, outputs = MODELS[str(rng.choice(list(MODELS)))]()
+    kind = str(rng.choice(["squared", "measured"]))
+    decay = Fraction(int(rng.integers(0, 2)), 10)
+    loss = {"squared": sf.SquaredLoss, "measured": sf.MeasurementLoss}[kind](l2=decay)
+    rates = (1, 2, 1, 1)[: len(network.parameters)] if rng.random() < 0.3 else None
+    shapes = [tuple(map(int, s.shape)) for s in network.parameters]
+    size = SMALL[int(rng.integers(len(SMALL)))]
+    weights = [fractions(rng.integers(4, 13, shape)) / 8 for shape in shapes]
+    data = labelled(rng, kind, inputs, outputs)
+    # one entry may be a point, or tiny beside the others
+    loose = [
+        fractions(rng.integers(0, 3, part.shape)) * size / 10 ** int(rng.integers(0, 7))
+        for part in (*weights, *data)
+    ]
+    loose[len(weights) :] = [r * int(rng.integers(0, 2)) for r in loose[len(weights) :]]
+    return Box(
+        sf.gradient_flow(network, loss, learning_rates=rates),
+        list(zip(weights, loose, strict=False)),
+        list(zip(data, loose[len(weights) :], strict=True)),
+        kind,
+        endless=bool(rng.random() < 0.7),
+    )
+
+
 def start(rng: Any, shapes: Any) -> list[Any]:
     """Return the middle of a start: generic, or degenerate."""
     kind = str(rng.choice(CENTRES))
@@ -151,10 +191,10 @@ def labelled(rng: Any, kind: str, inputs: int, outputs: int) -> list[Any]:
     return [X, fractions(rng.integers(-4, 5, (count, outputs))) / 2]
 
 
-def check(seed: int, runs: int) -> str:
+def check(seed: int, runs: int, models: bool = False) -> str:
     """Return what became of a box: enclosed, refused, or a run outside."""
     rng = np.random.default_rng(seed)
-    box = draw(rng)
+    box = draw_model(rng) if models else draw(rng)
     try:
         ball = box.enclosure()
     except (sf.PrecisionLost, sf.HypothesisFailed) as reason:
@@ -249,6 +289,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, default=200)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--models", action="store_true", help="no dense layers")
     parser.add_argument("--map", type=int, default=0)
     parser.add_argument("--only", choices=MAPS)
     parser.add_argument("--pieces", type=int, default=32)
@@ -262,7 +303,7 @@ def main() -> None:
         return
     seen: Counter[str] = Counter()
     for seed in range(options.first, options.first + options.boxes):
-        said = check(seed, options.runs)
+        said = check(seed, options.runs, options.models)
         seen[said] += 1
         if said.startswith("OUTSIDE") or seed % 20 == 19:
             print(seed + 1 - options.first, "boxes;", said, flush=True)
