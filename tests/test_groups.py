@@ -75,10 +75,22 @@ def test_what_is_no_convolution_of_full_filters_has_no_group():
     assert abelian_group(sf.TensorNetwork(tensor)) is None
     circle = sf.ConvolutionalNetwork(4, (4, 4))
     assert abelian_group(circle) == abelian_group(sf.TensorNetwork(circle.as_tensor()))
+
+
+@pytest.mark.parametrize(
+    ("group", "filters"),
+    [
+        ((2, 3), ((2, 4), (2, 3))),
+        ((2, 3), (2, 3)),
+        ((), ((), ())),
+        ((2, 2), ((1, 1),) * 70),  # more axes than NumPy has
+        ((1,) * 70, ((1,) * 70,) * 2),
+        ((300, 300), ((300, 300),) * 2),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(group, filters):
     with pytest.raises(sf.InvalidArgument, match="shapes of filters"):
-        sf.ConvolutionalNetwork((2, 3), ((2, 4), (2, 3)))
-    with pytest.raises(sf.InvalidArgument, match="shapes of filters"):
-        sf.ConvolutionalNetwork((2, 3), (2, 3))
+        sf.ConvolutionalNetwork(group, filters)
 
 
 def stationary(group, even):

@@ -22,8 +22,9 @@ from symflow.networks.layers import Circulant, Readout
 from symflow.networks.network import Network
 from symflow.networks.tensor import TensorNetwork
 
-#: Entries of a tensor that is written out.
-MOST_ENTRIES = 100_000
+#: Entries of a tensor that is written out, its factors, and the circles of a torus:
+#: arrays of NumPy have no more than 64 axes.
+MOST_ENTRIES, MOST_FILTERS, MOST_CIRCLES = 100_000, 32, 8
 
 Group = tuple[int, ...]
 
@@ -37,14 +38,16 @@ def group_network(group: Any, filters: Any) -> TensorNetwork:
     sizes = tuple(int(whole(n, call)) for n in group)
     shapes = (k if isinstance(k, (list, tuple)) else (k,) for k in filters)
     taps = [tuple(int(whole(size, call)) for size in shape) for shape in shapes]
-    fits = taps and all(len(k) == len(sizes) for k in taps)
+    fits = 0 < len(sizes) <= MOST_CIRCLES and 0 < len(taps) <= MOST_FILTERS
+    fits = fits and all(len(k) == len(sizes) for k in taps)
     fits = fits and all(0 < a <= n for k in taps for a, n in zip(k, sizes, strict=True))
     entries = prod(sizes) * prod(prod(k) for k in taps) if fits else 0
     if not 0 < entries <= MOST_ENTRIES:
         msg = (
-            f"{call}: needs shapes of filters that fit into the one of the input, for "
-            f"example ((3, 3), (3, 3)), and {MOST_ENTRIES} entries d·k_1⋯k_L at most; "
-            f"got {shown(filters)}"
+            f"{call}: needs up to {MOST_FILTERS} shapes of filters that fit into the "
+            f"one of the input, of up to {MOST_CIRCLES} numbers, for example ((3, 3), "
+            f"(3, 3)), and {MOST_ENTRIES} entries d·k_1⋯k_L at most; got "
+            f"{shown(filters)}"
         )
         raise InvalidArgument(msg)
     return TensorNetwork(_tensor(sizes, taps))
@@ -71,6 +74,8 @@ def abelian_group(network: Any) -> Group | None:
         full = full and all(getattr(w, "support", 0) is None for w in network.layers)
         return (network.widths[0],) if full else None
     if not isinstance(network, TensorNetwork) or len({*network.tensor.shape}) > 1:
+        return None
+    if prod(network.tensor.shape) > MOST_ENTRIES:
         return None
     tensor = network.as_tensor()
     for group in _shapes(len(tensor)):

@@ -139,6 +139,7 @@ PROBLEMS = (
     verb("LinearNetwork", 2, 2, 1),
     verb("DiagonalNetwork", 2, 2, signed=False),
     verb("ConvolutionalNetwork", 4, [2, 2]),
+    verb("ConvolutionalNetwork", (2, 2), [(2, 2), (1, 2)]),
     verb("TensorNetwork", np.ones((1, 2, 2))),
     verb("SymmetricFactorization", 2, 1),
     verb("HadamardDifference", 2),
