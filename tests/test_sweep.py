@@ -10,7 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from threading import Lock
@@ -276,7 +276,7 @@ def test_a_rule_of_the_readers_own_is_told_from_others(tmp_path):
 def records_in_reverse(path, runs):
     """Write all records of a sweep as if it was killed before it was done."""
     task, header = prepared(PROBLEM, None, 0, path)
-    with RecordFile(path, header) as file:
+    with closing(RecordFile(path, header)) as file:
         for run in reversed(range(runs)):
             file.append(task(run))
 
@@ -350,7 +350,7 @@ def test_two_sweeps_do_not_write_one_file(tmp_path):
     path = tmp_path / "runs"
     header = {"format": "x"}
     with (
-        RecordFile(path, header),
+        closing(RecordFile(path, header)),
         pytest.raises(sf.OutputError, match="another process"),
     ):
         RecordFile(path, header)

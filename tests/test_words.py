@@ -117,7 +117,7 @@ def test_symbolic_coefficients_cancel():
 @pytest.mark.parametrize(
     ("function", "node", "message"),
     [
-        (words.expand, trace(A), "a Traced is no polynomial in matrices"),
+        (words.expand, trace(A), "a Traced is not a matrix of words"),
         (words.expand_trace, Leaf(A.symbol), "a Leaf is not a sum of traces"),
     ],
 )

@@ -14,10 +14,10 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from itertools import groupby, product as choices
-from typing import Any, TypeVar
+from typing import Any
 
 import sympy
 
@@ -44,7 +44,6 @@ from symflow.algebra.tensors import Constant, Contraction, Kronecker
 Factor = tuple[Node, bool]
 Chain = tuple[Factor, ...]
 Chains = dict[Chain, sympy.Expr]
-Key = TypeVar("Key")
 
 
 @remembered
@@ -64,13 +63,13 @@ def expand_commuting(node: Node) -> Chains:
             return _times(expand_commuting(left), expand_commuting(right))
         case Sum(terms):
             parts = (expand_commuting(term).items() for term in terms)
-            return collected(item for part in parts for item in part)
+            return _collected(item for part in parts for item in part)
         case Scaled(coefficient, body):
             words = expand_commuting(body).items()
-            return collected((word, coefficient * c) for word, c in words)
+            return _collected((word, coefficient * c) for word, c in words)
         case Transposed(body):
             words = expand_commuting(body).items()
-            return collected((_settled(_turned(word)), c) for word, c in words)
+            return _collected((_settled(_turned(word)), c) for word, c in words)
         case Hadamard(left, right) if node.shape[1] == 1 and not node.is_scalar:
             return _times(_mapped(Diag, left), expand_commuting(right))
         case Diag(body):
@@ -84,16 +83,15 @@ def expand_commuting(node: Node) -> Chains:
 
 
 def _times(left: Chains, right: Chains) -> Chains:
-    return collected(
+    return _collected(
         (_settled(first + second), a * b)
         for first, a in left.items()
         for second, b in right.items()
     )
 
 
-def collected(items: Iterable[tuple[Key, Any]]) -> dict[Key, Any]:
-    """Return the sum of words with coefficients, without those that vanish."""
-    total: dict[Key, Any] = {}
+def _collected(items: Any) -> Chains:
+    total: Chains = {}
     for word, coefficient in items:
         total[word] = total.get(word, sympy.S.Zero) + coefficient
     zero = [w for w, c in total.items() if not c or (c.args and sympy.expand(c) == 0)]
@@ -126,7 +124,7 @@ def _multilinear(node: Node) -> Chains:
         else:
             found = expand_commuting(made).items()
             items += [(word, coefficient * c) for word, c in found]
-    return collected(items)
+    return _collected(items)
 
 
 def _entrywise(node: Node) -> list[Node]:
@@ -158,7 +156,7 @@ def _mapped(kind: type[Diag | CirculantNode], body: Node, *order: Any) -> Chains
             turned = run if kind is Diag else reversed(_turned(tuple(run)))
             found = _settled((*turned, (kind(tail, *order), False)))
         items.append((found, coefficient))
-    return collected(items)
+    return _collected(items)
 
 
 def _kind(node: Node) -> str:
@@ -240,4 +238,4 @@ def derivative(words: Chains, velocities: Mapping[sympy.MatrixSymbol, Node]) -> 
             for inner, c in (moving[factor] or {}).items():
                 spliced = _settled((*word[:place], *inner, *word[place + 1 :]))
                 items.append((spliced, coefficient * c))
-    return collected(items)
+    return _collected(items)

@@ -18,11 +18,11 @@ True
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from functools import reduce
 
 import sympy
 
-from symflow.algebra.commuting_words import collected, expand_commuting
 from symflow.algebra.nodes import (
     Leaf,
     Node,
@@ -45,20 +45,21 @@ def expand(node: Node) -> Words:
     """Expand a matrix expression into its words and their coefficients.
 
     The node has no trace inside.  Words with coefficient zero are absent; the answer is
-    kept on the node: do not change it.  Raises TypeError for other nodes than sums and
-    products of symbols.
+    kept on the node: do not change it.
     """
-    if not _is_plain(node):
-        msg = f"expand(node): a {type(node).__name__} is no polynomial in matrices"
-        raise TypeError(msg)
-    words: Any = expand_commuting(node)
-    return {tuple((leaf.symbol, t) for leaf, t in word): c for word, c in words.items()}
-
-
-@remembered
-def _is_plain(node: Node) -> bool:
-    kinds = Leaf | Product | Sum | Scaled | Transposed
-    return isinstance(node, kinds) and all(map(_is_plain, node.children))
+    match node:
+        case Leaf(symbol):
+            return {((symbol, False),): sympy.S.One}
+        case Product(left, right):
+            return _multiply(expand(left), expand(right))
+        case Sum(terms):
+            return _collect(item for term in terms for item in expand(term).items())
+        case Scaled(coefficient, body):
+            return _collect((w, coefficient * c) for w, c in expand(body).items())
+        case Transposed(body):
+            return {_flip(word): c for word, c in expand(body).items()}
+    msg = f"expand(node): a {type(node).__name__} is not a matrix of words"
+    raise TypeError(msg)
 
 
 def expand_trace(node: Node) -> Words:
@@ -70,16 +71,32 @@ def expand_trace(node: Node) -> Words:
     match node:
         case Traced(body):
             items = ((_canonical(word), c) for word, c in expand(body).items())
-            return collected(items)
+            return _collect(items)
         case Sum(terms):
             parts = (expand_trace(term).items() for term in terms)
-            return collected(item for part in parts for item in part)
+            return _collect(item for part in parts for item in part)
         case Scaled(coefficient, body):
-            return collected(
-                (w, coefficient * c) for w, c in expand_trace(body).items()
-            )
+            return _collect((w, coefficient * c) for w, c in expand_trace(body).items())
     msg = f"expand_trace(node): a {type(node).__name__} is not a sum of traces"
     raise TypeError(msg)
+
+
+def _multiply(left: Words, right: Words) -> Words:
+    return _collect(
+        (first + second, a * b)
+        for first, a in left.items()
+        for second, b in right.items()
+    )
+
+
+def _collect(items: Iterable[tuple[Word, sympy.Expr]]) -> Words:
+    def accumulate(total: Words, item: tuple[Word, sympy.Expr]) -> Words:
+        word, coefficient = item
+        total[word] = total.get(word, sympy.S.Zero) + coefficient
+        return total
+
+    total: Words = reduce(accumulate, items, {})
+    return {word: c for word, c in total.items() if sympy.expand(c) != 0}
 
 
 def _flip(word: Word) -> Word:

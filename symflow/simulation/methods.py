@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, TypeVar
@@ -43,6 +43,16 @@ class IntegratorStep(ABC):
     @abstractmethod
     def at(self, time: float) -> Floats:
         """Return the state at a time within the step, in new memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenseStep(IntegratorStep):
+    """A step whose inside is a function of time."""
+
+    inside: Callable[[float], Floats]
+
+    def at(self, time: float) -> Floats:
+        return self.inside(time)
 
 
 class Method(ABC):

@@ -11,13 +11,14 @@ import numpy as np
 from symflow.errors import IntegrationFailed, InvalidArgument
 from symflow.simulation.methods import (
     FINER,
+    DenseStep,
     IntegratorStep,
     Method,
     absolute,
     own_tolerances,
     stuck,
 )
-from symflow.simulation.system import Floats, System
+from symflow.simulation.system import System
 
 #: The smallest relative tolerance that SciPy accepts.
 FINEST = 1e-13
@@ -93,7 +94,7 @@ class Radau(Method):
             if solver.status == "failed":
                 raise IntegrationFailed(stuck(solver.t, end))
             stats["steps"] += 1
-            yield _RadauStep(
+            yield DenseStep(
                 float(solver.t_old), float(solver.t), solver.y, solver.dense_output()
             )
 
@@ -114,12 +115,3 @@ def _factors(matrix: Any) -> tuple[Any, Any]:
     (getrf,) = get_lapack_funcs(("getrf",), (matrix,))
     factors, pivots, _ = getrf(np.asarray_chkfinite(matrix), overwrite_a=True)
     return factors, pivots
-
-
-@dataclass(frozen=True, eq=False)
-class _RadauStep(IntegratorStep):
-    output: Any
-
-    def at(self, time: float) -> Floats:
-        found: Floats = self.output(time)
-        return found

@@ -164,7 +164,7 @@ def records_of(
     with (
         nullcontext()
         if running.path is None
-        else RecordFile(running.path, header) as file
+        else closing(RecordFile(running.path, header)) as file
     ):
         found: dict[int, Record] = {} if file is None else file.records
         waiting = [run for run in range(runs) if run not in found]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from symflow.algebra.numbers import whole
 from symflow.codegen.float_series import ORDER, FloatStep, float_steps
-from symflow.simulation.methods import FINER, IntegratorStep, Method, own_tolerances
+from symflow.simulation.methods import (
+    FINER,
+    DenseStep,
+    IntegratorStep,
+    Method,
+    own_tolerances,
+)
 from symflow.simulation.system import Floats, System
 
 #: Half a unit in the last place: no series is worth more.
@@ -65,15 +72,8 @@ class Taylor(Method):
             stats["steps"] += 1
             # The last step ends at `end` itself, not at a rounded sum.
             reached = min(step.t + step.h, end)
-            yield _TaylorStep(step.t, reached, _state(step, reached), step)
-
-
-@dataclass(frozen=True, eq=False)
-class _TaylorStep(IntegratorStep):
-    series: FloatStep
-
-    def at(self, time: float) -> Floats:
-        return _state(self.series, time)
+            inside = partial(_state, step)
+            yield DenseStep(step.t, reached, inside(reached), inside)
 
 
 def _state(series: FloatStep, time: float) -> Floats:

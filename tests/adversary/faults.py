@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +150,7 @@ def races(folder: Path, count: int) -> Iterator[str]:
             os.close(end[1])
             os.read(begin[0], 1)
             try:
-                with RecordFile(path, {"format": "x"}):
+                with closing(RecordFile(path, {"format": "x"})):
                     os.write(told[1], b"1")
                     os.read(end[0], 1)
             except sf.errors.OutputError:
@@ -201,7 +201,7 @@ def kills(
             os.waitpid(child, 0)
             if time.monotonic() >= patience:
                 yield f"kill {number}: the sweep hung"
-        with RecordFile(path, {}) as file:
+        with closing(RecordFile(path, {})) as file:
             before, kept = kept, len(file.records)
         if kept < before:
             yield f"kill {number}: {before} runs were kept before it, and {kept} after"
