@@ -8,27 +8,37 @@ power of two p that divides n, with 2p ≤ n, blocks p … 2p − 1 of one facto
 last p blocks of the other.  Every pair of blocks after the first occurs once, before it
 is needed, mostly in a long product, for which FLINT has fast algorithms (relaxed
 multiplication, van der Hoeven 2002).
+
+Later coefficients are smaller, for a series is scaled to its step.  Where one factor of
+a pair is below 2^h, digits of the other below 2^(bits − h) only reach what is rounded
+away: they are cut off, but for so many guard bits that all of them together stay below
+1/256 of the last place.
 """
 
 from __future__ import annotations
 
 from itertools import chain
+from operator import add
 from typing import Any
 
-from flint import fmpz, fmpz_mat, fmpz_poly
+from flint import fmpz_mat, fmpz_poly
 
 from symflow.codegen.series import Convolution, Shape
 from symflow.precision.fixed_matrix import FixedMatrix
 
 #: Orders per block.
 BLOCK = 16
+#: log2 of the parts of the last place that cut digits may come to.
+GUARD_BITS = 8
 
 
 class BlockConvolution(Convolution):
     """A Cauchy product whose far terms are computed ahead, block by block."""
 
-    def __init__(self, left: Shape, right: Shape, bits: int) -> None:
+    def __init__(self, left: Shape, right: Shape, bits: int, order: int) -> None:
         self._bits, self._left_shape, self._right_shape = bits, left, right
+        # of every term of a sum both factors are cut
+        self._spare = bits - (2 * (order + 1) * left[1]).bit_length() - GUARD_BITS
         self._shape = (left[0], right[1])
         self._left: list[list[Any]] = []
         self._right: list[list[Any]] = []
@@ -42,7 +52,7 @@ class BlockConvolution(Convolution):
         self._right.append(right.entries)
         near = self._near(order)
         far = self._ahead.pop(order, None)
-        total = near if far is None else [a + b for a, b in zip(near, far, strict=True)]
+        total = near if far is None else map(add, near, far)
         if (order + 1) % BLOCK == 0:
             self._complete(order // BLOCK)
         return FixedMatrix([x >> self._bits for x in total], self._shape)
@@ -86,15 +96,23 @@ class BlockConvolution(Convolution):
         """Add the product of two ranges of blocks to the orders after the last one."""
         inner, columns = self._right_shape
         first, second = self._range(0, left), self._range(1, right)
+        cuts = [max(0, self._spare - _height(part)) for part in (second, first)]
+        first, second = map(_cut, (first, second), cuts)
+        whole = 1 << sum(cuts)
         base = (left[0] + right[0]) * BLOCK
         skipped = max(0, count * BLOCK - base)
+        length = (left[1] - left[0] + right[1] - right[0]) * BLOCK - 1
+        found = []
         for place in range(self._shape[0] * columns):
             row, column = divmod(place, columns)
             total = fmpz_poly([])
             for k in range(inner):
                 total += first[row * inner + k] * second[k * columns + column]
-            for offset, value in enumerate(total.coeffs()[skipped:], start=skipped):
-                self._sums(base + offset)[place] += value
+            known = (total * whole).coeffs()[skipped:]
+            found.append(known + [0] * (length - skipped - len(known)))
+        for order, sums in enumerate(zip(*found, strict=True), start=base + skipped):
+            old = self._ahead.get(order)
+            self._ahead[order] = list(sums if old is None else map(add, old, sums))
 
     def _range(self, side: int, blocks: tuple[int, int]) -> list[Any]:
         """Return the entries of one factor as polynomials of some blocks' orders."""
@@ -108,7 +126,14 @@ class BlockConvolution(Convolution):
             self._kept[key] = found  # it will meet every later range
         return found
 
-    def _sums(self, order: int) -> list[Any]:
-        if order not in self._ahead:
-            self._ahead[order] = [fmpz(0)] * (self._shape[0] * self._shape[1])
-        return self._ahead[order]
+
+def _height(polynomials: list[Any]) -> int:
+    """Return the bits of the largest coefficient."""
+    return max(int(polynomial.height_bits()) for polynomial in polynomials)
+
+
+def _cut(polynomials: list[Any], bits: int) -> list[Any]:
+    """Return polynomials without the last bits of their coefficients."""
+    if not bits:
+        return polynomials
+    return [fmpz_poly([c >> bits for c in p.coeffs()]) for p in polynomials]

@@ -136,7 +136,7 @@ class FixedPoint(ExactEngine):
     def convolution(self, left: Shape, right: Shape, order: int) -> Convolution:
         """Return an empty online product of the cheaper kind."""
         if order >= LONG_ORDER:
-            return BlockConvolution(left, right, self.bits)
+            return BlockConvolution(left, right, self.bits, order)
         rows, columns = left[0], right[1]
         kind = (
             EntryConvolution if rows * columns <= rows + columns else MatrixConvolution
