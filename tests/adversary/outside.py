@@ -90,10 +90,10 @@ def moved(instance: Instance, part: str, k: int, numbers: str) -> Instance:
     rng, size = Random(f"{part} {instance.flow}"), F(1, 10**k)
     weights = bind(instance.flow, instance.data, instance.init).weights
     if part == "start":
-        weights = [_off(_fractions(weight), size, rng) for weight in weights]
+        weights = [_off(fractions_of(weight), size, rng) for weight in weights]
         data = _data(instance.data, F(0), rng)
     else:
-        weights = [_fractions(weight) for weight in weights]
+        weights = [fractions_of(weight) for weight in weights]
         data = _data(instance.data, size, rng)
     if numbers == "floats":
         weights = [weight.astype(float) for weight in weights]
@@ -116,23 +116,25 @@ def changed(kind: Any, given: Instance) -> Any:
     return answer
 
 
-def contradicted(claim: Any, given: Instance) -> bool:
-    """Say whether a claim that is proved is false on the flow it speaks of."""
+def contradicted(claim: Any, given: Instance, digits: int = DIGITS) -> bool:
+    """Say whether a claim that is proved is false on the flow it speaks of.
+
+    Without digits the flow is that of float64.
+    """
     try:
-        path = sf.precise(given.flow, given.data, given.init, given.t, digits=DIGITS)
-        (row,) = sf.validate([claim], path).rows
+        path = given.sharp(digits) if digits else given.run
+        return bool(sf.validate([claim], path).failures)
     except sf.SymflowError:
         return False
-    return not row.ok
 
 
 def _data(data: Any, size: F, rng: Random) -> list[Any]:
     """Return the arrays of data, moved: a Gram matrix stays one."""
     if isinstance(data, sf.Dataset):
-        X, Y = _fractions(data.X), _fractions(data.Y)
+        X, Y = fractions_of(data.X), fractions_of(data.Y)
         labels = set(np.ravel(Y).tolist()) <= {-1, 1}
         return [_off(X, size, rng), Y if labels else _off(Y, size, rng)]
-    gram, cross = _fractions(data.sigma_xx), _fractions(data.sigma_yx)
+    gram, cross = fractions_of(data.sigma_xx), fractions_of(data.sigma_yx)
     turn = _off(
         np.array(
             [[F(int(i == j)) for j in range(len(gram))] for i in range(len(gram))]
@@ -150,7 +152,8 @@ def _off(array: Any, size: F, rng: Random) -> Any:
     return array + np.array(steps, dtype=object).reshape(array.shape)
 
 
-def _fractions(array: Any) -> Any:
+def fractions_of(array: Any) -> Any:
+    """Return an array of numbers as fractions."""
     array = np.asarray(array)
     entries = [as_fraction(entry) for entry in array.flat]
     return np.array([F(entry) for entry in entries], dtype=object).reshape(array.shape)

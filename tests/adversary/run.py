@@ -2,7 +2,8 @@
 
 Prints every kind of fault once, as lines to copy with the smallest problem found, then
 how many problems each verb was asked about; exits with 1 if there was a fault.  With
-`--mutants` prints the smallest false change of every claim that is noticed.
+`--mutants` prints the smallest false change of every claim that is noticed, and with
+`--alone` what every condition of every theorem notices by itself.
 
 What holds besides is asked by four other programs in this folder, each in its long form
 as it stands here; all print what is wrong and how much was tried:
@@ -90,12 +91,17 @@ def main() -> int:
     parser.add_argument("--verb", action="append", choices=list(VERBS))
     parser.add_argument("--shrink", type=float, default=15.0, help="seconds per fault")
     parser.add_argument("--mutants", action="store_true", help="false claims instead")
-    parser.add_argument("--only", default="", help="entries of the atlas, for mutants")
+    parser.add_argument("--alone", action="store_true", help="conditions instead")
+    parser.add_argument("--only", default="", help="entries of the atlas, for these")
     given = parser.parse_args()
     if given.mutants:
         from adversary.mutants import table
 
         return int(table(given.only) > 0)
+    if given.alone:
+        from adversary import alone
+
+        return int(alone.table(given.only) > 0)
     verbs = given.verb or list(VERBS)
     return int(hunt(given.minutes, given.seed, verbs, given.shrink) > 0)
 

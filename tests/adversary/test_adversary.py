@@ -12,6 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import symflow as sf
+from adversary.alone import entries, violated_alone
 from adversary.brackets import independent_laws
 from adversary.case import Fault
 from adversary.draws import GENERATORS, draw
@@ -20,7 +21,7 @@ from adversary.hunt import faults, problems
 from adversary.integration import flow_at
 from adversary.limits import limit_of_mode
 from adversary.margins import largest_margin
-from adversary.mutants import ENTRIES, noticed
+from adversary.mutants import ENTRIES, least_slack, noticed
 from adversary.outside import violations
 from adversary.problem import Problem, column, matrix
 from adversary.problems import from_modes, rotation
@@ -28,6 +29,7 @@ from adversary.saddles import path
 from adversary.shrink import shrink
 from adversary.truth import Flow, decimals, end_to_end, loss_of
 from adversary.verbs import VERBS
+from symflow.solutions.modes.deep import DeepMode, balanced
 
 #: How many problems every verb is asked about here; `run.py` goes on without end.
 PROBLEMS = 5
@@ -93,6 +95,33 @@ def test_the_smallest_violation_of_a_hypothesis_is_noticed(part, word):
         (found,) = [v for v in violations(entry, numbers) if v.part == part]
         assert (found.noticed, found.wrong) == (least, ())
         assert word in found.words or numbers == "floats"
+
+
+def test_the_slack_on_random_instances_is_the_least():
+    (entry,) = [entry for entry in ENTRIES if entry.key == "many-step"]
+    sizes = {found.part: 10**-found.exponent for found in least_slack(entry)}
+    assert 1e-4 < sizes["smaller side"] < 0.1
+    # the run used this step, and no other
+    assert sizes["step"] < 1e-12
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_conditions_are_asked_one_by_one(part):
+    """What is proved all the same is true; the long form is `run.py --alone`."""
+    for entry in list(entries())[part::8]:
+        found = violated_alone(entry, parts=(3,), looked_at=1, digits=0)
+        assert not found.wrong, f"{found.key}: {found.wrong}"
+
+
+def test_a_condition_that_is_dropped_is_missed(monkeypatch):
+    """Without its condition a claim is proved where it is false."""
+    (entry,) = [entry for entry in ENTRIES if entry.key == "saxe-deep"]
+    words = "balanced initialization"
+    assert violated_alone(entry, parts=(12,), looked_at=0).noticed[words] == 12
+    kept = [c for c in DeepMode.conditions if c is not balanced]
+    assert len(kept) < len(DeepMode.conditions)
+    monkeypatch.setattr(DeepMode, "conditions", tuple(kept))
+    assert violated_alone(entry, parts=(3,), looked_at=4, digits=0).wrong
 
 
 @pytest.mark.parametrize("family", STARTS)
