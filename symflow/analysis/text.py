@@ -153,4 +153,5 @@ def _runs(study: Study, analysis: Analysis) -> Iterator[str]:
 def _row(row: Row, study: Study) -> list[str]:
     said = shorten(row.status, _STATUS, placeholder=" …")
     claim = f"  {row.claim.replace('common times', 'times')}"
-    return [claim, study.short_route(row.route), *row.numbers, row.verdict, said]
+    verdict = row.verdict if row.ok or row.failed else "–"  # the status says why
+    return [claim, study.short_route(row.route), *row.numbers, verdict, said]
