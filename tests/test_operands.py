@@ -15,6 +15,7 @@ import pytest
 import sympy
 
 import symflow as sf
+from symflow.codegen.operands import floats
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="needs a C compiler"
@@ -301,3 +302,8 @@ def test_a_kernel_takes_no_matrix_of_sympy(kind):
     flow = sf.gradient_flow(sf.LinearNetwork(2, 2, 2), sf.SquaredLoss())
     with pytest.raises(sf.InvalidArgument, match="array of numbers; got"):
         sf.compile(flow)(kind, kind, kind, kind)
+
+
+def test_more_numbers_than_fit_into_memory_are_refused():
+    with pytest.raises(sf.InvalidArgument, match=r"range\(.*does not fit into memory"):
+        floats(range(10**15), "call: argument 1")

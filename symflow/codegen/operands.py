@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array, refuse_masks, to_float_array
-from symflow.errors import InvalidArgument, ShapeMismatch
+from symflow.errors import InvalidArgument, ShapeMismatch, shown
 
 
 def floats(value: Any, what: str) -> Array:
@@ -16,7 +16,8 @@ def floats(value: Any, what: str) -> Array:
 
     `what` is the call and argument, for the error message.
 
-    Raises InvalidArgument if an entry is complex, masked or no number.
+    Raises InvalidArgument if an entry is complex, masked or no number, or for more
+    numbers than fit into memory.
     """
     refuse_masks(value, what)
     try:
@@ -30,6 +31,9 @@ def floats(value: Any, what: str) -> Array:
         return array if array.dtype == np.float64 else to_float_array(array)
     except ValueError as problem:  # NumPy's, of ragged rows, and symflow's
         msg = f"{what} has to be an array of real numbers; got {problem}"
+        raise InvalidArgument(msg) from None
+    except MemoryError:
+        msg = f"{what}: {shown(value)} does not fit into memory"
         raise InvalidArgument(msg) from None
 
 

@@ -304,6 +304,12 @@ OUTWARD = (
         events=[sf.LossBelow(0.1)],
     ),
     method(sf.compile_simulator(FLOW, widths=(2, 2, 1)), "write", "flow.c"),
+    method(
+        sf.compile_simulator(FLOW, events=[sf.LossBelow(0.1)]),
+        *("follow", np.eye(2), [[1, 0]], np.eye(2), [[1, 0.5]], [[1.25]], [0, 1]),
+        rtol=1e-9,
+        atol=None,
+    ),
     verb("write_module", FLOW, "flow.py"),
     verb("write_checker", "check.py"),
     verb("c_kernel", FLOW, (2, 2, 1), samples=None, outputs="rhs"),
