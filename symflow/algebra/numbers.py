@@ -12,14 +12,13 @@ from decimal import Decimal
 from fractions import Fraction
 from math import isfinite, ldexp
 from numbers import Integral, Rational
-from threading import local
 from typing import Any
 
 import mpmath
 import numpy as np
 import sympy
 from mpmath.ctx_mp_python import _mpf
-from mpmath.libmp import dps_to_prec, from_float, from_rational, mpf_pos
+from mpmath.libmp import from_float, from_rational, mpf_pos
 
 from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import LARGEST_BITS, read_expression
@@ -31,23 +30,14 @@ from symflow.errors import InvalidArgument, shown
 WIDE = mpmath.MPContext()
 
 
-#: Contexts that were made in this thread: to make one takes milliseconds.
-_MADE = local()
-MOST_MADE = 64
-
-
 def context_of(digits: int) -> Any:
-    """Return this thread's mpmath context of `digits` decimal digits.
+    """Return a new mpmath context of `digits` decimal digits.
 
-    One whose precision was changed by somebody is not given out again.
+    Nobody else has it: mpmath raises the precision of a context while it computes,
+    which whoever shares it, in another thread perhaps, would see.
     """
-    made: Any = _MADE.__dict__
-    context = made.get(digits)
-    if context is None or context.prec != dps_to_prec(digits):
-        if len(made) >= MOST_MADE:
-            made.clear()
-        context = made[digits] = mpmath.MPContext()
-        context.dps = digits
+    context = mpmath.MPContext()
+    context.dps = digits
     return context
 
 
