@@ -12,7 +12,8 @@ multiplication, van der Hoeven 2002).
 Later coefficients are smaller, for a series is scaled to its step.  Where one factor of
 a pair is below 2^h, digits of the other below 2^(bits − h) only reach what is rounded
 away: they are cut off, but for so many guard bits that all of them together stay below
-1/256 of the last place.
+1/256 of the last place.  A pair that is below that as a whole is left out: to cut more
+than all digits would make −2^cut of a small negative number.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ class BlockConvolution(Convolution):
         """Add the product of two ranges of blocks to the orders after the last one."""
         inner, columns = self._right_shape
         first, second = self._range(0, left), self._range(1, right)
-        cuts = [max(0, self._spare - _height(part)) for part in (second, first)]
+        heights = _height(first), _height(second)
+        if sum(heights) <= self._spare:
+            return
+        cuts = [max(0, self._spare - height) for height in reversed(heights)]
         first, second = map(_cut, (first, second), cuts)
         whole = 1 << sum(cuts)
         base = (left[0] + right[0]) * BLOCK
