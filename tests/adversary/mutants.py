@@ -24,8 +24,9 @@ from symflow.gallery.entry import Experiment, Instance, PathEntry
 
 #: Factors 1 + 10^−k that are tried, and the digits of the sharper routes.
 EXPONENTS, DIGITS = range(-3, 36), 30
-#: Parts that every arithmetic can change by as little as it likes.
-EXACT = ("W(t)", "law", "limit")
+#: Parts that every arithmetic can change by as little as it likes; of limits, most of
+#: which are float64, and of other constants, so many digits are enough.
+EXACT, DIGITS_OF = ("W(t)", "law"), {"limit": 6}
 #: Random instances of a bound whose slack is measured.
 MOST = 8
 #: Errors that an equality has to notice, per route.
@@ -61,9 +62,9 @@ class Noticed:
         """Whether an equality notices what it has to."""
         if self.inequality or self.said:
             return True
-        # Other constants are floats, which a smaller factor does not change.
-        known = WANTED[self.route]
-        wanted = known if self.part in EXACT else min(known, 12)
+        wanted = WANTED[self.route]
+        if self.part not in EXACT:
+            wanted = min(wanted, DIGITS_OF.get(self.part, 12))
         return self.exponent is not None and self.exponent >= wanted
 
     @property
