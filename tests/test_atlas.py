@@ -108,6 +108,22 @@ def test_command_line_writes_the_atlas(tmp_path, capsys):
     assert "<table>" in (tmp_path / "atlas.html").read_text()
 
 
+@pytest.mark.parametrize("widths", [(), 5, {}, np.array(1.0), [0], range(10**12)])
+def test_a_width_experiment_refuses_what_are_no_widths(widths):
+    with pytest.raises(
+        sf.InvalidArgument, match=r"width_experiment\(widths=…\): needs"
+    ):
+        width_experiment(sf.Dataset(np.eye(2), [1, 2]), widths)
+
+
+def test_a_width_experiment_needs_no_seed_and_weights_that_are_floats():
+    problem = sf.Dataset([[1, 2, 0]], [1]), [64]
+    found = width_experiment(*problem, runs=1)
+    assert np.all(found.distances <= found.bounds)
+    with pytest.raises(sf.InvalidArgument, match="beyond all floats"):
+        width_experiment(*problem, exponent=-1e18)
+
+
 def test_width_experiment_does_not_depend_on_the_reduction(rng):
     """The narrow network with the same Gram matrix follows the wide one."""
     data = sf.Dataset(rng.standard_normal((3, 6)), rng.standard_normal((3, 2)))

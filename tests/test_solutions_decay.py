@@ -325,5 +325,5 @@ def test_the_second_derivative_at_a_limit_by_hand(hidden):
     problem = bind(flow, sf.whitened([[2]]), start)
     root = arb(3) / 2
     near = [np.array(w * root.sqrt(), dtype=object) for w in start]
-    slope = FadingRemainder(problem)._slope([w + arb(0) for w in near])
+    slope, _, _ = FadingRemainder(problem)._slope([w + arb(0) for w in near])
     assert 0.999 < float(slope) <= 1

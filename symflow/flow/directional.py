@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from symflow.errors import InvalidArgument
+from symflow.errors import InvalidArgument, shown
 from symflow.flow.gradient_flow import GradientFlow
 from symflow.losses.margin import MarginLoss
 
@@ -46,7 +46,7 @@ def directional_flow(flow: GradientFlow) -> GradientFlow:
     if not isinstance(loss, MarginLoss) or loss.l2 != 0 or scaled:
         msg = (
             "directional_flow(flow): needs a gradient flow of the exponential or the "
-            f"logistic loss without weight decay or learning rates; got {flow!r}"
+            f"logistic loss without weight decay or learning rates; got {shown(flow)}"
         )
         raise InvalidArgument(msg)
     return replace(flow, clock="log loss")

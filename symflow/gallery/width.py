@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact, to_float, whole
 from symflow.bias.distance import DistanceBound, width_bound
-from symflow.errors import expect
+from symflow.errors import InvalidArgument, expect, shown
 from symflow.flow import gradient_flow
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
@@ -24,6 +25,11 @@ from symflow.inits.seeds import generator_of
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import simulate
+
+#: |α| of weights h^−α, which have to be floats for every width.
+MOST_EXPONENT = 10
+#: Widths of one experiment, each of which takes several runs.
+MOST_WIDTHS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +97,18 @@ def width_experiment(
     """
     call = "width_experiment({}=…)"
     expect(data, "moments", call.format("data"), "a Dataset or Moments")
-    expect(widths, Iterable, call.format("widths"), "a sequence of hidden widths")
+    known, needs = call.format("widths"), f"1 to {MOST_WIDTHS} hidden widths"
+    expect(widths, Iterable, known, needs)
+    given = list(islice(widths, MOST_WIDTHS + 1)) if getattr(widths, "ndim", 1) else []
+    if not 0 < len(given) <= MOST_WIDTHS:
+        msg = f"{known}: needs {needs}; got {shown(widths)}"
+        raise InvalidArgument(msg)
     generator = generator_of(rng, call.format("rng"))
-    sizes = np.array([whole(h, call.format("widths"), most=10**6) for h in widths])
+    sizes = np.array([whole(h, known, most=10**6) for h in given])
     exponent, runs = to_float(exact(exponent)), whole(runs, call.format("runs"))
+    if abs(exponent) > MOST_EXPONENT:
+        msg = f"{call.format('exponent')}: {exponent} makes weights beyond all floats"
+        raise InvalidArgument(msg)
     pairs = [
         [_one_run(data, int(h), exponent, generator, t) for _ in range(runs)]
         for h in sizes

@@ -36,8 +36,11 @@ def seed_of(rng: Any, call: str) -> int:
 def generator_of(rng: Any, call: str) -> np.random.Generator:
     """Return the NumPy generator that `rng`, an integer or a generator, stands for.
 
-    Anything else raises `InvalidArgument`, which names the `call`.
+    None stands for a new one.  Anything else raises `InvalidArgument`, which names the
+    `call`.
     """
+    if rng is None:
+        return np.random.default_rng()
     try:
         if not isinstance(rng, _SEEDS) or isinstance(rng, bool | np.timedelta64):
             raise TypeError

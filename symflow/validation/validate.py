@@ -308,11 +308,6 @@ def agreement(first: Route, second: Route) -> dict[float, Any]:
     It maps times to max|θ₁ − θ₂| / max|θ| over all weights, as mpf; either may be a
     trajectory of any precision or an enclosure.
     """
-    found = once(first, ("agreement", second), lambda: _agreement(first, second))
-    return dict(found)
-
-
-def _agreement(first: Route, second: Route) -> dict[float, Any]:
     context = mpmath.MPContext()
     context.dps = max(first.digits, second.digits) + 10
     places = {exact(time): index for index, time in enumerate(second.t)}
