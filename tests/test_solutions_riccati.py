@@ -13,6 +13,7 @@ from oracles.entrywise import Problem
 
 import symflow as sf
 from symflow.flow.problem import bind
+from symflow.flow.riccati import gram_equation
 from symflow.precision import precise
 from symflow.solutions import Riccati, solve
 
@@ -220,7 +221,7 @@ def test_the_matrix_equation_is_that_of_the_layers_entry_by_entry():
     solved = _riccati(
         _flow(2, 2, 2), sf.whitened(target.tolist()), (first.tolist(), second.tolist())
     )
-    mine, kappa, start = solved.equation_of(solved.problem)
+    mine, kappa, start = gram_equation(solved.problem)
     assert (sympy.Matrix(mine) - force).applyfunc(sympy.simplify).is_zero_matrix
     assert kappa == 1
     assert sympy.Matrix(start).applyfunc(sympy.nsimplify) == stacked
@@ -237,5 +238,5 @@ def test_the_symmetric_equation_is_that_of_the_factor_entry_by_entry():
     flow = sf.gradient_flow(sf.SymmetricFactorization(2, 2), sf.SquaredLoss())
     data = sf.Moments([[3, 0], [0, 3]], target.tolist())
     solution = solve(flow, data, ([[1, 0], [2, 1]],))
-    force, four, _ = solution.equation_of(solution.problem)
+    force, four, _ = gram_equation(solution.problem)
     assert (sympy.Matrix(force), four) == (target + target.T, 4 * kappa)

@@ -62,10 +62,6 @@ class GramSolution(Solution):
 
     forgets_rotation: ClassVar = True
 
-    def equation_of(self, problem: Problem) -> tuple[Array, Any, Array]:
-        """Return F, κ and Q₀ in the arithmetic of the problem."""
-        return gram_equation(problem)
-
     @abstractmethod
     def layers_of(self, stacked: Array) -> tuple[Array, ...]:
         """Return the weights of Q, shape (…, n, hidden)."""
@@ -77,7 +73,7 @@ class GramSolution(Solution):
     @property
     def formula(self) -> sympy.MatrixExpr:
         """P(t) in Q₀, κ, E = e^{Ft} and Phi = ∫₀ᵗ e^{2Fs}ds."""
-        _, _, start = self.equation_of(self.problem.floats)
+        _, _, start = gram_equation(self.problem.floats)
         return gram_formula(*start.shape)
 
     @property
@@ -122,11 +118,11 @@ class GramSolution(Solution):
     @cached_property
     def kappa(self) -> float:
         """The κ of the equation."""
-        return to_float(self.equation_of(self.checkable)[1])
+        return to_float(gram_equation(self.checkable)[1])
 
     @cached_property
     def _is_large(self) -> bool:
-        return len(self.equation_of(self.problem.floats)[0]) > FINE_SIZE
+        return len(gram_equation(self.problem.floats)[0]) > FINE_SIZE
 
     @property
     def checkable(self) -> Problem:
@@ -144,14 +140,14 @@ class GramSolution(Solution):
 
     def _found(self, digits: int, fine: bool) -> tuple[GradedStart, Any]:
         if self._is_large and not fine:
-            force, kappa, start = self.equation_of(self.problem.floats)
+            force, kappa, start = gram_equation(self.problem.floats)
             eigen = symmetric_eigen(force, digits)
             return graded_start(eigen.values, eigen.vectors, start, 1e-14), kappa
         context, problem = context_of(digits + 10), self.problem.rational
         if problem is None:
             given = self.problem.at(digits + 5)
             problem = given.mapped(partial(to_mpf_array, context=context))
-        force, kappa, start = self.equation_of(problem)
+        force, kappa, start = gram_equation(problem)
         eigen = symmetric_eigen(force, digits, fine=True)
         noise, lifted = context.mpf(10) ** (5 - digits), to_mpf_array(start, context)
         return graded_start(eigen.values, eigen.vectors, lifted, noise), kappa
@@ -225,7 +221,7 @@ class GramSolution(Solution):
     @cached_property
     def _lost(self) -> int:
         # digits by which W(0) is smaller than the weights allow
-        _, _, start = self.equation_of(self.problem.floats)
+        _, _, start = gram_equation(self.problem.floats)
         large = float((start * start).sum())
         small = float(np.abs(self.product_of(start)).max())
         lost = int(np.log10(large / small)) if small > 1e-200 * large else 0
@@ -295,7 +291,7 @@ class GramSolution(Solution):
                 "data, init, t)"
             )
             raise HypothesisFailed(msg)
-        force, kappa, start = self.equation_of(problem)
+        force, kappa, start = gram_equation(problem)
         gram = enclosed_gram(force, kappa, start, exact(t), digits)
         return EnclosedMatrix(exact(t), block_of(problem, gram), gram, digits)
 
