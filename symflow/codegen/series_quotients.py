@@ -81,13 +81,12 @@ def _reciprocal(y: Differential, slope: Any) -> Any:
 
 
 def _softplus(at: Occurrence) -> SeriesNode:
-    share: list[Any] = [None]
     sigmoid = Differential(at, "sigmoid", _sigmoid)
-    y = Differential(at, "softplus", lambda y, slope: y.first(slope, share[0]))
+    y = Differential(at, "softplus", lambda y, slope: y.first(slope, sigmoid.value))
 
     def following(argument: Any) -> Any:
-        value = y(argument)
-        share[0] = sigmoid(argument)
+        value = y(argument)  # from the sigmoid one order below
+        sigmoid(argument)
         return value
 
     return following
