@@ -148,16 +148,11 @@ def _affine(problem: Problem, number: Callable[[Any], Any]) -> list[list[Any]] |
 
     Entries of sets are letters, for which their balls are put in at the end.
     """
-    flow, shape = problem.flow, (problem.widths[-1], problem.widths[0])
-    total = sympy.MatrixSymbol("W", *shape)
-    data = flow.loss.data_symbols(shape[1], shape[0])
-    program = lower("force", [total, *data], {"F": flow.loss.force(Leaf(total))})
-    sets = [array for array in problem.arguments if has_sets(array)]
-    given = [array.shape if has_sets(array) else array for array in problem.arguments]
-    found = _polynomials(program, [shape, *given])
-    size = shape[0] * shape[1]
+    found = problem.remembered("force on W", lambda: _force_on_product(problem))
+    size = problem.widths[-1] * problem.widths[0]
     if found is None or any(sum(key[:size]) > 1 for terms in found for key in terms):
         return None
+    sets = [array for array in problem.arguments if has_sets(array)]
     letters = [to_arb(entry) for array in sets for entry in array.flat]
     rows = [[number(Fraction(0))] * (size + 1) for _ in found]
     for row, terms in zip(rows, found, strict=True):
@@ -167,6 +162,16 @@ def _affine(problem: Problem, number: Callable[[Any], Any]) -> list[list[Any]] |
                 value = value * letter**power if power else value
             row[key.index(1) if any(key[:size]) else size] += value
     return rows
+
+
+def _force_on_product(problem: Problem) -> list[Terms] | None:
+    """Return −∂ℓ/∂W in the entries of W, then of data in sets; None if not over ℚ."""
+    flow, shape = problem.flow, (problem.widths[-1], problem.widths[0])
+    total = sympy.MatrixSymbol("W", *shape)
+    data = flow.loss.data_symbols(shape[1], shape[0])
+    program = lower("force", [total, *data], {"F": flow.loss.force(Leaf(total))})
+    given = [array.shape if has_sets(array) else array for array in problem.arguments]
+    return _polynomials(program, [shape, *given])
 
 
 def _polynomials(program: Program, arrays: Sequence[Any]) -> list[Terms] | None:

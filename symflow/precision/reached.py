@@ -133,7 +133,7 @@ def _forms(problem: Problem, image: Any, basis: fmpq_mat) -> tuple[Array, ...] |
     Of data in sets, BᵀSB has to be regular; then the force φ takes the place of a,
     with M its inverse.
     """
-    exact, loose = quadratic_form(problem), form_in_balls(problem)
+    exact = quadratic_form(problem)
     if exact is not None:
         inner = basis * exact[0] * basis.transpose()
         pull = basis * (exact[1] - exact[0] * constants_of(image))
@@ -144,8 +144,10 @@ def _forms(problem: Problem, image: Any, basis: fmpq_mat) -> tuple[Array, ...] |
         if not chosen or rank > len(chosen):
             return None
         return whole[:, chosen], whole[np.ix_(chosen, chosen)], spectral(whole)
-    rows = balls_of(basis)
-    whole = rows @ loose[0] @ rows.T if loose else np.zeros((1, 1))
+    loose, rows = form_in_balls(problem), balls_of(basis)
+    if loose is None:
+        return None
+    whole = rows @ loose[0] @ rows.T
     if not positive_definite(whole):
         return None
     inverse = as_matrix(whole).inv()
