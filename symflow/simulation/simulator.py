@@ -199,8 +199,11 @@ class Simulator:
 
     def _made(self, shapes: tuple[Shape, ...]) -> Run:
         """Return the compiled file for these shapes, of which the loss reads more."""
-        own = shapes[: len(rhs_program(self.flow).inputs)]
-        return integrator_of(self.flow, self.target, own, self.events)
+        return integrator_of(self.flow, self.target, self._own(shapes), self.events)
+
+    def _own(self, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+        """Return the shapes that the rates read."""
+        return shapes[: len(rhs_program(self.flow).inputs)]
 
     def _quickly(self, arrays: tuple[Any, ...]) -> tuple[Floats, ...] | None:
         """Return the weights of one start in the fastest way, if that goes well."""
@@ -248,7 +251,8 @@ class Simulator:
 
     def _refuse_failures(self, stats: Floats, times: Floats, call: str) -> None:
         """Raise IntegrationFailed, or InvalidData, for the first start that failed."""
-        failed = np.flatnonzero(stats[:, 0] % STOPPED)
+        ends = stats[:, 0]
+        failed = np.flatnonzero((ends != DONE) & (ends != STOPPED))
         if not len(failed):
             return
         start = int(failed[0])
@@ -276,7 +280,7 @@ class Simulator:
                 "compile_simulator(flow, widths=(10, 5, 1), samples=…)"
             )
             raise InvalidArgument(msg)
-        own = self.shapes[: len(rhs_program(self.flow).inputs)]
+        own = self._own(self.shapes)
         return source_of(self.flow, self.target, own, self.events)
 
     def write(self, path: str | Path) -> Path:
@@ -312,8 +316,8 @@ class Simulator:
         return Simulator, given
 
 
-#: Why a start ended before its last time, as the files number them.
-NOT_FINITE = 3
+#: How a start ended, as the files number it.
+DONE, NOT_FINITE = 0, 3
 REASONS = {
     1: "the step size became too small to go on.",
     2: f"more than {MOST_STEPS} steps.",
