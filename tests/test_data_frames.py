@@ -185,6 +185,8 @@ def test_inputs_that_cannot_be_whitened_are_named(rng):
         data.unwhiten(np.eye(3))
     with pytest.raises(sf.ShapeMismatch, match="needs 3 columns, one per input"):
         data.whitened().unwhiten(np.eye(2))
+    with pytest.raises(sf.InvalidArgument, match="does not fit into memory"):
+        data.whitened().unwhiten(range(10**15))
 
 
 def test_refusals_say_what_to_write():

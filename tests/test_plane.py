@@ -83,3 +83,9 @@ def test_the_picture_has_curves_crosses_and_level_sets():
     run = sf.simulate(wide, data, [np.ones((3, 1))] * 2, [0, 1])
     with pytest.raises(sf.InvalidArgument, match="two inputs and one output"):
         sf.plot.plane(run)
+
+
+def test_labels_that_are_no_names_are_refused():
+    run = run_of(posed("diagonal", 2, 1.0))
+    with pytest.raises(sf.InvalidArgument, match=r"labels=….*needs a list of names"):
+        sf.plot.plane(run, labels=[run, "α = 1"])

@@ -17,7 +17,7 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
 from symflow.algebra.numbers import as_fraction
-from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch
+from symflow.errors import InvalidArgument, InvalidData, ShapeMismatch, shown
 
 CALL = "Dataset.whitened()"
 
@@ -130,6 +130,9 @@ def unwhitened(W: Any, T: Array | None) -> Array:
         array = np.asarray(array + 0)  # fails where the entries are no numbers
     except (TypeError, ValueError) as problem:
         msg = f"{call}: needs an array of real numbers; {problem}"
+        raise InvalidArgument(msg) from None
+    except MemoryError:
+        msg = f"{call}: {shown(W)} does not fit into memory"
         raise InvalidArgument(msg) from None
     if array.ndim < 2 or array.shape[-1] != len(T):
         msg = f"{call}: needs {len(T)} columns, one per input; got shape {array.shape}"

@@ -70,7 +70,9 @@ def plane(
     >>> axes.lines[-1].get_xydata().round(3).tolist()
     [[0.142, 0.429]]
     """
-    expect(labels, list | tuple, "plot.plane(labels=…)", "a list of names")
+    call, needs = "plot.plane(labels=…)", "a list of names"
+    for name in expect(labels, list | tuple, call, needs):
+        expect(name, str, call, needs)
     try:
         runs = [traj] if isinstance(traj, Trajectory) else list(traj)
     except TypeError:  # a 0-d array looks as if it had entries
