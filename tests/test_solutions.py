@@ -79,6 +79,9 @@ def example(name):
         start = ([[half], [1]], [[Fraction(1, 5)], [-2], [half]])
         flow = sf.gradient_flow(sf.ConvolutionalNetwork(3, (2, 3)), sf.SquaredLoss())
         case = (flow, sf.Dataset([[1, 2, -1]], [3]), start)
+    elif name == "MixedRiccati":
+        start = ([[2, 0], [0, 2], [0, 0]], [[0, 0, 1]])
+        case = (_flow(2, 3, 1), sf.whitened([[2, 1]]), start)
     else:
         pytest.fail(f"no example of {name}")
     found = sf.solve(*case, all=True)

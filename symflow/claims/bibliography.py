@@ -245,6 +245,13 @@ MARCOTTE_2024 = Reference(
     2024,
     "2405.12888",
 )
+TU_2024 = Reference(
+    "Zhenfeng Tu, Santiago Aranguri, Arthur Jacot",
+    "Mixed Dynamics in Linear Networks: Unifying the Lazy and Active Regimes",
+    _NEURIPS,
+    2024,
+    "2405.17580",
+)
 DOMINE_2025 = Reference(
     "Clémentine C. J. Dominé, Nicolas Anguita, Alexandra M. Proca, Lukas Braun, "
     "Daniel Kunin, Pedro A. M. Mediano, Andrew M. Saxe",

@@ -15,9 +15,9 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import to_float
 from symflow.claims.claim import relative_size
 from symflow.claims.conditions import imbalances, on_flow, squared_loss
-from symflow.claims.hypothesis import TOLERANCE, UNSEEN, Hypothesis
+from symflow.claims.hypothesis import ROUNDING, TOLERANCE, UNSEEN, Hypothesis, positive
 from symflow.flow.problem import Problem
-from symflow.flow.riccati import homogeneity, isotropy
+from symflow.flow.riccati import homogeneity, isotropy, signed_gram, two_levels
 
 #: What a gap is at least that is no float, but not zero.
 TINY = 1e-300
@@ -58,6 +58,33 @@ def homogeneous(problem: Problem) -> Hypothesis:
     return measured(
         problem, "λ-balanced initialization", "‖W₂ᵀW₂ − W₁W₁ᵀ − λI‖ =", gaps
     )
+
+
+def of_two_levels(problem: Problem) -> Hypothesis:
+    """Require N² = λN + c²I for N = JP: all of the imbalance is at one of two levels.
+
+    Balanced layers have c = 0, and so have λ-balanced ones.
+    """
+
+    def gaps(problem: Problem) -> list[tuple[Array, Array]]:
+        signed = signed_gram(problem.weights)
+        lam, square = two_levels(problem.weights)
+        rest = signed @ signed - lam * signed
+        return [(rest - square * np.eye(len(rest), dtype=int), signed @ signed.T)]
+
+    words = "W₂ᵀW₂ − W₁W₁ᵀ has two levels"
+    return measured(problem, words, "‖N² − λN − c²I‖ =", gaps)
+
+
+def opposite_levels(problem: Problem) -> Hypothesis:
+    """Require c² > 0: of the two levels, one is positive and one negative."""
+    layers = (problem.rational or problem.floats).weights
+    square, size = two_levels(layers)[1], (signed_gram(layers) ** 2).sum()
+    detail = f"c² = {to_float(square):.3g}"
+    words = "they are of opposite sign"
+    if defect := of_two_levels(problem).defect:  # c² has to stand out of what is off
+        square, size = to_float(square), to_float(size) * (1 + defect / ROUNDING)
+    return positive(words, square, size, detail)
 
 
 def seen(problem: Problem) -> Hypothesis:

@@ -20,6 +20,7 @@ as many as the ranks of rational matrices allow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -81,11 +82,41 @@ def gram_equation(problem: Problem) -> tuple[Array, Any, Array]:
     if len(problem.weights) == 1:
         force = target + target.T - decay * np.eye(len(target), dtype=int)
         return force, 4 * kappa, start
+    force = coupled(target, kappa * homogeneity(problem) / 2, decay)
+    return force, kappa, start
+
+
+def coupled(target: Array, tilt: Any, decay: Any = 0) -> Array:
+    """Return F = [[−τI, Sᵀ], [S, τI]] − l2 I for S = Σ_yx and the tilt τ."""
     outputs, cut = target.shape
-    tilt = kappa * homogeneity(problem) / 2
     force = np.diag(np.array([-tilt] * cut + [tilt] * outputs) - decay)
     force[cut:, :cut], force[:cut, cut:] = target, target.T
-    return force, kappa, start
+    return force
+
+
+def signed_gram(layers: Sequence[Array]) -> Array:
+    """Return N = JP of two layers, J = diag(−I, I), in their arithmetic.
+
+    Its eigenvalues that are not zero are those of W_2ᵀW_2 − W_1W_1ᵀ.
+    """
+    side, cut = stacked(layers), layers[0].shape[1]
+    signs = np.array([[-1]] * cut + [[1]] * (len(side) - cut))
+    return np.asarray(signs * (side @ side.T))
+
+
+def two_levels(layers: Sequence[Array]) -> tuple[Any, Any]:
+    """Return the λ and c² with N² = λN + c²I, if there are any, from three traces."""
+    first, second = layers
+    # powers of D have the traces of those of N, and less rounding where N is large
+    gap, count = second.T @ second - first @ first.T, len(second) + first.shape[1]
+    square = gap @ gap
+    one, two, three = gap.trace(), (gap * gap).sum(), (square * gap).sum()
+    # eigenvalues of both signs, or none: no multiple of the identity
+    below = count * two - one * one
+    if not below:
+        return below, below
+    lam = (count * three - one * two) / below
+    return lam, (two - lam * one) / count
 
 
 def block_of(problem: Problem, gram: Array) -> Array:

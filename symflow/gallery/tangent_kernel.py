@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from symflow.algebra.arrays import Array
-from symflow.claims.bibliography import DOMINE_2025, JACOT_2018, MIN_2021, MIN_2023
+from symflow.claims.bibliography import (
+    DOMINE_2025,
+    JACOT_2018,
+    MIN_2021,
+    MIN_2023,
+    TU_2024,
+)
 from symflow.codegen import compile as compile_flow
 from symflow.convergence.attained_bracket import tight_start
 from symflow.convergence.kernel_spectrum import operator_drift
@@ -21,6 +27,7 @@ from symflow.inits import lambda_balanced_init
 from symflow.losses import SquaredLoss
 from symflow.networks import LinearNetwork
 from symflow.simulation import simulate
+from symflow.solutions import solve
 
 #: Eigenvalues of D and of −D, and singular values of W; both orders of r and m.
 TIGHT = (
@@ -31,6 +38,9 @@ TIGHT = (
 
 #: Levels λ of the imbalance, for the lazy limit.
 LEVELS = (50.0, 200.0)
+
+#: Hidden units of Gaussian layers, and starts of each.
+WIDTHS, STARTS = (100, 10_000), 15
 
 
 def _brackets() -> list[float]:
@@ -99,6 +109,29 @@ def _lazy_slopes() -> Array:
     return np.asarray(ratio / np.log(LEVELS[1] / LEVELS[0]))
 
 
+def _mixed_slope() -> Array:
+    """Return d ln(gap)/d ln h of Gaussian layers of h units from mixed dynamics.
+
+    Their variances are 1/h and 4/h.  A flow of any width is that of width d + m from
+    a start with the same Gram matrix.
+    """
+    generator, target = np.random.default_rng(4), np.array([[1.0, 0.5], [0.0, -0.7]])
+    data, times = whitened(target), np.linspace(0, 2, 9)
+    flow = gradient_flow(LinearNetwork(2, 4, 2), SquaredLoss())
+    frame = np.eye(4)
+    limit = solve(flow, data, (frame[:, :2], 2 * frame[2:])).end_to_end(times)
+    gaps = []
+    for hidden in WIDTHS:
+        found = []
+        for _ in range(STARTS):
+            drawn = generator.standard_normal((hidden, 4)) / hidden**0.5
+            small = np.asarray(np.linalg.qr(drawn, mode="r")) * [1, 1, 2, 2]
+            run = simulate(flow, data, (small[:, :2], small[:, 2:].T), times)
+            found.append(np.abs(run.end_to_end - limit).max())
+        gaps.append(np.median(found))
+    return np.asarray(np.log([gaps[1] / gaps[0]]) / np.log(WIDTHS[1] / WIDTHS[0]))
+
+
 def _three_layer_floors() -> Array:
     """Return the parts of random starts for which the three-layer bound is positive.
 
@@ -129,6 +162,16 @@ TANGENT_KERNEL = (
         _attained,
         lambda values: [1.1 * value for value in values],
         1e-12,
+    ),
+    NumberEntry(
+        "tu-width",
+        "Gaussian layers come near mixed dynamics as h^(−1/2)",
+        TU_2024,
+        ("two layers, widths 2–h–2", "h = 100 and 10 000", "15 starts each"),
+        lambda: np.array([-0.5]),
+        _mixed_slope,
+        lambda slope: 2 * slope,
+        0.15,
     ),
     NumberEntry(
         "min-positive",

@@ -85,6 +85,11 @@ REFERENCES: dict[str, Callable[[], Instance]] = {
             [[0, sympy.Rational(5, 4)], [sympy.Rational(5, 4), 0]],
         ),
     ),
+    "MixedRiccati": lambda: _instance(  # W₂ᵀW₂ − W₁W₁ᵀ = diag(−4, −4, 1)
+        LinearNetwork(2, 3, 1),
+        whitened([[2, 1]]),
+        ([[2, 0], [0, 2], [0, 0]], [[0, 0, 1]]),
+    ),
     "SymmetricRiccati": lambda: _instance(
         SymmetricFactorization(3, 2),
         whitened([[2, 1, 0], [0, -1, 1], [1, 0, 3]]),
@@ -172,6 +177,7 @@ TRAJECTORIES = (
     ),
     _line("eftekhari-trajectory", "RankOne", data=whitened([[2, 0], [0, HALF]])),
     _line("fukumizu-riccati", "Riccati", data=whitened([[2, 1, 0], [HALF, -1, 2]])),
+    _line("tu-riccati", "MixedRiccati", data=whitened([[2, HALF]])),
     _line(
         "tarmoun-symmetric",
         "SymmetricRiccati",

@@ -26,6 +26,7 @@ from symflow.solutions.modes.infinite_depth import InfiniteDepth as InfiniteDept
 from symflow.solutions.modes.logistic import LogisticMode as LogisticMode
 from symflow.solutions.rank_one.balanced import RankOne as RankOne
 from symflow.solutions.riccati.in_balls import EnclosedMatrix as EnclosedMatrix
+from symflow.solutions.riccati.mixed_layers import MixedRiccati as MixedRiccati
 from symflow.solutions.riccati.symmetric_factorization import (
     SymmetricRiccati as SymmetricRiccati,
 )

@@ -28,6 +28,7 @@ from symflow.solutions.modes.deep import DeepMode
 from symflow.solutions.modes.hyperbolic import HyperbolicMode
 from symflow.solutions.modes.logistic import LogisticMode
 from symflow.solutions.rank_one.balanced import RankOne
+from symflow.solutions.riccati.mixed_layers import MixedRiccati
 from symflow.solutions.riccati.symmetric_factorization import SymmetricRiccati
 from symflow.solutions.riccati.two_layers import Riccati
 from symflow.solutions.solution import Solution
@@ -50,6 +51,7 @@ SOLUTIONS: tuple[type[Solution], ...] = (
     DecayingMode,
     RankOne,
     Riccati,
+    MixedRiccati,
     SymmetricRiccati,
     HypentropyMode,
     DeepDiagonalMode,

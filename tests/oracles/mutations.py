@@ -9,6 +9,8 @@ import sympy
 
 def mutations(expression: sympy.Basic) -> Iterator[sympy.Basic]:
     """Yield the expression with one number or the sign of one term changed."""
+    if isinstance(expression, (sympy.Identity, sympy.MatrixSymbol)):
+        return  # their numbers are sizes
     if expression.is_Number:
         yield expression + 1
         return
@@ -20,8 +22,6 @@ def mutations(expression: sympy.Basic) -> Iterator[sympy.Basic]:
     if not arguments:
         return
     for place, argument in enumerate(arguments):
-        if isinstance(argument, (sympy.Identity, sympy.MatrixSymbol)):
-            continue
         for changed in mutations(argument):
             yield _replaced(expression, place, changed)
         if isinstance(expression, (sympy.Add, sympy.MatAdd)):
