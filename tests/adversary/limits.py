@@ -61,6 +61,16 @@ def _arrival(problem: Problem) -> tuple[Any, float] | None:
     return None
 
 
+def passes(problem: Problem, total: Any, near: float) -> bool:
+    """Say whether the flow is seen that near to W, as to a saddle where it ends."""
+    try:
+        states = list(flow_at(problem, DOUBLED, digits=20, most=STEPS))
+    except Unknown:
+        return False
+    gaps = (product(problem, state) - decimals(total) for state in states)
+    return min(float(np.max(np.abs(gap))) for gap in gaps) <= near
+
+
 def least_squares_gap(problem: Problem, total: Any) -> float:
     """Return max|Σ_yx − WΣ_xx|: zero exactly for the minimizers of the squared loss."""
     with localcontext() as context:

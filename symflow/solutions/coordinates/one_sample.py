@@ -33,6 +33,9 @@ from symflow.solutions.coordinates.independent_coordinates import LAM, SIGMA, T
 from symflow.solutions.derivation import Step
 from symflow.solutions.solution import Solution
 
+#: A part of the weights below which W keeps too few digits of a float.
+CANCELLED = 1e-6
+
 XI, X = sympy.symbols("xi x", real=True)
 K, N = sympy.symbols("k n", integer=True)
 THETA, AMOUNT = sympy.IndexedBase("theta"), sympy.IndexedBase("c")
@@ -164,7 +167,14 @@ class OneSample(Solution):
         return np.asarray(np.sign(to_float_array(found.amounts)) * grown @ basis.T)
 
     def _end_to_end(self, t: Any) -> Array:
-        return excitation(self.problem, CHECK_DIGITS).row(self._z(t))
+        times, z = float_times(t), self._z(t)
+        found = np.asarray(excitation(self.problem, CHECK_DIGITS).row(z))
+        sizes, largest = np.abs(found).max(axis=(-2, -1)), (z * z).sum(axis=-1)
+        # what cancels in W takes more digits, as a start with W(0) = 0 does
+        for place in np.argwhere(sizes < CANCELLED * largest):
+            at = tuple(place)
+            found[at] = to_float_array(self._at(float(times[at]), CHECK_DIGITS))
+        return found
 
     def _weights(self, t: Any) -> tuple[Array, ...]:
         return split(self._z(t), self.problem.weights)

@@ -12,7 +12,7 @@ import sympy
 import symflow as sf
 from adversary.case import Case, Fault, shown, top, wrong
 from adversary.exact import least_squares, rank
-from adversary.limits import least_squares_gap
+from adversary.limits import least_squares_gap, passes
 from adversary.margins import largest_margin
 from adversary.saddles import path
 from adversary.truth import end_to_end, fractions, moments
@@ -35,8 +35,8 @@ def implicit_bias(case: Case) -> Iterator[Fault]:
         yield Fault(f"{bias.name}.limit is not finite", shown(predicted), call)
         return
     size = max(float(top(predicted)), float(top(case.products[0])), 1e-9)
-    only = _only_minimizer(case)
-    if only is not None:
+    only = _only_minimizer(case) if case.limit is None else None
+    if only is not None and not passes(case.problem, predicted, 1e-2 * size):
         kind = f"{bias.name}.limit is not the only minimizer"
         allowed = 1e-6 * float(top(only)) + 1e-12 * size
         yield from wrong(kind, predicted, only, allowed, call)
