@@ -9,6 +9,7 @@ import sys
 from html.parser import HTMLParser
 from itertools import count
 from pathlib import Path
+from time import sleep
 from typing import Any
 from xml.etree import ElementTree
 
@@ -22,6 +23,7 @@ from symflow.analysis import (
     About,
     Analysis,
     analyze,
+    budget,
     environment,
     horizon,
     precise_within,
@@ -185,6 +187,23 @@ def test_a_budget_shorter_than_one_step_is_kept() -> None:
     )
     assert not covered.complete
     assert not covered.interrupted
+
+
+def test_a_budget_that_ends_where_exceptions_are_lost_ends_a_little_later() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            sleep(0.8)  # the clock rings meanwhile
+
+    def busy() -> None:
+        Slow()
+        reached.append(True)
+        sleep(5)
+
+    clock, reached = budget._Clock(0.0, None), []
+    with clock.alarm(), pytest.raises(KeyboardInterrupt):
+        busy()
+    assert reached == [True]
+    assert clock.spent < 3
 
 
 def test_no_budget_runs_nothing() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from types import FrameType
 from typing import Any
 
 from symflow.algebra.numbers import to_float
@@ -26,6 +28,8 @@ SHORTER, FEWEST = 0.1, 8
 
 #: Seconds that a step may take beyond the budget.
 PATIENCE = 0.5
+#: Seconds after which the clock rings again, where nobody could hear it.
+AGAIN = 0.05
 
 Progress = Callable[[float], None]
 
@@ -83,9 +87,20 @@ class _Clock:
         if self.spent > self.seconds and fraction < 1:
             self.stop()
 
-    def stop(self, *_: Any) -> None:
+    def stop(self) -> None:
+        """End the run."""
         self.over = True
         raise _BudgetSpent
+
+    def ring(self, _: int, frame: FrameType | None) -> None:
+        """End the run, unless what is raised here would be lost: then ring again."""
+        while frame is not None:
+            code = frame.f_code
+            if code.co_filename == weakref.__file__ or code.co_name == "__del__":
+                signal.setitimer(signal.ITIMER_REAL, AGAIN)
+                return
+            frame = frame.f_back
+        self.stop()
 
     @contextmanager
     def alarm(self) -> Iterator[None]:
@@ -97,7 +112,7 @@ class _Clock:
         if not main or not hasattr(signal, "setitimer"):
             yield
             return
-        handler = signal.signal(signal.SIGALRM, self.stop)
+        handler = signal.signal(signal.SIGALRM, self.ring)
         seconds = min(self.seconds + PATIENCE, 1e8)  # what timers can count
         others = signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
