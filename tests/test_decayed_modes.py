@@ -145,13 +145,15 @@ def test_modes_of_fractions_in_turned_frames(depth, modes, ends):
     left, right = (f.astype(float) for f in frames[::-1])
     assert bias.limit == pytest.approx(left @ goal @ right.T, abs=1e-12)
     assert bias.status.value == "proved"
-    run = sf.precise(flow, data, start, [0, 1, 3], digits=30)
+    run = sf.precise(flow, data, start, [0, 1, 3], digits=20)
     assert sf.validate([bias], run).ok
     if (F(-1) in modes[0]) or 0 in modes[0]:
         return
-    late = sf.precise(flow, data, start, [0, 160], digits=40)
+    # two layers come near by e^{−t/2}; one start is followed to 30 digits
+    t, digits, near = (160, 40, 1e-30) if modes[0] == (1, 1) else (66, 22, 1e-13)
+    late = sf.precise(flow, data, start, [0, t], digits=digits)
     found = fates(bias.problem).limit((2, 2), late.lift)
-    assert abs(late.end_to_end[-1] - found).max() < 1e-30
+    assert abs(late.end_to_end[-1] - found).max() < near
     proven = sf.certify(bias, flow, data, start, sf.oo, digits=15)
     assert proven.status.value == "enclosed"
 

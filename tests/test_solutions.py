@@ -105,7 +105,7 @@ def test_every_formula_with_one_number_or_sign_changed_is_rejected(name):
     count = 0
     for place, formula in enumerate(solution.formulas):
         mutants = list(mutations(formula))
-        for mutant in mutants[:: max(1, len(mutants) // 8)]:
+        for mutant in mutants[:: max(1, len(mutants) // 5)]:
             changed = list(solution.formulas)
             changed[place] = mutant
             assert solution.residual(*changed) != 0, mutant
