@@ -37,6 +37,7 @@ class AlignedLayers(Bound, Theorem):
     """What all layers have beside rank one stays below a constant; a companion."""
 
     source = JI_TELGARSKY_2019
+    where = "λ_max(W_lᵀW_l) is the square of the first singular value of W_l"
     conditions = (on_flow(dense_layers), *CLASSIFICATION)
 
     @property

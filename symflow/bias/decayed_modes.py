@@ -40,6 +40,7 @@ class DecayedModes(Prediction):
 
     source = SAXE_2014
     contributes = "the modes; weight decay derived here"
+    where = "U and V are the singular vectors of Σ_yx, w the strengths at the end"
     conditions = DECAYED_MODES
 
     @classmethod

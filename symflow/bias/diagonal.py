@@ -71,6 +71,10 @@ class DiagonalPotential(RegressionLimit):
 
     source = YUN_2021
     contributes = "the theorem for equal layers; other starts and forms derived here"
+    where = (
+        "c and s are those of the start, A has the samples as rows, ν is found with "
+        "the limit, x is β_j/c_j^L through the function of the integral"
+    )
     conditions = (on_flow(squared_loss), _separable)
 
     @classmethod

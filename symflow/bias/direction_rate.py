@@ -81,6 +81,7 @@ class DirectionRate(Bound, Theorem):
 
     source = JI_TELGARSKY_2019
     contributes = "derived here, companion of its O(1/log) rates"
+    where = "z_i = y_i⟨W, x_i⟩ is the margin of sample i"
     conditions = (on_flow(dense_layers, least=1), *CLASSIFICATION, _balanced)
 
     @classmethod

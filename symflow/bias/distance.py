@@ -64,6 +64,8 @@ ROUNDED_UP = 1e-12
 class DistanceClaim(Bound, Theorem):
     """A bound on how far a flow gets from the row space of X."""
 
+    where = "P is the projection off the row space of X"
+
     #: The bound on ‖W(t)P⊥‖_F at all times, hence on ‖W(∞) − Σ_yxΣ_xx⁺‖_F.
     distance: float
 

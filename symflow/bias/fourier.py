@@ -122,6 +122,10 @@ class FourierPotential(RegressionLimit):
 
     source = YUN_2021
     contributes = "derived here, companion of the theorem on diagonal networks"
+    where = (
+        "c_k is |ŵ₁(k)| at the start, ζ the transform of Aᵀν with the samples as "
+        "the rows of A, ν is found with the limit"
+    )
     conditions = (on_flow(squared_loss), full_filters, _alike, _alive)
 
     @classmethod

@@ -31,6 +31,7 @@ class FrozenPart(Theorem):
 
     source = YUN_2021
     contributes = "the question; the identity at finite times derived here"
+    where = "P is the projection off the row space of X"
     conditions = (on_flow(squared_loss), on_flow(dense_layers))
 
     @classmethod

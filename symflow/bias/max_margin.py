@@ -45,8 +45,7 @@ class Direction(Prediction):
     Its `limit` has unit Euclidean norm.
     """
 
-    #: A start that separates the samples is a hypothesis, and suffices.
-    proviso = (
+    where = (
         "β_inf is the limit of β/‖β‖, scaled so that the smallest margin z_i = "
         "y_i⟨β, x_i⟩ is 1; that directions converge, to a stationary point, is due to "
         "Lyu and Li 2020 and Ji and Telgarsky 2020"

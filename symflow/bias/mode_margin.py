@@ -60,6 +60,7 @@ class ModeMaxMargin(ModuliDirection):
     modes: OrthogonalDecomposition  #: S and the factors.
 
     source = YUN_2021
+    where = f"ρ_j is the coefficient of mode j, {ModuliDirection.where}"
     conditions = CLASSIFICATION
 
     @classmethod

@@ -75,6 +75,10 @@ class OneNeuron(RegressionLimit):
 
     source = AZULAY_2021
     contributes = "the potential; the limit in closed form and its saddles derived here"
+    where = (
+        "ω is the minimizer of least norm, f what the start of W₁ has off the row "
+        "space of X"
+    )
     conditions = (on_flow(squared_loss), on_flow(dense_layers, 2), _one_neuron)
 
     @classmethod

@@ -97,6 +97,11 @@ class OneSampleLimit(CurvePrediction, RegressionLimit):
 
     source = YUN_2021
     contributes = "the limit for v_2(0) = 0; other starts and models here"
+    where = (
+        "c_k are the parts of the weights along eigenvectors of the model's "
+        "quadratic form, θ_k its eigenvalues, ξ is the time of z_k = c_ke^{θ_kξ}, and "
+        "y the target"
+    )
     conditions = (
         on_flow(squared_loss),
         quadratic_model,
@@ -142,11 +147,12 @@ class OneSampleDirection(CurvePrediction, Direction):
 
     source = YUN_2021
     contributes = "the theorem for one sample; ties, other starts and models here"
-    conditions = (margin_loss, quadratic_model, single_sample, excited_sample)
-    proviso = (
+    where = (
         "β_inf is the limit of β/‖β‖, and z_top the part of the start in the "
-        "eigenvectors with the largest eigenvalue among those that it excites"
+        "eigenvectors of the model's quadratic form with the largest eigenvalue among "
+        "those that it excites"
     )
+    conditions = (margin_loss, quadratic_model, single_sample, excited_sample)
 
     @classmethod
     def conclude(cls, problem: Problem, found: Sequence[Hypothesis]) -> Self | Refusal:

@@ -57,6 +57,10 @@ class RiccatiLimit(Prediction):
 
     source = DOMINE_2025
     contributes = "the solution; its limit from any start, and weight decay, here"
+    where = (
+        "P = QQᵀ with Q = [W₁ᵀ; W₂], or Q = U; f are the positive eigenvalues of F "
+        "that the start reaches, E has their vectors as columns; Ṗ = FP + PF − κP²"
+    )
     conditions = (
         decaying_loss,
         gram_model,

@@ -52,6 +52,7 @@ class RowSpaceSplit(Theorem):
 
     source = MIN_2021
     contributes = "the linear system; its invariant derived here"
+    where = "P is the projection off the row space of X"
     conditions = (on_flow(squared_loss), on_flow(dense_layers, 2))
 
     @classmethod

@@ -134,6 +134,10 @@ class SaddleToSaddle(Theorem):
 
     source = PESME_2023
     contributes = "the limit at depth 2; other depths here, the distance is measured"
+    where = (
+        "saddle(t̂) is the path of the limit α → 0 in its own clock, α the size of "
+        "the start"
+    )
 
     @classmethod
     def attempt(cls, problem: Problem) -> Self | Refusal:

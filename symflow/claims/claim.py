@@ -172,6 +172,13 @@ class Claim(Displayed, Typeset):
 
     #: What the source contributes to the claim, and what is symflow's own.
     contributes: ClassVar[str] = "the theorem"
+    #: What the letters of the statement are, but those of every flow.
+    where: ClassVar[str] = ""
+
+    @property
+    def meaning(self) -> str:
+        """A sentence on the letters of the statement, if it needs one."""
+        return f"Here {self.where}." if self.where else ""
 
     @property
     def attribution(self) -> str:
@@ -239,7 +246,7 @@ class Claim(Displayed, Typeset):
         """Show statement and hypotheses."""
         return Sheet(
             f"{self.name} ({self.reference}), {self.status.value}",
-            notes=(f"From {self.attribution}.",),
+            notes=(*filter(None, [self.meaning]), f"From {self.attribution}."),
             formulas=(self.statement,),
             rows=tuple(hypothesis.row for hypothesis in self.hypotheses),
             header=("hypothesis", "", "measured") if self.hypotheses else (),

@@ -56,6 +56,11 @@ class BalancedPhases(Claim):
     the relative phases of w1 and w2 are conserved, for this start
     """
 
+    where = (
+        "ŵ_l(k) is the transform of filter l at the frequency k, φ(k) what the "
+        "start has"
+    )
+
     law: NoetherLaw  #: The law of the two filters, whose value is zero at the start.
     defect: float  #: How far from zero it is, relative.
 

@@ -51,6 +51,10 @@ class Alignment(Bound, Theorem):
 
     source = EFTEKHARI_2020
     contributes = "the convergence; rate and constants ours"
+    where = (
+        "u and v are the directions of W = s u vᵀ, p₁ and q₁ the first singular "
+        "vectors of Σ_yx"
+    )
     conditions = CONDITIONS
 
     @classmethod

@@ -67,6 +67,7 @@ class InducedFlow(Theorem):
     depth: int  #: L.
 
     source = EFTEKHARI_2020
+    where = "W = s u vᵀ, and F = Σ_yx − W"
     conditions = BALANCED
 
     @classmethod
@@ -140,6 +141,10 @@ class RankOneLimit(Bound, Theorem):
 
     source = CHEN_2022
     contributes = "limits from balanced starts, saddles included; exact decision ours"
+    where = (
+        "z_k, p_k and q_k are the singular values and vectors of Σ_yx; where values "
+        "tie, c is a unit vector in their frame"
+    )
     conditions = BALANCED
 
     @classmethod

@@ -172,6 +172,11 @@ class MeasuredFall(RateBound):
 class LossBound(RateBound):
     """The excess loss falls at least exponentially: ℒ(t) − ℒ* ≤ e^{−ct}(ℒ(0) − ℒ*)."""
 
+    where = (
+        "W_opt is the minimizer of least norm, so that the left side is the loss "
+        "less its least value"
+    )
+
     quantity = "ℒ − ℒ*"
 
     @classmethod

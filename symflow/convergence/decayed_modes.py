@@ -46,6 +46,7 @@ class DecayedModesRate(ObjectiveBound):
 
     source = SAXE_2014
     contributes = "the modes; weight decay derived here"
+    where = "J is the loss with its weight decay, J_opt its limit"
     conditions = DECAYED_MODES
 
     @classmethod

@@ -48,6 +48,9 @@ class MixedFlow(Theorem):
 
     source = TU_2024
     contributes = "the formula, for wide Gaussian layers; exact starts derived here"
+    where = (
+        "the numbers are the λ and c² of N² = λN + c²I, N = [[−W₁ᵀW₁, −Wᵀ], [W, W₂W₂ᵀ]]"
+    )
     conditions = (
         on_flow(dense_layers, 2),
         on_flow(gradient_alone),

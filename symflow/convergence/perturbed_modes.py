@@ -97,6 +97,11 @@ class PerturbedModes(Bound, Theorem):
 
     source = GIDEL_2019
     contributes = "the setting; the bound with its constants is ours"
+    where = (
+        "W₁₀ and W₂₀ are the closed form of the modes that move alone, e the "
+        "solution of ė = (ν + λ₁e²/16)e + δ, with ν the force there, δ the error of "
+        "its equations and λ₁ of Σ_xx"
+    )
     conditions = (
         on_flow(squared_loss),
         on_flow(dense_layers, 2),

@@ -158,6 +158,10 @@ class Staircase(Bound, Theorem):
 
     source = GIDEL_2019
     contributes = "the equations and phases; the bound with its constants is ours"
+    where = (
+        "W_k is the sum of the first k modes of the minimizer, in the order in "
+        "which they are learned"
+    )
     conditions = (
         on_flow(squared_loss),
         on_flow(dense_layers, 2),

@@ -59,6 +59,7 @@ class RankOneRate(RateBound):
 
     source = EFTEKHARI_2020
     contributes = "the theorem, constants ours"
+    where = "Z₁ is the best approximation of Σ_yx of rank one"
     quantity = "‖W − Z₁‖²"
     conditions = CONDITIONS
 

@@ -33,6 +33,7 @@ class FarAway(Theorem):
 
     source = EFTEKHARI_2020
     contributes = "the theorem, constants ours"
+    where = "s = ‖W‖, and z₁ is the first singular value of Σ_yx"
     conditions = CONDITIONS
 
     @classmethod

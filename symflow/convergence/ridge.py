@@ -34,6 +34,7 @@ class RidgeRate(ObjectiveBound):
 
     source = GIDEL_2019
     contributes = "the linear model; weight decay derived here"
+    where = "J is the loss with its weight decay, J_opt its least value"
     conditions = RIDGE
 
     @classmethod

@@ -39,6 +39,10 @@ class StableSet(Theorem):
     alpha: float  #: The largest α that the start allows.
 
     source = EFTEKHARI_2020
+    where = (
+        "W = s u vᵀ, ab is the product of p₁ᵀu and q₁ᵀv, with the first singular "
+        "vectors p₁, q₁ of Σ_yx, and z₁, z₂ its first singular values"
+    )
     conditions = CONDITIONS
 
     @classmethod

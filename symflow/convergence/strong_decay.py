@@ -36,6 +36,7 @@ class DecayRate(MeasuredFall):
 
     source = GIDEL_2019
     contributes = "the equations; weight decay derived here"
+    where = "S is the sum of the squares of all weights"
     quantity = "‖θ‖²"
     falling_part = sympy.Function("S")(TIME)
     conditions = STRONG_DECAY

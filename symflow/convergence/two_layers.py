@@ -206,6 +206,10 @@ class InstantaneousRate(TwoLayerRate):
     """At each instant −ℒ̇ ≥ λ_r(Σ_xx)·bracket(W(t))·(ℒ − ℒ*), D from the start."""
 
     proved_with_base = True
+    where = (
+        "W_opt is the minimizer of least norm; σ_m and σ_r are the m-th and r-th "
+        "singular values of W on the range of Σ_xx, for m outputs and r inputs"
+    )
 
     @classmethod
     def examples(cls) -> Examples:

@@ -57,6 +57,8 @@ LOST = 1e-9
 class InverseTime(RateBound):
     """ℒ(t) ≤ 1/(1/ℒ_0 + ct) in classification."""
 
+    where = "L is the loss"
+
     quantity = "ℒ"
 
     @classmethod

@@ -89,6 +89,11 @@ class DeepDiagonalMode(SeparableSolution):
 
     source: ClassVar = WOODWORTH_2020
     contributes: ClassVar = "the mirror flow; solved by quadrature here"
+    where: ClassVar = (
+        "p is the weight of least size of a coordinate, p₀ at the start, the others "
+        "are w_l² = p² + D_l; for two sides ξ = ∫(σ − λβ); σ and λ are those of "
+        "Σ_yx and Σ_xx"
+    )
     unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,

@@ -112,6 +112,10 @@ class DeepFourierMode(CircularSolution):
 
     source: ClassVar = YUN_2021
     contributes: ClassVar = "the decoupling into frequencies; solved here"
+    where: ClassVar = (
+        "e^{−s} is the part of the way to σ/λ that is left to a frequency; u and v "
+        "are along the goal and across it"
+    )
     unknown: ClassVar = T
     conditions: ClassVar = (
         squared_loss,

@@ -63,6 +63,11 @@ class HypentropyMode(SeparableSolution):
 
     source: ClassVar = WOODWORTH_2020
     contributes: ClassVar = "the mirror flow; its clock here"
+    where: ClassVar = (
+        "β is one coordinate; A and B are those of the start, so that β = Ae^{κξ} − "
+        "Be^{−κξ} with ξ = ∫(σ − λβ), ρ² = σ² + 4λ²AB; σ and λ are those of Σ_yx "
+        "and Σ_xx"
+    )
     conditions: ClassVar = (
         squared_loss,
         partial(separable_network, least=2, most=2),

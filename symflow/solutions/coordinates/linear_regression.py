@@ -42,6 +42,10 @@ class LinearRegression(Solution):
 
     source: ClassVar = GIDEL_2019
     contributes: ClassVar = "the closed form"
+    where: ClassVar = (
+        "w is an entry of W along an eigenvector of Σ_xx, w₀ at the start; λ is its "
+        "eigenvalue, σ the entry of Σ_yx"
+    )
     unknown: ClassVar = sympy.Function("w")(T)
     conditions: ClassVar = (decaying_loss, on_flow(dense_layers, 1))
 

@@ -88,6 +88,11 @@ class OneSample(Solution):
 
     source: ClassVar = YUN_2021
     contributes: ClassVar = "the limit for v_2(0) = 0; trajectory, other starts here"
+    where: ClassVar = (
+        "c_k are the parts of the n weights along eigenvectors of the model's "
+        "quadratic form, θ_k its eigenvalues, ξ = ∫(σ − λf); σ and λ are those of "
+        "Σ_yx and Σ_xx"
+    )
     unknown: ClassVar = T
     structural: ClassVar = 3
     depth: ClassVar = 2

@@ -72,6 +72,11 @@ class FourierMode(CircularSolution):
 
     source: ClassVar = YUN_2021
     contributes: ClassVar = "the decoupling into frequencies; solved here"
+    where: ClassVar = (
+        "β̂ is one frequency, β₀ at the start; p₀ = |a₀|² + |b₀|² and δ = |b₀|² − "
+        "|a₀|² of the two filters, R = Re(σ̄β₀), ρ² = |σ|² + λ²δ²/4; σ and λ are "
+        "those of Σ_yx and Σ_xx"
+    )
     unknown: ClassVar = sympy.Function("betahat")(T)
     conditions: ClassVar = (
         squared_loss,

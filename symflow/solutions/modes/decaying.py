@@ -97,6 +97,10 @@ class DecayingMode(SpectralSolution):
 
     source: ClassVar = SAXE_2014
     contributes: ClassVar = "the modes; weight decay, and the solution, derived here"
+    where: ClassVar = (
+        "a = w^{1/L} of a mode of strength w, a₀ at the start; σ and λ are those of "
+        "Σ_yx and Σ_xx, l₂ is the weight decay"
+    )
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
     unknown: ClassVar = T

@@ -63,6 +63,10 @@ class DeepMode(SpectralSolution):
 
     source: ClassVar = SAXE_2014
     contributes: ClassVar = "the equation of a mode; solved for its time here"
+    where: ClassVar = (
+        "w is the strength of a mode, w₀ at the start; σ and λ are those of Σ_yx "
+        "and Σ_xx"
+    )
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
     unknown: ClassVar = T

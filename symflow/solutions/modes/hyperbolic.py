@@ -144,6 +144,10 @@ class HyperbolicMode(SpectralSolution):
 
     source: ClassVar = TARMOUN_2021
     contributes: ClassVar = "the closed form"
+    where: ClassVar = (
+        "w = ab is the strength of a mode, w₀ at the start; p₀ = a₀² + b₀², ρ² = σ² "
+        "+ λ²(b₀² − a₀²)²/4; σ and λ are those of Σ_yx and Σ_xx"
+    )
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (
         squared_loss,

@@ -39,6 +39,10 @@ class LogisticMode(SpectralSolution):
 
     source: ClassVar = SAXE_2014
     contributes: ClassVar = "the closed form"
+    where: ClassVar = (
+        "w is the strength of a mode, w₀ at the start; σ and λ are those of Σ_yx "
+        "and Σ_xx"
+    )
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (

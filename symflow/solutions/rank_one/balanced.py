@@ -68,6 +68,10 @@ class RankOne(Solution):
 
     source: ClassVar = EFTEKHARI_2020
     contributes: ClassVar = "the equations of the rank-one flow; solved here"
+    where: ClassVar = (
+        "W = s u vᵀ, s₀ at the start; n(τ) = ‖e^{Hτ}x₀‖ with H = [[0, Zᵀ], [Z, 0]], "
+        "Z = Σ_yx and x₀ = (v₀; u₀)/√2; dτ = s^{1−2/L}dt, Σ_xx = κI"
+    )
     is_balanced: ClassVar = True
     has_dense_layers: ClassVar = True
     conditions: ClassVar = (

@@ -115,6 +115,12 @@ class MixedRiccati(Solution):
 
     source: ClassVar = TU_2024
     contributes: ClassVar = "the equation of W; solved here"
+    where: ClassVar = (
+        "P = QQᵀ with Q = [W₁ᵀ; W₂], P₀ at the start, holds W below its diagonal; A "
+        "= cosh Rt − R⁻¹F sinh Rt, B = κR⁻¹ sinh Rt, R² = F² + κ²c²I, F = [[−κλ/2, "
+        "Σ_yxᵀ], [Σ_yx, κλ/2]]; Σ_xx = κI, and W₂ᵀW₂ − W₁W₁ᵀ has the levels ½λ ± "
+        "√(¼λ² + c²)"
+    )
     conditions: ClassVar = (
         on_flow(squared_loss),
         on_flow(dense_layers, 2),

@@ -44,6 +44,10 @@ class SymmetricRiccati(GramSolution):
 
     source: ClassVar = TARMOUN_2021
     contributes: ClassVar = "the Riccati equation; solved here"
+    where: ClassVar = (
+        "P = UUᵀ, Q₀ = U(0); E = e^{Ft}, Φ = ∫e^{2Fs}ds with F = Σ_yx + Σ_yxᵀ, less "
+        "the weight decay; κ is 4 times that of Σ_xx = κI"
+    )
     conditions: ClassVar = (decaying_loss, symmetric_factorization, isotropic)
 
     #: Two factors, which are the same: the one matrix moves itself from both sides.

@@ -37,6 +37,11 @@ class Riccati(GramSolution):
 
     source: ClassVar = DOMINE_2025
     contributes: ClassVar = "the solution; in a form that is stable at late times here"
+    where: ClassVar = (
+        "P = QQᵀ with Q = [W₁ᵀ; W₂], Q₀ at the start, holds W below its diagonal; E "
+        "= e^{Ft}, Φ = ∫e^{2Fs}ds with F = [[−κλ/2, Σ_yxᵀ], [Σ_yx, κλ/2]], less the "
+        "weight decay; Σ_xx = κI, W₂ᵀW₂ − W₁W₁ᵀ = λI"
+    )
     conditions: ClassVar = (
         decaying_loss,
         on_flow(dense_layers, 2),
