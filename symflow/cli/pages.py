@@ -27,7 +27,7 @@ from symflow.gallery import ENTRIES, EnsembleEntry, Entry, PathEntry, coverage
 from symflow.gallery.one_neuron import descended, efforts
 from symflow.losses import ExponentialLoss
 from symflow.networks import ConvolutionalNetwork
-from symflow.plot.canvas import float_times, time_axis, without_zeros
+from symflow.plot.canvas import float_times, over_time, without_zeros
 from symflow.simulation import simulate
 from symflow.solutions import Solution
 from symflow.trajectory import Trajectory
@@ -144,8 +144,7 @@ def _drawing(claim: Claim, path: Trajectory) -> Drawing:
 
 def _curve(axes: Any, path: Trajectory, values: Any, label: str) -> None:
     axes.semilogy(float_times(path), values, marker=".", markersize=3)
-    axes.set_ylabel(label)
-    time_axis(axes, float_times(path), None)
+    over_time(axes, float_times(path), label)
 
 
 def _write(file: Path, title: str, said: str, **names: Any) -> None:

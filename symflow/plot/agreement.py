@@ -20,8 +20,8 @@ from symflow.plot.canvas import (
     check_trajectory,
     colours,
     finish,
+    over_time,
     route_name,
-    time_axis,
 )
 from symflow.precision.point import as_objects
 from symflow.trajectory import Trajectory
@@ -101,8 +101,7 @@ def agreement(
     axes.set_yscale("linear")
     top = max(axes.get_ylim()[1], 1.05 * float(np.nanmax(digits)))
     axes.set_ylim(min(0.0, float(np.nanmin(digits))), top)
-    axes.set_ylabel("digits of agreement")
-    time_axis(axes, times, xscale)
+    over_time(axes, times, "digits of agreement", xscale)
     # The curve starts at zero digits only where the two disagree altogether.
     return finish(axes, len(axes.lines), loc="lower left")
 

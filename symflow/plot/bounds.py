@@ -18,8 +18,8 @@ from symflow.plot.canvas import (
     colours,
     finish,
     float_times,
+    over_time,
     route_name,
-    time_axis,
     without_zeros,
 )
 from symflow.trajectory import Trajectory
@@ -91,8 +91,8 @@ def bounds(
         _draw_bound(axes, claim, times, to_float_array(pair[1]), number)
     axes.set_yscale("log")
     _keep_to(axes, measured[measured > floor])
-    axes.set_ylabel(_QUANTITIES.get(_quantity(asserted[0]), asserted[0].name))
-    time_axis(axes, times, xscale)
+    label = _QUANTITIES.get(_quantity(asserted[0]), asserted[0].name)
+    over_time(axes, times, label, xscale)
     return finish(axes, len(axes.lines))
 
 

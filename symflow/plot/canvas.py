@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return fresh
 
 
+def check_trajectories(values: Sequence[Any], call: str) -> None:
+    """Refuse anything that is not a trajectory, and none at all."""
+    if not values:
+        msg = f"{call}: needs at least one trajectory"
+        raise InvalidArgument(msg)
+    for value in values:
+        check_trajectory(value, call)
+
+
 def check_trajectory(value: Any, call: str) -> None:
     """Refuse anything that is not a trajectory.
 
@@ -103,8 +113,8 @@ def route_name(path: Trajectory) -> str:
     return "float64" if path.context is None else f"{path.digits} digits"
 
 
-def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
-    """Label the time axis, logarithmic where the times are spaced so.
+def over_time(ax: Axes, times: Array, label: str, xscale: str | None = None) -> None:
+    """Label both axes, that of time logarithmic where the times are spaced so.
 
     The spacing of all times that are drawn decides, unless `xscale` does.  Raises
     InvalidArgument if there is no such scale.
@@ -120,6 +130,7 @@ def time_axis(ax: Axes, times: Array, xscale: str | None = None) -> None:
     elif spaced_by_factors(times):
         ax.set_xscale("log")
     ax.set_xlabel("time $t$")
+    ax.set_ylabel(label)
 
 
 def spaced_by_factors(times: Array) -> bool:
@@ -140,6 +151,29 @@ def without_zeros(values: Array, floor: float) -> Floats:
     if not np.any(floats > 0):
         return np.full(floats.shape, floor)
     return np.where(floats > 0, floats, np.nan)
+
+
+def draw_columns(ax: Axes, x: Array, values: Array, name: str, **artist: Any) -> None:
+    """Draw every column in its colour; # in the name is its number, counted from 1."""
+    for index, colour in enumerate(colours(values.shape[1])):
+        label = name.replace("#", str(index + 1))
+        chosen = {"color": colour, "label": label, **artist}
+        ax.plot(x, values[:, index], **chosen)
+
+
+def draw_theory(
+    ax: Axes, curves: Iterable[tuple[Any, Any]], label: str, width: float
+) -> None:
+    """Draw thin dashed curves, in the colour of the labels: it contrasts with all."""
+    for index, (x, y) in enumerate(curves):
+        ax.plot(
+            x,
+            y,
+            color=ax.yaxis.label.get_color(),
+            linewidth=width,
+            linestyle=(0, (4, 3)),
+            label=label if index == 0 else "_hidden",
+        )
 
 
 def finish(ax: Axes, curves: int, **legend: Any) -> Axes:

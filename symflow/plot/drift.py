@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symflow.conservation import Law, conserved
-from symflow.errors import InvalidArgument
 from symflow.flow import HeavyBall
 from symflow.plot.canvas import (
     axes_or_new,
-    check_trajectory,
+    check_trajectories,
     colours,
     finish,
     float_times,
     line_styles,
+    over_time,
     route_name,
     symbol_of,
-    time_axis,
     without_zeros,
 )
 from symflow.trajectory import Trajectory
@@ -68,11 +67,7 @@ def drift(
     >>> len(plot.drift(run).lines)
     1
     """
-    if not trajectories:
-        msg = "plot.drift(*trajectories): needs at least one trajectory"
-        raise InvalidArgument(msg)
-    for path in trajectories:
-        check_trajectory(path, "plot.drift(*trajectories)")
+    check_trajectories(trajectories, "plot.drift(*trajectories)")
     axes, count = axes_or_new(ax), 0
     for path, style in zip(trajectories, line_styles(len(trajectories)), strict=True):
         laws = conserved(path.flow)
@@ -83,10 +78,9 @@ def drift(
     axes.set_yscale("log")
     moving = any(isinstance(path.flow, HeavyBall) for path in trajectories)
     words = r"$\|\Delta(t)-\Delta(0)\|$ over squared weights"
-    axes.set_ylabel("drift of the angular momenta, relative" if moving else words)
-    time_axis(
-        axes, np.concatenate([float_times(path) for path in trajectories]), xscale
-    )
+    words = "drift of the angular momenta, relative" if moving else words
+    times = np.concatenate([float_times(path) for path in trajectories])
+    over_time(axes, times, words, xscale)
     return finish(axes, count)
 
 

@@ -11,7 +11,7 @@ from symflow.algebra.arrays import to_float_array
 from symflow.algebra.numbers import to_float
 from symflow.curriculum import ChainedRun
 from symflow.errors import expect
-from symflow.plot.canvas import axes_or_new, colours, finish, float_times, time_axis
+from symflow.plot.canvas import axes_or_new, colours, finish, float_times, over_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,6 +71,5 @@ def forgetting(run: ChainedRun, ax: Axes | None = None, **artist: Any) -> Axes:
         axes.axvline(switch, color="0.5", linestyle=":", linewidth=1.0)
     if 0 < 20 * np.min(losses) < np.max(losses):
         axes.set_yscale("log")
-    axes.set_ylabel(r"losses $\mathcal{L}(t)$ on all data")
-    time_axis(axes, times)
+    over_time(axes, times, r"losses $\mathcal{L}(t)$ on all data")
     return finish(axes, len(same))

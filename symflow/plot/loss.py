@@ -14,8 +14,8 @@ from symflow.plot.canvas import (
     colours,
     finish,
     float_times,
+    over_time,
     route_name,
-    time_axis,
     without_zeros,
 )
 from symflow.trajectory import Trajectory
@@ -80,6 +80,5 @@ def loss(
     )
     if limit is not None or 0 < 20 * np.min(values) < np.max(values):
         axes.set_yscale("log")
-    axes.set_ylabel(label)
-    time_axis(axes, times, xscale)
+    over_time(axes, times, label, xscale)
     return finish(axes, len(axes.lines))

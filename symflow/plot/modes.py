@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
 from symflow.errors import expect
 from symflow.plot.canvas import (
     LISTED,
     Floats,
     axes_or_new,
     check_trajectory,
-    colours,
+    draw_columns,
+    draw_theory,
     finish,
     float_times,
-    time_axis,
+    over_time,
 )
 from symflow.solutions import ChainedSolution, Solution
 from symflow.trajectory import Trajectory
@@ -78,37 +78,18 @@ def modes(
     measured = traj.singular_values
     # room for the curve on top, if there will be one
     shade = {} if theory is None else {"alpha": 0.65}
-    _draw(axes, times, measured, {"linewidth": 3.0, **shade, **artist})
+    count = measured.shape[1]
+    options = {"linewidth": 3.0, **shade, **artist}
+    name = "$s_{#}$" if count <= LISTED else "_hidden"
+    draw_columns(axes, times, measured, name, **options)
     if theory is not None:
-        _draw_theory(axes, theory, times, measured.shape[1])
-    time_axis(axes, times, xscale)
-    axes.set_ylabel("singular values $s_i$ of $W(t)$")
+        fine, label = _fine(times), f"{theory.name}, {theory.reference}"
+        values = np.linalg.svd(theory.end_to_end(fine), compute_uv=False)
+        curves = [(fine, column) for column in values.T[:count]]
+        draw_theory(axes, curves, label, 1.2)
+    over_time(axes, times, "singular values $s_i$ of $W(t)$", xscale)
     labels = [str(line.get_label()) for line in axes.lines]
     return finish(axes, sum(not label.startswith("_") for label in labels))
-
-
-def _draw(axes: Axes, times: Floats, values: Array, options: dict[str, Any]) -> None:
-    count = values.shape[1]
-    for index, colour in enumerate(colours(count)):
-        label = f"$s_{{{index + 1}}}$" if count <= LISTED else "_hidden"
-        chosen = {"color": colour, "label": label, **options}
-        axes.plot(times, values[:, index], **chosen)
-
-
-def _draw_theory(axes: Axes, theory: Any, times: Floats, count: int) -> None:
-    fine = _fine(times)
-    values = np.linalg.svd(theory.end_to_end(fine), compute_uv=False)
-    label = f"{theory.name}, {theory.reference}"
-    for index in range(count):
-        # In the colour of the labels, which contrasts with any backdrop.
-        axes.plot(
-            fine,
-            values[:, index],
-            color=axes.yaxis.label.get_color(),
-            linewidth=1.2,
-            linestyle=(0, (4, 3)),
-            label=label if index == 0 else "_hidden",
-        )
 
 
 def _fine(times: Floats) -> Floats:

@@ -13,8 +13,8 @@ from symflow.plot.canvas import (
     colours,
     finish,
     float_times,
+    over_time,
     route_name,
-    time_axis,
 )
 from symflow.trajectory import Trajectory
 
@@ -80,8 +80,8 @@ def sharpness(
         )
         label = rf"${name}/\eta$ = {bound:.4g}"
         axes.axhline(bound, color=second, linestyle="--", label=label)
-    axes.set_ylabel(r"sharpness $\lambda_{\max}(\nabla^2\mathcal{L})$")
-    time_axis(axes, times, xscale)
+    name = r"sharpness $\lambda_{\max}(\nabla^2\mathcal{L})$"
+    over_time(axes, times, name, xscale)
     return finish(axes, len(axes.lines))
 
 

@@ -16,10 +16,11 @@ from symflow.plot.canvas import (
     axes_or_new,
     check_trajectory,
     colours,
+    draw_columns,
     finish,
     float_times,
     line_styles,
-    time_axis,
+    over_time,
 )
 from symflow.trajectory import Trajectory
 
@@ -71,20 +72,16 @@ def singular_values(
     ['$s_{1}(W_{1})$', '$s_{1}(W_{2})$']
     """
     check_trajectory(traj, "plot.singular_values(traj)")
-    axes, times = axes_or_new(ax), float_times(traj)
     layers = layer_values(traj)
-    count = 0
-    for number, style in enumerate(line_styles(len(layers))):
-        values = layers[number]
-        for index, colour in enumerate(colours(values.shape[1])):
-            options = {"color": colour, "linestyle": style, **artist}
-            label = f"$s_{{{index + 1}}}(W_{{{number + 1}}})$"
-            axes.plot(times, values[:, index], **{"label": label, **options})
-            count += 1
+    axes, times = axes_or_new(ax), float_times(traj)
+    styles = line_styles(len(layers))
+    for number, (values, style) in enumerate(zip(layers, styles, strict=True), start=1):
+        name, options = f"$s_{{#}}(W_{{{number}}})$", {"linestyle": style, **artist}
+        draw_columns(axes, times, values, name, **options)
+    count = sum(values.shape[1] for values in layers)
     if count > LISTED:
-        _name_colours_and_styles(axes, layers, line_styles(len(layers)))
-    axes.set_ylabel(r"singular values $s_i(W_\ell)$ of the layers")
-    time_axis(axes, times, xscale)
+        _name_colours_and_styles(axes, layers, styles)
+    over_time(axes, times, r"singular values $s_i(W_\ell)$ of the layers", xscale)
     return finish(axes, min(count, LISTED), ncols=1 if count <= LISTED else 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from symflow.plot.canvas import (
     LISTED,
     Floats,
     axes_or_new,
-    check_trajectory,
-    colours,
+    check_trajectories,
+    draw_columns,
+    draw_theory,
     finish,
     float_times,
     line_styles,
@@ -75,11 +77,7 @@ def staircase(
     >>> plot.staircase(run).lines[0].get_label()
     '$w_{1}$, $\\delta=9.2$'
     """
-    if not trajectories:
-        msg = "plot.staircase(*trajectories): needs at least one trajectory"
-        raise InvalidArgument(msg)
-    for path in trajectories:
-        check_trajectory(path, "plot.staircase(*trajectories)")
+    check_trajectories(trajectories, "plot.staircase(*trajectories)")
     expect(limit, SaddlePath | None, "plot.staircase(limit=…)", "a SaddlePath")
     steps = limit or _limit(trajectories[0])
     if steps.frame is None:
@@ -90,10 +88,11 @@ def staircase(
         delta = small_start(path, steps)
         clock = float_times(path) / delta
         end = max(end, float(clock[-1]))
-        _draw(
-            axes, clock, strengths(path, steps), delta, {"linestyle": style, **artist}
-        )
-    _draw_limit(axes, steps, end)
+        name = rf"$w_{{#}}$, $\delta={delta:.2g}$"
+        options = {"linestyle": style, **artist}
+        draw_columns(axes, clock, strengths(path, steps), name, **options)
+    label = rf"$\delta\to\infty$, {steps.reference}"
+    draw_theory(axes, _limit_curves(steps, end), label, 1.0)
     axes.set_xlabel(r"time $t/\delta$")
     axes.set_ylabel("mode strengths $w_i=u_i^\\top W v_i$")
     return finish(axes, min(len(trajectories) * len(steps.sigma_yx) + 1, LISTED))
@@ -131,27 +130,9 @@ def _limit(traj: Trajectory) -> SaddlePath:
     return saddle_to_saddle(gradient_flow(layers, SquaredLoss()), data)
 
 
-def _draw(
-    axes: Axes, clock: Floats, values: Floats, delta: float, options: dict[str, Any]
-) -> None:
-    for mode, colour in enumerate(colours(values.shape[1])):
-        label = rf"$w_{{{mode + 1}}}$, $\delta={delta:.2g}$"
-        chosen = {"color": colour, "label": label, **options}
-        axes.plot(clock, values[:, mode], **chosen)
-
-
-def _draw_limit(axes: Axes, steps: SaddlePath, end: float) -> None:
-    """Draw the limit, one step per mode, in the colour of the labels."""
-    about = rf"$\delta\to\infty$, {steps.reference}"
+def _limit_curves(steps: SaddlePath, end: float) -> Iterator[tuple[Any, Any]]:
+    """Yield the limit, one step per mode."""
     sigma, lam = (to_float_array(x) for x in (steps.sigma_yx, steps.sigma_xx))
-    pairs = zip(1 / sigma, sigma / np.diagonal(lam), strict=True)
-    for mode, (jump, height) in enumerate(pairs):
-        last = max(end, 1.1 * float(1 / sigma[-1]))
-        axes.plot(
-            [0.0, jump, jump, last],
-            [0.0, 0.0, height, height],
-            color=axes.yaxis.label.get_color(),
-            linewidth=1.0,
-            linestyle=(0, (4, 3)),
-            label=about if mode == 0 else "_hidden",
-        )
+    last = max(end, 1.1 * float(1 / sigma[-1]))
+    for jump, height in zip(1 / sigma, sigma / np.diagonal(lam), strict=True):
+        yield [0.0, jump, jump, last], [0.0, 0.0, height, height]

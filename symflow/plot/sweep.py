@@ -14,7 +14,7 @@ from symflow.plot.canvas import (
     axes_or_new,
     colours,
     finish,
-    time_axis,
+    over_time,
 )
 from symflow.simulation import Ensemble, Grid, Sweep
 
@@ -100,8 +100,7 @@ def sweep(
     sizes = np.concatenate([values.ravel() for _, values in curves])
     if of == "loss" and 0 < 20 * sizes.min() < sizes.max():
         axes.set_yscale("log")
-    axes.set_ylabel(_LABELS[of])
-    time_axis(axes, times, xscale)
+    over_time(axes, times, _LABELS[of], xscale)
     if isinstance(runs, Grid):
         return finish(axes, count, title=about, title_fontsize="small")
     return finish(axes, min(count, LISTED))
