@@ -26,7 +26,7 @@ from symflow.algebra.typeset import latex
 from symflow.errors import InvalidArgument, NoClosedForm
 from symflow.flow.rank_one import RankOneFlow
 from symflow.losses import Loss
-from symflow.networks import AbstractNetwork, Dense, Network
+from symflow.networks import AbstractNetwork, Network
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class EndToEndFlow(Typeset):
         if not isinstance(network, Network):
             msg = f"the end-to-end flow of {network!r} is not derived"
             raise NoClosedForm(msg)
-        if not all(isinstance(layer, Dense) for layer in network.layers):
+        if not network.is_dense:
             msg = (
                 "EndToEndFlow.balanced: the closed form in W alone is for products of "
                 f"Dense layers; got {network!r}"
@@ -157,18 +157,25 @@ def decays_of(loss: Loss, network: AbstractNetwork) -> tuple[sympy.Expr, ...]:
     return tuple(loss.l2)
 
 
+def with_decay(
+    network: AbstractNetwork, pulled: tuple[Node, ...], decays: tuple[sympy.Expr, ...]
+) -> tuple[Node, ...]:
+    """Return velocities with the weight decay of every weight added."""
+    return tuple(
+        direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
+        for symbol, direction, decay in zip(
+            network.parameters, pulled, decays, strict=True
+        )
+    )
+
+
 def _moved(
     network: AbstractNetwork, force: Node, decays: tuple[sympy.Expr, ...]
 ) -> Node:
     """Return Ẇ of a model that is no product, by the chain rule."""
-    pulled = network.pull_back(force)
-    directions = {
-        symbol: direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
-        for symbol, direction, decay in zip(
-            network.parameters, pulled, decays, strict=True
-        )
-    }
-    moved = push_forward(network.end_to_end_node, directions)
+    directions = with_decay(network, network.pull_back(force), decays)
+    pairs = zip(network.parameters, directions, strict=True)
+    moved = push_forward(network.end_to_end_node, dict(pairs))
     assert moved is not None
     return moved
 

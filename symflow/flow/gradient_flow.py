@@ -26,7 +26,7 @@ from symflow.algebra.text import inline
 from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import HypothesisFailed, InvalidArgument, expect, shown
-from symflow.flow.end_to_end import EndToEndFlow, decays_of
+from symflow.flow.end_to_end import EndToEndFlow, decays_of, with_decay
 from symflow.flow.entries import Entries, entries
 from symflow.flow.log_loss_clock import CLOCKED, CLOCKED_LATEX, per_log_loss
 from symflow.flow.specialize import specialized
@@ -89,14 +89,8 @@ class GradientFlow(Typeset):
         """The time derivative of every weight, as nodes that share their parts."""
         if self.clock == "log loss":
             return per_log_loss(self.network, self.loss)
-        pulled = self.network.pull_back(self.force)
-        if self.loss.l2 != 0:
-            pulled = tuple(
-                direction if decay == 0 else add(direction, scale(-decay, Leaf(symbol)))
-                for direction, symbol, decay in zip(
-                    pulled, self.state, self.decays, strict=True
-                )
-            )
+        forced = self.network.pull_back(self.force)
+        pulled = with_decay(self.network, forced, self.decays)
         if not self.learning_rates:
             return pulled
         pairs = zip(self.learning_rates, pulled, strict=True)

@@ -23,7 +23,7 @@ from symflow.algebra.threads import cached_property
 from symflow.algebra.typeset import latex
 from symflow.errors import NoClosedForm
 from symflow.losses import Loss
-from symflow.networks import AbstractNetwork, Dense, Network
+from symflow.networks import AbstractNetwork
 
 S = sympy.Symbol("s", positive=True)
 
@@ -54,10 +54,7 @@ class RankOneFlow(Typeset):
 
     def __post_init__(self) -> None:
         network = self.network
-        dense = isinstance(network, Network) and all(
-            isinstance(layer, Dense) for layer in network.layers
-        )
-        if not dense or network.depth < 2 or self.loss.l2 != 0:
+        if not network.is_dense or network.depth < 2 or self.loss.l2 != 0:
             msg = (
                 "the rank-one flow is that of two or more dense layers without weight "
                 f"decay; got {network!r} and {self.loss!r}"
