@@ -18,6 +18,7 @@ from symflow.algebra.balls import (
     ALONE as ALONE,
     as_matrix as as_matrix,
     frobenius as frobenius,
+    from_ball_matrix as from_ball_matrix,
     in_bits as in_bits,
     present_bits as present_bits,
     root as root,

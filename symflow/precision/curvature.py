@@ -12,7 +12,7 @@ for models with few parameters that are no products of layers; `hessian` is chea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,13 @@ from symflow.algebra.nodes import Leaf, scale
 from symflow.codegen import Program, lower
 from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
-from symflow.precision.balls import as_matrix, size_of, spectral, to_arb
+from symflow.precision.balls import (
+    as_matrix,
+    from_ball_matrix,
+    size_of,
+    spectral,
+    to_arb,
+)
 from symflow.precision.growth import force_program
 from symflow.precision.hessian import Smoothness, indefinite_part
 from symflow.precision.regions import Regions
@@ -67,11 +73,18 @@ class SecondDerivative:
     def around(self, weights: Sequence[Any]) -> SecondDerivativeAt:
         """Return them at given weights, and near these."""
         force = Regions(self._force, [*weights, *self._data])
-        rows = [
-            Regions(self._program, [*weights, *force.centres, *unit, *self._data])
-            for unit in self._directions
-        ]
-        return SecondDerivativeAt(force, rows)
+        return SecondDerivativeAt(force, [*self._rows(weights, force)])
+
+    def at(self, weights: Sequence[Any]) -> tuple[Array, ...]:
+        """Return them at given weights alone, as arrays: less memory is taken."""
+        force = Regions(self._force, [*weights, *self._data])
+        parts = _parts(self._rows(weights, force))
+        return tuple(from_ball_matrix(arb_mat(part)) for part in parts)
+
+    def _rows(self, weights: Sequence[Any], force: Regions) -> Iterator[Regions]:
+        for unit in self._directions:
+            inputs = [*weights, *force.centres, *unit, *self._data]
+            yield Regions(self._program, inputs)
 
 
 class SecondDerivativeAt:
@@ -79,13 +92,7 @@ class SecondDerivativeAt:
 
     def __init__(self, force: Regions, rows: list[Regions]) -> None:
         self._force, self._rows = force, rows
-        #: `bends`, `slopes`, `pulls`: the rows of C, DW and DF, as lists of balls.
-        self.bends, self.slopes, self.pulls = [], [], []
-        for row in rows:
-            *bends, slope, pull = row.centres
-            self.bends.append([x for matrix in bends for x in matrix.entries()])
-            self.slopes.append(slope.entries())
-            self.pulls.append(pull.entries())
+        self.bends, self.slopes, self.pulls = _parts(rows)
 
     def moved(self, widths: Sequence[Any], beyond: Any = 0) -> tuple[Any, Any]:
         """Return by how much C and DW move within Frobenius distances, in norm.
@@ -96,6 +103,17 @@ class SecondDerivativeAt:
         rows = [row.spreads(moves) for row in self._rows]
         bent = [move for row in rows for move in row[:-2]]
         return size_of([arb_mat([bent])]), size_of([arb_mat([[r[-2] for r in rows]])])
+
+
+def _parts(rows: Iterable[Regions]) -> tuple[list[list[Any]], ...]:
+    """Return the rows of C, DW and DF, as lists of balls."""
+    bends, slopes, pulls = [], [], []
+    for row in rows:
+        *bent, slope, pull = row.centres
+        bends.append([x for matrix in bent for x in matrix.entries()])
+        slopes.append(slope.entries())
+        pulls.append(pull.entries())
+    return bends, slopes, pulls
 
 
 class CurvatureBound:
@@ -163,14 +181,12 @@ class CurvatureSurroundings:
         return self._indefinite * slope * slope
 
 
-def unit_directions(
-    shapes: Sequence[tuple[int, ...]], made: Callable[[Array], Any] = as_matrix
-) -> list[list[Any]]:
-    """Return the unit directions in the space of all weights, as matrices so made."""
+def unit_directions(shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
+    """Return the unit directions in the space of all weights, as ball matrices."""
     sizes = [int(np.prod(shape)) for shape in shapes]
     ends = np.cumsum(sizes)[:-1]
     units = []
     for direction in np.eye(sum(sizes), dtype=int):
         parts = zip(np.split(direction, ends), shapes, strict=True)
-        units.append([made(part.reshape(shape)) for part, shape in parts])
+        units.append([as_matrix(part.reshape(shape)) for part, shape in parts])
     return units

@@ -49,8 +49,7 @@ from symflow.precision.balls import (
     to_arb_array,
     workbits,
 )
-from symflow.precision.curvature import second_derivative_program, unit_directions
-from symflow.precision.growth import force_program
+from symflow.precision.curvature import SecondDerivative
 from symflow.precision.image import (
     along,
     form_in_balls,
@@ -62,7 +61,7 @@ from symflow.precision.image import (
 from symflow.precision.learning_rates import LearningRates
 from symflow.precision.limit import Remainder, fine_bits, inflated, middle_of
 from symflow.precision.reached import ReachedRemainder
-from symflow.precision.regions import evaluate_balls
+from symflow.precision.regions import Regions
 
 PROOF = (
     "limit: the second derivative is bounded below near the last time, across the "
@@ -106,8 +105,8 @@ class FadingRemainder:
         with ALONE, workbits(2 * NORM_BITS):
             roots = [to_arb(rates[owner]).sqrt() for owner in owners]
             self._roots = filled((len(roots), 1), roots)
-        self._velocity, self._force = rhs_program(flow), force_program(flow)
-        self._bends = second_derivative_program(flow)
+            self._second = SecondDerivative(problem)
+        self._velocity = rhs_program(flow)
 
     def distance(self, weights: list[Array], error: Any) -> Any:
         """Return how far from given weights flows stay that come within `error`.
@@ -115,11 +114,10 @@ class FadingRemainder:
         Raises PrecisionLost if convergence cannot be proven from there.
         """
         with ALONE, workbits(fine_bits(weights)):
-            exact = [as_matrix(weight) for weight in weights]
-            data = [as_matrix(array) for array in self._problem.arguments]
-            parts = _outputs(self._velocity, [*exact, *data])
-            flat = np.concatenate([part.reshape(-1, 1) for part in parts])
-            size = frobenius([flat / self._roots])
+            arrays = (*weights, *self._problem.arguments)
+            velocity = Regions(self._velocity, [as_matrix(array) for array in arrays])
+            flat = [x for part in velocity.centres for x in part.entries()]
+            size = frobenius([filled((len(flat), 1), flat) / self._roots])
         with ALONE, workbits(NORM_BITS):
             widest, radius = root(self._rates.top), arb(0)
             off = error / self._rates.least.sqrt().lower()
@@ -144,17 +142,7 @@ class FadingRemainder:
 
     def _slope(self, weights: list[Array]) -> tuple[Any, Any, bool]:
         """Return bounds of c and of ‖H‖, and whether c is that of H alone."""
-        near = [as_matrix(weight) for weight in weights]
-        data = [as_matrix(array) for array in self._problem.arguments]
-        force = as_matrix(_outputs(self._force, [*near, *data])[0])
-        rows, moves, pulls = [], [], []
-        for unit in unit_directions([w.shape for w in weights]):
-            inputs = [*near, force, *unit, *data]
-            *bent, moved, pulled = _outputs(self._bends, inputs)
-            rows.append(np.concatenate([part.ravel() for part in bent]))
-            moves.append(moved.ravel())
-            pulls.append(pulled.ravel())
-        bend, flat, pull = np.stack(rows), np.stack(moves), np.stack(pulls)
+        bend, flat, pull = self._second.at([as_matrix(weight) for weight in weights])
         square = pull @ flat.T
         hessian = np.diag(self._decays) - (square + square.T + bend + bend.T) / 2
         hessian = hessian * self._roots * self._roots.T
@@ -174,13 +162,6 @@ class FadingRemainder:
             if slope > 0:
                 break
         return slope, steep, not size
-
-
-def _outputs(program: Any, inputs: list[Any]) -> list[Array]:
-    """Return the outputs of a program in balls, as arrays."""
-    values = evaluate_balls(program, inputs)
-    found = [values[output.slot] for output in program.outputs]
-    return [filled((x.nrows(), x.ncols()), x.entries()) for x in found]
 
 
 def _forces(problem: Problem) -> fmpq_mat:

@@ -26,8 +26,8 @@ from symflow.precision.balls import (
     ALONE,
     NORM_BITS,
     as_matrix,
-    filled,
     frobenius,
+    from_ball_matrix,
     positive_definite,
     root,
     spectral,
@@ -35,7 +35,7 @@ from symflow.precision.balls import (
     to_arb_array,
     workbits,
 )
-from symflow.precision.curvature import second_derivative_program, unit_directions
+from symflow.precision.curvature import SecondDerivative
 from symflow.precision.growth import force_program
 from symflow.precision.image import (
     balls_of,
@@ -88,8 +88,8 @@ class ReachedRemainder:
                 raise HypothesisFailed(msg)
             self._narrow, self._metric, self._top = found
             self._decay = least(self._narrow.T @ self._narrow, self._metric)
+            self._second = SecondDerivative(problem)
         self._force = force_program(problem.flow)
-        self._slopes = second_derivative_program(problem.flow)
 
     def distance(self, weights: list[Array], error: Any) -> Any:
         """Return how far from m, given weights, flows stay that come within `error`."""
@@ -116,15 +116,9 @@ class ReachedRemainder:
 
     def _derivative(self, weights: list[Array], radius: Any) -> Array:
         """Return Jᵀ, a row for every weight, within a radius."""
-        near = inflated(weights, radius)
-        data = [*map(to_arb_array, self._problem.arguments)]
-        (force,) = evaluate(self._force, [*near, *data], to_arb)
-        rows = []
-        for unit in unit_directions([weight.shape for weight in weights], to_arb_array):
-            inputs = [*near, force, *unit, *data]
-            *_, moved, _ = evaluate(self._slopes, inputs, to_arb)
-            rows.append(moved.ravel()[self._entries])
-        return np.stack(rows)
+        near = [as_matrix(weight) for weight in inflated(weights, radius)]
+        _, slopes, _ = self._second.at(near)
+        return np.asarray(slopes[:, self._entries])
 
 
 def _forms(problem: Problem, image: Any, basis: fmpq_mat) -> tuple[Array, ...] | None:
@@ -151,5 +145,5 @@ def _forms(problem: Problem, image: Any, basis: fmpq_mat) -> tuple[Array, ...] |
     if not positive_definite(whole):
         return None
     inverse = as_matrix(whole).inv()
-    metric = filled(whole.shape, inverse.entries())
+    metric = from_ball_matrix(inverse)
     return to_arb_array(np.eye(len(whole))), metric, spectral(whole)
