@@ -111,7 +111,7 @@ def run_along(
         inside = {x - begun for x in times if begun < x <= stop or x == begun == 0}
         local = sorted({*inside, Fraction(0), stop - begun})
         kept.append([row for row, x in enumerate(local) if x in inside])
-        part = _part(told, begun, stop, times[-1]) if told and times[-1] else None
+        part = _part(told, begun, stop, times[-1]) if times[-1] else None
         pieces.append(follow(data, start, local, pieces, part))
         begun, start = stop, [weight[-1] for weight in pieces[-1].weights]
         if stop == times[-1]:

@@ -73,10 +73,14 @@ def staged(progress: Staged, call: str) -> Callable[[str, float], None]:
     return progress
 
 
-def reporter(progress: Told, call: str) -> Callable[[float], None] | None:
+def untold(fraction: float) -> None:
+    """Take a fraction, and tell nobody."""
+
+
+def reporter(progress: Told, call: str) -> Callable[[float], None]:
     """Return what `call` tells fractions to, or raise InvalidArgument."""
     if progress is None or progress is False:
-        return None
+        return untold
     if progress is True:
         return ProgressBar(call)
     needs = "True or a function of a number"

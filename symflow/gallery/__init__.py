@@ -133,6 +133,5 @@ def atlas(
     lines, told = [], reporter(progress, "atlas")
     for number, entry in enumerate(chosen, start=1):
         lines.append(entry.run(digits))
-        if told is not None:
-            told(number / len(chosen))
+        told(number / len(chosen))
     return Atlas(tuple(lines))

@@ -43,7 +43,7 @@ from symflow.precision.limit import Remainder, settling_time
 from symflow.precision.plan import planned
 from symflow.precision.run import Run
 from symflow.precision.starts import hull, pieces_of
-from symflow.progress import Told, reporter
+from symflow.progress import Told, reporter, untold
 
 #: More pieces of a set of starts than this would take hours.
 MOST_PIECES = 100_000
@@ -173,8 +173,7 @@ def enclose(
     found = []
     for part in parts:
         found.append(asking(part))
-        if progress is not None:
-            progress(len(found) / len(parts))
+        progress(len(found) / len(parts))
     return hull(asking(problem.centre), found, problem)
 
 
@@ -185,7 +184,7 @@ def _enclosed(
     digits: int,
     endless: bool = False,
     reach: float = 0.0,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[float], None] = untold,
 ) -> Enclosure:
     """Enclose all flows of a problem at once, from all points within reach."""
     centre, asked = problem.centre, times
@@ -296,8 +295,7 @@ def _prove(
         for at, weights, _ in run.found[known:]:
             radii.append(comparison.radius(bound, step.ratio(at), weights))
         error = bound.after
-        if progress is not None:
-            progress(float(min(run.state.t, run.times[-1]) / run.times[-1]))
+        progress(run.part)
     if problem.is_set or reach:
         return radii, 0.0
     wanted = -run.digits * log2(10)

@@ -145,7 +145,7 @@ def _chained(
     return with_spare_digits(attempt, digits, "precise")
 
 
-def _checked(run: Run, progress: Callable[[float], None] | None) -> Trajectory:
+def _checked(run: Run, progress: Callable[[float], None]) -> Trajectory:
     """Repeat with more bits until the error account is good enough."""
     for _ in range(ATTEMPTS):
         shortfall = run.shortfall()

@@ -21,8 +21,6 @@ from symflow.precision.plan import Plan
 from symflow.precision.steps import SeriesSystem, State, TaylorStep
 from symflow.trajectory import Trajectory
 
-Progress = Callable[[float], None] | None
-
 
 @dataclass
 class Run:
@@ -66,7 +64,12 @@ class Run:
         """The requested times that are still ahead."""
         return self.times[len(self.found) :]
 
-    def finish(self, progress: Progress) -> None:
+    @property
+    def part(self) -> float:
+        """Which part of the time up to the last one is behind."""
+        return float(min(self.state.t, self.times[-1]) / self.times[-1])
+
+    def finish(self, progress: Callable[[float], None]) -> None:
         """Step until every requested time is found.
 
         Raises Interrupted on Ctrl-C, with everything up to the last completed step.
@@ -74,9 +77,7 @@ class Run:
         try:
             while self.waiting:
                 self.take(self.system.step(self.state))
-                if progress is not None:
-                    done = min(self.state.t, self.times[-1]) / self.times[-1]
-                    progress(float(done))
+                progress(self.part)
         except KeyboardInterrupt:
             msg = (
                 f"precise: stopped by hand at t = {float(self.state.t):g} of "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symflow.errors import IntegrationFailed
+from symflow.progress import untold
 from symflow.simulation.crossings import crossings
 from symflow.simulation.events import Event, distinct_names
 from symflow.simulation.methods import (
@@ -62,7 +63,7 @@ def follow(
     *,
     events: Sequence[Event] = (),
     steady: SteadyState | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[float], None] = untold,
 ) -> Integrated:
     """Integrate a system and return its states at the times.
 
@@ -73,8 +74,7 @@ def follow(
     steps.
     """
     run = _Run(system, times, events)
-    if progress is not None:
-        progress(0.0)
+    progress(0.0)
     with np.errstate(all="ignore"):
         end = float(times[-1])
         for step in method.steps(system, end, run.stats) if end > 0 else ():
@@ -84,8 +84,7 @@ def follow(
                 stop = step.end
                 run.stats["steady"] = steady.verdict(stop)
             run.record(step, stop)
-            if progress is not None:
-                progress(step.end / float(times[-1]))
+            progress(step.end / end)
             if stop is not None:
                 break
             count, left = len(run.dense.ends), end - step.end

@@ -136,13 +136,11 @@ class Running:
 
     executor: Executor | None
     path: str | Path | None
-    progress: Callable[[float], None] | None
+    progress: Callable[[float], None]
 
     def __post_init__(self) -> None:
         if self.executor is not None:
             expect(self.executor, "submit", "sweep(executor=…)", "an Executor")
-        needs = "a function of a number"
-        expect(self.progress, Callable | None, "sweep(progress=…)", needs)
 
 
 def records_of(
@@ -169,14 +167,14 @@ def records_of(
         found: dict[int, Record] = {} if file is None else file.records
         waiting = [run for run in range(runs) if run not in found]
         try:
-            _report(running.progress, runs - len(waiting), runs)
+            running.progress((runs - len(waiting)) / runs)
             with closing(outcomes(task, waiting, running.executor)) as arriving:
                 for done, record in enumerate(arriving, runs - len(waiting) + 1):
                     if file is None:
                         found[record.run] = record
                     else:
                         file.append(record)
-                    _report(running.progress, done, runs)
+                    running.progress(done / runs)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_kept(found, runs, file)) from None
         except OutputError as problem:
@@ -308,11 +306,6 @@ def _as_read(task: Task) -> Any:
     given, names = loss.arrays(task.data), [symbol.name for symbol in task.flow.data]
     same = all(k in fewer and np.array_equal(fewer[k], given[k]) for k in names)
     return moments if same else task.data
-
-
-def _report(progress: Callable[[float], None] | None, done: int, runs: int) -> None:
-    if progress is not None:
-        progress(done / runs)
 
 
 def _plain(value: Any) -> Any:
