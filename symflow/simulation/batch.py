@@ -70,7 +70,6 @@ class Block:
         self.ceiling = np.full(count, GROW)
         self.steps = np.zeros(count)
         self.stats: dict[str, Any] = {"steps": 0, "rejected": 0}
-        self._weights = np.vstack([self.table.E5, self.table.E3])
         self._evaluate = [system.bind(self.point, row) for row in self.rows]
         self._rate = system.bind(self.point, self.last)
 
@@ -137,22 +136,30 @@ class Block:
 
     def _stages(self, step: Floats) -> Floats:
         """Compute the stages, scaled by the steps, and return the ends."""
-        column, line = step[:, None], self.point.reshape(-1)
+        column = step[:, None]
         np.multiply(self.rate, column, self.rows[1])
         for number in range(1, STAGES):
-            row = np.concatenate([[1.0], self.table.A[number, :number]])
-            row.dot(self.flat[: number + 1], line)
-            self._evaluate[number + 1]()
-            self.rows[number + 1] *= column
-        np.concatenate([[1.0], self.table.B]).dot(self.flat[: STAGES + 1], line)
+            self._stage(number, column)
+        self._combine(STAGES)
         self._rate()
         np.multiply(self.last, column, self.rows[STAGES + 1])
         return self.point.copy()
 
+    def _combine(self, number: int) -> None:
+        """Place the point of a stage."""
+        row = np.concatenate([[1.0], self.table.rows[number, :number]])
+        row.dot(self.flat[: number + 1], self.point.reshape(-1))
+
+    def _stage(self, number: int, column: Floats) -> None:
+        """Compute a stage, scaled by the steps."""
+        self._combine(number)
+        self._evaluate[number + 1]()
+        self.rows[number + 1] *= column
+
     def _errors(self, after: Floats) -> Floats:
         top = np.maximum(np.abs(self.rows[0]), np.abs(after))
         scale = absolute(self.method) + self.method.rtol * top
-        both = (self._weights @ self.flat[1 : STAGES + 2]).reshape(2, *scale.shape)
+        both = (self.table.errors @ self.flat[1 : STAGES + 2]).reshape(2, *scale.shape)
         both /= scale
         fifth, third = np.einsum("kbi,kbi->kb", both, both)
         size = self.system.size
@@ -182,13 +189,8 @@ class Block:
 
     def _polynomial(self, after: Floats, step: Floats) -> Floats:
         """Return the dense output of all slots, from three more stages."""
-        column, line = step[:, None], self.point.reshape(-1)
-        for k, extra in enumerate(self.table.A_EXTRA):
-            number = STAGES + 1 + k
-            row = np.concatenate([[1.0], extra[:number]])
-            row.dot(self.flat[: number + 1], line)
-            self._evaluate[number + 1]()
-            self.rows[number + 1] *= column
+        for number in range(STAGES + 1, len(self.rows) - 1):
+            self._stage(number, step[:, None])
         change = after - self.rows[0]
         first, last = self.rows[1], self.rows[STAGES + 1]
         top = np.stack([change, first - change, 2 * change - (last + first)])

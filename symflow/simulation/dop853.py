@@ -153,10 +153,11 @@ class Stages:
         self.rows = np.empty((rows + 1, system.size))
         self.end, self._point = np.empty(system.size), np.empty(system.size)
         self._coefficients = np.zeros((rows + 1, rows + 1))
-        self._weights = np.vstack([self.table.E5, self.table.E3])
         self.current: ExplicitStep | None = None
         self._made: tuple[ExplicitStep, Floats] | None = None
-        self._unit = self._tableau()
+        # shifted by the column of the state
+        self._unit = np.zeros_like(self._coefficients)
+        self._unit[:-1, 1:] = self.table.rows
         self._places = [system.bind(self._point, self.rows[k]) for k in (1, 2)]
         self._run = [self._stage(system, k) for k in range(1, rows)]
 
@@ -194,7 +195,7 @@ class Stages:
 
     def errors(self) -> Floats:
         """Return the differences to the embedded results, of orders 5 and 3."""
-        return np.asarray(self._weights @ self.rows[1 : STAGES + 2])
+        return np.asarray(self.table.errors @ self.rows[1 : STAGES + 2])
 
     def advance(self) -> None:
         """Make the end of the step the start of the next: the last stage is reused."""
@@ -227,15 +228,6 @@ class Stages:
             ]
         )
         return np.concatenate([top, step.size * (self.table.D @ stages)])
-
-    def _tableau(self) -> Floats:
-        """Return the rows of all stages, shifted by the column of the state."""
-        table, unit = self.table, np.zeros_like(self._coefficients)
-        unit[:STAGES, 1 : STAGES + 1] = table.A[:STAGES, :STAGES]
-        unit[STAGES, 1 : STAGES + 1] = table.B
-        for k, row in enumerate(table.A_EXTRA):
-            unit[STAGES + 1 + k, 1 : 1 + len(row)] = row
-        return unit
 
     def _stage(
         self, system: System, number: int

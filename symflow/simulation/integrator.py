@@ -224,10 +224,6 @@ def python_integrator(flow: GradientFlow, program: SizedProgram, jit: bool) -> s
     stores = [
         f"    out[{a}:{b}] = found[{k}].ravel()" for k, (a, b, _) in enumerate(parts)
     ]
-    rows = np.zeros((STAGES + 4, STAGES + 4))
-    rows[:STAGES, :STAGES], rows[STAGES, :STAGES] = table.A, table.B
-    for k, extra in enumerate(table.A_EXTRA):
-        rows[STAGES + 1 + k, : len(extra)] = extra
     return _template("integrator_python.txt").substitute(
         CONTROL,
         summary=quoted(f"Gradient flow of {flow.network!r}, {flow.loss!r}."),
@@ -237,8 +233,8 @@ def python_integrator(flow: GradientFlow, program: SizedProgram, jit: bool) -> s
         size=first[-1],
         imports="from numba import njit\n" if jit else "",
         jit="@njit" if jit else "",
-        a=_literal(rows),
-        e=_literal(np.vstack([table.E5, table.E3])),
+        a=_literal(table.rows),
+        e=_literal(table.errors),
         d=_literal(table.D),
         rhs=_python_rhs(program, jit),
         arguments=f"({''.join(f'{name}, ' for name in names[count:])})",

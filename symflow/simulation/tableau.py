@@ -12,9 +12,11 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import scipy
 
 from symflow.algebra.arrays import Array
+from symflow.algebra.threads import cached_property
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,20 @@ class Tableau:
     #: 7.
     A_EXTRA: Array
     D: Array
+
+    @cached_property
+    def rows(self) -> Array:
+        """The rows of stages, of the step and of the further stages, shape (16, 16)."""
+        square = np.zeros((self.A_EXTRA.shape[1],) * 2)
+        count = len(self.A)
+        square[:count, :count], square[count, :count] = self.A, self.B
+        square[count + 1 :] = self.A_EXTRA
+        return square
+
+    @cached_property
+    def errors(self) -> Array:
+        """Both estimates of the error, shape (2, 13)."""
+        return np.vstack([self.E5, self.E3])
 
 
 @cache
