@@ -129,6 +129,16 @@ class Ensemble(Tabulated, Displayed):
         values[good] = np.linalg.svd(self.end_to_end[good], compute_uv=False)
         return values
 
+    @property
+    def last_losses(self) -> dict[str, float]:
+        """Smallest, median and largest loss at the end that are finite."""
+        last = self.loss[:, -1]
+        names, finite = ("smallest", "median", "largest"), last[np.isfinite(last)]
+        if not len(finite):
+            return {}
+        found = np.quantile(finite, [0, 0.5, 1]).tolist()
+        return dict(zip(names, found, strict=True))
+
     @cached_property
     def _stacked(self) -> Trajectory:
         return self._trajectory(self.problem, self.weights, float("nan"))
@@ -147,22 +157,19 @@ class Ensemble(Tabulated, Displayed):
 
     def _sheet(self) -> Sheet:
         failed = len(self.stats.get("failed", ()))
-        final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
         rows = {
             "t": span_of(self.t),
-            "loss at the end": spread(final),
+            "loss at the end": spread(self.last_losses),
             "failed": str(failed),
         }
         title = f"Ensemble of {len(self)} starts of {self.problem.flow.network!r}"
         return Sheet(f"{title} by {self.route}", rows=tuple(rows.items()))
 
 
-def spread(values: Floats) -> str:
+def spread(found: dict[str, float]) -> str:
     """Return smallest, median and largest value in words."""
-    if not len(values):
-        return "none is finite"
-    low, middle, high = np.quantile(values, [0, 0.5, 1])
-    return f"from {low:.6g} to {high:.6g}, median {middle:.6g}"
+    text = "from {smallest:.6g} to {largest:.6g}, median {median:.6g}"
+    return text.format(**found) if found else "none is finite"
 
 
 def ensemble(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.text import scientific, span_of
 from symflow.flow import GradientFlow
@@ -105,7 +103,6 @@ class Sweep(Tabulated, Displayed):
     @property
     def summary(self) -> dict[str, Any]:
         """Counts, and the spread of the last loss and of the drift over the runs."""
-        losses = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
         drifts = [
             value
             for stats in self.stats
@@ -115,7 +112,7 @@ class Sweep(Tabulated, Displayed):
         return {
             "runs": len(self),
             "failed": len(self.failures),
-            "loss at the end": _spread(losses),
+            "loss at the end": self.ensemble.last_losses,
             "largest drift": max(drifts, default=0.0),
         }
 
@@ -133,12 +130,11 @@ class Sweep(Tabulated, Displayed):
         return {"rng": str(self.entropy), "failed": list(self.failures)}
 
     def _sheet(self) -> Sheet:
-        final = self.loss[:, -1][np.isfinite(self.loss[:, -1])]
         drift = self.summary["largest drift"]
         rows = {
             "runs": f"{len(self)}, {len(self.failures)} of them failed",
             "t": span_of(self.t),
-            "loss at the end": spread(final),
+            "loss at the end": spread(self.ensemble.last_losses),
             "largest drift": scientific(drift),
         }
         notes = [f"run {run}: {error}" for run, error in self.failures.items()]
@@ -151,10 +147,3 @@ class Sweep(Tabulated, Displayed):
             notes=tuple(notes[:5]),
             whole=".failures",
         )
-
-
-def _spread(values: Floats) -> dict[str, float]:
-    if not len(values):
-        return {}
-    names = ("smallest", "median", "largest")
-    return dict(zip(names, np.quantile(values, [0, 0.5, 1]).tolist(), strict=True))
