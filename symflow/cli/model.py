@@ -13,17 +13,15 @@ from symflow.networks import LinearNetwork
 from symflow.networks.wording import model_in, network_in, widths_in
 
 
-def flow_of(options: argparse.Namespace, network: Any = None) -> GradientFlow:
-    """Return the flow that the options describe.
+def flow_of(options: argparse.Namespace) -> GradientFlow:
+    """Return the flow that the options describe, or refuse them.
 
-    They have `widths`, and possibly `network`, `model`, `shapes`, `loss` and `l2`; the
-    `network` is given where they leave it open.  Raises InvalidArgument if they make no
-    sense.
+    They have `widths`, and possibly `network`, `model`, `shapes`, `loss` and `l2`.
     """
-    stated = stated_network(options)
-    if stated is None:
-        stated = network or LinearNetwork(*widths_in(options.widths or "d,h,m"))
-    return gradient_flow(stated, loss_of(options))
+    network = stated_network(options)
+    if network is None:
+        network = LinearNetwork(*widths_in(options.widths or "d,h,m"))
+    return gradient_flow(network, loss_of(options))
 
 
 def loss_of(options: argparse.Namespace) -> Loss:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from symflow.analysis import Analysis, Study
+    from symflow.audits import Audit
     from symflow.cli.problem import StatedProblem
     from symflow.flow import GradientFlow
+    from symflow.gallery import Atlas
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -150,7 +152,6 @@ def atlas(options: argparse.Namespace) -> int:
     """Print the atlas, and write it where that is asked for."""
     from symflow.analysis import prepare_folder
     from symflow.cli.output import reporter
-    from symflow.files import write_text
     from symflow.gallery import atlas as survey
 
     if options.list:
@@ -163,8 +164,7 @@ def atlas(options: argparse.Namespace) -> int:
             progress=lambda fraction: progress("atlas", fraction),
         )
     if folder is not None:
-        write_text(folder / "atlas.html", table.to_html(), "atlas: atlas.html")
-        write_text(folder / "atlas.json", table.to_json(), "atlas: atlas.json")
+        _write_pages(folder / "atlas", table)
     print(table.to_json() if options.json else table)
     return 0 if table.ok else 1
 
@@ -173,16 +173,23 @@ def audit(options: argparse.Namespace) -> int:
     """Print what becomes of the claims of a file; exit code 1 if one is refuted."""
     from symflow.analysis import prepare_folder
     from symflow.audits import audit as settle
-    from symflow.files import write_text
 
     folder = None if options.out is None else prepare_folder(options.out)
     ledger = settle(options.file)
     if folder is not None:
-        write_text(folder / "audit.html", ledger.to_html(), "audit: audit.html")
-        write_text(folder / "audit.json", ledger.to_json(), "audit: audit.json")
+        _write_pages(folder / "audit", ledger)
         ledger.certificates(folder)
     print(ledger.to_json() if options.json else ledger)
     return 0 if ledger.ok else 1
+
+
+def _write_pages(stem: Path, table: Atlas | Audit) -> None:
+    """Write a table as HTML and as JSON."""
+    from symflow.files import write_text
+
+    for ending, text in ((".html", table.to_html()), (".json", table.to_json())):
+        file = stem.with_suffix(ending)
+        write_text(file, text, f"{stem.name}: {file.name}")
 
 
 def _list_coverage(options: argparse.Namespace) -> int:
