@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from types import SimpleNamespace
@@ -144,6 +145,15 @@ def test_networks_of_other_parameters_are_refused() -> None:
 def test_scales_have_to_be_positive(name: str, scale: Any) -> None:
     with pytest.raises(InvalidArgument, match=rf"{name}\(scale=…\): needs a positive"):
         getattr(inits, name)(scale)
+
+
+@pytest.mark.parametrize("rule", rules(), ids=str)
+def test_a_rule_that_is_made_again_is_checked_again(rule: Any) -> None:
+    assert repr(replace(rule, seed=np.int64(7))).endswith(", rng=7)")
+    with pytest.raises(InvalidArgument, match=r"_init\(scale=…\): needs a positive"):
+        replace(rule, scale=-1)
+    with pytest.raises(InvalidArgument, match="rng needs None, a non-negative integer"):
+        replace(rule, seed=-1)
 
 
 @pytest.mark.parametrize("rng", [-1, 1.5, "seed", True])

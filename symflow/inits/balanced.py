@@ -7,8 +7,7 @@ from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive_number, product_form
-from symflow.inits.seeds import seed_of
+from symflow.inits.init import product_form
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,9 +25,6 @@ class BalancedInit(DrawnInit):
         rank = min(widths)
         frames = [draws.frame(width, rank) for width in widths]
         return product_form(frames, draws.strengths(rank, self.scale))
-
-    def __repr__(self) -> str:
-        return f"balanced_init({self.scale}, rng={self.seed})"
 
 
 def balanced_init(scale: Any = 1.0, *, rng: Any = None) -> BalancedInit:
@@ -65,5 +61,4 @@ def balanced_init(scale: Any = 1.0, *, rng: Any = None) -> BalancedInit:
     >>> balanced_init(0.1, rng=3)
     balanced_init(0.1, rng=3)
     """
-    checked = positive_number(scale, "balanced_init(scale=…)")
-    return BalancedInit(checked, seed_of(rng, BalancedInit.call))
+    return BalancedInit(scale, rng)

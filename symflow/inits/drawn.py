@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,10 @@ from symflow.inits.init import (
     integer_widths,
     lifted,
     number,
+    positive_number,
 )
 from symflow.inits.orthonormal import nearest_frame, random_frame
-from symflow.inits.seeds import generator_of
+from symflow.inits.seeds import generator_of, seed_of
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,37 @@ class Draws:
 
 
 class DrawnInit(Init):
-    """A rule with a seed; a subclass names its call and makes weights of draws."""
+    """A rule with a scale and a seed; a subclass makes weights of draws.
+
+    The fields up to `scale` stand first in its call, and the others have names there.
+    """
 
     call: ClassVar[str]
+    #: Whether it needs randomness, and takes fresh entropy where it has no seed.
+    is_random: ClassVar[bool] = True
+    scale: Any
     seed: int | None
+
+    def __post_init__(self) -> None:
+        positive_number(self.scale, f"{self._name}(scale=…)")
+        if self.is_random or self.seed is not None:
+            object.__setattr__(self, "seed", seed_of(self.seed, self.call))
+
+    @property
+    def _name(self) -> str:
+        return self.call.removesuffix("(…)")
+
+    def __repr__(self) -> str:
+        written, named = [], False
+        for field in fields(self):  # type: ignore[arg-type]
+            name, value = field.name, getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value = value.ravel().tolist()
+            if value is not None:
+                label = "rng=" if name == "seed" else f"{name}=" * named
+                written.append(f"{label}{value}")
+            named |= name == "scale"
+        return f"{self._name}({', '.join(written)})"
 
     def draw(
         self,

@@ -15,9 +15,7 @@ from symflow.inits.init import (
     integer_widths,
     number_of,
     parameter_shapes,
-    positive_number,
 )
-from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,10 +44,6 @@ class GaussianInit(DrawnInit):
             draws.lifted(deviation * draws.generator.standard_normal(shape))
             for shape in shapes
         ]
-
-    def __repr__(self) -> str:
-        exponent = f"width_exponent={self.width_exponent}"
-        return f"gaussian_init({self.scale}, {exponent}, rng={self.seed})"
 
 
 def gaussian_init(
@@ -87,5 +81,4 @@ def gaussian_init(
         got = shown(width_exponent)
         msg = f"gaussian_init(width_exponent=…): needs a number; got {got}"
         raise InvalidArgument(msg)
-    checked = positive_number(scale, "gaussian_init(scale=…)")
-    return GaussianInit(checked, width_exponent, seed_of(rng, GaussianInit.call))
+    return GaussianInit(scale, width_exponent, rng)

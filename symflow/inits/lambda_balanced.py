@@ -16,8 +16,7 @@ from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import exact
 from symflow.errors import InvalidArgument, shown
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import HasWidths, integer_widths, number_of, positive_number
-from symflow.inits.seeds import seed_of
+from symflow.inits.init import HasWidths, integer_widths, number_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,9 +83,6 @@ class LambdaBalancedInit(DrawnInit):
             )
             raise InvalidArgument(msg)
 
-    def __repr__(self) -> str:
-        return f"lambda_balanced_init({self.lam}, {self.scale}, rng={self.seed})"
-
 
 def lambda_balanced_init(
     lam: Any, scale: Any = 1.0, *, rng: Any = None
@@ -129,5 +125,4 @@ def lambda_balanced_init(
     if isinstance(lam, (str, bool)) or number_of(lam) is None:
         msg = f"lambda_balanced_init(lam=…): needs a real number; got {shown(lam)}"
         raise InvalidArgument(msg)
-    checked = positive_number(scale, "lambda_balanced_init(scale=…)")
-    return LambdaBalancedInit(lam, checked, seed_of(rng, LambdaBalancedInit.call))
+    return LambdaBalancedInit(lam, scale, rng)

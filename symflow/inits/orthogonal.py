@@ -13,8 +13,6 @@ from typing import Any
 
 from symflow.algebra.arrays import Array
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive_number
-from symflow.inits.seeds import seed_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,9 +30,6 @@ class OrthogonalInit(DrawnInit):
             frame = draws.frame(max(before, after), min(before, after))
             weights.append(scale * (frame if after >= before else frame.T))
         return weights
-
-    def __repr__(self) -> str:
-        return f"orthogonal_init({self.scale}, rng={self.seed})"
 
 
 def orthogonal_init(scale: Any = 1.0, *, rng: Any = None) -> OrthogonalInit:
@@ -70,5 +65,4 @@ def orthogonal_init(scale: Any = 1.0, *, rng: Any = None) -> OrthogonalInit:
     >>> orthogonal_init(0.1, rng=3)
     orthogonal_init(0.1, rng=3)
     """
-    checked = positive_number(scale, "orthogonal_init(scale=…)")
-    return OrthogonalInit(checked, seed_of(rng, OrthogonalInit.call))
+    return OrthogonalInit(scale, rng)

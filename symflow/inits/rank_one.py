@@ -15,8 +15,7 @@ import numpy as np
 from symflow.algebra.arrays import Array, as_array
 from symflow.errors import InvalidArgument, ShapeMismatch
 from symflow.inits.drawn import DrawnInit, Draws
-from symflow.inits.init import positive_number, product_form
-from symflow.inits.seeds import seed_of
+from symflow.inits.init import product_form
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -42,14 +41,6 @@ class RankOneInit(DrawnInit):
             if given is not None:
                 frames[place] = _unit(given, widths[place], what, draws)
         return product_form(frames, draws.number(self.scale))
-
-    def __repr__(self) -> str:
-        given = [
-            f"{name}={value.ravel().tolist()}, "
-            for name, value in (("left", self.left), ("right", self.right))
-            if value is not None
-        ]
-        return f"rank_one_init({self.scale}, {''.join(given)}rng={self.seed})"
 
 
 def rank_one_init(
@@ -93,9 +84,8 @@ def rank_one_init(
     >>> rank_one_init(0.1, right=[1, 0], rng=3)
     rank_one_init(0.1, right=[1, 0], rng=3)
     """
-    checked = positive_number(scale, "rank_one_init(scale=…)")
     u, v = _direction(left, "left"), _direction(right, "right")
-    return RankOneInit(checked, u, v, seed_of(rng, RankOneInit.call))
+    return RankOneInit(scale, u, v, rng)
 
 
 def _direction(given: Any, name: str) -> Array | None:

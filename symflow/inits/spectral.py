@@ -17,10 +17,8 @@ from symflow.inits.init import (
     GUARD_DIGITS,
     HasWidths,
     integer_widths,
-    positive_number,
     product_form,
 )
-from symflow.inits.seeds import seed_of
 from symflow.inits.singular import singular_frames
 
 
@@ -30,6 +28,7 @@ class SpectralInit(DrawnInit):
 
     call = "spectral_init(…)"
     tags = frozenset({"balanced", "spectral"})
+    is_random = False  # without a seed the frames of hidden layers are unit vectors
     scale: Any
     seed: int | None
 
@@ -62,10 +61,6 @@ class SpectralInit(DrawnInit):
                 "to agree"
             )
             raise ShapeMismatch(msg)
-
-    def __repr__(self) -> str:
-        rotation = "" if self.seed is None else f", rng={self.seed}"
-        return f"spectral_init({self.scale}{rotation})"
 
 
 def spectral_init(scale: Any, *, rng: Any = None) -> SpectralInit:
@@ -102,6 +97,4 @@ def spectral_init(scale: Any, *, rng: Any = None) -> SpectralInit:
     >>> spectral_init(0.1, rng=5)
     spectral_init(0.1, rng=5)
     """
-    checked = positive_number(scale, "spectral_init(scale=…)")
-    seed = None if rng is None else seed_of(rng, SpectralInit.call)
-    return SpectralInit(checked, seed)
+    return SpectralInit(scale, rng)
