@@ -6,7 +6,7 @@ the given balls; what is trusted is Arb (FLINT).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -90,11 +90,6 @@ def smallest_ratio(matrix: Array, metric: Array, guess: float) -> Any:
         if candidate > 0 and positive_definite(matrix - candidate * metric):
             return candidate
     return arb(0)
-
-
-def map_arrays(function: Callable[[Any], Any], arrays: Iterable[Array]) -> list[Array]:
-    """Apply a function to every entry of several arrays."""
-    return [filled(a.shape, (function(x) for x in a.flat)) for a in arrays]
 
 
 def distance_between(given: list[Array], middle: list[Array]) -> Any:

@@ -37,7 +37,7 @@ from typing import Any, ClassVar
 import numpy as np
 from flint import arb
 
-from symflow.algebra.arrays import Array, has_sets, to_float_array
+from symflow.algebra.arrays import Array, has_sets
 from symflow.algebra.rational import to_flint
 from symflow.codegen import Program, evaluate, rhs_program
 from symflow.codegen.float_series import float_steps
@@ -49,7 +49,6 @@ from symflow.precision.balls import (
     NORM_BITS,
     as_matrix,
     frobenius,
-    map_arrays,
     root,
     size_of,
     smallest_ratio,
@@ -319,7 +318,7 @@ def fine_bits(weights: list[Array]) -> int:
 def inflated(weights: list[Array], radius: Any) -> list[Array]:
     """Return balls around all entries of weights within a Frobenius distance."""
     spread = arb(0, radius.upper())
-    return map_arrays(lambda x: x + spread, weights)
+    return [np.asarray(weight + spread) for weight in weights]
 
 
 def _identity(size: int) -> Array:
@@ -328,6 +327,5 @@ def _identity(size: int) -> Array:
 
 def middle_of(matrix: Array) -> Array:
     """Return float64 midpoints."""
-    return to_float_array(
-        np.vectorize(lambda x: float(x.mid()), otypes=[float])(matrix)
-    )
+    floats = np.vectorize(lambda x: float(x.mid()), otypes=[float])
+    return np.asarray(floats(matrix))
