@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import sympy
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, lifted, to_float_array
 from symflow.algebra.display import Displayed, Sheet
 from symflow.algebra.numbers import to_float, to_mpf
 from symflow.algebra.text import scientific, span_of
@@ -196,9 +196,7 @@ class Trajectory(Tabulated, Displayed):
         array : array
             Float64, exact or mpf entries.
         """
-        if self.context is None:
-            return to_float_array(array)
-        return to_mpf_array(array, self.context)
+        return lifted(array, self.context)
 
     @cached_property
     def singular_values(self) -> Array:

@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, lifted
+from symflow.algebra.numbers import to_float, to_mpf
 from symflow.inits.init import (
     HasWidths,
     Init,
     context_for,
     integer_widths,
-    lifted,
-    number,
     positive_number,
 )
 from symflow.inits.orthonormal import nearest_frame, random_frame
@@ -44,7 +43,7 @@ class Draws:
 
     def number(self, value: Any) -> Any:
         """Return a number, as it was given, in this arithmetic."""
-        return number(value, self.context)
+        return to_float(value) if self.context is None else to_mpf(value, self.context)
 
     def lifted(self, array: Array) -> Array:
         """Return an array in this arithmetic."""

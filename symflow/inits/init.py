@@ -11,13 +11,11 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any, Protocol
 
-from symflow.algebra.arrays import Array, to_mpf_array
+from symflow.algebra.arrays import Array
 from symflow.algebra.numbers import (
     MOST_DIGITS,
     context_of,
     exact,
-    to_float,
-    to_mpf,
     whole,
 )
 from symflow.algebra.products import matmul
@@ -172,16 +170,6 @@ def context_for(digits: Any, call: str) -> Any:
         return None
     digits = whole(digits, f"{call}: digits", most=MOST_DIGITS)
     return context_of(int(digits) + GUARD_DIGITS)
-
-
-def lifted(array: Array, context: Any) -> Array:
-    """Return the array in the arithmetic of `context`; as it is where that is None."""
-    return array if context is None else to_mpf_array(array, context)
-
-
-def number(value: Any, context: Any) -> Any:
-    """Return a number in the arithmetic of `context`; a float where that is None."""
-    return to_float(value) if context is None else to_mpf(value, context)
 
 
 def product_form(frames: list[Array], strengths: Any) -> tuple[Array, ...]:

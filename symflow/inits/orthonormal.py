@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array
+from symflow.algebra.arrays import Array, lifted
 from symflow.errors import PrecisionLost
-from symflow.inits.init import lifted
 
 _MOST_STEPS = 60
 

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from symflow.algebra.arrays import Array, to_float_array, to_mpf_array
+from symflow.algebra.arrays import Array, lifted, to_float_array, to_mpf_array
 from symflow.algebra.eigensystem import eigensystem
 from symflow.algebra.numbers import context_of
 from symflow.algebra.products import matmul
-from symflow.inits.init import lifted
 from symflow.inits.orthonormal import nearest_frame
 
 Cells = tuple[tuple[int, int], ...]
