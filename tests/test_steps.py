@@ -7,7 +7,13 @@ import pytest
 
 import symflow as sf
 from symflow.convergence import ImbalanceDrift, OneStep, UniformDescent
-from symflow.convergence.step_constants import LOWER, UPPER, Constants, contraction
+from symflow.convergence.step_constants import (
+    LOWER,
+    UPPER,
+    Constants,
+    LossInW,
+    contraction,
+)
 from symflow.flow.least_squares import least_squares
 from symflow.flow.problem import bind
 
@@ -76,7 +82,7 @@ def test_one_step_lemma_against_the_definition(rng):
     g = np.linalg.norm(W, 2) * np.linalg.norm(G)
     rho = 1 - 2 * eta * mu * low + K * mu * eta**2 * high**2 + 2 * eta**2 * mu * g
     rho += 2 * eta**3 * mu * K * high * g + eta**4 * mu * K * g**2
-    q = contraction(least_squares(problem), run.weights, eta)[0]
+    q = contraction(LossInW.of(problem), run.weights, eta)[0]
     assert 1 - 2 * eta * mu * q == pytest.approx(rho, rel=1e-12)
     excess = least_squares(problem).excess(run.end_to_end)
     assert excess[1] <= rho * excess[0]

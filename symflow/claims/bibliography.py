@@ -260,3 +260,11 @@ DOMINE_2025 = Reference(
     2025,
     "2409.14623",
 )
+XU_2025 = Reference(
+    "Ziqing Xu, Hancheng Min, Salma Tarmoun, Enrique Mallada, René Vidal",
+    "A Local Polyak-Łojasiewicz and Descent Lemma of Gradient Descent for "
+    "Overparametrized Linear Models",
+    _AISTATS,
+    2025,
+    "2505.11664",
+)

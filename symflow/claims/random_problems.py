@@ -12,10 +12,10 @@ import numpy as np
 
 from symflow.algebra.arrays import Array
 from symflow.claims.example import Example
-from symflow.data import Dataset, Moments, whitened
+from symflow.data import Dataset, Measurements, Moments, whitened
 from symflow.flow import GradientFlow
 from symflow.flow.given import DataLike
-from symflow.losses import ExponentialLoss, SquaredLoss
+from symflow.losses import ExponentialLoss, MeasurementLoss, SquaredLoss
 from symflow.networks import AbstractNetwork, DiagonalNetwork, LinearNetwork
 
 #: Starts per data set.
@@ -86,6 +86,23 @@ def near(generator: np.random.Generator, *widths: int, t: float = 2.0) -> Batch:
         for weight in middle
     )
     return Batch(widths, data, starts, _grid(t))
+
+
+@maker
+def measured(generator: np.random.Generator, *widths: int, near: bool = False) -> Batch:
+    """Draw measurements of a matrix, and Gaussian starts, or starts near its layers."""
+    shapes = [(rows, columns) for columns, rows in pairwise(widths)]
+    middle = [generator.standard_normal(shape) for shape in shapes]
+    target = np.linalg.multi_dot(middle[::-1])
+    A = generator.standard_normal((2 * target.size, *target.shape))
+    y = np.einsum("kij,ij->k", A, target) + 0.05 * generator.standard_normal(len(A))
+    spread = [generator.standard_normal((STARTS, *shape)) for shape in shapes]
+    starts = [
+        weight + 0.05 * noise if near else 0.7 * noise
+        for weight, noise in zip(middle, spread, strict=True)
+    ]
+    data = Measurements(A, y)
+    return Batch(widths, data, tuple(starts), _grid(2.0), loss=MeasurementLoss())
 
 
 def _moments(

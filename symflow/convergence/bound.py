@@ -31,6 +31,7 @@ from symflow.claims import (
 from symflow.claims.claim import once, product_sizes
 from symflow.claims.conditions import dense_layers
 from symflow.claims.finding import is_endless
+from symflow.convergence.quadratic_loss import stacked
 from symflow.convergence.reduced import reduced_start
 from symflow.errors import HypothesisFailed, InvalidData
 from symflow.flow.least_squares import (
@@ -306,7 +307,7 @@ def start_excess(problem: Problem) -> float:
 
 def rounding_scale(problem: Problem) -> float:
     """Return ½(‖Ŷ‖² + λ_1Π‖W_l(0)‖²): relative to it the excess loss is rounded."""
-    fine = least_squares(problem)
+    fine = least_squares(stacked(problem))
     sizes = [float(np.sum(weight**2)) for weight in problem.floats.weights]
     largest = float(fine.eigenvalues[0]) if fine.rank else 0.0
     return (float(np.sum(fine.target**2)) + largest * float(np.prod(sizes))) / 2

@@ -4,11 +4,13 @@ The network of `flow/least_squares.py`, written without the frame Φ of the inpu
 the projector P = ΦΦᵀ and the minimizer W* = Σ_yxΣ_xx⁺, which are rational where the
 data are, σ_k(WΦ)² is an eigenvalue of WPWᵀ, σ_k(Ŷ)² one of W*Σ_yxᵀ, and ‖E‖² is the
 trace of (W − W*)Σ_xx(W − W*)ᵀ.  So nothing is rounded before eigenvalues are taken.
+
+Of another quadratic loss H stands for Σ_xx and E for its vector (`quadratic_loss.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
 from typing import Any
@@ -31,6 +33,7 @@ from symflow.algebra.spectra import (
 )
 from symflow.algebra.threads import cached_property
 from symflow.claims.conditions import imbalances
+from symflow.convergence.quadratic_loss import seen_inputs, stacked
 from symflow.flow.imbalance import ImbalanceLevels, levels_from
 from symflow.flow.least_squares import (
     exact_least_norm,
@@ -49,15 +52,28 @@ DRAWN = 10.0 ** (2 - CHECK_DIGITS)
 class ReducedStart:
     """Sizes of data and start that rates are made of; made by `reduced_start`."""
 
-    rank: Rank  #: The rank r of Σ_xx.
+    rank: Rank  #: The rank of Σ_xx.
     error: float  #: How far the numbers may be from those that are meant, relative.
     weights: tuple[Array, ...]  #: W_1, …, W_L.
     #: `projector`, `optimum`, shapes (d, d) and (m, d): P and W*.
     projector: Array
     optimum: Array
-    #: `sigma_xx`, `sigma_yx`, shapes (d, d) and (m, d): Σ_xx on its range, and Σ_yx.
+    #: `sigma_xx`, `sigma_yx`, shapes (d, d) and (m, d): Σ_xx on its range, and Σ_yx;
+    #: for another quadratic loss H, (md, md), and mat(b).
     sigma_xx: Array
     sigma_yx: Array
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether the loss is a squared loss, the same for every output."""
+        return len(self.sigma_xx) == int(self.optimum.shape[1])
+
+    @cached_property
+    def seen(self) -> int:
+        """The number r of directions of the inputs that are seen, the rank of P."""
+        if self.by_rows:
+            return self.rank.value
+        return round(float(sum(float(x) for x in np.diag(self.projector))))
 
     @cached_property
     def product(self) -> Array:
@@ -86,7 +102,7 @@ class ReducedStart:
     @in_balls
     def levels(self) -> ImbalanceLevels:
         """Spreads and level of the imbalance of two layers, as balls."""
-        return levels_from(self.spectra[0], self.rank.value, len(self.weights[-1]))
+        return levels_from(self.spectra[0], self.seen, len(self.weights[-1]))
 
     @in_balls
     def eigenvalues(self, gap: Array) -> list[Any]:
@@ -96,7 +112,7 @@ class ReducedStart:
     @cached_property
     @in_balls
     def inputs(self) -> list[Any]:
-        """The positive eigenvalues λ_1 ≥ … ≥ λ_r of Σ_xx."""
+        """The positive eigenvalues λ_1 ≥ λ_2 ≥ … of Σ_xx."""
         known = self.error if self.sigma_xx.dtype != object else 0.0
         size = at_most(root(_square(self.sigma_xx)))
         found = eigenvalues(self.sigma_xx, known * size)
@@ -109,14 +125,14 @@ class ReducedStart:
 
     @property
     def smallest(self) -> Any:
-        """λ_r, the smallest positive eigenvalue of Σ_xx."""
+        """The smallest positive eigenvalue of Σ_xx."""
         return self.inputs[-1]
 
     @cached_property
     @in_balls
     def excess(self) -> Any:
         """ℒ(0) − ℒ* = ½‖E(0)‖²."""
-        off = self.product - self.optimum
+        off = (self.product - self.optimum).reshape(-1, len(self.sigma_xx))
         total = ((off @ self.sigma_xx) * off).sum() / 2
         slip = 10 * self.error * self._reach
         size = root(_ball(total)) + arb(0, slip)
@@ -169,21 +185,22 @@ class ReducedStart:
 def reduced_start(problem: Problem) -> ReducedStart:
     """Read a start and its data as exactly as they were given.
 
-    The problem has the squared loss, dense layers, and Σ_xx other than zero.
+    The problem has the squared loss or a quadratic one that is convex, dense layers,
+    and Σ_xx other than zero.
     """
     return problem.remembered("reduced start", lambda: _reduced_start(problem))
 
 
 @in_balls
 def _reduced_start(problem: Problem) -> ReducedStart:
+    if stacked(problem) is not problem:
+        return _of_form(problem)
     rank = input_rank(problem)
     if not problem.is_small:
         fine = least_squares(problem)
         _, sigma_yx = map(to_float_array, problem.arguments)
         return _by_frame(rank, FLOAT_ERROR, problem.floats.weights, fine, sigma_yx)
-    layers, drawn = problem.sharp.weights, problem.given_weights is None
-    drawn |= any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
-    error, weights = DRAWN if drawn else 0.0, tuple(map(to_rationals, layers))
+    error, weights = _known_weights(problem)
     exactly = with_fractions(problem)
     best = None if exactly is None else exact_least_norm(exactly)
     if exactly is None or best is None or not rank.exact:
@@ -192,6 +209,27 @@ def _reduced_start(problem: Problem) -> ReducedStart:
     sigma_xx, sigma_yx = map(to_rationals, exactly.arguments)
     parts = (_projector(sigma_xx), to_rationals(best), sigma_xx, sigma_yx)
     return ReducedStart(rank, error, weights, *parts)
+
+
+def _known_weights(problem: Problem) -> tuple[float, tuple[Array, ...]]:
+    """Return the weights of a small problem, and how far they may be off, relative."""
+    layers, drawn = problem.sharp.weights, problem.given_weights is None
+    drawn |= any(not isinstance(x, Fraction) for layer in layers for x in layer.flat)
+    return DRAWN if drawn else 0.0, tuple(map(to_rationals, layers))
+
+
+def _of_form(problem: Problem) -> ReducedStart:
+    """Return a start under a quadratic loss that is not the squared one."""
+    error, weights = _known_weights(problem)
+    flat, shape = _reduced_start(stacked(problem)), (problem.widths[-1], -1)
+    return replace(
+        flat,
+        error=error,
+        weights=weights,
+        projector=_projector(to_rationals(seen_inputs(problem))),
+        optimum=flat.optimum.reshape(shape),
+        sigma_yx=flat.sigma_yx.reshape(shape),
+    )
 
 
 def _by_frame(

@@ -1,20 +1,24 @@
 """Gradient descent on two layers: one step, all steps, and the drift of the imbalance.
 
-Xu, Min, Tarmoun, Mallada, Vidal (2023); notation of `flow/least_squares.py`, with their
-K and μ the largest and smallest eigenvalue of Σ_xx on its range.  Let F = EΛ^{1/2} be
-the force and λ_min, λ_max the extreme eigenvalues of 𝒯(F) = W_2W_2ᵀF + F(W_1Φ)ᵀW_1Φ.  A
-step η moves W by η𝒯(F) + η²FWᵀF, and ℓ is K-smooth in W, so that with g = σ_1(W)‖F‖_F
+Let ℓ be K-smooth in W, with ‖F‖² ≥ 2μ(ℓ − ℓ*) for the force F = −∂ℓ/∂W: the squared
+loss (Xu, Min, Tarmoun, Mallada, Vidal 2023), or another one as in their sequel of 2025,
+here a convex quadratic function of W (`quadratic_loss.py`).  Only the inputs Φ that
+F = FΦΦᵀ sees count, and W stands for WΦ.  Let λ_min and λ_max be the extreme
+eigenvalues of 𝒯(F) = W_2W_2ᵀF + F(W_1Φ)ᵀW_1Φ.  A step η moves W by η𝒯(F) + η²FWᵀF, so
+that with g = σ_1(W)‖F‖_F
 
     ℒ⁺ ≤ ℒ − η q ‖F‖²,     q = λ_min − ηg − ½Kη(λ_max + ηg)²,
 
 hence ℒ⁺ ≤ (1 − 2ημq)ℒ where q ≥ 0 (ℒ: the excess over the minimum).
 
-All steps: the loss falls, so that σ_1(W) ≤ p = (‖Ŷ‖_F + ‖E(0)‖_F)/√μ, and D moves only
-by terms η²(∇_1∇_1ᵀ − ∇_2ᵀ∇_2).  With the bracket 2α of `flow/imbalance.py` and β =
-½Σ_±(λ_± + √(λ_±² + 4p²)), λ_± = [λ_1(±D)]₊, at the start, as long as the drift of D is
-at most d the eigenvalues stay within α − 4d and β + 2d; and the drift is at most
-2ηc_2βKℒ(0)/s where each step contracts by 1 − ηs.  Both meet if η ≤ `largest_step`:
-then λ_min ≥ c_1α and λ_max ≤ c_2β for ever, c_1 = ½ and c_2 = 3/2.
+All steps: the loss falls, so that σ_1(W) ≤ p = (‖Ŷ‖_F + ‖E(0)‖_F)/√μ, ½‖E‖² being ℒ
+and ½‖Ŷ‖² that of W = 0, and D moves only by terms η²(∇_1∇_1ᵀ − ∇_2ᵀ∇_2).  With the
+bracket 2α of `flow/imbalance.py` and β = ½Σ_±(λ_± + √(λ_±² + 4p²)), λ_± = [λ_1(±D)]₊,
+at the start, as long as the drift of D is at most d the eigenvalues stay within α − 4d
+and β + 2d; and the drift is at most 2ηc_2βKℒ(0)/s where each step contracts by 1 − ηs,
+as ‖F‖² ≤ 2Kℒ.  Both meet if η ≤ `largest_step`: then λ_min ≥ c_1α and λ_max ≤ c_2β for
+ever, c_1 = ½ and c_2 = 3/2.  The bracket is at floors of the σ_k(W) for ever: those of
+`two_layers.py`, of which the last one asks for ℒ ≥ ½μ‖W − W*‖² alone.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ import sympy
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.outward import at_least, float_down, float_up
 from symflow.algebra.spectra import FLOAT_ERROR
+from symflow.algebra.threads import cached_property
 from symflow.claims import (
     Bound,
     Hypothesis,
@@ -38,9 +43,11 @@ from symflow.claims import (
     all_hold,
     random_problems,
 )
-from symflow.claims.bibliography import XU_2023
+from symflow.claims.bibliography import XU_2023, XU_2025, Reference
 from symflow.claims.claim import thinned
+from symflow.claims.conditions import dense_layers, on_flow
 from symflow.claims.example import Examples, RandomExamples, scaled
+from symflow.claims.hypothesis import structural
 from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
@@ -48,11 +55,21 @@ from symflow.convergence.bound import (
     rounding_scale,
     start_excess,
 )
+from symflow.convergence.quadratic_loss import (
+    known_minimum,
+    one_minimizer,
+    quadratic_loss,
+)
 from symflow.convergence.reduced import reduced_start
-from symflow.convergence.step_constants import Constants, contraction
-from symflow.convergence.two_layers import TWO_LAYERS
-from symflow.flow.least_squares import least_squares
+from symflow.convergence.step_constants import Constants, LossInW, contraction
+from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
+from symflow.losses import SquaredLoss
+
+
+def no_decay(flow: GradientFlow) -> Hypothesis:
+    """Say whether there is no weight decay."""
+    return structural("no weight decay", flow.loss.l2 == 0, f"l2 = {flow.loss.l2}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,14 +79,22 @@ class DescentBound(Bound, Theorem):
     step: float
 
     source = XU_2023
+    contributes = (
+        "the theorem for the squared loss; of its sequel for others the abstract was "
+        "read, the constants are derived here"
+    )
     question = "descent"
-    conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS[:-1]
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        on_flow(dense_layers, 2),
+        quadratic_loss,
+        known_minimum,
+    )
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
         """Return the bound for steps of this size, or the hypotheses that fail.
 
-        The problem has two dense layers and the squared loss.
+        The problem has two dense layers and a convex loss that is quadratic in W.
         """
         found = check(cls.conditions, problem)
         usable = 0 < step < np.inf
@@ -105,6 +130,17 @@ class DescentBound(Bound, Theorem):
             ),
         )
 
+    @property
+    def reference(self) -> Reference:
+        """The paper, or its sequel where the loss is not the squared one."""
+        squared = isinstance(self.problem.flow.loss, SquaredLoss)
+        return self.source if squared else XU_2025
+
+    @cached_property
+    def in_w(self) -> LossInW:
+        """The loss as a function of W, in float64."""
+        return self.problem.remembered("in W", lambda: LossInW.of(self.problem))
+
     def scale(self, path: Path, larger: Array) -> Any:
         """Return the size of what the excess loss is the difference of."""
         return max(super().scale(path, larger), rounding_scale(self.problem))
@@ -127,7 +163,11 @@ class OneStep(DescentBound):
     def examples(cls) -> Examples:
         """Return Gaussian starts with moderate steps."""
         draw = random_problems.gaussian(3, 4, 2)
-        return (RandomExamples("many-step", draw, scaled(step=3), lambda _: 0.02),)
+        measured, larger = random_problems.measured(2, 4, 2), scaled(step=50)
+        return (
+            RandomExamples("many-step", draw, scaled(step=3), lambda _: 0.02),
+            RandomExamples("many-step-measured", measured, larger, lambda _: 2e-4),
+        )
 
     @property
     def statement(self) -> sympy.Basic:
@@ -144,10 +184,9 @@ class OneStep(DescentBound):
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ℒ_{k+1} and its bound for every k; zeros where q_k < 0, and last."""
-        reduction = least_squares(self.problem)
-        excess = reduction.excess(to_float_array(path.end_to_end))
-        q = contraction(reduction, path.weights, self.step)
-        smallest = float(reduction.eigenvalues[-1])
+        excess = self.in_w.excess(to_float_array(path.end_to_end))
+        q = contraction(self.in_w, path.weights, self.step)
+        smallest = float(self.in_w.fine.eigenvalues[-1])
         bound = (1 - 2 * self.step * smallest * q) * excess
         after = np.where(q >= 0, np.append(excess[1:], 0.0), 0.0)
         return after, np.where(after > 0, bound * (1 + ROUNDED_DOWN), 0.0)
@@ -161,7 +200,7 @@ class UniformDescent(DescentBound):
 
     slope: float = 0.0  #: s.
 
-    conditions = TWO_LAYERS
+    conditions = (*DescentBound.conditions, one_minimizer)
 
     @classmethod
     def attempt(cls, problem: Problem, step: float = 0.0) -> Self | Refusal:
@@ -186,7 +225,13 @@ class UniformDescent(DescentBound):
     def examples(cls) -> Examples:
         """Return starts near minimizers, with half of the largest step."""
         draw, faster = random_problems.near(3, 4, 2), scaled(slope=60)
-        return (RandomExamples("many-descent", draw, faster, _half_the_largest),)
+        measured = random_problems.measured(2, 4, 2, near=True)
+        return (
+            RandomExamples("many-descent", draw, faster, _half_the_largest),
+            RandomExamples(
+                "many-descent-measured", measured, faster, _half_the_largest
+            ),
+        )
 
     @property
     def factor(self) -> float:
@@ -195,15 +240,19 @@ class UniformDescent(DescentBound):
 
     @property
     def statement(self) -> sympy.Basic:
-        """½ tr((W − W*)Σ_xx(W − W*)ᵀ) ≤ (1 − ηs)^k ℒ_0, W the k-th product."""
+        """½ tr((W − W*)Σ_xx(W − W*)ᵀ) ≤ (1 − ηs)^k ℒ_0, W the k-th product.
+
+        For another loss than the squared one the left side is L_k, the excess loss.
+        """
         k = sympy.Symbol("k", nonnegative=True, integer=True)
         bound = float_up(self.factor) ** k * float_up(start_excess(self.problem))
-        return sympy.Le(excess_symbol(self.problem), bound, evaluate=False)
+        squared = isinstance(self.problem.flow.loss, SquaredLoss)
+        left = excess_symbol(self.problem) if squared else sympy.Symbol("L_k")
+        return sympy.Le(left, bound, evaluate=False)
 
     def sides(self, path: Path) -> tuple[Array, Array]:
         """Return ℒ_k and its bound."""
-        reduction = least_squares(self.problem)
-        excess = reduction.excess(to_float_array(path.end_to_end))
+        excess = self.in_w.excess(to_float_array(path.end_to_end))
         return excess, excess[0] * self.factor ** np.arange(len(excess))
 
 
@@ -211,8 +260,12 @@ class UniformDescent(DescentBound):
 class ImbalanceDrift(DescentBound):
     """The imbalance drifts by at most ‖D_k − D_0‖_F ≤ η² Σ_{j<k} ‖∇ℒ_j‖².
 
-    Where every step has ℒ⁺ ≤ ℒ − ½η‖∇ℒ‖² this is at most 2ηℒ(0).
+    That is so for every loss.  Where each step has ℒ⁺ ≤ ℒ − ½η‖∇ℒ‖² it is at most
+    2η times the excess of the start.
     """
+
+    contributes = "the bound, here for every loss"
+    conditions = (on_flow(dense_layers, 2), on_flow(no_decay))
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
@@ -259,12 +312,11 @@ class ImbalanceDrift(DescentBound):
         first, second = (to_float_array(weight) for weight in path.weights)
         gaps = first @ first.mT - second.mT @ second
         drift = np.linalg.norm(gaps - gaps[0], axis=(-2, -1))
-        reduction = least_squares(self.problem)
-        misfit = reduction.misfit(second @ first)
-        force = (misfit * reduction.eigenvalues**0.5) @ reduction.frame.T
-        gradients = (second.mT @ force, force @ first.mT)
-        squares = sum(np.sum(part**2, axis=(-2, -1)) for part in gradients)
-        sums = np.concatenate([[0.0], np.cumsum(squares)[:-1]])
+        # the steps taken are −η∇ℒ, of any loss
+        taken = getattr(path, "stats", {}).get("step size", self.step)
+        moves = (np.diff(weight, axis=0) / taken for weight in (first, second))
+        squares = sum(np.sum(move**2, axis=(-2, -1)) for move in moves)
+        sums = np.concatenate([[0.0], np.cumsum(squares)])
         # D is only known up to its rounding, which accumulates
         size = max(float(np.max(np.sum(w**2, axis=(-2, -1)))) for w in (first, second))
         rounding = FLOAT_ERROR * size * np.arange(1, len(sums) + 1)

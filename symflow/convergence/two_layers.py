@@ -184,7 +184,7 @@ class ConvexityRate(TwoLayerRate):
     def floors(cls, start: ReducedStart) -> tuple[Any, Any]:
         """Return [σ_k(W*Φ) − ‖E(0)‖_F/√λ_r]₊ for k = m, r."""
         misfit = start.misfit / root(start.smallest)
-        ends = len(start.optimum), start.rank.value
+        ends = len(start.optimum), start.seen
         m, r = (clipped(start.goal(k) - misfit) for k in ends)
         return m, r
 

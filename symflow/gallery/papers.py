@@ -19,6 +19,7 @@ from symflow.claims.bibliography import (
     MIN_2021,
     MIN_2023,
     XU_2023,
+    XU_2025,
     YUN_2021,
 )
 
@@ -44,7 +45,7 @@ STATEMENTS: tuple[tuple[Reference, str, str], ...] = (
     (XU_2023, "one step of descent", "OneStep"),
     (XU_2023, "descent at a uniform rate", "UniformDescent"),
     (XU_2023, "drift of the imbalance under descent", "ImbalanceDrift"),
-    (XU_2023, "other losses (their sequel)", "—: no constants are derived here"),
+    (XU_2025, "descent for losses that are no squared one", "UniformDescent OneStep"),
     (YUN_2021, "tensor, classification: singular vectors", "SingularVectors"),
     (YUN_2021, "dense layers, classification: ℓ₂ margin", "DenseMaxMargin"),
     (YUN_2021, "decomposable, classification: ℓ_{2/L} margin", "ModeMaxMargin"),
