@@ -1,5 +1,6 @@
 """Gradient descent on two layers under losses that are not the squared one."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -195,3 +196,26 @@ def test_what_is_not_known_is_refused_in_words(rng):
     problem = bind(gd.flow, labels, [start[0], start[1][:1]])
     refusal = str(OneStep.attempt(problem, 0.01))
     assert "a loss quadratic in W, without weight decay: fails, LogisticLoss" in refusal
+
+
+@pytest.mark.parametrize("loss", [sf.LogisticLoss(), sf.ExponentialLoss()])
+def test_the_imbalance_drifts_as_little_under_other_losses(rng, loss):
+    data = sf.Dataset(rng.standard_normal((6, 3)), np.array([1, -1, 1, 1, -1, 1]))
+    start = [rng.standard_normal((4, 3)) / 3, rng.standard_normal((1, 4)) / 3]
+    gd = sf.gradient_descent(sf.LinearNetwork(3, 4, 1), loss)
+    (claim,) = _claims(gd, data, start, 0.01)
+    run = sf.descend(gd, data, start, 100, step_size=0.01)
+    assert isinstance(claim, ImbalanceDrift)
+    assert sf.validate([claim], run).ok
+    small, large = claim.sides(run)
+    gaps = [a @ a.T - b.T @ b for a, b in zip(*run.weights, strict=True)]
+    assert small[-1] == pytest.approx(np.linalg.norm(gaps[-1] - gaps[0]), rel=1e-6)
+    assert small[-1] > large[-1] / 1000
+    assert max(replace(claim, step=1e-4).residuals(run)) > 0.1
+
+
+def test_irrational_measurements_are_not_read():
+    data = sf.Measurements([[[sympy.sqrt(2)]], [[2]]], [1, 1])
+    gd = sf.gradient_descent(sf.LinearNetwork(1, 1, 1), sf.MeasurementLoss())
+    refusal = OneStep.attempt(bind(gd.flow, data, [[[1]], [[1]]]), 0.01)
+    assert "irrational" in str(refusal)

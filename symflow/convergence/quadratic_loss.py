@@ -14,6 +14,7 @@ H and b are read off the derived gradient, entry by entry, in fractions.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from math import inf
 from typing import Any
@@ -53,7 +54,9 @@ def quadratic_loss(problem: Problem) -> Hypothesis:
     """Say whether the loss is a quadratic function of W, without weight decay."""
     loss = problem.flow.loss
     known = isinstance(loss, SquaredLoss) or _form(problem) is not None
-    detail = repr(loss) if known or _is_read(problem) else f"{loss!r}, of large W"
+    detail = repr(loss)
+    if not known and not _is_read(problem):
+        detail += ", of a large W or with irrational numbers"
     words = "a loss quadratic in W, without weight decay"
     return structural(words, known and loss.l2 == 0, detail)
 
@@ -116,8 +119,11 @@ def _form(problem: Problem) -> tuple[Array, Array] | None:
 
 
 def _is_read(problem: Problem) -> bool:
-    """Say whether the gradient is read entry by entry, which takes time."""
-    return problem.is_small and problem.widths[0] * problem.widths[-1] <= MOST_ROWS
+    """Say whether the gradient is read, which takes time and numbers as given."""
+    if not problem.is_small or problem.widths[0] * problem.widths[-1] > MOST_ROWS:
+        return False
+    entries = (entry for array in problem.sharp.arguments for entry in array.flat)
+    return all(isinstance(entry, Fraction) for entry in entries)
 
 
 def _read(problem: Problem) -> tuple[Array, Array] | None:

@@ -266,6 +266,7 @@ class ImbalanceDrift(DescentBound):
 
     contributes = "the bound, here for every loss"
     conditions = (on_flow(dense_layers, 2), on_flow(no_decay))
+    reference = Theorem.reference
 
     @classmethod
     def proof(cls) -> tuple[Identity, ...]:
