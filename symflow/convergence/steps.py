@@ -118,7 +118,8 @@ class DescentBound(Bound, Theorem):
         eta = sympy.Symbol("η")
         stepped = (second + eta * F * back) * (first + eta * out * F)
         moved = second * first + eta * (second * out * F + F * back * first)
-        e, K, s = sympy.symbols("e K s")
+        e, K, s, mu, x, lam = sympy.symbols("e K s μ x λ")
+        force, excess = sympy.diff(lam * x**2 / 2, x) ** 2, lam * x**2 / 2
         return (
             Identity(
                 "W⁺ = W + η𝒯(F) + η²FWᵀF, with W_l' for W_lᵀ",
@@ -127,6 +128,10 @@ class DescentBound(Bound, Theorem):
             Identity(
                 "½K(e − s)² = ½Ke² − Ke·s + ½Ks²: the loss along a step s",
                 K * (e - s) ** 2 / 2 - K * e**2 / 2 + K * e * s - K * s**2 / 2,
+            ),
+            Identity(
+                "‖F‖² − 2μℒ = λ(λ − μ)x² ≥ 0 along an eigenvector of H; as K for μ",
+                force - 2 * mu * excess - lam * (lam - mu) * x**2,
             ),
         )
 
