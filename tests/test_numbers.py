@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import mpmath
@@ -274,3 +274,17 @@ def test_a_number_of_the_same_context_is_rounded_only_where_it_has_more_digits()
     for endless in (own.inf, own.nan):
         with pytest.raises(InvalidArgument):
             to_mpf(endless, own)
+
+
+@pytest.mark.parametrize(
+    "exponent",
+    [Fraction(-2101, 3), Fraction(1, 3), Fraction(-1, 7**50), Fraction(-(10**6))],
+)
+def test_powers_of_e_have_all_of_their_bits(exponent):
+    # what an exponent has before its point is missing after it
+    power = sympy.exp(sympy.Rational(exponent))
+    found = as_fraction(mpmath.make_mpf(numbers._evaluate(power, 60)))
+    with localcontext(prec=40, Emin=-(10**9)):
+        other = (Decimal(exponent.numerator) / exponent.denominator).exp()
+        ratio = Decimal(found.numerator) / Decimal(found.denominator) / other
+    assert abs(ratio - 1) < 2.0**-60

@@ -18,7 +18,7 @@ import mpmath
 import numpy as np
 import sympy
 from mpmath.ctx_mp_python import _mpf
-from mpmath.libmp import from_float, from_rational, mpf_pos
+from mpmath.libmp import from_float, from_rational, fzero, mpf_exp, mpf_pos
 
 from symflow.algebra.intervals import Interval
 from symflow.algebra.reading import LARGEST_BITS, read_expression
@@ -277,7 +277,8 @@ def _binary(value: Any) -> tuple[int, int, int, int] | None:
         return tuple(from_float(value))
     if isinstance(value, _mpf):
         raw = value._mpf_
-        return raw if raw[1] and abs(raw[2]) <= LARGEST_SHIFT else None
+        is_number = raw[1] or raw == fzero  # others have no mantissa either
+        return raw if is_number and abs(raw[2]) <= LARGEST_SHIFT else None
     return None
 
 
@@ -342,5 +343,10 @@ def _of_many(value: Any) -> str:
 
 def _evaluate(value: Any, bits: int) -> Any:
     """Evaluate an irrational SymPy number to `bits` bits, as raw mpf."""
+    power = value.exp if isinstance(value, sympy.exp) else None
+    if isinstance(power, sympy.Rational):  # every decay, in a sixth of the time
+        size = max(0, int(power.p).bit_length() - int(power.q).bit_length() + 1)
+        argument = from_rational(int(power.p), int(power.q), bits + size + 8, "n")
+        return mpf_exp(argument, bits, "n")
     digits = int(bits * 0.30103) + 2
     return sympy.Float(evaluated(exact(value), digits), digits)._mpf_
