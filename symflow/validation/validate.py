@@ -333,7 +333,7 @@ def route_bound(route: Route) -> Any:
 
     Its error is the estimated or proven one, not what a tolerance hopes for.
     """
-    scale = max(map(to_float, tops(route)))
+    scale = once(route, "scale", lambda: max(map(to_float, tops(route))))
     by_error = to_mpf(route.error, WIDE) / (scale or 1.0)
     if route.context is None:
         return max(AMPLIFICATION * by_error, WIDE.mpf(FLOAT_ROUNDING))

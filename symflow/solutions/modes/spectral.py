@@ -94,14 +94,15 @@ class SpectralSolution(Solution):
     def _at(self, t: Any, digits: int) -> Array:
         modes, context = self.modes_at(digits), context_of(digits + 5)
         left, right = (to_mpf_array(a, context) for a in (modes.left, modes.right))
-        return matmul(left * self._strengths_at(t, digits), right.T)
+        return matmul(left * self._strengths_at(t, digits, context), right.T)
 
-    def _strengths_at(self, t: Any, digits: int) -> Array:
-        context = context_of(digits + 5)
-        time, parameters = to_mpf(t, context), self.parameters(self.modes_at(digits))
-        columns = (to_mpf_array(part, context) for part in parameters)
-        modes = zip(*columns, strict=True)
-        found = [self.curve_mpf(context, time, *mode) for mode in modes]
+    def _strengths_at(self, t: Any, digits: int, context: Any) -> Array:
+        time, key = to_mpf(t, context), (type(self), "parameters", digits)
+        modes = self.modes_at(digits)
+        known = self.problem.remembered(key, lambda: self.parameters(modes))
+        columns = (to_mpf_array(part, context) for part in known)
+        each = zip(*columns, strict=True)
+        found = [self.curve_mpf(context, time, *mode) for mode in each]
         return np.array(found, dtype=object)
 
     def layers_at(self, t: Any, digits: int) -> tuple[Array, ...] | None:
@@ -109,7 +110,7 @@ class SpectralSolution(Solution):
             return None
         context = context_of(digits + 5)
         start = to_mpf_array(self.modes_at(digits).start, context)
-        growth = self._strengths_at(t, digits) / np.where(start > 0, start, 1)
+        growth = self._strengths_at(t, digits, context) / np.where(start > 0, start, 1)
         growth = np.where(start > 0, growth, 1) ** (context.one / self.depth)
         images = self._images(digits, partial(to_mpf_array, context=context))
         return tuple(matmul(image * growth, frame.T) for image, frame in images)
