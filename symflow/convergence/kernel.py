@@ -91,6 +91,7 @@ class PathLength(Bound, Theorem):
 
     source = LOJASIEWICZ_1963
     contributes = "the argument; the constants are those of the rates"
+    where = "W_l_0 is W_l at the start"
     conditions = (
         on_flow(squared_loss),
         on_flow(dense_layers),
@@ -147,6 +148,10 @@ class OperatorBound(Bound, Theorem):
 
     source = MIN_2021
     contributes = "the bracket; that it bounds the kernel at all times is derived here"
+    where = (
+        "F is any matrix of the shape of W with rows in the range of Σ_xx, and W_l_0 "
+        "is W_l at the start"
+    )
     conditions: ClassVar[tuple[Condition, ...]] = TWO_LAYERS
 
     @classmethod

@@ -163,6 +163,11 @@ class OneStep(DescentBound):
     """Each step with q ≥ 0 multiplies the excess loss by at most 1 − 2ημq."""
 
     proved_with_base = True
+    where = (
+        "L_k is the excess loss of the k-th iterate, and q_k = λ_min − ηg − "
+        "½Kη(λ_max + ηg)² there, with λ_min and λ_max of W₂W₂ᵀF + FW₁ᵀW₁ as a map of "
+        "F, g = σ₁(W)‖F‖ and K the largest curvature of the loss in W"
+    )
 
     @classmethod
     def examples(cls) -> Examples:
@@ -205,6 +210,10 @@ class UniformDescent(DescentBound):
 
     slope: float = 0.0  #: s.
 
+    where = (
+        "L_k is the excess loss of the k-th iterate, and W_opt the minimizer of least "
+        "norm"
+    )
     conditions = (*DescentBound.conditions, one_minimizer)
 
     @classmethod
@@ -270,6 +279,9 @@ class ImbalanceDrift(DescentBound):
     """
 
     contributes = "the bound, here for every loss"
+    where = (
+        "D^0 is W₁W₁ᵀ − W₂ᵀW₂ at the start, g_j the norm of the gradient at iterate j"
+    )
     conditions = (on_flow(dense_layers, 2), on_flow(no_decay))
     reference = Theorem.reference
 

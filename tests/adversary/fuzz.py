@@ -84,8 +84,8 @@ def spoiled(verb: Verb, random: Random) -> tuple[str, Callable[[], Any]]:
     """Return a call with one argument replaced, and which by what."""
     given, options = [*verb.given], dict(verb.options)
     place, bad = random.randrange(len(given) + len(options)), random.choice(BAD)
-    if "runs" in options and type(bad) is int and bad == 10**6:
-        bad = -bad  # a million runs are no slip, and take their time
+    if "runs" in options and type(bad) in (int, float) and bad == 10**6:
+        bad = -bad  # a million runs, or runs of a million seconds, are no slips
     if place < len(given):
         given[place], name = bad, f"argument {place}"
     else:

@@ -111,10 +111,10 @@ def _with_part(k: float) -> Callable[[Any], Any]:
     """Return the change of a law by 10^−k ‖W_1‖², which is not conserved."""
 
     def change(old: Any) -> Any:
-        def value(self: Any, weights: Any) -> Any:
+        def value(self: Any, weights: Any, *velocities: Any) -> Any:
             first = np.asarray(weights[0])
             part = np.asarray((first * first).sum(axis=(-2, -1)))
-            found = np.asarray(old(self, weights))
+            found = np.asarray(old(self, weights, *velocities))
             part = part.reshape(part.shape + (1,) * (found.ndim - part.ndim))
             return found + (part / 10**k if k >= 0 else part * 10 ** -int(k))
 
