@@ -81,9 +81,11 @@ def opposite_levels(problem: Problem) -> Hypothesis:
     layers = (problem.rational or problem.floats).weights
     square, size = two_levels(layers)[1], (signed_gram(layers) ** 2).sum()
     detail = f"c² = {to_float(square):.3g}"
-    words = "they are of opposite sign"
-    if defect := of_two_levels(problem).defect:  # c² has to stand out of what is off
-        square, size = to_float(square), to_float(size) * (1 + defect / ROUNDING)
+    words, levels = "they are of opposite sign", of_two_levels(problem)
+    if not levels.holds:
+        return Hypothesis(words, bool(square > 0), detail)
+    if levels.defect:  # c² has to stand out of what is off
+        square, size = to_float(square), to_float(size) * (1 + levels.defect / ROUNDING)
     return positive(words, square, size, detail)
 
 

@@ -176,7 +176,7 @@ class OneStep(DescentBound):
         measured, larger = random_problems.measured(2, 4, 2), scaled(step=50)
         return (
             RandomExamples("many-step", draw, scaled(step=3), lambda _: 0.02),
-            RandomExamples("many-step-measured", measured, larger, lambda _: 2e-4),
+            RandomExamples("many-measured-step", measured, larger, lambda _: 2e-4),
         )
 
     @property
@@ -243,7 +243,7 @@ class UniformDescent(DescentBound):
         return (
             RandomExamples("many-descent", draw, faster, _half_the_largest),
             RandomExamples(
-                "many-descent-measured", measured, faster, _half_the_largest
+                "many-measured-descent", measured, faster, _half_the_largest
             ),
         )
 
