@@ -63,6 +63,13 @@ def squared_loss(flow: GradientFlow, *, decay: bool = False) -> Hypothesis:
     return structural(words, squared and l2 == 0, repr(flow.loss))
 
 
+def same_pace(flow: GradientFlow) -> Hypothesis:
+    """Say whether the loss alone moves the weights, all of them at one rate."""
+    holds = not (any(flow.decays) or flow.learning_rates)
+    detail = "" if holds else f"l2 = {flow.loss.l2}, rates {flow.learning_rates}"
+    return structural("no weight decay, one learning rate", holds, detail)
+
+
 def weight_decay(flow: GradientFlow) -> Hypothesis:
     """Say whether there is weight decay, one for all layers."""
     return structural("weight decay", flow.loss.l2 != 0, f"l2 = {flow.loss.l2}")

@@ -72,8 +72,15 @@ def of_two_levels(problem: Problem) -> Hypothesis:
         rest = signed @ signed - lam * signed
         return [(rest - square * np.eye(len(rest), dtype=int), signed @ signed.T)]
 
+    def distance(problem: Problem) -> float:
+        # P is about c in some direction, and the weights there as much more off
+        square = abs(two_levels(problem.weights)[1])
+        size = (signed_gram(problem.weights) ** 2).sum()
+        gap = max(relative_size(*pair) for pair in gaps(problem))
+        return float(gap * size / square) if square else np.inf
+
     words = "W₂ᵀW₂ − W₁W₁ᵀ has two levels"
-    return measured(problem, words, "‖N² − λN − c²I‖ =", gaps)
+    return measured(problem, words, "‖N² − λN − c²I‖ =", gaps, distance)
 
 
 def opposite_levels(problem: Problem) -> Hypothesis:

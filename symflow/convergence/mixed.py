@@ -23,23 +23,16 @@ import sympy
 
 from symflow.algebra.arrays import Array, to_float_array
 from symflow.algebra.balls import to_arb, to_arb_array
-from symflow.claims import Finding, Hypothesis, Identity, Path, Theorem, structural
+from symflow.claims import Finding, Identity, Path, Theorem
 from symflow.claims.bibliography import TU_2024
-from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.conditions import dense_layers, on_flow, same_pace
 from symflow.claims.example import Examples, regression
 from symflow.claims.finding import is_endless
 from symflow.claims.whitened import of_two_levels, opposite_levels
-from symflow.flow import GradientFlow
 from symflow.flow.riccati import signed_gram, two_levels
 
 #: By how much squares of weights magnify a relative error of theirs, twice squared.
 SQUARED_TWICE = 4.0
-
-
-def gradient_alone(flow: GradientFlow) -> Hypothesis:
-    """Require a flow in time, with one learning rate and without weight decay."""
-    plain = not (any(flow.decays) or flow.learning_rates)
-    return structural("no weight decay, one learning rate", plain)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +46,7 @@ class MixedFlow(Theorem):
     )
     conditions = (
         on_flow(dense_layers, 2),
-        on_flow(gradient_alone),
+        on_flow(same_pace),
         of_two_levels,
         opposite_levels,
     )

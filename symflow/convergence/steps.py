@@ -45,9 +45,8 @@ from symflow.claims import (
 )
 from symflow.claims.bibliography import XU_2023, XU_2025, Reference
 from symflow.claims.claim import thinned
-from symflow.claims.conditions import dense_layers, on_flow
+from symflow.claims.conditions import dense_layers, on_flow, same_pace
 from symflow.claims.example import Examples, RandomExamples, scaled
-from symflow.claims.hypothesis import structural
 from symflow.claims.theorem import Condition, check
 from symflow.convergence.bound import (
     ROUNDED_DOWN,
@@ -62,14 +61,8 @@ from symflow.convergence.quadratic_loss import (
 )
 from symflow.convergence.reduced import reduced_start
 from symflow.convergence.step_constants import Constants, LossInW, contraction
-from symflow.flow import GradientFlow
 from symflow.flow.problem import Problem
 from symflow.losses import SquaredLoss
-
-
-def no_decay(flow: GradientFlow) -> Hypothesis:
-    """Say whether there is no weight decay."""
-    return structural("no weight decay", flow.loss.l2 == 0, f"l2 = {flow.loss.l2}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -282,7 +275,7 @@ class ImbalanceDrift(DescentBound):
     where = (
         "D^0 is W₁W₁ᵀ − W₂ᵀW₂ at the start, g_j the norm of the gradient at iterate j"
     )
-    conditions = (on_flow(dense_layers, 2), on_flow(no_decay))
+    conditions = (on_flow(dense_layers, 2), on_flow(same_pace))
     reference = Theorem.reference
 
     @classmethod

@@ -183,7 +183,12 @@ class MixedRiccati(Solution):
         force = coupled(given.arguments[1], kappa * lam / 2)
         eigen = symmetric_eigen(force, digits, fine=fine)
         signs = np.array([-1] * given.widths[0] + [1] * given.widths[-1])
-        inverse = (signed - lam * np.eye(len(signed), dtype=int)) * signs / square
+        eye = np.eye(len(signed), dtype=int)
+        inverse = (signed - lam * eye) * signs / square
+        if self.defect:  # one step of Newton's: the start itself is met
+            inverse = matmul(
+                inverse, 2 * eye - matmul(signs[:, None] * signed, inverse)
+            )
         inside = matmul(matmul(eigen.vectors.T, inverse), eigen.vectors)
         level = kappa * kappa * square
         roots = (eigen.values**2 + level) ** 0.5
@@ -216,8 +221,8 @@ class MixedRiccati(Solution):
         if self._is_large:
             return np.zeros(0, dtype=int)
         late = times * self._floats.roots.max() > LATEST
-        sizes = (np.abs(part).max(axis=(-2, -1)) for part in (gram, product))
-        small = np.greater(next(sizes), MOST_SMALL * next(sizes))
+        whole, part = (np.abs(m).max(axis=(-2, -1)) for m in (gram, product))
+        small = whole > MOST_SMALL * part
         return np.flatnonzero(late | small | (self._spread > MOST_SPREAD))
 
     @cached_property
@@ -258,23 +263,25 @@ class MixedRiccati(Solution):
 
     def _known(self, t: Any, digits: int, most: int) -> tuple[Array, int]:
         """Return W(t) with digits of its own, unless it has lost more than `most`."""
-        if not t:
-            first, second = (self.problem.rational or self.problem.at(digits)).weights
+        given = self.problem.rational or self.problem.at(digits)
+        first, second = given.weights
+        start = second @ first
+        if not (t and (np.any(start) or np.any(given.arguments[1]))):
             with ALONE, workbits(int(3.4 * digits) + 32):
-                return map_entries(to_arb, second @ first), 0
-        product, lost = self._with(t, digits)
-        if lost > ALWAYS:
-            product, lost = self._with(t, digits + min(lost, most))
-        return product, lost
+                return map_entries(to_arb, start), 0
+        more = 0
+        while True:
+            product, lost = self._with(t, digits + more)
+            if lost <= max(more, ALWAYS) or more == most:
+                return product, lost
+            more = min(lost, most)
 
     def _with(self, t: Any, digits: int) -> tuple[Array, int]:
         """Return W(t) in balls, and by how many digits it is smaller than P(t)."""
         modes, cut = self._modes(digits, fine=True), self.problem.widths[0]
         with ALONE, workbits(int(3.4 * digits) + 32):
-            gram, vectors = (
-                _in_balls(modes, to_arb(exact(t))),
-                to_arb_array(modes.vectors),
-            )
+            vectors = to_arb_array(modes.vectors)
+            gram = _in_balls(modes, to_arb(exact(t)))
             product = vectors[cut:] @ gram @ vectors[:cut].T
             whole, part = (sum(x * x for x in m.flat) for m in (gram, product))
             ratio = (whole / part).log() / (2 * arb(10).log())
