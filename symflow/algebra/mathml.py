@@ -53,8 +53,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         return self._node("msup", self._factor(expr.arg, ATOM), raised)
 
     def _print_MatPow(self, expr: Any) -> Any:
-        base = self._fenced(self._print(expr.base))
-        return self._node("msup", base, self._print(expr.exp))
+        return self._node("msup", self._factor(expr.base, ATOM), self._print(expr.exp))
 
     _print_Inverse = _print_MatPow
 

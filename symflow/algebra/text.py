@@ -58,7 +58,7 @@ class _InlinePrinter(MatrixPrinter, StrPrinter):  # type: ignore[misc]
         return f"{self.bracketed(expr.arg, ATOM)}⁻¹"
 
     def _print_MatPow(self, expr: Any) -> str:
-        return f"({self._print(expr.base)})^({_raised(self._print(expr.exp))})"
+        return f"{self.bracketed(expr.base, ATOM)}^({_raised(self._print(expr.exp))})"
 
     def _print_HadamardPower(self, expr: Any) -> str:
         exponent = _raised(self.bracketed(expr.exp, ATOM))
