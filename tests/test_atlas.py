@@ -13,6 +13,7 @@ from symflow.convergence import (
     DescentCorridor,
     ImbalanceDrift,
     InducedFlow,
+    MixedFlow,
     OneStep,
     RankOneLimit,
     UniformDescent,
@@ -38,9 +39,9 @@ def test_claim_holds_and_its_mutant_fails(entry):
 
 
 def test_every_bound_of_the_catalogues_has_its_random_instances():
-    """The induced flow and the limit are no bounds: they are held at many digits."""
+    """Both flows of W and the limit are no bounds: they are held at many digits."""
     kinds = {entry.kind for entry in ENSEMBLES}
-    assert {*BOUNDS, *COMPANIONS} - kinds <= {InducedFlow, RankOneLimit}
+    assert {*BOUNDS, *COMPANIONS} - kinds <= {InducedFlow, MixedFlow, RankOneLimit}
     assert {OneStep, UniformDescent, ImbalanceDrift, DescentCorridor} <= kinds
 
 

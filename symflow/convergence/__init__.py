@@ -38,6 +38,7 @@ from symflow.convergence.kernel import (
     KernelFloor as KernelFloor,
     PathLength as PathLength,
 )
+from symflow.convergence.mixed import MixedFlow as MixedFlow
 from symflow.convergence.ordered_modes import (
     OrderedModesRate as OrderedModesRate,
     OrderedRate as OrderedRate,
