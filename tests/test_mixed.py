@@ -202,6 +202,18 @@ def test_any_data_and_loss_keep_the_two_levels():
         assert ball.status.value == "enclosed"
 
 
+def test_drawn_starts_of_one_input_and_output_have_levels_to_all_digits():
+    """N has two rows, and every such N obeys N² = λN + c²I."""
+    flow = sf.gradient_flow(sf.LinearNetwork(1, 3, 1), sf.SquaredLoss())
+    given = flow, sf.whitened([[2]]), sf.gaussian_init(0.5, rng=0)
+    found = sf.companions(*given), sf.solve(*given, all=True)
+    claims = [c for part in found for c in part if c.name.startswith("Mixed")]
+    assert [claim.name for claim in claims] == ["MixedFlow", "MixedRiccati"]
+    assert "lambda" in str(claims[0].statement)
+    run = sf.precise(*given, [0, 1, 2], digits=30)
+    assert sf.validate(claims, run, sf.simulate(*given, [0, 1, 2])).ok
+
+
 def test_a_false_relation_is_noticed():
     start, data = exact_start(1, 1), sf.whitened(TARGET)
     claim = MixedFlow.attempt(bind(squared(start), data, start))

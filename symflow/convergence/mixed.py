@@ -34,6 +34,9 @@ from symflow.flow.riccati import signed_gram, two_levels
 #: By how much squares of weights magnify a relative error of theirs, twice squared.
 SQUARED_TWICE = 4.0
 
+#: λ and c² where no rational numbers are given.
+LEVELS = sympy.Symbol("lambda", real=True), sympy.Symbol("c", positive=True) ** 2
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MixedFlow(Theorem):
@@ -42,7 +45,8 @@ class MixedFlow(Theorem):
     source = TU_2024
     contributes = "the formula, for wide Gaussian layers; exact starts derived here"
     where = (
-        "the numbers are the λ and c² of N² = λN + c²I, N = [[−W₁ᵀW₁, −Wᵀ], [W, W₂W₂ᵀ]]"
+        "the numbers are the λ and c² of N² = λN + c²I, N = [[−W₁ᵀW₁, −Wᵀ], [W, "
+        "W₂W₂ᵀ]]; of a drawn start λ and c² stand for them"
     )
     conditions = (
         on_flow(dense_layers, 2),
@@ -96,7 +100,8 @@ class MixedFlow(Theorem):
         inputs, hidden, outputs = self.problem.widths
         first = sympy.MatrixSymbol("W1", hidden, inputs)
         second = sympy.MatrixSymbol("W2", outputs, hidden)
-        lam, square = map(sympy.nsimplify, self.levels)
+        known = self.levels if self.problem.rational is not None else LEVELS
+        lam, square = map(sympy.sympify, known)
         # as words, which SymPy would make powers of
         gram, product = (second, second.T), (second, first, first.T, second.T)
         left, right = (
@@ -108,7 +113,8 @@ class MixedFlow(Theorem):
 
     def residuals(self, path: Path) -> Array:
         """Return ‖N² − λN − c²I‖, relative to ‖P‖²."""
-        lam, square = map(path.number, self.levels)
+        # in the arithmetic of the path: a drawn start has as many digits as it
+        lam, square = two_levels(self.start_on(path))
         found = []
         for k in range(len(path.t)):
             signed = signed_gram([weight[k] for weight in path.weights])
